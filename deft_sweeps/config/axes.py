@@ -1,0 +1,210 @@
+"""The axes of the search: each a closed union of frozen dataclasses, told apart by `kind`.
+
+A member's fields carry the units and ranges; a value out of range raises ValueError when the member is made, so that a
+TrialConfig that exists is a TrialConfig that makes sense. What one member cannot be combined with is in `compat.py`.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Role = Literal["q", "k", "v", "o", "gate", "up", "down"]
+"""Where a linear layer sits in a block: attention query, key, value, output; the MLP's projection into the activation (`gate`),
+the gated MLP's second projection (`up`), the projection back (`down`)."""
+
+Activation = Literal["pretrained", "relu"]
+"""The function at the MLP's gate: the one of the checkpoint, or ReLU swapped in for it (relufication, arXiv 2310.04564)."""
+
+Dtype = Literal["fp32", "bf16"]
+
+
+def check(holds: bool, expected: str, got: object) -> None:
+    """Raise ValueError with one wording when a field is out of its range."""
+    if not holds:
+        raise ValueError(f"expected {expected}, got {got!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lora:
+    """Low-rank adaptation (arXiv 2106.09685); on an `Nf4` base it is QLoRA (arXiv 2305.14314).
+
+    Attributes:
+        r: rank, >= 1.
+        alpha: the update is scaled by alpha / r.
+        dropout: of the update's input, in [0, 1).
+        targets: which linear layers carry an update, in every block of both stacks.
+    """
+
+    kind: Literal["lora"] = "lora"
+    r: int = 8
+    alpha: int = 16
+    dropout: float = 0.0
+    targets: tuple[Role, ...] = ("q", "v")
+
+    def __post_init__(self) -> None:
+        check(self.r >= 1, "r >= 1", self.r)
+        check(self.alpha >= 1, "alpha >= 1", self.alpha)
+        check(0 <= self.dropout < 1, "dropout in [0, 1)", self.dropout)
+        check(len(self.targets) > 0, "at least one target", self.targets)
+        check(len(set(self.targets)) == len(self.targets), "targets named once each", self.targets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """Bottleneck adapter after each MLP (Pfeiffer placement, arXiv 2005.00247): x + up(relu(down(x))), `up` starting at zero.
+
+    Attributes:
+        reduction: the bottleneck is d_model / reduction wide, >= 1.
+    """
+
+    kind: Literal["adapter"] = "adapter"
+    reduction: int = 16
+
+    def __post_init__(self) -> None:
+        check(self.reduction >= 1, "reduction >= 1", self.reduction)
+
+
+Peft = Lora | Adapter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoDensityLoss:
+    """Plain PEFT."""
+
+    kind: Literal["none"] = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DensityLoss:
+    """DEFT's density loss (arXiv 2402.01911): L = L_task + weight * L_density.
+
+    Attributes:
+        weight: of the density loss beside the task loss, > 0.
+        surrogate: per entry x of the gate, `l0` is x^2 / (x^2 + eps), for GELU and everything else; `tanh` is tanh(beta * |x|), for
+            ReLU. Both are in [0, 1) and never above the exact density.
+        eps: of `l0`, > 0; the paper's code has 1e-7, a short run on GELU needs 1e-3 to 1e-2.
+        beta: of `tanh`, > 0; larger comes closer to the exact count.
+        encoder_weight: factor of the encoder's share, >= 0.
+        decoder_weight: factor of the decoder's share, >= 0.
+        reduction: `per_entry` puts every entry through the surrogate and takes means over neurons, tokens, samples and blocks (the
+            authors' code); `feature_map` takes the mean over samples and tokens first (the paper's text).
+        stacks: `sum` adds the two stacks' means (the code); `mean` is one mean over all blocks of both (the paper).
+        padding: `mask` counts real tokens only; `include` counts padded positions too, as the authors' code does.
+    """
+
+    kind: Literal["loss"] = "loss"
+    weight: float = 1.0
+    surrogate: Literal["l0", "tanh"] = "l0"
+    eps: float = 1e-7
+    beta: float = 20.0
+    encoder_weight: float = 1.0
+    decoder_weight: float = 1.0
+    reduction: Literal["per_entry", "feature_map"] = "per_entry"
+    stacks: Literal["sum", "mean"] = "sum"
+    padding: Literal["mask", "include"] = "mask"
+
+    def __post_init__(self) -> None:
+        check(self.weight > 0, "weight > 0 (plain PEFT is density: none)", self.weight)
+        check(self.eps > 0, "eps > 0", self.eps)
+        check(self.beta > 0, "beta > 0", self.beta)
+        stack_weights = (self.encoder_weight, self.decoder_weight)
+        check(min(stack_weights) >= 0 < max(stack_weights), "stack weights >= 0, one of them > 0", stack_weights)
+
+
+Density = NoDensityLoss | DensityLoss
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unquantized:
+    """Weights in the trial's dtype."""
+
+    kind: Literal["none"] = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nf4:
+    """4-bit NormalFloat weights by bitsandbytes (arXiv 2305.14314), computing in the trial's dtype.
+
+    Attributes:
+        double: quantize the scales too.
+    """
+
+    kind: Literal["nf4"] = "nf4"
+    double: bool = False
+
+
+Quantization = Unquantized | Nf4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoPruning:
+    """Dense weights."""
+
+    kind: Literal["none"] = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Magnitude:
+    """Zero the smallest |W| of each layer.
+
+    Attributes:
+        sparsity: share of each linear layer's weights that become zero, in (0, 1).
+    """
+
+    kind: Literal["magnitude"] = "magnitude"
+    sparsity: float = 0.5
+
+    def __post_init__(self) -> None:
+        check(0 < self.sparsity < 1, "sparsity in (0, 1)", self.sparsity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanda:
+    """Zero the smallest |W| * ||X|| of each output row (arXiv 2306.11695), calibrated on training examples block by block.
+
+    Attributes:
+        sparsity: share of each row's weights that become zero, in (0, 1).
+        n_calibration: training examples the input norms are taken over, >= 1.
+    """
+
+    kind: Literal["wanda"] = "wanda"
+    sparsity: float = 0.5
+    n_calibration: int = 32
+
+    def __post_init__(self) -> None:
+        check(0 < self.sparsity < 1, "sparsity in (0, 1)", self.sparsity)
+        check(self.n_calibration >= 1, "n_calibration >= 1", self.n_calibration)
+
+
+Pruning = NoPruning | Magnitude | Wanda
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """AdamW with warm-up and linear decay.
+
+    Attributes:
+        steps: optimiser steps, >= 1.
+        batch_size: examples an optimiser step, >= 1.
+        accumulation: micro-batches a step is split into, >= 1 and at most batch_size.
+        learning_rate: peak, > 0.
+        warmup_share: share of the steps over which the rate rises from zero, in [0, 1).
+        weight_decay: >= 0.
+        max_grad_norm: the gradient's norm over all trained parameters is clipped to it, > 0.
+    """
+
+    steps: int = 100
+    batch_size: int = 16
+    accumulation: int = 1
+    learning_rate: float = 1e-3
+    warmup_share: float = 0.06
+    weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        check(self.steps >= 1, "steps >= 1", self.steps)
+        check(self.batch_size >= 1, "batch_size >= 1", self.batch_size)
+        check(1 <= self.accumulation <= self.batch_size, "accumulation between 1 and batch_size", self.accumulation)
+        check(self.learning_rate > 0, "learning_rate > 0", self.learning_rate)
+        check(0 <= self.warmup_share < 1, "warmup_share in [0, 1)", self.warmup_share)
+        check(self.weight_decay >= 0, "weight_decay >= 0", self.weight_decay)
+        check(self.max_grad_norm > 0, "max_grad_norm > 0", self.max_grad_norm)

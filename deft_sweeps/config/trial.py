@@ -1,0 +1,108 @@
+"""TrialConfig, the currency of the house: what the search proposes, Ray ships, MLflow tags and a result embeds."""
+
+import hashlib
+import json
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from deft_sweeps.config.axes import (
+    Activation,
+    Density,
+    Dtype,
+    Lora,
+    NoDensityLoss,
+    NoPruning,
+    Peft,
+    Pruning,
+    Quantization,
+    Training,
+    Unquantized,
+    check,
+)
+from deft_sweeps.config.data import PackagedTask, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialConfig:
+    """One combination to train, prune, quantize and evaluate.
+
+    Attributes:
+        model: hub id, folder, or `packaged/<name>` for a checkpoint that comes with a Python package.
+        base_dropout: dropout in the frozen base while training, in [0, 1); 0 by default, where the paper kept the checkpoint's.
+        dtype: of the frozen base's computation. Trained parameters, the gate and the density are in float32 always.
+    """
+
+    model: str = "packaged/flan-t5-small-title"
+    task: Task = field(default_factory=PackagedTask)
+    activation: Activation = "pretrained"
+    peft: Peft = field(default_factory=Lora)
+    density: Density = field(default_factory=NoDensityLoss)
+    quantization: Quantization = field(default_factory=Unquantized)
+    pruning: Pruning = field(default_factory=NoPruning)
+    training: Training = field(default_factory=Training)
+    dtype: Dtype = "bf16"
+    base_dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        check(0 <= self.base_dropout < 1, "base_dropout in [0, 1)", self.base_dropout)
+
+    @property
+    def config_id(self) -> str:
+        """12 hex digits of the SHA-256 of the canonical JSON. Seed and threshold are not part of it."""
+        text = json.dumps(canonical(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def trial_id(self, seed: int) -> str:
+        """Name of one training of this configuration: `<config_id>-s<seed>`."""
+        return f"{self.config_id}-s{seed}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """How every trial of a sweep is measured; not part of config_id, since it changes no trained weight.
+
+    Attributes:
+        thresholds: gate entries with |O| <= threshold are set to zero, and score and density are measured together; rising, from
+            0 (nothing but exact zeros), which is always measured.
+        objective_threshold: the one of `thresholds` at which the search compares trials.
+        batch_size: examples a forward pass.
+        latency_batch_size: examples of the fixed batch that is timed.
+        latency_repeats: timed passes, of which the median is reported.
+    """
+
+    thresholds: tuple[float, ...] = (0.0, 0.01, 0.2, 0.5)
+    objective_threshold: float = 0.01
+    batch_size: int = 64
+    latency_batch_size: int = 8
+    latency_repeats: int = 7
+
+    def __post_init__(self) -> None:
+        check(bool(self.thresholds) and self.thresholds[0] == 0, "thresholds that begin with 0", self.thresholds)
+        check(all(a < b for a, b in zip(self.thresholds, self.thresholds[1:], strict=False)), "rising thresholds", self.thresholds)
+        check(self.objective_threshold in self.thresholds, f"one of {self.thresholds}", self.objective_threshold)
+        check(self.batch_size >= 1, "batch_size >= 1", self.batch_size)
+        check(self.latency_batch_size >= 1, "latency_batch_size >= 1", self.latency_batch_size)
+        check(self.latency_repeats >= 1, "latency_repeats >= 1", self.latency_repeats)
+
+
+def canonical(value: Any) -> Any:
+    """JSON-ready form without the fields that stand at their default, so that a field added later leaves old ids as they are."""
+    if is_dataclass(value):
+        told = {f.name: getattr(value, f.name) for f in fields(value) if f.name == "kind" or getattr(value, f.name) != _default(f)}
+        return {name: canonical(v) for name, v in told.items()}
+    if isinstance(value, tuple):
+        return [canonical(v) for v in value]
+    return value
+
+
+def _default(of: Field[Any]) -> Any:
+    return of.default if of.default_factory is MISSING else of.default_factory()
+
+
+@cache
+def codec(of: type[Any]) -> TypeAdapter[Any]:
+    """pydantic's JSON reader and writer of a frozen dataclass, made once a process."""
+    return TypeAdapter(of)

@@ -1,0 +1,62 @@
+"""Every error that a user can meet.
+
+DeftSweepsError
+├── ConfigError (ValueError)        a file or an option says something impossible; lists every problem
+├── DataError (ValueError)          a data set cannot be used as the spec asks
+├── CheckpointError (OSError)       weights or a tokenizer are missing, altered or of an unknown family
+├── StoreError (OSError)            a sweep folder is missing, locked by another driver or unreadable
+├── TrialError (RuntimeError)       one trial cannot go on (its loss is not finite, say)
+└── SweepError (RuntimeError)       the sweep as a whole cannot go on
+"""
+
+from dataclasses import dataclass
+
+
+class DeftSweepsError(Exception):
+    """Root of the tree: everything that is reported to the user without a traceback."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with the user's input.
+
+    Attributes:
+        where: `file:line:column`, or the name of a command line option.
+        what: what was found and what was expected there.
+        mend: how to mend it; empty when `what` says it all.
+    """
+
+    where: str
+    what: str
+    mend: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f" ({self.mend})" if self.mend else "")
+
+
+class ConfigError(DeftSweepsError, ValueError):
+    """The input cannot be used; `problems` holds every reason, not only the first."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class DataError(DeftSweepsError, ValueError):
+    """A data set cannot be used as asked."""
+
+
+class CheckpointError(DeftSweepsError, OSError):
+    """A checkpoint is missing, altered, or of a family that is not known."""
+
+
+class StoreError(DeftSweepsError, OSError):
+    """A sweep folder is missing, in use by another driver, or unreadable."""
+
+
+class TrialError(DeftSweepsError, RuntimeError):
+    """One trial cannot go on; the sweep can."""
+
+
+class SweepError(DeftSweepsError, RuntimeError):
+    """The sweep cannot go on."""

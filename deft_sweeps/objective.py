@@ -1,0 +1,175 @@
+"""What is measured, which way is better, and the one grammar for limits and choices, in YAML and on the command line.
+
+    constraint  METRIC (<= | >=) BOUND             score >= baseline(peft) - 0.01      weight_bytes <= 64 MiB
+    policy      best METRIC [where C [and C ...]]  best activation_density where score >= baseline(peft) - 0.02
+                knee [where C [and C ...]]         knee where latency_sec <= 20 ms
+
+Directions are stated in METRICS and nowhere else.
+"""
+
+import re
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+Direction = Literal["maximize", "minimize"]
+BaselineName = Literal["peft"]
+
+BASELINES: dict[BaselineName, str] = {
+    "peft": "the best-scoring plain PEFT trial: no density loss, the checkpoint's activation, unpruned, unquantized, no threshold",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One number that a measured point has."""
+
+    direction: Direction
+    meaning: str
+
+
+METRICS: dict[str, Metric] = {
+    "score": Metric("maximize", "the task's metric on held-out examples, in [0, 1]"),
+    "activation_density": Metric("minimize", "mean over MLP blocks of the share of gate entries with |O| > threshold, in [0, 1]"),
+    "encoder_density": Metric("minimize", "the same over the encoder's blocks"),
+    "decoder_density": Metric("minimize", "the same over the decoder's blocks"),
+    "loss": Metric("minimize", "mean negative log-likelihood of the label tokens, in nats"),
+    "weight_bytes": Metric("minimize", "bytes of all parameters and quantization scales as held in memory"),
+    "trainable_parameters": Metric("minimize", "number of parameters that the trial trains"),
+    "peak_memory_bytes": Metric("minimize", "highest memory of the trial's process above its size after imports"),
+    "latency_sec": Metric("minimize", "median time of one forward pass over a fixed batch"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A number, or a number beside a baseline's: `baseline(peft) - 0.01`."""
+
+    value: float
+    baseline: BaselineName | None = None
+
+    def __str__(self) -> str:
+        if self.baseline is None:
+            return f"{self.value:g}"
+        sign = "-" if self.value < 0 else "+"
+        return f"baseline({self.baseline})" + (f" {sign} {abs(self.value):g}" if self.value else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A limit that a shipped configuration must keep."""
+
+    metric: str
+    relation: Literal["<=", ">="]
+    bound: Bound
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.relation} {self.bound}"
+
+    def violation(self, value: float, baseline: float | None) -> float:
+        """How far `value` is on the wrong side, in the metric's unit; <= 0 means kept.
+
+        Args:
+            value: of the metric.
+            baseline: the same metric of the bound's baseline; needed where the bound names one.
+
+        Raises:
+            ValueError: the bound names a baseline and none is given.
+        """
+        limit = self.bound.value
+        if self.bound.baseline is not None:
+            if baseline is None:
+                raise ValueError(f"`{self}` needs the baseline {self.bound.baseline}: {BASELINES[self.bound.baseline]}")
+            limit += baseline
+        return value - limit if self.relation == "<=" else limit - value
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How to choose one member of a front.
+
+    Attributes:
+        metric: the one to be best at; None takes the knee.
+        where: limits that the chosen member must keep.
+    """
+
+    metric: str | None = None
+    where: tuple[Constraint, ...] = ()
+
+    def __str__(self) -> str:
+        head = "knee" if self.metric is None else f"best {self.metric}"
+        return head + (" where " + " and ".join(str(c) for c in self.where) if self.where else "")
+
+
+_UNITS = {"": 1.0, "%": 0.01, "ms": 1e-3, "s": 1.0, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "KB": 1e3, "MB": 1e6, "GB": 1e9}
+_NUMBER = r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>[A-Za-z%]*)"
+_CONSTRAINT = re.compile(r"^\s*(?P<metric>\w+)\s*(?P<relation><=|>=)\s*(?P<bound>.+?)\s*$")
+_PLAIN_BOUND = re.compile(rf"^{_NUMBER}$")
+_BASELINE_BOUND = re.compile(rf"^baseline\(\s*(?P<name>\w+)\s*\)(?:\s*(?P<sign>[-+])\s*{_NUMBER})?$")
+
+
+def suggest(word: str, known: object) -> str:
+    """` (did you mean ...?)` where something known is close to `word`, else an empty string."""
+    close = get_close_matches(word, [str(k) for k in known], n=1) if isinstance(known, (dict, list, tuple, set, frozenset)) else []
+    return f" (did you mean {close[0]}?)" if close else ""
+
+
+def parse_metric(text: str) -> str:
+    """Name of a metric, checked.
+
+    Raises:
+        ValueError: no such metric; the message lists those there are.
+    """
+    if text not in METRICS:
+        raise ValueError(f"no metric {text!r}{suggest(text, METRICS)}; there are {', '.join(METRICS)}")
+    return text
+
+
+def parse_constraint(text: str) -> Constraint:
+    """Read `METRIC <= BOUND` or `METRIC >= BOUND`.
+
+    Raises:
+        ValueError: with what was expected.
+    """
+    found = _CONSTRAINT.match(text)
+    if found is None:
+        raise ValueError(f"expected METRIC <= BOUND or METRIC >= BOUND, got {text!r}")
+    relation: Literal["<=", ">="] = "<=" if found["relation"] == "<=" else ">="
+    return Constraint(parse_metric(found["metric"]), relation, _parse_bound(found["bound"]))
+
+
+def parse_policy(text: str) -> Policy:
+    """Read `best METRIC [where ...]` or `knee [where ...]`.
+
+    Raises:
+        ValueError: with what was expected.
+    """
+    head, _, tail = text.strip().partition(" where ")
+    where = tuple(parse_constraint(part) for part in tail.split(" and ")) if tail else ()
+    words = head.split()
+    if words == ["knee"]:
+        return Policy(None, where)
+    if len(words) == 2 and words[0] == "best":
+        return Policy(parse_metric(words[1]), where)
+    raise ValueError(f"expected `best METRIC [where LIMIT and ...]` or `knee [where LIMIT and ...]`, got {text!r}")
+
+
+def _parse_bound(text: str) -> Bound:
+    relative = _BASELINE_BOUND.match(text)
+    if relative is not None:
+        name = next((b for b in BASELINES if b == relative["name"]), None)
+        if name is None:
+            raise ValueError(f"no baseline {relative['name']!r}{suggest(relative['name'], BASELINES)}; there are {', '.join(BASELINES)}")
+        offset = _number(relative) if relative["number"] else 0.0
+        return Bound(-offset if relative["sign"] == "-" else offset, name)
+    plain = _PLAIN_BOUND.match(text)
+    if plain is None:
+        raise ValueError(f"expected a number with an optional unit, or baseline(NAME) +/- a number, got {text!r}")
+    return Bound(_number(plain))
+
+
+def _number(found: re.Match[str]) -> float:
+    unit = found["unit"]
+    if unit not in _UNITS:
+        raise ValueError(f"no unit {unit!r}; there are {', '.join(u for u in _UNITS if u)}")
+    return float(found["number"]) * _UNITS[unit]

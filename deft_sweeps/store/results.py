@@ -1,0 +1,181 @@
+"""A sweep's folder: one JSON a finished trial, written atomically. It is the source of truth; study, tracker and report follow it.
+
+<sweep>/
+  spec.yaml               the spec as it was run, byte for byte
+  results/<trial_id>.json one TrialResult
+  weights/<trial_id>.safetensors   what the trial trained
+  checkpoints/<trial_id>.ckpt      of a trial that is not finished
+  final/<role>.json       FinalMeasurement on the test split
+  study.db                Optuna's storage; can be rebuilt from results/
+  mlflow.db, mlartifacts/ the tracker's store; can be rebuilt from results/
+  driver.json             who runs the sweep and what is running now
+  report.html
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from deft_sweeps.config.trial import codec
+from deft_sweeps.errors import StoreError
+from deft_sweeps.result import FinalMeasurement, TrialResult
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, and a crash, sees all of it or nothing of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class DriverNote:
+    """What the driver says of itself while it runs.
+
+    Attributes:
+        pid: of the driver's process.
+        started_at, beat_at: seconds since the epoch; `beat_at` moves while the driver lives.
+        n_budget: trials the sweep is to finish.
+        running: trial_ids under way.
+        state: `searching`, `measuring`, `finished`, `interrupted` or `failed`.
+        left_sec: projected time to the end, None where nothing is finished to project from.
+    """
+
+    pid: int
+    started_at: float
+    beat_at: float
+    n_budget: int
+    running: tuple[str, ...]
+    state: str
+    left_sec: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SweepDir:
+    """The folder of one sweep; every path in it is named here and nowhere else."""
+
+    root: Path
+
+    @property
+    def spec_path(self) -> Path:
+        return self.root / "spec.yaml"
+
+    @property
+    def study_url(self) -> str:
+        return f"sqlite:///{(self.root / 'study.db').resolve()}"
+
+    @property
+    def mlflow_url(self) -> str:
+        return f"sqlite:///{(self.root / 'mlflow.db').resolve()}"
+
+    @property
+    def mlflow_artifacts(self) -> Path:
+        return self.root / "mlartifacts"
+
+    @property
+    def report_path(self) -> Path:
+        return self.root / "report.html"
+
+    def result_path(self, trial_id: str) -> Path:
+        return self.root / "results" / f"{trial_id}.json"
+
+    def weights_path(self, trial_id: str) -> Path:
+        return self.root / "weights" / f"{trial_id}.safetensors"
+
+    def checkpoint_path(self, trial_id: str) -> Path:
+        return self.root / "checkpoints" / f"{trial_id}.ckpt"
+
+    def final_path(self, role: str) -> Path:
+        return self.root / "final" / f"{role}.json"
+
+    @property
+    def _note_path(self) -> Path:
+        return self.root / "driver.json"
+
+    def require(self) -> "SweepDir":
+        """This folder, if it is a sweep's.
+
+        Raises:
+            StoreError: it is not.
+        """
+        if not self.spec_path.is_file():
+            raise StoreError(f"{self.root} is no sweep folder: it has no spec.yaml; `deft-sweeps run FILE` makes one")
+        return self
+
+    def write(self, result: TrialResult) -> None:
+        """Keep a result; the same trial_id overwrites."""
+        write_atomically(self.result_path(result.trial_id), result.to_json())
+
+    def results(self) -> tuple[TrialResult, ...]:
+        """Every result, in the order the trials finished.
+
+        Raises:
+            StoreError: a file cannot be read as a result; the message names it.
+        """
+        found = []
+        for path in sorted((self.root / "results").glob("*.json")):
+            try:
+                found.append(TrialResult.from_json(path.read_bytes()))
+            except (ValueError, OSError) as error:
+                raise StoreError(f"{path}: cannot be read as a trial's result: {error}") from error
+        return tuple(sorted(found, key=lambda result: (result.finished_at, result.trial_id)))
+
+    def write_final(self, measurement: FinalMeasurement) -> None:
+        write_atomically(self.final_path(measurement.role), codec(FinalMeasurement).dump_json(measurement, indent=1) + b"\n")
+
+    def finals(self) -> tuple[FinalMeasurement, ...]:
+        """The measurements on the test split, `chosen` first.
+
+        Raises:
+            StoreError: a file cannot be read; the message names it.
+        """
+        found: list[FinalMeasurement] = []
+        for role in ("chosen", "baseline", "twin"):
+            path = self.final_path(role)
+            if path.is_file():
+                try:
+                    found.append(codec(FinalMeasurement).validate_json(path.read_bytes()))
+                except ValueError as error:
+                    raise StoreError(f"{path}: cannot be read as a final measurement: {error}") from error
+        return tuple(found)
+
+    def write_note(self, note: DriverNote) -> None:
+        write_atomically(self._note_path, json.dumps(asdict(note)).encode())
+
+    def note(self) -> DriverNote | None:
+        """What the driver last said; None where none ever ran here."""
+        if not self._note_path.is_file():
+            return None
+        read: DriverNote = codec(DriverNote).validate_json(self._note_path.read_bytes())
+        return read
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for this driver; the system lets go of it when the process ends, however it ends.
+
+        Raises:
+            StoreError: another driver holds it.
+        """
+        import fcntl
+
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / ".lock").open("a+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                note = self.note()
+                who = f" (process {note.pid})" if note else ""
+                raise StoreError(f"{self.root} is in use by another driver{who}; wait for it, or stop it") from error
+            yield

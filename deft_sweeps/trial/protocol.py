@@ -1,0 +1,42 @@
+"""What the sweep knows of a trial: something that can be advanced, saved and finished. Loads neither torch nor ray."""
+
+from typing import Protocol
+
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.result import RungResult, TrialResult
+
+
+class TrialRun(Protocol):
+    """One trial on its way."""
+
+    def advance(self, n_steps: int) -> RungResult:
+        """Train up to `n_steps` more steps.
+
+        Raises:
+            TrialError: the trial cannot go on (a loss that is not finite).
+        """
+        ...
+
+    def state(self) -> bytes:
+        """A checkpoint: `start` with it goes on as if nothing had happened."""
+        ...
+
+    def weights(self) -> bytes:
+        """The trained parameters alone, as safetensors; what a front member is measured and exported from."""
+        ...
+
+    def finish(self) -> TrialResult:
+        """Evaluate at every threshold, take the costs, and let go of what the trial holds."""
+        ...
+
+
+class Starter(Protocol):
+    """Starts trials in a worker; made once a worker from a picklable maker, so that it can keep bases and data warm."""
+
+    def __call__(self, config: TrialConfig, seed: int, state: bytes | None) -> TrialRun: ...
+
+
+class StarterMaker(Protocol):
+    """What is shipped to a worker."""
+
+    def __call__(self) -> Starter: ...

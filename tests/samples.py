@@ -1,0 +1,59 @@
+"""Results made by hand, for tests of what only reads results."""
+
+from deft_sweeps.config.axes import DensityLoss, NoDensityLoss, Training
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.result import Cost, DensityReading, Point, Provenance, Score, TrialResult
+
+
+def point(threshold: float = 0.0, score: float = 0.8, density: float = 0.5, n: int = 100) -> Point:
+    right = round(score * n)
+    return Point(
+        threshold=threshold,
+        score=Score(metric="accuracy", value=right / n, n_examples=n, standard_error=(score * (1 - score) / n) ** 0.5),
+        loss=1.0 - score,
+        density=DensityReading(encoder_blocks=(density, density), decoder_blocks=(density, density)),
+        example_scores=tuple(1.0 if i < right else 0.0 for i in range(n)),
+    )
+
+
+def result(
+    *points: Point,
+    weight: float = 0.0,
+    seed: int = 0,
+    finished_at: float = 1.0,
+    config: TrialConfig | None = None,
+    learning_rate: float = 1e-3,
+) -> TrialResult:
+    density = DensityLoss(weight=weight) if weight else NoDensityLoss()
+    return TrialResult(
+        config=config or TrialConfig(density=density, training=Training(learning_rate=learning_rate)),
+        seed=seed,
+        status="complete" if points else "failed",
+        error="" if points else "loss is not finite at step 3",
+        points=points,
+        cost=Cost(
+            label="proxy",
+            trainable_parameters=10,
+            total_parameters=100,
+            weight_bytes=400,
+            weight_sparsity=0.0,
+            peak_memory_bytes=1000,
+            latency_sec=0.01,
+            build_time_sec=1.0,
+            train_time_sec=2.0,
+            evaluate_time_sec=3.0,
+        )
+        if points
+        else None,
+        provenance=Provenance(
+            packages={"torch": "2.13.0"},
+            commit="",
+            python="3.11.7",
+            device="cpu",
+            n_threads=1,
+            dataset_fingerprint="d",
+            checkpoint_revision="c",
+        ),
+        started_at=finished_at - 1,
+        finished_at=finished_at,
+    )
