@@ -8,7 +8,7 @@ from deft_sweeps.config.axes import check
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Splits:
-    """Sizes of the three disjoint splits; None takes all there are.
+    """Sizes of the three disjoint splits; None takes all there are, or a fifth for a split that is cut off the training file.
 
     Attributes:
         train: examples to train and calibrate on.
@@ -53,7 +53,7 @@ class FileTask:
         path: the training file; validation and test are cut off it where no file of their own is given.
         text: column with the text.
         label: column with the label; each distinct value is a class, written out as the target text.
-        validation_path: None cuts `splits.validation` examples off `path`.
+        validation_path: None cuts `splits.validation` examples off `path`, or a fifth of it where that is null.
         test_path: None cuts `splits.test` examples off `path`, or a fifth of it where that is null.
         group: column whose values are never shared between splits (a customer, a movie); None splits by row.
         template: the input text, with `{text}` where the text goes.

@@ -50,6 +50,12 @@ class TrialConfig:
         check(0 <= self.base_dropout < 1, "base_dropout in [0, 1)", self.base_dropout)
 
     @property
+    def is_plain_peft(self) -> bool:
+        """No density loss, the checkpoint's activation, unpruned and unquantized: what `baseline(peft)` compares with."""
+        members = (self.density.kind, self.activation, self.pruning.kind, self.quantization.kind)
+        return members == ("none", "pretrained", "none", "none")
+
+    @property
     def config_id(self) -> str:
         """12 hex digits of the SHA-256 of the canonical JSON. Seed and threshold are not part of it."""
         text = json.dumps(canonical(self), sort_keys=True, separators=(",", ":"))
@@ -82,7 +88,7 @@ class Evaluation:
     def __post_init__(self) -> None:
         check(bool(self.thresholds) and self.thresholds[0] == 0, "thresholds that begin with 0", self.thresholds)
         check(all(a < b for a, b in zip(self.thresholds, self.thresholds[1:], strict=False)), "rising thresholds", self.thresholds)
-        check(self.objective_threshold in self.thresholds, f"one of {self.thresholds}", self.objective_threshold)
+        check(self.objective_threshold in self.thresholds, f"objective_threshold to be one of {self.thresholds}", self.objective_threshold)
         check(self.batch_size >= 1, "batch_size >= 1", self.batch_size)
         check(self.latency_batch_size >= 1, "latency_batch_size >= 1", self.latency_batch_size)
         check(self.latency_repeats >= 1, "latency_repeats >= 1", self.latency_repeats)

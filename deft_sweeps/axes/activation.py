@@ -1,0 +1,125 @@
+"""The gate of every MLP block: which function it is, at which threshold its entries are dropped, and who reads it.
+
+The gate is O = f(X W_in), the output of the MLP's activation; in a gated MLP that is before the product with the second projection.
+It is computed in float32 whatever the base's dtype: a GELU is exactly zero where the float saturates, so that the same weights look
+sparser in bfloat16 than in float32.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from deft_sweeps.config.axes import Activation
+from deft_sweeps.errors import CheckpointError
+from deft_sweeps.models.families import Layout
+
+FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": torch.relu,
+    "gelu": F.gelu,
+    "gelu_new": partial(F.gelu, approximate="tanh"),
+    "silu": F.silu,
+}
+"""By the name that a transformers config gives them; `gelu_new` is the tanh approximation of arXiv 1606.08415."""
+
+
+def native_activation(function: str, x: Tensor) -> Tensor:
+    """The activation as the model itself would compute it in `x`'s dtype, for the paper-compatible count.
+
+    transformers spells `gelu_new` out operation by operation, each rounded to the dtype, so that in bfloat16 it is exactly zero from
+    about -3 down; torch's fused kernel computes it in float32 inside.
+    """
+    if function == "gelu_new":
+        return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * torch.pow(x, 3.0))))
+    return FUNCTIONS[function](x)
+
+
+Reader = Callable[[Tensor, Tensor], None]
+"""Called with the pre-activation (batch, tokens, d_ff) in the base's dtype and the gate, same shape, in float32."""
+
+
+class Gate(nn.Module):
+    """An MLP's activation in float32, with a threshold and at most one reader.
+
+    Attributes:
+        function: a key of FUNCTIONS.
+        threshold: entries with |O| <= threshold become zero; 0 changes nothing.
+        reader: sees every forward pass, a recomputation under gradient checkpointing included; None reads nothing.
+    """
+
+    def __init__(self, function: str) -> None:
+        super().__init__()
+        if function not in FUNCTIONS:
+            raise CheckpointError(f"no activation {function!r} is known for the MLP's gate; there are {', '.join(FUNCTIONS)}")
+        self.function = function
+        self.threshold = 0.0
+        self.reader: Reader | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = FUNCTIONS[self.function](x.float())
+        if self.threshold > 0:
+            out = torch.where(out.abs() > self.threshold, out, 0.0)
+        if self.reader is not None:
+            self.reader(x, out)
+        return out.to(x.dtype)
+
+    def extra_repr(self) -> str:
+        return f"{self.function}, threshold={self.threshold:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class GateAt:
+    """A gate and where it sits."""
+
+    gate: Gate
+    stack: Literal["encoder", "decoder"]
+    index: int
+
+
+Gates = tuple[GateAt, ...]
+
+
+def install_gates_(model: nn.Module, layout: Layout, activation: Activation) -> Gates:
+    """Put a Gate in place of every MLP block's activation, with ReLU for the checkpoint's function where asked.
+
+    Raises:
+        CheckpointError: the checkpoint's activation is not known.
+    """
+    function = "relu" if activation == "relu" else layout.activation
+    for block in layout.blocks:
+        model.set_submodule(block.activation, Gate(function))
+    return find_gates(model, layout)
+
+
+def find_gates(model: nn.Module, layout: Layout) -> Gates:
+    """The gates of a model that `install_gates_` has changed, in running order.
+
+    Raises:
+        TypeError: a block has no Gate.
+    """
+    found = []
+    for block in layout.blocks:
+        gate = model.get_submodule(block.activation)
+        if not isinstance(gate, Gate):
+            raise TypeError(f"{block.activation} is {type(gate).__name__}, not a Gate; install_gates_ comes first")
+        found.append(GateAt(gate, block.stack, block.index))
+    return tuple(found)
+
+
+@contextmanager
+def thresholded(gates: Gates, threshold: float) -> Iterator[None]:
+    """Drop entries with |O| <= threshold inside the context."""
+    before = [at.gate.threshold for at in gates]
+    for at in gates:
+        at.gate.threshold = threshold
+    try:
+        yield
+    finally:
+        for at, value in zip(gates, before, strict=True):
+            at.gate.threshold = value

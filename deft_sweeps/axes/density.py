@@ -1,0 +1,201 @@
+"""The density loss that training adds, and the density that evaluation reports (arXiv 2402.01911).
+
+The *density loss* is a smooth surrogate, differentiable, at most the exact density. The *activation density* is a count. Both are taken
+of the gate in float32, per block: mean over neurons and tokens of a sample, then over samples; then the unweighted mean over blocks.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from deft_sweeps.axes.activation import GateAt, Gates, native_activation
+from deft_sweeps.config.axes import DensityLoss
+from deft_sweeps.result import DensityReading
+
+
+def surrogate(gate: Tensor, loss: DensityLoss) -> Tensor:
+    """Smooth stand-in for `gate != 0`, entry by entry, in [0, 1): x^2 / (x^2 + eps), or tanh(beta |x|).
+
+    Args:
+        gate: any shape, float32 (in float16 the default eps is subnormal and x^2 underflows).
+        loss: which surrogate.
+    """
+    if loss.surrogate == "tanh":
+        return torch.tanh(loss.beta * gate.abs())
+    square = gate.square()
+    return square / (square + loss.eps)
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the tokens of each sample.
+
+    Args:
+        values: (batch, tokens).
+        mask: (batch, tokens), 1 for the tokens that count; a sample without any gives 0.
+
+    Returns:
+        (batch,)
+    """
+    mask = mask.to(values.dtype)
+    return (values * mask).sum(-1) / mask.sum(-1).clamp_min(1)
+
+
+def block_density_loss(gate: Tensor, mask: Tensor, loss: DensityLoss) -> Tensor:
+    """One block's share of the density loss, a scalar in [0, 1).
+
+    Args:
+        gate: (batch, tokens, d_ff), float32.
+        mask: (batch, tokens), 1 for the tokens that count.
+        loss: surrogate and reduction.
+    """
+    if loss.reduction == "per_entry":
+        return masked_mean(surrogate(gate, loss).mean(-1), mask).mean()
+    weights = mask.to(gate.dtype).unsqueeze(-1)
+    return surrogate((gate * weights).sum((0, 1)) / weights.sum(), loss).mean()
+
+
+def combine(encoder: list[Tensor], decoder: list[Tensor], loss: DensityLoss) -> Tensor:
+    """The density loss of all blocks, before its weight: the sum of the stacks' means, or one mean over all blocks."""
+    weighted = [block * loss.encoder_weight for block in encoder], [block * loss.decoder_weight for block in decoder]
+    if loss.stacks == "sum":
+        return torch.stack([torch.stack(blocks).mean() for blocks in weighted if blocks]).sum()
+    return torch.stack(weighted[0] + weighted[1]).mean()
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """Which positions hold real tokens: (batch, tokens) of ones and zeros for each stack; None where there is no such stack."""
+
+    encoder: Tensor | None
+    decoder: Tensor | None
+
+    def of(self, at: GateAt, tokens: int) -> Tensor:
+        """The mask of a gate that saw `tokens` positions; virtual tokens, put before the real ones, do not count."""
+        mask = self.encoder if at.stack == "encoder" else self.decoder
+        if mask is None:
+            raise ValueError(f"a {at.stack} gate was read without a mask for the {at.stack}")
+        missing = tokens - mask.shape[1]
+        return torch.nn.functional.pad(mask, (missing, 0)) if missing > 0 else mask
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a probe read in one forward pass."""
+
+    encoder: list[Tensor] = field(default_factory=list)
+    decoder: list[Tensor] = field(default_factory=list)
+
+
+class DensityProbe:
+    """Reads the density loss off a model's gates while it trains.
+
+    `with probe: with probe.reading(masks) as reading: model(...)`; then `combine(reading.encoder, reading.decoder, loss)` is part of the
+    loss. Under gradient checkpointing a block runs again in the backward pass: by then the reading is closed, and what the gates compute
+    again goes only to the recomputed graph.
+    """
+
+    def __init__(self, gates: Gates, loss: DensityLoss) -> None:
+        self._gates = gates
+        self._loss = loss
+        self._masks: Masks | None = None
+        self._open: Reading | None = None
+
+    def __enter__(self) -> "DensityProbe":
+        for at in self._gates:
+            at.gate.reader = partial(self._read, at)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for at in self._gates:
+            at.gate.reader = None
+        self._masks = self._open = None
+
+    @contextmanager
+    def reading(self, masks: Masks) -> Iterator[Reading]:
+        """Collect one value a block from the forward pass inside."""
+        self._masks = masks
+        self._open = Reading()
+        try:
+            yield self._open
+        finally:
+            self._open = None
+
+    def _read(self, at: GateAt, _: Tensor, gate: Tensor) -> None:
+        if self._masks is None:
+            return
+        mask = self._masks.of(at, gate.shape[1])
+        if self._loss.padding == "include":
+            mask = torch.ones_like(mask)
+        value = block_density_loss(gate, mask, self._loss)
+        if self._open is not None:
+            (self._open.encoder if at.stack == "encoder" else self._open.decoder).append(value)
+
+
+class DensityMeter:
+    """Counts non-zero entries of the gates over an evaluation, at the threshold that the gates apply.
+
+    Args:
+        gates: to read.
+        native: also count the activation as the base's own dtype gives it, which is what the paper's code counts.
+    """
+
+    def __init__(self, gates: Gates, native: bool = False) -> None:
+        self._gates = gates
+        self._gate_sums = [0.0] * len(gates)
+        self._native_sums = [0.0] * len(gates) if native else None
+        self._samples = [0] * len(gates)
+
+    @contextmanager
+    def reading(self, masks: Masks) -> Iterator[None]:
+        """Count in the forward passes inside."""
+        for number, at in enumerate(self._gates):
+            at.gate.reader = partial(self._count, number, at, masks)
+        try:
+            yield
+        finally:
+            for at in self._gates:
+                at.gate.reader = None
+
+    @torch.no_grad()
+    def _count(self, number: int, at: GateAt, masks: Masks, x: Tensor, gate: Tensor) -> None:
+        mask = masks.of(at, gate.shape[1])
+        self._gate_sums[number] += _sum_of_shares(gate, mask)
+        self._samples[number] += gate.shape[0]
+        if self._native_sums is not None:
+            self._native_sums[number] += _sum_of_shares(native_activation(at.gate.function, x), mask)
+
+    def result(self) -> DensityReading:
+        """Mean over samples, per block.
+
+        Raises:
+            ValueError: a gate was never read.
+        """
+        return self._reading(self._gate_sums)
+
+    def native_result(self) -> DensityReading:
+        """The same of the activation in the base's own dtype.
+
+        Raises:
+            ValueError: it was not asked for, or a gate was never read.
+        """
+        if self._native_sums is None:
+            raise ValueError("made without native=True")
+        return self._reading(self._native_sums)
+
+    def _reading(self, sums: list[float]) -> DensityReading:
+        if not sums or 0 in self._samples:
+            raise ValueError("a gate was never read: no forward pass ran inside `reading`")
+        means = [(at.stack, total / n) for at, total, n in zip(self._gates, sums, self._samples, strict=True)]
+        return DensityReading(
+            encoder_blocks=tuple(mean for stack, mean in means if stack == "encoder"),
+            decoder_blocks=tuple(mean for stack, mean in means if stack == "decoder"),
+        )
+
+
+def _sum_of_shares(entries: Tensor, mask: Tensor) -> float:
+    """Sum over samples of each one's share of non-zero entries among its real tokens."""
+    return float(masked_mean((entries != 0).float().mean(-1), mask).sum())

@@ -1,0 +1,147 @@
+"""The commands' names, arguments and help; what they do is in the modules beside this one."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deft_sweeps.cli.guard import guarded
+
+app = typer.Typer(
+    help="Find which combination of PEFT method, density loss, quantization and pruning to ship.",
+    epilog="Start with: deft-sweeps init data.csv, or deft-sweeps run search_spaces/quickstart.yaml",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+SpecFile = Annotated[Path, typer.Argument(metavar="FILE", help="A sweep's YAML.")]
+SweepFolder = Annotated[Path, typer.Argument(metavar="DIR", help="A sweep's folder.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"deft-sweeps {version('deft-sweeps')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _top(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    del version
+
+
+@app.command(epilog="Example: deft-sweeps init reviews.csv -o reviews.yaml --text review --label sentiment")
+@guarded
+def init(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Your labelled csv, tsv, jsonl or parquet file.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write; DATA's name with .yaml.")] = None,
+    text: Annotated[str | None, typer.Option(metavar="COL", help="Column with the text; guessed where not given.")] = None,
+    label: Annotated[str | None, typer.Option(metavar="COL", help="Column with the label; guessed where not given.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
+) -> None:
+    """Write a commented sweep for your own labelled file."""
+    from deft_sweeps.cli import specs
+
+    specs.init(data, output or Path(f"{data.stem}.yaml"), text, label, force=force)
+
+
+@app.command(epilog="Example: deft-sweeps validate search_spaces/*.yaml")
+@guarded
+def validate(
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE...", help="Sweeps' YAML.")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the YAML's JSON schema, for editors, and exit.")] = False,
+) -> None:
+    """Check sweeps, their models and their data.
+
+    Reports every problem at once; starts nothing.
+    """
+    from deft_sweeps.cli import specs
+
+    if schema:
+        specs.print_schema()
+    else:
+        specs.validate(files or [])
+
+
+@app.command(epilog="Example: deft-sweeps plan search_spaces/quickstart.yaml")
+@guarded
+def plan(file: SpecFile, as_json: AsJson = False) -> None:
+    """Show what would run, and its projected memory and time.
+
+    Also what is excluded, and why; starts nothing.
+    """
+    from deft_sweeps.cli import specs
+
+    specs.plan(file, as_json=as_json)
+
+
+@app.command(
+    epilog="Example: deft-sweeps run search_spaces/quickstart.yaml --out runs/first, and after Ctrl-C: deft-sweeps run runs/first --resume"
+)
+@guarded
+def run(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A sweep's YAML, or the folder of one that has run.")],
+    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The sweep's folder; runs/<name> where not given.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a sweep that was cut off.")] = False,
+    more: Annotated[int, typer.Option("--more", min=0, metavar="N", help="Add N trials to the sweep.")] = 0,
+    ray_address: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Of a Ray cluster; a local one is started else.")] = None,
+) -> None:
+    """Run a sweep, go on with one, or add trials to one.
+
+    Trains and evaluates the trials, draws the front, chooses, and measures the choice on the test split.
+    """
+    from deft_sweeps.cli import sweeps
+
+    sweeps.run(file, out, resume=resume, more=more, ray_address=ray_address)
+
+
+@app.command(epilog="Example: deft-sweeps status runs/quickstart")
+@guarded
+def status(folder: SweepFolder, as_json: AsJson = False) -> None:
+    """Show how far a sweep is and its front so far."""
+    from deft_sweeps.cli import results
+
+    results.status(folder, as_json=as_json)
+
+
+@app.command(epilog="Example: deft-sweeps report runs/quickstart --front-only --json > front.json")
+@guarded
+def report(
+    folder: SweepFolder,
+    front_only: Annotated[bool, typer.Option("--front-only", help="Print the front and write no page.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a sweep's report.html and print its front."""
+    from deft_sweeps.cli import results
+
+    results.report(folder, front_only=front_only, as_json=as_json)
+
+
+@app.command(epilog='Example: deft-sweeps choose runs/quickstart --policy "best activation_density where score >= baseline(peft) - 0.01"')
+@guarded
+def choose(
+    folder: SweepFolder,
+    policy: Annotated[
+        str | None, typer.Option(metavar="POLICY", help="`best METRIC where LIMIT and ...`, or `knee`; the sweep's own else.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Name the configuration to ship, and why.
+
+    Also why the others lost. Exits with 1 where none keeps every limit.
+    """
+    from deft_sweeps.cli import results
+
+    results.choose(folder, policy, as_json=as_json)
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app(prog_name="deft-sweeps")

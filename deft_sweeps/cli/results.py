@@ -1,0 +1,120 @@
+"""status, report and choose: from a sweep's folder alone, without torch, ray or a server."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from deft_sweeps.choice import Choice
+from deft_sweeps.choice import choose as choose_from
+from deft_sweeps.cli import show
+from deft_sweeps.cli.guard import FAILED, say
+from deft_sweeps.errors import ConfigError, Problem
+from deft_sweeps.front import FrontMember, front_json
+from deft_sweeps.front.encode import member_dict
+from deft_sweeps.objective import Policy, parse_policy
+from deft_sweeps.report.tables import front_sheet, lost_sheet
+from deft_sweeps.spec.load import load_spec
+from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
+
+QUIET_SEC = 30.0
+"""A driver that has not moved its note for so long is taken for gone."""
+
+
+def status(folder: Path, *, as_json: bool) -> None:
+    sweep, spec = _open(folder)
+    results, note = sweep.results(), sweep.note()
+    n_of = {name: sum(result.status == name for result in results) for name in ("complete", "failed", "stopped")}
+    choice = _choice(sweep, spec, spec.choose)
+    state = driver_state(note)
+    n_budget = note.n_budget if note else spec.budget.trials
+    running = note.running if note and state in ("searching", "measuring") else ()
+    left = note.left_sec if note and state == "searching" else None
+    if as_json:
+        told = {"name": spec.name, "state": state, "n_budget": n_budget, **{f"n_{name}": n for name, n in n_of.items()}}
+        show.as_json(
+            told
+            | {"running": list(running), "left_sec": left, "hypervolume": choice.front.hypervolume, "n_front": len(choice.front.members)}
+        )
+        return
+    done = ", ".join(f"{n} {name}" for name, n in n_of.items() if n or name == "complete")
+    print(f"{spec.name}: {state}, {len(results)} of {n_budget} trials done ({done}), {len(running)} running")
+    if left is not None:
+        print(f"projected: {show.duration(left)} left")
+    if state == "cut off":
+        say(f"go on with: deft-sweeps run {folder} --resume")
+    show.table(front_sheet(choice.front))
+
+
+def driver_state(note: DriverNote | None) -> str:
+    """What the driver does now: its own word, or `not started`, or `cut off` where it said it was at work but has gone silent."""
+    if note is None:
+        return "not started"
+    silent = time.time() - note.beat_at > QUIET_SEC
+    return "cut off" if silent and note.state in ("searching", "measuring") else note.state
+
+
+def report(folder: Path, *, front_only: bool, as_json: bool) -> None:
+    sweep, spec = _open(folder)
+    choice = _choice(sweep, spec, spec.choose)
+    if not front_only:
+        from deft_sweeps.report.html import render
+
+        write_atomically(sweep.report_path, render(sweep, spec).encode())
+        say(f"wrote {sweep.report_path}")
+    if as_json:
+        print(front_json(choice.front, choice.member))
+    else:
+        show.table(front_sheet(choice.front, choice))
+
+
+def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
+    sweep, spec = _open(folder)
+    try:
+        wanted = spec.choose if policy is None else parse_policy(policy)
+    except ValueError as error:
+        raise ConfigError([Problem("--policy", str(error))]) from error
+    choice = _choice(sweep, spec, wanted)
+    if as_json:
+        show.as_json(_choice_dict(choice))
+    else:
+        print_choice(choice)
+    if choice.member is None:
+        raise typer.Exit(FAILED)
+
+
+def print_choice(choice: Choice) -> None:
+    """Why, how sure, and why the others lost."""
+    print(choice.why)
+    for caveat in choice.caveats:
+        print(f"- {caveat}")
+    if choice.lost:
+        print()
+        show.table(lost_sheet(choice))
+
+
+def _open(folder: Path) -> tuple[SweepDir, SweepSpec]:
+    sweep = SweepDir(folder).require()
+    return sweep, load_spec(sweep.spec_path)
+
+
+def _choice(sweep: SweepDir, spec: SweepSpec, policy: Policy) -> Choice:
+    return choose_from(sweep.results(), spec.objectives, spec.limits, policy)
+
+
+def _choice_dict(choice: Choice) -> dict[str, Any]:
+    def told(member: FrontMember | None) -> dict[str, Any] | None:
+        return None if member is None else member_dict(member)
+
+    return {
+        "policy": str(choice.policy),
+        "why": choice.why,
+        "caveats": list(choice.caveats),
+        "chosen": told(choice.member),
+        "runner_up": told(choice.runner_up),
+        "baseline": told(choice.baseline),
+        "nearest_miss": told(choice.nearest_miss),
+        "lost": [{"name": rejected.member.name, "why": rejected.why} for rejected in choice.lost],
+    }

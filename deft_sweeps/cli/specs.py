@@ -1,0 +1,156 @@
+"""init, validate and plan: what is done with a spec before anything runs. Loads neither torch nor ray."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from deft_sweeps.cli import show
+from deft_sweeps.cli.guard import refuse, say
+from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.errors import ConfigError, DeftSweepsError, Problem
+from deft_sweeps.models.checkpoints import check_model, read_config
+from deft_sweeps.models.families import layout
+from deft_sweeps.models.legality import misfits
+from deft_sweeps.report.sheet import Row, Sheet
+from deft_sweeps.spec.domain import Domain, Value
+from deft_sweeps.spec.domain import show as words
+from deft_sweeps.spec.load import load_spec
+from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.spec.shape import json_schema
+from deft_sweeps.spec.starter import sniff, starter
+from deft_sweeps.sweep.resources import Projection, project
+from deft_sweeps.tasks.check import check_task
+
+
+def init(data: Path, output: Path, text: str | None, label: str | None, *, force: bool) -> None:
+    if output.exists() and not force:
+        raise ConfigError([Problem(str(output), "exists already", "give another name with -o, or --force to overwrite it")])
+    found = sniff(data, text, label)
+    output.write_text(starter(found), encoding="utf-8")
+    classes = ", ".join(found.classes[:5]) + (", ..." if len(found.classes) > 5 else "")
+    say(f"{output}: text from column {found.text}, label from column {found.label} ({len(found.classes)} classes: {classes})")
+    say(f"next: deft-sweeps plan {output}")
+
+
+def print_schema() -> None:
+    show.as_json(json_schema())
+
+
+def validate(files: Sequence[Path]) -> None:
+    if not files:
+        refuse(["expected FILE..., or --schema"])
+    problems: list[object] = []
+    for file in files:
+        try:
+            spec = load_spec(file)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        found = unusable(spec, str(file))
+        problems += found
+        if not found:
+            told = f"{len(spec.combinations)} combinations, {spec.budget.trials} trials"
+            print(f"{file}: valid, {told}" + (f", {len(spec.excluded)} combinations excluded" if spec.excluded else ""))
+    if problems:
+        refuse(problems)
+
+
+def unusable(spec: SweepSpec, where: str) -> list[Problem]:
+    """What is wrong with the spec's model and data, and what the model's shape forbids; found without loading either."""
+    config = spec.combinations[0].template
+    wrong = [Problem(where, what) for what in check_model(config.model)]
+    if not wrong:
+        shape = layout(read_config(config.model))
+        told = dict.fromkeys(what for combination in spec.combinations for what in misfits(combination.template, shape))
+        wrong = [Problem(where, what) for what in told]
+    return wrong + [Problem(where, what) for what in check_task(config.task)]
+
+
+def plan(file: Path, *, as_json: bool) -> None:
+    spec = load_spec(file)
+    config = spec.combinations[0].template
+    projection = project(spec, layout(read_config(config.model)))
+    if as_json:
+        show.as_json(_plan_dict(spec, projection))
+    else:
+        _print_plan(spec, projection)
+    try:
+        say(*(f"note: {problem}" for problem in unusable(spec, str(file))))
+    except DeftSweepsError as error:
+        say(f"note: {error}")
+
+
+def _print_plan(spec: SweepSpec, projection: Projection) -> None:
+    config = spec.combinations[0].template
+    print(f"{spec.name}: {spec.budget.trials} trials of {config.model} on {_task_name(config)}, {config.dtype}")
+    print(f"objectives: {', '.join(spec.objectives)}; choose: {spec.choose}")
+    if spec.limits:
+        print(f"limits: {', '.join(str(limit) for limit in spec.limits)}")
+    print()
+    rows = tuple(
+        Row(
+            (
+                c.label,
+                _open(c.open),
+                show.size(e.weight_bytes),
+                f"{e.trainable_parameters:,}",
+                show.size(e.memory_bytes),
+                show.duration(e.time_sec),
+            )
+        )
+        for c in spec.combinations
+        for e in [projection.trials[c.label]]
+    )
+    columns = ("combination", "open", ">weights", ">trained", ">memory", ">time")
+    note = "weights, trained, memory and time of one trial: projected from the model's shape, nothing was measured"
+    show.table(Sheet(f"{len(rows)} legal combinations", columns, rows, note))
+    first = tuple(Row((str(i), start.combination, _values(start.values))) for i, start in enumerate(spec.first, 1))
+    if first:
+        show.table(Sheet("first points", (">", "combination", "values"), first))
+    if spec.excluded:
+        show.table(Sheet("excluded", ("combination", "why"), tuple(Row((e.label, e.reason)) for e in spec.excluded)))
+    together = f"{projection.n_parallel} at a time" if projection.n_parallel > 1 else "one at a time"
+    print(
+        f"projected: {together}, {show.size(projection.memory_bytes)} of memory (largest: {projection.largest}), "
+        f"{show.duration(projection.time_sec)} for {spec.budget.trials} trials"
+    )
+
+
+def _plan_dict(spec: SweepSpec, projection: Projection) -> dict[str, object]:
+    return {
+        "name": spec.name,
+        "n_trials": spec.budget.trials,
+        "objectives": list(spec.objectives),
+        "limits": [str(limit) for limit in spec.limits],
+        "choose": str(spec.choose),
+        "combinations": [
+            {
+                "label": c.label,
+                "open": {name: words(domain) for name, domain in c.open.items()},
+                "config": codec(TrialConfig).dump_python(c.template, mode="json"),
+                "projected": {
+                    "weight_bytes": e.weight_bytes,
+                    "trainable_parameters": e.trainable_parameters,
+                    "memory_bytes": e.memory_bytes,
+                    "time_sec": e.time_sec,
+                    "train_flops": e.train_flops,
+                },
+            }
+            for c in spec.combinations
+            for e in [projection.trials[c.label]]
+        ],
+        "excluded": [{"label": e.label, "reason": e.reason} for e in spec.excluded],
+        "first": [{"combination": start.combination, "values": dict(start.values)} for start in spec.first],
+        "projected": {"n_parallel": projection.n_parallel, "memory_bytes": projection.memory_bytes, "time_sec": projection.time_sec},
+    }
+
+
+def _task_name(config: TrialConfig) -> str:
+    return config.task.name if config.task.kind == "packaged" else config.task.path
+
+
+def _open(domains: Mapping[str, Domain]) -> str:
+    return "; ".join(f"{name} {words(domain)}" for name, domain in domains.items()) or "nothing"
+
+
+def _values(values: Mapping[str, Value]) -> str:
+    return ", ".join(f"{name} = {v:.4g}" if isinstance(v, float) else f"{name} = {v}" for name, v in values.items())

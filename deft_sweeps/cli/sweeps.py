@@ -1,0 +1,72 @@
+"""run: from a spec, or a folder that holds one, to a sweep that has run."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from deft_sweeps.cli.guard import FAILED, INTERRUPTED, refuse, say
+from deft_sweeps.cli.specs import unusable
+from deft_sweeps.errors import ConfigError, Problem, StoreError
+from deft_sweeps.spec.load import load_spec
+from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.store.results import SweepDir, write_atomically
+
+if TYPE_CHECKING:
+    from deft_sweeps.sweep.runner import Outcome
+
+
+def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: str | None) -> None:
+    spec, sweep = _prepare(file, out, resume=resume, more=more)
+    problems = unusable(spec, str(file))
+    if problems:
+        refuse(problems)
+    if not sweep.spec_path.exists():
+        write_atomically(sweep.spec_path, file.read_bytes())
+    again = f"deft-sweeps run {sweep.root} --resume"
+    try:
+        outcome = _session(spec, sweep, resume=resume, more=more, ray_address=ray_address)
+    except KeyboardInterrupt:
+        say(f"interrupted; what is finished is kept. Go on with: {again}")
+        raise typer.Exit(INTERRUPTED) from None
+    if outcome.interrupted:
+        say(f"interrupted after {outcome.n_complete + outcome.n_failed} trials, which are kept. Go on with: {again}")
+        raise typer.Exit(INTERRUPTED)
+    if outcome.n_complete == 0:
+        say(f"the sweep failed: none of its {outcome.n_failed} trials completed; `deft-sweeps report {sweep.root}` says why")
+        raise typer.Exit(FAILED)
+
+
+def _prepare(file: Path, out: Path | None, *, resume: bool, more: int) -> tuple[SweepSpec, SweepDir]:
+    """The spec to run and the folder to run it in.
+
+    Raises:
+        ConfigError: the spec is wrong, or not the one that the folder has run.
+        StoreError: the folder has results, and neither `resume` nor `more` says what to do with them.
+    """
+    if file.is_dir():
+        if out is not None:
+            raise ConfigError([Problem("--out", f"{file} is a sweep's folder already", "leave --out away, or give a YAML")])
+        sweep = SweepDir(file).require()
+        spec = load_spec(sweep.spec_path)
+    else:
+        spec = load_spec(file)
+        sweep = SweepDir(out or Path("runs") / spec.name)
+    if sweep.results() and not (resume or more):
+        raise StoreError(
+            f"{sweep.root} holds results already: --resume goes on with it, --more N adds trials, --out DIR takes another folder"
+        )
+    if sweep.spec_path.exists() and not file.is_dir() and file.read_bytes() != sweep.spec_path.read_bytes():
+        if sweep.results() or sweep.note() is not None:
+            what = f"is not the spec that {sweep.root} has run"
+            raise ConfigError(
+                [Problem(str(file), what, f"go on with `deft-sweeps run {sweep.root}`, or take another folder with --out DIR")]
+            )
+        write_atomically(sweep.spec_path, file.read_bytes())
+    return spec, sweep
+
+
+def _session(spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_address: str | None) -> "Outcome":
+    from deft_sweeps.sweep import session
+
+    return session.run(spec, sweep, resume=resume, more=more, ray_address=ray_address)

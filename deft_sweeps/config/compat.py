@@ -1,0 +1,42 @@
+"""Combinations that are illegal whatever the model, each with the sentence that says why. What depends on shapes is in `models`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deft_sweeps.config.axes import DensityLoss
+from deft_sweeps.config.trial import TrialConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One kind of combination that cannot run, or would run under a second name."""
+
+    breaks: Callable[[TrialConfig], bool]
+    reason: str
+
+
+def _loss(config: TrialConfig) -> DensityLoss | None:
+    return config.density if isinstance(config.density, DensityLoss) else None
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        lambda c: (loss := _loss(c)) is not None and loss.reduction == "feature_map" and c.training.accumulation > 1,
+        "the density loss with reduction feature_map takes its mean over the whole batch, which does not split into the micro-batches "
+        "of accumulation > 1",
+    ),
+    Rule(
+        lambda c: (loss := _loss(c)) is not None and loss.surrogate == "tanh" and loss.eps != DensityLoss().eps,
+        "eps has no effect on the surrogate tanh, so one configuration would run under several names",
+    ),
+    Rule(
+        lambda c: (loss := _loss(c)) is not None and loss.surrogate == "l0" and loss.beta != DensityLoss().beta,
+        "beta has no effect on the surrogate l0, so one configuration would run under several names",
+    ),
+)
+
+
+def illegal(config: TrialConfig) -> str | None:
+    """Why `config` cannot run on any model, every reason that holds; None where it can."""
+    reasons = [rule.reason for rule in RULES if rule.breaks(config)]
+    return "; ".join(reasons) if reasons else None

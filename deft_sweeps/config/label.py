@@ -1,0 +1,70 @@
+"""A configuration in words: short for tables, whole for a tooltip."""
+
+from dataclasses import fields, is_dataclass
+from typing import assert_never
+
+from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, Magnitude, Nf4, NoDensityLoss, NoPruning, Unquantized, Wanda
+from deft_sweeps.config.trial import TrialConfig
+
+
+def label(config: TrialConfig) -> str:
+    """The settings that are swept, in a few words: `LoRA r8 · relu · DEFT 0.5 · NF4 · Wanda 0.5 · lr 0.002`."""
+    parts = [_peft(config), "relu" if config.activation == "relu" else "", _density(config), _quantization(config), _pruning(config)]
+    return " · ".join([part for part in parts if part] + [f"lr {config.training.learning_rate:.3g}"])
+
+
+def settings(config: TrialConfig) -> dict[str, str]:
+    """Every setting by its dotted name, defaults too: `density.weight`, `training.steps`."""
+    return dict(_flat("", config))
+
+
+def _flat(prefix: str, value: object) -> list[tuple[str, str]]:
+    if is_dataclass(value):
+        return [row for f in fields(value) for row in _flat(f"{prefix}.{f.name}" if prefix else f.name, getattr(value, f.name))]
+    if isinstance(value, tuple):
+        return [(prefix, ", ".join(str(part) for part in value))]
+    return [(prefix, f"{value:.6g}" if isinstance(value, float) else str(value))]
+
+
+def _peft(config: TrialConfig) -> str:
+    match config.peft:
+        case Lora(r=r, targets=targets):
+            return f"LoRA r{r} on {' '.join(targets)}"
+        case Adapter(reduction=reduction):
+            return f"adapter /{reduction}"
+        case unknown:
+            assert_never(unknown)
+
+
+def _density(config: TrialConfig) -> str:
+    match config.density:
+        case NoDensityLoss():
+            return "plain"
+        case DensityLoss(weight=weight, surrogate="l0", eps=eps):
+            return f"DEFT {weight:.3g} (l0, eps {eps:.1g})"
+        case DensityLoss(weight=weight, beta=beta):
+            return f"DEFT {weight:.3g} (tanh, beta {beta:.3g})"
+        case unknown:
+            assert_never(unknown)
+
+
+def _quantization(config: TrialConfig) -> str:
+    match config.quantization:
+        case Unquantized():
+            return ""
+        case Nf4(double=double):
+            return "NF4 double" if double else "NF4"
+        case unknown:
+            assert_never(unknown)
+
+
+def _pruning(config: TrialConfig) -> str:
+    match config.pruning:
+        case NoPruning():
+            return ""
+        case Magnitude(sparsity=sparsity):
+            return f"magnitude {sparsity:.3g}"
+        case Wanda(sparsity=sparsity):
+            return f"Wanda {sparsity:.3g}"
+        case unknown:
+            assert_never(unknown)

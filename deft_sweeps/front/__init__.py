@@ -1,0 +1,40 @@
+"""The front: which measured points nothing else beats, what they cost, and what the density loss buys at equal density."""
+
+from deft_sweeps.front.dominance import hypervolume, knee, knee_distances, non_dominated, non_dominated_rank
+from deft_sweeps.front.encode import front_json
+from deft_sweeps.front.gains import Gain, PairedDifference, all_gains, at_equal_density, paired_difference, twin_config
+from deft_sweeps.front.pareto import (
+    FrontMember,
+    ParetoFront,
+    TradeOff,
+    baseline_member,
+    baseline_values,
+    baselines_of,
+    candidates,
+    pareto_front,
+    trade_offs,
+)
+
+__all__ = [
+    "FrontMember",
+    "Gain",
+    "PairedDifference",
+    "ParetoFront",
+    "TradeOff",
+    "all_gains",
+    "at_equal_density",
+    "baseline_member",
+    "baseline_values",
+    "baselines_of",
+    "candidates",
+    "front_json",
+    "hypervolume",
+    "knee",
+    "knee_distances",
+    "non_dominated",
+    "non_dominated_rank",
+    "paired_difference",
+    "pareto_front",
+    "trade_offs",
+    "twin_config",
+]

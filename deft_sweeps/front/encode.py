@@ -1,0 +1,43 @@
+"""The front as JSON, for pipes and for the tracker."""
+
+import json
+import math
+from typing import Any
+
+from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.front.pareto import FrontMember, ParetoFront
+
+FRONT_SCHEMA_VERSION = 1
+
+
+def front_json(front: ParetoFront, chosen: FrontMember | None = None) -> str:
+    """The front with every member's configuration and metrics, indented JSON; `chosen` is marked by name."""
+    told = {
+        "schema_version": FRONT_SCHEMA_VERSION,
+        "objectives": list(front.objectives),
+        "reference": front.reference,
+        "reference_note": front.reference_note,
+        "hypervolume": front.hypervolume,
+        "n_candidates": front.n_candidates,
+        "n_outside_limits": front.n_outside,
+        "unjudged_limits": [str(limit) for limit in front.unjudged],
+        "chosen": None if chosen is None else chosen.name,
+        "members": [member_dict(member) for member in front.members],
+    }
+    return json.dumps(told, indent=1, allow_nan=False)
+
+
+def member_dict(member: FrontMember) -> dict[str, Any]:
+    """One member as plain JSON values."""
+    density, score, cost = member.point.density, member.point.score, member.result.cost
+    stacks = {"encoder": density.encoder, "decoder": density.decoder}
+    return {
+        "name": member.name,
+        "trial_id": member.result.trial_id,
+        "threshold": member.point.threshold,
+        "metrics": member.values,
+        "score": {"metric": score.metric, "value": score.value, "n_examples": score.n_examples, "standard_error": score.standard_error},
+        "density": {name: value for name, value in stacks.items() if math.isfinite(value)} | {"overall": density.overall},
+        "cost_label": cost.label if cost else None,
+        "config": codec(TrialConfig).dump_python(member.result.config, mode="json"),
+    }

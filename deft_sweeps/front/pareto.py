@@ -1,0 +1,219 @@
+"""From results to the front. Derived each time, never stored."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deft_sweeps.config.axes import NoDensityLoss, NoPruning, Unquantized
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.front.dominance import hypervolume, non_dominated
+from deft_sweeps.objective import BASELINES, METRICS, BaselineName, Constraint, Direction
+from deft_sweeps.result import Point, TrialResult
+
+Baselines = Mapping[BaselineName, Mapping[str, float]]
+
+WORST_POSSIBLE = {"score": 0.0, "activation_density": 1.0, "encoder_density": 1.0, "decoder_density": 1.0}
+"""Reference values of the metrics that have a worst value."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrontMember:
+    """A trained trial at one threshold.
+
+    Attributes:
+        values: every metric of the point under the names of `objective.METRICS`.
+    """
+
+    result: TrialResult
+    point: Point
+    values: dict[str, float]
+
+    @property
+    def name(self) -> str:
+        """`<trial_id>@<threshold>`, unique in a sweep."""
+        return f"{self.result.trial_id}@{self.point.threshold:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class ParetoFront:
+    """The measured points that keep every limit and that no other such point dominates.
+
+    Attributes:
+        members: best first by the first objective; equal points are all there.
+        objectives: names of `objective.METRICS`, in the sweep's order.
+        reference: of the hypervolume, a value an objective.
+        reference_note: where the reference comes from, a sentence.
+        hypervolume: between front and reference, in the product of the objectives' units; higher is better.
+        n_candidates: measured points that have every objective.
+        n_outside: candidates that break a limit, or lack a metric that a limit names.
+        unjudged: limits that cannot be judged because their baseline is not there yet; while there are any, no point is a member.
+    """
+
+    members: tuple[FrontMember, ...]
+    objectives: tuple[str, ...]
+    reference: dict[str, float]
+    reference_note: str
+    hypervolume: float
+    n_candidates: int
+    n_outside: int
+    unjudged: tuple[Constraint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TradeOff:
+    """What a step along the front costs and buys.
+
+    Attributes:
+        changes: an objective's value at `after` minus that at `before`, in its own unit.
+    """
+
+    before: FrontMember
+    after: FrontMember
+    changes: dict[str, float]
+
+
+def directions_of(objectives: Iterable[str]) -> tuple[Direction, ...]:
+    """The direction of each objective, from `objective.METRICS`."""
+    return tuple(METRICS[name].direction for name in objectives)
+
+
+def values_of(members: Sequence[FrontMember], objectives: Sequence[str]) -> np.ndarray:
+    """The members' objectives, shape (n, m)."""
+    return np.array([[member.values[name] for name in objectives] for member in members], dtype=float).reshape(-1, len(objectives))
+
+
+def candidates(results: Iterable[TrialResult], objectives: Sequence[str] = ()) -> tuple[FrontMember, ...]:
+    """Every measured point of every complete trial that has a finite value of each objective."""
+    every = (FrontMember(r, point, r.metrics(point)) for r in results if r.status == "complete" for point in r.points)
+    return tuple(member for member in every if all(name in member.values for name in objectives))
+
+
+def pareto_front(
+    results: Iterable[TrialResult],
+    objectives: Sequence[str],
+    limits: Sequence[Constraint] = (),
+    baselines: Baselines | None = None,
+    reference: Mapping[str, float] | None = None,
+) -> ParetoFront:
+    """The front of all measured points; each trial's points compete with one another too.
+
+    Args:
+        results: of any status; only complete ones have points.
+        objectives: names of `objective.METRICS`.
+        limits: a point that breaks one never counts.
+        baselines: what limits may refer to; None takes them from `results`.
+        reference: of the hypervolume; where a metric is not in it, its worst possible value, or else the worst among the candidates.
+    """
+    results = tuple(results)
+    known = baselines_of(results) if baselines is None else baselines
+    pool = candidates(results, objectives)
+    unjudged = tuple(limit for limit in limits if not judgeable(limit, known))
+    inside = () if unjudged else tuple(member for member in pool if all(keeps(member, limit, known) for limit in limits))
+    point, note = _reference(pool, objectives, reference or {})
+    directions = directions_of(objectives)
+    values = values_of(inside, objectives)
+    on_front = non_dominated(values, directions)
+    members = [member for member, kept in zip(inside, on_front, strict=True) if kept]
+    # Equal fronts are listed equally, whatever order their trials finished in.
+    signs = [-1.0 if direction == "maximize" else 1.0 for direction in directions]
+    members.sort(key=lambda m: (*(sign * m.values[name] for sign, name in zip(signs, objectives, strict=True)), m.name))
+    return ParetoFront(
+        members=tuple(members),
+        objectives=tuple(objectives),
+        reference=point,
+        reference_note=note,
+        hypervolume=hypervolume(values, [point[name] for name in objectives], directions) if members else 0.0,
+        n_candidates=len(pool),
+        n_outside=len(pool) - len(inside),
+        unjudged=unjudged,
+    )
+
+
+def judgeable(limit: Constraint, baselines: Baselines) -> bool:
+    """Whether the baseline that the limit names, if any, is there and has its metric."""
+    name = limit.bound.baseline
+    return name is None or limit.metric in baselines.get(name, {})
+
+
+def excess(member: FrontMember, limit: Constraint, baselines: Baselines) -> float:
+    """How far the member is on the limit's wrong side, in the metric's unit; <= 0 keeps it, inf where the metric was not measured.
+
+    Raises:
+        ValueError: the limit names a baseline that is not there.
+    """
+    if limit.metric not in member.values:
+        return float("inf")
+    name = limit.bound.baseline
+    return limit.violation(member.values[limit.metric], None if name is None else baselines.get(name, {}).get(limit.metric))
+
+
+def keeps(member: FrontMember, limit: Constraint, baselines: Baselines) -> bool:
+    """Whether the member keeps the limit; a rounding error of the bound's sum is forgiven.
+
+    Raises:
+        ValueError: as `excess`.
+    """
+    return excess(member, limit, baselines) <= 1e-12 * max(1.0, abs(member.values.get(limit.metric, 0.0)))
+
+
+def is_plain(config: TrialConfig) -> bool:
+    """Whether the configuration is plain PEFT: no density loss, the checkpoint's activation, unpruned, unquantized."""
+    return (
+        isinstance(config.density, NoDensityLoss)
+        and config.activation == "pretrained"
+        and isinstance(config.pruning, NoPruning)
+        and isinstance(config.quantization, Unquantized)
+    )
+
+
+def baseline_member(results: Iterable[TrialResult], name: BaselineName = "peft") -> FrontMember | None:
+    """The best-scoring plain PEFT trial without a threshold, the one that finished first of equals; None where there is none.
+
+    Raises:
+        ValueError: no such baseline.
+    """
+    if name not in BASELINES:
+        raise ValueError(f"no baseline {name!r}; there are {', '.join(BASELINES)}")
+    plain = [member for member in candidates(results) if is_plain(member.result.config) and member.point.threshold == 0]
+    return max(plain, key=lambda m: (m.values["score"], -m.result.finished_at, m.name), default=None)
+
+
+def baseline_values(results: Iterable[TrialResult], name: BaselineName = "peft") -> dict[str, float] | None:
+    """All metrics of `baseline_member`; None where there is none.
+
+    Raises:
+        ValueError: no such baseline.
+    """
+    member = baseline_member(results, name)
+    return None if member is None else member.values
+
+
+def baselines_of(results: Iterable[TrialResult]) -> dict[BaselineName, dict[str, float]]:
+    """The values of every baseline that there is."""
+    results = tuple(results)
+    found = {name: baseline_values(results, name) for name in BASELINES}
+    return {name: values for name, values in found.items() if values is not None}
+
+
+def trade_offs(front: ParetoFront) -> tuple[TradeOff, ...]:
+    """The steps from each member to the next, from the best of the first objective downwards."""
+    steps = zip(front.members, front.members[1:], strict=False)
+    return tuple(TradeOff(a, b, {name: b.values[name] - a.values[name] for name in front.objectives}) for a, b in steps)
+
+
+def _reference(pool: Sequence[FrontMember], objectives: Sequence[str], given: Mapping[str, float]) -> tuple[dict[str, float], str]:
+    """The reference point and a sentence that says where it comes from."""
+    point: dict[str, float] = {}
+    told = []
+    for name, direction in zip(objectives, directions_of(objectives), strict=True):
+        if name in given:
+            point[name], why = given[name], "as given"
+        elif name in WORST_POSSIBLE:
+            point[name], why = WORST_POSSIBLE[name], "the worst possible"
+        else:
+            seen = [member.values[name] for member in pool]
+            worst = max if direction == "minimize" else min
+            point[name], why = (worst(seen), "the worst measured in this sweep") if seen else (0.0, "nothing measured yet")
+        told.append(f"{name} {point[name]:g} ({why})")
+    return point, "reference point: " + ", ".join(told)

@@ -1,0 +1,65 @@
+"""Files of the model hub, in its own cache on this machine. Loads no torch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from deft_sweeps.errors import CheckpointError
+
+_PATTERNS = ["*.json", "*.safetensors", "*.model"]
+_TIMEOUT_SEC = 5.0
+
+
+def hub_config(name: str) -> Path:
+    """config.json of a hub id, fetched unless the cache has the newest.
+
+    Raises:
+        CheckpointError: neither the cache nor the hub has it.
+    """
+    from huggingface_hub import hf_hub_download
+
+    with _hub_errors(name):
+        return Path(hf_hub_download(name, "config.json", etag_timeout=_TIMEOUT_SEC))
+
+
+@cache
+def hub_commit(name: str) -> str:
+    """Commit that `name` stands for in this process.
+
+    Raises:
+        CheckpointError: neither the cache nor the hub has it.
+    """
+    # A snapshot's folder is named after its commit.
+    return hub_config(name).parent.name
+
+
+def hub_folder(name: str) -> Path:
+    """Folder with configs, tokenizer and safetensors of `hub_commit`; nothing else is fetched.
+
+    Raises:
+        CheckpointError: neither the cache nor the hub has them.
+    """
+    from huggingface_hub import snapshot_download
+
+    commit = hub_commit(name)
+    with _hub_errors(name):
+        return Path(snapshot_download(name, revision=commit, allow_patterns=_PATTERNS, etag_timeout=_TIMEOUT_SEC))
+
+
+@contextmanager
+def _hub_errors(name: str) -> Iterator[None]:
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    had_bars = not are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    except Exception as error:  # the hub's client raises its own, its transport's and builtin errors
+        raise CheckpointError(
+            f"{name} is no folder, and neither the hub's cache on this machine nor the hub gives it ({type(error).__name__}); "
+            "check the name, download it where there is a network, or name its folder"
+        ) from error
+    finally:
+        if had_bars:
+            enable_progress_bars()

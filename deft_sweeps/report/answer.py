@@ -1,0 +1,93 @@
+"""The report's sentences: what was found, from figures."""
+
+from collections.abc import Sequence
+
+from deft_sweeps.choice import Choice
+from deft_sweeps.front import Gain, PairedDifference, paired_difference
+from deft_sweeps.report import cells
+from deft_sweeps.result import FinalMeasurement
+
+
+def finals_of(choice: Choice, finals: Sequence[FinalMeasurement]) -> tuple[FinalMeasurement, ...]:
+    """The test measurements, if they are of this choice; none where they were taken for another one."""
+    first = next((final for final in finals if final.role == "chosen"), None)
+    member = choice.member
+    if first is None or member is None:
+        return ()
+    same = (first.trial_id, first.point.threshold) == (member.result.trial_id, member.point.threshold)
+    return tuple(finals) if same else ()
+
+
+def verdict(finals: Sequence[FinalMeasurement]) -> str:
+    """The test measurements in a sentence or two; empty where there are none."""
+    by_role = {final.role: final for final in finals}
+    if "chosen" not in by_role:
+        return ""
+    mine = by_role["chosen"].point
+    told = (
+        f"On {mine.score.n_examples} test examples it scores {mine.score.value:.3f} (95% interval {cells.interval_text(mine.score)}) "
+        f"at activation density {cells.density_text(mine.density)}."
+    )
+    names = {"baseline": "the best plain PEFT", "twin": "its plain twin thresholded to the same density"}
+    for role, name in names.items():
+        if role in by_role:
+            other = by_role[role].point
+            difference = paired_difference(mine.example_scores, other.example_scores)
+            told += f" Beside {name} ({other.score.value:.3f} at density {other.density.overall:.3f}) {_told_difference(difference)}."
+    return told
+
+
+def tiles(choice: Choice, finals: Sequence[FinalMeasurement]) -> list[tuple[str, str, str]]:
+    """Headline figures of the chosen one: name, figure, what stands beside it. From the test split once that was measured."""
+    member = choice.member
+    if member is None:
+        return []
+    by_role = {final.role: final for final in finals}
+    mine = by_role["chosen"].point if "chosen" in by_role else member.point
+    cost = by_role["chosen"].cost if "chosen" in by_role else member.result.cost
+    other = by_role.get("baseline")
+    base = other.point if other else choice.baseline.point if choice.baseline and "chosen" not in by_role else None
+    base_cost = other.cost if other else choice.baseline.result.cost if base and choice.baseline else None
+    split = "test" if "chosen" in by_role else "validation"
+    found = [
+        (
+            f"{mine.score.metric}, {split}",
+            f"{mine.score.value:.3f}",
+            f"± {mine.score.standard_error:.3f}, n = {mine.score.n_examples}" + (f"; baseline {base.score.value:.3f}" if base else ""),
+        ),
+        (
+            f"activation density, {split}",
+            f"{mine.density.overall:.3f}",
+            f"encoder / decoder {mine.density.encoder:.3f} / {mine.density.decoder:.3f}"
+            + (f"; baseline {base.density.overall:.3f}" if base else ""),
+        ),
+    ]
+    if cost:
+        beside = f"; baseline {cells.weights_text(base_cost)}" if base_cost else ""
+        found.append(("weights, measured", cells.weights_text(cost), f"{cost.trainable_parameters:,} trained parameters{beside}"))
+        beside = f"baseline {base_cost.latency_sec * 1e3:.3g} ms {base_cost.label}" if base_cost else ""
+        found.append((f"latency, {cost.label}", f"{cost.latency_sec * 1e3:.3g} ms", beside))
+    return found
+
+
+def gains_told(gains: Sequence[Gain]) -> str:
+    """How the comparisons at equal density fall, in a sentence; it is told whichever way they fall."""
+    compared = [gain.difference for gain in gains if gain.difference]
+    if not gains:
+        return "No DEFT trial of this sweep has a plain twin of the same other settings, so nothing can be said at equal density."
+    if not compared:
+        return f"None of the {len(gains)} DEFT points lies within the densities that its plain twin was measured at."
+    above, below = sum(d.low > 0 for d in compared), sum(d.high < 0 for d in compared)
+    return (
+        f"{len(compared)} of {len(gains)} DEFT points can be compared with a plain twin at the same density: DEFT is better in {above}, "
+        f"worse in {below}, and the 95% interval holds zero in {len(compared) - above - below}."
+    )
+
+
+def _told_difference(difference: PairedDifference | None) -> str:
+    if difference is None:
+        return "it cannot be paired by example, so the difference has no interval"
+    interval = f"95% interval {difference.low:+.3f} to {difference.high:+.3f}, paired by example"
+    if difference.low <= 0 <= difference.high:
+        return f"the difference is {difference.value:+.3f} ({interval}), which these examples cannot tell from none"
+    return f"it is {abs(difference.value):.3f} {'better' if difference.value > 0 else 'worse'} ({interval})"

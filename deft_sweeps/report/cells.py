@@ -1,0 +1,59 @@
+"""Figures as the cells of a table, each with what it is: measured, or a proxy taken beside other trials."""
+
+import math
+from collections.abc import Sequence
+
+from deft_sweeps.front import PairedDifference
+from deft_sweeps.front.gains import Z_95
+from deft_sweeps.result import Cost, DensityReading, Score
+
+DENSITY_NOTE = "density = share of gate entries with |O| > threshold, mean over MLP blocks; in brackets encoder / decoder"
+SCORE_NOTE = "score ± one standard error"
+
+
+def score_text(score: Score) -> str:
+    return f"{score.value:.3f} ± {score.standard_error:.3f}"
+
+
+def density_text(density: DensityReading) -> str:
+    """Overall, then encoder / decoder where there are both."""
+    if not density.decoder_blocks or not density.encoder_blocks:
+        return _share(density.overall)
+    return f"{_share(density.overall)} ({_share(density.encoder)} / {_share(density.decoder)})"
+
+
+def difference_text(difference: PairedDifference | None) -> str:
+    if difference is None:
+        return "–"
+    return f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
+
+
+def latency_text(cost: Cost | None) -> str:
+    return "–" if cost is None else f"{cost.latency_sec * 1e3:.3g} ms {cost.label}"
+
+
+def memory_text(cost: Cost | None) -> str:
+    return "–" if cost is None else f"{cost.peak_memory_bytes / 2**20:.0f} MiB {cost.label}"
+
+
+def weights_text(cost: Cost | None) -> str:
+    return "–" if cost is None else f"{cost.weight_bytes / 2**20:.1f} MiB"
+
+
+def interval_text(score: Score) -> str:
+    """95% interval of a score, normal approximation, cut to [0, 1]."""
+    reach = Z_95 * score.standard_error
+    return f"{max(0.0, score.value - reach):.3f} to {min(1.0, score.value + reach):.3f}"
+
+
+def cost_columns(costs: Sequence[Cost | None]) -> tuple[tuple[str, str, str], list[tuple[str, str, str]]]:
+    """Heads and cells of weights, peak memory and latency; a label that all of them share stands in the head, not in every cell."""
+    labels = {cost.label for cost in costs if cost is not None}
+    shared = f" {labels.pop()}" if len(labels) == 1 else ""
+    told = f", {shared.strip()}" if shared else ""
+    cells = [(weights_text(cost), memory_text(cost).removesuffix(shared), latency_text(cost).removesuffix(shared)) for cost in costs]
+    return (">weights", f">peak memory{told}", f">latency{told}"), cells
+
+
+def _share(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3f}" if value >= 0.001 or value == 0 else f"{value:.1e}"

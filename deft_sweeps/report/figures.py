@@ -1,0 +1,191 @@
+"""The pictures of a sweep. Colours are Okabe and Ito's, which colour-blind readers can tell apart; shapes say the same again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+
+from deft_sweeps.choice import Choice
+from deft_sweeps.config.axes import DensityLoss
+from deft_sweeps.config.label import label
+from deft_sweeps.front import FrontMember, Gain, candidates, non_dominated
+from deft_sweeps.report.cells import density_text, difference_text, score_text
+from deft_sweeps.report.svg import INK, Spot, style, to_svg
+from deft_sweeps.report.tables import point_id, ref_of
+from deft_sweeps.result import DensityReading, TrialResult
+
+BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
+LOG_FROM = 20.0
+"""Ratio of the largest to the smallest density from which the axis is logarithmic."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """Points that look alike."""
+
+    gid: str
+    name: str
+    members: tuple[FrontMember, ...]
+    marker: str
+    size: float
+    fill: str
+    edge: str
+    alpha: float = 1.0
+
+
+def words(member: FrontMember) -> str:
+    """One line that says what a point is."""
+    told = f"{label(member.result.config)} at threshold {member.point.threshold:g}"
+    return f"{told}: score {score_text(member.point.score)}, density {density_text(member.point.density)}"
+
+
+def scatter(results: Sequence[TrialResult], choice: Choice) -> str:
+    """Score over activation density as SVG text: every measured point, the front as a step line, plain PEFT thresholded beside it."""
+    pool = candidates(results)
+    series = _series(pool, choice)
+    with style():
+        figure = Figure(figsize=(8.6, 5.0), layout="constrained")
+        axes = figure.subplots()
+        _draw_front(axes, choice)
+        _draw_baseline(axes, pool, choice)
+        for one in series:
+            x, y = _xy(one.members)
+            axes.plot(
+                x,
+                y,
+                linestyle="none",
+                marker=one.marker,
+                markersize=one.size,
+                markerfacecolor=one.fill,
+                markeredgecolor=one.edge,
+                markeredgewidth=0.9,
+                alpha=one.alpha,
+                gid=one.gid,
+                label=one.name,
+                zorder=4 + one.size / 10,
+            )
+        _scale(axes, _xy(pool)[0])
+        metrics = sorted({member.point.score.metric for member in pool})
+        axes.set_ylabel(f"{' / '.join(metrics) or 'score'} on validation examples (higher is better)", parse_math=False)
+        axes.set_xlabel("activation density (lower is better)")
+        if pool:
+            figure.legend(loc="outside upper left", ncols=3, handletextpad=0.5, columnspacing=1.6)
+        spots = {one.gid: [Spot(ref_of(m), words(m)) for m in one.members] for one in series}
+        return to_svg(figure, "Score over activation density of every measured point", spots)
+
+
+def gain_by_density(gains: Sequence[Gain]) -> str:
+    """DEFT minus plain PEFT at equal density, with 95% intervals, over the density; above zero the density loss pays."""
+    compared = [(gain, gain.difference) for gain in gains if gain.difference is not None]
+    x = [gain.point.density.overall for gain, _ in compared]
+    y = [difference.value for _, difference in compared]
+    reach = [(difference.high - difference.low) / 2 for _, difference in compared]
+    with style():
+        figure = Figure(figsize=(8.6, 2.9), layout="constrained")
+        axes = figure.subplots()
+        axes.axhline(0, color=INK, linewidth=1.0)
+        axes.errorbar(x, y, yerr=reach, fmt="none", ecolor=BLUE, elinewidth=1.1, capsize=2.5, alpha=0.8)
+        axes.plot(x, y, "o", color=BLUE, markeredgecolor=INK, gid="series-gain")
+        _scale(axes, x)
+        axes.set_xlabel("activation density of both")
+        axes.set_ylabel("DEFT - plain PEFT")
+        spots = [
+            Spot(f"gain-{point_id(gain.deft.trial_id, gain.point.threshold)}", f"{label(gain.deft.config)}: {difference_text(d)}")
+            for gain, d in compared
+        ]
+        return to_svg(figure, "Score of DEFT minus plain PEFT at equal density", {"series-gain": spots})
+
+
+def density_by_block(deft: DensityReading, plain: DensityReading) -> str:
+    """Density of each MLP block, plain PEFT beside DEFT, as SVG text; one panel a stack."""
+    stacks = [
+        (name, a, b)
+        for name, a, b in (
+            ("encoder", deft.encoder_blocks, plain.encoder_blocks),
+            ("decoder", deft.decoder_blocks, plain.decoder_blocks),
+        )
+        if a or b
+    ]
+    with style():
+        figure = Figure(figsize=(8.6, 2.9), layout="constrained")
+        panels = figure.subplots(1, len(stacks), sharey=True, squeeze=False)[0]
+        for axes, (name, mine, theirs) in zip(panels, stacks, strict=True):
+            axes.plot(range(1, len(theirs) + 1), theirs, "s--", color=ORANGE, markeredgecolor=INK, label="plain PEFT")
+            axes.plot(range(1, len(mine) + 1), mine, "o-", color=BLUE, markeredgecolor=INK, label="DEFT")
+            axes.set_xlabel(f"{name} block")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.set_ylim(bottom=0)
+        panels[0].set_ylabel("activation density")
+        panels[-1].legend()
+        return to_svg(figure, "Activation density of each MLP block, plain PEFT beside DEFT", {})
+
+
+def _series(pool: Sequence[FrontMember], choice: Choice) -> list[_Series]:
+    """Every point in exactly one series; the ones that matter most come last and lie on top."""
+    front = {member.name for member in choice.front.members}
+    chosen = choice.member.name if choice.member else ""
+    parts: dict[str, list[FrontMember]] = {"plain": [], "deft": [], "front-plain": [], "front-deft": [], "chosen": []}
+    for member in pool:
+        kind = "deft" if isinstance(member.result.config.density, DensityLoss) else "plain"
+        parts["chosen" if member.name == chosen else f"front-{kind}" if member.name in front else kind].append(member)
+    looks = {
+        "plain": ("no density loss", "s", 5.0, ORANGE, ORANGE, 0.55),
+        "deft": ("density loss (DEFT)", "o", 5.0, BLUE, BLUE, 0.5),
+        "front-plain": ("no density loss, on the front", "s", 7.5, ORANGE, INK, 1.0),
+        "front-deft": ("density loss (DEFT), on the front", "o", 8.0, BLUE, INK, 1.0),
+        "chosen": ("chosen", "*", 17.0, GREEN, INK, 1.0),
+    }
+    found = []
+    for part, (name, marker, size, fill, edge, alpha) in looks.items():
+        if parts[part]:
+            found.append(_Series(f"series-{part}", name, tuple(parts[part]), marker, size, fill, edge, alpha))
+    return found
+
+
+def _xy(members: Sequence[FrontMember]) -> tuple[list[float], list[float]]:
+    return [member.values["activation_density"] for member in members], [member.values["score"] for member in members]
+
+
+def _draw_front(axes: Axes, choice: Choice) -> None:
+    """The staircase of the best score that a density allows, with one standard error at each member."""
+    members = choice.front.members
+    if not members:
+        return
+    x, y = _xy(members)
+    axes.errorbar(
+        x, y, yerr=[m.point.score.standard_error for m in members], fmt="none", ecolor=INK, elinewidth=0.9, capsize=2.5, alpha=0.7, zorder=3
+    )
+    # With more than two objectives some members are beaten in this plane; the staircase runs over the others.
+    kept = non_dominated(list(zip(x, y, strict=True)), ("minimize", "maximize"))
+    stairs = sorted({(a, b) for a, b, keep in zip(x, y, kept, strict=True) if keep})
+    axes.plot(
+        [a for a, _ in stairs],
+        [b for _, b in stairs],
+        drawstyle="steps-post",
+        color=INK,
+        linewidth=1.6,
+        label="front, ± 1 standard error",
+        zorder=3.5,
+    )
+
+
+def _draw_baseline(axes: Axes, pool: Sequence[FrontMember], choice: Choice) -> None:
+    """What a threshold alone does to the best plain PEFT trial."""
+    if choice.baseline is None:
+        return
+    trial = choice.baseline.result.trial_id
+    curve = sorted((member for member in pool if member.result.trial_id == trial), key=lambda m: m.values["activation_density"])
+    x, y = _xy(curve)
+    axes.plot(x, y, linestyle=(0, (5, 2)), color=ORANGE, linewidth=2.0, label="best plain PEFT, thresholded", zorder=3.2)
+
+
+def _scale(axes: Axes, densities: Sequence[float]) -> None:
+    if densities and min(densities) > 0 and max(densities) / min(densities) > LOG_FROM:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.set_xlim(left=min(0.0, *densities) if densities else 0.0)

@@ -1,0 +1,70 @@
+"""What the report's figures mean, and what they were taken on."""
+
+from collections.abc import Sequence
+
+from deft_sweeps.choice import Choice
+from deft_sweeps.config.data import PackagedTask, Splits
+from deft_sweeps.result import FinalMeasurement, TrialResult
+
+KNOWN_MODELS = {
+    "packaged/flan-t5-small-title": "a Flan-T5-small that its publisher fine-tuned to write titles, rebuilt from dynamic int8 weights; "
+    "it is not Google's google/flan-t5-small, and figures of the two are not interchangeable",
+}
+"""What a reader must know of a checkpoint whose name promises more than it is."""
+
+
+def method(results: Sequence[TrialResult], choice: Choice) -> list[tuple[str, str]]:
+    """What the figures mean, a name and a sentence or two each."""
+    complete = [result for result in results if result.status == "complete"]
+    thresholds = sorted({point.threshold for result in complete for point in result.points})
+    told = [
+        (
+            "activation density",
+            "the share of entries |O| > threshold of each MLP block's gate, unweighted mean over the blocks of both stacks, teacher-forced "
+            "on the real labels, padding and virtual tokens left out, the gate computed in float32 in every trial",
+        ),
+        (
+            "thresholds",
+            f"{', '.join(f'{t:g}' for t in thresholds) or 'none measured'}: entries at or below are really zeroed, and score and "
+            "density are measured together; one trained trial gives one point a threshold, and all of them compete for the front",
+        ),
+        ("front", f"hypervolume {choice.front.hypervolume:.4g}; {choice.front.reference_note}"),
+        (
+            "measured, proxy",
+            "a `measured` latency or memory was taken alone on the machine; a `proxy` beside other trials; nothing here is projected",
+        ),
+        (
+            "splits",
+            "train fits the adapters, validation is what search and choice see, test is read once for the chosen one and what it is "
+            "compared with",
+        ),
+    ]
+    for model in sorted({result.config.model for result in results}):
+        told.append(("model", f"{model}: {KNOWN_MODELS[model]}" if model in KNOWN_MODELS else model))
+    for task in sorted({result.config.task for result in results}, key=repr):
+        name = task.name if isinstance(task, PackagedTask) else task.path
+        sizes = ", ".join(f"{split} {'all there are' if n is None else n}" for split, n in _sizes(task.splits))
+        told.append(("data", f"{name}: asked for {sizes}; shuffle seed {task.splits.seed}; at most {task.max_input_tokens} input tokens"))
+    return told
+
+
+def provenance(results: Sequence[TrialResult], finals: Sequence[FinalMeasurement]) -> list[tuple[str, str]]:
+    """What it all ran on; a setting that was not the same throughout shows every value."""
+    notes = [note for note in (*(r.provenance for r in results), *(f.provenance for f in finals)) if note is not None]
+    rows: dict[str, set[str]] = {}
+    for note in notes:
+        own = {
+            "python": note.python,
+            "device": note.device,
+            "threads a trial": str(note.n_threads),
+            "commit": note.commit or "unknown",
+            "dataset fingerprint": note.dataset_fingerprint,
+            "checkpoint revision": note.checkpoint_revision,
+        }
+        for name, value in (own | dict(sorted(note.packages.items()))).items():
+            rows.setdefault(name, set()).add(value)
+    return [(name, ", ".join(sorted(values))) for name, values in rows.items()]
+
+
+def _sizes(splits: Splits) -> list[tuple[str, int | None]]:
+    return [(name, getattr(splits, name)) for name in ("train", "validation", "test")]

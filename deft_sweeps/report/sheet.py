@@ -1,0 +1,84 @@
+"""A table as data, so that terminal, pipe and page show the same rows."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Mark = Literal["", "chosen", "runner-up", "baseline", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row.
+
+    Attributes:
+        ref: id of the point in the scatter; empty where there is none.
+    """
+
+    cells: tuple[str, ...]
+    mark: Mark = ""
+    ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A titled table.
+
+    Attributes:
+        columns: header of each; one that begins with `>` holds figures and is set to the right.
+        note: what the figures are, under the table.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    note: str = ""
+
+    @property
+    def heads(self) -> tuple[tuple[str, bool], ...]:
+        """Each column's header, and whether it holds figures."""
+        return tuple((column.removeprefix(">"), column.startswith(">")) for column in self.columns)
+
+
+_STYLES: dict[Mark, str] = {"": "", "chosen": "bold green", "runner-up": "cyan", "baseline": "yellow", "failed": "red"}
+
+
+def as_rich(sheet: Sheet) -> Table:
+    """For a terminal."""
+    table = Table(title=sheet.title, caption=sheet.note or None, box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left")
+    for head, figures in sheet.heads:
+        table.add_column(head, justify="right" if figures else "left", overflow="fold")
+    for row in sheet.rows:
+        # rich reads [brackets] in a str as markup; a Text is taken as it is.
+        table.add_row(*(Text(cell) for cell in row.cells), style=_STYLES[row.mark])
+    return table
+
+
+def as_text(sheet: Sheet) -> str:
+    """For a pipe or a log: aligned columns as wide as they need, no colour, nothing cut."""
+    heads = sheet.heads
+    lines = [tuple(head for head, _ in heads), *(tuple(_one_line(cell) for cell in row.cells) for row in sheet.rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+    laid = [
+        "  ".join(
+            cell.rjust(width) if figures else cell.ljust(width) for cell, width, (_, figures) in zip(line, widths, heads, strict=True)
+        ).rstrip()
+        for line in lines
+    ]
+    return "\n".join([sheet.title, *laid, *([sheet.note] if sheet.note else [])]) + "\n"
+
+
+def show(sheet: Sheet, console: Console) -> None:
+    """Print for whoever reads: colours and lines on a terminal, plain text into a pipe."""
+    if console.is_terminal:
+        console.print(as_rich(sheet))
+    else:
+        console.file.write(as_text(sheet))
+
+
+def _one_line(cell: str) -> str:
+    return " ".join(cell.split())

@@ -1,0 +1,190 @@
+"""The tables of a sweep. Every figure in them says what it is: measured, projected, or a proxy taken beside other trials."""
+
+from collections.abc import Iterable, Sequence
+
+from deft_sweeps.choice import Choice
+from deft_sweeps.config.label import label
+from deft_sweeps.front import FrontMember, Gain, ParetoFront, candidates, paired_difference, trade_offs
+from deft_sweeps.objective import METRICS
+from deft_sweeps.report.cells import DENSITY_NOTE, SCORE_NOTE, cost_columns, density_text, difference_text, interval_text, score_text
+from deft_sweeps.report.sheet import Mark, Row, Sheet
+from deft_sweeps.result import FinalMeasurement, Score, TrialResult
+
+
+def point_id(trial_id: str, threshold: float) -> str:
+    """Name of a point's element in the scatter."""
+    return f"point-{trial_id}-{threshold:g}"
+
+
+def ref_of(member: FrontMember) -> str:
+    return point_id(member.result.trial_id, member.point.threshold)
+
+
+def mark_of(member: FrontMember, choice: Choice | None) -> Mark:
+    """The part that a point plays in the choice."""
+    if choice is None:
+        return ""
+    parts: tuple[tuple[FrontMember | None, Mark], ...] = (
+        (choice.member, "chosen"),
+        (choice.baseline, "baseline"),
+        (choice.runner_up, "runner-up"),
+    )
+    return next((mark for other, mark in parts if other is not None and other.name == member.name), "")
+
+
+def front_sheet(front: ParetoFront, choice: Choice | None = None) -> Sheet:
+    """The front, best first by the first objective; objectives that have no column of their own get one."""
+    own = {"score", "activation_density", "encoder_density", "decoder_density", "latency_sec", "weight_bytes", "peak_memory_bytes"}
+    extra = tuple(name for name in front.objectives if name not in own)
+    heads, costs = cost_columns([member.result.cost for member in front.members])
+    rows = []
+    for member, cost in zip(front.members, costs, strict=True):
+        mark = mark_of(member, choice)
+        rows.append(
+            Row(
+                (
+                    mark,
+                    label(member.result.config),
+                    f"{member.point.threshold:g}",
+                    score_text(member.point.score),
+                    density_text(member.point.density),
+                    *(f"{member.values[name]:.4g}" for name in extra),
+                    *cost,
+                    member.result.trial_id,
+                ),
+                mark,
+                ref_of(member),
+            )
+        )
+    columns = (
+        "",
+        "configuration",
+        ">threshold",
+        ">score",
+        ">density",
+        *(f">{e}" for e in extra),
+        *heads,
+        "trial",
+    )
+    return Sheet("Front", columns, tuple(rows), _measured_on(m.point.score for m in front.members))
+
+
+def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
+    """Every trial at one threshold, failed ones with their reason."""
+    heads, costs = cost_columns([result.cost for result in results])
+    rows = []
+    for result, cost in zip(results, costs, strict=True):
+        at = next((point for point in result.points if point.threshold == threshold), None)
+        measured = (score_text(at.score), density_text(at.density)) if at else ("–", "–")
+        rows.append(
+            Row(
+                (
+                    result.trial_id,
+                    result.status,
+                    label(result.config),
+                    *measured,
+                    *cost,
+                    f"{result.finished_at - result.started_at:.0f} s",
+                    result.error,
+                ),
+                "failed" if result.status == "failed" else "",
+                point_id(result.trial_id, threshold) if at else "",
+            )
+        )
+    note = _measured_on(point.score for result in results for point in result.points)
+    columns = ("trial", "status", "configuration", ">score", ">density", *heads, ">time", "why it failed")
+    return Sheet(f"All trials, at threshold {threshold:g}", columns, tuple(rows), note)
+
+
+def gains_sheet(gains: Sequence[Gain]) -> Sheet:
+    """DEFT minus plain PEFT at equal density."""
+    rows = tuple(
+        Row(
+            (
+                label(gain.deft.config),
+                f"{gain.point.threshold:g}",
+                density_text(gain.point.density),
+                score_text(gain.point.score),
+                "–" if gain.plain_score is None else f"{gain.plain_score:.3f}",
+                " and ".join(f"{t:g}" for t in gain.plain_thresholds) or "–",
+                difference_text(gain.difference),
+                gain.note,
+            ),
+            "",
+            point_id(gain.deft.trial_id, gain.point.threshold),
+        )
+        for gain in gains
+    )
+    ns = sorted({gain.difference.n_examples for gain in gains if gain.difference})
+    note = (
+        "gain = mean of paired per-example differences [95% interval, normal approximation]"
+        + (f", n = {' or '.join(map(str, ns))} validation examples" if ns else "")
+        + "; plain PEFT is a twin of the same other settings, its two neighbouring thresholds mixed to reach the density exactly. "
+        "Intervals are of single rows, not corrected for their number, and say nothing of another training seed"
+    )
+    columns = ("DEFT configuration", ">threshold", ">density", ">score", ">plain at this density", ">plain thresholds", ">gain", "remark")
+    return Sheet("DEFT minus plain PEFT at equal density", columns, rows, note)
+
+
+def finals_sheet(finals: Sequence[FinalMeasurement]) -> Sheet:
+    """Test measurements, with each one's paired difference from the first."""
+    first = finals[0].point.example_scores if finals else ()
+    heads, costs = cost_columns([final.cost for final in finals])
+    rows = tuple(
+        Row(
+            (
+                final.role,
+                f"{final.point.threshold:.4g}",
+                score_text(final.point.score),
+                interval_text(final.point.score),
+                density_text(final.point.density),
+                *cost,
+                "" if final is finals[0] else difference_text(paired_difference(first, final.point.example_scores)),
+                final.trial_id,
+            ),
+            "chosen" if final.role == "chosen" else "baseline" if final.role == "baseline" else "",
+        )
+        for final, cost in zip(finals, costs, strict=True)
+    )
+    ns = sorted({final.point.score.n_examples for final in finals})
+    note = f"measured once on {' or '.join(map(str, ns))} test examples that search and choice never saw; {SCORE_NOTE}; {DENSITY_NOTE}"
+    head = f">{finals[0].role} minus this" if finals else ">difference"
+    columns = ("role", ">threshold", ">score", ">95% interval", ">density", *heads, head, "trial")
+    return Sheet("Test measurements", columns, rows, note if finals else "")
+
+
+def steps_sheet(front: ParetoFront) -> Sheet:
+    """What each step along the front costs and buys."""
+    rows = []
+    for step in trade_offs(front):
+        better = {name: (change > 0) == (METRICS[name].direction == "maximize") for name, change in step.changes.items() if change}
+        costs, buys = (
+            " and ".join(f"{abs(step.changes[name]):.3g} {name}" for name, good in better.items() if good is wanted) or "nothing"
+            for wanted in (False, True)
+        )
+        ends = (f"{label(member.result.config)} at {member.point.threshold:g}" for member in (step.before, step.after))
+        rows.append(Row((*ends, costs, buys), "", ref_of(step.after)))
+    return Sheet("Steps along the front", ("configuration, threshold", "next configuration, threshold", "costs", "buys"), tuple(rows))
+
+
+def lost_sheet(choice: Choice) -> Sheet:
+    """Why each other front member was not chosen."""
+    rows = tuple(
+        Row((label(r.member.result.config), f"{r.member.point.threshold:g}", r.why), mark_of(r.member, choice), ref_of(r.member))
+        for r in choice.lost
+    )
+    return Sheet("Why not the others", ("configuration", ">threshold", "why not"), rows)
+
+
+def _measured_on(scores: Iterable[Score]) -> str:
+    told = sorted({(score.metric, score.n_examples) for score in scores})
+    if not told:
+        return ""
+    return "; ".join(f"score = {metric} on {n} validation examples, measured" for metric, n in told) + f"; {SCORE_NOTE}; {DENSITY_NOTE}"
+
+
+def summary(results: Sequence[TrialResult]) -> str:
+    """How many trials there are of each status, and measured points."""
+    counts = {status: sum(result.status == status for result in results) for status in ("complete", "failed", "stopped")}
+    told = ", ".join(f"{n} {status}" for status, n in counts.items() if n or status == "complete")
+    return f"{len(results)} trials ({told}), {len(candidates(results))} measured points"

@@ -1,0 +1,230 @@
+"""Ray Tune's Searcher over an Optuna study by ask and tell, and the one place where a finished trial is kept.
+
+A trial that ends is stored, then told to the study, then reported to whoever follows. Each step may be done twice without harm, so a
+driver that dies between two of them is caught up with on the next start.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from optuna.exceptions import StorageInternalError
+from optuna.study import Study
+from pydantic import ValidationError
+from ray.tune.search import Searcher
+
+from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.errors import StoreError
+from deft_sweeps.result import TrialResult
+from deft_sweeps.search.report import RESULT
+from deft_sweeps.search.sampler import make_sampler
+from deft_sweeps.search.space import start_of, suggest
+from deft_sweeps.search.study import SEED, TRIAL_ID, enqueue, finished, objectives, open_study, tell, unfinished
+from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.secrets import short_reason
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A trial under way.
+
+    Attributes:
+        number: of the study's trial.
+        started_at: seconds since the epoch.
+    """
+
+    number: int
+    config: TrialConfig
+    seed: int
+    started_at: float
+
+    @property
+    def trial_id(self) -> str:
+        return self.config.trial_id(self.seed)
+
+    def tune_config(self) -> dict[str, object]:
+        """What Tune ships to the worker."""
+        return {"config": codec(TrialConfig).dump_json(self.config).decode(), "seed": self.seed}
+
+
+class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
+    """Proposes until `target` trials of the sweep are finished.
+
+    Trials that an earlier driver left unfinished come first, under their number and seed, so that they go on from their checkpoint.
+
+    Args:
+        spec: of the sweep.
+        sweep: its folder; results in it are told to the study first.
+        target: finished trials to reach, earlier ones counted.
+        first: points to try before the sampler's own; one that the study already has is left out.
+        extra: points to try before those, also where the study already has them.
+        deadline: seconds since the epoch after which nothing is proposed; None is never.
+        on_finish: called with each result once it is stored and told.
+        on_trouble: called with a sentence when something could not be written.
+        stopping: while it says so, nothing more is proposed.
+    """
+
+    def __init__(
+        self,
+        spec: SweepSpec,
+        sweep: SweepDir,
+        *,
+        target: int,
+        first: Iterable[Start] = (),
+        extra: Iterable[Start] = (),
+        deadline: float | None = None,
+        on_finish: Callable[[TrialResult], None] = lambda _: None,
+        on_trouble: Callable[[str], None] = lambda _: None,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        super().__init__()
+        self._spec, self._sweep, self._target, self._deadline = spec, sweep, target, deadline
+        self._on_finish, self._on_trouble, self._stopping = on_finish, on_trouble, stopping
+        sweep.root.mkdir(parents=True, exist_ok=True)
+        stored = sweep.results()
+        self.study: Study = open_study(spec, sweep.study_url, stored)
+        enqueue(self.study, spec, extra, again=True)
+        enqueue(self.study, spec, first)
+        self._taken = {result.trial_id for result in stored}
+        self._again = [self._taken_up(t.number, t.params, t.user_attrs[SEED]) for t in unfinished(self.study)]
+        self._taken |= {proposal.trial_id for proposal in self._again}
+        self._n_finished = len(finished(self.study))
+        self._live: dict[str, Proposal] = {}
+        self._late: list[tuple[Proposal, TrialResult]] = []
+        self._tried_at = 0.0
+
+    @property
+    def running(self) -> tuple[Proposal, ...]:
+        """Trials under way."""
+        return tuple(self._live.values())
+
+    @property
+    def n_finished(self) -> int:
+        """Trials of the sweep that are stored and told."""
+        return self._n_finished
+
+    @property
+    def late(self) -> tuple[TrialResult, ...]:
+        """Results that could not be kept yet."""
+        return tuple(result for _, result in self._late)
+
+    def proposal(self, tune_id: str) -> Proposal | None:
+        """The trial that Tune calls `tune_id`, while it runs."""
+        return self._live.get(tune_id)
+
+    def suggest(self, trial_id: str) -> dict[str, object] | str | None:
+        """The next trial's settings; FINISHED when there is none to come, None when there is none now."""
+        self.settle()
+        if self._stopping() or self._n_finished + len(self._live) + len(self._late) >= self._target or self._over():
+            return str(Searcher.FINISHED)
+        if self._late:
+            return None  # What finishes now could not be kept either.
+        if self._again:
+            proposal = replace(self._again.pop(0), started_at=time.time())
+        else:
+            try:
+                proposal = self._ask()
+            except StorageInternalError as error:
+                self._on_trouble(f"the study cannot be written, waiting: {short_reason(_root(error))}")
+                return None
+        self._live[trial_id] = proposal
+        return proposal.tune_config()
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, object] | None = None, error: bool = False) -> None:
+        """Keep what the trial gave. Without a TrialResult in `result` it was lost (`error`) or stopped early."""
+        proposal = self._live.pop(trial_id, None)
+        if proposal is None:
+            return
+        text = (result or {}).get(RESULT)
+        if isinstance(text, str):
+            final = self._checked(proposal, text)
+        elif error:
+            final = self._ended(proposal, "failed", f"its worker was lost {self._spec.budget.max_failures + 1} times")
+        else:
+            final = self._ended(proposal, "stopped", "")
+        self._late.append((proposal, final))
+        self.settle(now=True)
+
+    def settle(self, *, now: bool = False) -> None:
+        """Keep what could not be kept before, in the order it finished; tries at most once a second unless `now`."""
+        if not self._late or (not now and time.monotonic() - self._tried_at < 1.0):
+            return
+        self._tried_at = time.monotonic()
+        while self._late:
+            proposal, result = self._late[0]
+            try:
+                self._sweep.write(result)
+                tell(self.study, self._spec, proposal.number, result)
+            except (OSError, StorageInternalError) as error:
+                self._on_trouble(f"a finished trial cannot be written, trying again: {short_reason(_root(error))}")
+                return
+            self._late.pop(0)
+            self._n_finished += 1
+            self._sweep.checkpoint_path(result.trial_id).unlink(missing_ok=True)
+            if result.status != "complete":
+                self._sweep.weights_path(result.trial_id).unlink(missing_ok=True)
+            self._on_finish(result)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: store and study hold it all."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Not how a sweep goes on: start a new searcher on its folder.
+
+        Raises:
+            StoreError: always.
+        """
+        raise StoreError("a sweep goes on from its folder, not from Tune's checkpoint of the search")
+
+    def _over(self) -> bool:
+        return self._deadline is not None and time.time() >= self._deadline
+
+    def _ask(self) -> Proposal:
+        self.study.sampler = make_sampler(self._spec.search, len(self.study.get_trials(deepcopy=False)))
+        trial = self.study.ask()
+        config = self._spec.config(suggest(trial, self._spec))
+        seed = self._spec.trial_seed
+        while config.trial_id(seed) in self._taken:
+            seed += 1
+        proposal = Proposal(trial.number, config, seed, time.time())
+        trial.set_user_attr(SEED, seed)
+        trial.set_user_attr(TRIAL_ID, proposal.trial_id)  # Last: from here on the trial counts as begun.
+        self._taken.add(proposal.trial_id)
+        return proposal
+
+    def _taken_up(self, number: int, params: dict[str, object], seed: int) -> Proposal:
+        return Proposal(number, self._spec.config(start_of(self._spec, params)), seed, time.time())
+
+    def _checked(self, proposal: Proposal, text: str) -> TrialResult:
+        """The result, or a failed one where it cannot be used: what is stored can always be read, and its objectives are finite."""
+        try:
+            result = TrialResult.from_json(text.encode())
+            if result.trial_id != proposal.trial_id:
+                raise ValueError(f"a result of another trial, {result.trial_id}")
+            if result.status == "complete":
+                objectives(self._spec, result)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            where = ".".join(str(part) for part in wrong["loc"])
+            return self._ended(proposal, "failed", f"its result cannot be kept (is a number not finite?): {where}: {wrong['msg']}")
+        except ValueError as error:
+            return self._ended(proposal, "failed", str(error))
+        return result
+
+    def _ended(self, proposal: Proposal, status: str, error: str) -> TrialResult:
+        return TrialResult(
+            config=proposal.config,
+            seed=proposal.seed,
+            status="failed" if status == "failed" else "stopped",
+            error=error,
+            started_at=proposal.started_at,
+            finished_at=time.time(),
+        )
+
+
+def _root(error: BaseException) -> BaseException:
+    """The innermost cause: Optuna wraps SQLite's sentence in two others."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

@@ -1,0 +1,93 @@
+"""SweepSpec to Optuna's distributions and back: one categorical over the legal combinations, the open settings conditional under it."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, assert_never
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution, distribution_to_json
+from optuna.trial import Trial
+
+from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int, Value
+from deft_sweeps.spec.schema import Start, SweepSpec
+
+COMBINATION = "combination"
+
+
+def distributions(spec: SweepSpec) -> dict[str, BaseDistribution]:
+    """Every parameter of the sweep; a name stands for one distribution in all combinations, as Optuna demands."""
+    found: dict[str, BaseDistribution] = {COMBINATION: CategoricalDistribution([c.label for c in spec.combinations])}
+    for combination in spec.combinations:
+        found |= {name: _distribution(domain) for name, domain in combination.open.items()}
+    return found
+
+
+def fingerprint(spec: SweepSpec) -> str:
+    """Changes when a study made for another space or other objectives cannot go on with this one."""
+    told = [list(spec.objectives), {name: distribution_to_json(d) for name, d in sorted(distributions(spec).items())}]
+    told.append({c.label: sorted(c.open) for c in spec.combinations})
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def suggest(trial: Trial, spec: SweepSpec) -> Start:
+    """Ask `trial` for a combination, then for what that leaves open."""
+    label = str(trial.suggest_categorical(COMBINATION, [c.label for c in spec.combinations]))
+    return Start(label, {name: _ask(trial, name, domain) for name, domain in spec.by_label[label].open.items()})
+
+
+def params(spec: SweepSpec, start: Start) -> dict[str, Any]:
+    """The point as Optuna keeps it."""
+    domains = spec.by_label[start.combination].open
+    return {COMBINATION: start.combination} | {name: _encode(domains[name], value) for name, value in start.values.items()}
+
+
+def start_of(spec: SweepSpec, params: Mapping[str, Any]) -> Start:
+    """The point that Optuna keeps as `params`."""
+    label = str(params[COMBINATION])
+    domains = spec.by_label[label].open
+    return Start(label, {name: _decode(domain, params[name]) for name, domain in domains.items()})
+
+
+def _ask(trial: Trial, name: str, domain: Domain) -> Value:
+    match domain:
+        case Float(low, high, log):
+            return trial.suggest_float(name, low, high, log=log)
+        case Int(low, high, log):
+            return trial.suggest_int(name, low, high, log=log)
+        case Choice(values):
+            return _decode(domain, trial.suggest_categorical(name, [_text(value) for value in values]))
+        case Const(value):
+            return value
+        case unknown:
+            assert_never(unknown)
+
+
+def _distribution(domain: Domain) -> BaseDistribution:
+    match domain:
+        case Float(low, high, log):
+            return FloatDistribution(low, high, log=log)
+        case Int(low, high, log):
+            return IntDistribution(low, high, log=log)
+        case Choice(values):
+            return CategoricalDistribution([_text(value) for value in values])
+        case Const(value):
+            return CategoricalDistribution([_text(value)])
+        case unknown:
+            assert_never(unknown)
+
+
+def _text(value: Value) -> str:
+    """A choice as JSON: Optuna's storage keeps no tuples, and would not tell 1 from True."""
+    return json.dumps(value)
+
+
+def _encode(domain: Domain, value: Value) -> Any:
+    return _text(value) if isinstance(domain, Choice | Const) else value
+
+
+def _decode(domain: Domain, kept: Any) -> Value:
+    if not isinstance(domain, Choice | Const):
+        value: Value = kept
+        return value
+    values = domain.values if isinstance(domain, Choice) else (domain.value,)
+    return next(value for value in values if _text(value) == kept)

@@ -1,0 +1,113 @@
+"""The Optuna study of a sweep. It follows the store: whatever it lacks is told to it again, and a lost one is rebuilt."""
+
+from collections.abc import Iterable, Sequence
+
+import optuna
+from optuna.storages import RDBStorage
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from deft_sweeps.objective import METRICS
+from deft_sweeps.result import Status, TrialResult
+from deft_sweeps.search.space import distributions, fingerprint, params
+from deft_sweeps.spec.schema import Start, SweepSpec
+
+STUDY = "sweep"
+TRIAL_ID = "trial_id"
+SEED = "seed"
+_SPACE = "space"
+
+STATES: dict[Status, TrialState] = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "stopped": TrialState.PRUNED}
+
+
+def open_study(spec: SweepSpec, url: str, results: Sequence[TrialResult]) -> Study:
+    """The study at `url`, told of every result that this spec's space knows.
+
+    A study made for another space is dropped: results hold everything that it knew of finished trials.
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    # The driver is the only writer, but a reader (a dashboard) may hold the file for a moment.
+    storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 30}} if url.startswith("sqlite") else None)
+    names = {summary.study_name for summary in optuna.get_all_study_summaries(storage, include_best_trial=False)}
+    if STUDY in names:
+        study = optuna.load_study(study_name=STUDY, storage=storage)
+        if study.user_attrs.get(_SPACE) != fingerprint(spec):
+            optuna.delete_study(study_name=STUDY, storage=storage)
+            names.discard(STUDY)
+    if STUDY not in names:
+        directions = [METRICS[name].direction for name in spec.objectives]
+        study = optuna.create_study(study_name=STUDY, storage=storage, directions=directions)
+        study.set_user_attr(_SPACE, fingerprint(spec))
+    _replay(study, spec, results)
+    return study
+
+
+def objectives(spec: SweepSpec, result: TrialResult) -> tuple[float, ...]:
+    """The objectives of a complete trial at the threshold that the search compares at, every one finite.
+
+    Raises:
+        ValueError: one was not measured or is not finite.
+    """
+    try:
+        metrics = result.metrics(result.point_at(spec.evaluation.objective_threshold))
+    except KeyError as error:
+        raise ValueError(f"not measured at the objective's threshold {spec.evaluation.objective_threshold:g}") from error
+    missing = [name for name in spec.objectives if name not in metrics]
+    if missing:
+        raise ValueError(f"{', '.join(missing)} not measured or not finite")
+    return tuple(metrics[name] for name in spec.objectives)
+
+
+def tell(study: Study, spec: SweepSpec, number: int, result: TrialResult) -> None:
+    """Tell the study how its trial `number` ended; told twice, the second is ignored."""
+    values = objectives(spec, result) if result.status == "complete" else None
+    study.tell(number, values, state=STATES[result.status], skip_if_finished=True)
+
+
+def finished(study: Study) -> tuple[FrozenTrial, ...]:
+    """The study's trials that stand for a stored result."""
+    return tuple(t for t in study.get_trials(deepcopy=False) if t.state.is_finished() and TRIAL_ID in t.user_attrs)
+
+
+def unfinished(study: Study) -> tuple[FrozenTrial, ...]:
+    """Trials that a driver began and did not live to see the end of."""
+    running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+    return tuple(t for t in running if TRIAL_ID in t.user_attrs)
+
+
+def enqueue(study: Study, spec: SweepSpec, starts: Iterable[Start], *, again: bool = False) -> None:
+    """Have the study propose these points next, in their order; one that it already has is left out unless `again`."""
+    for start in starts:
+        study.enqueue_trial(params(spec, start), skip_if_exists=not again)
+
+
+def _replay(study: Study, spec: SweepSpec, results: Sequence[TrialResult]) -> None:
+    trials = study.get_trials(deepcopy=False)
+    known = {t.user_attrs[TRIAL_ID]: t for t in trials if TRIAL_ID in t.user_attrs}
+    for result in results:
+        start = spec.locate(result.config)
+        if start is None:
+            continue
+        trial = known.get(result.trial_id)
+        if trial is None:
+            _add(study, spec, start, result)
+        elif not trial.state.is_finished():
+            tell(study, spec, trial.number, result)
+    for trial in trials:
+        # The driver ended between asking for a proposal and naming it: nothing of it ever ran.
+        if trial.state == TrialState.RUNNING and TRIAL_ID not in trial.user_attrs:
+            study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _add(study: Study, spec: SweepSpec, start: Start, result: TrialResult) -> None:
+    kept = params(spec, start)
+    every = distributions(spec)
+    study.add_trial(
+        create_trial(
+            state=STATES[result.status],
+            params=kept,
+            distributions={name: every[name] for name in kept},
+            values=objectives(spec, result) if result.status == "complete" else None,
+            user_attrs={TRIAL_ID: result.trial_id, SEED: result.seed},
+        )
+    )

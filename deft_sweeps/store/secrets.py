@@ -1,0 +1,28 @@
+"""Text without the secrets that addresses and libraries' messages carry."""
+
+import re
+
+_SECRETS = (
+    (re.compile(r"(?P<keep>[a-zA-Z][\w+.-]*://)[^/\s@]*@"), r"\g<keep>***@"),
+    (
+        re.compile(
+            r"(?P<keep>\b(?:authorization|token|password|passwd|secret|api[_-]?key)\b\W{1,3}(?:bearer\s+|basic\s+)?)[^\s'\",;&]+", re.I
+        ),
+        r"\g<keep>***",
+    ),
+    (re.compile(r"\b(?:hf|sk|ghp|gho)[_-]\w{8,}"), "***"),
+)
+
+
+def without_secrets(text: str) -> str:
+    """`text` with user names and passwords of addresses, and the values of what calls itself a token or password, replaced by `***`."""
+    for pattern, kept in _SECRETS:
+        text = pattern.sub(kept, text)
+    return text
+
+
+def short_reason(error: BaseException, limit: int = 300) -> str:
+    """The first line of what an exception says, after its kind, without secrets and at most `limit` characters long."""
+    lines = str(error).strip().splitlines()
+    said = without_secrets(lines[0]) if lines else ""
+    return (f"{type(error).__name__}: {said}" if said else type(error).__name__)[:limit]

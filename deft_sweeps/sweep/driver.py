@@ -1,0 +1,146 @@
+"""The driver's own state: what it knows, what it tells the folder and the viewer, once a second and whenever a trial ends."""
+
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ray.tune import Callback
+
+from deft_sweeps.result import TrialResult
+from deft_sweeps.search.report import reported_steps
+from deft_sweeps.search.searcher import Proposal, StudySearcher
+from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.store.results import DriverNote, SweepDir
+from deft_sweeps.store.secrets import short_reason
+from deft_sweeps.sweep.progress import Progress, View, ended, front_rows
+
+BEAT_SEC = 1.0
+
+
+class Driver:
+    """Collects what happens and tells it on.
+
+    Args:
+        results: of this sweep's space that were there before.
+        target: finished trials to reach.
+        view: is shown each Progress.
+    """
+
+    def __init__(self, spec: SweepSpec, sweep: SweepDir, results: Iterable[TrialResult], target: int, view: View) -> None:
+        self.spec, self.sweep, self.target, self.view = spec, sweep, target, view
+        self.results = list(results)
+        self.running: Callable[[], tuple[Proposal, ...]] = lambda: ()
+        self.slots = 1
+        self.stopping = False
+        self.state = "searching"
+        self._messages: dict[str, None] = {}
+        self._started_at = time.time()
+        self._beat_at = self._front_at = float("-inf")
+        self._front_cost = 0.0
+        self._front_stale = True
+        self._front = front_rows((), spec.objectives, ())
+        self._latest: TrialResult | None = None
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """Warnings, each once, in the order they came."""
+        return tuple(self._messages)
+
+    def warn(self, message: str) -> None:
+        """Have the viewer told; may be called from any thread."""
+        self._messages.setdefault(message)
+
+    def finished(self, result: TrialResult) -> None:
+        """A trial is stored and told."""
+        self.results.append(result)
+        self._latest = result
+        self._front_stale = True
+        self.beat(now=True)
+
+    def beat(self, *, now: bool = False) -> None:
+        """Tell folder and viewer how things stand; at most once in BEAT_SEC unless `now`."""
+        clock = time.monotonic()
+        if not now and clock - self._beat_at < BEAT_SEC:
+            return
+        self._beat_at = clock
+        self._refresh_front(clock)
+        left = self._left_sec()
+        try:
+            self.sweep.write_note(
+                DriverNote(
+                    pid=os.getpid(),
+                    started_at=self._started_at,
+                    beat_at=time.time(),
+                    n_budget=self.target,
+                    running=tuple(proposal.trial_id for proposal in self.running()),
+                    state=self.state,
+                    left_sec=left,
+                )
+            )
+        except OSError as error:
+            self.warn(f"the sweep's folder cannot be written: {short_reason(error)}")
+        rows, n_front, volume = self._front
+        self.view(
+            Progress(
+                n_done=len(self.results),
+                n_running=len(self.running()),
+                n_failed=sum(result.status == "failed" for result in self.results),
+                n_budget=self.target,
+                front=rows,
+                n_front=n_front,
+                hypervolume=volume,
+                left_sec=left,
+                latest=None if self._latest is None else ended(self._latest, self.spec.evaluation.objective_threshold),
+                messages=self.messages,
+                state=self.state,
+            )
+        )
+
+    def _refresh_front(self, clock: float) -> None:
+        # With thousands of points the front costs seconds: it may take a tenth of the driver's time, no more.
+        if self._front_stale and clock - self._front_at >= 10 * self._front_cost:
+            self._front = front_rows(self.results, self.spec.objectives, self.spec.limits)
+            self._front_at, self._front_stale = time.monotonic(), False
+            self._front_cost = self._front_at - clock
+
+    def _left_sec(self) -> float | None:
+        """The mean duration of a trial times the trials to go, shared among the slots; None where there is nothing to project."""
+        if len(self.results) >= self.target:
+            return None
+        took = [result.finished_at - result.started_at for result in self.results if result.status == "complete"]
+        if not took:
+            return None
+        mean = sum(took) / len(took)
+        under_way = sum(min(time.time() - proposal.started_at, mean) for proposal in self.running())
+        to_go = self.target - len(self.results)
+        return max(0.0, (to_go * mean - under_way) / min(self.slots, max(1, to_go)))
+
+
+class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
+    """Tune's loop as the driver's clock; step metrics go to the sweep's folder as they come."""
+
+    def __init__(self, driver: Driver, searcher: StudySearcher) -> None:
+        self._driver, self._searcher = driver, searcher
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Between two events is where an interrupted driver may stop: nothing is half done."""
+        if self._driver.stopping:
+            raise KeyboardInterrupt
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self._searcher.settle()
+        self._driver.beat()
+
+    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
+        proposal = self._searcher.proposal(trial.trial_id)
+        if proposal is not None:
+            try:
+                self._driver.sweep.add_steps(proposal.trial_id, reported_steps(result))
+            except OSError as error:
+                self._driver.warn(f"step metrics cannot be written: {short_reason(error)}")
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        proposal = self._searcher.proposal(trial.trial_id)
+        if proposal is not None:
+            self._driver.warn(f"{proposal.trial_id} lost its worker and goes on from its checkpoint")

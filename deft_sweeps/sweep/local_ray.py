@@ -1,0 +1,139 @@
+"""A Ray of the sweep's own for as long as it runs, or a cluster's that is there already; quiet either way."""
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+
+from deft_sweeps.errors import SweepError
+from deft_sweeps.spec.schema import Budget
+from deft_sweeps.store.secrets import short_reason
+
+OBJECT_STORE_BYTES = 200 * 2**20
+_PREFIX = "deft-"
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Else each worker without a GPU warns.
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # A spec's relative paths are relative to where the user stands.
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # Store and study hold the sweep's state; Tune's is never read.
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "86400",
+    "RAY_AIR_NEW_OUTPUT": "0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A Ray that is up.
+
+    Attributes:
+        scratch: a folder for Tune's own files, removed at the end.
+        slots: trials that fit at a time; None where the cluster may grow.
+    """
+
+    scratch: Path
+    slots: int | None
+
+
+@contextmanager
+def ray_session(budget: Budget, *, address: str | None = None, n_cpus: int | None = None) -> Iterator[Session]:
+    """Start a local Ray, or attach to the cluster at `address`; shut it down, or let go of it, at the end.
+
+    Args:
+        budget: what a trial needs.
+        address: of a cluster; None starts a local Ray.
+        n_cpus: cores that the local Ray may use; None is all that this process may.
+
+    Raises:
+        SweepError: Ray does not start, or no trial fits on this machine.
+    """
+    _remove_stale()
+    scratch = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_short_temporary_folder()))
+    with _environment(_ENVIRONMENT):
+        try:
+            _start(scratch, address, n_cpus)
+            yield Session(scratch / "tune", _slots(budget) if address is None else None)
+        finally:
+            ray.shutdown()
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _start(scratch: Path, address: str | None, n_cpus: int | None) -> None:
+    # These two name their own level after ray.init has set the others'.
+    for name in ("ray.tune", "ray.train"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        if address is not None:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        else:
+            ray.init(
+                address="local",
+                num_cpus=n_cpus,
+                object_store_memory=OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _temp_dir=str(scratch),
+            )
+    except (RuntimeError, ConnectionError, ValueError, OSError) as error:
+        raise SweepError(f"Ray does not start: {short_reason(error)}") from error
+
+
+def _slots(budget: Budget) -> int:
+    """Trials that fit on the Ray that is up."""
+    there = ray.cluster_resources()
+    needs = {"CPU": float(budget.cpus_per_trial), "GPU": budget.gpus_per_trial}
+    fits = min(int(there.get(name, 0.0) / need + 1e-9) for name, need in needs.items() if need > 0)
+    if fits < 1:
+        asked = ", ".join(f"{need:g} {name}" for name, need in needs.items() if need > 0)
+        has = ", ".join(f"{there.get(name, 0.0):g} {name}" for name in needs)
+        raise SweepError(f"a trial asks for {asked}, this machine has {has}; lower budget.cpus_per_trial or budget.gpus_per_trial")
+    return fits
+
+
+def _short_temporary_folder() -> str:
+    # Ray puts sockets below it, and a socket's path may have 107 characters.
+    usual = tempfile.gettempdir()
+    return usual if len(usual) <= 24 or not os.access("/tmp", os.W_OK) else "/tmp"  # noqa: S108
+
+
+def _remove_stale() -> None:
+    """Remove what drivers left that were killed."""
+    for path in Path(_short_temporary_folder()).glob(f"{_PREFIX}*-*"):
+        with suppress(ValueError, OSError):
+            owner = int(path.name.removeprefix(_PREFIX).split("-")[0])
+            if path.stat().st_uid == os.getuid() and not _alive(owner):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,180 @@
+"""What a sweep has come to, and two ways to show it: live on a terminal, in lines where the output is a file or a pipe."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from deft_sweeps.config.label import label
+from deft_sweeps.front import FrontMember, pareto_front
+from deft_sweeps.objective import Constraint
+from deft_sweeps.result import TrialResult
+
+N_ROWS = 6
+QUIET_SEC = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class FrontRow:
+    """A member of the front in a few words."""
+
+    label: str
+    threshold: float
+    score: float
+    density: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a trial ended.
+
+    Attributes:
+        told: score and density, or why it failed.
+    """
+
+    trial_id: str
+    label: str
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A sweep at one moment.
+
+    Attributes:
+        n_done: trials that ended, failed ones included.
+        n_budget: trials to finish.
+        front: some members, best score first, spread over the whole front.
+        n_front: members of the front.
+        left_sec: projected time to the end; None where nothing is finished to project from.
+        latest: the trial that ended last.
+        messages: warnings, each once.
+        state: what the driver is at: `starting`, `searching`, `stopping`.
+    """
+
+    n_done: int
+    n_running: int
+    n_failed: int
+    n_budget: int
+    front: tuple[FrontRow, ...] = ()
+    n_front: int = 0
+    hypervolume: float = 0.0
+    left_sec: float | None = None
+    latest: Ended | None = None
+    messages: tuple[str, ...] = ()
+    state: str = "searching"
+
+    @property
+    def line(self) -> str:
+        """The counts in one line."""
+        left = f", about {duration(self.left_sec)} left" if self.left_sec is not None else ""
+        failed = f", {self.n_failed} failed" if self.n_failed else ""
+        return f"{self.n_done}/{self.n_budget} trials done, {self.n_running} running{failed}{left}"
+
+
+View = Callable[[Progress], None]
+
+
+def ended(result: TrialResult, threshold: float) -> Ended:
+    """How a trial ended, in words; `threshold` is the one that the search compares at."""
+    if result.status == "complete":
+        metrics = result.metrics(result.point_at(threshold))
+        told = f"score {metrics['score']:.3f}, activation density {metrics['activation_density']:.3f}"
+    else:
+        told = result.status + (f": {result.error}" if result.error else "")
+    return Ended(result.trial_id, label(result.config), told)
+
+
+def front_rows(
+    results: Sequence[TrialResult], objectives: Sequence[str], limits: Sequence[Constraint]
+) -> tuple[tuple[FrontRow, ...], int, float]:
+    """Some of the front's members, how many it has, and its hypervolume."""
+    front = pareto_front(results, objectives, limits)
+    if front.unjudged:  # Until the baseline is measured, the front without limits is better than none.
+        front = pareto_front(results, objectives)
+    n = len(front.members)
+    picked = sorted({round(i * (n - 1) / (N_ROWS - 1)) for i in range(N_ROWS)}) if n > N_ROWS else range(n)
+    return tuple(_row(front.members[i]) for i in picked), n, front.hypervolume
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `3.5 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+class LiveView:
+    """A display on the terminal that is drawn over; a context manager."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._live = Live(console=console or Console(), refresh_per_second=4, transient=False)
+
+    def __enter__(self) -> "LiveView":
+        self._live.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._live.__exit__(None, None, None)
+
+    def __call__(self, progress: Progress) -> None:
+        self._live.update(_panel(progress))
+
+
+class LineView:
+    """Plain lines: one a trial that ended, each warning once, and otherwise a count every QUIET_SEC at most; a context manager."""
+
+    def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._out, self._clock = out, clock
+        self._told: set[str] = set()
+        self._latest: Ended | None = None
+        self._spoke_at = clock()
+
+    def __enter__(self) -> "LineView":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._out.flush()
+
+    def __call__(self, progress: Progress) -> None:
+        for message in progress.messages:
+            if message not in self._told:
+                self._told.add(message)
+                self._say(f"warning: {message}")
+        latest = progress.latest
+        if latest is not None and latest != self._latest:
+            self._latest = latest
+            self._say(f"[{progress.line}] {latest.trial_id} {latest.label}: {latest.told}")
+        elif self._clock() - self._spoke_at >= QUIET_SEC:
+            self._say(progress.line)
+
+    def _say(self, line: str) -> None:
+        self._out.write(line + "\n")
+        self._out.flush()
+        self._spoke_at = self._clock()
+
+
+def _row(member: FrontMember) -> FrontRow:
+    values = member.values
+    return FrontRow(label(member.result.config), member.point.threshold, values["score"], values["activation_density"])
+
+
+def _panel(progress: Progress) -> RenderableType:
+    parts: list[RenderableType] = [Text(progress.line, style="bold")]
+    if progress.latest is not None:
+        parts.append(Text(f"last: {progress.latest.label}: {progress.latest.told}", style="dim"))
+    if progress.front:
+        table = Table(title=f"front: {progress.n_front} points, hypervolume {progress.hypervolume:.4f}", title_justify="left")
+        table.add_column("configuration")
+        for name in ("threshold", "score", "activation density"):
+            table.add_column(name, justify="right")
+        for row in progress.front:
+            table.add_row(Text(row.label), f"{row.threshold:g}", f"{row.score:.3f}", f"{row.density:.3f}")
+        parts.append(table)
+    parts += [Text(f"warning: {message}", style="yellow") for message in progress.messages]
+    return Group(*parts)

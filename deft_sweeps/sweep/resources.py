@@ -1,0 +1,181 @@
+"""What a trial will need, projected from the model's shape alone: nothing is loaded or measured here, and torch is not needed.
+
+Sizes of weights, adapters and optimiser are exact. Activations and time are this project's own estimate: every input padded to the
+task's longest, and the rates below, so that they err on the high side. A projection says what fits and how long to wait, no more.
+"""
+
+import math
+import os
+from dataclasses import dataclass
+
+from deft_sweeps.config.axes import Adapter, Lora, Nf4, Wanda
+from deft_sweeps.config.trial import Evaluation, TrialConfig
+from deft_sweeps.models.families import Layout
+from deft_sweeps.spec.schema import SweepSpec
+
+FLOPS_PER_CORE = {"fp32": 36e9, "bf16": 80e9}
+"""Floating point operations a second that one core reached in training Flan-T5-small (AVX-512 with BF16 instructions, 2 threads)."""
+FLOPS_PER_GPU = {"fp32": 15e12, "bf16": 60e12}
+"""The same for a whole data centre GPU: a round figure, not measured here."""
+NF4_SLOWDOWN = 1.5
+"""A step that unpacks 4-bit weights, over the same step without (CPU)."""
+PROCESS_BYTES = 700 * 2**20
+"""A worker with its libraries imported, before it loads a model."""
+START_SEC = 20.0
+"""A sweep's start: the local cluster and each worker's imports."""
+BUILD_SEC_PER_PARAMETER = 5e-8
+"""Loading, pruning and quantizing a base."""
+LABEL_TOKENS = 4
+"""Tokens of a class written out as the target text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """Projected needs of one trial.
+
+    Attributes:
+        weight_bytes: of the frozen base, 4-bit scales included.
+        adapter_bytes: of the trained parameters, in float32.
+        optimizer_bytes: gradients and AdamW's two moments.
+        activation_bytes: held for the backward pass of one micro-batch.
+        load_bytes: highest while the base is built: pruning and quantization start from float32 weights.
+        train_flops: of all steps.
+        evaluate_flops: of one pass over the validation examples for each threshold.
+    """
+
+    weight_bytes: int
+    trainable_parameters: int
+    adapter_bytes: int
+    optimizer_bytes: int
+    activation_bytes: int
+    load_bytes: int
+    train_flops: float
+    evaluate_flops: float
+    time_sec: float
+
+    @property
+    def memory_bytes(self) -> int:
+        """Highest of building and training, the process itself included."""
+        training = self.weight_bytes + self.adapter_bytes + self.optimizer_bytes + self.activation_bytes
+        return PROCESS_BYTES + max(self.load_bytes, training)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Projection:
+    """Projected needs of a sweep.
+
+    Attributes:
+        largest: the trial that needs most memory, by the combination's label.
+        n_parallel: trials at a time on this machine.
+        memory_bytes: of that many of the largest.
+        time_sec: mean trial times the number of trials, over n_parallel, plus the start; at most the budget's hours and one trial.
+    """
+
+    trials: dict[str, Estimate]
+    largest: str
+    n_parallel: int
+    memory_bytes: int
+    time_sec: float
+
+
+def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None) -> Projection:
+    """Needs of the sweep, every combination at the middle of its domains.
+
+    Args:
+        spec: gives combinations, evaluation and budget.
+        layout: of the sweep's model.
+        n_cores: of the machine or cluster; None is this machine's.
+    """
+    cores = n_cores or os.cpu_count() or 1
+    budget = spec.budget
+    rate_of = {
+        dtype: FLOPS_PER_GPU[dtype] * budget.gpus_per_trial if budget.gpus_per_trial else FLOPS_PER_CORE[dtype] * budget.cpus_per_trial
+        for dtype in FLOPS_PER_CORE
+    }
+    trials = {c.label: estimate(c.template, layout, spec.evaluation, rate_of[c.template.dtype]) for c in spec.combinations}
+    n_parallel = max(1, min(budget.concurrency or budget.trials, cores // budget.cpus_per_trial, budget.trials))
+    largest = max(trials, key=lambda label: trials[label].memory_bytes)
+    mean = sum(e.time_sec for e in trials.values()) / len(trials)
+    total = math.ceil(budget.trials / n_parallel) * mean
+    if budget.hours is not None:
+        total = min(total, budget.hours * 3600 + mean)
+    return Projection(
+        trials=trials,
+        largest=largest,
+        n_parallel=n_parallel,
+        memory_bytes=n_parallel * trials[largest].memory_bytes,
+        time_sec=START_SEC + total,
+    )
+
+
+def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_per_sec: float) -> Estimate:
+    """Needs of one trial.
+
+    Args:
+        config: of the trial.
+        layout: of its model.
+        evaluation: of the sweep.
+        flops_per_sec: of the cores or the GPU that the trial gets.
+    """
+    n_trained = trainable_parameters(config, layout)
+    n_validation = config.task.splits.validation or 1000
+    per_step = config.training.batch_size * _flops(layout, config.task.max_input_tokens, n_trained, backward=True)
+    train_flops = config.training.steps * per_step
+    forward = _flops(layout, config.task.max_input_tokens, n_trained, backward=False)
+    evaluate_flops = n_validation * len(evaluation.thresholds) * forward
+    calibrate_flops = config.pruning.n_calibration * forward if isinstance(config.pruning, Wanda) else 0.0
+    slowdown = NF4_SLOWDOWN if isinstance(config.quantization, Nf4) else 1.0
+    changed = config.quantization.kind != "none" or config.pruning.kind != "none"
+    weights = weight_bytes(config, layout)
+    return Estimate(
+        weight_bytes=weights,
+        trainable_parameters=n_trained,
+        adapter_bytes=4 * n_trained,
+        optimizer_bytes=12 * n_trained,
+        activation_bytes=_activation_bytes(config, layout),
+        load_bytes=4 * layout.n_parameters + (weights if changed else 0),
+        train_flops=train_flops,
+        evaluate_flops=evaluate_flops,
+        time_sec=BUILD_SEC_PER_PARAMETER * layout.n_parameters
+        + (slowdown * (train_flops + evaluate_flops) + calibrate_flops) / flops_per_sec,
+    )
+
+
+def trainable_parameters(config: TrialConfig, layout: Layout) -> int:
+    """What the PEFT method adds to the base and trains."""
+    match config.peft:
+        case Lora(r=r, targets=targets):
+            return sum(r * (linear.in_features + linear.out_features) for linear in layout.linears if linear.role in targets)
+        case Adapter(reduction=reduction):
+            width = max(1, layout.d_model // reduction)
+            return len(layout.blocks) * (2 * layout.d_model * width + width + layout.d_model)
+
+
+def weight_bytes(config: TrialConfig, layout: Layout) -> int:
+    """Bytes of the frozen base in its final form; quantization packs the blocks' linear layers only."""
+    dense = {"fp32": 4, "bf16": 2}[config.dtype]
+    rest = dense * (layout.embedding_parameters + layout.other_parameters)
+    if not isinstance(config.quantization, Nf4):
+        return rest + dense * layout.linear_parameters
+    # Half a byte a weight and one float32 scale for 64; with double quantization one byte for 64 and a float32 for 256 of those.
+    scales = layout.linear_parameters / 64 * (1 + 4 / 256 if config.quantization.double else 4)
+    return rest + math.ceil(layout.linear_parameters / 2 + scales)
+
+
+def _flops(layout: Layout, tokens: int, n_trained: int, *, backward: bool) -> float:
+    """Of one example: 2 a weight and token forward; 2 more backward, since a frozen weight has no gradient, and 4 more if trained."""
+    by_stack = {
+        stack: sum(x.n_parameters for b in layout.blocks if b.stack == stack for x in b.linears) for stack in ("encoder", "decoder")
+    }
+    frozen = by_stack["encoder"] * tokens + (by_stack["decoder"] + layout.vocab_size * layout.d_model) * LABEL_TOKENS
+    trained = n_trained / 2 * (tokens + LABEL_TOKENS)
+    return frozen * (4 if backward else 2) + trained * (6 if backward else 2)
+
+
+def _activation_bytes(config: TrialConfig, layout: Layout) -> int:
+    """A block keeps about 10 vectors of d_model and 4 of d_ff a token, and the gate once more in float32; the logits count twice."""
+    size = {"fp32": 4, "bf16": 2}[config.dtype]
+    examples = math.ceil(config.training.batch_size / config.training.accumulation)
+    tokens = {"encoder": config.task.max_input_tokens, "decoder": LABEL_TOKENS}
+    kept = sum(tokens[b.stack] * (10 * layout.d_model * size + layout.d_ff * (4 * size + 4)) for b in layout.blocks)
+    return examples * (kept + 2 * 4 * LABEL_TOKENS * layout.vocab_size)

@@ -1,0 +1,200 @@
+"""run_sweep: the whole search on Ray, from an empty or a half-done folder to a full one."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from ray import tune
+from ray.tune.error import TuneError
+
+from deft_sweeps.errors import StoreError, SweepError
+from deft_sweeps.result import TrialResult
+from deft_sweeps.search.searcher import StudySearcher
+from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.store.mlflow import Mirror
+from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.secrets import short_reason
+from deft_sweeps.sweep.driver import Driver, DriverCallback
+from deft_sweeps.sweep.follower import Follower
+from deft_sweeps.sweep.local_ray import Session, ray_session
+from deft_sweeps.sweep.progress import View
+from deft_sweeps.sweep.trainable import CHECKPOINT_EVERY_SEC, TrialTrainable
+from deft_sweeps.trial.protocol import StarterMaker
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run of the driver came to.
+
+    Attributes:
+        n_complete, n_failed: trials of the sweep, earlier runs' included.
+        interrupted: the user stopped it; what is finished is kept, and what was running goes on from its checkpoint when resumed.
+        messages: warnings of the run, each once.
+    """
+
+    n_complete: int
+    n_failed: int
+    interrupted: bool
+    messages: tuple[str, ...] = ()
+
+
+def run_sweep(
+    spec: SweepSpec,
+    sweep: SweepDir,
+    maker: StarterMaker,
+    *,
+    view: View,
+    resume: bool = False,
+    more: int = 0,
+    extra: tuple[Start, ...] = (),
+    ray_address: str | None = None,
+    n_cpus: int | None = None,
+    checkpoint_every_sec: float = CHECKPOINT_EVERY_SEC,
+) -> Outcome:
+    """Run trials until the budget is used up, or the user interrupts.
+
+    Args:
+        spec: what to search, and with what.
+        sweep: its folder; store, study and tracker's mirror are kept in it.
+        maker: makes the Starter in each worker; pickled.
+        view: is shown the progress about once a second and whenever a trial ends.
+        resume: go on with a folder that has results.
+        more: trials beyond the budget and beyond those that earlier runs added.
+        extra: points to run besides, counted like `more`.
+        ray_address: of a Ray cluster that shares the folder with this machine; None starts a local Ray.
+        n_cpus: cores for the local Ray; None is all there are.
+        checkpoint_every_sec: of training, between two checkpoints of a trial.
+
+    Raises:
+        StoreError: the folder is in use, unreadable, or has results and neither `resume`, `more` nor `extra` is given.
+        SweepError: Ray does not start, no trial fits, or a result could not be kept at the end.
+    """
+    with sweep.lock():
+        results = sweep.results()
+        if results and not (resume or more or extra):
+            raise StoreError(f"{sweep.root} already has {len(results)} results; resume it, add more trials, or choose another folder")
+        known = [result for result in results if spec.locate(result.config) is not None]
+        for result in known:  # The driver ended between storing a result and this.
+            sweep.checkpoint_path(result.trial_id).unlink(missing_ok=True)
+        note = sweep.note()
+        target = max(spec.budget.trials, len(known), note.n_budget if note else 0) + more + len(extra)
+        driver = Driver(spec, sweep, known, target, view)
+        if len(results) > len(known):
+            driver.warn(f"{len(results) - len(known)} results are of another search space: kept, but not counted")
+        return _drive(driver, maker, extra, ray_address, n_cpus, checkpoint_every_sec)
+
+
+def _drive(
+    driver: Driver,
+    maker: StarterMaker,
+    extra: tuple[Start, ...],
+    ray_address: str | None,
+    n_cpus: int | None,
+    checkpoint_every_sec: float,
+) -> Outcome:
+    follower = Follower(Mirror(driver.sweep, driver.spec.name, driver.spec.tracking_uri), driver.warn)
+    interrupted = False
+
+    def finished(result: TrialResult) -> None:
+        follower.nudge()
+        driver.finished(result)
+
+    try:
+        with _stoppable(driver):
+            hours = driver.spec.budget.hours
+            searcher = StudySearcher(
+                driver.spec,
+                driver.sweep,
+                target=driver.target,
+                first=driver.spec.first,
+                extra=extra,
+                deadline=None if hours is None else time.time() + 3600 * hours,
+                on_finish=finished,
+                on_trouble=driver.warn,
+                stopping=lambda: driver.stopping,
+            )
+            driver.running = lambda: searcher.running
+            driver.beat(now=True)
+            if searcher.n_finished < driver.target:
+                with ray_session(driver.spec.budget, address=ray_address, n_cpus=n_cpus) as session, _stoppable(driver, waits=True):
+                    _search(driver, searcher, session, maker, checkpoint_every_sec)
+            searcher.settle(now=True)
+            if searcher.late and not driver.stopping:
+                driver.state = "failed"
+                raise SweepError(f"{len(searcher.late)} finished trials could not be written; make room, and resume the sweep")
+    except KeyboardInterrupt:
+        pass
+    except BaseException:
+        driver.state = "failed"
+        raise
+    finally:
+        interrupted = driver.stopping
+        if driver.state != "failed":
+            driver.state = "interrupted" if interrupted else "finished"
+        if not follower.close(interrupted=interrupted, patience_sec=15.0 if interrupted else 60.0):
+            driver.warn("the tracker is behind the store; the next run on this folder catches it up")
+        driver.running = lambda: ()
+        driver.beat(now=True)
+    statuses = [result.status for result in driver.results]
+    return Outcome(statuses.count("complete"), statuses.count("failed"), interrupted, driver.messages)
+
+
+def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: StarterMaker, checkpoint_every_sec: float) -> None:
+    budget = driver.spec.budget
+    limits = [n for n in (budget.concurrency, session.slots) if n is not None]
+    driver.slots = min(limits, default=1)
+    trainable = tune.with_parameters(
+        TrialTrainable,
+        maker=maker,
+        folder=str(driver.sweep.root.resolve()),
+        n_threads=budget.cpus_per_trial,
+        checkpoint_every_sec=checkpoint_every_sec,
+    )
+    try:
+        tune.run(
+            trainable,
+            name="sweep",
+            num_samples=-1,
+            search_alg=searcher,
+            callbacks=[DriverCallback(driver, searcher)],
+            resources_per_trial={"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial},
+            max_concurrent_trials=min(limits) if limits else None,
+            max_failures=budget.max_failures,
+            reuse_actors=True,
+            raise_on_failed_trial=False,
+            storage_path=str(session.scratch),
+            trial_name_creator=str,
+            trial_dirname_creator=_dirname,
+            verbose=0,
+        )
+    except TuneError as error:
+        raise SweepError(f"Ray Tune stopped: {short_reason(error)}") from error
+
+
+def _dirname(trial: object) -> str:
+    return str(getattr(trial, "trial_id", trial))
+
+
+@contextmanager
+def _stoppable(driver: Driver, *, waits: bool = False) -> Iterator[None]:
+    """Ctrl-C and SIGTERM stop the driver: at once, or with `waits` between two of Tune's events; a second one always at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        second, driver.stopping = driver.stopping, True
+        driver.state = "stopping"
+        if second or not waits:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

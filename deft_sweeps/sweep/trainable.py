@@ -1,0 +1,138 @@
+"""A trial in a worker: Ray Tune's class trainable around a TrialRun.
+
+The worker process outlives its trials, and with it the Starter: imports, base and data are paid for once a worker. A trial's own
+checkpoint lies in the sweep's folder, so whoever takes the trial up again, in this sweep or after a restart of the driver, goes on
+from there; Tune's checkpoints hold nothing.
+"""
+
+import os
+import time
+from contextlib import suppress
+from math import ceil
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Trainable
+
+from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.errors import TrialError
+from deft_sweeps.result import RungResult, TrialResult
+from deft_sweeps.search.report import report
+from deft_sweeps.store.results import SweepDir, write_atomically
+from deft_sweeps.store.secrets import short_reason
+from deft_sweeps.trial.protocol import Starter, StarterMaker, TrialRun
+
+N_REPORTS = 10
+MAX_RUNG = 200
+CHECKPOINT_EVERY_SEC = 15.0
+
+
+def rung_steps(steps: int) -> int:
+    """Optimiser steps between two reports of a trial of `steps` steps: about N_REPORTS in all, and one at least every MAX_RUNG."""
+    return min(ceil(steps / N_REPORTS), MAX_RUNG)
+
+
+class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
+    """One worker's trials, one after the other."""
+
+    def setup(
+        self,
+        config: dict[str, Any],
+        maker: StarterMaker | None = None,
+        folder: str = "",
+        n_threads: int = 1,
+        checkpoint_every_sec: float = CHECKPOINT_EVERY_SEC,
+    ) -> None:
+        """Take the worker's fixed things, then its first trial.
+
+        Args:
+            config: `config`, a TrialConfig's JSON, and `seed`.
+            maker: of the Starter; called by the first trial, not here, so that what it raises is that trial's failure.
+            folder: of the sweep, absolute.
+            n_threads: of a trial, for OpenMP, which reads it when torch is imported.
+            checkpoint_every_sec: of training, at least, between two checkpoints.
+        """
+        os.environ["OMP_NUM_THREADS"] = str(n_threads)
+        self._maker = maker
+        self._starter: Starter | None = None
+        self._sweep = SweepDir(Path(folder))
+        self._checkpoint_every_sec = checkpoint_every_sec
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Take the next trial."""
+        self._trial_config: TrialConfig = codec(TrialConfig).validate_json(new_config["config"])
+        self._seed = int(new_config["seed"])
+        self._run: TrialRun | None = None
+        self._step = 0
+        self._started_at = time.time()
+        self._saved_at = time.monotonic()
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Advance to the next report; the last one carries the TrialResult, a failed one where the trial could not go on."""
+        try:
+            self._run = self._run or self._start()
+            rung = self._run.advance(rung_steps(self._trial_config.training.steps))
+            self._step = rung.step
+            return self._last_report(self._run, rung) if rung.done else self._next_report(self._run, rung)
+        except Exception as error:  # Whatever is wrong with one trial, the sweep goes on.
+            self._run = None
+            return report(self._step, (), self._failed(error))
+
+    def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
+        """For a scheduler that pauses trials: ours is written, Tune's stays empty."""
+        if self._run is not None:
+            self._save(self._run)
+        return {}
+
+    def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
+        """Nothing to do: a trial starts from our checkpoint."""
+
+    def cleanup(self) -> None:
+        """Let go of the trial and of what the worker kept warm."""
+        self._run = self._starter = None
+
+    @property
+    def _checkpoint(self) -> Path:
+        return self._sweep.checkpoint_path(self._trial_config.trial_id(self._seed))
+
+    def _start(self) -> TrialRun:
+        if self._starter is None:
+            if self._maker is None:
+                raise TrialError("the worker was given nothing to make trials with")
+            self._starter = self._maker()
+        if self._checkpoint.is_file():
+            try:
+                return self._starter(self._trial_config, self._seed, self._checkpoint.read_bytes())
+            except Exception:  # Written by another version, say: the trial costs its first steps again, no more.
+                self._checkpoint.unlink(missing_ok=True)
+        return self._starter(self._trial_config, self._seed, None)
+
+    def _next_report(self, run: TrialRun, rung: RungResult) -> dict[str, Any]:
+        if time.monotonic() - self._saved_at >= self._checkpoint_every_sec:
+            self._save(run)
+        return report(rung.step, rung.steps)
+
+    def _last_report(self, run: TrialRun, rung: RungResult) -> dict[str, Any]:
+        weights = run.weights()
+        result = run.finish()
+        self._run = None
+        if result.status == "complete":
+            write_atomically(self._sweep.weights_path(result.trial_id), weights)
+        return report(rung.step, rung.steps, result)
+
+    def _save(self, run: TrialRun) -> None:
+        with suppress(OSError):  # A full disk costs the checkpoint; the trial itself needs none.
+            write_atomically(self._checkpoint, run.state())
+        self._saved_at = time.monotonic()
+
+    def _failed(self, error: Exception) -> TrialResult:
+        return TrialResult(
+            config=self._trial_config,
+            seed=self._seed,
+            status="failed",
+            error=short_reason(error),
+            started_at=self._started_at,
+            finished_at=time.time(),
+        )

@@ -1,0 +1,1 @@
+"""Labelled examples: read, split, tokenised once, and put into batches."""

@@ -1,0 +1,82 @@
+"""Three disjoint splits of labelled texts, drawn by hash: the same on every machine, whatever the order of the file."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import groupby
+
+from deft_sweeps.config.data import Splits
+from deft_sweeps.tasks.examples import Example
+
+CUT_SHARE = 0.2
+"""Share of the training file's examples that a validation or test split gets which is cut off it without a size of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """The three splits as text."""
+
+    train: list[Example]
+    validation: list[Example]
+    test: list[Example]
+
+
+def draw(
+    examples: Sequence[Example],
+    splits: Splits,
+    validation: Sequence[Example] | None = None,
+    test: Sequence[Example] | None = None,
+) -> Examples:
+    """Disjoint splits.
+
+    Groups are put in the order of a hash of seed and group. The test split takes whole groups until it is full, then validation, and
+    train gets the rest: so the test split depends on nothing but the data, the seed and its own size. A text that one split has, be
+    it in other letter case or spacing, is left out of those drawn after it: out of validation and train where test has it.
+
+    Args:
+        examples: of the training file.
+        splits: sizes and seed.
+        validation: examples of a file of its own; None cuts them off `examples`.
+        test: the same for test.
+
+    Returns:
+        The splits, each in the order of a hash of seed and text; one is shorter than asked for where examples run out.
+    """
+    seed, taken = splits.seed, set[str]()
+    ordered = sorted(examples, key=lambda example: (_digest(seed, example.group), example.group))
+    groups = deque(list(group) for _, group in groupby(ordered, key=lambda example: example.group))
+
+    def take(own: Sequence[Example] | None, size: int | None) -> list[Example]:
+        if own is not None:
+            pool = _unseen(own, taken)
+        else:
+            size = int(len(examples) * CUT_SHARE) if size is None else size
+            pool = []
+            while groups and len(pool) < size:
+                pool += _unseen(groups.popleft(), taken)
+        # What is beyond the size stays out of the other splits too: its group is in this one.
+        taken.update(plain(example.text) for example in pool)
+        return _in_order(pool, seed)[:size]
+
+    tested = take(test, splits.test)
+    validated = take(validation, splits.validation)
+    left = _unseen((example for group in groups for example in group), taken)
+    return Examples(_in_order(left, seed)[: splits.train], validated, tested)
+
+
+def plain(text: str) -> str:
+    """A text without regard to letter case and spacing."""
+    return " ".join(text.split()).casefold()
+
+
+def _unseen(examples: Iterable[Example], taken: set[str]) -> list[Example]:
+    return [example for example in examples if plain(example.text) not in taken]
+
+
+def _in_order(examples: list[Example], seed: int) -> list[Example]:
+    return sorted(examples, key=lambda example: (_digest(seed, example.text), example.text, example.label, example.group))
+
+
+def _digest(seed: int, text: str) -> bytes:
+    return blake2b(f"{seed} {text}".encode(), digest_size=8).digest()

@@ -1,0 +1,142 @@
+"""The frozen base: everything of a trial that does not train, built once and shared by the trials that agree on it."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from deft_sweeps.axes.activation import Gates, find_gates, install_gates_
+from deft_sweeps.axes.density import Masks
+from deft_sweeps.axes.pruning import prune_
+from deft_sweeps.axes.quantization import TORCH_DTYPES, quantize_
+from deft_sweeps.config.axes import Activation, Dtype, NoPruning, Pruning, Quantization, Unquantized, Wanda
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.models import checkpoints
+from deft_sweeps.models.families import Layout, layout
+from deft_sweeps.tasks.batches import Batch, collate
+from deft_sweeps.tasks.load import TaskData
+
+
+@dataclass(frozen=True, slots=True)
+class BaseKey:
+    """What a frozen base depends on; two trials with equal keys share it. Calibration examples are the first of the training split,
+    so that the trial's seed is not part of it."""
+
+    model: str
+    task_fingerprint: str
+    activation: Activation
+    pruning: Pruning
+    quantization: Quantization
+    dtype: Dtype
+    device: str
+    base_dropout: float
+
+    @staticmethod
+    def of(config: TrialConfig, task_fingerprint: str, device: torch.device) -> "BaseKey":
+        # Only calibrated pruning looks at the task's examples.
+        fingerprint = task_fingerprint if isinstance(config.pruning, Wanda) else ""
+        return BaseKey(
+            config.model,
+            fingerprint,
+            config.activation,
+            config.pruning,
+            config.quantization,
+            config.dtype,
+            str(device),
+            config.base_dropout,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenBase:
+    """A model that no trial may write to.
+
+    Attributes:
+        model: in evaluation mode, gates installed, pruned and quantized.
+        layout: where its blocks are.
+        pad_id: padding token.
+        sparsity: share of zeros of each prunable layer, by name.
+        revision: of the checkpoint.
+        n_parameters: counted before quantization packs them; each tensor once.
+    """
+
+    key: BaseKey
+    model: nn.Module
+    layout: Layout
+    pad_id: int
+    sparsity: dict[str, float]
+    revision: str
+    n_parameters: int
+
+    def fork(self) -> tuple[nn.Module, Gates]:
+        """A tree of modules of its own over the base's tensors: what a trial does to its modules, the next trial never sees."""
+        shared: dict[int, Any] = {}
+        for tensor in (*self.model.parameters(), *self.model.buffers()):
+            shared[id(tensor)] = tensor
+        for module in self.model.modules():
+            state = getattr(module, "quant_state", None)
+            if state is not None:
+                shared[id(state)] = state
+        model = copy.deepcopy(self.model, memo=shared)
+        for parent in model.modules():
+            for child in parent.parameters(recurse=False):
+                # bitsandbytes' parameter keeps a reference to the module that it was made for; the one in the base stays in force.
+                child.requires_grad_(False)
+        return model, find_gates(model, self.layout)
+
+
+def build_base(config: TrialConfig, data: TaskData, device: torch.device) -> FrozenBase:
+    """Load dense, swap the activation, prune, quantize or cast: the one legal order.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be used.
+    """
+    loaded: Any = checkpoints.load_model(config.model, "fp32")
+    model: nn.Module = loaded.eval().requires_grad_(False)
+    pad_id = int(loaded.config.pad_token_id)
+    shape = layout(loaded.config.to_dict())
+    n_parameters = sum(parameter.numel() for parameter in model.parameters())
+    set_dropout_(model, config.base_dropout)
+    install_gates_(model, shape, config.activation)
+    model.to(device)
+    sparsity = {} if isinstance(config.pruning, NoPruning) else _prune(model, shape, config.pruning, data, pad_id, device)
+    if not isinstance(config.quantization, Unquantized):
+        quantize_(model, shape, config.quantization, config.dtype, device)
+    cast_(model, TORCH_DTYPES[config.dtype])
+    key = BaseKey.of(config, data.fingerprint, device)
+    return FrozenBase(key, model, shape, pad_id, sparsity, checkpoints.revision(config.model), n_parameters)
+
+
+def model_inputs(batch: Batch, device: torch.device) -> tuple[dict[str, Any], Masks]:
+    """The arguments of a teacher-forced forward pass, and which positions are real in each stack."""
+    inputs = {"input_ids": batch.input_ids.to(device), "attention_mask": batch.attention_mask.to(device), "labels": batch.labels.to(device)}
+    return {**inputs, "use_cache": False}, Masks(inputs["attention_mask"], (inputs["labels"] != -100).long())
+
+
+def set_dropout_(model: nn.Module, p: float) -> None:
+    """Set every dropout of the base."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = p
+        if isinstance(getattr(module, "dropout", None), float):
+            module.dropout = p  # type: ignore[assignment]
+
+
+def cast_(model: nn.Module, dtype: torch.dtype) -> None:
+    """Cast every floating-point parameter and buffer that is not packed."""
+    for module in model.modules():
+        for parameter in module.parameters(recurse=False):
+            if parameter.is_floating_point() and type(parameter) is nn.Parameter:
+                parameter.data = parameter.data.to(dtype)
+        for name, buffer in module.named_buffers(recurse=False):
+            if buffer.is_floating_point():
+                setattr(module, name, buffer.to(dtype))
+
+
+def _prune(model: nn.Module, shape: Layout, pruning: Any, data: TaskData, pad_id: int, device: torch.device) -> dict[str, float]:
+    n = pruning.n_calibration if isinstance(pruning, Wanda) else 1
+    rows = [data.train[i] for i in range(min(n, len(data.train)))]
+    inputs, masks = model_inputs(collate(rows, data.class_ids, pad_id), device)
+    return prune_(model, shape, pruning, lambda: model(**inputs) and None, masks)

@@ -1,0 +1,81 @@
+"""What a trial costs in bytes and seconds, as measured in its own process."""
+
+import re
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+_STATUS = Path("/proc/self/status")
+
+
+def tensor_bytes(model: nn.Module) -> int:
+    """Bytes of all parameters and buffers as held in memory, 4-bit weights with their scales; shared tensors count once."""
+    held: dict[int, torch.Tensor] = {}
+    for module in model.modules():
+        for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+            held[tensor.data_ptr()] = tensor
+            state: Any = getattr(tensor, "quant_state", None)
+            scales = [] if state is None else list(state.as_dict(packed=True).values())
+            held |= {id(scale): scale for scale in scales if isinstance(scale, torch.Tensor)}
+    return sum(tensor.numel() * tensor.element_size() for tensor in held.values())
+
+
+def resident_bytes() -> int:
+    """Memory of this process that is in RAM now."""
+    return _status_bytes("VmRSS")
+
+
+class PeakMemory:
+    """Highest memory since it was made, above a floor: of the device's allocator on CUDA, else of this process.
+
+    Args:
+        floor: bytes that do not count, the process after imports say; unused on CUDA.
+    """
+
+    def __init__(self, device: torch.device, floor: int) -> None:
+        self._device = device
+        self._floor = floor
+        if device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(device)
+        else:
+            _forget_peak()
+
+    def read(self) -> int:
+        """Bytes, at least 0."""
+        if self._device.type == "cuda":
+            return int(torch.cuda.max_memory_allocated(self._device))
+        return max(0, _status_bytes("VmHWM") - self._floor)
+
+
+def median_latency_sec(run: Callable[[], object], repeats: int, device: torch.device) -> float:
+    """Median wall time of `run` over `repeats` calls, after one that does not count."""
+    times = []
+    for number in range(repeats + 1):
+        start = time.perf_counter()
+        run()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        if number:
+            times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def _forget_peak() -> None:
+    """Let the system's high-water mark start again from the present; where it has no such thing, the mark is the process's own."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return
+
+
+def _status_bytes(name: str) -> int:
+    if not _STATUS.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = re.search(rf"{name}:\s+(\d+) kB", _STATUS.read_text())
+    return int(found[1]) * 1024 if found else 0

@@ -1,0 +1,49 @@
+"""What a trial ran on."""
+
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+from deft_sweeps.result import Provenance
+
+PACKAGES = ("deft-sweeps", "torch", "transformers", "peft", "bitsandbytes", "datasets", "ray", "optuna")
+
+
+def provenance(device: torch.device, dataset_fingerprint: str, checkpoint_revision: str) -> Provenance:
+    """Versions, commit and device of this process."""
+    return Provenance(
+        packages=_versions(),
+        commit=_commit(),
+        python=platform.python_version(),
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu {platform.machine()}",
+        n_threads=torch.get_num_threads(),
+        dataset_fingerprint=dataset_fingerprint,
+        checkpoint_revision=checkpoint_revision,
+    )
+
+
+@cache
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def _commit() -> str:
+    """Commit of the checkout that the package runs from, with `+` where it has changes; empty where it is no checkout."""
+    here = Path(__file__).parent
+    try:
+        command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+"]
+        head = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return head.stdout.strip() if head.returncode == 0 else ""

@@ -1,0 +1,105 @@
+"""The training loop's one step: task loss plus density loss, over micro-batches that add up to the whole batch exactly."""
+
+import math
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from deft_sweeps.axes.density import DensityProbe, Reading, combine
+from deft_sweeps.config.axes import Density, DensityLoss, Training
+from deft_sweeps.errors import TrialError
+from deft_sweeps.result import StepMetrics
+from deft_sweeps.tasks.batches import Batch
+from deft_sweeps.trial.base import model_inputs
+
+
+def learning_rate(step: int, training: Training) -> float:
+    """Rate of step `step` (0 to steps - 1): rises linearly over the warm-up, then falls linearly to zero after the last step."""
+    warmup = math.ceil(training.warmup_share * training.steps)
+    if step < warmup:
+        return training.learning_rate * (step + 1) / warmup
+    return training.learning_rate * (training.steps - step) / max(1, training.steps - warmup)
+
+
+def task_loss_sum(logits: Tensor, labels: Tensor) -> Tensor:
+    """Sum over real label tokens of the negative log-likelihood, in nats, in float32.
+
+    Args:
+        logits: (batch, tokens, vocabulary).
+        labels: (batch, tokens), -100 where nothing is to be predicted.
+    """
+    return F.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """What one trial's steps need; a context, inside which the probe reads the gates.
+
+    Attributes:
+        model: with the PEFT method attached.
+        probe: on the model's gates; None for plain PEFT, which then pays nothing for it.
+        optimizer: over `parameters`.
+    """
+
+    model: nn.Module
+    parameters: tuple[nn.Parameter, ...]
+    optimizer: torch.optim.Optimizer
+    probe: DensityProbe | None
+    density: Density
+    training: Training
+    device: torch.device
+
+    def __enter__(self) -> "Learner":
+        if self.probe is not None:
+            self.probe.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.probe is not None:
+            self.probe.__exit__(*error)
+
+    def step(self, number: int, micro_batches: Sequence[Batch]) -> StepMetrics:
+        """One optimiser step, the `number`-th from 0.
+
+        Raises:
+            TrialError: loss or gradient is not finite.
+        """
+        rate = learning_rate(number, self.training)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad(set_to_none=True)
+        n_tokens = sum(int((batch.labels != -100).sum()) for batch in micro_batches)
+        n_examples = sum(batch.labels.shape[0] for batch in micro_batches)
+        task_loss = density_loss = 0.0
+        for batch in micro_batches:
+            task, density = self._losses(batch, n_tokens, n_examples)
+            loss = task if density is None else task + self._weight * density
+            loss.backward()  # type: ignore[no-untyped-call]
+            task_loss += task.item()
+            density_loss += 0.0 if density is None else density.item()
+        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, self.training.max_grad_norm))
+        if not math.isfinite(task_loss + density_loss + norm):
+            raise TrialError(
+                f"not finite at step {number + 1}: task loss {task_loss:g}, density loss {density_loss:g}, gradient norm {norm:g}"
+            )
+        self.optimizer.step()
+        return StepMetrics(step=number + 1, task_loss=task_loss, density_loss=density_loss, grad_norm=norm, learning_rate=rate)
+
+    @property
+    def _weight(self) -> float:
+        return self.density.weight if isinstance(self.density, DensityLoss) else 0.0
+
+    def _losses(self, batch: Batch, n_tokens: int, n_examples: int) -> tuple[Tensor, Tensor | None]:
+        """This micro-batch's share of the whole batch's token-mean task loss and sample-mean density loss."""
+        inputs, masks = model_inputs(batch, self.device)
+        reading: Reading | None
+        with self.probe.reading(masks) if self.probe is not None else nullcontext() as reading:
+            logits = self.model(**inputs).logits
+        task = task_loss_sum(logits, inputs["labels"]) / n_tokens
+        if reading is None or not isinstance(self.density, DensityLoss):
+            return task, None
+        return task, combine(reading.encoder, reading.decoder, self.density) * (batch.labels.shape[0] / n_examples)

@@ -1,0 +1,66 @@
+from typing import Any
+
+import pytest
+import torch
+
+from deft_sweeps.axes.activation import Gate, install_gates_, native_activation, thresholded
+from deft_sweeps.errors import CheckpointError
+from tests.tiny import batch, layout_of, tiny_t5
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_gates_of_the_pretrained_function_change_nothing(gated: bool) -> None:
+    model = tiny_t5(gated)
+    with torch.no_grad():
+        before = model(**batch()).logits
+        gates = install_gates_(model, layout_of(model), "pretrained")
+        torch.testing.assert_close(model(**batch()).logits, before, rtol=1e-4, atol=1e-4)
+    assert [(at.stack, at.index) for at in gates] == [("encoder", 0), ("encoder", 1), ("decoder", 0), ("decoder", 1), ("decoder", 2)]
+
+
+def test_relu_swapped_in_gives_exact_zeros() -> None:
+    model = tiny_t5()
+    install_gates_(model, layout_of(model), "relu")
+    x = torch.randn(2, 3, 32)
+    mlp: Any = model.get_submodule("encoder.block.0.layer.1.DenseReluDense")
+    gate = torch.relu(mlp.wi_0(x))
+    torch.testing.assert_close(mlp(x), mlp.wo(gate * mlp.wi_1(x)))
+
+
+def test_a_zero_gate_makes_the_product_exactly_zero() -> None:
+    model = tiny_t5()
+    gates = install_gates_(model, layout_of(model), "relu")
+    products: list[torch.Tensor] = []
+    wo = model.get_submodule("encoder.block.0.layer.1.DenseReluDense.wo")
+    wo.register_forward_pre_hook(lambda _m, args: products.append(args[0]))
+    kept: list[torch.Tensor] = []
+    gates[0].gate.register_forward_hook(lambda _m, _a, out: kept.append(out))
+    with torch.no_grad(), thresholded(gates, 0.3):
+        model(**batch())
+    zero = kept[0] == 0
+    assert 0 < int(zero.sum()) < zero.numel()
+    assert bool((products[0][zero] == 0).all())
+
+
+def test_threshold_zeroes_what_is_at_or_below_it_and_is_put_back() -> None:
+    gate = Gate("relu")
+    model = tiny_t5()
+    gates = install_gates_(model, layout_of(model), "relu")
+    gate.threshold = 0.5
+    assert gate(torch.tensor([-1.0, 0.4, 0.5, 0.6])).tolist() == pytest.approx([0, 0, 0, 0.6])
+    with thresholded(gates, 0.2):
+        assert {at.gate.threshold for at in gates} == {0.2}
+    assert {at.gate.threshold for at in gates} == {0.0}
+
+
+def test_gate_computes_in_float32_and_answers_in_the_inputs_dtype() -> None:
+    x = torch.full((1,), -4.0, dtype=torch.bfloat16)
+    out = Gate("gelu_new")(x)
+    assert out.dtype == torch.bfloat16
+    assert float(out) != 0.0
+    assert float(native_activation("gelu_new", x)) == 0.0
+
+
+def test_unknown_activation_lists_those_known() -> None:
+    with pytest.raises(CheckpointError, match="gelu_new"):
+        Gate("mish")

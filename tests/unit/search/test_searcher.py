@@ -1,0 +1,243 @@
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+
+from deft_sweeps.config.axes import NoPruning, Wanda
+from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.result import TrialResult
+from deft_sweeps.search.report import report
+from deft_sweeps.search.searcher import StudySearcher
+from deft_sweeps.search.study import finished
+from deft_sweeps.spec.domain import Choice
+from deft_sweeps.spec.schema import Combination, Start
+from deft_sweeps.store.results import SweepDir
+from tests.fakes import fake_result, fake_spec, plain
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> SweepDir:
+    return SweepDir(tmp_path)
+
+
+def trial_of(told: object) -> tuple[TrialConfig, int]:
+    assert isinstance(told, dict)
+    config: TrialConfig = codec(TrialConfig).validate_json(told["config"])
+    return config, told["seed"]
+
+
+def play(searcher: StudySearcher, n: int, make: Callable[[TrialConfig, int], TrialResult] = fake_result) -> list[str]:
+    """Run up to `n` trials one after the other; their ids."""
+    ids = []
+    for i in range(n):
+        told = searcher.suggest(f"tune-{i}")
+        if told == "FINISHED":
+            break
+        config, seed = trial_of(told)
+        ids.append(config.trial_id(seed))
+        searcher.on_trial_complete(f"tune-{i}", report(20, (), make(config, seed)))
+    return ids
+
+
+def states(searcher: StudySearcher) -> dict[str, TrialState]:
+    return {t.user_attrs["trial_id"]: t.state for t in finished(searcher.study)}
+
+
+def test_every_finished_trial_is_stored_told_and_then_reported(sweep: SweepDir) -> None:
+    seen: list[tuple[str, bool, bool]] = []
+
+    def on_finish(result: TrialResult) -> None:
+        seen.append((result.trial_id, sweep.result_path(result.trial_id).exists(), result.trial_id in states(searcher)))
+
+    searcher = StudySearcher(fake_spec(6), sweep, target=6, on_finish=on_finish)
+    ids = play(searcher, 99)
+    assert len(ids) == 6
+    assert seen == [(trial_id, True, True) for trial_id in ids]
+    assert set(sweep.trial_ids()) == set(ids) == set(states(searcher))
+    trial = next(t for t in finished(searcher.study) if t.user_attrs["trial_id"] == ids[0])
+    metrics = (result := sweep.result(ids[0])).metrics(result.point_at(0.01))
+    assert trial.values == [metrics["score"], metrics["activation_density"]]
+
+
+def test_the_proposals_do_not_depend_on_how_often_the_driver_was_started(tmp_path: Path) -> None:
+    spec = fake_spec(14, first=(plain(1e-3),))
+    through = play(StudySearcher(spec, SweepDir(tmp_path / "a"), target=14, first=spec.first), 99)
+    often: list[str] = []
+    while len(often) < 14:
+        often += play(StudySearcher(spec, SweepDir(tmp_path / "b"), target=14, first=spec.first), 3)
+    assert often == through
+
+
+def test_first_points_come_first_and_once(sweep: SweepDir) -> None:
+    spec = fake_spec(9, first=(plain(2e-3), plain(3e-3)))
+    asked = [spec.config(start).trial_id(0) for start in spec.first]
+    ids = play(StudySearcher(spec, sweep, target=9, first=spec.first), 1)
+    ids += play(StudySearcher(spec, sweep, target=9, first=spec.first), 99)
+    assert ids[:2] == asked
+    assert len(set(ids)) == 9
+
+
+def test_an_extra_point_runs_again_with_another_seed(sweep: SweepDir) -> None:
+    spec = fake_spec(2, first=(plain(2e-3),))
+    play(StudySearcher(spec, sweep, target=2, first=spec.first), 99)
+    ids = play(StudySearcher(spec, sweep, target=3, first=spec.first, extra=spec.first), 99)
+    assert ids == [spec.config(plain(2e-3)).trial_id(1)]
+
+
+def test_a_configuration_that_comes_again_gets_another_seed(sweep: SweepDir) -> None:
+    base = fake_spec()
+    few = tuple(Combination(c.label, {"training.learning_rate": Choice((1e-3, 2e-3))}, c.template) for c in base.combinations[::4])
+    spec = replace(base, combinations=few)
+    ids = play(StudySearcher(spec, sweep, target=12), 99)
+    assert len(set(ids)) == 12
+    assert len({trial_id.split("-")[0] for trial_id in ids}) <= 4
+    assert sum(trial_id.endswith("-s0") for trial_id in ids) <= 4
+    running = StudySearcher(spec, sweep, target=30)
+    told = [trial_of(running.suggest(f"tune-{i}")) for i in range(8)]
+    assert len({config.trial_id(seed) for config, seed in told} | set(ids)) == 20
+
+
+def test_no_more_trials_are_proposed_than_are_to_finish(sweep: SweepDir) -> None:
+    searcher = StudySearcher(fake_spec(3), sweep, target=3)
+    told = [searcher.suggest(f"tune-{i}") for i in range(5)]
+    assert [isinstance(t, dict) for t in told] == [True, True, True, False, False]
+    assert told[3] == "FINISHED"
+
+
+def test_nothing_is_proposed_after_the_deadline_or_while_stopping(sweep: SweepDir) -> None:
+    assert StudySearcher(fake_spec(3), sweep, target=3, deadline=time.time() - 1).suggest("t") == "FINISHED"
+    assert StudySearcher(fake_spec(3), sweep, target=3, stopping=lambda: True).suggest("t") == "FINISHED"
+    assert isinstance(StudySearcher(fake_spec(3), sweep, target=3, deadline=time.time() + 60).suggest("t"), dict)
+
+
+def failed(config: TrialConfig, seed: int) -> TrialResult:
+    return TrialResult(config=config, seed=seed, status="failed", error="no", started_at=1.0, finished_at=2.0)
+
+
+def test_failures_are_told_as_failures_and_count(sweep: SweepDir) -> None:
+    searcher = StudySearcher(fake_spec(3), sweep, target=3)
+    ids = play(searcher, 1, failed)
+    ids += play(searcher, 1, lambda config, seed: fake_result(config, seed, loss=float("nan")))
+    lost = trial_of(searcher.suggest("lost"))
+    searcher.on_trial_complete("lost", None, error=True)
+    assert searcher.suggest("more") == "FINISHED"
+    assert set(states(searcher).values()) == {TrialState.FAIL}
+    errors = {result.trial_id: result.error for result in sweep.results()}
+    assert errors[ids[0]] == "no"
+    assert "points.0.loss" in errors[ids[1]]
+    assert "its worker was lost 2 times" in errors[lost[0].trial_id(lost[1])]
+
+
+def test_an_objective_that_was_not_measured_makes_the_trial_fail(sweep: SweepDir) -> None:
+    spec = replace(fake_spec(1), objectives=("score", "latency_sec"))
+    searcher = StudySearcher(spec, sweep, target=1)
+    (trial_id,) = play(searcher, 1, lambda config, seed: replace(fake_result(config, seed), cost=None))
+    assert sweep.result(trial_id).error == "latency_sec not measured or not finite"
+    assert states(searcher) == {trial_id: TrialState.FAIL}
+
+
+def test_a_trial_that_a_scheduler_stopped_is_pruned(sweep: SweepDir) -> None:
+    searcher = StudySearcher(fake_spec(1), sweep, target=1)
+    config, seed = trial_of(searcher.suggest("t"))
+    searcher.on_trial_complete("t", report(8))
+    assert sweep.result(config.trial_id(seed)).status == "stopped"
+    assert states(searcher) == {config.trial_id(seed): TrialState.PRUNED}
+
+
+@pytest.mark.parametrize("lost", ["study.db", "nothing"])
+def test_a_study_follows_the_store_even_when_it_was_deleted(sweep: SweepDir, lost: str) -> None:
+    spec = fake_spec(8)
+    play(StudySearcher(spec, sweep, target=8), 3, failed)
+    play(before := StudySearcher(spec, sweep, target=8), 5)
+    values = {t.user_attrs["trial_id"]: (t.state, t.values, t.params) for t in finished(before.study)}
+    (sweep.root / lost).unlink(missing_ok=True)
+    after = StudySearcher(spec, sweep, target=8)
+    assert {t.user_attrs["trial_id"]: (t.state, t.values, t.params) for t in finished(after.study)} == values
+    assert after.n_finished == 8
+    assert after.suggest("t") == "FINISHED"
+
+
+def test_what_was_stored_but_not_told_is_told_on_the_next_start(sweep: SweepDir) -> None:
+    spec = fake_spec(5)
+    crashed = StudySearcher(spec, sweep, target=5)
+    config, seed = trial_of(crashed.suggest("t"))
+    sweep.write(fake_result(config, seed))
+    after = StudySearcher(spec, sweep, target=5)
+    assert states(after) == {config.trial_id(seed): TrialState.COMPLETE}
+    assert after.study.trials[0].number == 0
+    assert len(after.study.trials) == 1
+    assert config.trial_id(seed) not in play(after, 99)
+
+
+def test_trials_that_were_running_come_first_under_their_number_and_seed(sweep: SweepDir) -> None:
+    spec = fake_spec(5)
+    crashed = StudySearcher(spec, sweep, target=5)
+    begun = [trial_of(crashed.suggest(f"t{i}")) for i in range(2)]
+    crashed.study.ask()  # The driver died between asking and naming.
+    after = StudySearcher(spec, sweep, target=5)
+    again = [trial_of(after.suggest(f"t{i}")) for i in range(2)]
+    assert again == begun
+    for i, (config, seed) in enumerate(again):
+        after.on_trial_complete(f"t{i}", report(20, (), fake_result(config, seed)))
+    ids = play(after, 99)
+    assert len(set(ids) | {config.trial_id(seed) for config, seed in begun}) == 5
+    assert len(finished(after.study)) == len(sweep.trial_ids()) == 5
+    assert not [t for t in after.study.trials if not t.state.is_finished()]
+
+
+def test_results_of_another_space_stay_and_are_told_to_nobody(sweep: SweepDir) -> None:
+    spec = fake_spec(2)
+    assert isinstance(spec.combinations[0].template.pruning, NoPruning)
+    foreign = fake_result(replace(spec.config(plain(1e-3)), pruning=Wanda()), 0)
+    sweep.write(foreign)
+    searcher = StudySearcher(spec, sweep, target=2)
+    assert searcher.n_finished == 0
+    assert len(play(searcher, 99)) == 2
+    assert foreign.trial_id in sweep.trial_ids()
+    assert foreign.trial_id not in states(searcher)
+
+
+def test_a_study_of_another_space_is_built_anew(sweep: SweepDir) -> None:
+    spec = fake_spec(6)
+    ids = play(StudySearcher(spec, sweep, target=6), 99)
+    smaller = replace(spec, combinations=spec.combinations[:4])
+    searcher = StudySearcher(smaller, sweep, target=9)
+    kept = {result.trial_id for result in sweep.results() if smaller.locate(result.config)}
+    assert set(states(searcher)) == kept
+    assert len(play(searcher, 99)) == 9 - len(kept)
+    assert set(ids) <= set(sweep.trial_ids())
+
+
+def test_a_result_that_cannot_be_written_waits_and_holds_back_new_trials(sweep: SweepDir) -> None:
+    troubles: list[str] = []
+    searcher = StudySearcher(fake_spec(4), sweep, target=4, on_trouble=troubles.append)
+    config, seed = trial_of(searcher.suggest("a"))
+    (sweep.root / "results").write_text("in the way")
+    searcher.on_trial_complete("a", report(20, (), fake_result(config, seed)))
+    assert "cannot be written" in troubles[0]
+    assert [result.trial_id for result in searcher.late] == [config.trial_id(seed)]
+    assert states(searcher) == {}
+    assert searcher.suggest("b") is None
+    (sweep.root / "results").unlink()
+    searcher.settle(now=True)
+    assert searcher.late == ()
+    assert sweep.trial_ids() == tuple(states(searcher)) == (config.trial_id(seed),)
+    assert isinstance(searcher.suggest("b"), dict)
+
+
+def test_a_finished_trial_leaves_no_checkpoint(sweep: SweepDir) -> None:
+    searcher = StudySearcher(fake_spec(1), sweep, target=1)
+    config, seed = trial_of(searcher.suggest("a"))
+    path = sweep.checkpoint_path(config.trial_id(seed))
+    path.parent.mkdir()
+    path.write_bytes(b"half way")
+    searcher.on_trial_complete("a", report(20, (), fake_result(config, seed)))
+    assert not path.exists()
+
+
+def test_a_start_outside_the_space_is_no_start() -> None:
+    with pytest.raises(KeyError):
+        fake_spec().config(Start("no such", {}))

@@ -1,0 +1,201 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.errors import StoreError
+from deft_sweeps.result import StepMetrics, TrialResult
+from deft_sweeps.store.mlflow import SWEEP, Mirror, final_metrics, tracking_uri
+from deft_sweeps.store.results import SweepDir
+from tests.fakes import fake_result, fake_spec, plain
+
+
+def config(rate: float) -> TrialConfig:
+    return fake_spec().config(plain(rate))
+
+
+def filled(root: Path, rates: tuple[float, ...] = (1e-3, 2e-3)) -> SweepDir:
+    """A sweep with a complete trial a rate, one that failed, and step metrics of the first."""
+    sweep = SweepDir(root)
+    for rate in rates:
+        sweep.write(fake_result(config(rate), 0, started_at=time.time() - 5))
+    sweep.write(TrialResult(config=config(9e-3), seed=0, status="failed", error="no luck", started_at=1e9, finished_at=1e9 + 1))
+    steps = [StepMetrics(step=s, task_loss=1 / s, density_loss=0.5, grad_norm=float("nan"), learning_rate=1e-3) for s in (1, 2, 3)]
+    sweep.add_steps(config(rates[0]).trial_id(0), steps)
+    return sweep
+
+
+def client(uri: str) -> Any:
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+def runs(uri: str, name: str = "fake") -> tuple[list[Any], list[Any]]:
+    """Parents and children."""
+    store = client(uri)
+    found = list(store.search_runs([store.get_experiment_by_name(name).experiment_id], max_results=1000))
+    return [r for r in found if SWEEP in r.data.tags], [r for r in found if "trial_id" in r.data.tags]
+
+
+@pytest.fixture(scope="module")
+def mirrored(tmp_path_factory: pytest.TempPathFactory) -> SweepDir:
+    sweep = filled(tmp_path_factory.mktemp("sweep"))
+    assert Mirror(sweep, "fake").catch_up() == 3
+    return sweep
+
+
+def test_one_parent_and_a_child_for_each_result(mirrored: SweepDir) -> None:
+    parents, children = runs(mirrored.mlflow_url)
+    assert len(parents) == 1
+    assert {c.data.tags["trial_id"]: c.info.status for c in children} == {
+        config(1e-3).trial_id(0): "FINISHED",
+        config(2e-3).trial_id(0): "FINISHED",
+        config(9e-3).trial_id(0): "FAILED",
+    }
+    assert {c.data.tags["mlflow.parentRunId"] for c in children} == {parents[0].info.run_id}
+    (bad,) = [c for c in children if c.info.status == "FAILED"]
+    assert bad.data.tags["error"] == "no luck"
+
+
+def test_a_child_has_settings_numbers_steps_and_the_result(mirrored: SweepDir) -> None:
+    trial_id = config(1e-3).trial_id(0)
+    (child,) = [c for c in runs(mirrored.mlflow_url)[1] if c.data.tags["trial_id"] == trial_id]
+    assert child.data.params["training.learning_rate"] == "0.001"
+    assert child.data.params["peft.kind"] == "lora"
+    assert child.data.params["seed"] == "0"
+    result = mirrored.result(trial_id)
+    assert child.data.metrics["threshold_0.01/score"] == result.point_at(0.01).score.value
+    assert child.data.metrics["weight_bytes"] == 400
+    assert final_metrics(result).items() <= child.data.metrics.items()
+    store = client(mirrored.mlflow_url)
+    history = [(m.step, m.value) for m in store.get_metric_history(child.info.run_id, "train/task_loss")]
+    assert sorted(history) == [(1, 1.0), (2, 0.5), (3, 1 / 3)]
+    assert store.get_metric_history(child.info.run_id, "train/grad_norm") == []
+    path = Path(store.download_artifacts(child.info.run_id, "result.json"))
+    assert TrialResult.from_json(path.read_bytes()) == result
+    assert len(list(mirrored.mlflow_artifacts.rglob("result.json"))) == 3
+
+
+def test_mirroring_again_changes_nothing(mirrored: SweepDir) -> None:
+    again = Mirror(mirrored, "fake")
+    assert again.catch_up() == 0
+    assert again.catch_up() == 0
+    assert len(again.trials()) == 3
+    parents, children = runs(mirrored.mlflow_url)
+    assert (len(parents), len(children)) == (1, 3)
+
+
+def test_a_child_that_a_crash_left_half_written_is_finished_not_doubled(tmp_path: Path) -> None:
+    sweep = filled(tmp_path)
+    mirror = Mirror(sweep, "fake")
+    mirror.catch_up()
+    trial_id = config(1e-3).trial_id(0)
+    (child,) = [c for c in runs(sweep.mlflow_url)[1] if c.data.tags["trial_id"] == trial_id]
+    client(sweep.mlflow_url).update_run(child.info.run_id, status="RUNNING")
+    assert Mirror(sweep, "fake").catch_up() == 1
+    _, children = runs(sweep.mlflow_url)
+    assert len(children) == 3
+    (child,) = [c for c in children if c.data.tags["trial_id"] == trial_id]
+    assert child.info.status == "FINISHED"
+    assert len(client(sweep.mlflow_url).get_metric_history(child.info.run_id, "train/task_loss")) == 3
+
+
+def test_a_deleted_mirror_is_rebuilt_and_the_parent_takes_files(tmp_path: Path) -> None:
+    sweep = filled(tmp_path)
+    Mirror(sweep, "fake").catch_up()
+    for path in tmp_path.glob("mlflow.db*"):
+        path.unlink()
+    mirror = Mirror(sweep, "fake")
+    assert mirror.catch_up() == 3
+    mirror.attach({"front.json": b'{"members": []}', "report.html": b"<html></html>"})
+    mirror.close()
+    (parent,), children = runs(sweep.mlflow_url)
+    assert len(children) == 3
+    assert parent.info.status == "FINISHED"
+    store = client(sweep.mlflow_url)
+    assert {f.path for f in store.list_artifacts(parent.info.run_id)} == {"front.json", "report.html"}
+    assert json.loads(Path(store.download_artifacts(parent.info.run_id, "front.json")).read_bytes()) == {"members": []}
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """A real tracking server on loopback."""
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}", "--artifacts-destination", str(tmp_path / "artifacts")]
+    with (tmp_path / "server.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path, start_new_session=True)
+        try:
+            for _ in range(240):
+                with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1):
+                    break
+                time.sleep(0.5)
+            else:
+                pytest.fail((tmp_path / "server.log").read_text())
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(20)
+
+
+def test_two_sweeps_of_one_name_lie_side_by_side_on_a_server(server: str, tmp_path: Path) -> None:
+    a, b = filled(tmp_path / "a"), filled(tmp_path / "b", rates=(1e-3,))
+    with_password = server.replace("http://", "http://ann:hunter2@")
+    mirror = Mirror(a, "fake", with_password)
+    assert mirror.catch_up() == 3
+    assert Mirror(b, "fake", server).catch_up() == 2
+    assert Mirror(a, "fake", server).catch_up() == 0
+    assert "hunter2" not in mirror.where
+    parents, children = runs(server)
+    assert (len(parents), len(children)) == (2, 5)
+    mirror.attach({"front.json": b"{}"})
+    parent = next(p for p in parents if p.data.tags["mlflow.runName"] == "fake" and client(server).list_artifacts(p.info.run_id))
+    assert [f.path for f in client(server).list_artifacts(parent.info.run_id)] == ["front.json"]
+    assert "hunter2" not in "".join(path.read_text(errors="ignore") for path in (tmp_path / "a").rglob("*") if path.is_file())
+
+
+def test_a_server_that_is_down_costs_seconds_and_says_so_without_the_password(tmp_path: Path) -> None:
+    sweep = filled(tmp_path)
+    mirror = Mirror(sweep, "fake", f"http://ann:hunter2@127.0.0.1:{free_port()}")
+    began = time.monotonic()
+    with pytest.raises(StoreError, match=r"MLflow at http://\*\*\*@127") as raised:
+        mirror.catch_up()
+    assert time.monotonic() - began < 30
+    assert "hunter2" not in str(raised.value)
+
+
+def test_the_spec_goes_before_the_environment_and_that_before_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = SweepDir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert tracking_uri(sweep, None) == sweep.mlflow_url
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://env")
+    assert tracking_uri(sweep, None) == "http://env"
+    assert tracking_uri(sweep, "http://spec") == "http://spec"
+
+
+def test_an_unreadable_result_is_named(tmp_path: Path) -> None:
+    sweep = filled(tmp_path)
+    result = fake_result(replace(config(1e-3), base_dropout=0.5), 0)
+    sweep.write(result)
+    sweep.result_path(result.trial_id).write_text("{")
+    with pytest.raises(StoreError, match=result.trial_id):
+        Mirror(sweep, "fake").catch_up()

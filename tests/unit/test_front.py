@@ -1,0 +1,331 @@
+"""Dominance, hypervolume, knee and front; checked against pymoo and Optuna, and against naive loops."""
+
+import json
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from optuna._hypervolume import compute_hypervolume
+from optuna.study._multi_objective import _fast_non_domination_rank
+from pymoo.indicators.hv import HV
+from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
+
+from deft_sweeps.config.axes import DensityLoss, Nf4, NoDensityLoss
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.front import (
+    all_gains,
+    at_equal_density,
+    baseline_member,
+    baseline_values,
+    front_json,
+    hypervolume,
+    knee,
+    knee_distances,
+    non_dominated,
+    non_dominated_rank,
+    paired_difference,
+    pareto_front,
+    trade_offs,
+    twin_config,
+)
+from deft_sweeps.objective import METRICS, Direction, parse_constraint
+from deft_sweeps.result import Point, TrialResult
+from tests.made_sweep import sweep_results
+from tests.samples import point, result
+
+OBJECTIVES = ("score", "activation_density")
+MIN2: tuple[Direction, ...] = ("minimize", "minimize")
+# Few distinct values make ties and duplicates common; the fine grid makes them rare.
+COARSE = st.integers(0, 4).map(lambda v: v / 4)
+FINE = st.integers(0, 10**6).map(lambda v: v / 10**6)
+
+
+@st.composite
+def clouds(draw: st.DrawFn, least: int = 0, most_objectives: int = 4) -> np.ndarray:
+    shape = (draw(st.integers(least, 25)), draw(st.integers(1, most_objectives)))
+    return draw(arrays(np.float64, shape, elements=draw(st.sampled_from([COARSE, FINE]))))
+
+
+def minimise(values: np.ndarray) -> tuple[Direction, ...]:
+    return ("minimize",) * values.shape[1]
+
+
+def dominates(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool(all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True)))
+
+
+@given(clouds())
+def test_non_dominated_is_what_no_other_point_dominates(values: np.ndarray) -> None:
+    expected = [not any(dominates(other, value) for other in values) for value in values]
+    assert non_dominated(values, minimise(values)).tolist() == expected
+
+
+@given(clouds(), st.data())
+def test_a_direction_turned_is_a_sign_turned(values: np.ndarray, data: st.DataObject) -> None:
+    directions = tuple(data.draw(st.sampled_from(("minimize", "maximize"))) for _ in range(values.shape[1]))
+    signs = np.array([1.0 if d == "minimize" else -1.0 for d in directions])
+    assert non_dominated(values * signs, directions).tolist() == non_dominated(values, minimise(values)).tolist()
+    worst = np.full(values.shape[1], 1.1)
+    assert hypervolume(values * signs, worst * signs, directions) == pytest.approx(hypervolume(values, worst, minimise(values)))
+    np.testing.assert_array_equal(knee_distances(values * signs, directions), knee_distances(values, minimise(values)))
+
+
+@given(clouds(least=1))
+def test_rank_agrees_with_optuna_and_pymoo(values: np.ndarray) -> None:
+    ranks = non_dominated_rank(values, minimise(values))
+    assert ranks.tolist() == _fast_non_domination_rank(values).tolist()
+    for rank, members in enumerate(NonDominatedSorting().do(values)):
+        assert set(np.flatnonzero(ranks == rank)) == set(members)
+
+
+@settings(deadline=None)
+@given(clouds(least=1), st.sampled_from([0.6, 1.0, 1.5]))
+def test_hypervolume_agrees_with_optuna_and_pymoo(values: np.ndarray, worst: float) -> None:
+    reference = np.full(values.shape[1], worst)
+    mine = hypervolume(values, reference, minimise(values))
+    inside = values[np.all(values <= worst, axis=1)]
+    assert mine == pytest.approx(compute_hypervolume(inside, reference) if len(inside) else 0.0, abs=1e-12)
+    if values.shape[1] > 1:
+        assert mine == pytest.approx(float(HV(ref_point=reference)(values)), abs=1e-12)
+
+
+@given(clouds(least=1, most_objectives=3))
+def test_hypervolume_counts_the_cells_that_are_dominated(values: np.ndarray) -> None:
+    grid = np.round(values * 4).astype(int)
+    cells = product(range(5), repeat=grid.shape[1])
+    expected = sum(any(all(p <= c for p, c in zip(row, cell, strict=True)) for row in grid) for cell in cells)
+    assert hypervolume(grid, [5] * grid.shape[1], minimise(grid)) == pytest.approx(expected)
+
+
+@given(clouds(least=1), st.data())
+def test_hypervolume_never_falls_when_a_point_comes_and_ignores_dominated_ones(values: np.ndarray, data: st.DataObject) -> None:
+    reference = [1.1] * values.shape[1]
+    whole = hypervolume(values, reference, minimise(values))
+    assert whole == pytest.approx(hypervolume(values[non_dominated(values, minimise(values))], reference, minimise(values)))
+    some = values[: data.draw(st.integers(0, len(values)))]
+    assert hypervolume(some, reference, minimise(values)) <= whole + 1e-12
+
+
+def test_duplicates_are_all_kept() -> None:
+    assert non_dominated([[0.8, 0.5], [0.8, 0.5], [0.7, 0.6]], ("maximize", "minimize")).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_points_that_are_not_finite_are_rejected(bad: float) -> None:
+    for function in (non_dominated, non_dominated_rank, knee, knee_distances):
+        with pytest.raises(ValueError, match="finite"):
+            function([[0.1, 0.2], [bad, 0.3]], MIN2)
+    with pytest.raises(ValueError, match="finite"):
+        hypervolume([[0.1, bad]], [1, 1], MIN2)
+    with pytest.raises(ValueError, match="finite"):
+        hypervolume([[0.1, 0.1]], [1, bad], MIN2)
+
+
+def test_shapes_and_directions_are_checked() -> None:
+    with pytest.raises(ValueError, match=r"shape \(n, 2\)"):
+        non_dominated([[1, 2, 3]], MIN2)
+    with pytest.raises(ValueError, match="minimize or maximize"):
+        non_dominated([[1, 2]], ("minimize", "up"))  # type: ignore[arg-type]
+    assert non_dominated([], MIN2).tolist() == []
+    assert hypervolume([], [1, 1], MIN2) == 0.0
+    with pytest.raises(ValueError, match="at least one"):
+        knee([], MIN2)
+
+
+def test_knee_is_furthest_from_the_line_through_the_ends() -> None:
+    values = np.array([[0.0, 1.0], [0.1, 0.35], [0.4, 0.2], [1.0, 0.0], [0.9, 0.9]])
+    first, last = values[0], values[3]
+    along = (last - first) / np.linalg.norm(last - first)
+    naive = [np.linalg.norm((v - first) - ((v - first) @ along) * along) for v in values[:4]]
+    assert knee(values, MIN2) == int(np.argmax(naive))
+    np.testing.assert_allclose(knee_distances(values, MIN2)[:4], naive, atol=1e-12)
+    assert knee_distances(values, MIN2)[4] == -np.inf
+
+
+@given(clouds(least=1))
+def test_knee_is_on_the_front_and_knows_no_units(values: np.ndarray) -> None:
+    chosen = knee(values, minimise(values))
+    assert non_dominated(values, minimise(values))[chosen]
+    # Powers of two scale without rounding.
+    assert knee(values * 2.0 ** np.arange(values.shape[1]), minimise(values)) == chosen
+
+
+def test_every_point_of_a_trial_competes() -> None:
+    one = result(point(0.0, 0.80, 0.9), point(0.2, 0.79, 0.4), point(0.5, 0.60, 0.5))
+    front = pareto_front([one], OBJECTIVES)
+    assert [m.point.threshold for m in front.members] == [0.0, 0.2]
+    assert front.n_candidates == 3
+    assert front.hypervolume == pytest.approx(0.80 * 0.1 + 0.79 * 0.5)
+    assert front.reference == {"score": 0.0, "activation_density": 1.0}
+    assert "worst possible" in front.reference_note
+
+
+def test_only_complete_trials_have_candidates() -> None:
+    failed = replace(result(point(0.0, 0.99, 0.01)), status="failed")
+    assert pareto_front([failed, result()], OBJECTIVES).members == ()
+
+
+def test_points_outside_a_limit_never_count() -> None:
+    results = [result(point(0.0, 0.9, 0.9), point(0.5, 0.6, 0.1)), result(point(0.0, 0.8, 0.5), weight=1.0)]
+    front = pareto_front(results, OBJECTIVES, [parse_constraint("score >= 0.7")])
+    assert {m.values["score"] for m in front.members} == {0.9, 0.8}
+    assert (front.n_candidates, front.n_outside) == (3, 1)
+
+
+def test_a_limit_met_exactly_is_kept() -> None:
+    results = [result(point(0.0, 0.80, 0.9)), result(point(0.0, 0.79, 0.5), weight=1.0)]
+    front = pareto_front(results, OBJECTIVES, [parse_constraint("score >= baseline(peft) - 0.01")])
+    assert len(front.members) == 2
+
+
+def test_a_metric_that_was_not_measured_breaks_its_limit() -> None:
+    uncosted = replace(result(point(0.0, 0.9, 0.5)), cost=None)
+    front = pareto_front([uncosted], OBJECTIVES, [parse_constraint("latency_sec <= 1")])
+    assert (front.members, front.n_outside) == ((), 1)
+
+
+def test_a_missing_baseline_leaves_the_limit_unjudged() -> None:
+    limit = parse_constraint("score >= baseline(peft) - 0.01")
+    front = pareto_front([result(point(0.0, 0.9, 0.5), weight=1.0)], OBJECTIVES, [limit])
+    assert (front.members, front.unjudged) == ((), (limit,))
+    given_one = pareto_front([result(point(0.0, 0.9, 0.5), weight=1.0)], OBJECTIVES, [limit], baselines={"peft": {"score": 0.8}})
+    assert len(given_one.members) == 1
+
+
+def test_the_reference_of_an_unbounded_metric_is_the_worst_seen_unless_given() -> None:
+    cheap = result(point(0.0, 0.7, 0.5))
+    assert cheap.cost is not None
+    slow = replace(
+        cheap, config=replace(cheap.config, quantization=Nf4()), points=(point(0.0, 0.8, 0.5),), cost=replace(cheap.cost, latency_sec=0.03)
+    )
+    front = pareto_front([cheap, slow], ("score", "latency_sec"))
+    assert front.reference == {"score": 0.0, "latency_sec": 0.03}
+    assert "worst measured" in front.reference_note
+    assert front.hypervolume == pytest.approx(0.7 * 0.02)
+    assert pareto_front([cheap, slow], ("score", "latency_sec"), reference={"latency_sec": 0.04}).hypervolume == pytest.approx(
+        0.7 * 0.03 + 0.1 * 0.01
+    )
+
+
+def test_the_front_does_not_depend_on_the_order_of_results() -> None:
+    results = sweep_results()
+    names = [[m.name for m in pareto_front(order, OBJECTIVES).members] for order in (results, results[::-1])]
+    assert names[0] == names[1]
+    assert len(names[0]) > 3
+
+
+def test_trade_offs_are_the_steps_between_neighbours() -> None:
+    front = pareto_front([result(point(0.0, 0.80, 0.9), point(0.2, 0.79, 0.4))], OBJECTIVES)
+    (step,) = trade_offs(front)
+    assert step.changes == {"score": pytest.approx(-0.01), "activation_density": pytest.approx(-0.5)}
+
+
+def test_the_baseline_is_the_best_plain_peft_without_a_threshold() -> None:
+    plain, better = result(point(0.0, 0.80, 0.9), point(0.2, 0.95, 0.4)), result(point(0.0, 0.82, 0.9), learning_rate=3e-3)
+    relu = replace(better, config=replace(better.config, activation="relu"), points=(point(0.0, 0.99, 0.4),))
+    quantized = replace(better, config=replace(better.config, quantization=Nf4()), points=(point(0.0, 0.98, 0.9),))
+    deft = result(point(0.0, 0.97, 0.3), weight=1.0)
+    member = baseline_member([plain, relu, quantized, deft, better, result()])
+    assert member is not None
+    assert member.result == better
+    assert baseline_values([plain]) == plain.metrics(plain.points[0])
+    assert baseline_values([relu, quantized, deft]) is None
+    with pytest.raises(ValueError, match="no baseline"):
+        baseline_values([plain], "pfet")  # type: ignore[arg-type]
+
+
+def test_front_json_reads_back() -> None:
+    results = sweep_results()
+    front = pareto_front(results, OBJECTIVES, [parse_constraint("score >= 0.7")])
+    told = json.loads(front_json(front, front.members[1]))
+    assert told["chosen"] == front.members[1].name
+    assert [m["name"] for m in told["members"]] == [m.name for m in front.members]
+    assert set(told["members"][0]["metrics"]) == set(METRICS)
+    assert told["members"][0]["config"]["peft"]["kind"] == "lora"
+    assert told["reference"] == {"score": 0.0, "activation_density": 1.0}
+
+
+# Gains at equal density
+
+
+def scored(threshold: float, density: float, scores: list[float]) -> Point:
+    base = point(threshold, 0.5, density, n=len(scores))
+    value = sum(scores) / len(scores)
+    return replace(base, score=replace(base.score, value=value), example_scores=tuple(scores))
+
+
+def test_the_twin_differs_in_the_density_loss_alone() -> None:
+    deft = TrialConfig(density=DensityLoss(weight=2.0), activation="relu")
+    assert twin_config(deft) == replace(deft, density=NoDensityLoss())
+    assert twin_config(twin_config(deft)) == twin_config(deft)
+
+
+def test_plain_is_mixed_to_the_density_of_deft() -> None:
+    plain = result(scored(0.0, 0.8, [1, 1, 1, 0]), scored(0.5, 0.2, [1, 0, 0, 0]))
+    deft = result(scored(0.1, 0.35, [1, 1, 0, 1]), weight=1.0)
+    (gain,) = at_equal_density(deft, plain)
+    # A quarter of the way from density 0.2 to 0.8.
+    mixed = [1.0, 0.25, 0.25, 0.0]
+    differences = np.array([1, 1, 0, 1]) - mixed
+    assert gain.plain_score == pytest.approx(np.mean(mixed))
+    assert gain.difference is not None
+    assert gain.difference.value == pytest.approx(differences.mean())
+    error = np.sqrt(sum((d - differences.mean()) ** 2 for d in differences) / 3 / 4)
+    assert gain.difference.standard_error == pytest.approx(error)
+    assert gain.difference.low == pytest.approx(differences.mean() - 1.96 * error, abs=1e-4)
+    assert gain.plain_thresholds == (0.0, 0.5)
+
+
+def test_a_density_that_plain_was_measured_at_needs_no_mixing() -> None:
+    plain = result(scored(0.0, 0.8, [1, 1, 1, 0]), scored(0.2, 0.5, [1, 1, 0, 0]), scored(0.5, 0.2, [1, 0, 0, 0]))
+    (gain,) = at_equal_density(result(scored(0.0, 0.5, [1, 1, 1, 1]), weight=1.0), plain)
+    assert gain.plain_thresholds == (0.2,)
+    assert gain.plain_score == 0.5
+
+
+@pytest.mark.parametrize("density", [0.1, 0.9])
+def test_a_density_outside_the_plain_ones_gives_no_gain_and_says_so(density: float) -> None:
+    plain = result(scored(0.0, 0.8, [1, 0]), scored(0.5, 0.2, [1, 0]))
+    (gain,) = at_equal_density(result(scored(0.0, density, [1, 1]), weight=1.0), plain)
+    assert gain.difference is None
+    assert gain.plain_score is None
+    assert "0.2 to 0.8" in gain.note
+
+
+def test_what_cannot_be_paired_is_said() -> None:
+    plain = result(scored(0.0, 0.5, [1, 0, 1]))
+    (gain,) = at_equal_density(result(scored(0.0, 0.5, [1, 1]), weight=1.0), plain)
+    assert "pair" in gain.note
+    elsewhere = result(scored(0.0, 0.5, [1, 0, 1]), weight=1.0)
+    assert elsewhere.provenance is not None
+    moved = replace(elsewhere, provenance=replace(elsewhere.provenance, dataset_fingerprint="other"))
+    assert "different data" in at_equal_density(moved, plain)[0].note
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=2, max_size=40))
+def test_a_paired_difference_turns_with_its_order(pairs: list[tuple[int, int]]) -> None:
+    first, second = [a for a, _ in pairs], [b for _, b in pairs]
+    there, back = paired_difference(first, second), paired_difference(second, first)
+    assert there is not None
+    assert back is not None
+    assert there.value == pytest.approx(-back.value)
+    assert (there.low, there.high) == (pytest.approx(-back.high), pytest.approx(-back.low))
+    assert there.low <= there.value <= there.high
+    assert paired_difference(first, first) == paired_difference(second, second)
+
+
+def test_pairs_are_of_the_same_seed_where_there_is_one() -> None:
+    plain = [result(scored(0.0, 0.5, [1, 0]), seed=seed) for seed in (0, 1)]
+    deft = [result(scored(0.0, 0.5, [1, 1]), weight=1.0, seed=seed) for seed in (1, 7)]
+    alone = result(scored(0.0, 0.5, [1, 1]), weight=1.0, learning_rate=0.5)
+    gains = all_gains([*plain, *deft, alone, result(weight=2.0)])
+    assert [(g.deft.seed, g.plain.seed) for g in gains] == [(1, 1), (7, 0)]
+
+
+def test_plain_against_itself_gains_nothing() -> None:
+    plain: TrialResult = sweep_results()[2]
+    assert [gain.difference and gain.difference.value for gain in at_equal_density(plain, plain)] == [0.0] * len(plain.points)
