@@ -50,9 +50,9 @@ class Bound:
 
     def __str__(self) -> str:
         if self.baseline is None:
-            return f"{self.value:g}"
+            return _shown(self.value)
         sign = "-" if self.value < 0 else "+"
-        return f"baseline({self.baseline})" + (f" {sign} {abs(self.value):g}" if self.value else "")
+        return f"baseline({self.baseline})" + (f" {sign} {_shown(abs(self.value))}" if self.value else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +166,11 @@ def _parse_bound(text: str) -> Bound:
     if plain is None:
         raise ValueError(f"expected a number with an optional unit, or baseline(NAME) +/- a number, got {text!r}")
     return Bound(_number(plain))
+
+
+def _shown(value: float) -> str:
+    """Short where that reads back equal, else with every digit."""
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
 def _number(found: re.Match[str]) -> float:

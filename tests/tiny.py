@@ -1,11 +1,13 @@
 """Tiny models of the real architectures with random weights, for tests of what does not need a pretrained one."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import T5Config, T5ForConditionalGeneration
 
+from deft_sweeps.models.checkpoints import load_tokenizer
 from deft_sweeps.models.families import Layout, layout
 
 SHAPE: dict[str, Any] = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_decoder_layers": 3, "num_heads": 4, "vocab_size": 96}
@@ -44,3 +46,22 @@ def batch(n: int = 5, seed: int = 0, vocab_size: int = 96) -> dict[str, Tensor]:
     target_lengths[-1] = 4
     labels[torch.arange(4) >= target_lengths[:, None]] = -100
     return {"input_ids": ids * mask, "attention_mask": mask, "labels": labels}
+
+
+def save_tiny(folder: Path, tokenizer_of: str, seed: int = 0) -> None:
+    """Save a tiny gated T5 as a checkpoint folder, with the tokenizer of another checkpoint."""
+    model: Any = tiny_t5(vocab_size=32128, seed=seed)
+    model.save_pretrained(folder)
+    load_tokenizer(tokenizer_of).save_pretrained(folder)
+
+
+def write_reviews(path: Path, n: int = 120) -> Path:
+    """A csv of made-up reviews, all distinct, whose label can be read off one word."""
+    words = ["plot", "cast", "music", "pace", "script", "light", "sound", "cut", "set", "end", "joke", "fight"]
+    lines = ["text,label"]
+    for i in range(n):
+        good = i % 2 == 0
+        noun, other = words[i % 12], words[(i // 12 + 5) % 12]
+        lines.append(f"{'great' if good else 'awful'} {noun} and number {i} {other},{'positive' if good else 'negative'}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path

@@ -1,12 +1,13 @@
 """init, validate and plan: what is done with a spec before anything runs. Loads neither torch nor ray."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from deft_sweeps.cli import show
 from deft_sweeps.cli.guard import refuse, say
 from deft_sweeps.config.trial import TrialConfig, codec
-from deft_sweeps.errors import ConfigError, DeftSweepsError, Problem
+from deft_sweeps.errors import CheckpointError, ConfigError, Problem
 from deft_sweeps.models.checkpoints import check_model, read_config
 from deft_sweeps.models.families import layout
 from deft_sweeps.models.legality import misfits
@@ -57,12 +58,11 @@ def validate(files: Sequence[Path]) -> None:
 def unusable(spec: SweepSpec, where: str) -> list[Problem]:
     """What is wrong with the spec's model and data, and what the model's shape forbids; found without loading either."""
     config = spec.combinations[0].template
-    wrong = [Problem(where, what) for what in check_model(config.model)]
-    if not wrong:
+    told = check_model(config.model)
+    with suppress(CheckpointError):  # which check_model has told
         shape = layout(read_config(config.model))
-        told = dict.fromkeys(what for combination in spec.combinations for what in misfits(combination.template, shape))
-        wrong = [Problem(where, what) for what in told]
-    return wrong + [Problem(where, what) for what in check_task(config.task)]
+        told += [what for combination in spec.combinations for what in misfits(combination.template, shape)]
+    return [Problem(where, what) for what in dict.fromkeys(told + check_task(config.task))]
 
 
 def plan(file: Path, *, as_json: bool) -> None:
@@ -73,10 +73,7 @@ def plan(file: Path, *, as_json: bool) -> None:
         show.as_json(_plan_dict(spec, projection))
     else:
         _print_plan(spec, projection)
-    try:
-        say(*(f"note: {problem}" for problem in unusable(spec, str(file))))
-    except DeftSweepsError as error:
-        say(f"note: {error}")
+    say(*(f"note: {problem}" for problem in unusable(spec, str(file))))
 
 
 def _print_plan(spec: SweepSpec, projection: Projection) -> None:

@@ -1,13 +1,18 @@
 """run: from a spec, or a folder that holds one, to a sweep that has run."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from deft_sweeps.choice import choose
+from deft_sweeps.cli import show
 from deft_sweeps.cli.guard import FAILED, INTERRUPTED, refuse, say
+from deft_sweeps.cli.results import print_choice
 from deft_sweeps.cli.specs import unusable
 from deft_sweeps.errors import ConfigError, Problem, StoreError
+from deft_sweeps.report.tables import finals_sheet, front_sheet
 from deft_sweeps.spec.load import load_spec
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.results import SweepDir, write_atomically
@@ -35,6 +40,7 @@ def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: s
     if outcome.n_complete == 0:
         say(f"the sweep failed: none of its {outcome.n_failed} trials completed; `deft-sweeps report {sweep.root}` says why")
         raise typer.Exit(FAILED)
+    _conclude(spec, sweep)
 
 
 def _prepare(file: Path, out: Path | None, *, resume: bool, more: int) -> tuple[SweepSpec, SweepDir]:
@@ -67,6 +73,23 @@ def _prepare(file: Path, out: Path | None, *, resume: bool, more: int) -> tuple[
 
 
 def _session(spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_address: str | None) -> "Outcome":
-    from deft_sweeps.sweep import session
+    """The sweep itself; its progress goes to stderr, live on a terminal and in lines elsewhere."""
+    from rich.console import Console
 
-    return session.run(spec, sweep, resume=resume, more=more, ray_address=ray_address)
+    from deft_sweeps.sweep import session
+    from deft_sweeps.sweep.progress import LineView, LiveView
+
+    with LiveView(Console(stderr=True)) if sys.stderr.isatty() else LineView(sys.stderr) as view:
+        return session.run(spec, sweep, view=view, say=say, resume=resume, more=more, ray_address=ray_address)
+
+
+def _conclude(spec: SweepSpec, sweep: SweepDir) -> None:
+    """The front, the choice, its measurement on the test split, and where the page is."""
+    choice = choose(sweep.results(), spec.objectives, spec.limits, spec.choose)
+    show.table(front_sheet(choice.front, choice))
+    print_choice(choice)
+    finals = sweep.finals()
+    if finals:
+        print()
+        show.table(finals_sheet(finals))
+    print(f"report: {sweep.report_path}")

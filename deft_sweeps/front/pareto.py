@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -85,7 +86,7 @@ def values_of(members: Sequence[FrontMember], objectives: Sequence[str]) -> np.n
 
 def candidates(results: Iterable[TrialResult], objectives: Sequence[str] = ()) -> tuple[FrontMember, ...]:
     """Every measured point of every complete trial that has a finite value of each objective."""
-    every = (FrontMember(r, point, r.metrics(point)) for r in results if r.status == "complete" for point in r.points)
+    every = (FrontMember(r, point, r.metrics(point)) for r in results for point in r.points)
     return tuple(member for member in every if all(name in member.values for name in objectives))
 
 
@@ -198,8 +199,7 @@ def baselines_of(results: Iterable[TrialResult]) -> dict[BaselineName, dict[str,
 
 def trade_offs(front: ParetoFront) -> tuple[TradeOff, ...]:
     """The steps from each member to the next, from the best of the first objective downwards."""
-    steps = zip(front.members, front.members[1:], strict=False)
-    return tuple(TradeOff(a, b, {name: b.values[name] - a.values[name] for name in front.objectives}) for a, b in steps)
+    return tuple(TradeOff(a, b, {name: b.values[name] - a.values[name] for name in front.objectives}) for a, b in pairwise(front.members))
 
 
 def _reference(pool: Sequence[FrontMember], objectives: Sequence[str], given: Mapping[str, float]) -> tuple[dict[str, float], str]:

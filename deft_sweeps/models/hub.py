@@ -49,7 +49,7 @@ def hub_folder(name: str) -> Path:
 
 @contextmanager
 def _hub_errors(name: str) -> Iterator[None]:
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
     had_bars = not are_progress_bars_disabled()
     disable_progress_bars()

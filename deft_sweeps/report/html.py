@@ -18,6 +18,7 @@ from deft_sweeps.report.svg import inline
 from deft_sweeps.result import TrialResult
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.secrets import without_secrets
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def render(sweep: SweepDir, spec: SweepSpec) -> str:
         .get_template("report.html.jinja")
         .render(
             spec=spec,
-            spec_text=sweep.spec_path.read_text("utf-8") if sweep.spec_path.is_file() else "",
+            spec_text=without_secrets(sweep.spec_path.read_text("utf-8")) if sweep.spec_path.is_file() else "",
             summary=tables.summary(results),
             finished=_day(results),
             choice=choice,

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -70,14 +69,6 @@ def as_text(sheet: Sheet) -> str:
         for line in lines
     ]
     return "\n".join([sheet.title, *laid, *([sheet.note] if sheet.note else [])]) + "\n"
-
-
-def show(sheet: Sheet, console: Console) -> None:
-    """Print for whoever reads: colours and lines on a terminal, plain text into a pipe."""
-    if console.is_terminal:
-        console.print(as_rich(sheet))
-    else:
-        console.file.write(as_text(sheet))
 
 
 def _one_line(cell: str) -> str:

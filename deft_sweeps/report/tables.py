@@ -9,6 +9,7 @@ from deft_sweeps.objective import METRICS
 from deft_sweeps.report.cells import DENSITY_NOTE, SCORE_NOTE, cost_columns, density_text, difference_text, interval_text, score_text
 from deft_sweeps.report.sheet import Mark, Row, Sheet
 from deft_sweeps.result import FinalMeasurement, Score, TrialResult
+from deft_sweeps.store.secrets import without_secrets
 
 
 def point_id(trial_id: str, threshold: float) -> str:
@@ -85,7 +86,7 @@ def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
                     *measured,
                     *cost,
                     f"{result.finished_at - result.started_at:.0f} s",
-                    result.error,
+                    without_secrets(result.error),
                 ),
                 "failed" if result.status == "failed" else "",
                 point_id(result.trial_id, threshold) if at else "",

@@ -79,7 +79,7 @@ def _of(location: tuple[str | int, ...]) -> str:
 
 
 def _or_domain(location: tuple[str | int, ...]) -> str:
-    return ", or {low, high}, or {choice: [...]}" if location[-1] == "<value>" else ""
+    return ", or {low, high}, or {choice: [...]}" if location[-1:] == ("<value>",) else ""
 
 
 def _either(words: list[str]) -> str:

@@ -1,7 +1,7 @@
 """SweepSpec: the sweep as it was asked for, checked; and the step from a proposal to a TrialConfig."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -48,6 +48,9 @@ class Combination:
 
     def values(self, config: TrialConfig) -> dict[str, Value] | None:
         """The values for which `self.config(values) == config`; None where there are none."""
+        open_axes = {_place(name)[0] for name in self.open}
+        if any(getattr(config, f.name) != getattr(self.template, f.name) for f in fields(config) if f.name not in open_axes):
+            return None
         found = {}
         for name, domain in self.open.items():
             axis, field = _place(name)

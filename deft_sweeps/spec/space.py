@@ -65,11 +65,14 @@ def faults(of: type[Any], settings: Mapping[str, Domain]) -> list[Fault]:
     found = []
     for name, domain in settings.items():
         for path, value in _places(domain):
-            alone = _refusal(of, company | {name: value})
-            if alone and _refusal(of, nominal | {name: value}):
-                found.append(Fault((name, *path), alone))
+            alone, together = _refusal(of, company | {name: value}), _refusal(of, nominal | {name: value})
+            if alone and together:
+                found.append((Fault((name, *path), alone), together))
+    if len(found) == 1:
+        # Among several, `together` would repeat the first; for a single one it tells of the values given, never of a default.
+        return [Fault(fault.path, together) for fault, together in found]
     if found:
-        return found
+        return [fault for fault, _ in found]
     if refusal := _refusal(of, nominal):
         return [Fault((), refusal)]
     for name, domain in settings.items():

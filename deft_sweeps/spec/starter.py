@@ -7,11 +7,12 @@ import re
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from deft_sweeps.errors import DataError
 from deft_sweeps.objective import suggest
@@ -95,6 +96,14 @@ def sniff(path: Path, text: str | None = None, label: str | None = None) -> Snif
 
 def starter(found: Sniffed) -> str:
     """A commented spec for the file, as YAML that `load` reads."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(found.path).stem).strip("-._") or "sweep"
+    others = [column for column in found.columns if column not in (found.text, found.label)]
+    n_validation = max(1, min(600, found.n_rows // 5))
+    return _template().render(found=found, name=name, others=others, n_validation=n_validation)
+
+
+@cache
+def _template() -> Template:
     environment = Environment(
         loader=PackageLoader("deft_sweeps", "spec"),
         undefined=StrictUndefined,
@@ -102,10 +111,7 @@ def starter(found: Sniffed) -> str:
         autoescape=False,  # noqa: S701 - the page is YAML; `quoted` writes every string of the user's
     )
     environment.filters["quoted"] = _quoted
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(found.path).stem).strip("-._") or "sweep"
-    others = [column for column in found.columns if column not in (found.text, found.label)]
-    n_validation = max(1, min(600, found.n_rows // 5))
-    return environment.get_template("starter.yaml.jinja").render(found=found, name=name, others=others, n_validation=n_validation)
+    return environment.get_template("starter.yaml.jinja")
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -167,4 +173,5 @@ def _named(column: str, names: Sequence[str]) -> bool:
 
 
 def _quoted(value: str) -> str:
-    return json.dumps(value, ensure_ascii=not value.isprintable())
+    """YAML's double-quoted form; it escapes beyond 16 bits otherwise than JSON does."""
+    return '"' + "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in value) + '"'

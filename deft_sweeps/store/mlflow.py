@@ -201,7 +201,10 @@ def _client(uri: str) -> Any:
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.ERROR)
     from mlflow import MlflowClient
+    from mlflow.store.db import utils
 
+    # A database that is down is otherwise asked for two minutes, whatever the settings above say.
+    utils.MAX_RETRY_COUNT = 4
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 

@@ -25,6 +25,8 @@ from deft_sweeps.config.trial import codec
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import FinalMeasurement, StepMetrics, TrialResult
 
+FINAL_ROLES = ("chosen", "baseline", "twin")
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a reader, and a crash, sees all of it or nothing of it."""
@@ -101,6 +103,10 @@ class SweepDir:
     def checkpoint_path(self, trial_id: str) -> Path:
         return self.root / "checkpoints" / f"{trial_id}.ckpt"
 
+    def checkpoints(self) -> tuple[Path, ...]:
+        """Of every trial that has one."""
+        return tuple(self.checkpoint_path("any").parent.glob("*.ckpt"))
+
     def final_path(self, role: str) -> Path:
         return self.root / "final" / f"{role}.json"
 
@@ -163,6 +169,11 @@ class SweepDir:
     def write_final(self, measurement: FinalMeasurement) -> None:
         write_atomically(self.final_path(measurement.role), codec(FinalMeasurement).dump_json(measurement, indent=1) + b"\n")
 
+    def clear_finals(self) -> None:
+        """Forget the measurements on the test split: they were of another choice."""
+        for role in FINAL_ROLES:
+            self.final_path(role).unlink(missing_ok=True)
+
     def finals(self) -> tuple[FinalMeasurement, ...]:
         """The measurements on the test split, `chosen` first.
 
@@ -170,7 +181,7 @@ class SweepDir:
             StoreError: a file cannot be read; the message names it.
         """
         found: list[FinalMeasurement] = []
-        for role in ("chosen", "baseline", "twin"):
+        for role in FINAL_ROLES:
             path = self.final_path(role)
             if path.is_file():
                 try:

@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,11 +57,13 @@ def ray_session(budget: Budget, *, address: str | None = None, n_cpus: int | Non
         SweepError: Ray does not start, or no trial fits on this machine.
     """
     _remove_stale()
+    if address is None:
+        _slots(budget, {"CPU": float(n_cpus or os.cpu_count() or 1), "GPU": float("inf")})  # Before Ray takes its seconds to start.
     scratch = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_short_temporary_folder()))
     with _environment(_ENVIRONMENT):
         try:
             _start(scratch, address, n_cpus)
-            yield Session(scratch / "tune", _slots(budget) if address is None else None)
+            yield Session(scratch / "tune", _slots(budget, ray.cluster_resources()) if address is None else None)
         finally:
             ray.shutdown()
             shutil.rmtree(scratch, ignore_errors=True)
@@ -88,16 +90,15 @@ def _start(scratch: Path, address: str | None, n_cpus: int | None) -> None:
         raise SweepError(f"Ray does not start: {short_reason(error)}") from error
 
 
-def _slots(budget: Budget) -> int:
-    """Trials that fit on the Ray that is up."""
-    there = ray.cluster_resources()
+def _slots(budget: Budget, there: Mapping[str, float]) -> int:
+    """Trials that fit at a time on what is `there`, by Ray's names."""
     needs = {"CPU": float(budget.cpus_per_trial), "GPU": budget.gpus_per_trial}
-    fits = min(int(there.get(name, 0.0) / need + 1e-9) for name, need in needs.items() if need > 0)
+    fits = min(there.get(name, 0.0) / need for name, need in needs.items() if need > 0) + 1e-9
     if fits < 1:
         asked = ", ".join(f"{need:g} {name}" for name, need in needs.items() if need > 0)
-        has = ", ".join(f"{there.get(name, 0.0):g} {name}" for name in needs)
+        has = ", ".join(f"{there.get(name, 0.0):g} {name}" for name in needs if needs[name] > 0)
         raise SweepError(f"a trial asks for {asked}, this machine has {has}; lower budget.cpus_per_trial or budget.gpus_per_trial")
-    return fits
+    return int(fits)
 
 
 def _short_temporary_folder() -> str:

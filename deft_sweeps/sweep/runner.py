@@ -135,6 +135,9 @@ def _drive(
         interrupted = driver.stopping
         if driver.state != "failed":
             driver.state = "interrupted" if interrupted else "finished"
+        if driver.state == "finished":  # What is left is of trials that a lost study forgot.
+            for path in driver.sweep.checkpoints():
+                path.unlink(missing_ok=True)
         if not follower.close(interrupted=interrupted, patience_sec=15.0 if interrupted else 60.0):
             driver.warn("the tracker is behind the store; the next run on this folder catches it up")
         driver.running = lambda: ()

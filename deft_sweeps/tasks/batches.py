@@ -1,9 +1,8 @@
-"""Examples to batches: padded tensors, an order to train in that can be taken up at any step, and the split's order to evaluate in."""
+"""Examples to batches: padded tensors, and an order to train in that can be taken up at any step."""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import torch
@@ -27,10 +26,6 @@ class Batch:
     attention_mask: torch.Tensor
     labels: torch.Tensor
     label_class: torch.Tensor
-
-    def to(self, device: torch.device | str) -> "Batch":
-        """The batch on `device`."""
-        return Batch(*(t.to(device) for t in (self.input_ids, self.attention_mask, self.labels, self.label_class)))
 
 
 def collate(rows: Sequence[Mapping[str, Any]], class_ids: Sequence[Sequence[int]], pad_id: int) -> Batch:
@@ -75,42 +70,6 @@ def training_order(n_examples: int, seed: int, start: int = 0) -> Iterator[int]:
         random.Random(f"{seed} {epoch}").shuffle(order)  # noqa: S311
         yield from order[begin:]
         epoch, begin = epoch + 1, 0
-
-
-def training_batches(
-    dataset: Any, class_ids: Sequence[Sequence[int]], pad_id: int, *, batch_size: int, seed: int, start_step: int = 0
-) -> Iterator[Batch]:
-    """Batches of `training_order` without end, from step `start_step` on.
-
-    Args:
-        dataset: a split of TaskData.
-        class_ids: token ids of each class's target text.
-        pad_id: of the input.
-        batch_size: examples a step.
-        seed: of the order.
-        start_step: steps that were done before.
-    """
-    order = training_order(len(dataset), seed, start_step * batch_size)
-    while True:
-        yield collate(_rows(dataset, list(islice(order, batch_size))), class_ids, pad_id)
-
-
-def evaluation_batches(dataset: Any, class_ids: Sequence[Sequence[int]], pad_id: int, *, batch_size: int) -> Iterator[Batch]:
-    """Every example once, in the split's order; the last batch may be smaller.
-
-    Args:
-        dataset: a split of TaskData.
-        class_ids: token ids of each class's target text.
-        pad_id: of the input.
-        batch_size: examples a forward pass.
-    """
-    for begin in range(0, len(dataset), batch_size):
-        yield collate(_rows(dataset, list(range(begin, min(begin + batch_size, len(dataset))))), class_ids, pad_id)
-
-
-def _rows(dataset: Any, indices: list[int]) -> list[dict[str, Any]]:
-    columns = dataset[indices]
-    return [{"input_ids": ids, "label": label} for ids, label in zip(columns["input_ids"], columns["label"], strict=True)]
 
 
 def _pad(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:

@@ -32,7 +32,6 @@ class TaskData:
             into `classes`).
         classes: their names, which are the target texts.
         class_ids: token ids of each class's target text, the end token included.
-        pad_id: of the inputs.
         metric: name of the task's metric.
         fingerprint: hex digest of the examples, the splits and the tokenizer.
     """
@@ -42,7 +41,6 @@ class TaskData:
     test: Any
     classes: tuple[str, ...]
     class_ids: tuple[tuple[int, ...], ...]
-    pad_id: int
     metric: str
     fingerprint: str
 
@@ -63,7 +61,6 @@ def load_task(task: Task, model: str) -> TaskData:
         **{split: load_from_disk(str(folder / split)) for split in ("train", "validation", "test")},
         classes=tuple(classes["names"]),
         class_ids=tuple(tuple(ids) for ids in classes["ids"]),
-        pad_id=classes["pad"],
         metric="accuracy",
         fingerprint=fingerprint,
     )
@@ -91,9 +88,7 @@ def _tokenise(task: Task, model: str, into: Path) -> None:
     ids = encode_classes(tokenizer, classes)
     for name, examples in (("train", splits.train), ("validation", splits.validation), ("test", splits.test)):
         _save(examples, encode(tokenizer, [e.text for e in examples], _template(task), task.max_input_tokens), classes, into / name)
-    (into / "classes.json").write_text(
-        json.dumps({"names": classes, "ids": ids, "pad": tokenizer.pad_token_id}, ensure_ascii=False), encoding="utf-8"
-    )
+    (into / "classes.json").write_text(json.dumps({"names": classes, "ids": ids}, ensure_ascii=False), encoding="utf-8")
 
 
 def _save(examples: list[Example], input_ids: list[list[int]], classes: tuple[str, ...], into: Path) -> None:

@@ -31,8 +31,8 @@ def draw(
     """Disjoint splits.
 
     Groups are put in the order of a hash of seed and group. The test split takes whole groups until it is full, then validation, and
-    train gets the rest: so the test split depends on nothing but the data, the seed and its own size. A text that one split has, be
-    it in other letter case or spacing, is left out of those drawn after it: out of validation and train where test has it.
+    train gets the rest: so the test split depends on nothing but the data, the seed and its own size. A group or a text that one
+    split has, be the text in other letter case or spacing, is left out of those drawn after it: test keeps it, train loses it.
 
     Args:
         examples: of the training file.
@@ -43,35 +43,37 @@ def draw(
     Returns:
         The splits, each in the order of a hash of seed and text; one is shorter than asked for where examples run out.
     """
-    seed, taken = splits.seed, set[str]()
+    seed = splits.seed
+    groups_taken: set[str] = set()
+    texts_taken: set[str] = set()
     ordered = sorted(examples, key=lambda example: (_digest(seed, example.group), example.group))
     groups = deque(list(group) for _, group in groupby(ordered, key=lambda example: example.group))
 
+    def unseen(rows: Iterable[Example]) -> list[Example]:
+        return [row for row in rows if row.group not in groups_taken and plain(row.text) not in texts_taken]
+
     def take(own: Sequence[Example] | None, size: int | None) -> list[Example]:
         if own is not None:
-            pool = _unseen(own, taken)
+            pool = unseen(own)
         else:
             size = int(len(examples) * CUT_SHARE) if size is None else size
             pool = []
             while groups and len(pool) < size:
-                pool += _unseen(groups.popleft(), taken)
+                pool += unseen(groups.popleft())
         # What is beyond the size stays out of the other splits too: its group is in this one.
-        taken.update(plain(example.text) for example in pool)
+        groups_taken.update(example.group for example in pool)
+        texts_taken.update(plain(example.text) for example in pool)
         return _in_order(pool, seed)[:size]
 
     tested = take(test, splits.test)
     validated = take(validation, splits.validation)
-    left = _unseen((example for group in groups for example in group), taken)
+    left = unseen(example for group in groups for example in group)
     return Examples(_in_order(left, seed)[: splits.train], validated, tested)
 
 
 def plain(text: str) -> str:
     """A text without regard to letter case and spacing."""
     return " ".join(text.split()).casefold()
-
-
-def _unseen(examples: Iterable[Example], taken: set[str]) -> list[Example]:
-    return [example for example in examples if plain(example.text) not in taken]
 
 
 def _in_order(examples: list[Example], seed: int) -> list[Example]:

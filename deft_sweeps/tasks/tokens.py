@@ -19,17 +19,17 @@ def encode(tokenizer: Any, texts: list[str], template: str, max_input_tokens: in
     Raises:
         DataError: the template alone fills the input.
     """
-    n_template = len(tokenizer(template.replace("{text}", ""))["input_ids"])
+    n_template = len(tokenizer(_fill(template, ""))["input_ids"])
     if n_template >= max_input_tokens:
         raise DataError(f"the template takes {n_template} tokens, which leaves none of max_input_tokens {max_input_tokens} for the text")
     if not texts:
         return []
-    encoded: list[list[int]] = tokenizer([template.replace("{text}", text) for text in texts])["input_ids"]
+    encoded: list[list[int]] = tokenizer([_fill(template, text) for text in texts], verbose=False)["input_ids"]
     for i, ids in enumerate(encoded):
         budget = max_input_tokens - n_template
         while len(ids) > max_input_tokens:
             # A word may be cut in other pieces beside the template's words: at the first try the input may still be a token too long.
-            ids = tokenizer(template.replace("{text}", _cut(tokenizer, texts[i], budget)))["input_ids"]
+            ids = tokenizer(_fill(template, _cut(tokenizer, texts[i], budget)))["input_ids"]
             budget -= 1
         encoded[i] = ids
     return encoded
@@ -48,8 +48,13 @@ def encode_classes(tokenizer: Any, classes: tuple[str, ...]) -> tuple[tuple[int,
     return ids
 
 
+def _fill(template: str, text: str) -> str:
+    # Spaces at the ends would be tokens of their own.
+    return template.replace("{text}", text.strip()).strip()
+
+
 def _cut(tokenizer: Any, text: str, n_tokens: int) -> str:
     if n_tokens <= 0:
         return ""
-    ends = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+    ends = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]
     return text[: ends[n_tokens - 1][1]] if len(ends) >= n_tokens else text

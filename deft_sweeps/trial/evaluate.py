@@ -100,7 +100,7 @@ class Evaluator:
         encoded: Any = None
         scores = []
         for ids in self.class_ids:
-            labels = torch.tensor(ids, device=self.device).expand(n, -1)
+            labels = torch.tensor([ids] * n, device=self.device)
             source = {"input_ids": inputs["input_ids"]} if encoded is None else {"encoder_outputs": encoded}
             out = self.model(**source, attention_mask=inputs["attention_mask"], labels=labels, use_cache=False)
             encoded = (out.encoder_last_hidden_state,)

@@ -42,6 +42,7 @@ MIN2: tuple[Direction, ...] = ("minimize", "minimize")
 # Few distinct values make ties and duplicates common; the fine grid makes them rare.
 COARSE = st.integers(0, 4).map(lambda v: v / 4)
 FINE = st.integers(0, 10**6).map(lambda v: v / 10**6)
+relaxed = settings(deadline=None, max_examples=60)
 
 
 @st.composite
@@ -51,22 +52,26 @@ def clouds(draw: st.DrawFn, least: int = 0, most_objectives: int = 4) -> np.ndar
 
 
 def minimise(values: np.ndarray) -> tuple[Direction, ...]:
-    return ("minimize",) * values.shape[1]
+    directions: list[Direction] = ["minimize"] * values.shape[1]
+    return tuple(directions)
 
 
 def dominates(a: np.ndarray, b: np.ndarray) -> bool:
     return bool(all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True)))
 
 
+@relaxed
 @given(clouds())
 def test_non_dominated_is_what_no_other_point_dominates(values: np.ndarray) -> None:
     expected = [not any(dominates(other, value) for other in values) for value in values]
     assert non_dominated(values, minimise(values)).tolist() == expected
 
 
+@relaxed
 @given(clouds(), st.data())
 def test_a_direction_turned_is_a_sign_turned(values: np.ndarray, data: st.DataObject) -> None:
-    directions = tuple(data.draw(st.sampled_from(("minimize", "maximize"))) for _ in range(values.shape[1]))
+    either: list[Direction] = ["minimize", "maximize"]
+    directions = [data.draw(st.sampled_from(either)) for _ in range(values.shape[1])]
     signs = np.array([1.0 if d == "minimize" else -1.0 for d in directions])
     assert non_dominated(values * signs, directions).tolist() == non_dominated(values, minimise(values)).tolist()
     worst = np.full(values.shape[1], 1.1)
@@ -74,6 +79,7 @@ def test_a_direction_turned_is_a_sign_turned(values: np.ndarray, data: st.DataOb
     np.testing.assert_array_equal(knee_distances(values * signs, directions), knee_distances(values, minimise(values)))
 
 
+@relaxed
 @given(clouds(least=1))
 def test_rank_agrees_with_optuna_and_pymoo(values: np.ndarray) -> None:
     ranks = non_dominated_rank(values, minimise(values))
@@ -82,7 +88,7 @@ def test_rank_agrees_with_optuna_and_pymoo(values: np.ndarray) -> None:
         assert set(np.flatnonzero(ranks == rank)) == set(members)
 
 
-@settings(deadline=None)
+@relaxed
 @given(clouds(least=1), st.sampled_from([0.6, 1.0, 1.5]))
 def test_hypervolume_agrees_with_optuna_and_pymoo(values: np.ndarray, worst: float) -> None:
     reference = np.full(values.shape[1], worst)
@@ -93,6 +99,7 @@ def test_hypervolume_agrees_with_optuna_and_pymoo(values: np.ndarray, worst: flo
         assert mine == pytest.approx(float(HV(ref_point=reference)(values)), abs=1e-12)
 
 
+@relaxed
 @given(clouds(least=1, most_objectives=3))
 def test_hypervolume_counts_the_cells_that_are_dominated(values: np.ndarray) -> None:
     grid = np.round(values * 4).astype(int)
@@ -101,6 +108,7 @@ def test_hypervolume_counts_the_cells_that_are_dominated(values: np.ndarray) -> 
     assert hypervolume(grid, [5] * grid.shape[1], minimise(grid)) == pytest.approx(expected)
 
 
+@relaxed
 @given(clouds(least=1), st.data())
 def test_hypervolume_never_falls_when_a_point_comes_and_ignores_dominated_ones(values: np.ndarray, data: st.DataObject) -> None:
     reference = [1.1] * values.shape[1]
@@ -146,6 +154,7 @@ def test_knee_is_furthest_from_the_line_through_the_ends() -> None:
     assert knee_distances(values, MIN2)[4] == -np.inf
 
 
+@relaxed
 @given(clouds(least=1))
 def test_knee_is_on_the_front_and_knows_no_units(values: np.ndarray) -> None:
     chosen = knee(values, minimise(values))
@@ -165,8 +174,9 @@ def test_every_point_of_a_trial_competes() -> None:
 
 
 def test_only_complete_trials_have_candidates() -> None:
-    failed = replace(result(point(0.0, 0.99, 0.01)), status="failed")
-    assert pareto_front([failed, result()], OBJECTIVES).members == ()
+    complete = result(point(0.0, 0.7, 0.5))
+    assert [m.result for m in pareto_front([result(), complete], OBJECTIVES).members] == [complete]
+    assert pareto_front([result()], OBJECTIVES).members == ()
 
 
 def test_points_outside_a_limit_never_count() -> None:
@@ -177,8 +187,9 @@ def test_points_outside_a_limit_never_count() -> None:
 
 
 def test_a_limit_met_exactly_is_kept() -> None:
-    results = [result(point(0.0, 0.80, 0.9)), result(point(0.0, 0.79, 0.5), weight=1.0)]
-    front = pareto_front(results, OBJECTIVES, [parse_constraint("score >= baseline(peft) - 0.01")])
+    # In floating point 0.8 - 0.1 is above 0.7.
+    results = [result(point(0.0, 0.8, 0.9)), result(point(0.0, 0.7, 0.5), weight=1.0)]
+    front = pareto_front(results, OBJECTIVES, [parse_constraint("score >= baseline(peft) - 0.1")])
     assert len(front.members) == 2
 
 
@@ -306,6 +317,7 @@ def test_what_cannot_be_paired_is_said() -> None:
     assert "different data" in at_equal_density(moved, plain)[0].note
 
 
+@relaxed
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=2, max_size=40))
 def test_a_paired_difference_turns_with_its_order(pairs: list[tuple[int, int]]) -> None:
     first, second = [a for a, _ in pairs], [b for _, b in pairs]
@@ -313,7 +325,7 @@ def test_a_paired_difference_turns_with_its_order(pairs: list[tuple[int, int]]) 
     assert there is not None
     assert back is not None
     assert there.value == pytest.approx(-back.value)
-    assert (there.low, there.high) == (pytest.approx(-back.high), pytest.approx(-back.low))
+    assert [there.low, there.high] == pytest.approx([-back.high, -back.low])
     assert there.low <= there.value <= there.high
     assert paired_difference(first, first) == paired_difference(second, second)
 

@@ -5,7 +5,7 @@ import pytest
 
 from deft_sweeps.config.axes import Lora
 from deft_sweeps.search.space import distributions, fingerprint, params, start_of, suggest
-from deft_sweeps.spec.domain import Choice, Int
+from deft_sweeps.spec.domain import Choice, Domain, Int
 from deft_sweeps.spec.schema import Combination, SweepSpec
 from tests.fakes import fake_spec
 
@@ -14,7 +14,7 @@ from tests.fakes import fake_spec
 def spec() -> SweepSpec:
     """The fake sweep, with a choice between tuples and a whole number in every second combination."""
     base = fake_spec()
-    more = {"peft.lora.targets": Choice((("q", "v"), ("q", "v", "gate"))), "peft.lora.r": Int(2, 16, log=True)}
+    more: dict[str, Domain] = {"peft.lora.targets": Choice((("q", "v"), ("q", "v", "gate"))), "peft.lora.r": Int(2, 16, log=True)}
     combinations = [
         Combination(c.label, {**c.open, **more}, replace(c.template, peft=Lora(r=4))) if i % 2 else c
         for i, c in enumerate(base.combinations)

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -114,10 +115,10 @@ def test_a_child_that_a_crash_left_half_written_is_finished_not_doubled(tmp_path
 
 
 def test_a_deleted_mirror_is_rebuilt_and_the_parent_takes_files(tmp_path: Path) -> None:
-    sweep = filled(tmp_path)
-    Mirror(sweep, "fake").catch_up()
-    for path in tmp_path.glob("mlflow.db*"):
-        path.unlink()
+    Mirror(filled(tmp_path / "before"), "fake").catch_up()
+    # Elsewhere, since mlflow keeps a file that this process has opened, deleted or not.
+    shutil.copytree(tmp_path / "before", tmp_path / "after", ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts"))
+    sweep = SweepDir(tmp_path / "after")
     mirror = Mirror(sweep, "fake")
     assert mirror.catch_up() == 3
     mirror.attach({"front.json": b'{"members": []}', "report.html": b"<html></html>"})

@@ -1,0 +1,97 @@
+"""A whole session on one sweep: search, the twin that the choice is held against, the test split, the report."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from deft_sweeps.choice import choose
+from deft_sweeps.errors import StoreError
+from deft_sweeps.front import front_json
+from deft_sweeps.report.html import render
+from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.store.mlflow import Mirror
+from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
+from deft_sweeps.sweep import final
+from deft_sweeps.sweep.progress import View
+from deft_sweeps.sweep.runner import Outcome, run_sweep
+from deft_sweeps.trial.final import FinalJob
+from deft_sweeps.trial.protocol import StarterMaker
+from deft_sweeps.trial.run import BenchMaker
+
+
+def run(
+    spec: SweepSpec,
+    sweep: SweepDir,
+    *,
+    view: View,
+    say: Callable[[str], None],
+    resume: bool = False,
+    more: int = 0,
+    ray_address: str | None = None,
+) -> Outcome:
+    """Search, then choose, measure and report; every part can be cut off and taken up again with `resume`.
+
+    Args:
+        spec: what to search.
+        sweep: its folder.
+        view: is shown the search's progress.
+        say: is told, in a line, what happens after the search.
+        resume: go on with a folder that has results.
+        more: trials beyond the budget.
+        ray_address: of a Ray cluster; None starts a local Ray.
+
+    Raises:
+        StoreError, SweepError: as `run_sweep` does.
+    """
+    maker: StarterMaker = BenchMaker(spec.evaluation, n_threads=spec.budget.cpus_per_trial)
+    outcome = run_sweep(spec, sweep, maker, view=view, resume=resume, more=more, ray_address=ray_address)
+    if outcome.interrupted or outcome.n_complete == 0:
+        return outcome
+    results = sweep.results()
+    choice = choose(results, spec.objectives, spec.limits, spec.choose)
+    twin = final.missing_twin(spec, choice, results)
+    if twin is not None:
+        say("one more trial: plain PEFT with the chosen configuration's other settings, to hold it against")
+        outcome = run_sweep(spec, sweep, maker, view=view, resume=True, extra=(twin,), ray_address=ray_address)
+        if outcome.interrupted:
+            return outcome
+        results = sweep.results()
+        choice = choose(results, spec.objectives, spec.limits, spec.choose)
+    _measure(spec, sweep, final.final_jobs(sweep, choice, results), say, ray_address)
+    return replace(outcome, messages=(*outcome.messages, *publish(spec, sweep)))
+
+
+def publish(spec: SweepSpec, sweep: SweepDir) -> tuple[str, ...]:
+    """Write report.html, and hand it and the front to the tracker; returns warnings."""
+    page = render(sweep, spec).encode()
+    write_atomically(sweep.report_path, page)
+    choice = choose(sweep.results(), spec.objectives, spec.limits, spec.choose)
+    front = front_json(choice.front, choice.member)
+    try:
+        Mirror(sweep, spec.name, spec.tracking_uri).attach({"report.html": page, "front.json": front.encode()})
+    except StoreError as error:
+        return (f"the tracker has no report: {error}",)
+    return ()
+
+
+def _measure(spec: SweepSpec, sweep: SweepDir, jobs: tuple[FinalJob, ...], say: Callable[[str], None], ray_address: str | None) -> None:
+    if not jobs or final.already_measured(jobs, sweep.finals()):
+        return
+    started_at = time.time()
+
+    def note(state: str) -> None:
+        n = len(sweep.results())
+        sweep.write_note(DriverNote(os.getpid(), started_at, time.time(), n, (), state, None))
+
+    note("measuring")
+    sweep.clear_finals()
+    for measurement in final.measure(jobs, spec, ray_address=ray_address):
+        sweep.write_final(measurement)
+        score = measurement.point.score
+        say(
+            f"{measurement.role} on the test split: {score.metric} {score.value:.3f} (s.e. {score.standard_error:.3f}, "
+            f"n = {score.n_examples}) at activation density {measurement.point.density.overall:.3f}, measured alone"
+        )
+        note("measuring")
+    note("finished")

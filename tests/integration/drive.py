@@ -1,0 +1,25 @@
+"""A driver in a process of its own, to be killed or interrupted: `python -m tests.integration.drive FOLDER`."""
+
+import sys
+from pathlib import Path
+
+from deft_sweeps.store.results import SweepDir
+from deft_sweeps.sweep.progress import LineView
+from deft_sweeps.sweep.runner import run_sweep
+from tests.fakes import FakeMaker, fake_spec
+
+TRIALS = 8
+SPEC = fake_spec(TRIALS)
+
+
+def maker(root: Path) -> FakeMaker:
+    """Trials of about two seconds."""
+    return FakeMaker(root.parent, step_sec=0.1)
+
+
+if __name__ == "__main__":
+    root = Path(sys.argv[1])
+    with LineView(sys.stdout) as view:
+        outcome = run_sweep(SPEC, SweepDir(root), maker(root), view=view, resume=True, n_cpus=2, checkpoint_every_sec=0.0)
+    print(outcome)
+    sys.exit(130 if outcome.interrupted else 0)

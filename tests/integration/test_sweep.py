@@ -1,0 +1,158 @@
+"""Whole sweeps on a real Ray, with trials in closed form."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from optuna.trial import TrialState
+from ray.cluster_utils import Cluster
+
+from deft_sweeps.errors import StoreError, SweepError
+from deft_sweeps.search.study import finished, open_study
+from deft_sweeps.spec.schema import Budget, SweepSpec
+from deft_sweeps.store.mlflow import ENDED, Mirror
+from deft_sweeps.store.results import SweepDir
+from deft_sweeps.sweep.progress import LineView, Progress
+from deft_sweeps.sweep.runner import run_sweep
+from tests.fakes import N_STEPS, FakeMaker, Fault, fake_spec, plain
+from tests.integration.drive import SPEC, TRIALS, maker
+
+STATES = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "stopped": TrialState.PRUNED}
+
+
+def counts_are_equal(spec: SweepSpec, sweep: SweepDir) -> None:
+    """Every finished trial is in store, study and tracker, once, with the same ending."""
+    stored = {result.trial_id: result.status for result in sweep.results()}
+    study = open_study(spec, sweep.study_url, ())
+    told = [(trial.user_attrs["trial_id"], trial.state) for trial in finished(study)]
+    assert len(told) == len(stored)
+    assert dict(told) == {trial_id: STATES[status] for trial_id, status in stored.items()}
+    assert not [trial for trial in study.trials if trial.state == TrialState.RUNNING]
+    assert Mirror(sweep, spec.name).trials() == {trial_id: ENDED[status] for trial_id, status in stored.items()}
+
+
+def nothing_is_left(sweep: SweepDir) -> None:
+    assert list((sweep.root / "checkpoints").glob("*")) == []
+    assert list(Path(tempfile.gettempdir()).glob(f"deft-{os.getpid()}-*")) == []
+
+
+def test_a_sweep_with_every_kind_of_bad_trial(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    bad: dict[float, Fault] = {1e-3: "raise", 2e-3: "nan", 3e-3: "die_once", 4e-3: "die_always"}
+    spec = fake_spec(12, first=tuple(plain(rate) for rate in bad))
+    ids = {fault: spec.config(plain(rate)).trial_id(0) for rate, fault in bad.items()}
+    faults = {spec.config(plain(rate)).config_id: fault for rate, fault in bad.items()}
+    sweep, fakes, out = SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path, faults), io.StringIO()
+    shown: list[Progress] = []
+
+    def view(progress: Progress) -> None:
+        shown.append(progress)
+        LineView(out)(progress)
+
+    outcome = run_sweep(spec, sweep, fakes, view=view, n_cpus=2, checkpoint_every_sec=0.0)
+
+    assert (outcome.n_complete, outcome.n_failed, outcome.interrupted) == (9, 3, False)
+    errors = {result.trial_id: result.error for result in sweep.results() if result.status == "failed"}
+    assert errors[ids["raise"]] == "TrialError: loss is not finite at step 7"
+    assert "loss" in errors[ids["nan"]]
+    assert errors[ids["die_always"]] == "its worker was lost 2 times"
+    assert fakes.notes("start").count((ids["die_once"], 6)) == 1, "taken up again where its last checkpoint was"
+    assert any(ids["die_once"] in message for message in outcome.messages)
+    assert [m.step for m in sweep.steps(ids["die_once"])] == list(range(1, N_STEPS + 1))
+    counts_are_equal(spec, sweep)
+    nothing_is_left(sweep)
+    assert {path.stem for path in (sweep.root / "weights").iterdir()} == {r.trial_id for r in sweep.results() if r.status == "complete"}
+
+    assert len(fakes.notes("worker")) <= 6, "workers are reused: two at first, one for each of three deaths, one to spare"
+    assert max(progress.n_running for progress in shown) == 2
+    assert shown[-1].n_done == shown[-1].n_budget == 12
+    assert shown[-1].front
+    assert any(progress.left_sec for progress in shown)
+    note = sweep.note()
+    assert note is not None
+    assert (note.state, note.running, note.n_budget) == ("finished", (), 12)
+    printed = capfd.readouterr()
+    assert printed.out + printed.err == "", "neither Ray, Optuna nor MLflow talks into the display"
+
+    with pytest.raises(StoreError, match="already has 12 results"):
+        run_sweep(spec, sweep, fakes, view=view)
+
+
+def drive(root: Path) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "tests.integration.drive", str(root)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+
+
+def wait_for(holds: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    for _ in range(1200):
+        if holds():
+            return
+        if process.poll() is not None:
+            pytest.fail(process.communicate()[0])
+        time.sleep(0.05)
+    pytest.fail("waited a minute for nothing")
+
+
+def test_a_killed_an_interrupted_and_an_extended_sweep(tmp_path: Path) -> None:
+    """One folder through kill -9, a second driver, Ctrl-C, a deleted study, a resumption on a cluster, and more trials."""
+    sweep = SweepDir(tmp_path / "sweep")
+    fakes = maker(sweep.root)
+
+    first = drive(sweep.root)
+    wait_for(lambda: len(sweep.trial_ids()) >= 2 and bool(sweep.checkpoints()), first)
+    with pytest.raises(StoreError, match="in use by another driver"):
+        run_sweep(SPEC, sweep, fakes, view=lambda _: None, resume=True)
+    os.kill(first.pid, signal.SIGKILL)
+    first.communicate()
+    kept = {trial_id: sweep.result_path(trial_id).read_bytes() for trial_id in sweep.trial_ids()}
+    assert 2 <= len(kept) < TRIALS
+
+    second = drive(sweep.root)
+    wait_for(lambda: len(sweep.trial_ids()) > len(kept), second)
+    os.kill(second.pid, signal.SIGINT)
+    told, _ = second.communicate(timeout=60)
+    assert second.returncode == 130, told
+    assert "Traceback" not in told
+    note = sweep.note()
+    assert note is not None
+    assert note.state == "interrupted"
+    assert len(sweep.trial_ids()) < TRIALS
+    for trial_id, content in kept.items():
+        assert sweep.result_path(trial_id).read_bytes() == content
+
+    (sweep.root / "study.db").unlink()
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False, "object_store_memory": 80 * 2**20})
+    try:
+        outcome = run_sweep(SPEC, sweep, fakes, view=lambda _: None, resume=True, ray_address=cluster.address, checkpoint_every_sec=0.0)
+        assert (outcome.n_complete, outcome.n_failed, outcome.interrupted) == (TRIALS, 0, False)
+        counts_are_equal(SPEC, sweep)
+
+        outcome = run_sweep(SPEC, sweep, fakes, view=lambda _: None, more=1, extra=(plain(5e-3),), ray_address=cluster.address)
+    finally:
+        cluster.shutdown()
+    assert outcome.n_complete == TRIALS + 2
+    assert SPEC.config(plain(5e-3)).trial_id(0) in sweep.trial_ids()
+    counts_are_equal(SPEC, sweep)
+    nothing_is_left(sweep)
+
+    ran = Counter(trial_id for trial_id, _ in fakes.notes("finish"))
+    assert set(sweep.trial_ids()) <= set(ran)
+    assert all(ran[trial_id] == 1 for trial_id in kept), "no trial that was stored ran again"
+    assert [step for _, step in fakes.notes("start") if step > 0], "a trial that was running went on from its checkpoint"
+
+
+def test_a_trial_that_fits_on_no_machine_ends_the_sweep_at_once(tmp_path: Path) -> None:
+    spec = fake_spec(2)
+    big = SweepSpec(**{**vars(spec), "budget": Budget(trials=2, cpus_per_trial=64)})
+    with pytest.raises(SweepError, match="a trial asks for 64 CPU, this machine has 2 CPU"):
+        run_sweep(big, SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path), view=lambda _: None, n_cpus=2)
+    note = SweepDir(tmp_path / "sweep").note()
+    assert note is not None
+    assert note.state == "failed"

@@ -1,0 +1,74 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, Nf4, Training, Wanda
+from deft_sweeps.config.trial import Evaluation, TrialConfig, codec
+
+FULL = TrialConfig(
+    activation="relu",
+    peft=Adapter(reduction=8),
+    density=DensityLoss(weight=0.3, eps=1e-3),
+    quantization=Nf4(double=True),
+    pruning=Wanda(sparsity=0.4),
+    training=Training(steps=7),
+    dtype="fp32",
+)
+
+
+def test_round_trip() -> None:
+    read = codec(TrialConfig).validate_json(codec(TrialConfig).dump_json(FULL))
+    assert read == FULL
+    assert hash(read) == hash(FULL)
+    assert read.config_id == FULL.config_id
+
+
+def test_config_id_is_stable_and_tells_apart() -> None:
+    assert TrialConfig().config_id == TrialConfig(peft=Lora(r=8), training=Training(steps=100)).config_id
+    assert len({c.config_id for c in (TrialConfig(), FULL, replace(FULL, activation="pretrained"))}) == 3
+    assert FULL.trial_id(3) == f"{FULL.config_id}-s3"
+
+
+@given(st.floats(1e-6, 1e3), st.floats(1e-6, 1e-1))
+def test_any_float_survives_json(weight: float, rate: float) -> None:
+    config = TrialConfig(density=DensityLoss(weight=weight), training=Training(learning_rate=rate))
+    assert codec(TrialConfig).validate_json(codec(TrialConfig).dump_json(config)).config_id == config.config_id
+
+
+def test_plain_peft() -> None:
+    assert TrialConfig().is_plain_peft
+    for change in ({"density": DensityLoss()}, {"activation": "relu"}, {"quantization": Nf4()}, {"pruning": Wanda()}):
+        assert not replace(TrialConfig(), **change).is_plain_peft
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"thresholds": (0.1, 0.2)}, {"thresholds": (0.0, 0.2, 0.1)}, {"thresholds": ()}, {"objective_threshold": 0.3}, {"batch_size": 0}],
+)
+def test_evaluation_refuses(settings: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        Evaluation(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("of", "settings"),
+    [
+        (Lora, {"r": 0}),
+        (Lora, {"dropout": 1.0}),
+        (Lora, {"targets": ()}),
+        (Lora, {"targets": ("q", "q")}),
+        (Adapter, {"reduction": 0}),
+        (DensityLoss, {"weight": 0.0}),
+        (DensityLoss, {"encoder_weight": 0.0, "decoder_weight": 0.0}),
+        (DensityLoss, {"encoder_weight": -1.0}),
+        (Wanda, {"sparsity": 1.0}),
+        (Training, {"accumulation": 17}),
+        (Training, {"learning_rate": 0.0}),
+        (TrialConfig, {"base_dropout": 1.0}),
+    ],
+)
+def test_out_of_range_is_refused(of: type[object], settings: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        of(**settings)

@@ -1,0 +1,106 @@
+from collections import Counter
+from typing import Any
+
+import pytest
+import torch
+from transformers import T5Config, T5ForConditionalGeneration
+
+from deft_sweeps.errors import CheckpointError
+from deft_sweeps.models.families import layout
+from deft_sweeps.models.known import KNOWN_CONFIGS
+from tests.tiny import batch, layout_of, tiny_t5
+
+
+def on_meta(config: dict[str, Any]) -> Any:
+    with torch.device("meta"):
+        return T5ForConditionalGeneration(T5Config(**config))
+
+
+def n_parameters(model: Any, tied: bool) -> int:
+    """Counted over the real modules; transformers ties every T5 that it builds from a config, whatever the config says."""
+    shared = {id(p): p.numel() for p in model.parameters()}
+    head = 0 if tied or model.lm_head.weight is not model.shared.weight else model.lm_head.weight.numel()
+    return int(sum(shared.values()) + head)
+
+
+SHAPES = ["google/flan-t5-small", "google/flan-t5-base", "google/flan-t5-xxl", "google/t5-v1_1-large", "t5-small", "google-t5/t5-11b"]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_layout_is_that_of_the_real_model(name: str) -> None:
+    config = KNOWN_CONFIGS[name]
+    shape, model = layout(config), on_meta(config)
+    modules = dict(model.named_modules())
+    assert shape.n_parameters == n_parameters(model, config["tie_word_embeddings"])
+    for linear in shape.linears:
+        module = modules[linear.name]
+        assert (module.in_features, module.out_features, module.bias) == (linear.in_features, linear.out_features, None)
+    inside = {n for n, m in modules.items() if isinstance(m, torch.nn.Linear) and n != "lm_head"}
+    assert {linear.name for linear in shape.linears} == inside
+    assert len(inside) == len(shape.linears)
+    for block in shape.blocks:
+        assert type(modules[block.name]).__name__ == "T5Block"
+        assert modules[block.mlp].act is modules[block.activation]
+    gate = type(modules[shape.blocks[0].activation]).__name__
+    assert (shape.gated, shape.activation, gate) == (
+        (True, "gelu_new", "NewGELUActivation") if "google/" in name else (False, "relu", "ReLU")
+    )
+
+
+def test_published_parameter_counts() -> None:
+    published = {
+        "google/flan-t5-small": 76_961_152,
+        "google/flan-t5-base": 247_577_856,
+        "google/flan-t5-large": 783_150_080,
+        "google/flan-t5-xl": 2_849_757_184,
+        "google/flan-t5-xxl": 11_135_332_352,
+        "t5-small": 60_506_624,
+        "t5-base": 222_903_552,
+        "t5-large": 737_668_096,
+        "google-t5/t5-3b": 2_851_598_336,
+        "google-t5/t5-11b": 11_307_321_344,
+    }
+    assert {name: layout(KNOWN_CONFIGS[name]).n_parameters for name in published} == published
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_what_each_path_carries(gated: bool) -> None:
+    """The MLP's output is what is added to the residual; cross-attention's keys and values read the encoder; the gate is d_ff wide."""
+    model: Any = tiny_t5(gated)
+    shape = layout_of(model)
+    modules = dict(model.named_modules())
+    seen: dict[str, Any] = {}
+    for name, module in modules.items():
+        module.register_forward_hook(lambda _, args, out, name=name: seen.__setitem__(name, (args[0] if args else None, out)))
+    inputs = batch()
+    with torch.no_grad():
+        encoded = model(**inputs).encoder_last_hidden_state
+    for block in shape.blocks:
+        before, after = seen[block.mlp.rsplit(".", 1)[0]]
+        torch.testing.assert_close(before + seen[block.mlp][1], after, rtol=0, atol=0)
+        assert seen[block.activation][1].shape[-1] == shape.d_ff
+        for linear in block.linears:
+            n_tokens = seen[linear.name][0].shape[1]
+            assert n_tokens == inputs["input_ids" if block.stack == "encoder" or linear.source == "cross" else "labels"].shape[1]
+            if linear.source == "cross":
+                torch.testing.assert_close(seen[linear.name][0], encoded, rtol=0, atol=0)
+            if linear.role == "gate":
+                torch.testing.assert_close(seen[linear.name][1], seen[block.activation][0], rtol=0, atol=0)
+            if linear.role == "down":
+                torch.testing.assert_close(seen[linear.name][1], seen[block.mlp][1], rtol=0, atol=0)
+    mlp_roles = {"gate": 5, "up": 5, "down": 5} if gated else {"gate": 5, "down": 5}
+    assert Counter(linear.role for linear in shape.linears) == {"q": 8, "k": 8, "v": 8, "o": 8} | mlp_roles
+    assert [(b.stack, b.index) for b in shape.blocks] == [("encoder", 0), ("encoder", 1), ("decoder", 0), ("decoder", 1), ("decoder", 2)]
+
+
+def test_an_unknown_family_names_those_known() -> None:
+    with pytest.raises(CheckpointError, match=r"'llama' are not known here; those known: t5 \(T5, T5 v1.1 and Flan-T5\)"):
+        layout({"model_type": "llama"})
+    with pytest.raises(CheckpointError, match="None"):
+        layout({})
+
+
+def test_a_config_without_a_size_is_refused() -> None:
+    config = {key: value for key, value in KNOWN_CONFIGS["t5-small"].items() if key != "d_ff"}
+    with pytest.raises(CheckpointError, match="has no 'd_ff'"):
+        layout(config)

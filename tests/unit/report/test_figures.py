@@ -1,0 +1,89 @@
+"""Figures: deterministic, every point an element of its own, nothing loaded from elsewhere."""
+
+import re
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+from itertools import pairwise
+
+from deft_sweeps.choice import choose
+from deft_sweeps.front import all_gains, candidates
+from deft_sweeps.report.figures import density_by_block, gain_by_density, scatter
+from deft_sweeps.report.svg import INK, inline
+from deft_sweeps.report.tables import point_id
+from deft_sweeps.result import DensityReading, TrialResult
+from tests.made_sweep import sweep_results, sweep_spec
+from tests.samples import point, result
+
+RESULTS = sweep_results()
+SPEC = sweep_spec()
+
+
+def drawn(results: tuple[TrialResult, ...]) -> str:
+    return scatter(results, choose(results, SPEC.objectives, SPEC.limits, SPEC.choose))
+
+
+def spots(svg: str) -> dict[str, dict[str, str]]:
+    return {e.attrib["id"]: e.attrib for e in ET.fromstring(svg).iter() if e.attrib.get("class") == "spot"}
+
+
+def test_every_measured_point_is_one_element_that_says_what_it_is() -> None:
+    found = spots(drawn(RESULTS))
+    members = candidates(RESULTS)
+    assert sorted(found) == sorted(point_id(m.result.trial_id, m.point.threshold) for m in members)
+    for member in members:
+        told = found[point_id(member.result.trial_id, member.point.threshold)]
+        assert f"score {member.values['score']:.3f}" in told["aria-label"]
+        assert told["tabindex"] == "0"
+
+
+def test_elements_stand_where_their_values_put_them() -> None:
+    found = spots(drawn(RESULTS))
+    at = {m.name: found[point_id(m.result.trial_id, m.point.threshold)] for m in candidates(RESULTS)}
+    members = candidates(RESULTS)
+    for a, b in pairwise(members):
+        for metric, axis, sign in (("activation_density", "x", 1), ("score", "y", -1)):
+            difference = a.values[metric] - b.values[metric]
+            if abs(difference) > 1e-9:
+                assert (float(at[a.name][axis]) - float(at[b.name][axis])) * difference * sign > 0
+
+
+def test_the_same_results_give_the_same_text() -> None:
+    assert drawn(RESULTS) == drawn(RESULTS)
+    assert not re.search(r"20\d\d-\d\d-\d\d", drawn(RESULTS))
+
+
+def test_the_front_the_baseline_curve_and_the_choice_are_named() -> None:
+    texts = "".join(ET.fromstring(drawn(RESULTS)).itertext())
+    for name in (
+        "front, ± 1 standard error",
+        "best plain PEFT, thresholded",
+        "chosen",
+        "accuracy on validation examples",
+        "activation density",
+    ):
+        assert name in texts
+
+
+def test_odd_sweeps_can_be_drawn() -> None:
+    nothing = drawn((result(),))
+    assert spots(nothing) == {}
+    zero = result(point(0.0, 0.8, 0.5), point(0.2, 0.7, 0.0))
+    assert len(spots(drawn((zero,)))) == 2
+    mathy = replace(point(), score=replace(point().score, metric="$\\frac{a<b$"))
+    assert "$\\frac{a<b$" in "".join(ET.fromstring(drawn((result(mathy),))).itertext())
+
+
+def test_gains_and_blocks_are_drawn() -> None:
+    gains = all_gains(RESULTS)
+    assert len(spots(gain_by_density(gains))) == sum(gain.difference is not None for gain in gains)
+    one = DensityReading(encoder_blocks=(0.1, 0.2), decoder_blocks=())
+    assert "encoder block" in density_by_block(one, one)
+    assert "decoder block" not in density_by_block(one, one)
+
+
+def test_inline_takes_the_pages_ink_and_names_no_address() -> None:
+    svg = inline(drawn(RESULTS))
+    assert "http" not in svg
+    assert INK not in svg
+    assert "currentColor" in svg
+    assert "#ffffff" not in svg

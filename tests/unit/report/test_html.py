@@ -1,0 +1,176 @@
+"""The page: what it says, that it stands alone, and that no name or error can break out of its text."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from deft_sweeps.objective import parse_policy
+from deft_sweeps.report.html import render
+from deft_sweeps.result import FinalMeasurement, TrialResult
+from deft_sweeps.spec.schema import Excluded, SweepSpec
+from deft_sweeps.store.results import SweepDir
+from tests.made_sweep import sweep_finals, sweep_results, sweep_spec
+from tests.samples import point, result
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "report.txt"
+EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&{{ 7 * 7 }}</style>"
+
+
+class Page(HTMLParser):
+    """The page's elements and its text, without style, script and pictures."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.scripts: list[str] = []
+        self.depth: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag in ("style", "script", "svg"):
+            self.depth.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self.depth and self.depth[-1] == tag:
+            self.depth.pop()
+
+    def handle_data(self, data: str) -> None:
+        if self.depth and self.depth[-1] == "script":
+            self.scripts.append(data)
+        if not self.depth and data.strip():
+            self.words.append(" ".join(data.split()))
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.words) + "\n"
+
+
+def made(
+    folder: Path,
+    results: Sequence[TrialResult],
+    finals: Sequence[FinalMeasurement] = (),
+    spec: SweepSpec | None = None,
+    text: str = "name: quickstart\n",
+) -> str:
+    sweep = SweepDir(folder)
+    for one in results:
+        sweep.write(one)
+    for final in finals:
+        sweep.write_final(final)
+    sweep.spec_path.write_text(text)
+    return render(sweep, spec or sweep_spec())
+
+
+def test_the_page_says_what_it_said_before(tmp_path: Path) -> None:
+    """`UPDATE_GOLDEN=1` writes the text anew; read the change before it is kept."""
+    text = Page(made(tmp_path, sweep_results(), sweep_finals())).text
+    if os.environ.get("UPDATE_GOLDEN"):
+        GOLDEN.write_text(text, "utf-8")
+    assert text == GOLDEN.read_text("utf-8")
+
+
+def test_the_same_folder_gives_the_same_page(tmp_path: Path) -> None:
+    first = made(tmp_path, sweep_results(), sweep_finals())
+    assert render(SweepDir(tmp_path), sweep_spec()) == first
+
+
+def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
+    html = made(tmp_path, sweep_results(), sweep_finals())
+    page = Page(html)
+    assert not re.search(r"https?:|//[a-z]+\.|@import|url\((?!#)", html)
+    for tag, attrs in page.tags:
+        assert tag not in ("link", "iframe", "img", "object", "embed")
+        assert not attrs.get("src")
+        assert (attrs.get("href") or "#").startswith("#")
+
+
+def test_points_and_rows_meet(tmp_path: Path) -> None:
+    page = Page(made(tmp_path, sweep_results(), sweep_finals()))
+    ids = [attrs["id"] for _, attrs in page.tags if attrs.get("id")]
+    assert len(ids) == len(set(ids)) or _only_shapes_repeat(ids)
+    points = json.loads(page.scripts[0])
+    assert len(points) == 40
+    assert set(points) <= set(ids)
+    assert {attrs["data-point"] for _, attrs in page.tags if "data-point" in attrs} <= set(ids)
+    card = next(iter(points.values()))
+    assert {"threshold", "density", "training.learning_rate", "peft.kind"} <= {name for name, _ in card["rows"]}
+
+
+def test_hostile_text_stays_text(tmp_path: Path) -> None:
+    results = list(sweep_results())
+    results[1] = replace(results[1], config=replace(results[1].config, model=EVIL))
+    results[8] = replace(results[8], error=EVIL)
+    odd = replace(results[2].points[1], score=replace(results[2].points[1].score, metric=EVIL))
+    results[2] = replace(results[2], points=(results[2].points[0], odd))
+    provenance = results[0].provenance
+    assert provenance is not None
+    results[0] = replace(results[0], provenance=replace(provenance, device=EVIL, packages={EVIL: EVIL}))
+    spec = replace(sweep_spec(EVIL), excluded=(Excluded(EVIL, EVIL),))
+    html = made(tmp_path, results, spec=spec, text=EVIL)
+    page = Page(html)
+    tags = [tag for tag, _ in page.tags]
+    assert tags.count("script") == 2
+    assert tags.count("style") == 1 + sum(tag == "style" for tag in tags[tags.index("svg") :])
+    assert "img" not in tags
+    assert not any(name.startswith("on") for _, attrs in page.tags for name in attrs)
+    assert "{{ 7 * 7 }}" in page.text
+    assert page.text.count("<script>alert('x')</script>") >= 5
+    assert any("alert('x')" in name or "alert" in json.dumps(card) for name, card in json.loads(page.scripts[0]).items())
+
+
+def test_the_page_is_for_handing_on_so_it_holds_no_password(tmp_path: Path) -> None:
+    address = "tracking_uri: mlflow://ann:hunter2@tracker/\n"
+    broken = replace(sweep_results()[8], error=address)
+    html = made(tmp_path, [*sweep_results()[:3], broken], text=address)
+    assert "hunter2" not in html
+    assert html.count("***@tracker") == 2
+
+
+def test_measurements_of_another_choice_are_not_passed_off_as_this_ones(tmp_path: Path) -> None:
+    spec = replace(sweep_spec(), choose=parse_policy("best score"))
+    text = Page(made(tmp_path, sweep_results(), sweep_finals(), spec)).text
+    assert "taken for another choice" in text
+    assert "Not yet measured on the test split" in text
+    assert "On 2000 test examples it scores" not in text
+
+
+def test_without_test_measurements_the_page_says_so(tmp_path: Path) -> None:
+    text = Page(made(tmp_path, sweep_results())).text
+    assert "Not yet measured on the test split" in text
+    assert "accuracy, validation" in text
+
+
+@pytest.mark.parametrize("results", [(), (result(),), (result(point(0.0, 0.55, 0.9)),)], ids=["none", "failed", "outside the limits"])
+def test_a_sweep_without_a_front_still_has_its_page(tmp_path: Path, results: tuple[TrialResult, ...]) -> None:
+    text = Page(made(tmp_path, results)).text
+    assert "Nothing to ship" in text
+    assert "Nothing can be chosen" in text
+
+
+def test_gains_of_any_sign_are_counted(tmp_path: Path) -> None:
+    text = Page(made(tmp_path, sweep_results())).text
+    found = re.search(r"(\d+) of (\d+) DEFT points .* better in (\d+), worse in (\d+), .* holds zero in (\d+)", text)
+    assert found is not None
+    compared, every, better, worse, neither = map(int, found.groups())
+    assert better + worse + neither == compared <= every
+
+
+def test_the_report_starts_without_the_heavy_libraries() -> None:
+    heavy = ("torch", "ray", "transformers", "peft", "optuna", "mlflow", "datasets")
+    code = f"import sys, deft_sweeps.report.html; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def _only_shapes_repeat(ids: list[str | None]) -> bool:
+    """Marker shapes and clip paths are named by their content, so that equal names are equal shapes."""
+    return all(re.fullmatch(r"[mpC][0-9a-f_]+", name or "") for name in ids if ids.count(name) > 1)

@@ -1,0 +1,100 @@
+"""Tables: the same rows for terminal, pipe and page, each figure with what it is."""
+
+import io
+from dataclasses import replace
+
+from rich.console import Console
+
+from deft_sweeps.choice import choose
+from deft_sweeps.front import all_gains
+from deft_sweeps.report.cells import cost_columns, density_text, interval_text, score_text
+from deft_sweeps.report.sheet import Row, Sheet, as_rich, as_text
+from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet, lost_sheet, steps_sheet, summary, trials_sheet
+from deft_sweeps.result import DensityReading, Score
+from tests.made_sweep import cost, sweep_finals, sweep_results, sweep_spec
+
+RESULTS = sweep_results()
+SPEC = sweep_spec()
+CHOICE = choose(RESULTS, SPEC.objectives, SPEC.limits, SPEC.choose)
+
+
+def test_the_front_shows_score_with_error_and_both_stacks() -> None:
+    sheet = front_sheet(CHOICE.front, CHOICE)
+    assert len(sheet.rows) == len(CHOICE.front.members)
+    (chosen,) = [row for row in sheet.rows if row.mark == "chosen"]
+    assert {"0.790 ± 0.017", "0.077 (0.140 / 0.014)", "147.8 MiB"} <= set(chosen.cells)
+    assert "accuracy on 600 validation examples, measured" in sheet.note
+    assert ">latency, proxy" in sheet.columns
+
+
+def test_every_trial_is_listed_failed_ones_with_the_reason() -> None:
+    sheet = trials_sheet(RESULTS, 0.01)
+    assert [row.cells[0] for row in sheet.rows] == [result.trial_id for result in RESULTS]
+    (failed,) = [row for row in sheet.rows if row.mark == "failed"]
+    assert failed.cells[1] == "failed"
+    assert "not finite at step 17" in failed.cells[-1]
+    assert summary(RESULTS) == "10 trials (8 complete, 1 failed, 1 stopped), 40 measured points"
+
+
+def test_gains_are_shown_whichever_way_they_fall() -> None:
+    gains = all_gains(RESULTS)
+    sheet = gains_sheet(gains)
+    assert len(sheet.rows) == len(gains)
+    told = [row.cells[-2] for row in sheet.rows]
+    assert any(text.startswith("+") for text in told)
+    assert any(text.startswith("-") for text in told)
+    remarks = [row.cells[-1] for row in sheet.rows if row.cells[-2] == "–"]
+    assert remarks
+    assert all("outside the plain trial's densities" in remark for remark in remarks)
+
+
+def test_finals_are_paired_with_the_chosen_one() -> None:
+    sheet = finals_sheet(sweep_finals())
+    assert [row.cells[0] for row in sheet.rows] == ["chosen", "baseline", "twin"]
+    assert sheet.rows[1].cells[-2].startswith("-0.015 [")
+    assert "2000 test examples" in sheet.note
+    assert ">latency, measured" in sheet.columns
+    assert finals_sheet(()).rows == ()
+
+
+def test_every_other_member_has_its_reason_and_every_step_its_price() -> None:
+    n = len(CHOICE.front.members)
+    assert len(lost_sheet(CHOICE).rows) == n - 1
+    assert all(row.cells[-1] for row in lost_sheet(CHOICE).rows)
+    steps = steps_sheet(CHOICE.front).rows
+    assert len(steps) == n - 1
+    assert all("score" in row.cells[2] and "activation_density" in row.cells[3] for row in steps)
+
+
+def test_labels_that_differ_stay_in_the_cells() -> None:
+    heads, cells = cost_columns([cost(), replace(cost(), label="measured"), None])
+    assert heads == (">weights", ">peak memory", ">latency")
+    assert [row[2] for row in cells] == ["34 ms proxy", "34 ms measured", "–"]
+
+
+def test_cells() -> None:
+    assert density_text(DensityReading(encoder_blocks=(0.2,), decoder_blocks=())) == "0.200"
+    assert density_text(DensityReading(encoder_blocks=(0.0,), decoder_blocks=(0.0004,))) == "2.0e-04 (0.000 / 4.0e-04)"
+    sure = Score(metric="accuracy", value=0.99, n_examples=10, standard_error=0.03)
+    assert score_text(sure) == "0.990 ± 0.030"
+    assert interval_text(sure) == "0.931 to 1.000"
+
+
+def test_a_pipe_gets_plain_text_and_nothing_is_cut() -> None:
+    hostile = "[red]x[/red] " + "long " * 60
+    sheet = Sheet("Title", ("name", ">n"), (Row((hostile, "1")), Row(("b", "23"), "chosen")), "note")
+    lines = as_text(sheet).splitlines()
+    assert lines[0] == "Title"
+    assert lines[-1] == "note"
+    assert lines[2].startswith("[red]x[/red] long")
+    assert lines[2].endswith("   1")
+    assert lines[3].endswith("  23")
+    assert len(lines[2]) == len(lines[3])
+
+
+def test_a_terminal_gets_a_table_that_takes_brackets_as_they_are() -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, color_system="standard", width=60)
+    console.print(as_rich(Sheet("Title", ("name",), (Row(("[red]x[/red]",), "failed"),))))
+    assert "[red]x[/red]" in screen.getvalue()
+    assert "\x1b[" in screen.getvalue()

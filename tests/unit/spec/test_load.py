@@ -1,0 +1,275 @@
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, Wanda
+from deft_sweeps.config.data import FileTask, PackagedTask, Splits
+from deft_sweeps.errors import ConfigError, Problem
+from deft_sweeps.objective import Bound, Constraint
+from deft_sweeps.spec.domain import Choice, Float, Int
+from deft_sweeps.spec.load import load_spec, parse_spec
+
+GOOD = {
+    "name": "name: good",
+    "task": "task: {kind: files, path: x.csv, text: review, label: mood, splits: {train: 100, validation: 50}}",
+    "dtype": "dtype: fp32",
+    "space": "space:",
+    "activation": "  activation: [pretrained, relu]",
+    "peft": "  peft: [lora: {r: {low: 4, high: 16}, targets: [q, v]}, adapter: {reduction: {choice: [8, 16]}}]",
+    "density": "  density: [none, loss: {weight: {low: 0.1, high: 3, log: true}, eps: 1e-3}]",
+    "pruning": "  pruning: [none, wanda: {sparsity: 0.3}]",
+    "training": "  training: {steps: 10, batch_size: 8, learning_rate: {low: 5e-4, high: 3e-3, log: true}}",
+    "first": "first: [{activation: relu, peft: {lora: {r: 8}}}]",
+    "objectives": "objectives: [score, activation_density]",
+    "limits": "limits: [weight_bytes <= 64 MiB]",
+    "choose": "choose: best activation_density where score >= baseline(peft) - 0.02",
+    "evaluation": "evaluation: {thresholds: [0, 0.1], objective_threshold: 0.1}",
+    "search": "search: {sampler: nsga2, seed: 3}",
+    "budget": "budget: {trials: 5, hours: 1}",
+    "trial_seed": "trial_seed: 1",
+}
+LINE = {key: number for number, key in enumerate(GOOD, 1)}
+
+# One fault a line of GOOD, each with the words that the message must have.
+FAULTS = {
+    "name": ("name: a/b", "a name that suits a folder"),
+    "task": ("task: {kind: files, path: x.csv, tekst: review}", "did you mean text?"),
+    "dtype": ("dtype: bf61", "did you mean bf16?"),
+    "activation": ("  activation: [pretrained, rleu]", "did you mean relu?"),
+    "peft": ("  peft: [lora: {r: {low: 0, high: 16}}]", "expected r >= 1, got 0"),
+    "density": ("  density: [none, loss: {weight: {low: 0.1, high: .inf}}]", "a finite number"),
+    "pruning": ("  pruning: [none, wanda: {sparsity: 1.3}]", "expected sparsity in (0, 1), got 1.3"),
+    "training": ("  training: {steps: 10.5}", "expected a whole number"),
+    "first": ("first: [{activtion: relu}]", "did you mean activation?"),
+    "objectives": ("objectives: [score, activation_densty]", "did you mean activation_density?"),
+    "limits": ("limits: [weight_bytes < 64 MiB]", "expected METRIC <= BOUND"),
+    "choose": ("choose: best scor", "did you mean score?"),
+    "evaluation": ("evaluation: {thresholds: [0.5]}", "thresholds that begin with 0"),
+    "search": ("search: {sampler: tpee}", "did you mean tpe?"),
+    "budget": ("budget: {trials: 5, hours: 0}", "expected hours > 0"),
+    "trial_seed": ("trial_seed: -1", "greater than or equal to 0"),
+}
+
+
+def text_of(changes: dict[str, str] | None = None) -> str:
+    return "\n".join((GOOD | (changes or {})).values()) + "\n"
+
+
+def problems_of(text: str) -> tuple[Problem, ...]:
+    with pytest.raises(ConfigError) as caught:
+        parse_spec(text, "s.yaml")
+    return caught.value.problems
+
+
+def lines_of(problems: Iterable[Problem]) -> list[int]:
+    return [int(problem.where.split(":")[1]) for problem in problems]
+
+
+def only_problem(changes: dict[str, str]) -> str:
+    problems = problems_of(text_of(changes))
+    assert len(problems) == 1, "\n".join(map(str, problems))
+    return str(problems[0])
+
+
+def test_good() -> None:
+    spec = parse_spec(text_of(), "s.yaml")
+    assert spec.name == "good"
+    assert spec.trial_seed == 1
+    assert len(spec.combinations) == 16
+    assert spec.search.sampler == "nsga2"
+    assert spec.budget.hours == 1
+    assert spec.limits == (Constraint("weight_bytes", "<=", Bound(64 * 2.0**20)),)
+    combination = spec.by_label["relu adapter loss none wanda"]
+    assert combination.open == {
+        "peft.adapter.reduction": Choice((8, 16)),
+        "density.loss.weight": Float(0.1, 3.0, log=True),
+        "training.learning_rate": Float(5e-4, 3e-3, log=True),
+    }
+    config = combination.config({"peft.adapter.reduction": 16, "density.loss.weight": 2, "training.learning_rate": 1e-3})
+    assert config.task == FileTask(path="x.csv", text="review", label="mood", splits=Splits(train=100, validation=50))
+    assert (config.activation, config.peft, config.pruning) == ("relu", Adapter(reduction=16), Wanda(sparsity=0.3))
+    assert config.density == DensityLoss(weight=2.0, eps=1e-3)
+    assert isinstance(config.density.weight, float), "1 and 1.0 must not be two configurations"
+    assert (config.dtype, config.training.steps) == ("fp32", 10)
+    assert spec.by_label["pretrained lora none none none"].open["peft.lora.r"] == Int(4, 16)
+
+
+def test_defaults_of_what_is_left_out() -> None:
+    spec = parse_spec("name: x\nspace: {}\nbudget: {trials: 1}\n", "s.yaml")
+    (combination,) = spec.combinations
+    assert combination.label == "pretrained lora none none none"
+    assert combination.config({}).task == PackagedTask()
+    assert combination.config({}).peft == Lora()
+    assert spec.first == ()
+
+
+@pytest.mark.parametrize("key", FAULTS)
+def test_each_fault_is_told_where_it_is(key: str) -> None:
+    line, words = FAULTS[key]
+    told = [p for p in problems_of(text_of({key: line})) if lines_of([p]) == [LINE[key]]]
+    assert any(words in str(problem) for problem in told), told
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.sets(st.sampled_from(sorted(FAULTS)), min_size=2))
+def test_every_fault_is_told_at_once(keys: set[str]) -> None:
+    problems = problems_of(text_of({key: FAULTS[key][0] for key in keys}))
+    told = lines_of(problems)
+    assert told == sorted(told)
+    for key in keys:
+        assert any(FAULTS[key][1] in str(p) for p in problems if lines_of([p]) == [LINE[key]]), key
+    assert set(told) == {LINE[key] for key in keys}, "nothing but the faults is blamed"
+
+
+# `^` stands where the problem must point.
+@pytest.mark.parametrize(
+    ("key", "marked", "words"),
+    [
+        ("peft", "  peft: ^[]", "at least one entry"),
+        ("peft", "  peft: [lora: {r: 4}, ^lora: {r: 4}]", "same member"),
+        ("peft", "  peft: [lora: {r: {choice: ^[]}}]", "at least one entry"),
+        ("peft", "  peft: [lora: {r: ^{low: 8, high: 8}}]", "low < high"),
+        ("peft", "  peft: [lora: {r: ^{choice: [4, 4]}}]", "values named once"),
+        ("peft", "  peft: [lora: {r: {choice: [4, ^0]}}]", "expected r >= 1, got 0"),
+        ("peft", "  peft: [lora: {dropout: {low: 0.1, high: ^1}}]", "expected dropout in [0, 1), got 1.0"),
+        ("peft", "  peft: [lora: {r: ^true}]", "a whole number, or {low, high}"),
+        ("peft", "  peft: [lora: {r: 8, targets: [q, ^w]}]", "one of q, k, v, o, gate, up, down"),
+        ("peft", "  peft: [{lora: {r: 8}, ^adapter: {}}]", "unknown key `adapter`"),
+        ("peft", "  peft: ^lora", "expected a list"),
+        ("density", "  density: [loss: {weight: ^{low: 0, high: 1, log: true}}]", "low > 0 on a log scale"),
+        ("training", "  training: {batch_size: 8, accumulation: {low: 1, high: ^9}}", "between 1 and batch_size"),
+        ("training", "  training: {batch_size: {low: ^2, high: 8}, accumulation: 4}", "between 1 and batch_size"),
+        ("training", "  training: ^{batch_size: 2, accumulation: 4}", "between 1 and batch_size"),
+        ("first", "first: [{peft: ^lroa}]", "did you mean lora?"),
+        ("first", "first: [{peft: {lora: {r: ^40}}}]", "its domain, 4 to 16, got 40"),
+        ("first", "first: [{training: {steps: ^9}}]", "fixed at 10, got 9"),
+        ("first", "first: [{density: {loss: {wait: ^9}}}]", "no setting of loss"),
+        ("first", "first: [{peft: lora}, ^{activation: pretrained}]", "same point"),
+        ("objectives", "objectives: [score, ^score]", "named twice"),
+        ("objectives", "objectives: ^[score]", "at least 2 entries"),
+        ("evaluation", "evaluation: {thresholds: ^[0, 0.1], objective_threshold: 0.2}", "one of (0.0, 0.1), got 0.2"),
+        ("budget", "budget: {trials: ^0}", "expected trials >= 1"),
+        ("budget", "budget: {trials: ^1}", "expected trials for the 2 first points, a plain PEFT one"),
+        ("budget", "budget: ^{}", "expected the key `trials` of budget"),
+        ("budget", "budget: {trials: 9, cpus_per_trial: ^0}", "cpus_per_trial >= 1"),
+    ],
+)
+def test_place_and_words(key: str, marked: str, words: str) -> None:
+    changes = {key: marked.replace("^", "")}
+    if key in ("peft", "density"):
+        changes["first"] = "first: []"
+    told = only_problem(changes)
+    assert told.startswith(f"s.yaml:{LINE[key]}:{marked.index('^') + 1}: "), told
+    assert words in told
+
+
+def test_a_space_without_the_baseline() -> None:
+    told = only_problem({"activation": "  activation: [relu]"})
+    assert told.startswith(f"s.yaml:{LINE['choose']}:9: ")
+    assert "the space has no such combination" in told
+
+
+def test_two_faults_in_one_member_are_both_told() -> None:
+    problems = problems_of(text_of({"peft": "  peft: [lora: {r: 0, alpha: 0, dropuot: 0.1}]", "first": "first: []"}))
+    assert [str(p).split(": ", 1)[1].split(",")[0] for p in problems[:2]] == ["expected r >= 1", "expected alpha >= 1"]
+    assert "did you mean dropout?" in str(problems[2])
+
+
+def test_illegal_combinations_are_excluded_with_the_reason() -> None:
+    density = "  density: [none, loss: {surrogate: tanh}, loss: {surrogate: {choice: [l0, tanh]}, eps: 1e-3}]"
+    spec = parse_spec(text_of({"density": density}), "s.yaml")
+    assert {e.label.split()[2] for e in spec.excluded} == {"loss-2"}
+    assert all("eps has no effect" in e.reason and "density.loss-2.surrogate = tanh" in e.reason for e in spec.excluded)
+    assert {c.label.split()[2] for c in spec.combinations} == {"none", "loss"}
+    told = only_problem({"density": density, "first": "first: [{density: loss-2}]"})
+    assert "is excluded" in told
+    assert "eps has no effect" in told
+
+
+def test_no_legal_combination() -> None:
+    changes = {
+        "density": "  density: [loss: {reduction: feature_map}]",
+        "training": "  training: {accumulation: 2}",
+        "first": "first: []",
+        "choose": "choose: knee",
+    }
+    told = only_problem(changes)
+    assert "none of the 8 combinations is legal" in told
+    assert "does not split" in told
+
+
+def test_plain_peft_is_put_first_for_a_baseline() -> None:
+    spec = parse_spec(text_of(), "s.yaml")
+    assert [start.combination for start in spec.first] == ["pretrained lora none none none", "relu lora none none none"]
+    named = parse_spec(text_of({"first": "first: [{activation: relu}, {activation: pretrained}]"}), "s.yaml")
+    assert [start.combination for start in named.first] == ["relu lora none none none", "pretrained lora none none none"]
+    none = parse_spec(text_of({"choose": "choose: knee"}), "s.yaml")
+    assert [start.combination for start in none.first] == ["relu lora none none none"]
+
+
+def test_members_of_one_kind_are_told_apart() -> None:
+    spec = parse_spec(
+        text_of({"peft": "  peft: [lora: {r: 4}, lora: {r: {low: 8, high: 16}}]", "first": "first: [{peft: lora-2}]"}), "s.yaml"
+    )
+    assert spec.first[-1].combination == "pretrained lora-2 none none none"
+    assert spec.first[-1].values["peft.lora-2.r"] == 12
+    assert spec.config(spec.first[-1]).peft == Lora(r=12)
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "just words", "null", "3"])
+def test_what_is_no_mapping(text: str) -> None:
+    assert "expected a mapping" in str(problems_of(text)[0])
+
+
+def test_missing_keys() -> None:
+    told = [str(p) for p in problems_of("dtype: fp32\n")]
+    assert [next(word for word in ("name", "space", "budget") if f"`{word}`" in line) for line in told] == ["name", "space", "budget"]
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_spec(tmp_path / "missing.yaml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_spec(tmp_path)
+    (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_spec(tmp_path / "latin.yaml")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=200))
+def test_no_text_is_a_crash(text: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_spec(text, "s.yaml")
+
+
+JSONISH = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 30) | st.floats(allow_nan=False) | st.sampled_from(["lora", "none", "loss", "relu", "x"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["lora", "loss", "r", "weight", "low", "high", "log", "choice", "peft", "trials", "kind"]), inner, max_size=3
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(["task", "activation", "peft", "density", "training", "first", "limits", "choose", "evaluation", "budget", "search"]),
+    JSONISH,
+)
+def test_any_value_anywhere_is_a_spec_or_problems(key: str, value: object) -> None:
+    head = "  " if GOOD[key].startswith("  ") else ""
+    text = text_of({key: f"{head}{key}: {json.dumps(value)}"})
+    outcome: list[Problem] = []
+    try:
+        parse_spec(text, "s.yaml")
+    except ConfigError as error:
+        outcome += error.problems
+    assert all(problem.where.startswith("s.yaml:") for problem in outcome)

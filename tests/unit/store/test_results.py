@@ -1,0 +1,127 @@
+"""The sweep's folder: what is written is read back whole, or named when it cannot be."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from deft_sweeps.errors import StoreError
+from deft_sweeps.result import StepMetrics
+from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
+from tests.made_sweep import sweep_finals, sweep_results
+from tests.samples import point, result
+
+
+def test_results_come_back_in_the_order_they_finished(tmp_path: Path) -> None:
+    sweep = SweepDir(tmp_path)
+    assert sweep.results() == ()
+    made = sweep_results()
+    for one in reversed(made):
+        sweep.write(one)
+    assert {one.trial_id: one for one in sweep.results()} == {one.trial_id: one for one in made}
+    finished = [one.finished_at for one in sweep.results()]
+    assert finished == sorted(finished)
+    assert sweep.trial_ids() == tuple(sorted(one.trial_id for one in made))
+
+
+def test_the_same_trial_overwrites(tmp_path: Path) -> None:
+    sweep = SweepDir(tmp_path)
+    sweep.write(result())
+    sweep.write(result(point()))
+    (kept,) = sweep.results()
+    assert kept == result(point())
+    assert sweep.result(kept.trial_id) == kept
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b'{"schema_version": 99}', b"\x00\xff"])
+def test_an_unreadable_result_is_named(tmp_path: Path, text: bytes) -> None:
+    sweep = SweepDir(tmp_path)
+    sweep.write(result())
+    write_atomically(sweep.result_path("broken-s0"), text)
+    with pytest.raises(StoreError, match=r"broken-s0\.json"):
+        sweep.results()
+
+
+def test_a_missing_result_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="nowhere-s0"):
+        SweepDir(tmp_path).result("nowhere-s0")
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    write_atomically(path, b"old")
+    with pytest.raises(TypeError):
+        write_atomically(path, "not bytes")  # type: ignore[arg-type]
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_half_written_file_of_a_crash_is_not_read(tmp_path: Path) -> None:
+    sweep = SweepDir(tmp_path)
+    sweep.write(result())
+    (tmp_path / "results" / ".half-s0.json.abc").write_bytes(b"{")
+    assert len(sweep.results()) == 1
+
+
+def test_finals_come_back_chosen_first(tmp_path: Path) -> None:
+    sweep = SweepDir(tmp_path)
+    finals = sweep_finals()
+    for final in reversed(finals):
+        sweep.write_final(final)
+    assert sweep.finals() == finals
+    write_atomically(sweep.final_path("twin"), b"{")
+    with pytest.raises(StoreError, match=r"twin\.json"):
+        sweep.finals()
+
+
+def test_steps_told_again_replace_those_told_before(tmp_path: Path) -> None:
+    sweep = SweepDir(tmp_path)
+    assert sweep.steps("t-s0") == ()
+    first, second, again = (
+        StepMetrics(step=step, task_loss=loss, density_loss=0.5, grad_norm=1.0, learning_rate=1e-3)
+        for step, loss in ((1, 0.9), (2, 0.8), (2, 0.7))
+    )
+    sweep.add_steps("t-s0", [first, second])
+    sweep.add_steps("t-s0", [again])
+    with sweep.steps_path("t-s0").open("a") as file:
+        file.write('{"step": 3, "task_')
+    assert sweep.steps("t-s0") == (first, again)
+
+
+def test_the_note_is_read_back(tmp_path: Path) -> None:
+    sweep = SweepDir(tmp_path)
+    assert sweep.note() is None
+    note = DriverNote(pid=1, started_at=1.0, beat_at=2.0, n_budget=3, running=("a-s0",), state="searching", left_sec=None)
+    sweep.write_note(note)
+    assert sweep.note() == note
+
+
+def test_only_a_folder_with_a_spec_is_a_sweep(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"no spec\.yaml"):
+        SweepDir(tmp_path).require()
+    SweepDir(tmp_path).spec_path.write_text("name: x\n")
+    assert SweepDir(tmp_path).require() == SweepDir(tmp_path)
+
+
+def test_a_second_driver_is_kept_out_until_the_first_is_gone(tmp_path: Path) -> None:
+    holder = textwrap.dedent(
+        """
+        import sys, pathlib
+        from deft_sweeps.store.results import SweepDir
+        with SweepDir(pathlib.Path(sys.argv[1])).lock():
+            print("held", flush=True)
+            sys.stdin.read()
+        """
+    )
+    sweep = SweepDir(tmp_path)
+    with subprocess.Popen([sys.executable, "-c", holder, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline().strip() == "held"
+        with pytest.raises(StoreError, match="in use by another driver"), sweep.lock():
+            pass
+        other.kill()
+        other.wait()
+        with sweep.lock():
+            pass

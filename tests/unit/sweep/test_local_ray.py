@@ -1,0 +1,52 @@
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from deft_sweeps.errors import SweepError
+from deft_sweeps.spec.schema import Budget
+from deft_sweeps.sweep import local_ray
+
+
+def test_folders_of_killed_drivers_are_removed_and_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local_ray, "_short_temporary_folder", lambda: str(tmp_path))
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for name in (f"deft-{gone.pid}-abc", f"deft-{os.getpid()}-abc", "deft-notes-abc", "other"):
+        (tmp_path / name / "session").mkdir(parents=True)
+    local_ray._remove_stale()
+    assert {path.name for path in tmp_path.iterdir()} == {f"deft-{os.getpid()}-abc", "deft-notes-abc", "other"}
+
+
+def test_a_long_temporary_folder_is_not_used_for_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp/" + "x" * 90)
+    assert local_ray._short_temporary_folder() == "/tmp"
+
+
+def test_the_environment_is_as_before_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEFT_A", "1")
+    monkeypatch.delenv("DEFT_B", raising=False)
+    with local_ray._environment({"DEFT_A": "2", "DEFT_B": "2"}):
+        assert (os.environ["DEFT_A"], os.environ["DEFT_B"]) == ("2", "2")
+    assert os.environ["DEFT_A"] == "1"
+    assert "DEFT_B" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("budget", "there", "slots"),
+    [
+        (Budget(trials=1), {"CPU": 4.0}, 4),
+        (Budget(trials=1, cpus_per_trial=3), {"CPU": 8.0, "GPU": 1.0}, 2),
+        (Budget(trials=1, gpus_per_trial=0.1), {"CPU": 16.0, "GPU": 1.0}, 10),
+    ],
+)
+def test_as_many_trials_run_as_fit(budget: Budget, there: dict[str, float], slots: int) -> None:
+    assert local_ray._slots(budget, there) == slots
+
+
+def test_a_trial_that_does_not_fit_is_told_what_is_there() -> None:
+    with pytest.raises(SweepError, match=r"a trial asks for 1 CPU, 0\.5 GPU, this machine has 4 CPU, 0 GPU"):
+        local_ray._slots(Budget(trials=1, gpus_per_trial=0.5), {"CPU": 4.0})

@@ -1,0 +1,105 @@
+"""Projections beside the real thing: the models are built, without weights, and counted."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModelForSeq2SeqLM
+
+from deft_sweeps.axes.peft_method import attach, trained_parameters
+from deft_sweeps.config.axes import Adapter, Lora, Nf4, Peft, Training, Wanda
+from deft_sweeps.config.trial import Evaluation, TrialConfig
+from deft_sweeps.models.checkpoints import read_config
+from deft_sweeps.models.families import layout
+from deft_sweeps.spec.load import parse_spec
+from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.sweep.resources import Estimate, estimate, project, trainable_parameters, weight_bytes
+
+MODELS = ("google/flan-t5-small", "google/flan-t5-base", "t5-small")
+SMALL = layout(read_config("google/flan-t5-small"))
+RATE = 1e11
+
+
+def meta_model(name: str) -> nn.Module:
+    config = read_config(name)
+    with torch.device("meta"):
+        model: nn.Module = AutoModelForSeq2SeqLM.from_config(AutoConfig.for_model(**config))
+    return model
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("peft", [Lora(), Lora(r=3, targets=("k", "o", "gate", "down")), Adapter(), Adapter(reduction=100)])
+def test_trainable_parameters_are_those_of_the_real_model(name: str, peft: Peft) -> None:
+    shape = layout(read_config(name))
+    with torch.device("meta"):
+        trained = trained_parameters(attach(meta_model(name), shape, peft))
+    assert trainable_parameters(TrialConfig(peft=peft), shape) == sum(parameter.numel() for parameter in trained.values())
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("fp32", 4), ("bf16", 2)])
+def test_weight_bytes_unquantized(dtype: str, size: int) -> None:
+    config = TrialConfig(dtype="fp32" if dtype == "fp32" else "bf16")
+    assert weight_bytes(config, SMALL) == size * SMALL.n_parameters
+
+
+@pytest.mark.parametrize("double", [False, True])
+def test_weight_bytes_nf4_are_those_of_a_quantized_layer(double: bool) -> None:
+    """One real layer of the same bytes a weight; bitsandbytes keeps a table of 16 values a layer, and one of 256, beside that."""
+    import bitsandbytes.functional as bnb
+
+    packed, state = bnb.quantize_4bit(torch.randn(512, 1024), quant_type="nf4", compress_statistics=double)
+    real = packed.numel() + state.absmax.numel() * state.absmax.element_size()
+    if double:
+        real += state.state2.absmax.numel() * 4
+    dense = 2 * (SMALL.embedding_parameters + SMALL.other_parameters)
+    ours = weight_bytes(TrialConfig(quantization=Nf4(double=double)), SMALL) - dense
+    assert ours / SMALL.linear_parameters == pytest.approx(real / (512 * 1024), rel=1e-3)
+
+
+def of(config: TrialConfig) -> Estimate:
+    return estimate(config, SMALL, Evaluation(), RATE)
+
+
+def test_more_of_everything_costs_more() -> None:
+    base = of(TrialConfig())
+    assert of(TrialConfig(training=Training(steps=200))).train_flops == pytest.approx(2 * base.train_flops)
+    assert of(TrialConfig(training=Training(batch_size=32))).activation_bytes == 2 * base.activation_bytes
+    assert of(TrialConfig(training=Training(batch_size=16, accumulation=4))).activation_bytes * 4 == base.activation_bytes
+    assert of(TrialConfig(peft=Lora(r=16))).optimizer_bytes == 2 * base.optimizer_bytes
+    assert of(TrialConfig(quantization=Nf4())).weight_bytes < base.weight_bytes
+    assert of(TrialConfig(quantization=Nf4())).time_sec > base.time_sec
+    assert of(TrialConfig(pruning=Wanda())).load_bytes > base.load_bytes
+    assert estimate(TrialConfig(), SMALL, Evaluation(), 2 * RATE).time_sec < base.time_sec
+    assert estimate(TrialConfig(), SMALL, Evaluation(thresholds=(0.0, 0.01)), RATE).evaluate_flops == pytest.approx(base.evaluate_flops / 2)
+
+
+def test_training_flops_beside_a_naive_count() -> None:
+    """Four operations a frozen weight and token where nothing is trained but a vanishing adapter."""
+    config = TrialConfig(peft=Adapter(reduction=512), training=Training(steps=1, batch_size=1))
+    per_token = {
+        stack: sum(x.n_parameters for b in SMALL.blocks if b.stack == stack for x in b.linears) for stack in ("encoder", "decoder")
+    }
+    naive = 4 * (per_token["encoder"] * config.task.max_input_tokens + (per_token["decoder"] + SMALL.vocab_size * SMALL.d_model) * 4)
+    assert of(config).train_flops == pytest.approx(naive, rel=0.01)
+
+
+def spec(budget: str) -> SweepSpec:
+    return parse_spec(f"name: x\nspace: {{density: [none, loss], quantization: [none, nf4]}}\nbudget: {budget}\n", "x.yaml")
+
+
+def test_a_sweep_is_its_trials_over_what_runs_at_once() -> None:
+    one = project(spec("{trials: 8, concurrency: 1}"), SMALL, n_cores=4)
+    four = project(spec("{trials: 8}"), SMALL, n_cores=4)
+    two = project(spec("{trials: 8, cpus_per_trial: 2}"), SMALL, n_cores=4)
+    assert (one.n_parallel, four.n_parallel, two.n_parallel) == (1, 4, 2)
+    assert four.memory_bytes == 4 * one.memory_bytes
+    assert one.memory_bytes == max(e.memory_bytes for e in one.trials.values()) == one.trials[one.largest].memory_bytes
+    assert four.time_sec < one.time_sec
+    assert project(spec("{trials: 8, hours: 0.01}"), SMALL, n_cores=1).time_sec < one.time_sec
+    assert project(spec("{trials: 1}"), SMALL, n_cores=64).n_parallel == 1
+
+
+def test_a_trial_needs_its_process_and_its_model() -> None:
+    needs = of(replace(TrialConfig(), dtype="fp32"))
+    assert needs.memory_bytes > needs.weight_bytes + needs.adapter_bytes + needs.optimizer_bytes

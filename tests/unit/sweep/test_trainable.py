@@ -1,0 +1,105 @@
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.result import TrialResult
+from deft_sweeps.search.report import RESULT, reported_steps
+from deft_sweeps.store.results import SweepDir
+from deft_sweeps.sweep.trainable import TrialTrainable, rung_steps
+from deft_sweeps.trial.protocol import Starter, StarterMaker
+from tests.fakes import N_STEPS, FakeMaker, Fault, fake_spec, plain
+
+CONFIG = fake_spec().config(plain(1e-3))
+
+
+def told(config: TrialConfig = CONFIG, seed: int = 0) -> dict[str, object]:
+    return {"config": codec(TrialConfig).dump_json(config).decode(), "seed": seed}
+
+
+def worker(tmp_path: Path, fault: Fault | None = None, *, maker: StarterMaker | None = None, every: float = 0.0) -> TrialTrainable:
+    """A worker's trainable without Ray around it."""
+    trainable = TrialTrainable.__new__(TrialTrainable)
+    fake = FakeMaker(tmp_path, {CONFIG.config_id: fault} if fault else {})
+    trainable.setup(told(), maker=maker or fake, folder=str(tmp_path / "sweep"), n_threads=1, checkpoint_every_sec=every)
+    return trainable
+
+
+@pytest.fixture(autouse=True)
+def _same_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
+
+
+@pytest.mark.parametrize(("steps", "rung"), [(1, 1), (5, 1), (100, 10), (101, 11), (5000, 200)])
+def test_a_trial_reports_about_ten_times(steps: int, rung: int) -> None:
+    assert rung_steps(steps) == rung
+
+
+def test_a_trial_advances_in_rungs_and_ends_with_its_result_and_weights(tmp_path: Path) -> None:
+    trainable = worker(tmp_path)
+    reports: list[dict[str, Any]] = []
+    while not reports or RESULT not in reports[-1]:
+        reports.append(trainable.step())
+    assert [r["step"] for r in reports] == list(range(2, N_STEPS + 1, 2))
+    assert [m.step for r in reports for m in reported_steps(r)] == list(range(1, N_STEPS + 1))
+    assert [bool(r.get("done")) for r in reports] == [False] * 9 + [True]
+    result = TrialResult.from_json(reports[-1][RESULT].encode())
+    assert result.status == "complete"
+    assert result.trial_id == CONFIG.trial_id(0)
+    assert SweepDir(tmp_path / "sweep").weights_path(result.trial_id).read_bytes() == f"weights of {result.trial_id}".encode()
+
+
+def test_a_worker_taken_up_again_goes_on_from_the_checkpoint(tmp_path: Path) -> None:
+    first = worker(tmp_path)
+    for _ in range(3):
+        first.step()
+    second = worker(tmp_path)
+    assert second.step()["step"] == 8
+    assert FakeMaker(tmp_path).notes("start") == [(CONFIG.trial_id(0), 0), (CONFIG.trial_id(0), 6)]
+
+
+def test_a_checkpoint_is_not_written_more_often_than_asked(tmp_path: Path) -> None:
+    trainable = worker(tmp_path, every=3600.0)
+    trainable.step()
+    path = SweepDir(tmp_path / "sweep").checkpoint_path(CONFIG.trial_id(0))
+    assert not path.exists()
+    assert trainable.save_checkpoint("") == {}
+    assert path.exists()
+
+
+def test_a_checkpoint_that_cannot_be_read_costs_its_steps_and_no_more(tmp_path: Path) -> None:
+    path = SweepDir(tmp_path / "sweep").checkpoint_path(CONFIG.trial_id(0))
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"not json")
+    assert worker(tmp_path).step()["step"] == 2
+
+
+def test_what_a_trial_raises_becomes_a_failed_result(tmp_path: Path) -> None:
+    trainable = worker(tmp_path, "raise")
+    for _ in range(3):
+        trainable.step()
+    result = TrialResult.from_json(trainable.step()[RESULT].encode())
+    assert (result.status, result.error) == ("failed", "TrialError: loss is not finite at step 7")
+    assert not SweepDir(tmp_path / "sweep").weights_path(result.trial_id).exists()
+
+
+def test_a_base_that_cannot_be_loaded_fails_the_trial_without_secrets(tmp_path: Path) -> None:
+    def maker() -> Starter:
+        raise OSError("cannot fetch https://ann:hunter2@hub/model\nsecond line")
+
+    result = TrialResult.from_json(worker(tmp_path, maker=maker).step()[RESULT].encode())
+    assert result.error == "OSError: cannot fetch https://***@hub/model"
+
+
+def test_the_next_trial_of_a_worker_starts_afresh_with_the_same_starter(tmp_path: Path) -> None:
+    trainable = worker(tmp_path)
+    for _ in range(4):
+        trainable.step()
+    other = fake_spec().config(plain(5e-3))
+    assert trainable.reset_config(told(other, seed=3))
+    assert trainable.step()["step"] == 2
+    fake = FakeMaker(tmp_path)
+    assert fake.notes("start")[-1] == (other.trial_id(3), 0)
+    assert len(fake.notes("worker")) == 1

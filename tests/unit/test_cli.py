@@ -1,0 +1,276 @@
+"""The command line as a user meets it: in a process of its own where imports and exit codes count, else called in this one."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from deft_sweeps.choice import choose
+from deft_sweeps.cli import show
+from deft_sweeps.cli.app import app
+from deft_sweeps.cli.results import QUIET_SEC, driver_state
+from deft_sweeps.objective import parse_policy
+from deft_sweeps.store.results import DriverNote, SweepDir
+from tests.samples import point, result
+
+ROOT = Path(__file__).parents[2]
+QUICKSTART = ROOT / "search_spaces" / "quickstart.yaml"
+COMMANDS = ("init", "validate", "plan", "run", "status", "report", "choose")
+HEAVY = ("torch", "ray", "transformers", "optuna", "mlflow", "peft", "datasets")
+GOOD = "name: tiny\nspace: {density: [none, loss]}\nbudget: {trials: 2}\n"
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="deft-sweeps")
+
+
+def process(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "deft_sweeps", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=120)
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> SweepDir:
+    """A sweep with a plain trial, a DEFT trial and a failed one, and no driver."""
+    folder = SweepDir(tmp_path / "sweep")
+    folder.root.mkdir()
+    folder.spec_path.write_bytes(QUICKSTART.read_bytes())
+    folder.write(result(point(0.0, 0.80, 0.6), point(0.01, 0.80, 0.5)))
+    folder.write(result(point(0.0, 0.79, 0.4), point(0.01, 0.79, 0.2), weight=1.0, finished_at=2.0))
+    folder.write(result(weight=2.0, finished_at=3.0))
+    return folder
+
+
+class TestHelp:
+    def test_names_every_command_with_one_line(self) -> None:
+        told = call("--help").stdout
+        for command in COMMANDS:
+            assert re.search(rf"^  {command} +\w.*[^.]\.$", told, re.MULTILINE), command
+        assert not re.search(r"\.\.\.$", told.partition("Commands:")[2], re.MULTILINE), "a summary is cut"
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_each_command_has_an_example_that_parses(self, command: str) -> None:
+        told = " ".join(call(command, "--help").stdout.split())
+        assert f"Example: deft-sweeps {command} " in told
+
+    def test_version(self) -> None:
+        assert re.fullmatch(r"deft-sweeps \d+\.\d+\.\d+\n", call("--version").stdout)
+
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "import deft_sweeps",
+            "from deft_sweeps.cli.app import app; app(['--help'], standalone_mode=False)",
+            f"from deft_sweeps.cli.app import app; app(['validate', {str(QUICKSTART)!r}], standalone_mode=False)",
+            f"from deft_sweeps.cli.app import app; app(['plan', {str(QUICKSTART)!r}], standalone_mode=False)",
+        ],
+    )
+    def test_loads_nothing_heavy(self, statement: str) -> None:
+        code = f"import sys\n{statement}\nprint([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True, timeout=120)
+        assert done.stderr.strip().splitlines()[-1] == "[]"
+
+    def test_report_and_choose_load_nothing_heavy(self, sweep: SweepDir) -> None:
+        lines = [
+            f"try: app([{c!r}, {str(sweep.root)!r}], standalone_mode=False)\nexcept SystemExit: pass"
+            for c in ("status", "report", "choose")
+        ]
+        code = "import sys\nfrom deft_sweeps.cli.app import app\n" + "\n".join(lines)
+        code += f"\nprint([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True, timeout=120)
+        assert done.stderr.strip().splitlines()[-1] == "[]"
+        assert "wrote" in done.stderr
+
+
+class TestBadInput:
+    def test_every_problem_is_a_line_on_stderr(self, tmp_path: Path) -> None:
+        bad = tmp_path / "bad.yaml"
+        bad.write_text("name: a/b\nspaces: {}\nbudget: {trials: 0}\n")
+        done = process("plan", bad)
+        assert done.returncode == 2
+        assert done.stdout == ""
+        lines = done.stderr.splitlines()
+        assert [line.removeprefix(str(bad)).split(": ")[0] for line in lines] == [":1:1", ":1:7", ":2:1", ":3:18"]
+        assert "did you mean space?" in done.stderr
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("plan",),
+            ("plan", "none.yaml"),
+            ("nonsense",),
+            ("status", "none"),
+            ("run", "none.yaml"),
+            ("validate",),
+            ("run", "x", "--more", "-1"),
+        ],
+    )
+    def test_exit_code_2_without_a_traceback(self, arguments: tuple[str, ...]) -> None:
+        done = call(*arguments)
+        assert done.exit_code == 2
+        assert done.stderr
+        assert "Traceback" not in done.stderr
+
+    def test_validate_reads_every_file_before_it_ends(self, tmp_path: Path) -> None:
+        good, bad, worse = tmp_path / "good.yaml", tmp_path / "bad.yaml", tmp_path / "worse.yaml"
+        good.write_text(GOOD)
+        bad.write_text(GOOD + "task: {kind: files, path: nowhere.csv}\n")
+        worse.write_text(GOOD + "model: no/such/folder\n")
+        done = call("validate", bad, good, worse)
+        assert done.exit_code == 2
+        assert f"{good}: valid, 2 combinations, 2 trials" in done.stdout
+        assert f"{bad}: nowhere.csv: no such file" in done.stderr
+        assert f"{worse}: no folder no/such/folder" in done.stderr
+
+    def test_layers_that_the_model_does_not_have(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        file = tmp_path / "ungated.yaml"
+        file.write_text(GOOD.replace("space: {", "space: {peft: [lora: {targets: [up]}], ") + "model: t5-small\n")
+        assert "lora targets up, but t5-small has only" in call("validate", file).stderr
+
+    def test_schema(self) -> None:
+        assert json.loads(call("validate", "--schema").stdout)["$schema"].endswith("2020-12/schema")
+
+
+class TestPlan:
+    def test_says_what_would_run(self) -> None:
+        done = call("plan", QUICKSTART)
+        assert done.exit_code == 0
+        for words in ("32 legal combinations", "first points", "density.loss.weight = 1.5", "projected", "for 12 trials"):
+            assert words in done.stdout
+
+    def test_says_what_is_excluded_and_why(self, tmp_path: Path) -> None:
+        file = tmp_path / "x.yaml"
+        file.write_text(GOOD.replace("loss]", "loss: {surrogate: tanh, eps: 1e-3}]"))
+        done = call("plan", file)
+        assert "excluded" in done.stdout
+        assert "eps has no effect" in done.stdout
+
+    def test_json(self) -> None:
+        told = json.loads(call("plan", QUICKSTART, "--json").stdout)
+        assert (len(told["combinations"]), told["n_trials"], len(told["first"])) == (32, 12, 3)
+        assert told["combinations"][0]["projected"]["memory_bytes"] > 0
+        assert told["projected"]["time_sec"] > 0
+
+
+class TestInit:
+    def test_writes_a_spec_that_validates_and_keeps_what_is_there(self, tmp_path: Path) -> None:
+        data, spec = tmp_path / "r.csv", tmp_path / "r.yaml"
+        data.write_text("review,mood\n" + "".join(f"a film seen {i} times,{'good' if i % 2 else 'bad'}\n" for i in range(60)))
+        assert call("init", data, "-o", spec).exit_code == 0
+        assert call("validate", spec).stdout.startswith(f"{spec}: valid")
+        written = spec.read_bytes()
+        again = call("init", data, "-o", spec, "--label", "review")
+        assert again.exit_code == 2
+        assert "--force" in again.stderr
+        assert spec.read_bytes() == written
+        assert call("init", data, "-o", spec, "--force", "--text", "review").exit_code == 0
+        assert "did you mean mood" in call("init", data, "-o", tmp_path / "b.yaml", "--label", "mod").stderr
+
+
+class TestSweepFolder:
+    def test_status(self, sweep: SweepDir) -> None:
+        done = call("status", sweep.root)
+        assert "3 of 12 trials done (2 complete, 1 failed), 0 running" in done.stdout
+        told = json.loads(call("status", sweep.root, "--json").stdout)
+        assert (told["n_complete"], told["n_failed"], told["n_budget"], told["running"]) == (2, 1, 12, [])
+
+    def test_status_of_a_driver_that_died(self, sweep: SweepDir) -> None:
+        note = DriverNote(pid=1, started_at=0.0, beat_at=1.0, n_budget=20, running=("a-s0",), state="searching", left_sec=60.0)
+        sweep.write_note(note)
+        done = call("status", sweep.root)
+        assert "cut off, 3 of 20 trials done" in done.stdout
+        assert "0 running" in done.stdout
+        assert f"deft-sweeps run {sweep.root} --resume" in done.stderr
+
+    def test_driver_states(self) -> None:
+        import time
+
+        def note(state: str, silent_sec: float) -> DriverNote:
+            return DriverNote(1, 0.0, time.time() - silent_sec, 1, (), state, None)
+
+        assert driver_state(None) == "not started"
+        assert driver_state(note("searching", 1)) == "searching"
+        assert driver_state(note("measuring", QUIET_SEC + 1)) == "cut off"
+        assert driver_state(note("finished", QUIET_SEC + 1)) == "finished"
+
+    def test_report(self, sweep: SweepDir) -> None:
+        done = call("report", sweep.root)
+        assert done.exit_code == 0
+        assert sweep.report_path.read_text().lstrip().startswith("<!")
+        assert "0.790" in done.stdout
+
+    def test_report_front_only(self, sweep: SweepDir) -> None:
+        told = json.loads(call("report", sweep.root, "--front-only", "--json").stdout)
+        assert not sweep.report_path.exists()
+        results = sweep.results()
+        chosen = choose(
+            results, ("score", "activation_density"), (), parse_policy("best activation_density where score >= baseline(peft) - 0.02")
+        )
+        assert chosen.member is not None
+        assert told["chosen"] == chosen.member.name
+        assert told["chosen"] in [member["name"] for member in told["members"]]
+
+    def test_choose(self, sweep: SweepDir) -> None:
+        done = call("choose", sweep.root)
+        assert done.exit_code == 0
+        assert "DEFT 1" in done.stdout
+        other = json.loads(call("choose", sweep.root, "--policy", "best score", "--json").stdout)
+        assert other["chosen"]["metrics"]["score"] == 0.8
+
+    def test_choose_with_a_policy_that_nothing_keeps(self, sweep: SweepDir) -> None:
+        done = call("choose", sweep.root, "--policy", "best score where activation_density <= 0.1", "--json")
+        assert done.exit_code == 1
+        assert json.loads(done.stdout)["chosen"] is None
+
+    def test_choose_with_a_misspelt_policy(self, sweep: SweepDir) -> None:
+        done = call("choose", sweep.root, "--policy", "best scor")
+        assert done.exit_code == 2
+        assert done.stderr.startswith("--policy: ")
+
+    def test_a_reader_that_goes_away_is_no_error(self, sweep: SweepDir) -> None:
+        script = f"{sys.executable} -m deft_sweeps report {sweep.root} --front-only --json | head -1; echo ${{PIPESTATUS[0]}}"
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=ROOT, check=True, timeout=120)
+        assert done.stderr == ""
+        assert done.stdout == "{\n0\n"
+
+
+class TestRun:
+    def test_a_folder_with_results_needs_resume_or_more(self, sweep: SweepDir) -> None:
+        for arguments in (("run", sweep.root), ("run", QUICKSTART, "--out", sweep.root)):
+            done = call(*arguments)
+            assert done.exit_code == 2
+            assert "--resume" in done.stderr
+            assert "--more" in done.stderr
+
+    def test_another_spec_is_not_run_into_a_folder(self, sweep: SweepDir, tmp_path: Path) -> None:
+        other = tmp_path / "other.yaml"
+        other.write_text(GOOD)
+        done = call("run", other, "--out", sweep.root, "--resume")
+        assert done.exit_code == 2
+        assert "is not the spec" in done.stderr
+        assert sweep.spec_path.read_bytes() == QUICKSTART.read_bytes()
+
+    def test_nothing_is_written_when_data_are_missing(self, tmp_path: Path) -> None:
+        spec = tmp_path / "x.yaml"
+        spec.write_text(GOOD + "task: {kind: files, path: nowhere.csv}\n")
+        done = call("run", spec, "--out", tmp_path / "sweep")
+        assert done.exit_code == 2
+        assert "no such file" in done.stderr
+        assert not (tmp_path / "sweep").exists()
+
+    def test_a_folder_and_out_are_too_much(self, sweep: SweepDir) -> None:
+        assert "--out" in call("run", sweep.root, "--out", "x").stderr
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(5, "5 s"), (600, "10 min"), (3600 * 3 + 60, "3 h 1 min")])
+def test_duration(seconds: float, words: str) -> None:
+    assert show.duration(seconds) == words
+
+
+def test_size() -> None:
+    assert (show.size(2**20 * 5), show.size(2**30 * 1.5)) == ("5 MiB", "1.50 GiB")

@@ -1,0 +1,89 @@
+"""The grammar of limits and policies, and what a limit makes of a value."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deft_sweeps.objective import METRICS, Bound, Constraint, Policy, parse_constraint, parse_metric, parse_policy
+
+numbers = st.integers(-10_000, 10_000).map(lambda n: n / 1000)
+bounds = st.one_of(numbers.map(Bound), numbers.map(lambda n: Bound(n, "peft")))
+constraints = st.builds(Constraint, st.sampled_from(sorted(METRICS)), st.sampled_from(("<=", ">=")), bounds)
+policies = st.builds(Policy, st.one_of(st.none(), st.sampled_from(sorted(METRICS))), st.lists(constraints, max_size=3).map(tuple))
+
+
+@given(constraints)
+def test_a_constraint_reads_back_from_its_text(constraint: Constraint) -> None:
+    assert parse_constraint(str(constraint)) == constraint
+
+
+@given(policies)
+def test_a_policy_reads_back_from_its_text(policy: Policy) -> None:
+    assert parse_policy(str(policy)) == policy
+
+
+@pytest.mark.parametrize("value", [64 * 2**20, 12_345_678, 1 / 3, 0.1 + 0.2])
+def test_a_bound_loses_no_digit_in_its_text(value: float) -> None:
+    constraint = Constraint("weight_bytes", "<=", Bound(value))
+    assert parse_constraint(str(constraint)) == constraint
+
+
+@pytest.mark.parametrize(
+    ("text", "bound"),
+    [
+        ("weight_bytes <= 64 MiB", Bound(64 * 2.0**20)),
+        ("weight_bytes<=64MB", Bound(64e6)),
+        ("latency_sec <= 20 ms", Bound(0.02)),
+        ("score >= 80 %", Bound(0.8)),
+        ("score >= .8", Bound(0.8)),
+        ("loss <= 1e-3", Bound(1e-3)),
+        ("score >= baseline(peft)", Bound(0.0, "peft")),
+        ("score >= baseline( peft ) - 1 %", Bound(-0.01, "peft")),
+        ("score >= baseline(peft) + 0.5", Bound(0.5, "peft")),
+    ],
+)
+def test_units_and_baselines(text: str, bound: Bound) -> None:
+    assert parse_constraint(text).bound.value == pytest.approx(bound.value)
+    assert parse_constraint(text).bound.baseline == bound.baseline
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("scor >= 0.8", "did you mean score"),
+        ("score > 0.8", "METRIC <= BOUND"),
+        ("score >= high", "a number with an optional unit"),
+        ("score >= 1 parsec", "no unit 'parsec'"),
+        ("score >= baseline(pfet)", "did you mean peft"),
+        ("score >= baseline(peft) * 2", "a number with an optional unit, or baseline"),
+        ("", "METRIC <= BOUND"),
+    ],
+)
+def test_what_is_wrong_with_a_constraint_is_said(text: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told.replace("(", r"\(").replace(")", r"\)")):
+        parse_constraint(text)
+
+
+@pytest.mark.parametrize("text", ["", "best", "best score activation_density", "knees", "where score >= 1", "knee where", "knee where "])
+def test_what_is_no_policy_is_rejected(text: str) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        parse_policy(text)
+
+
+def test_an_unknown_metric_is_met_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match=r"did you mean activation_density\?.*score, activation_density"):
+        parse_metric("activation-density")
+
+
+@given(st.sampled_from(("<=", ">=")), numbers, numbers, numbers)
+def test_violation_is_positive_on_the_wrong_side(relation: str, limit: float, value: float, baseline: float) -> None:
+    plain = parse_constraint(f"loss {relation} {limit!r}")
+    kept = value <= limit if relation == "<=" else value >= limit
+    assert (plain.violation(value, None) <= 0) == kept
+    relative = Constraint("loss", plain.relation, Bound(limit, "peft"))
+    assert relative.violation(value, baseline) == pytest.approx(plain.violation(value - baseline, None))
+
+
+def test_a_relative_limit_needs_its_baseline() -> None:
+    with pytest.raises(ValueError, match="needs the baseline peft"):
+        parse_constraint("score >= baseline(peft)").violation(0.5, None)

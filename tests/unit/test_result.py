@@ -1,0 +1,95 @@
+"""Results: JSON and back, metrics, and what cannot be a result."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, Magnitude, Nf4, NoDensityLoss, NoPruning, Unquantized, Wanda
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.objective import METRICS
+from deft_sweeps.result import SCHEMA_VERSION, DensityReading, Point, Score, TrialResult
+from tests.made_sweep import sweep_results
+from tests.samples import point, result
+
+shares = st.floats(0, 1)
+readings = st.builds(
+    DensityReading,
+    encoder_blocks=st.lists(shares, min_size=1, max_size=3).map(tuple),
+    decoder_blocks=st.lists(shares, max_size=3).map(tuple),
+)
+scores = st.builds(Score, metric=st.text(max_size=8), value=shares, n_examples=st.integers(1, 10**6), standard_error=shares)
+points = st.builds(
+    Point, threshold=shares, score=scores, loss=st.floats(0, 50), density=readings, example_scores=st.lists(shares, max_size=4).map(tuple)
+)
+configs = st.builds(
+    TrialConfig,
+    model=st.text(min_size=1, max_size=10),
+    activation=st.sampled_from(("pretrained", "relu")),
+    peft=st.one_of(st.builds(Lora, r=st.integers(1, 64)), st.builds(Adapter, reduction=st.integers(1, 64))),
+    density=st.one_of(st.just(NoDensityLoss()), st.builds(DensityLoss, weight=st.floats(1e-9, 1e3), eps=st.floats(1e-9, 1))),
+    quantization=st.one_of(st.just(Unquantized()), st.builds(Nf4, double=st.booleans())),
+    pruning=st.one_of(
+        st.just(NoPruning()), st.builds(Magnitude, sparsity=st.floats(0.01, 0.99)), st.builds(Wanda, sparsity=st.floats(0.01, 0.99))
+    ),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(configs, st.lists(points, min_size=1, max_size=3), st.integers(0, 2**31), st.text(max_size=20))
+def test_a_result_reads_back_equal(config: TrialConfig, some: list[Point], seed: int, error: str) -> None:
+    rising = tuple(sorted({p.threshold: p for p in some}.values(), key=lambda p: p.threshold))
+    made = replace(result(*rising, config=config, seed=seed), error=error)
+    again = TrialResult.from_json(made.to_json())
+    assert again == made
+    assert again.trial_id == made.trial_id
+    assert again.to_json() == made.to_json()
+
+
+@pytest.mark.parametrize("made", sweep_results(), ids=lambda made: made.trial_id)
+def test_results_of_every_status_read_back(made: TrialResult) -> None:
+    assert TrialResult.from_json(made.to_json()) == made
+
+
+def test_a_newer_schema_and_nonsense_are_refused() -> None:
+    told = json.loads(result(point()).to_json())
+    told["schema_version"] = SCHEMA_VERSION + 1
+    with pytest.raises(ValueError, match="newer"):
+        TrialResult.from_json(json.dumps(told).encode())
+    for text in (b"", b"{}", b"[1]", b"\xff"):
+        with pytest.raises(ValueError, match="TrialResult"):
+            TrialResult.from_json(text)
+
+
+def test_density_is_the_unweighted_mean_over_blocks() -> None:
+    reading = DensityReading(encoder_blocks=(0.2, 0.4), decoder_blocks=(0.9,))
+    assert reading.overall == pytest.approx((0.2 + 0.4 + 0.9) / 3)
+    assert reading.encoder == pytest.approx(0.3)
+    assert reading.decoder == 0.9
+    assert math.isnan(DensityReading(encoder_blocks=(0.2,), decoder_blocks=()).decoder)
+
+
+def test_metrics_are_the_named_ones_and_finite() -> None:
+    made = result(point())
+    assert set(made.metrics(made.points[0])) == set(METRICS)
+    one_stack = replace(point(), density=DensityReading(encoder_blocks=(0.2,), decoder_blocks=()), loss=math.nan)
+    left = replace(made, points=(one_stack,), cost=None)
+    assert set(left.metrics(one_stack)) == {"score", "activation_density", "encoder_density"}
+
+
+def test_a_point_is_found_by_its_threshold() -> None:
+    made = result(point(0.0), point(0.2, 0.7))
+    assert made.point_at(0.2).score.value == pytest.approx(0.7)
+    with pytest.raises(KeyError, match=r"threshold 0\.3"):
+        made.point_at(0.3)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_score_is_finite(bad: float) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        Score(metric="accuracy", value=bad, n_examples=10, standard_error=0.1)
+    with pytest.raises(ValueError, match="finite"):
+        Score(metric="accuracy", value=0.5, n_examples=10, standard_error=bad)

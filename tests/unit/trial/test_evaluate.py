@@ -1,0 +1,92 @@
+"""Evaluation against loops: one example at a time, no padding, no batching."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from deft_sweeps.axes.activation import thresholded
+from deft_sweeps.config.axes import Lora
+from deft_sweeps.config.data import FileTask
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.tasks.batches import collate
+from deft_sweeps.trial.build import build
+from deft_sweeps.trial.evaluate import accuracy, first_tokens_tell
+from deft_sweeps.trial.final import FinalJob, measure_final, threshold_for
+from deft_sweeps.trial.run import Bench, Run
+
+
+def test_accuracy_and_its_standard_error() -> None:
+    score = accuracy([1.0, 0.0, 1.0, 1.0])
+    assert (score.value, score.n_examples) == (0.75, 4)
+    assert score.standard_error == pytest.approx((0.75 * 0.25 / 4) ** 0.5)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.3])
+def test_score_and_loss_equal_a_loop_over_single_examples(bench: Bench, tiny_config: TrialConfig, threshold: float) -> None:
+    data = bench.data(tiny_config)
+    built = build(bench.base(tiny_config, data), tiny_config, 0)
+    point = bench.evaluator(built, data, "validation").point(threshold)
+    right, nll, n_tokens = [], 0.0, 0
+    model: Any = built.model.eval()
+    for row in data.validation:
+        one = collate([row], data.class_ids, built.base.pad_id)
+        with torch.no_grad(), thresholded(built.gates, threshold):
+            logits = model(input_ids=one.input_ids, attention_mask=one.attention_mask, labels=one.labels).logits[0]
+            # The whole label text of each class, scored on its own.
+            totals = []
+            for ids in data.class_ids:
+                labels = torch.tensor([ids])
+                out = model(input_ids=one.input_ids, attention_mask=one.attention_mask, labels=labels).logits[0, 0]
+                totals.append(float(out.log_softmax(-1)[ids[0]]))
+        nll -= sum(float(logits[t].log_softmax(-1)[label]) for t, label in enumerate(data.class_ids[row["label"]]))
+        n_tokens += len(data.class_ids[row["label"]])
+        right.append(float(totals.index(max(totals)) == row["label"]))
+    assert list(point.example_scores) == right
+    assert point.loss == pytest.approx(nll / n_tokens, rel=1e-4)
+
+
+def test_classes_that_begin_alike_are_told_apart_by_their_whole_text(bench: Bench, tiny_config: TrialConfig, tmp_path: Any) -> None:
+    lines = ["text,label"] + [f"sample number {i} of this kind,{'very good film' if i % 2 else 'very bad film'}" for i in range(80)]
+    path = tmp_path / "alike.csv"
+    path.write_text("\n".join(lines))
+    assert isinstance(tiny_config.task, FileTask)
+    config = replace(tiny_config, task=replace(tiny_config.task, path=str(path)))
+    data = bench.data(config)
+    assert not first_tokens_tell(data.class_ids)
+    built = build(bench.base(config, data), config, 0)
+    point = bench.evaluator(built, data, "validation").point(0.0)
+    model: Any = built.model.eval()
+    expected = []
+    for row in data.validation:
+        one = collate([row], data.class_ids, built.base.pad_id)
+        totals = []
+        for ids in data.class_ids:
+            with torch.no_grad():
+                out = model(input_ids=one.input_ids, attention_mask=one.attention_mask, labels=torch.tensor([ids])).logits[0]
+            totals.append(sum(float(out[t].log_softmax(-1)[i]) for t, i in enumerate(ids)))
+        expected.append(float(totals.index(max(totals)) == row["label"]))
+    assert list(point.example_scores) == expected
+
+
+def test_threshold_is_calibrated_to_a_density(bench: Bench, tiny_config: TrialConfig) -> None:
+    data = bench.data(tiny_config)
+    built = build(bench.base(tiny_config, data), tiny_config, 0)
+    evaluator = bench.evaluator(built, data, "validation")
+    for density in (0.6, 0.2):
+        assert evaluator.point(threshold_for(evaluator, density)).density.overall == pytest.approx(density, rel=0.02)
+
+
+def test_final_measurement_is_of_the_trained_weights_on_the_test_split(bench: Bench, tiny_config: TrialConfig) -> None:
+    config = replace(tiny_config, peft=Lora(r=4, targets=("gate",)))
+    run = bench(config, 0)
+    run.advance(3)
+    assert isinstance(run, Run)
+    expected = bench.evaluator(run.built, run.data, "test").point(0.05)
+    measured = measure_final(FinalJob("chosen", config, 0, run.weights(), threshold=0.05), replace(bench.maker, label="measured"))
+    assert measured.point == expected
+    assert measured.cost.label == "measured"
+    twin = measure_final(FinalJob("twin", config, 0, run.weights(), density=0.5), bench.maker)
+    assert twin.point.threshold > 0
+    assert twin.point.density.overall == pytest.approx(0.5, abs=0.08)

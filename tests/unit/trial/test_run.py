@@ -1,0 +1,200 @@
+"""A trial from start to result on a tiny model: the same numbers every time, and nothing shared that should not be."""
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, Magnitude, Nf4, NoDensityLoss, Training, Wanda
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.errors import TrialError
+from deft_sweeps.result import TrialResult
+from deft_sweeps.trial.base import BaseKey
+from deft_sweeps.trial.run import Bench, Run, run_trial
+
+TARGETS = ("q", "v", "gate", "down")
+DEFT = DensityLoss(weight=1.0, eps=1e-2)
+
+
+def short(config: TrialConfig, **changes: Any) -> TrialConfig:
+    settings = {"peft": Lora(r=4, targets=TARGETS), "training": Training(steps=6, batch_size=6, learning_rate=1e-2), **changes}
+    return replace(config, **settings)
+
+
+def trained(run: Any) -> dict[str, torch.Tensor]:
+    assert isinstance(run, Run)
+    return {name: parameter.detach().clone() for name, parameter in run.built.trained.items()}
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return set(a) == set(b) and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def bits(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.contiguous().reshape(-1).view(torch.uint8)
+
+
+def without_times(result: TrialResult) -> TrialResult:
+    return replace(result, cost=None, started_at=0.0, finished_at=0.0)
+
+
+def test_the_same_seed_gives_the_same_result_bit_for_bit(bench: Bench, tiny_config: TrialConfig) -> None:
+    config = short(tiny_config, density=DEFT, peft=Lora(r=4, targets=TARGETS, dropout=0.2))
+    first, again, other = (run_trial(bench, config, seed) for seed in (3, 3, 4))
+    assert without_times(first) == without_times(again)
+    assert without_times(first).points != without_times(other).points
+
+
+def test_a_density_weight_that_vanishes_is_plain_peft_bit_for_bit(bench: Bench, tiny_config: TrialConfig) -> None:
+    """The probe itself must change nothing: with a weight too small to count, the same parameters come out."""
+    plain = bench(short(tiny_config, density=NoDensityLoss()), 0)
+    probed = bench(short(tiny_config, density=replace(DEFT, weight=1e-300)), 0)
+    for run in (plain, probed):
+        run.advance(6)
+    assert same(trained(plain), trained(probed))
+
+
+def test_the_density_loss_changes_what_is_trained_and_lowers_the_density(bench: Bench, tiny_config: TrialConfig) -> None:
+    training = Training(steps=40, batch_size=6, learning_rate=2e-2)
+    settings: dict[str, Any] = {"activation": "relu", "training": training}
+    plain = run_trial(bench, short(tiny_config, **settings), 0)
+    deft = run_trial(bench, short(tiny_config, density=replace(DEFT, weight=10.0), **settings), 0)
+    assert deft.points[0].density.overall < 0.8 * plain.points[0].density.overall
+
+
+def test_accumulated_micro_batches_add_up_to_the_whole_batch(bench: Bench, tiny_config: TrialConfig) -> None:
+    """Examples differ in length, so a mean of means would not be the same."""
+    whole = bench(short(tiny_config, density=DEFT, activation="relu"), 0)
+    parts = bench(
+        short(tiny_config, density=DEFT, activation="relu", training=Training(steps=6, batch_size=6, learning_rate=1e-2, accumulation=4)), 0
+    )
+    (a, *later_a), (b, *later_b) = whole.advance(6).steps, parts.advance(6).steps
+    assert (a.task_loss, a.density_loss, a.grad_norm) == pytest.approx((b.task_loss, b.density_loss, b.grad_norm), rel=1e-5)
+    # Adam makes much of rounding where a gradient is nearly zero, so the paths part slowly.
+    for x, y in zip(later_a, later_b, strict=True):
+        assert (x.task_loss, x.density_loss) == pytest.approx((y.task_loss, y.density_loss), rel=1e-2)
+
+
+def test_a_trial_taken_up_from_its_checkpoint_ends_as_if_nothing_had_happened(bench: Bench, tiny_config: TrialConfig) -> None:
+    config = short(tiny_config, density=DEFT, peft=Lora(r=4, targets=TARGETS, dropout=0.2))
+    straight = bench(config, 0)
+    straight.advance(6)
+    cut = bench(config, 0)
+    cut.advance(4)
+    state = cut.state()
+    torch.rand(100)
+    resumed = bench(config, 0, state)
+    assert resumed.advance(10).step == 6
+    assert same(trained(straight), trained(resumed))
+    assert without_times(straight.finish()) == without_times(resumed.finish())
+
+
+def test_a_checkpoint_of_another_trial_is_refused(bench: Bench, tiny_config: TrialConfig) -> None:
+    state = bench(short(tiny_config), 0).state()
+    with pytest.raises(ValueError, match="cannot go on as"):
+        bench(short(tiny_config), 1, state)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"quantization": Nf4()}, {"quantization": Nf4(double=True), "dtype": "bf16"}, {"pruning": Wanda(sparsity=0.5)}]
+)
+@pytest.mark.parametrize("peft", [Lora(r=4, targets=TARGETS), Adapter(reduction=4)])
+def test_no_trial_writes_to_the_base(bench: Bench, tiny_config: TrialConfig, changes: Any, peft: Any) -> None:
+    config = short(tiny_config, density=DEFT, peft=peft, **changes)
+    base = bench.base(config, bench.data(config))
+    before = {name: tensor.clone() for name, tensor in base.model.state_dict().items() if isinstance(tensor, torch.Tensor)}
+    names = [name for name, _ in base.model.named_modules()]
+    run_trial(bench, config, 0)
+    assert bench.base(config, bench.data(config)) is base
+    assert [name for name, _ in base.model.named_modules()] == names
+    after = base.model.state_dict()
+    # Bit by bit: packed weights read as floats are full of NaN.
+    changed = [name for name, tensor in before.items() if not torch.equal(bits(after[name]), bits(tensor))]
+    assert changed == []
+    assert not any(parameter.requires_grad for parameter in base.model.parameters())
+
+
+def test_trials_share_the_bases_tensors(bench: Bench, tiny_config: TrialConfig) -> None:
+    config = short(tiny_config, quantization=Nf4())
+    base = bench.base(config, bench.data(config))
+    held = {parameter.data_ptr() for parameter in base.model.parameters()}
+    model, _ = base.fork()
+    assert {parameter.data_ptr() for parameter in model.parameters()} == held
+
+
+def test_only_calibrated_pruning_depends_on_the_task(bench: Bench, tiny_config: TrialConfig) -> None:
+    device = bench.device
+    assert BaseKey.of(tiny_config, "a", device) == BaseKey.of(tiny_config, "b", device)
+    pruned = replace(tiny_config, pruning=Wanda())
+    assert BaseKey.of(pruned, "a", device) != BaseKey.of(pruned, "b", device)
+    assert BaseKey.of(replace(tiny_config, pruning=Magnitude()), "a", device) == BaseKey.of(
+        replace(tiny_config, pruning=Magnitude()), "b", device
+    )
+
+
+def test_the_result_says_everything(bench: Bench, tiny_config: TrialConfig) -> None:
+    result = run_trial(bench, short(tiny_config, density=DEFT, pruning=Wanda(sparsity=0.5), quantization=Nf4()), 0)
+    assert [point.threshold for point in result.points] == [0.0, 0.05, 0.3]
+    densities = [point.density.overall for point in result.points]
+    assert densities == sorted(densities, reverse=True)
+    for point in result.points:
+        assert len(point.example_scores) == point.score.n_examples == 20
+        assert point.score.value == pytest.approx(sum(point.example_scores) / 20)
+        assert (len(point.density.encoder_blocks), len(point.density.decoder_blocks)) == (2, 3)
+    cost = result.cost
+    assert cost is not None
+    assert cost.weight_sparsity == pytest.approx(0.5, abs=0.01)
+    assert cost.total_parameters > cost.trainable_parameters > 0
+    assert cost.latency_sec > 0
+    assert result.exact_density is not None
+    assert result.provenance is not None
+    assert result.provenance.packages["torch"].startswith("2.")
+    assert TrialResult.from_json(result.to_json()) == result
+
+
+def test_packed_weights_take_less_memory(bench: Bench, tiny_config: TrialConfig) -> None:
+    def linear_bytes(**changes: Any) -> int:
+        cost = run_trial(bench, short(tiny_config, training=Training(steps=1, batch_size=2), **changes), 0).cost
+        assert cost is not None
+        return cost.weight_bytes
+
+    full, half, packed = linear_bytes(), linear_bytes(dtype="bf16"), linear_bytes(dtype="bf16", quantization=Nf4())
+    assert packed < half < full
+    assert full == pytest.approx(2 * half, rel=0.05)
+
+
+def test_a_loss_that_is_not_finite_is_that_trials_error(bench: Bench, tiny_config: TrialConfig) -> None:
+    run = bench(short(tiny_config), 0)
+    assert isinstance(run, Run)
+    with torch.no_grad():
+        next(iter(run.built.trained.values())).fill_(math.nan)
+    with pytest.raises(TrialError, match="not finite at step 1"):
+        run.advance(1)
+
+
+def test_weights_go_back_into_the_same_configuration_only(bench: Bench, tiny_config: TrialConfig) -> None:
+    config = short(tiny_config)
+    run = bench(config, 0)
+    run.advance(6)
+    weights = run.weights()
+    fresh = bench(config, 1)
+    assert isinstance(fresh, Run)
+    fresh.built.load(weights)
+    assert same(trained(run), trained(fresh))
+    other = bench(short(tiny_config, peft=Lora(r=2, targets=TARGETS)), 0)
+    assert isinstance(other, Run)
+    with pytest.raises(ValueError, match="another configuration"):
+        other.built.load(weights)
+
+
+def test_few_bases_are_kept(tiny_config: TrialConfig, bench: Bench) -> None:
+    data = bench.data(tiny_config)
+    first = bench.base(tiny_config, data)
+    for activation in ("relu", "pretrained"):
+        bench.base(replace(tiny_config, activation=activation), data)  # type: ignore[arg-type]
+    assert bench.base(tiny_config, data) is first
+    bench.base(replace(tiny_config, dtype="bf16"), data)
+    bench.base(replace(tiny_config, activation="relu"), data)
+    assert bench.base(tiny_config, data) is not first
