@@ -3,8 +3,12 @@
 import os
 import shutil
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from deft_sweeps.config.trial import TrialConfig
 
 # Read by the hub's client when it is imported; worker processes inherit it.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -27,3 +31,17 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def packaged_model() -> str:
     """Name of the checkpoint that comes with a Python package."""
     return "packaged/flan-t5-small-title"
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tmp_path_factory: pytest.TempPathFactory, packaged_model: str) -> "TrialConfig":
+    """A configuration that trains in milliseconds a step: a tiny model of the real architecture, a few lines of labelled text."""
+    from deft_sweeps.config.data import FileTask, Splits
+    from deft_sweeps.config.trial import TrialConfig
+    from tests.tiny import save_tiny, write_reviews
+
+    folder = tmp_path_factory.mktemp("tiny")
+    save_tiny(folder / "model", packaged_model)
+    path = write_reviews(folder / "reviews.csv")
+    splits = Splits(validation=20, test=20)
+    return TrialConfig(model=str(folder / "model"), task=FileTask(path=str(path), max_input_tokens=16, splits=splits), dtype="fp32")

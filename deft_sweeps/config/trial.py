@@ -101,7 +101,8 @@ def canonical(value: Any) -> Any:
         return {name: canonical(v) for name, v in told.items()}
     if isinstance(value, tuple):
         return [canonical(v) for v in value]
-    return value
+    # 1 and 1.0 are equal settings, so they must have one id.
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _default(of: Field[Any]) -> Any:

@@ -6,8 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 
-from deft_sweeps.config.axes import NoDensityLoss, NoPruning, Unquantized
-from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.front.dominance import hypervolume, non_dominated
 from deft_sweeps.objective import BASELINES, METRICS, BaselineName, Constraint, Direction
 from deft_sweeps.result import Point, TrialResult
@@ -158,16 +156,6 @@ def keeps(member: FrontMember, limit: Constraint, baselines: Baselines) -> bool:
     return excess(member, limit, baselines) <= 1e-12 * max(1.0, abs(member.values.get(limit.metric, 0.0)))
 
 
-def is_plain(config: TrialConfig) -> bool:
-    """Whether the configuration is plain PEFT: no density loss, the checkpoint's activation, unpruned, unquantized."""
-    return (
-        isinstance(config.density, NoDensityLoss)
-        and config.activation == "pretrained"
-        and isinstance(config.pruning, NoPruning)
-        and isinstance(config.quantization, Unquantized)
-    )
-
-
 def baseline_member(results: Iterable[TrialResult], name: BaselineName = "peft") -> FrontMember | None:
     """The best-scoring plain PEFT trial without a threshold, the one that finished first of equals; None where there is none.
 
@@ -176,7 +164,7 @@ def baseline_member(results: Iterable[TrialResult], name: BaselineName = "peft")
     """
     if name not in BASELINES:
         raise ValueError(f"no baseline {name!r}; there are {', '.join(BASELINES)}")
-    plain = [member for member in candidates(results) if is_plain(member.result.config) and member.point.threshold == 0]
+    plain = [member for member in candidates(results) if member.result.config.is_plain_peft and member.point.threshold == 0]
     return max(plain, key=lambda m: (m.values["score"], -m.result.finished_at, m.name), default=None)
 
 

@@ -20,10 +20,10 @@ from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.objective import BASELINES, Constraint, Policy, parse_constraint, parse_policy
 from deft_sweeps.spec import points, space
 from deft_sweeps.spec.document import Document, read
-from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int
+from deft_sweeps.spec.domain import Const, Domain
 from deft_sweeps.spec.explain import explain
 from deft_sweeps.spec.schema import Budget, Combination, Excluded, Search, Start, SweepSpec
-from deft_sweeps.spec.shape import AXES, FIXED, FloatRange, IntRange, Sweep, members, settings
+from deft_sweeps.spec.shape import AXES, FIXED, Sweep, domain_of, members, settings
 
 Location = tuple[str | int, ...]
 
@@ -247,7 +247,7 @@ class _Reader:
             except ValidationError:
                 continue
             try:
-                found[f.name] = _domain(value)
+                found[f.name] = domain_of(value)
             except ValueError as error:
                 self.complain((*place, f.name), f"{f.name}: {error}")
         return found
@@ -287,16 +287,6 @@ class _Reader:
             first.insert(0, Start(combination.label, space.middles(combination)))
             return True
         return False
-
-
-def _domain(value: Any) -> Domain:
-    if isinstance(value, FloatRange):
-        return Float(value.low, value.high, value.log)  # type: ignore[attr-defined]
-    if isinstance(value, IntRange):
-        return Int(value.low, value.high, value.log)  # type: ignore[attr-defined]
-    if hasattr(value, "choice"):
-        return Choice(tuple(value.choice))
-    return Const(value)
 
 
 def _dict(raw: Any) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_mo
 from deft_sweeps.config.data import FileTask, PackagedTask
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.objective import METRICS
-from deft_sweeps.spec.domain import Float, Int
+from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int
 from deft_sweeps.spec.schema import Budget, Search
 
 FIXED = ("model", "task", "dtype", "base_dropout")
@@ -101,6 +101,21 @@ def open_value(hint: Any) -> Any:
     if hint in (int, float):
         branches.append(Annotated[IntRange if hint is int else FloatRange, Tag("<range>")])
     return Annotated[_union(branches), Discriminator(_domain_tag(ranged=hint in (int, float)))]
+
+
+def domain_of(value: Any) -> Domain:
+    """What pydantic read as an `open_value`, as a domain.
+
+    Raises:
+        ValueError: a range without width, or a value named twice.
+    """
+    if isinstance(value, FloatRange):
+        return Float(value.low, value.high, value.log)  # type: ignore[attr-defined]
+    if isinstance(value, IntRange):
+        return Int(value.low, value.high, value.log)  # type: ignore[attr-defined]
+    if hasattr(value, "choice"):
+        return Choice(tuple(value.choice))
+    return Const(value)
 
 
 def _domain_tag(*, ranged: bool) -> Callable[[Any], str]:

@@ -52,7 +52,7 @@ class DriverNote:
         started_at, beat_at: seconds since the epoch; `beat_at` moves while the driver lives.
         n_budget: trials the sweep is to finish.
         running: trial_ids under way.
-        state: `searching`, `measuring`, `finished`, `interrupted` or `failed`.
+        state: `searching`, `stopping`, `measuring`, `finished`, `interrupted` or `failed`.
         left_sec: projected time to the end, None where nothing is finished to project from.
     """
 

@@ -114,7 +114,7 @@ class Driver:
         mean = sum(took) / len(took)
         under_way = sum(min(time.time() - proposal.started_at, mean) for proposal in self.running())
         to_go = self.target - len(self.results)
-        return max(0.0, (to_go * mean - under_way) / min(self.slots, max(1, to_go)))
+        return max(0.0, (to_go * mean - under_way) / min(max(self.slots, len(self.running())), to_go))
 
 
 class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types

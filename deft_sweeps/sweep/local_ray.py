@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ray
+from ray._private import ray_logging
 
 from deft_sweeps.errors import SweepError
 from deft_sweeps.spec.schema import Budget
@@ -70,6 +72,9 @@ def ray_session(budget: Budget, *, address: str | None = None, n_cpus: int | Non
 
 
 def _start(scratch: Path, address: str | None, n_cpus: int | None) -> None:
+    # Ray prints a paragraph for each lost worker, whatever its log level; the driver says it in a line.
+    with suppress(AttributeError):
+        ray_logging.stdout_deduplicator.skip_re = re.compile("A worker died or was killed")
     # These two name their own level after ray.init has set the others'.
     for name in ("ray.tune", "ray.train"):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -54,7 +54,7 @@ class Progress:
         left_sec: projected time to the end; None where nothing is finished to project from.
         latest: the trial that ended last.
         messages: warnings, each once.
-        state: what the driver is at: `starting`, `searching`, `stopping`.
+        state: what the driver is at, as in DriverNote.
     """
 
     n_done: int

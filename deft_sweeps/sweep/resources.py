@@ -38,7 +38,7 @@ class Estimate:
         adapter_bytes: of the trained parameters, in float32.
         optimizer_bytes: gradients and AdamW's two moments.
         activation_bytes: held for the backward pass of one micro-batch.
-        load_bytes: highest while the base is built: pruning and quantization start from float32 weights.
+        load_bytes: highest while the base is built: it is loaded, pruned and quantized from float32 weights.
         train_flops: of all steps.
         evaluate_flops: of one pass over the validation examples for each threshold.
     """
@@ -125,7 +125,6 @@ def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_
     evaluate_flops = n_validation * len(evaluation.thresholds) * forward
     calibrate_flops = config.pruning.n_calibration * forward if isinstance(config.pruning, Wanda) else 0.0
     slowdown = NF4_SLOWDOWN if isinstance(config.quantization, Nf4) else 1.0
-    changed = config.quantization.kind != "none" or config.pruning.kind != "none"
     weights = weight_bytes(config, layout)
     return Estimate(
         weight_bytes=weights,
@@ -133,7 +132,7 @@ def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_
         adapter_bytes=4 * n_trained,
         optimizer_bytes=12 * n_trained,
         activation_bytes=_activation_bytes(config, layout),
-        load_bytes=4 * layout.n_parameters + (weights if changed else 0),
+        load_bytes=4 * layout.n_parameters + weights,
         train_flops=train_flops,
         evaluate_flops=evaluate_flops,
         time_sec=BUILD_SEC_PER_PARAMETER * layout.n_parameters

@@ -126,8 +126,10 @@ def _drive(
             if searcher.late and not driver.stopping:
                 driver.state = "failed"
                 raise SweepError(f"{len(searcher.late)} finished trials could not be written; make room, and resume the sweep")
+            if searcher.n_finished < driver.target and not driver.stopping:
+                driver.warn(f"the time is used up after {searcher.n_finished} of {driver.target} trials")
     except KeyboardInterrupt:
-        pass
+        driver.stopping = True
     except BaseException:
         driver.state = "failed"
         raise

@@ -100,19 +100,27 @@ def wait_for(holds: Callable[[], bool], process: "subprocess.Popen[str]") -> Non
     pytest.fail("waited a minute for nothing")
 
 
+def half_way(sweep: SweepDir) -> set[str]:
+    """Trials that have a checkpoint and no result."""
+    return {path.stem for path in sweep.checkpoints()} - set(sweep.trial_ids())
+
+
 def test_a_killed_an_interrupted_and_an_extended_sweep(tmp_path: Path) -> None:
     """One folder through kill -9, a second driver, Ctrl-C, a deleted study, a resumption on a cluster, and more trials."""
     sweep = SweepDir(tmp_path / "sweep")
     fakes = maker(sweep.root)
 
     first = drive(sweep.root)
-    wait_for(lambda: len(sweep.trial_ids()) >= 2 and bool(sweep.checkpoints()), first)
+    wait_for(lambda: len(sweep.trial_ids()) >= 2, first)
     with pytest.raises(StoreError, match="in use by another driver"):
         run_sweep(SPEC, sweep, fakes, view=lambda _: None, resume=True)
+    wait_for(lambda: bool(half_way(sweep)), first)
     os.kill(first.pid, signal.SIGKILL)
     first.communicate()
     kept = {trial_id: sweep.result_path(trial_id).read_bytes() for trial_id in sweep.trial_ids()}
     assert 2 <= len(kept) < TRIALS
+    begun = half_way(sweep)
+    assert begun
 
     second = drive(sweep.root)
     wait_for(lambda: len(sweep.trial_ids()) > len(kept), second)
@@ -145,7 +153,7 @@ def test_a_killed_an_interrupted_and_an_extended_sweep(tmp_path: Path) -> None:
     ran = Counter(trial_id for trial_id, _ in fakes.notes("finish"))
     assert set(sweep.trial_ids()) <= set(ran)
     assert all(ran[trial_id] == 1 for trial_id in kept), "no trial that was stored ran again"
-    assert [step for _, step in fakes.notes("start") if step > 0], "a trial that was running went on from its checkpoint"
+    assert begun <= {trial_id for trial_id, step in fakes.notes("start") if step > 0}, "what was running went on from its checkpoint"
 
 
 def test_a_trial_that_fits_on_no_machine_ends_the_sweep_at_once(tmp_path: Path) -> None:
@@ -156,3 +164,12 @@ def test_a_trial_that_fits_on_no_machine_ends_the_sweep_at_once(tmp_path: Path) 
     note = SweepDir(tmp_path / "sweep").note()
     assert note is not None
     assert note.state == "failed"
+
+
+def test_an_hour_that_is_over_ends_the_search_and_says_so(tmp_path: Path) -> None:
+    """With no time at all nothing is proposed; the driver says how far it came."""
+    spec = fake_spec(3)
+    short = SweepSpec(**{**vars(spec), "budget": Budget(trials=3, hours=1e-9)})
+    outcome = run_sweep(short, SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path), view=lambda _: None, n_cpus=2)
+    assert outcome.n_complete == 0
+    assert outcome.messages == ("the time is used up after 0 of 3 trials",)
