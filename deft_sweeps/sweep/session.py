@@ -69,7 +69,9 @@ def publish(spec: SweepSpec, sweep: SweepDir) -> tuple[str, ...]:
     choice = choose(sweep.results(), spec.objectives, spec.limits, spec.choose)
     front = front_json(choice.front, choice.member)
     try:
-        Mirror(sweep, spec.name, spec.tracking_uri).attach({"report.html": page, "front.json": front.encode()})
+        mirror = Mirror(sweep, spec.name, spec.tracking_uri)
+        mirror.attach({"report.html": page, "front.json": front.encode()})
+        mirror.close()
     except StoreError as error:
         return (f"the tracker has no report: {error}",)
     return ()
