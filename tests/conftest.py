@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from deft_sweeps.config.trial import TrialConfig
 
 # Read by the hub's client when it is imported; worker processes inherit it.
 os.environ["HF_HUB_OFFLINE"] = "1"
+
+# A test is about what is true, not about how long a busy machine takes.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session", autouse=True)

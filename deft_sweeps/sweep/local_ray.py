@@ -1,5 +1,6 @@
 """A Ray of the sweep's own for as long as it runs, or a cluster's that is there already; quiet either way."""
 
+import gc
 import logging
 import os
 import re
@@ -50,6 +51,9 @@ class Session:
 def ray_session(budget: Budget, *, address: str | None = None, n_cpus: int | None = None) -> Iterator[Session]:
     """Start a local Ray, or attach to the cluster at `address`; shut it down, or let go of it, at the end.
 
+    Inside another such context the Ray that is up serves on, and the outer context ends it: starting again costs seconds, and a process
+    in which Ray ends more than once may be ended by what the first one left behind.
+
     Args:
         budget: what a trial needs.
         address: of a cluster; None starts a local Ray.
@@ -58,17 +62,30 @@ def ray_session(budget: Budget, *, address: str | None = None, n_cpus: int | Non
     Raises:
         SweepError: Ray does not start, or no trial fits on this machine.
     """
+    if ray.is_initialized():
+        scratch = _scratch()
+        try:
+            yield Session(scratch / "tune", _slots(budget, ray.cluster_resources()) if address is None else None)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return
     _remove_stale()
     if address is None:
         _slots(budget, {"CPU": float(n_cpus or os.cpu_count() or 1), "GPU": float("inf")})  # Before Ray takes its seconds to start.
-    scratch = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_short_temporary_folder()))
+    scratch = _scratch()
     with _environment(_ENVIRONMENT):
         try:
             _start(scratch, address, n_cpus)
             yield Session(scratch / "tune", _slots(budget, ray.cluster_resources()) if address is None else None)
         finally:
+            # An object reference that another thread collects while Ray goes down would end the process.
+            gc.collect()
             ray.shutdown()
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _scratch() -> Path:
+    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_short_temporary_folder()))
 
 
 def _start(scratch: Path, address: str | None, n_cpus: int | None) -> None:

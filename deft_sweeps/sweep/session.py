@@ -14,6 +14,7 @@ from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
 from deft_sweeps.sweep import final
+from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.runner import Outcome, run_sweep
 from deft_sweeps.trial.final import FinalJob
@@ -45,6 +46,13 @@ def run(
     Raises:
         StoreError, SweepError: as `run_sweep` does.
     """
+    with ray_session(spec.budget, address=ray_address):
+        return _run(spec, sweep, view, say, resume=resume, more=more, ray_address=ray_address)
+
+
+def _run(
+    spec: SweepSpec, sweep: SweepDir, view: View, say: Callable[[str], None], *, resume: bool, more: int, ray_address: str | None
+) -> Outcome:
     maker: StarterMaker = BenchMaker(spec.evaluation, n_threads=spec.budget.cpus_per_trial)
     outcome = run_sweep(spec, sweep, maker, view=view, resume=resume, more=more, ray_address=ray_address)
     if outcome.interrupted or outcome.n_complete == 0:

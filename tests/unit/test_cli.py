@@ -152,7 +152,7 @@ class TestPlan:
 
     def test_json(self) -> None:
         told = json.loads(call("plan", QUICKSTART, "--json").stdout)
-        assert (len(told["combinations"]), told["n_trials"], len(told["first"])) == (32, 12, 3)
+        assert (len(told["combinations"]), told["n_trials"], len(told["first"])) == (32, 12, 7)
         assert told["combinations"][0]["projected"]["memory_bytes"] > 0
         assert told["projected"]["time_sec"] > 0
 
