@@ -81,6 +81,10 @@ class Masks:
         missing = tokens - mask.shape[1]
         return torch.nn.functional.pad(mask, (missing, 0)) if missing > 0 else mask
 
+    def all_ones(self) -> "Masks":
+        """With padding counted as real; virtual tokens still are not."""
+        return Masks(*(None if mask is None else torch.ones_like(mask) for mask in (self.encoder, self.decoder)))
+
 
 @dataclass(slots=True)
 class Reading:
@@ -127,9 +131,8 @@ class DensityProbe:
     def _read(self, at: GateAt, _: Tensor, gate: Tensor) -> None:
         if self._masks is None:
             return
-        mask = self._masks.of(at, gate.shape[1])
-        if self._loss.padding == "include":
-            mask = torch.ones_like(mask)
+        masks = self._masks.all_ones() if self._loss.padding == "include" else self._masks
+        mask = masks.of(at, gate.shape[1])
         value = block_density_loss(gate, mask, self._loss)
         if self._open is not None:
             (self._open.encoder if at.stack == "encoder" else self._open.decoder).append(value)

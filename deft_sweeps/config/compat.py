@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deft_sweeps.config.axes import DensityLoss
+from deft_sweeps.config.axes import AdaLora, DensityLoss, Int8, Lora
 from deft_sweeps.config.trial import TrialConfig
 
 
@@ -19,6 +19,13 @@ def _loss(config: TrialConfig) -> DensityLoss | None:
     return config.density if isinstance(config.density, DensityLoss) else None
 
 
+def _steps_before_last_cut(config: TrialConfig) -> int | None:
+    """None for every method but AdaLoRA."""
+    if not isinstance(config.peft, AdaLora):
+        return None
+    return config.training.steps - int(config.peft.final_share * config.training.steps)
+
+
 RULES: tuple[Rule, ...] = (
     Rule(
         lambda c: (loss := _loss(c)) is not None and loss.reduction == "feature_map" and c.training.accumulation > 1,
@@ -32,6 +39,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         lambda c: (loss := _loss(c)) is not None and loss.surrogate == "l0" and loss.beta != DensityLoss().beta,
         "beta has no effect on the surrogate l0, so one configuration would run under several names",
+    ),
+    Rule(
+        lambda c: isinstance(c.peft, Lora) and c.peft.dora and isinstance(c.quantization, Int8),
+        "DoRA needs the length of each weight row, which cannot be taken of an int8 weight",
+    ),
+    Rule(
+        lambda c: (steps := _steps_before_last_cut(c)) is not None and steps < 2,
+        "AdaLoRA needs a step to weigh its ranks before the one that cuts them last: more steps, or a smaller final_share",
     ),
 )
 

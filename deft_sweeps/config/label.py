@@ -3,7 +3,26 @@
 from dataclasses import fields, is_dataclass
 from typing import assert_never
 
-from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, Magnitude, Nf4, NoDensityLoss, NoPruning, Unquantized, Wanda
+from deft_sweeps.config.axes import (
+    AdaLora,
+    Adapter,
+    DensityLoss,
+    Fp4,
+    Ia3,
+    Int8,
+    Lora,
+    Magnitude,
+    Nf4,
+    NoDensityLoss,
+    NoPruning,
+    Oft,
+    PrefixTuning,
+    PromptTuning,
+    PTuning,
+    Unquantized,
+    Vera,
+    Wanda,
+)
 from deft_sweeps.config.trial import TrialConfig
 
 
@@ -28,10 +47,26 @@ def _flat(prefix: str, value: object) -> list[tuple[str, str]]:
 
 def _peft(config: TrialConfig) -> str:
     match config.peft:
-        case Lora(r=r, targets=targets):
-            return f"LoRA r{r} on {' '.join(targets)}"
-        case Adapter(reduction=reduction):
+        case Lora(r=r, targets=targets, rslora=rslora, dora=dora):
+            return f"{'rs' if rslora else ''}{'DoRA' if dora else 'LoRA'} r{r} on {' '.join(targets)}"
+        case AdaLora(r=r, targets=targets):
+            return f"AdaLoRA r{r} on {' '.join(targets)}"
+        case Ia3(targets=targets):
+            return f"IA3 on {' '.join(targets)}"
+        case Vera(r=r, targets=targets):
+            return f"VeRA r{r} on {' '.join(targets)}"
+        case Oft(block=block, targets=targets):
+            return f"OFT {block} on {' '.join(targets)}"
+        case PrefixTuning(virtual_tokens=n):
+            return f"prefix {n}"
+        case PromptTuning(virtual_tokens=n):
+            return f"prompt {n}"
+        case PTuning(virtual_tokens=n):
+            return f"P-tuning {n}"
+        case Adapter(reduction=reduction, placement="pfeiffer"):
             return f"adapter /{reduction}"
+        case Adapter(reduction=reduction, placement=placement):
+            return f"{placement} adapter /{reduction}"
         case unknown:
             assert_never(unknown)
 
@@ -54,6 +89,10 @@ def _quantization(config: TrialConfig) -> str:
             return ""
         case Nf4(double=double):
             return "NF4 double" if double else "NF4"
+        case Fp4(double=double):
+            return "FP4 double" if double else "FP4"
+        case Int8():
+            return "int8"
         case unknown:
             assert_never(unknown)
 

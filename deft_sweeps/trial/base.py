@@ -79,6 +79,10 @@ class FrozenBase:
             state = getattr(module, "quant_state", None)
             if state is not None:
                 shared[id(state)] = state
+            # An int8 layer keeps its weights and scales once more in a state of its own, which each fork needs for itself.
+            packed = getattr(module, "state", None)
+            held = (getattr(packed, "CB", None), getattr(packed, "SCB", None))
+            shared |= {id(part): part for part in held if part is not None}
         model = copy.deepcopy(self.model, memo=shared)
         for parent in model.modules():
             for child in parent.parameters(recurse=False):

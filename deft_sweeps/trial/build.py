@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from deft_sweeps.axes.activation import Gates
-from deft_sweeps.axes.peft_method import attach, trained_parameters
+from deft_sweeps.axes.peft_method import allocation, attach, trained_parameters
+from deft_sweeps.axes.rank_allocation import RankAllocation
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.trial.base import FrozenBase
 
@@ -18,12 +19,14 @@ class Built:
 
     Attributes:
         trained: what trains, by name, in float32.
+        allocation: what the method does after each step; None for most.
     """
 
     base: FrozenBase
     model: nn.Module
     gates: Gates
     trained: dict[str, nn.Parameter]
+    allocation: RankAllocation | None = None
 
     def save(self) -> bytes:
         """The trained parameters as safetensors."""
@@ -51,5 +54,5 @@ def build(base: FrozenBase, config: TrialConfig, seed: int) -> Built:
     """
     torch.manual_seed(seed)
     model, gates = base.fork()
-    wrapped = attach(model, base.layout, config.peft)
-    return Built(base, wrapped, gates, trained_parameters(wrapped))
+    wrapped = attach(model, base.layout, config.peft, n_steps=config.training.steps)
+    return Built(base, wrapped, gates, trained_parameters(wrapped), allocation(wrapped, config.peft))

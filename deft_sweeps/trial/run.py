@@ -151,7 +151,7 @@ class Run:
         training, density = self.config.training, self.config.density
         probe = DensityProbe(self.built.gates, density) if isinstance(density, DensityLoss) else None
         parameters = tuple(self.built.trained.values())
-        learner = Learner(self.built.model, parameters, self.optimizer, probe, density, training, self.bench.device)
+        learner = Learner(self.built.model, parameters, self.optimizer, probe, density, training, self.bench.device, self.built.allocation)
         order = training_order(len(self.data.train), self.seed, start=self.steps_done * training.batch_size)
         start = time.perf_counter()
         steps = []
@@ -180,6 +180,7 @@ class Run:
                 "trained": {name: parameter.detach() for name, parameter in self.built.trained.items()},
                 "optimizer": self.optimizer.state_dict(),
                 "generator": torch.get_rng_state(),
+                "allocation": None if self.built.allocation is None else self.built.allocation.state(),
             },
             buffer,
         )
@@ -198,6 +199,8 @@ class Run:
             for name, parameter in self.built.trained.items():
                 parameter.copy_(saved["trained"][name])
         self.optimizer.load_state_dict(saved["optimizer"])
+        if self.built.allocation is not None:
+            self.built.allocation.load(saved["allocation"])
         torch.set_rng_state(saved["generator"].cpu())
         self.steps_done, self.train_time_sec, self.started_at = saved["steps_done"], saved["train_time_sec"], saved["started_at"]
 

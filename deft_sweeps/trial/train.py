@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deft_sweeps.axes.density import DensityProbe, Reading, combine
+from deft_sweeps.axes.rank_allocation import RankAllocation
 from deft_sweeps.config.axes import Density, DensityLoss, Training
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import StepMetrics
@@ -43,6 +44,7 @@ class Learner:
         model: with the PEFT method attached.
         probe: on the model's gates; None for plain PEFT, which then pays nothing for it.
         optimizer: over `parameters`.
+        allocation: of a method that has more to do than the gradient step; its penalty is part of no reported loss.
     """
 
     model: nn.Module
@@ -52,6 +54,7 @@ class Learner:
     density: Density
     training: Training
     device: torch.device
+    allocation: RankAllocation | None = None
 
     def __enter__(self) -> "Learner":
         if self.probe is not None:
@@ -81,12 +84,16 @@ class Learner:
             loss.backward()  # type: ignore[no-untyped-call]
             task_loss += task.item()
             density_loss += 0.0 if density is None else density.item()
+        if self.allocation is not None:
+            self.allocation.penalty().backward()  # type: ignore[no-untyped-call]
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, self.training.max_grad_norm))
         if not math.isfinite(task_loss + density_loss + norm):
             raise TrialError(
                 f"not finite at step {number + 1}: task loss {task_loss:g}, density loss {density_loss:g}, gradient norm {norm:g}"
             )
         self.optimizer.step()
+        if self.allocation is not None:
+            self.allocation.after_step(number + 1)
         return StepMetrics(step=number + 1, task_loss=task_loss, density_loss=density_loss, grad_norm=norm, learning_rate=rate)
 
     @property

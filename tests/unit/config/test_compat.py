@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from deft_sweeps.config.axes import DensityLoss, Training
+from deft_sweeps.config.axes import AdaLora, DensityLoss, Int8, Lora, Nf4, Training
 from deft_sweeps.config.compat import RULES, illegal
 from deft_sweeps.config.trial import TrialConfig
 
@@ -10,6 +10,8 @@ ILLEGAL = {
     "does not split": TrialConfig(density=DensityLoss(reduction="feature_map"), training=Training(accumulation=2)),
     "eps has no effect": TrialConfig(density=DensityLoss(surrogate="tanh", eps=1e-3)),
     "beta has no effect": TrialConfig(density=DensityLoss(surrogate="l0", beta=5.0)),
+    "cannot be taken of an int8 weight": TrialConfig(peft=Lora(dora=True), quantization=Int8()),
+    "AdaLoRA needs a step": TrialConfig(peft=AdaLora(final_share=0.8, warmup_share=0.0), training=Training(steps=5)),
 }
 
 
@@ -35,6 +37,9 @@ def test_all_reasons_are_told() -> None:
         TrialConfig(density=DensityLoss(reduction="feature_map")),
         TrialConfig(density=DensityLoss(surrogate="tanh", beta=5.0)),
         TrialConfig(density=DensityLoss(eps=1e-3), training=Training(accumulation=4)),
+        TrialConfig(peft=Lora(dora=True), quantization=Nf4()),
+        TrialConfig(peft=Lora(rslora=True), quantization=Int8()),
+        TrialConfig(peft=AdaLora(), training=Training(steps=2)),
     ],
 )
 def test_legal(config: TrialConfig) -> None:

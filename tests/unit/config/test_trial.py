@@ -4,8 +4,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, Nf4, Training, Wanda
-from deft_sweeps.config.trial import Evaluation, TrialConfig, codec
+from deft_sweeps.config.axes import (
+    AdaLora,
+    Adapter,
+    DensityLoss,
+    Ia3,
+    Int8,
+    Lora,
+    Nf4,
+    Oft,
+    PrefixTuning,
+    PromptTuning,
+    PTuning,
+    Training,
+    Vera,
+    Wanda,
+)
+from deft_sweeps.config.trial import Evaluation, TrialConfig, canonical, codec
 
 FULL = TrialConfig(
     activation="relu",
@@ -37,6 +52,12 @@ def test_any_float_survives_json(weight: float, rate: float) -> None:
     assert codec(TrialConfig).validate_json(codec(TrialConfig).dump_json(config)).config_id == config.config_id
 
 
+def test_config_ids_outlive_new_settings() -> None:
+    """Of a configuration from before LoRA had variants and adapters a placement."""
+    assert canonical(Lora(r=4)) == {"kind": "lora", "r": 4.0}
+    assert canonical(Adapter(reduction=8)) == {"kind": "adapter", "reduction": 8.0}
+
+
 def test_plain_peft() -> None:
     assert TrialConfig().is_plain_peft
     for change in ({"density": DensityLoss()}, {"activation": "relu"}, {"quantization": Nf4()}, {"pruning": Wanda()}):
@@ -60,6 +81,22 @@ def test_evaluation_refuses(settings: dict[str, object]) -> None:
         (Lora, {"targets": ()}),
         (Lora, {"targets": ("q", "q")}),
         (Adapter, {"reduction": 0}),
+        (Adapter, {"scale": 0.0}),
+        (AdaLora, {"r": 0}),
+        (AdaLora, {"extra": 0}),
+        (AdaLora, {"warmup_share": 0.5, "final_share": 0.5}),
+        (AdaLora, {"warmup_share": -0.1}),
+        (AdaLora, {"every": 0}),
+        (AdaLora, {"smoothing": 1.0}),
+        (AdaLora, {"orthogonal_weight": -1.0}),
+        (Ia3, {"targets": ()}),
+        (Vera, {"r": 0}),
+        (Vera, {"d_initial": 0.0}),
+        (Oft, {"block": 1}),
+        (PrefixTuning, {"virtual_tokens": 0}),
+        (PromptTuning, {"virtual_tokens": 0}),
+        (PTuning, {"hidden": 0}),
+        (Int8, {"outlier_threshold": 0.0}),
         (DensityLoss, {"weight": 0.0}),
         (DensityLoss, {"encoder_weight": 0.0, "decoder_weight": 0.0}),
         (DensityLoss, {"encoder_weight": -1.0}),

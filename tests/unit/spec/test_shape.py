@@ -46,7 +46,7 @@ def test_every_member_and_every_setting_of_it(axis: str, name: str, of: type[obj
                 entries.append(
                     f"{{{name}: {{{setting}: {{low: 0.25, high: 0.5}}}}}}"
                     if hint is float
-                    else f"{{{name}: {{{setting}: {{low: 1, high: 2}}}}}}"
+                    else f"{{{name}: {{{setting}: {{low: 2, high: 4}}}}}}"
                 )
     for entry in entries:
         text = f"name: x\nspace: {{{axis}: [{entry}]}}\nbudget: {{trials: 1}}\n"
