@@ -90,7 +90,9 @@ def _set_lengths_(model: nn.Module) -> None:
 def _settings(layout: Layout, method: Targeted, n_steps: int) -> Any:
     """The method as peft takes it."""
     names = [linear.name for linear in layout.linears if linear.role in method.targets]
-    common: dict[str, Any] = {"target_modules": names, "task_type": "SEQ_2_SEQ_LM"}
+    # Without a task, peft's wrapper hands every argument through, as an encoder needs it.
+    has_decoder = any(block.stack == "decoder" for block in layout.blocks)
+    common: dict[str, Any] = {"target_modules": names, "task_type": "SEQ_2_SEQ_LM" if has_decoder else None}
     match method:
         case Lora(r=r, alpha=alpha, dropout=dropout, rslora=rslora, dora=dora):
             return LoraConfig(r=r, lora_alpha=alpha, lora_dropout=dropout, use_rslora=rslora, use_dora=dora, **common)

@@ -48,10 +48,8 @@ def misfits(config: TrialConfig, layout: Layout) -> list[str]:
             return _targets_that_misfit(method, config.model, layout)
         case PrefixTuning() | PromptTuning() | PTuning():
             return _prompts_that_misfit(config, layout)
-        case Adapter(reduction=reduction):
-            if reduction > layout.d_model:
-                return [f"adapter reduction {reduction} is more than the model's width, {layout.d_model}"]
-            return []
+        case Adapter():
+            return _adapters_that_misfit(method, config.model, layout)
         case _:
             assert_never(method)
 
@@ -63,6 +61,15 @@ def _prompts_that_misfit(config: TrialConfig, layout: Layout) -> list[str]:
     if isinstance(config.peft, PrefixTuning) and isinstance(density, DensityLoss) and density.decoder_weight == 0:
         return ["prefix_tuning trains nothing before the encoder's gates, so a density loss on the encoder alone would do nothing"]
     return []
+
+
+def _adapters_that_misfit(method: Adapter, model: str, layout: Layout) -> list[str]:
+    told = []
+    if method.reduction > layout.d_model:
+        told.append(f"adapter reduction {method.reduction} is more than the model's width, {layout.d_model}")
+    if method.placement == "parallel" and any(block.mlp in {linear.name for linear in block.linears} for block in layout.blocks):
+        told.append(f"a parallel adapter sits beside a whole MLP, and {model} has no module that holds one")
+    return told
 
 
 def _targets_that_misfit(method: Targeted, model: str, layout: Layout) -> list[str]:

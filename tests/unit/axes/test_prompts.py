@@ -42,7 +42,7 @@ def test_a_vocabulary_prompt_starts_at_embeddings_of_tokens() -> None:
     model = tiny_t5()
     torch.manual_seed(0)
     wrapped = attach(model, layout_of(model), PromptTuning(virtual_tokens=5))
-    table = tiny_t5().get_input_embeddings().weight  # type: ignore[operator, union-attr]
+    table = tiny_t5().get_input_embeddings().weight  # type: ignore[operator]
     for row in embeddings(wrapped)[0]:
         assert any(torch.equal(row, known) for known in table)
 
@@ -103,7 +103,7 @@ def test_a_prefix_is_keys_and_values_of_the_decoders_self_attention_alone() -> N
     seen: dict[str, tuple[int, ...]] = {}
     for at in gates:
         name = f"{at.stack}.{at.index}"
-        at.gate.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: tuple(out.shape)}))  # type: ignore[misc]
+        at.gate.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: tuple(out.shape)}))
     wrapped: Any = attach(model, layout, PrefixTuning(virtual_tokens=3)).eval()
     with torch.no_grad(), meter.reading(Masks(inputs["attention_mask"], (inputs["labels"] != -100).long())):
         out = wrapped(**inputs, use_cache=False)

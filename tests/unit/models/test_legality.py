@@ -85,3 +85,10 @@ def test_int8_leaves_t5s_last_projection_unpacked() -> None:
     assert packed_linears(Nf4(), GATED) == packed_linears(Fp4(), GATED) == GATED.linears
     assert set(GATED.linears) - set(packed_linears(Int8(), GATED)) == {linear for linear in GATED.linears if linear.role == "down"}
     assert packed_linears(Int8(), replace(GATED, family="bert")) == GATED.linears
+
+
+def test_a_parallel_adapter_needs_a_module_around_the_mlp() -> None:
+    bare = replace(GATED, blocks=tuple(replace(block, mlp=block.linears[-1].name) for block in GATED.blocks))
+    (told,) = misfits(TrialConfig(peft=Adapter(placement="parallel")), bare)
+    assert "beside a whole MLP" in told
+    assert misfits(TrialConfig(peft=Adapter(placement="houlsby")), bare) == []

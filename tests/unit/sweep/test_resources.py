@@ -23,7 +23,6 @@ from deft_sweeps.config.axes import (
     PrefixTuning,
     PromptTuning,
     PTuning,
-    Quantization,
     Training,
     Vera,
     Wanda,
@@ -93,7 +92,7 @@ def test_weight_bytes_unquantized(dtype: str, size: int) -> None:
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
 @pytest.mark.parametrize(("quantization", "table"), [(Nf4(), 16), (Nf4(double=True), 16 + 256), (Fp4(), 16), (Int8(), 0)])
-def test_weight_bytes_are_those_of_a_quantized_model(quantization: Quantization, table: int, dtype: Dtype) -> None:
+def test_weight_bytes_are_those_of_a_quantized_model(quantization: Nf4 | Fp4 | Int8, table: int, dtype: Dtype) -> None:
     """bitsandbytes keeps a table of 16 values a 4-bit layer, one of 256 beside that for double quantization, and rounds up to blocks."""
     model = tiny_t5()
     shape = layout_of(model)

@@ -7,14 +7,30 @@ from typing import Any
 import pytest
 import torch
 
-from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, Magnitude, Nf4, NoDensityLoss, Training, Wanda
+from deft_sweeps.config.axes import (
+    AdaLora,
+    Adapter,
+    DensityLoss,
+    Int8,
+    Lora,
+    Magnitude,
+    Nf4,
+    NoDensityLoss,
+    Oft,
+    PrefixTuning,
+    PTuning,
+    Role,
+    Training,
+    Vera,
+    Wanda,
+)
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import TrialResult
 from deft_sweeps.trial.base import BaseKey
 from deft_sweeps.trial.run import Bench, Run, run_trial
 
-TARGETS = ("q", "v", "gate", "down")
+TARGETS: tuple[Role, ...] = ("q", "v", "gate", "down")
 DEFT = DensityLoss(weight=1.0, eps=1e-2)
 
 
@@ -77,8 +93,11 @@ def test_accumulated_micro_batches_add_up_to_the_whole_batch(bench: Bench, tiny_
         assert (x.task_loss, x.density_loss) == pytest.approx((y.task_loss, y.density_loss), rel=1e-2)
 
 
-def test_a_trial_taken_up_from_its_checkpoint_ends_as_if_nothing_had_happened(bench: Bench, tiny_config: TrialConfig) -> None:
-    config = short(tiny_config, density=DEFT, peft=Lora(r=4, targets=TARGETS, dropout=0.2))
+@pytest.mark.parametrize(
+    "peft", [Lora(r=4, targets=TARGETS, dropout=0.2), AdaLora(r=2, extra=2, targets=TARGETS, dropout=0.2, every=2), PTuning(hidden=8)]
+)
+def test_a_trial_taken_up_from_its_checkpoint_ends_as_if_nothing_had_happened(bench: Bench, tiny_config: TrialConfig, peft: Any) -> None:
+    config = short(tiny_config, density=DEFT, peft=peft)
     straight = bench(config, 0)
     straight.advance(6)
     cut = bench(config, 0)
@@ -98,9 +117,9 @@ def test_a_checkpoint_of_another_trial_is_refused(bench: Bench, tiny_config: Tri
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"quantization": Nf4()}, {"quantization": Nf4(double=True), "dtype": "bf16"}, {"pruning": Wanda(sparsity=0.5)}]
+    "changes", [{}, {"quantization": Nf4(double=True), "dtype": "bf16"}, {"quantization": Int8()}, {"pruning": Wanda(sparsity=0.5)}]
 )
-@pytest.mark.parametrize("peft", [Lora(r=4, targets=TARGETS), Adapter(reduction=4)])
+@pytest.mark.parametrize("peft", [Lora(r=4, targets=TARGETS), AdaLora(targets=TARGETS), Adapter(reduction=4), PrefixTuning()])
 def test_no_trial_writes_to_the_base(bench: Bench, tiny_config: TrialConfig, changes: Any, peft: Any) -> None:
     config = short(tiny_config, density=DEFT, peft=peft, **changes)
     base = bench.base(config, bench.data(config))
@@ -116,12 +135,36 @@ def test_no_trial_writes_to_the_base(bench: Bench, tiny_config: TrialConfig, cha
     assert not any(parameter.requires_grad for parameter in base.model.parameters())
 
 
-def test_trials_share_the_bases_tensors(bench: Bench, tiny_config: TrialConfig) -> None:
-    config = short(tiny_config, quantization=Nf4())
+@pytest.mark.parametrize("quantization", [Nf4(), Int8()])
+def test_trials_share_the_bases_tensors(bench: Bench, tiny_config: TrialConfig, quantization: Any) -> None:
+    def held(model: torch.nn.Module) -> set[int]:
+        states = [getattr(module, "state", None) for module in model.modules()]
+        scales = [state.SCB for state in states if state is not None and not isinstance(state, dict)]
+        return {tensor.data_ptr() for tensor in (*model.parameters(), *scales)}
+
+    config = short(tiny_config, quantization=quantization)
     base = bench.base(config, bench.data(config))
-    held = {parameter.data_ptr() for parameter in base.model.parameters()}
-    model, _ = base.fork()
-    assert {parameter.data_ptr() for parameter in model.parameters()} == held
+    assert held(base.fork()[0]) == held(base.model)
+    run_trial(bench, config, 0)
+    assert held(base.fork()[0]) == held(base.model)
+
+
+@pytest.mark.parametrize(
+    "peft", [Lora(r=4, targets=TARGETS, dora=True), Vera(r=8, targets=TARGETS), Oft(block=8, targets=TARGETS), PTuning()]
+)
+def test_a_method_and_its_seed_give_the_same_trial_again(bench: Bench, tiny_config: TrialConfig, peft: Any) -> None:
+    """What a method draws and does not train is not saved: it comes again from the seed."""
+    config = short(tiny_config, peft=peft, training=Training(steps=2, batch_size=6, learning_rate=1e-2))
+    run = bench(config, 3)
+    run.advance(2)
+    assert isinstance(run, Run)
+    torch.rand(100)
+    again = bench(config, 3)
+    assert isinstance(again, Run)
+    again.built.load(run.weights())
+    assert same(trained(run), trained(again))
+    points = [bench.evaluator(r.built, r.data, "validation").point(0.0) for r in (run, again)]
+    assert points[0] == points[1]
 
 
 def test_only_calibrated_pruning_depends_on_the_task(bench: Bench, tiny_config: TrialConfig) -> None:
