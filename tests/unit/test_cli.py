@@ -67,6 +67,7 @@ class TestHelp:
             "from deft_sweeps.cli.app import app; app(['--help'], standalone_mode=False)",
             f"from deft_sweeps.cli.app import app; app(['validate', {str(QUICKSTART)!r}], standalone_mode=False)",
             f"from deft_sweeps.cli.app import app; app(['plan', {str(QUICKSTART)!r}], standalone_mode=False)",
+            "from deft_sweeps.cli.app import app; app(['plan', '--combinations'], standalone_mode=False)",
         ],
     )
     def test_loads_nothing_heavy(self, statement: str) -> None:
@@ -155,6 +156,18 @@ class TestPlan:
         assert (len(told["combinations"]), told["n_trials"], len(told["first"])) == (32, 12, 3)
         assert told["combinations"][0]["projected"]["memory_bytes"] > 0
         assert told["projected"]["time_sec"] > 0
+
+    def test_combinations_of_all_members_and_of_a_file(self, tmp_path: Path) -> None:
+        told = call("plan", "--combinations").stdout
+        assert re.search(r"^lora dora +yes .* no$", told, re.MULTILINE)
+        assert "DoRA needs the length of each weight row" in told
+        file = tmp_path / "x.yaml"
+        file.write_text(GOOD.replace("space: {", "space: {peft: [{oft: {block: 48}}, lora], "))
+        of_file = json.loads(call("plan", file, "--combinations", "--json").stdout)
+        assert of_file["axes"]["peft"] == ["oft", "lora"]
+        assert (of_file["n_legal"], of_file["n_combinations"]) == (2, 4)
+        assert of_file["table"][0] == {"peft": "oft", "quantization": "none", "legal": "no"}
+        assert "oft block 48 does not divide" in of_file["refused"][0]["why"]
 
 
 class TestInit:
