@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import T5Config, T5ForConditionalGeneration
+from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, T5Config, T5ForConditionalGeneration
 
 from deft_sweeps.models.checkpoints import load_tokenizer
 from deft_sweeps.models.families import Layout, layout
@@ -28,6 +28,35 @@ def tiny_t5(gated: bool = True, vocab_size: int = 96, seed: int = 0, n_encoder: 
             if parameter.dim() == 2:
                 parameter.copy_(torch.randn_like(parameter) * 0.3)
     return model
+
+
+ENCODER_SHAPE: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 64,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+}
+
+
+def tiny_encoder(family: str = "bert", hidden_act: str = "gelu", vocab_size: int = 96, seed: int = 0) -> nn.Module:
+    """A BERT, or a RoBERTa without its pooler, in float32 and evaluation mode."""
+    torch.manual_seed(seed)
+    settings = {**ENCODER_SHAPE, "vocab_size": vocab_size, "hidden_act": hidden_act}
+    model: nn.Module
+    if family == "bert":
+        model = BertModel(BertConfig(**settings))
+    else:
+        model = RobertaModel(RobertaConfig(**settings, type_vocab_size=1), add_pooling_layer=False)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 2:
+                parameter.copy_(torch.randn_like(parameter) * 0.3)
+            else:
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+    return model.eval()
 
 
 def layout_of(model: Any) -> Layout:
