@@ -74,6 +74,7 @@ class Layout:
         blocks: of the encoder, then of the decoder, which BERT and RoBERTa have none of.
         embedding_parameters: of the token embedding, and of the output projection where that is a matrix of its own.
         other_parameters: of norms, biases, positions and the pooler.
+        pooler: path of the pretrained projection that a head reads the first token through; None where a head brings its own.
     """
 
     family: str
@@ -85,6 +86,7 @@ class Layout:
     blocks: tuple[Block, ...]
     embedding_parameters: int
     other_parameters: int
+    pooler: str | None = None
 
     @property
     def has_decoder(self) -> bool:
@@ -213,4 +215,5 @@ def _bert(config: Mapping[str, Any], family: str) -> Layout:
         blocks=blocks,
         embedding_parameters=vocab_size * d_model,
         other_parameters=biases + norms + positions + pooler,
+        pooler="pooler.dense" if family == "bert" else None,
     )
