@@ -22,18 +22,21 @@ class Score:
 
     Attributes:
         metric: its name, `accuracy` say.
-        value: in [0, 1], higher is better.
+        value: in the metric's own range, [0, 1], or [-1, 1] for a correlation; higher is better.
         n_examples: it was taken over.
         standard_error: of `value`.
+        also: the task's other official metrics by name: F1 beside exact match, Spearman's correlation beside Pearson's.
     """
 
     metric: str
     value: float
     n_examples: int
     standard_error: float
+    also: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check(math.isfinite(self.value) and math.isfinite(self.standard_error), "a finite score", self.value)
+        check(all(map(math.isfinite, self.also.values())), "finite metrics beside the score", self.also)
         check(self.n_examples >= 1, "n_examples >= 1", self.n_examples)
 
 

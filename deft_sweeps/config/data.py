@@ -5,6 +5,12 @@ from typing import Literal
 
 from deft_sweeps.config.axes import check
 
+TaskKind = Literal["classification", "regression", "span", "text"]
+"""What the metric compares: a class, a number, an answer found in a context, or free text."""
+
+Form = Literal["text-to-text", "head"]
+"""How a model answers: T5 writes text; BERT and RoBERTa have a head."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Splits:

@@ -1,13 +1,14 @@
 """A task's three tokenised splits, made once and memory-mapped from the user's cache folder afterwards."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from deft_sweeps.cache import build_once, cache_folder, sha256_file
-from deft_sweeps.config.data import FileTask, Task
+from deft_sweeps.config.data import FileTask, Form, Task, TaskKind
 from deft_sweeps.config.trial import canonical
 from deft_sweeps.errors import DataError
 from deft_sweeps.models.checkpoints import load_tokenizer, revision
@@ -27,22 +28,42 @@ _FORMAT = 1
 class TaskData:
     """Tokenised splits.
 
+    Columns: `input_ids`, the end token included, and `example`, the index into the split's references. Text-to-text also `target_ids`,
+    what is teacher-forced, the end token included. Classification and regression also `label`, a class index or a number. Of the form
+    `head` also `token_type_ids`, where the family uses them; a span task then has `start` and `end`, the answer's first and last token
+    in the window (0 and 0 where it is not in it), and on validation and test `begins` and `ends`, where in the context each token's
+    text is (-1 for a token that is not the context's).
+
     Attributes:
-        train, validation, test: `datasets.Dataset`s with the columns input_ids (a list of int, the end token included) and label (index
-            into `classes`).
-        classes: their names, which are the target texts.
-        class_ids: token ids of each class's target text, the end token included.
-        metric: name of the task's metric.
+        kind: what the metric compares.
+        form: how the model answers.
+        train, validation, test: `datasets.Dataset`s; of the form `head`, a span task has a row for each window.
+        references: of each split by the index `example`: class index, number, or the texts that are right (none: no answer).
+        contexts: of a span task, by split and the index `example`; empty otherwise.
+        classes: of a classification task, their names, which are the target texts.
+        class_ids: text-to-text, token ids of each class's target text, the end token included.
+        metrics: names of the task's official metrics, the first the objective `score`.
+        may_be_none: a span task's questions may have no answer.
         fingerprint: hex digest of the examples, the splits and the tokenizer.
     """
 
+    kind: TaskKind
+    form: Form
     train: Any
     validation: Any
     test: Any
-    classes: tuple[str, ...]
-    class_ids: tuple[tuple[int, ...], ...]
-    metric: str
+    references: Mapping[str, Sequence[Any]]
+    contexts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    class_ids: tuple[tuple[int, ...], ...] = ()
+    metrics: tuple[str, ...]
+    may_be_none: bool = False
     fingerprint: str
+
+    @property
+    def metric(self) -> str:
+        """The first of `metrics`, which trials are compared by."""
+        return self.metrics[0]
 
 
 def load_task(task: Task, model: str) -> TaskData:
@@ -59,9 +80,12 @@ def load_task(task: Task, model: str) -> TaskData:
     classes = json.loads((folder / "classes.json").read_text(encoding="utf-8"))
     return TaskData(
         **{split: load_from_disk(str(folder / split)) for split in ("train", "validation", "test")},
+        kind="classification",
+        form="text-to-text",
+        references={split: load_from_disk(str(folder / split))["label"] for split in ("train", "validation", "test")},
         classes=tuple(classes["names"]),
         class_ids=tuple(tuple(ids) for ids in classes["ids"]),
-        metric="accuracy",
+        metrics=("accuracy",),
         fingerprint=fingerprint,
     )
 
