@@ -75,8 +75,10 @@ class Point:
 
     Attributes:
         threshold: of |O|; 0 zeroes nothing.
-        loss: mean negative log-likelihood of the label tokens, in nats.
+        loss: what training minimises without the density loss: mean negative log-likelihood of the label tokens, in nats; of a head, of
+            the classes, or of a span's two ends, or the mean squared error of a number.
         density: teacher-forced on the real labels, padding and virtual tokens left out, gate in float32.
+        written_density: the same while the model writes its own answers; None where it writes none.
         example_scores: per held-out example in the split's order, for paired comparison; empty where there are none.
     """
 
@@ -84,6 +86,7 @@ class Point:
     score: Score
     loss: float
     density: DensityReading
+    written_density: DensityReading | None = None
     example_scores: tuple[float, ...] = ()
 
 

@@ -93,6 +93,11 @@ class Layout:
         """Whether it writes its answer; what has none answers through a head."""
         return any(block.stack == "decoder" for block in self.blocks)
 
+    def head_parameters(self, n_outputs: int) -> int:
+        """Of a head that reads classes or a number off the first token; 0 where a decoder writes the answer."""
+        own = self.d_model * (self.d_model + 1) if self.pooler is None else 0
+        return 0 if self.has_decoder else own + n_outputs * (self.d_model + 1)
+
     @property
     def linears(self) -> tuple[Linear, ...]:
         """Those of every block; neither embeddings nor the output projection are among them."""

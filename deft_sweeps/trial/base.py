@@ -114,7 +114,12 @@ def build_base(config: TrialConfig, data: TaskData, device: torch.device) -> Fro
 
 def model_inputs(batch: Batch, device: torch.device) -> tuple[dict[str, Any], Masks]:
     """The arguments of a teacher-forced forward pass, and which positions are real in each stack."""
-    inputs = {"input_ids": batch.input_ids.to(device), "attention_mask": batch.attention_mask.to(device), "labels": batch.labels.to(device)}
+    inputs: dict[str, Any] = {"input_ids": batch.input_ids.to(device), "attention_mask": batch.attention_mask.to(device)}
+    if batch.token_type_ids is not None:
+        inputs["token_type_ids"] = batch.token_type_ids.to(device)
+    if batch.labels is None:
+        return inputs, Masks(inputs["attention_mask"], None)
+    inputs["labels"] = batch.labels.to(device)
     return {**inputs, "use_cache": False}, Masks(inputs["attention_mask"], (inputs["labels"] != -100).long())
 
 

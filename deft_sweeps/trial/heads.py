@@ -44,12 +44,17 @@ class HeadSpec:
             case "classification":
                 return HeadSpec(data.kind, len(data.classes))
             case "regression":
-                targets = data.references["train"]
-                return HeadSpec(data.kind, 1, sum(targets) / len(targets))
+                return HeadSpec(data.kind, 1, mean_target(data))
             case "span":
                 return HeadSpec(data.kind, 2)
             case "text":
                 raise ConfigError([Problem("model", "a model without a decoder cannot write free text; take a T5 or Flan-T5")])
+
+
+def mean_target(data: TaskData) -> float:
+    """Mean number of a regression task's training examples."""
+    targets = data.references["train"]
+    return float(sum(targets) / len(targets))
 
 
 @dataclass(frozen=True, slots=True)

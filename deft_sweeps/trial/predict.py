@@ -69,6 +69,7 @@ class Answers:
         split: `validation` or `test`, whose contexts and references count.
         tokenizer: the model's.
         max_new_tokens: of a text that the model writes.
+        middle: what a regression's text stands for that is no number: the mean of the training targets.
     """
 
     model: nn.Module
@@ -76,6 +77,7 @@ class Answers:
     split: str
     tokenizer: Any
     max_new_tokens: int
+    middle: float = 0.0
 
     @property
     def writes(self) -> bool:
@@ -98,9 +100,7 @@ class Answers:
                 scores = class_scores(logits, ids) if first_tokens_tell(ids) else whole_label_scores(self.model, inputs, ids)
                 return [int(i) for i in scores.argmax(-1).tolist()]
             case ("text-to-text", "regression"):
-                targets = self.data.references["train"]
-                middle = sum(targets) / len(targets)
-                return [as_number(text, middle) for text in self._write(inputs, meter)]
+                return [as_number(text, self.middle) for text in self._write(inputs, meter)]
             case ("text-to-text", "span" | "text"):
                 return self._write(inputs, meter)
             case ("head", "classification"):
