@@ -52,6 +52,17 @@ class Evaluator:
         meter = DensityMeter(self.gates, native=True)
         return self._measure(0.0, meter), meter.native_result()
 
+    @torch.no_grad()
+    def density(self, threshold: float) -> float:
+        """The activation density alone, without asking for a single answer."""
+        meter = DensityMeter(self.gates)
+        with thresholded(self.gates, threshold), evaluating(self.model):
+            for batch in self.batches:
+                inputs, masks = model_inputs(batch, self.device)
+                with meter.reading(masks):
+                    self.model(**inputs)
+        return meter.result().overall
+
     def _measure(self, threshold: float, meter: DensityMeter) -> Point:
         answers: list[Any] = []
         total, n_predicted, n_rows = 0.0, 0, 0

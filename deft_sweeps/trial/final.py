@@ -68,11 +68,11 @@ def threshold_for(evaluator: Evaluator, density: float) -> float:
         density: in (0, 1); one that no threshold up to 64 reaches gives the nearest end.
     """
     low, high = 0.0, 1.0
-    while evaluator.point(high).density.overall > density and high < 64:
+    while evaluator.density(high) > density and high < 64:
         low, high = high, high * 2
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        got = evaluator.point(middle).density.overall
+        got = evaluator.density(middle)
         if abs(got - density) <= _CLOSE * density:
             return middle
         low, high = (middle, high) if got > density else (low, middle)

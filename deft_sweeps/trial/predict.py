@@ -6,6 +6,7 @@ from typing import Any, assert_never
 
 import torch
 from torch import Tensor, nn
+from transformers import DynamicCache, EncoderDecoderCache
 
 from deft_sweeps.axes.written_density import WrittenDensity
 from deft_sweeps.tasks.batches import Batch
@@ -142,6 +143,8 @@ class Answers:
                 num_beams=1,
                 eos_token_id=end_id,
                 use_cache=True,
+                # The one that transformers would make is as deep as the encoder, which the decoder may be deeper than.
+                past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
             )
         # The first token is the one that decoding starts from.
         written = out[:, 1:]
