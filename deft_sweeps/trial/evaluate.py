@@ -79,7 +79,7 @@ class Evaluator:
                 answers += self.answers.of_batch(places, batch, inputs, logits, writing)
         data = self.answers.data
         predictions = self.answers.by_example(self.order, answers)
-        scored = score_all(data.metrics, predictions, data.references[self.answers.split])
+        scored = score_all(data.metrics, predictions, list(data.references[self.answers.split]))
         return Point(
             threshold=threshold,
             score=scored.score,

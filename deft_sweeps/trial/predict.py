@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -110,10 +110,8 @@ class Answers:
                 return [float(value) for value in logits[:, 0].tolist()]
             case ("head", "span"):
                 return self._windows(places, batch, logits)
-            case ("head", "text"):
-                raise ValueError("a head cannot write text")
-            case unknown:
-                assert_never(unknown)
+            case unanswered:
+                raise ValueError(f"no model answers like this: {unanswered}")
 
     def by_example(self, places: Sequence[int], answers: Sequence[Any]) -> list[Any]:
         """One prediction an example, in the split's order, from the answers of all rows.

@@ -1,7 +1,6 @@
 """Tasks of every kind, by a head and by text: training's loss and evaluation's answers against loops over single examples."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -90,7 +89,8 @@ def test_a_heads_score_and_loss_equal_a_loop_over_single_rows(kind: str, encoder
     bench = GivenBench(head_task(kind, config.model))
     data, built = bench.given, built_on(bench, config)
     point = bench.evaluator(built, data, "validation").point(0.0)
-    total, answers = 0.0, []
+    total = 0.0
+    answers: list[Any] = []
     for row, _, logits in one_by_one(built, bench):
         match kind:
             case "classification":
