@@ -146,6 +146,8 @@ def test_the_result_says_everything(bench: Bench, tiny_config: TrialConfig) -> N
     cost = result.cost
     assert cost is not None
     assert cost.weight_sparsity == pytest.approx(0.5, abs=0.01)
+    assert len(result.layer_sparsity) == 2 * 7 + 3 * 11
+    assert all(share == pytest.approx(0.5, abs=0.01) for share in result.layer_sparsity.values())
     assert cost.total_parameters > cost.trainable_parameters > 0
     assert cost.latency_sec > 0
     assert result.exact_density is not None
