@@ -165,6 +165,7 @@ class TrialResult:
         points: one a threshold, rising; empty unless `status` is complete.
         exact_density: share of entries that are not exactly zero with the gate in the base's own dtype: the paper's count, shown as
             paper-compatible only; None where it was not taken.
+        layer_sparsity: share of zeros of each layer that was pruned, by its name; empty where none was.
         error: why it failed; empty otherwise.
         started_at, finished_at: seconds since the epoch.
     """
@@ -174,6 +175,7 @@ class TrialResult:
     status: Status
     points: tuple[Point, ...] = ()
     exact_density: DensityReading | None = None
+    layer_sparsity: dict[str, float] = field(default_factory=dict)
     cost: Cost | None = None
     provenance: Provenance | None = None
     error: str = ""

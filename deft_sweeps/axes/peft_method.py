@@ -6,6 +6,7 @@ from typing import assert_never
 import torch
 from torch import Tensor, nn
 
+from deft_sweeps.axes.masked_lora import mask_updates_
 from deft_sweeps.config.axes import Adapter, Lora, Peft
 from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.models.families import Layout
@@ -71,4 +72,6 @@ def _attach_lora(model: nn.Module, layout: Layout, method: Lora) -> nn.Module:
     task = "SEQ_2_SEQ_LM" if layout.has_decoder else None
     settings = LoraConfig(r=method.r, lora_alpha=method.alpha, lora_dropout=method.dropout, target_modules=names, task_type=task)
     wrapped: nn.Module = get_peft_model(model, settings)
+    if method.masked:
+        mask_updates_(wrapped)
     return wrapped

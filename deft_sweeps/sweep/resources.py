@@ -8,7 +8,7 @@ import math
 import os
 from dataclasses import dataclass
 
-from deft_sweeps.config.axes import Adapter, Lora, Nf4, Wanda
+from deft_sweeps.config.axes import Adapter, Lora, Nf4, SparseGpt, Wanda
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.families import Layout
 from deft_sweeps.spec.schema import SweepSpec
@@ -125,7 +125,7 @@ def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_
     train_flops = config.training.steps * per_step
     forward = _flops(layout, config.task.max_input_tokens, n_trained, backward=False)
     evaluate_flops = n_validation * len(evaluation.thresholds) * forward
-    calibrate_flops = config.pruning.n_calibration * forward if isinstance(config.pruning, Wanda) else 0.0
+    calibrate_flops = config.pruning.n_calibration * forward if isinstance(config.pruning, (Wanda, SparseGpt)) else 0.0
     slowdown = NF4_SLOWDOWN if isinstance(config.quantization, Nf4) else 1.0
     weights = weight_bytes(config, layout)
     return Estimate(

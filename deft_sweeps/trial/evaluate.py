@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from deft_sweeps.axes.activation import Gates, thresholded
+from deft_sweeps.axes.decoding import GenerationMeter
 from deft_sweeps.axes.density import DensityMeter
-from deft_sweeps.axes.written_density import WrittenDensity
 from deft_sweeps.config.axes import check
 from deft_sweeps.result import DensityReading, Point
 from deft_sweeps.tasks.batches import Batch
@@ -66,7 +66,7 @@ class Evaluator:
     def _measure(self, threshold: float, meter: DensityMeter) -> Point:
         answers: list[Any] = []
         total, n_predicted, n_rows = 0.0, 0, 0
-        writing = WrittenDensity(self.gates)
+        writing = GenerationMeter(self.gates)
         with thresholded(self.gates, threshold), evaluating(self.model):
             for batch in self.batches:
                 inputs, masks = model_inputs(batch, self.device)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache, EncoderDecoderCache
 
-from deft_sweeps.axes.written_density import WrittenDensity
+from deft_sweeps.axes.decoding import GenerationMeter, generated_lengths
 from deft_sweeps.tasks.batches import Batch
 from deft_sweeps.tasks.load import TaskData
 from deft_sweeps.tasks.spans import Window, best_answers
@@ -56,12 +56,6 @@ def as_number(text: str, otherwise: float) -> float:
     return value if value - value == 0 else otherwise
 
 
-def until_end(written: Tensor, end_id: int) -> Tensor:
-    """1 up to and with the first end token of each row, 0 after it; (batch, steps) to int64 of that shape."""
-    ended = (written == end_id).long().cumsum(-1)
-    return ((ended == 0) | ((ended == 1) & (written == end_id))).long()
-
-
 @dataclass(frozen=True, slots=True)
 class Answers:
     """Reads a model's answers to one split.
@@ -85,7 +79,7 @@ class Answers:
         """Whether answers are generated token by token; classes are told apart by the likelihood of their texts instead."""
         return self.data.form == "text-to-text" and self.data.kind != "classification"
 
-    def of_batch(self, places: Sequence[int], batch: Batch, inputs: dict[str, Any], logits: Tensor, meter: WrittenDensity) -> list[Any]:
+    def of_batch(self, places: Sequence[int], batch: Batch, inputs: dict[str, Any], logits: Tensor, meter: GenerationMeter) -> list[Any]:
         """One answer a row: a class index, a number, a text, or what a window says of where the answer is.
 
         Args:
@@ -128,11 +122,11 @@ class Answers:
             in_order[place] = answer
         return in_order
 
-    def _write(self, inputs: dict[str, Any], meter: WrittenDensity) -> list[str]:
+    def _write(self, inputs: dict[str, Any], meter: GenerationMeter) -> list[str]:
         """Greedy decoding."""
         model: Any = self.model
         end_id = int(self.tokenizer.eos_token_id)
-        with meter.reading():
+        with meter.reading(inputs["attention_mask"]):
             out = model.generate(
                 input_ids=inputs["input_ids"],
                 attention_mask=inputs["attention_mask"],
@@ -144,10 +138,9 @@ class Answers:
                 # The one that transformers would make is as deep as the encoder, which the decoder may be deeper than.
                 past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
             )
+        meter.close(generated_lengths(out, [end_id]))
         # The first token is the one that decoding starts from.
-        written = out[:, 1:]
-        meter.count(inputs["attention_mask"], until_end(written, end_id))
-        return [text.strip() for text in self.tokenizer.batch_decode(written, skip_special_tokens=True)]
+        return [text.strip() for text in self.tokenizer.batch_decode(out[:, 1:], skip_special_tokens=True)]
 
     def _windows(self, places: Sequence[int], batch: Batch, logits: Tensor) -> list[Window]:
         if batch.example is None:

@@ -225,6 +225,7 @@ class Run:
             status="complete",
             points=points,
             exact_density=exact,
+            layer_sparsity={name: round(share, 5) for name, share in self.built.base.sparsity.items()},
             cost=self.bench.cost(self.built, self.data, self.memory, self.build_time_sec, self.train_time_sec, evaluate_sec),
             provenance=provenance(self.bench.device, self.data.fingerprint, self.built.base.revision),
             started_at=self.started_at,

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deft_sweeps.axes.density import DensityProbe, Reading, combine
+from deft_sweeps.axes.density import DensityProbe, Reading, combine, scheduled
 from deft_sweeps.config.axes import Density, DensityLoss, Training
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import StepMetrics
@@ -107,9 +107,10 @@ class Learner:
         n_predicted = sum(n_targets(batch) for batch in micro_batches)
         n_examples = sum(batch.input_ids.shape[0] for batch in micro_batches)
         task_loss = density_loss = 0.0
+        scheme = scheduled(self.density, number, self.training.steps) if isinstance(self.density, DensityLoss) else None
         for batch in micro_batches:
-            task, density = self._losses(batch, n_predicted, n_examples)
-            loss = task if density is None else task + self._weight * density
+            task, density = self._losses(batch, n_predicted, n_examples, scheme)
+            loss = task if density is None or scheme is None else task + scheme.weight * density
             loss.backward()  # type: ignore[no-untyped-call]
             task_loss += task.item()
             density_loss += 0.0 if density is None else density.item()
@@ -121,17 +122,13 @@ class Learner:
         self.optimizer.step()
         return StepMetrics(step=number + 1, task_loss=task_loss, density_loss=density_loss, grad_norm=norm, learning_rate=rate)
 
-    @property
-    def _weight(self) -> float:
-        return self.density.weight if isinstance(self.density, DensityLoss) else 0.0
-
-    def _losses(self, batch: Batch, n_predicted: int, n_examples: int) -> tuple[Tensor, Tensor | None]:
+    def _losses(self, batch: Batch, n_predicted: int, n_examples: int, scheme: DensityLoss | None) -> tuple[Tensor, Tensor | None]:
         """This micro-batch's share of the whole batch's mean task loss over its targets and sample-mean density loss."""
         inputs, masks = model_inputs(batch, self.device)
         reading: Reading | None
-        with self.probe.reading(masks) if self.probe is not None else nullcontext() as reading:
+        with self.probe.reading(masks, scheme) if self.probe is not None else nullcontext() as reading:
             logits = self.model(**inputs).logits
         task = loss_sum(logits, batch) / n_predicted
-        if reading is None or not isinstance(self.density, DensityLoss):
+        if reading is None or scheme is None:
             return task, None
-        return task, combine(reading.encoder, reading.decoder, self.density) * (batch.input_ids.shape[0] / n_examples)
+        return task, combine(reading.encoder, reading.decoder, scheme) * (batch.input_ids.shape[0] / n_examples)

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from deft_sweeps.config.axes import Adapter, Lora
+from deft_sweeps.config.axes import Adapter, Lora, Magnitude, SparseGpt, Wanda
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
@@ -28,3 +28,13 @@ def test_an_ungated_mlp_has_no_up() -> None:
 def test_too_wide(peft: Lora | Adapter, words: str) -> None:
     (told,) = misfits(replace(TrialConfig(), peft=peft), GATED)
     assert words in told
+
+
+def test_a_pattern_must_divide_every_number_of_inputs() -> None:
+    shape = layout({"model_type": "t5", "d_model": 12, "d_ff": 18, "d_kv": 6, "num_heads": 3, "num_layers": 1, "vocab_size": 32})
+    assert misfits(TrialConfig(pruning=Wanda(pattern="2:4")), GATED) == []
+    assert misfits(TrialConfig(pruning=Magnitude()), shape) == []
+    (told,) = misfits(TrialConfig(pruning=Wanda(pattern="2:4")), shape)
+    assert told.endswith("groups of 4 needs layers whose number of inputs it divides, but o has 18, down has 18")
+    (told,) = misfits(TrialConfig(pruning=SparseGpt(pattern="4:8")), shape)
+    assert "q has 12" in told

@@ -17,7 +17,7 @@ from deft_sweeps.tasks.spans import Window, best_answers
 from deft_sweeps.trial.build import Built, build
 from deft_sweeps.trial.final import threshold_for
 from deft_sweeps.trial.heads import HeadSpec
-from deft_sweeps.trial.predict import as_number, until_end
+from deft_sweeps.trial.predict import as_number
 from deft_sweeps.trial.run import Run, run_trial
 from deft_sweeps.trial.train import loss_sum, n_targets
 from tests.unit.trial.made_tasks import GivenBench, encoder_config, head_task, t5_config, text_task
@@ -223,11 +223,6 @@ def test_calibrating_a_threshold_writes_nothing(t5: TrialConfig, monkeypatch: py
 
 def test_words_that_are_no_number_stand_for_the_middle() -> None:
     assert [as_number(text, 2.5) for text in ("3.8", " 1 ", "very good", "", "nan", "inf", "-2")] == [3.8, 1.0, 2.5, 2.5, 2.5, 2.5, -2.0]
-
-
-def test_steps_count_up_to_and_with_the_end_token() -> None:
-    written = torch.tensor([[5, 1, 0, 0], [5, 6, 7, 8], [1, 1, 0, 0], [5, 6, 7, 1]])
-    assert until_end(written, 1).tolist() == [[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0], [1, 1, 1, 1]]
 
 
 def test_a_batch_without_a_target_has_no_loss() -> None:
