@@ -202,6 +202,7 @@ class TrialResult:
             "activation_density": density.overall,
             "encoder_density": density.encoder,
             "decoder_density": density.decoder,
+            "written_density": math.nan if point.written_density is None else point.written_density.overall,
             "loss": point.loss,
         }
         if self.cost is not None:
