@@ -1,4 +1,4 @@
-"""Every member of every axis on encoders with a head: what is legal attaches as the identity, learns and is measured, on BERT and RoBERTa."""
+"""Every member of every axis on encoders with a head: what is legal attaches as the identity, learns and is measured."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +55,7 @@ def test_a_member_on_an_encoder(name: str, axis: str, member: Any, bench: Bench,
     base = bench.base(config, data)
     refused = misfits(config, base.layout)
     if refused:
-        assert all("no decoder" in reason for reason in refused)
+        assert all(name in reason or "decoder" in reason for reason in refused)
         return
     run = bench(config, 0)
     assert isinstance(run, Run)
@@ -79,4 +79,4 @@ def test_a_member_on_an_encoder(name: str, axis: str, member: Any, bench: Bench,
     assert result.points[0].density.decoder_blocks == ()
     assert result.cost is not None
     assert (result.cost.weight_sparsity > 0.4) == (not isinstance(config.pruning, NoPruning))
-    assert layout(untouched.config.to_dict()) == base.layout  # type: ignore[union-attr,operator,arg-type]
+    assert layout(untouched.config.to_dict()) == base.layout  # type: ignore[union-attr,operator]
