@@ -160,9 +160,9 @@ class FileTask:
     splits: Splits = Splits()
 
     def __post_init__(self) -> None:
-        check((self.path is None) != (self.hub is None), "either path or hub", f"path {self.path}, hub {self.hub}")
+        check((self.path is None) != (self.hub is None), "either path or hub", "neither" if self.path is None else "both")
         of_files = (self.validation_path, self.test_path)
-        check(self.hub is None or of_files == (None, None), "hub_validation and hub_test beside hub", f"files {of_files}")
+        check(self.hub is None or of_files == (None, None), "hub_validation and hub_test beside hub, no files", of_files)
         of_hub = (self.hub_config, self.hub_validation, self.hub_test)
         check(self.path is None or of_hub == (None, None, None), "no settings of the hub beside path", of_hub)
         check("{text}" in self.template, "a template that contains {text}", self.template)

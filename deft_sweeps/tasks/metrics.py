@@ -33,7 +33,10 @@ class Scored:
     example_scores: tuple[float, ...]
 
 
-def score_all(metrics: Sequence[str], predictions: Sequence[Any], references: Sequence[Any]) -> Scored:
+Values = Sequence[Any] | NDArray[Any]
+
+
+def score_all(metrics: Sequence[str], predictions: Values, references: Values) -> Scored:
     """The first metric, with the others beside it in `also`.
 
     Args:
@@ -41,6 +44,7 @@ def score_all(metrics: Sequence[str], predictions: Sequence[Any], references: Se
         predictions: one an example, of the kind that `score` asks for.
         references: the same.
     """
+    predictions, references = list(predictions), list(references)
     first, *others = (score(metric, predictions, references) for metric in metrics)
     told = first.score
     also = {other.score.metric: other.score.value for other in others}
@@ -48,7 +52,7 @@ def score_all(metrics: Sequence[str], predictions: Sequence[Any], references: Se
     return Scored(made, first.example_scores)
 
 
-def score(metric: str, predictions: Sequence[Any], references: Sequence[Any]) -> Scored:
+def score(metric: str, predictions: Values, references: Values) -> Scored:
     """One metric, higher is better.
 
     The standard error of a mean is that of its examples, sqrt(p (1 - p) / n) for shares; of any other metric it is the standard
@@ -66,6 +70,8 @@ def score(metric: str, predictions: Sequence[Any], references: Sequence[Any]) ->
     """
     if len(predictions) != len(references) or not len(predictions):
         raise ValueError(f"expected one prediction for each of one or more references, got {len(predictions)} for {len(references)}")
+    # A column of `datasets` reads the file anew for each index, and all of it at once as a list.
+    predictions, references = list(predictions), list(references)
     match metric:
         case "accuracy":
             return _mean(metric, [float(p == r) for p, r in zip(predictions, references, strict=True)])

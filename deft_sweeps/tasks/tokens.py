@@ -64,12 +64,6 @@ def encode_classes(tokenizer: Any, classes: tuple[str, ...]) -> tuple[tuple[int,
     return ids
 
 
-def as_number(text: str, otherwise: float = 0.0) -> float:
-    """The number that a model wrote; `otherwise` where it wrote none."""
-    found = re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)", text.strip())
-    return float(found.group()) if found else otherwise
-
-
 def number_text(value: float, step: float | None = None) -> str:
     """A number as a target text: rounded to a multiple of `step`, with one decimal; None keeps three digits."""
     return f"{value:.3g}" if step is None else f"{round(value / step) * step:.1f}"
