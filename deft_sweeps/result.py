@@ -75,8 +75,10 @@ class Point:
 
     Attributes:
         threshold: of |O|; 0 zeroes nothing.
-        loss: mean negative log-likelihood of the label tokens, in nats.
+        loss: what training minimises without the density loss: mean negative log-likelihood of the label tokens, in nats; of a head, of
+            the classes, or of a span's two ends, or the mean squared error of a number.
         density: teacher-forced on the real labels, padding and virtual tokens left out, gate in float32.
+        written_density: the same while the model writes its own answers; None where it writes none.
         example_scores: per held-out example in the split's order, for paired comparison; empty where there are none.
     """
 
@@ -84,6 +86,7 @@ class Point:
     score: Score
     loss: float
     density: DensityReading
+    written_density: DensityReading | None = None
     example_scores: tuple[float, ...] = ()
 
 
@@ -162,6 +165,7 @@ class TrialResult:
         points: one a threshold, rising; empty unless `status` is complete.
         exact_density: share of entries that are not exactly zero with the gate in the base's own dtype: the paper's count, shown as
             paper-compatible only; None where it was not taken.
+        layer_sparsity: share of zeros of each layer that was pruned, by its name; empty where none was.
         error: why it failed; empty otherwise.
         started_at, finished_at: seconds since the epoch.
     """
@@ -171,6 +175,7 @@ class TrialResult:
     status: Status
     points: tuple[Point, ...] = ()
     exact_density: DensityReading | None = None
+    layer_sparsity: dict[str, float] = field(default_factory=dict)
     cost: Cost | None = None
     provenance: Provenance | None = None
     error: str = ""
@@ -197,6 +202,7 @@ class TrialResult:
             "activation_density": density.overall,
             "encoder_density": density.encoder,
             "decoder_density": density.decoder,
+            "written_density": math.nan if point.written_density is None else point.written_density.overall,
             "loss": point.loss,
         }
         if self.cost is not None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from deft_sweeps.cli import show
 from deft_sweeps.cli.guard import refuse, say
-from deft_sweeps.config.data import task_name
+from deft_sweeps.config.data import task_kind, task_name
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import CheckpointError, ConfigError, Problem
 from deft_sweeps.models.checkpoints import check_model, read_config
 from deft_sweeps.models.families import layout
-from deft_sweeps.models.legality import misfits
+from deft_sweeps.models.legality import misfits, unmeasured
 from deft_sweeps.report.sheet import Row, Sheet
 from deft_sweeps.spec.domain import Domain, Value
 from deft_sweeps.spec.domain import show as words
@@ -65,6 +65,7 @@ def unusable(spec: SweepSpec, where: str) -> list[Problem]:
         shape = layout(read_config(config.model))
         form = form_of(shape.family)
         told += [what for combination in spec.combinations for what in misfits(combination.template, shape)]
+        told += unmeasured(spec.compared, shape, writes=task_kind(config.task) != "classification")
     return [Problem(where, what) for what in dict.fromkeys(told + check_task(config.task, form))]
 
 

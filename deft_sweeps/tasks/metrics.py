@@ -160,8 +160,10 @@ def _word_f1(predicted: list[str], gold: list[str]) -> float:
 
 
 def _mean(metric: str, values: list[float]) -> Scored:
-    error = float(np.std(values) / np.sqrt(len(values)))
-    return Scored(_score(metric, sum(values) / len(values), error, len(values)), tuple(values))
+    n, mean = len(values), sum(values) / len(values)
+    # Of shares the variance is known without another sum.
+    variance = mean * (1 - mean) if set(values) <= {0.0, 1.0} else float(np.var(values))
+    return Scored(_score(metric, mean, (variance / n) ** 0.5, n), tuple(values))
 
 
 def _of_counts(metric: str, of: Callable[[NDArray[Any]], float], predictions: Sequence[Any], references: Sequence[Any]) -> Scored:

@@ -10,6 +10,7 @@ from deft_sweeps.axes.activation import Gates
 from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.trial.base import FrozenBase
+from deft_sweeps.trial.heads import HeadSpec, with_head
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class Built:
     """A model with its PEFT method.
 
     Attributes:
-        trained: what trains, by name, in float32.
+        trained: what trains, by name, in float32; a head is among it.
     """
 
     base: FrozenBase
@@ -43,8 +44,14 @@ class Built:
                 parameter.copy_(given[name])
 
 
-def build(base: FrozenBase, config: TrialConfig, seed: int) -> Built:
+def build(base: FrozenBase, config: TrialConfig, seed: int, head: HeadSpec | None = None) -> Built:
     """Attach the configuration's PEFT method to a fork of the base, with initial values drawn from `seed`.
+
+    Args:
+        base: to build on.
+        config: of the trial.
+        seed: of the trial.
+        head: that the model answers the task through; None where it writes its answer.
 
     Raises:
         ConfigError: the method does not fit this family.
@@ -52,4 +59,6 @@ def build(base: FrozenBase, config: TrialConfig, seed: int) -> Built:
     torch.manual_seed(seed)
     model, gates = base.fork()
     wrapped = attach(model, base.layout, config.peft)
+    if head is not None:
+        wrapped = with_head(model, wrapped, base.layout, head)
     return Built(base, wrapped, gates, trained_parameters(wrapped))
