@@ -41,22 +41,48 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SkippedBlocks:
+    """MLP blocks that were removed, by their place in the encoder and in the decoder, rising from 0."""
+
+    encoder: tuple[int, ...] = ()
+    decoder: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.encoder) + len(self.decoder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockGates:
+    """Trained scalar on each MLP block's output, in [0, 1], in the order of the blocks; 0 for a block that was removed."""
+
+    encoder: tuple[float, ...]
+    decoder: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DensityReading:
     """Shares of gate entries that count as non-zero, each in [0, 1]; lower is sparser.
 
     Attributes:
         encoder_blocks: per MLP block of the encoder, in order (all blocks, where there is but one stack).
         decoder_blocks: per MLP block of the decoder; empty where there is none.
+        skipped: blocks that were removed; each stands at 0 above, and counts as 0 in every mean but `kept`.
     """
 
     encoder_blocks: tuple[float, ...]
     decoder_blocks: tuple[float, ...]
+    skipped: SkippedBlocks = SkippedBlocks()
 
     @property
     def overall(self) -> float:
         """Unweighted mean over the MLP blocks of both stacks."""
         blocks = self.encoder_blocks + self.decoder_blocks
         return sum(blocks) / len(blocks)
+
+    @property
+    def kept(self) -> float:
+        """Mean over the blocks of both stacks that were not removed."""
+        return sum(self.encoder_blocks + self.decoder_blocks) / (len(self.encoder_blocks + self.decoder_blocks) - len(self.skipped))
 
     @property
     def encoder(self) -> float:
@@ -166,6 +192,8 @@ class TrialResult:
         exact_density: share of entries that are not exactly zero with the gate in the base's own dtype: the paper's count, shown as
             paper-compatible only; None where it was not taken.
         layer_sparsity: share of zeros of each layer that was pruned, by its name; empty where none was.
+        skipped: MLP blocks that ADA-DEFT removed.
+        block_gates: its trained scalars; None without it.
         error: why it failed; empty otherwise.
         started_at, finished_at: seconds since the epoch.
     """
@@ -177,6 +205,8 @@ class TrialResult:
     exact_density: DensityReading | None = None
     layer_sparsity: dict[str, float] = field(default_factory=dict)
     cost: Cost | None = None
+    skipped: SkippedBlocks = SkippedBlocks()
+    block_gates: BlockGates | None = None
     provenance: Provenance | None = None
     error: str = ""
     started_at: float = 0.0

@@ -50,6 +50,7 @@ class Gate(nn.Module):
     Attributes:
         function: a key of FUNCTIONS.
         threshold: entries with |O| <= threshold become zero; 0 changes nothing.
+        skipped: the whole MLP block was removed, so that this gate never runs again and counts as all zero.
         reader: sees every forward pass, a recomputation under gradient checkpointing included; None reads nothing.
     """
 
@@ -59,6 +60,7 @@ class Gate(nn.Module):
             raise CheckpointError(f"no activation {function!r} is known for the MLP's gate; there are {', '.join(FUNCTIONS)}")
         self.function = function
         self.threshold = 0.0
+        self.skipped = False
         self.reader: Reader | None = None
 
     def forward(self, x: Tensor) -> Tensor:

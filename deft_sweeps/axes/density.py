@@ -5,7 +5,7 @@ of the gate in float32, per block: mean over neurons and tokens of a sample, the
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,7 +16,7 @@ from torch import Tensor
 from deft_sweeps.axes.activation import GateAt, Gates, native_activation
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.errors import TrialError
-from deft_sweeps.result import DensityReading
+from deft_sweeps.result import DensityReading, SkippedBlocks
 
 
 def surrogate(gate: Tensor, loss: DensityLoss) -> Tensor:
@@ -98,6 +98,11 @@ class Masks:
         missing = tokens - mask.shape[1]
         return torch.nn.functional.pad(mask, (missing, 0)) if missing > 0 else mask
 
+    @property
+    def device(self) -> torch.device | None:
+        mask = self.encoder if self.encoder is not None else self.decoder
+        return None if mask is None else mask.device
+
 
 @dataclass(slots=True)
 class Reading:
@@ -114,11 +119,19 @@ class DensityProbe:
     loss. Under gradient checkpointing a block runs again in the backward pass: by then the reading is closed, and what the gates compute
     again goes only to the recomputed graph. Reentrant checkpointing runs the first pass without a graph, so that the density loss would
     have no gradient: it is refused.
+
+    A block that was removed counts 0 among the blocks of its stack, as it does in the metric.
+
+    Args:
+        gates: to read.
+        loss: surrogate and reduction.
+        shares: how much of each block is there, scalars in [0, 1] in the gates' order; None counts every block fully.
     """
 
-    def __init__(self, gates: Gates, loss: DensityLoss) -> None:
+    def __init__(self, gates: Gates, loss: DensityLoss, shares: Sequence[Tensor] | None = None) -> None:
         self._gates = gates
         self._loss = loss
+        self._shares = None if shares is None else {id(at): share for at, share in zip(gates, shares, strict=True)}
         self._masks: Masks | None = None
         self._open: Reading | None = None
         self._differentiated = False
@@ -148,6 +161,9 @@ class DensityProbe:
         self._loss = loss or self._loss
         self._open = Reading()
         self._differentiated = torch.is_grad_enabled()
+        for at in self._gates:
+            if at.gate.skipped:
+                self._into(at).append(torch.zeros((), device=masks.device))
         try:
             yield self._open
         finally:
@@ -165,8 +181,15 @@ class DensityProbe:
         if self._loss.padding == "include":
             mask = torch.ones_like(mask)
         value = block_density_loss(gate, mask, self._loss)
+        if self._shares is not None:
+            value = value * self._shares[id(at)]
         if self._open is not None:
-            (self._open.encoder if at.stack == "encoder" else self._open.decoder).append(value)
+            self._into(at).append(value)
+
+    def _into(self, at: GateAt) -> list[Tensor]:
+        if self._open is None:
+            raise ValueError("no reading is open")
+        return self._open.encoder if at.stack == "encoder" else self._open.decoder
 
 
 class DensityMeter:
@@ -221,13 +244,24 @@ class DensityMeter:
         return self._reading(self._native_sums)
 
     def _reading(self, sums: list[float]) -> DensityReading:
-        if not sums or 0 in self._samples:
+        if not sums or any(n == 0 for at, n in zip(self._gates, self._samples, strict=True) if not at.gate.skipped):
             raise ValueError("a gate was never read: no forward pass ran inside `reading`")
-        means = [(at.stack, total / n) for at, total, n in zip(self._gates, sums, self._samples, strict=True)]
+        # A removed block never runs: its sum is 0.
+        means = [(at.stack, total / max(1, n)) for at, total, n in zip(self._gates, sums, self._samples, strict=True)]
         return DensityReading(
             encoder_blocks=tuple(mean for stack, mean in means if stack == "encoder"),
             decoder_blocks=tuple(mean for stack, mean in means if stack == "decoder"),
+            skipped=skipped_blocks(self._gates),
         )
+
+
+def skipped_blocks(gates: Gates) -> SkippedBlocks:
+    """Which of the blocks were removed."""
+    removed = [at for at in gates if at.gate.skipped]
+    return SkippedBlocks(
+        encoder=tuple(at.index for at in removed if at.stack == "encoder"),
+        decoder=tuple(at.index for at in removed if at.stack == "decoder"),
+    )
 
 
 def _sum_of_shares(entries: Tensor, mask: Tensor) -> float:

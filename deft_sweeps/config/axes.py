@@ -130,6 +130,45 @@ Density = NoDensityLoss | DensityLoss
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NoSkipping:
+    """Every MLP block stays."""
+
+    kind: Literal["none"] = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaDeft:
+    """ADA-DEFT: a trained scalar gate on every MLP block; part-way through, blocks whose gates are the most closed are removed for good.
+
+    The design is this project's own, since the paper (arXiv 2402.01911) publishes no parametrisation: see `axes/adaptive.py`.
+
+    Attributes:
+        skip: at least so many MLP blocks of both stacks together are removed, >= 0; a block whose gate has closed to zero always is, and
+            one block always stays.
+        weight: of the mean gate in the loss while the gates train, >= 0; larger closes more of them.
+        travel: how often a gate could go all the way from open to closed while the gates train, > 0: their step size, for any number of
+            steps.
+        recover_share: last share of the steps, in [0, 1), in which the PEFT method goes on training after the blocks are removed.
+    """
+
+    kind: Literal["ada"] = "ada"
+    skip: int = 0
+    weight: float = 0.3
+    travel: float = 4.0
+    recover_share: float = 0.4
+
+    def __post_init__(self) -> None:
+        check(self.skip >= 0, "skip >= 0", self.skip)
+        check(self.weight >= 0, "weight >= 0", self.weight)
+        check(self.skip > 0 or self.weight > 0, "skip or weight above 0, or else nothing closes a gate", (self.skip, self.weight))
+        check(self.travel > 0, "travel > 0", self.travel)
+        check(0 <= self.recover_share < 1, "recover_share in [0, 1)", self.recover_share)
+
+
+Adaptive = NoSkipping | AdaDeft
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unquantized:
     """Weights in the trial's dtype."""
 

@@ -3,13 +3,27 @@
 from dataclasses import fields, is_dataclass
 from typing import assert_never
 
-from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, Magnitude, Nf4, NoDensityLoss, NoPruning, SparseGpt, Unquantized, Wanda
+from deft_sweeps.config.axes import (
+    AdaDeft,
+    Adapter,
+    DensityLoss,
+    Lora,
+    Magnitude,
+    Nf4,
+    NoDensityLoss,
+    NoPruning,
+    NoSkipping,
+    SparseGpt,
+    Unquantized,
+    Wanda,
+)
 from deft_sweeps.config.trial import TrialConfig
 
 
 def label(config: TrialConfig) -> str:
     """The settings that are swept, in a few words: `LoRA r8 · relu · DEFT 0.5 · NF4 · Wanda 0.5 · lr 0.002`."""
-    parts = [_peft(config), "relu" if config.activation == "relu" else "", _density(config), _quantization(config), _pruning(config)]
+    parts = [_peft(config), "relu" if config.activation == "relu" else "", _density(config), _adaptive(config)]
+    parts += [_quantization(config), _pruning(config)]
     return " · ".join([part for part in parts if part] + [f"lr {config.training.learning_rate:.3g}"])
 
 
@@ -44,6 +58,18 @@ def _density(config: TrialConfig) -> str:
             return f"DEFT {weight:.3g} (l0, eps {eps:.1g})"
         case DensityLoss(weight=weight, beta=beta):
             return f"DEFT {weight:.3g} (tanh, beta {beta:.3g})"
+        case unknown:
+            assert_never(unknown)
+
+
+def _adaptive(config: TrialConfig) -> str:
+    match config.adaptive:
+        case NoSkipping():
+            return ""
+        case AdaDeft(skip=0, weight=weight):
+            return f"ADA {weight:.3g}"
+        case AdaDeft(skip=skip, weight=weight):
+            return f"ADA {weight:.3g} skip {skip}"
         case unknown:
             assert_never(unknown)
 

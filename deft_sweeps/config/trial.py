@@ -10,11 +10,13 @@ from pydantic import TypeAdapter
 
 from deft_sweeps.config.axes import (
     Activation,
+    Adaptive,
     Density,
     Dtype,
     Lora,
     NoDensityLoss,
     NoPruning,
+    NoSkipping,
     Peft,
     Pruning,
     Quantization,
@@ -40,6 +42,7 @@ class TrialConfig:
     activation: Activation = "pretrained"
     peft: Peft = field(default_factory=Lora)
     density: Density = field(default_factory=NoDensityLoss)
+    adaptive: Adaptive = field(default_factory=NoSkipping)
     quantization: Quantization = field(default_factory=Unquantized)
     pruning: Pruning = field(default_factory=NoPruning)
     training: Training = field(default_factory=Training)
@@ -51,9 +54,9 @@ class TrialConfig:
 
     @property
     def is_plain_peft(self) -> bool:
-        """No density loss, the checkpoint's activation, unpruned and unquantized: what `baseline(peft)` compares with."""
-        members = (self.density.kind, self.activation, self.pruning.kind, self.quantization.kind)
-        return members == ("none", "pretrained", "none", "none")
+        """No density loss, the checkpoint's activation, no block skipped, unpruned, unquantized: what `baseline(peft)` compares with."""
+        members = (self.density.kind, self.activation, self.adaptive.kind, self.pruning.kind, self.quantization.kind)
+        return members == ("none", "pretrained", "none", "none", "none")
 
     @property
     def config_id(self) -> str:

@@ -51,6 +51,8 @@ class Block:
             BERT and RoBERTa that is the MLP's last projection, since no module there holds the whole MLP.
         activation: path of the module whose output is the gate that the density is taken of.
         linears: in the order they are computed in.
+        residual: path of the module that normalises, runs the MLP and adds what came in, so that without the MLP it gives back its input;
+            empty where the norm comes after the sum, as in BERT, and is needed even then.
     """
 
     stack: Stack
@@ -59,6 +61,7 @@ class Block:
     mlp: str
     activation: str
     linears: tuple[Linear, ...]
+    residual: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +166,7 @@ def _t5(config: Mapping[str, Any]) -> Layout:
         if stack == "decoder":
             linears += attention(f"{name}.layer.1.EncDecAttention", cross=True)
         dense = f"{name}.layer.{1 if stack == 'encoder' else 2}.DenseReluDense"
-        return Block(stack, index, name, dense, f"{dense}.act", (*linears, *mlp(dense)))
+        return Block(stack, index, name, dense, f"{dense}.act", (*linears, *mlp(dense)), residual=dense.rpartition(".")[0])
 
     n_norms = 2 * n_encoder + 3 * n_decoder + 2
     n_buckets = int(config.get("relative_attention_num_buckets") or 32)

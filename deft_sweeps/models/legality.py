@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, NoPruning, group_of
+from deft_sweeps.config.axes import AdaDeft, Adapter, DensityLoss, Lora, NoPruning, group_of
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.models.families import Layout
 
@@ -26,7 +26,8 @@ def unmeasured(metrics: Iterable[str], layout: Layout, *, writes: bool) -> list[
 
 def misfits(config: TrialConfig, layout: Layout) -> list[str]:
     """Why `config` cannot run on a model of this layout; empty where it can."""
-    return _peft_misfits(config, layout) + _pattern_misfits(config, layout) + _stack_misfits(config, layout)
+    found = (_peft_misfits, _pattern_misfits, _stack_misfits, _adaptive_misfits)
+    return [told for look in found for told in look(config, layout)]
 
 
 def _stack_misfits(config: TrialConfig, layout: Layout) -> list[str]:
@@ -47,6 +48,13 @@ def _pattern_misfits(config: TrialConfig, layout: Layout) -> list[str]:
     odd = {linear.role: linear.in_features for linear in layout.linears if group is not None and linear.in_features % group}
     told = ", ".join(f"{role} has {width}" for role, width in odd.items())
     return [f"a pattern with groups of {group} needs layers whose number of inputs it divides, but {told}"] if odd else []
+
+
+def _adaptive_misfits(config: TrialConfig, layout: Layout) -> list[str]:
+    n_blocks = len(layout.blocks)
+    if isinstance(config.adaptive, AdaDeft) and config.adaptive.skip >= n_blocks:
+        return [f"ada skip {config.adaptive.skip} would leave none of the {n_blocks} MLP blocks of {config.model}; at most {n_blocks - 1}"]
+    return []
 
 
 def _peft_misfits(config: TrialConfig, layout: Layout) -> list[str]:

@@ -101,6 +101,7 @@ def point_card(member: FrontMember) -> dict[str, object]:
         ["threshold", f"{member.point.threshold:g}"],
         [score.metric, f"{cells.score_text(score)}, n = {score.n_examples}"],
         ["density", cells.density_text(member.point.density)],
+        *([["skipped MLP blocks", cells.skipped_text(member.point.density.skipped)]] if member.point.density.skipped else []),
         ["weights", cells.weights_text(member.result.cost)],
         ["latency", cells.latency_text(member.result.cost)],
         *([name, value] for name, value in settings(member.result.config).items() if not name.startswith("task.")),

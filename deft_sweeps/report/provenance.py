@@ -39,6 +39,14 @@ def method(results: Sequence[TrialResult], choice: Choice) -> list[tuple[str, st
             "compared with",
         ),
     ]
+    if any(result.skipped for result in complete):
+        told.append(
+            (
+                "skipped blocks",
+                "ADA-DEFT removed whole MLP blocks: each counts 0 in the density, and the mean over the blocks it kept stands behind it; "
+                "weights and latency are those of the smaller model",
+            )
+        )
     for model in sorted({result.config.model for result in results}):
         told.append(("model", f"{model}: {KNOWN_MODELS[model]}" if model in KNOWN_MODELS else model))
     for task in sorted({result.config.task for result in results}, key=repr):

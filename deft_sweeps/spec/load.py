@@ -280,7 +280,7 @@ class _Reader:
         plain = {c.label: c for c in legal if c.template.is_plain_peft}
         if not plain:
             what = f"`{needs}` needs the baseline peft, {BASELINES['peft']}; the space has no such combination"
-            mend = "add activation pretrained, density none, pruning none and quantization none"
+            mend = "add activation pretrained, density none, adaptive none, pruning none and quantization none"
             self.complain(("choose",) if "choose" in self.document.data else ("limits",), what, mend)
         elif not any(start.combination in plain for start in first):
             combination = next(iter(plain.values()))

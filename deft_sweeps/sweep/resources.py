@@ -8,7 +8,7 @@ import math
 import os
 from dataclasses import dataclass
 
-from deft_sweeps.config.axes import Adapter, Lora, Nf4, SparseGpt, Wanda
+from deft_sweeps.config.axes import AdaDeft, Adapter, Lora, Nf4, SparseGpt, Wanda
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.families import Layout
 from deft_sweeps.spec.schema import SweepSpec
@@ -143,7 +143,12 @@ def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_
 
 
 def trainable_parameters(config: TrialConfig, layout: Layout) -> int:
-    """What the PEFT method adds to the base and trains; a head comes on top."""
+    """What the PEFT method adds to the base and trains, and the block gates; a head comes on top."""
+    n_gates = len(layout.blocks) if isinstance(config.adaptive, AdaDeft) else 0
+    return n_gates + _peft_parameters(config, layout)
+
+
+def _peft_parameters(config: TrialConfig, layout: Layout) -> int:
     match config.peft:
         case Lora(r=r, targets=targets):
             return sum(r * (linear.in_features + linear.out_features) for linear in layout.linears if linear.role in targets)
@@ -180,4 +185,7 @@ def _activation_bytes(config: TrialConfig, layout: Layout) -> int:
     examples = math.ceil(config.training.batch_size / config.training.accumulation)
     tokens = {"encoder": config.task.max_input_tokens, "decoder": LABEL_TOKENS}
     kept = sum(tokens[b.stack] * (10 * layout.d_model * size + layout.d_ff * (4 * size + 4)) for b in layout.blocks)
+    if isinstance(config.adaptive, AdaDeft):
+        # The MLP's output before its block gate, in float32.
+        kept += sum(tokens[b.stack] * 4 * layout.d_model for b in layout.blocks)
     return examples * (kept + (2 * 4 * LABEL_TOKENS * layout.vocab_size if layout.has_decoder else 0))

@@ -15,6 +15,7 @@ from deft_sweeps.errors import TrialError
 from deft_sweeps.result import StepMetrics
 from deft_sweeps.tasks.batches import Batch
 from deft_sweeps.trial.base import model_inputs
+from deft_sweeps.trial.gating import Gating
 
 
 def learning_rate(step: int, training: Training) -> float:
@@ -75,6 +76,7 @@ class Learner:
         model: with the PEFT method attached.
         probe: on the model's gates; None for plain PEFT, which then pays nothing for it.
         optimizer: over `parameters`.
+        gating: of the block gates; None where there are none.
     """
 
     model: nn.Module
@@ -84,6 +86,7 @@ class Learner:
     density: Density
     training: Training
     device: torch.device
+    gating: Gating | None = None
 
     def __enter__(self) -> "Learner":
         if self.probe is not None:
@@ -120,6 +123,8 @@ class Learner:
                 f"not finite at step {number + 1}: task loss {task_loss:g}, density loss {density_loss:g}, gradient norm {norm:g}"
             )
         self.optimizer.step()
+        if self.gating is not None:
+            self.gating.step(number)
         return StepMetrics(step=number + 1, task_loss=task_loss, density_loss=density_loss, grad_norm=norm, learning_rate=rate)
 
     def _losses(self, batch: Batch, n_predicted: int, n_examples: int, scheme: DensityLoss | None) -> tuple[Tensor, Tensor | None]:

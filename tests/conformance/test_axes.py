@@ -12,6 +12,7 @@ import pytest
 
 from deft_sweeps.config.axes import (
     Activation,
+    AdaDeft,
     Density,
     Lora,
     NoPruning,
@@ -99,6 +100,38 @@ def test_a_legal_combination_starts_at_the_bases_loss_learns_and_is_measured(
     assert result.status == "complete"
     assert result.cost is not None
     assert (result.cost.weight_sparsity > 0.4) == (not isinstance(config.pruning, NoPruning))
+
+
+# Each member of every other axis with block gates at least once, not each combination: what they change does not depend on the rest.
+GATED = [{axis: of[i % len(of)] for axis, of in AXES.items()} for i in range(max(len(of) for of in AXES.values()))]
+
+
+@pytest.mark.parametrize("combination", GATED, ids=name_of)
+def test_block_gates_start_open_and_blocks_go_with_every_member(
+    combination: dict[str, Any], bench: Bench, tiny_config: TrialConfig
+) -> None:
+    dtype: Any = "fp32" if isinstance(combination["quantization"], Unquantized) else "bf16"
+    training = Training(steps=5, batch_size=12, learning_rate=2e-2, warmup_share=0.0)
+    # Gates that hardly move, so that the loss shows what the PEFT method learns on either side of the skip.
+    adaptive = AdaDeft(skip=1, travel=0.05)
+    config = replace(tiny_config, dtype=dtype, training=training, task=one_batch(tiny_config), adaptive=adaptive, **combination)
+    data = bench.data(config)
+    if reason := illegal(config) or "; ".join(misfits(config, bench.base(config, data).layout)):
+        pytest.skip(reason)
+    run, open_run = bench(config, 0), bench(replace(config, adaptive=TrialConfig().adaptive), 0)
+    assert isinstance(run, Run)
+    assert isinstance(open_run, Run)
+    gated, plain = (bench.evaluator(each.built, data, "validation").point(0.0) for each in (run, open_run))
+    assert gated == plain
+    losses = [step.task_loss for step in run.advance(5).steps]
+    assert losses[2] < losses[0]
+    assert losses[4] < losses[3]
+    result, whole = run.finish(), open_run.finish()
+    assert len(result.skipped) == 1
+    assert result.points[0].density.skipped == result.skipped
+    assert result.cost is not None
+    assert whole.cost is not None
+    assert result.cost.weight_bytes < whole.cost.weight_bytes
 
 
 def test_the_layout_is_of_the_model_that_is_loaded(bench: Bench, tiny_config: TrialConfig) -> None:

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, Magnitude, SparseGpt, Wanda
+from deft_sweeps.config.axes import AdaDeft, Adapter, DensityLoss, Lora, Magnitude, SparseGpt, Wanda
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
@@ -46,6 +46,12 @@ def test_a_density_loss_on_a_stack_that_is_not_there(loss: DensityLoss, words: s
 def test_an_ungated_mlp_has_no_up() -> None:
     config = TrialConfig(model="t5-small", peft=Lora(targets=("q", "up")))
     assert misfits(config, UNGATED) == ["lora targets up, but t5-small has only q, k, v, o, gate, down"]
+
+
+def test_one_block_always_stays() -> None:
+    assert misfits(TrialConfig(adaptive=AdaDeft(skip=15)), GATED) == []
+    (told,) = misfits(TrialConfig(adaptive=AdaDeft(skip=16)), GATED)
+    assert "none of the 16 MLP blocks" in told
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from rich.console import Console
 
 from deft_sweeps.choice import choose
 from deft_sweeps.front import all_gains
-from deft_sweeps.report.cells import cost_columns, density_text, interval_text, score_text
+from deft_sweeps.report.cells import cost_columns, density_text, interval_text, score_text, skipped_text
 from deft_sweeps.report.sheet import Row, Sheet, as_rich, as_text
 from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet, lost_sheet, sparsity_sheet, steps_sheet, summary, trials_sheet
-from deft_sweeps.result import DensityReading, Score
+from deft_sweeps.result import DensityReading, Score, SkippedBlocks
 from tests.made_sweep import cost, sweep_finals, sweep_results, sweep_spec
 
 RESULTS = sweep_results()
@@ -78,6 +78,14 @@ def test_cells() -> None:
     sure = Score(metric="accuracy", value=0.99, n_examples=10, standard_error=0.03)
     assert score_text(sure) == "0.990 ± 0.030"
     assert interval_text(sure) == "0.931 to 1.000"
+
+
+def test_removed_blocks_are_told_and_the_kept_ones_have_their_mean() -> None:
+    skipped = SkippedBlocks(encoder=(1,), decoder=(0, 2))
+    density = DensityReading(encoder_blocks=(0.2, 0.0), decoder_blocks=(0.0, 0.4, 0.0), skipped=skipped)
+    assert density_text(density) == "0.120 (0.100 / 0.133); kept blocks 0.300"
+    assert skipped_text(skipped) == "encoder 2; decoder 1, 3"
+    assert skipped_text(SkippedBlocks(decoder=(4,))) == "decoder 5"
 
 
 def test_a_pipe_gets_plain_text_and_nothing_is_cut() -> None:

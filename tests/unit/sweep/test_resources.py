@@ -8,7 +8,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSeq2SeqLM
 
 from deft_sweeps.axes.peft_method import attach, trained_parameters
-from deft_sweeps.config.axes import Adapter, Lora, Nf4, Peft, Training, Wanda
+from deft_sweeps.config.axes import AdaDeft, Adapter, Lora, Nf4, Peft, Training, Wanda
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
@@ -35,6 +35,14 @@ def test_trainable_parameters_are_those_of_the_real_model(name: str, peft: Peft)
     with torch.device("meta"):
         trained = trained_parameters(attach(meta_model(name), shape, peft))
     assert trainable_parameters(TrialConfig(peft=peft), shape) == sum(parameter.numel() for parameter in trained.values())
+
+
+def test_block_gates_add_one_parameter_a_block_and_their_blocks_outputs() -> None:
+    plain = of(TrialConfig())
+    gated = of(TrialConfig(adaptive=AdaDeft()))
+    assert gated.trainable_parameters - plain.trainable_parameters == 16
+    tokens = 8 * TrialConfig().task.max_input_tokens + 8 * 4
+    assert gated.activation_bytes - plain.activation_bytes == 16 * tokens * 512 * 4
 
 
 @pytest.mark.parametrize(("dtype", "size"), [("fp32", 4), ("bf16", 2)])
