@@ -22,7 +22,8 @@ from deft_sweeps.config.axes import Lora, Magnitude, NoPruning, Pattern, Pruning
 from deft_sweeps.config.data import PackagedTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.trial.base import model_inputs
-from deft_sweeps.trial.evaluate import class_scores, evaluating
+from deft_sweeps.trial.evaluate import evaluating
+from deft_sweeps.trial.predict import class_scores
 from deft_sweeps.trial.run import Bench, BenchMaker, Run
 
 PATTERNS: tuple[Pattern, ...] = ("unstructured", "2:4")
@@ -98,7 +99,9 @@ def main() -> None:
     bench = BenchMaker(Evaluation(), n_threads=1, n_bases=1)()
     print(f"packaged/flan-t5-small-title (not Google's), {asked.validation} validation reviews, {n} calibration examples, LoRA r 8 on")
     print(f"q v gate down for {asked.steps} steps, bfloat16, seed {asked.seed}; mean ± standard error; measured")
-    print(f"{'':18s}{'untrained loss':>18s}{'accuracy':>17s}{'drift':>17s}{'trained loss':>19s}{'accuracy':>17s}{'saved':>17s}{'saved':>17s}")
+    print(
+        f"{'':18s}{'untrained loss':>18s}{'accuracy':>17s}{'drift':>17s}{'trained loss':>19s}{'accuracy':>17s}{'saved':>17s}{'saved':>17s}"
+    )
     found: dict[str, tuple[Measured, Measured]] = {}
     for name, pruning in variants:
         run = bench(replace(plain, pruning=pruning), asked.seed)
