@@ -59,7 +59,7 @@ class GlueTask:
     """A task of GLUE with its official metrics.
 
     GLUE keeps the labels of its test sets to itself, so the test split here is its validation set, and validation is cut off its
-    training set.
+    training set: of SST-2 whole sentences, whose phrases training then does without; of pairs, first texts that training has not.
 
     Attributes:
         name: the two of MNLI differ in their test split, GLUE's matched or mismatched validation set.

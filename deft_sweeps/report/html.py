@@ -100,6 +100,7 @@ def point_card(member: FrontMember) -> dict[str, object]:
     rows = [
         ["threshold", f"{member.point.threshold:g}"],
         [score.metric, f"{cells.score_text(score)}, n = {score.n_examples}"],
+        *([name, f"{value:.4f}"] for name, value in score.also.items()),
         ["density", cells.density_text(member.point.density)],
         ["weights", cells.weights_text(member.result.cost)],
         ["latency", cells.latency_text(member.result.cost)],

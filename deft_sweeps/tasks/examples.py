@@ -26,6 +26,7 @@ class Example:
         second: the text that goes with the first; the context of a question.
         answers: texts that are right; none for a question without an answer.
         starts: of each answer, where it begins in the context; -1 where it does not occur in it.
+        is_part: of a longer example of its group: good to train on, not to be measured on.
     """
 
     text: str
@@ -34,6 +35,7 @@ class Example:
     second: str = ""
     answers: tuple[str, ...] = ()
     starts: tuple[int, ...] = ()
+    is_part: bool = False
 
     @property
     def key(self) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 
 from deft_sweeps.errors import DataError
 
+_LONGEST_TOLD = 300
+
 
 @cache
 def hub_revision(name: str, config: str | None) -> str:
@@ -56,7 +58,7 @@ def _hub_errors(name: str, config: str | None) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the library raises its own, the hub client's, its transport's and builtin errors
-        told = str(error).splitlines()[0] if str(error) else type(error).__name__
+        told = " ".join(str(error).split())[:_LONGEST_TOLD].rstrip(".;") or type(error).__name__
         which = f"{name} ({config})" if config else name
         raise DataError(
             f"the data set {which} cannot be had, neither from the hub's cache on this machine nor from the hub: {told}; "

@@ -23,7 +23,7 @@ from deft_sweeps.tasks.sources import hub_name, source_files
 SPLITS = ("train", "validation", "test")
 
 # Raised when the same examples would be tokenised otherwise, so that an older cache is left alone.
-_FORMAT = 2
+_FORMAT = 3
 
 _CHUNK = 1000
 """Examples that are tokenised and written at a time."""

@@ -61,7 +61,8 @@ def raw_rows(path: Path) -> Iterator[list[str]]:
     Raises:
         DataError: there is no such file, or it cannot be read.
     """
-    with _told(path), _open(path) as file:
+    # A carriage return within a line is no end of it.
+    with _told(path), _open(path, newline="\n") as file:
         yield from (line.rstrip("\r\n").split("\t") for line in file)
 
 
@@ -95,10 +96,10 @@ def _told(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: cannot be read: {error}") from error
 
 
-def _open(path: Path) -> TextIO:
+def _open(path: Path, newline: str = "") -> TextIO:
     if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+        return gzip.open(path, "rt", encoding="utf-8-sig", newline=newline)
+    return path.open(encoding="utf-8-sig", newline=newline)
 
 
 def _delimited(path: Path, columns: Sequence[str], delimiter: str) -> Iterator[list[Any]]:

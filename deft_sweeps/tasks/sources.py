@@ -9,6 +9,7 @@ from deft_sweeps.config.data import FileTask, GlueName, GlueTask, PackagedTask, 
 from deft_sweeps.tasks import glue, hub, squad
 from deft_sweeps.tasks.examples import Example, read_rotten_tomatoes, rotten_tomatoes_path
 from deft_sweeps.tasks.files import columns, example, read_file
+from deft_sweeps.tasks.phrases import sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,9 @@ def _glue(name: GlueName, part: str, files: dict[str, list[Path]]) -> list[Examp
         split = of.train if part == "train" else of.test[0]
         made = (glue.glue_example(of, row) for row in hub.hub_rows(glue.HUB, of.hub, split, [*of.texts, of.labels[0]]))
         found = [each for each in made if each is not None]
-    return _apart(found) if part == "test" else found
+    if part == "test":
+        return _apart(found)
+    return _by_sentence(found) if name == "sst2" else found
 
 
 def _squad(task: SquadTask, part: str, files: dict[str, list[Path]]) -> list[Example]:
@@ -102,3 +105,9 @@ def _squad(task: SquadTask, part: str, files: dict[str, list[Path]]) -> list[Exa
 def _apart(examples: list[Example]) -> list[Example]:
     """With groups that training has none of: GLUE's own sets share single sentences (QQP's questions above all), which stay as they are."""
     return [replace(one, group=f"test {one.group}") for one in examples]
+
+
+def _by_sentence(examples: list[Example]) -> list[Example]:
+    """With SST-2's phrases in one group with their sentence."""
+    whole = sentences([one.text for one in examples])
+    return [replace(one, group=examples[of].text, is_part=of != i) for i, (one, of) in enumerate(zip(examples, whole, strict=True))]

@@ -56,14 +56,17 @@ def draw(
         if own is not None:
             pool = unseen(own)
         else:
-            size = int(len(examples) * CUT_SHARE) if size is None else size
+            size = int(sum(not example.is_part for example in examples) * CUT_SHARE) if size is None else size
             pool = []
-            while groups and len(pool) < size:
-                pool += unseen(groups.popleft())
-        # What is beyond the size stays out of the other splits too: its group is in this one.
+            n_whole = 0
+            while groups and n_whole < size:
+                fresh = unseen(groups.popleft())
+                n_whole += sum(not example.is_part for example in fresh)
+                pool += fresh
+        # What is beyond the size, or but a part, stays out of the other splits too: its group is in this one.
         groups_taken.update(example.group for example in pool)
         texts_taken.update(plain(example.key) for example in pool)
-        return _in_order(pool, seed)[:size]
+        return _in_order([example for example in pool if not example.is_part], seed)[:size]
 
     tested = take(test, splits.test)
     validated = take(validation, splits.validation)

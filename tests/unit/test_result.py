@@ -21,7 +21,14 @@ readings = st.builds(
     encoder_blocks=st.lists(shares, min_size=1, max_size=3).map(tuple),
     decoder_blocks=st.lists(shares, max_size=3).map(tuple),
 )
-scores = st.builds(Score, metric=st.text(max_size=8), value=shares, n_examples=st.integers(1, 10**6), standard_error=shares)
+scores = st.builds(
+    Score,
+    metric=st.text(max_size=8),
+    value=st.floats(-1, 1),
+    n_examples=st.integers(1, 10**6),
+    standard_error=shares,
+    also=st.dictionaries(st.text(max_size=8), st.floats(-1, 1), max_size=2),
+)
 points = st.builds(
     Point, threshold=shares, score=scores, loss=st.floats(0, 50), density=readings, example_scores=st.lists(shares, max_size=4).map(tuple)
 )

@@ -182,6 +182,19 @@ def test_what_a_hub_data_set_lacks(hub_folder: str) -> None:
     assert told.startswith("the data set some-owner/no-such-set cannot be had")
 
 
+def test_a_hub_data_set_of_several_configurations_names_them(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    jsonl(folder / "a.jsonl", [{"text": "x", "label": "y"}])
+    configs = "".join(f"- config_name: {name}\n  data_files: a.jsonl\n" for name in ("small", "large"))
+    (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
+    (told,) = check_task(FileTask(hub=str(folder)))
+    assert "'small'" in told
+    assert "'large'" in told
+    (told,) = check_task(FileTask(hub=str(folder), hub_config="tiny"))
+    assert f"{folder} (tiny) cannot be had" in told
+
+
 def test_classes_of_the_hub_are_read_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from datasets import ClassLabel, Dataset, Features, Value
 

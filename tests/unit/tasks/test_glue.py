@@ -106,7 +106,7 @@ def test_the_hub_s_files(name: GlueName, tmp_path: Path) -> None:
 
 def test_zipped_tables_and_jsonl(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "train.tsv.gz", "wt") as file:
-        file.write("sentence\tlabel\n" + "".join(f"a film {i} \t{i % 2}\n" for i in range(30)))
+        file.write("sentence\tlabel\r\n" + "".join(f"a film {i},\ragain \t{i % 2}\r\n" for i in range(30)))
     (tmp_path / "validation.jsonl").write_text("".join(json.dumps({"sentence": f"other {i}", "label": i % 2}) + "\n" for i in range(5)))
     splits = read_splits(GlueTask(name="sst2", folder=str(tmp_path), splits=SMALL))
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (24, 6, 5)
@@ -124,6 +124,21 @@ def test_a_premise_is_never_in_both_train_and_validation(tmp_path: Path) -> None
     assert not {e.text for e in splits.train} & {e.text for e in splits.validation}
     # GLUE's own two sets stay as they are, whatever sentences they share.
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (54, 6, 6)
+
+
+def test_validation_of_sst2_is_of_whole_sentences_that_training_has_no_phrase_of(tmp_path: Path) -> None:
+    (tmp_path / "SST-2").mkdir()
+    rows = [f"film {i} is , all in all , fun \t1\n" + f"film {i} \t0\nall in all , fun \t1\n" for i in range(20)]
+    for stem in ("train", "dev"):
+        (tmp_path / "SST-2" / f"{stem}.tsv").write_text("sentence\tlabel\n" + "".join(row.replace("film", stem) for row in rows))
+    splits = read_splits(GlueTask(name="sst2", folder=str(tmp_path), splits=SMALL))
+    assert all(e.text.endswith("is , all in all , fun") for e in splits.validation)
+    # GLUE's own validation set is taken as it is, but for the text that it shares with training, which training loses.
+    assert len(splits.test) == 60
+    told = {e.text for e in splits.train}
+    assert told == {text for i in range(20) for text in (f"train {i} is , all in all , fun", f"train {i}")} - {
+        text for e in splits.validation for text in (e.text, " ".join(e.text.split()[:2]))
+    }
 
 
 def test_files_that_are_not_the_task_s(tmp_path: Path) -> None:
