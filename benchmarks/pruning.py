@@ -22,7 +22,8 @@ from deft_sweeps.config.axes import Lora, Magnitude, NoPruning, Pattern, Pruning
 from deft_sweeps.config.data import PackagedTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.trial.base import model_inputs
-from deft_sweeps.trial.evaluate import class_scores, evaluating
+from deft_sweeps.trial.evaluate import evaluating
+from deft_sweeps.trial.predict import class_scores
 from deft_sweeps.trial.run import Bench, BenchMaker, Run
 
 PATTERNS: tuple[Pattern, ...] = ("unstructured", "2:4")

@@ -37,6 +37,8 @@ def front_sheet(front: ParetoFront, choice: Choice | None = None) -> Sheet:
     """The front, best first by the first objective; objectives that have no column of their own get one."""
     own = {"score", "activation_density", "encoder_density", "decoder_density", "latency_sec", "weight_bytes", "peak_memory_bytes"}
     extra = tuple(name for name in front.objectives if name not in own)
+    if "written_density" not in extra and any("written_density" in member.values for member in front.members):
+        extra += ("written_density",)
     heads, costs = cost_columns([member.result.cost for member in front.members])
     rows = []
     for member, cost in zip(front.members, costs, strict=True):
@@ -49,7 +51,7 @@ def front_sheet(front: ParetoFront, choice: Choice | None = None) -> Sheet:
                     f"{member.point.threshold:g}",
                     score_text(member.point.score),
                     density_text(member.point.density),
-                    *(f"{member.values[name]:.4g}" for name in extra),
+                    *(f"{member.values[name]:.4g}" if name in member.values else "–" for name in extra),
                     *cost,
                     member.result.trial_id,
                 ),

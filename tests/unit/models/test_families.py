@@ -23,7 +23,8 @@ def n_parameters(model: Any, tied: bool) -> int:
     return int(sum(shared.values()) + head)
 
 
-SHAPES = ["google/flan-t5-small", "google/flan-t5-base", "google/flan-t5-xxl", "google/t5-v1_1-large", "t5-small", "google-t5/t5-11b"]
+SHAPES = [f"google/flan-t5-{size}" for size in ("small", "base", "large", "xl", "xxl")]
+SHAPES += ["google/t5-v1_1-large", "t5-small", "t5-base", "google-t5/t5-11b"]
 
 
 @pytest.mark.parametrize("name", SHAPES)

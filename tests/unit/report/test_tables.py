@@ -27,6 +27,16 @@ def test_the_front_shows_score_with_error_and_both_stacks() -> None:
     assert ">latency, proxy" in sheet.columns
 
 
+def test_the_density_while_writing_has_a_column_where_there_is_one() -> None:
+    assert ">written_density" not in front_sheet(CHOICE.front).columns
+    written = DensityReading(encoder_blocks=(0.5,), decoder_blocks=(0.1, 0.3))
+    first, *others = CHOICE.front.members
+    told = replace(first, values={**first.values, "written_density": written.overall})
+    sheet = front_sheet(replace(CHOICE.front, members=(told, *others)))
+    column = sheet.columns.index(">written_density")
+    assert [row.cells[column] for row in sheet.rows] == ["0.3", *("–" for _ in others)]
+
+
 def test_every_trial_is_listed_failed_ones_with_the_reason() -> None:
     sheet = trials_sheet(RESULTS, 0.01)
     assert [row.cells[0] for row in sheet.rows] == [result.trial_id for result in RESULTS]
