@@ -8,6 +8,7 @@ from peft import AdaLoraConfig, IA3Config, LoraConfig, OFTConfig, VeraConfig, ge
 from torch import nn
 
 from deft_sweeps.axes import bottleneck, prompts
+from deft_sweeps.axes.masked_lora import mask_updates_
 from deft_sweeps.axes.rank_allocation import RankAllocation, phases
 from deft_sweeps.config.axes import AdaLora, Adapter, Ia3, Lora, Oft, Peft, PrefixTuning, PromptTuning, PTuning, Targeted, Vera
 from deft_sweeps.errors import ConfigError, Problem
@@ -72,6 +73,8 @@ def _on_linears(model: nn.Module, layout: Layout, method: Targeted, n_steps: int
             parameter.requires_grad_(False)
     if isinstance(method, Lora) and method.dora:
         _set_lengths_(wrapped)
+    if isinstance(method, Lora) and method.masked:
+        mask_updates_(wrapped)
     return wrapped
 
 

@@ -16,6 +16,9 @@ Activation = Literal["pretrained", "relu"]
 
 Dtype = Literal["fp32", "bf16"]
 
+Pattern = Literal["unstructured", "2:4", "4:8"]
+"""Where pruned weights may lie: anywhere, or n zeros in every group of m inputs of a row, which sparse tensor cores can skip."""
+
 
 def check(holds: bool, expected: str, got: object) -> None:
     """Raise ValueError with one wording when a field is out of its range."""
@@ -39,6 +42,8 @@ class Lora:
         targets: which linear layers carry an update, in every block of both stacks.
         rslora: scale by alpha / sqrt(r) instead, so that the update's size does not fall with the rank (arXiv 2312.03732).
         dora: train the length of each weight row apart from its direction (DoRA, arXiv 2402.09353).
+        masked: the update is zero wherever the base's weight is, in training and after a merge (the idea of arXiv 2410.03750), so that
+            pruned weights stay pruned.
     """
 
     kind: Literal["lora"] = "lora"
@@ -48,6 +53,7 @@ class Lora:
     targets: tuple[Role, ...] = ("q", "v")
     rslora: bool = False
     dora: bool = False
+    masked: bool = False
 
     def __post_init__(self) -> None:
         check(self.r >= 1, "r >= 1", self.r)
@@ -263,6 +269,10 @@ class DensityLoss:
             authors' code); `feature_map` takes the mean over samples and tokens first (the paper's text).
         stacks: `sum` adds the two stacks' means (the code); `mean` is one mean over all blocks of both (the paper).
         padding: `mask` counts real tokens only; `include` counts padded positions too, as the authors' code does.
+        weight_warmup: share of the steps over which the weight rises linearly to `weight`, in [0, 1]; 0 has it full from the start.
+        eps_start: eps of the first step, from which it goes to `eps` by equal factors: a large one reaches entries far from zero first.
+            None keeps eps where it is.
+        eps_anneal: share of the steps that this takes, in (0, 1].
     """
 
     kind: Literal["loss"] = "loss"
@@ -275,6 +285,9 @@ class DensityLoss:
     reduction: Literal["per_entry", "feature_map"] = "per_entry"
     stacks: Literal["sum", "mean"] = "sum"
     padding: Literal["mask", "include"] = "mask"
+    weight_warmup: float = 0.0
+    eps_start: float | None = None
+    eps_anneal: float = 0.5
 
     def __post_init__(self) -> None:
         check(self.weight > 0, "weight > 0 (plain PEFT is density: none)", self.weight)
@@ -282,9 +295,51 @@ class DensityLoss:
         check(self.beta > 0, "beta > 0", self.beta)
         stack_weights = (self.encoder_weight, self.decoder_weight)
         check(min(stack_weights) >= 0 < max(stack_weights), "stack weights >= 0, one of them > 0", stack_weights)
+        check(0 <= self.weight_warmup <= 1, "weight_warmup in [0, 1]", self.weight_warmup)
+        check(self.eps_start is None or self.eps_start > 0, "eps_start > 0 or null", self.eps_start)
+        check(0 < self.eps_anneal <= 1, "eps_anneal in (0, 1]", self.eps_anneal)
 
 
 Density = NoDensityLoss | DensityLoss
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoSkipping:
+    """Every MLP block stays."""
+
+    kind: Literal["none"] = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaDeft:
+    """ADA-DEFT: a trained scalar gate on every MLP block; part-way through, blocks whose gates are the most closed are removed for good.
+
+    The design is this project's own, since the paper (arXiv 2402.01911) publishes no parametrisation: see `axes/adaptive.py`.
+
+    Attributes:
+        skip: at least so many MLP blocks of both stacks together are removed, >= 0; a block whose gate has closed to zero always is, and
+            one block always stays.
+        weight: of the mean gate in the loss while the gates train, >= 0; larger closes more of them.
+        travel: how often a gate could go all the way from open to closed while the gates train, > 0: their step size, for any number of
+            steps.
+        recover_share: last share of the steps, in [0, 1), in which the PEFT method goes on training after the blocks are removed.
+    """
+
+    kind: Literal["ada"] = "ada"
+    skip: int = 0
+    weight: float = 0.3
+    travel: float = 4.0
+    recover_share: float = 0.4
+
+    def __post_init__(self) -> None:
+        check(self.skip >= 0, "skip >= 0", self.skip)
+        check(self.weight >= 0, "weight >= 0", self.weight)
+        check(self.skip > 0 or self.weight > 0, "skip or weight above 0, or else nothing closes a gate", (self.skip, self.weight))
+        check(self.travel > 0, "travel > 0", self.travel)
+        check(0 <= self.recover_share < 1, "recover_share in [0, 1)", self.recover_share)
+
+
+Adaptive = NoSkipping | AdaDeft
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -352,10 +407,12 @@ class Magnitude:
 
     Attributes:
         sparsity: share of each linear layer's weights that become zero, in (0, 1).
+        pattern: where they lie; with n:m the smallest of each group go, which is half of them.
     """
 
     kind: Literal["magnitude"] = "magnitude"
     sparsity: float = 0.5
+    pattern: Pattern = "unstructured"
 
     def __post_init__(self) -> None:
         check(0 < self.sparsity < 1, "sparsity in (0, 1)", self.sparsity)
@@ -368,18 +425,48 @@ class Wanda:
     Attributes:
         sparsity: share of each row's weights that become zero, in (0, 1).
         n_calibration: training examples the input norms are taken over, >= 1.
+        pattern: where they lie; with n:m the smallest of each group go, which is half of them.
     """
 
     kind: Literal["wanda"] = "wanda"
     sparsity: float = 0.5
     n_calibration: int = 32
+    pattern: Pattern = "unstructured"
 
     def __post_init__(self) -> None:
         check(0 < self.sparsity < 1, "sparsity in (0, 1)", self.sparsity)
         check(self.n_calibration >= 1, "n_calibration >= 1", self.n_calibration)
 
 
-Pruning = NoPruning | Magnitude | Wanda
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparseGpt:
+    """Zero the weights whose loss the others can best make up for, and let them make up for it (arXiv 2301.00774).
+
+    Attributes:
+        sparsity: share of each layer's weights that become zero, in (0, 1).
+        n_calibration: training examples the inputs' second moments are taken over, >= 1.
+        pattern: where they lie; with n:m the smallest of each group go, which is half of them.
+        damping: added to the second moments' diagonal, in shares of its mean, > 0.
+    """
+
+    kind: Literal["sparsegpt"] = "sparsegpt"
+    sparsity: float = 0.5
+    n_calibration: int = 64
+    pattern: Pattern = "unstructured"
+    damping: float = 0.01
+
+    def __post_init__(self) -> None:
+        check(0 < self.sparsity < 1, "sparsity in (0, 1)", self.sparsity)
+        check(self.n_calibration >= 1, "n_calibration >= 1", self.n_calibration)
+        check(self.damping > 0, "damping > 0", self.damping)
+
+
+Pruning = NoPruning | Magnitude | Wanda | SparseGpt
+
+
+def group_of(pattern: Pattern) -> int | None:
+    """m of an n:m pattern, the inputs that are pruned together; None where there are no groups."""
+    return None if pattern == "unstructured" else int(pattern.partition(":")[2])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from dataclasses import fields, is_dataclass
 from typing import assert_never
 
 from deft_sweeps.config.axes import (
+    AdaDeft,
     AdaLora,
     Adapter,
     DensityLoss,
@@ -15,10 +16,12 @@ from deft_sweeps.config.axes import (
     Nf4,
     NoDensityLoss,
     NoPruning,
+    NoSkipping,
     Oft,
     PrefixTuning,
     PromptTuning,
     PTuning,
+    SparseGpt,
     Unquantized,
     Vera,
     Wanda,
@@ -28,7 +31,8 @@ from deft_sweeps.config.trial import TrialConfig
 
 def label(config: TrialConfig) -> str:
     """The settings that are swept, in a few words: `LoRA r8 · relu · DEFT 0.5 · NF4 · Wanda 0.5 · lr 0.002`."""
-    parts = [_peft(config), "relu" if config.activation == "relu" else "", _density(config), _quantization(config), _pruning(config)]
+    parts = [_peft(config), "relu" if config.activation == "relu" else "", _density(config), _adaptive(config)]
+    parts += [_quantization(config), _pruning(config)]
     return " · ".join([part for part in parts if part] + [f"lr {config.training.learning_rate:.3g}"])
 
 
@@ -47,8 +51,8 @@ def _flat(prefix: str, value: object) -> list[tuple[str, str]]:
 
 def _peft(config: TrialConfig) -> str:
     match config.peft:
-        case Lora(r=r, targets=targets, rslora=rslora, dora=dora):
-            return f"{'rs' if rslora else ''}{'DoRA' if dora else 'LoRA'} r{r} on {' '.join(targets)}"
+        case Lora(r=r, targets=targets, rslora=rslora, dora=dora, masked=masked):
+            return f"{'masked ' if masked else ''}{'rs' if rslora else ''}{'DoRA' if dora else 'LoRA'} r{r} on {' '.join(targets)}"
         case AdaLora(r=r, targets=targets):
             return f"AdaLoRA r{r} on {' '.join(targets)}"
         case Ia3(targets=targets):
@@ -83,6 +87,18 @@ def _density(config: TrialConfig) -> str:
             assert_never(unknown)
 
 
+def _adaptive(config: TrialConfig) -> str:
+    match config.adaptive:
+        case NoSkipping():
+            return ""
+        case AdaDeft(skip=0, weight=weight):
+            return f"ADA {weight:.3g}"
+        case AdaDeft(skip=skip, weight=weight):
+            return f"ADA {weight:.3g} skip {skip}"
+        case unknown:
+            assert_never(unknown)
+
+
 def _quantization(config: TrialConfig) -> str:
     match config.quantization:
         case Unquantized():
@@ -101,9 +117,15 @@ def _pruning(config: TrialConfig) -> str:
     match config.pruning:
         case NoPruning():
             return ""
-        case Magnitude(sparsity=sparsity):
-            return f"magnitude {sparsity:.3g}"
-        case Wanda(sparsity=sparsity):
-            return f"Wanda {sparsity:.3g}"
+        case Magnitude(sparsity=sparsity, pattern=pattern):
+            return f"magnitude {_zeros(sparsity, pattern)}"
+        case Wanda(sparsity=sparsity, pattern=pattern):
+            return f"Wanda {_zeros(sparsity, pattern)}"
+        case SparseGpt(sparsity=sparsity, pattern=pattern):
+            return f"SparseGPT {_zeros(sparsity, pattern)}"
         case unknown:
             assert_never(unknown)
+
+
+def _zeros(sparsity: float, pattern: str) -> str:
+    return f"{sparsity:.3g}" if pattern == "unstructured" else pattern

@@ -24,7 +24,7 @@ class FrontRow:
     """A member of the front in a few words."""
 
     label: str
-    threshold: float
+    threshold: str
     score: float
     density: float
 
@@ -75,6 +75,12 @@ class Progress:
         left = f", about {duration(self.left_sec)} left" if self.left_sec is not None else ""
         failed = f", {self.n_failed} failed" if self.n_failed else ""
         return f"{self.n_done}/{self.n_budget} trials done, {self.n_running} running{failed}{left}"
+
+    @property
+    def front_line(self) -> str:
+        """The front in one line, `score @ density` for some of its members."""
+        members = ", ".join(f"{row.score:.3f} @ {row.density:.3f}" for row in self.front)
+        return f"front: {self.n_front} points, hypervolume {self.hypervolume:.4f}: {members}"
 
 
 View = Callable[[Progress], None]
@@ -127,12 +133,14 @@ class LiveView:
 
 
 class LineView:
-    """Plain lines: one a trial that ended, each warning once, and otherwise a count every QUIET_SEC at most; a context manager."""
+    """Plain lines: one a trial that ended and one where that moved the front, each warning once, and otherwise a count every QUIET_SEC
+    at most; a context manager."""
 
     def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._out, self._clock = out, clock
         self._told: set[str] = set()
         self._latest: Ended | None = None
+        self._front: tuple[FrontRow, ...] = ()
         self._spoke_at = clock()
 
     def __enter__(self) -> "LineView":
@@ -150,6 +158,9 @@ class LineView:
         if latest is not None and latest != self._latest:
             self._latest = latest
             self._say(f"[{progress.line}] {latest.trial_id} {latest.label}: {latest.told}")
+            if progress.front != self._front:
+                self._front = progress.front
+                self._say(f"  {progress.front_line}")
         elif self._clock() - self._spoke_at >= QUIET_SEC:
             self._say(progress.line)
 
@@ -161,7 +172,7 @@ class LineView:
 
 def _row(member: FrontMember) -> FrontRow:
     values = member.values
-    return FrontRow(label(member.result.config), member.point.threshold, values["score"], values["activation_density"])
+    return FrontRow(label(member.result.config), member.point.at, values["score"], values["activation_density"])
 
 
 def _panel(progress: Progress) -> RenderableType:
@@ -174,7 +185,7 @@ def _panel(progress: Progress) -> RenderableType:
         for name in ("threshold", "score", "activation density"):
             table.add_column(name, justify="right")
         for row in progress.front:
-            table.add_row(Text(row.label), f"{row.threshold:g}", f"{row.score:.3f}", f"{row.density:.3f}")
+            table.add_row(Text(row.label), row.threshold, f"{row.score:.3f}", f"{row.density:.3f}")
         parts.append(table)
     parts += [Text(f"warning: {message}", style="yellow") for message in progress.messages]
     return Group(*parts)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from deft_sweeps.config.axes import (
+    AdaDeft,
     AdaLora,
     Adapter,
     Fp4,
@@ -24,6 +25,7 @@ from deft_sweeps.config.axes import (
     PTuning,
     Quantization,
     Role,
+    SparseGpt,
     Unquantized,
     Vera,
     Wanda,
@@ -47,6 +49,8 @@ START_SEC = 20.0
 """A sweep's start: the local cluster and each worker's imports."""
 BUILD_SEC_PER_PARAMETER = 5e-8
 """Loading, pruning and quantizing a base."""
+HEAD_OUTPUTS = 2
+"""Classes of a head, which a model without a decoder answers through."""
 LABEL_TOKENS = 4
 """Tokens of a class written out as the target text."""
 
@@ -62,7 +66,7 @@ class Estimate:
         activation_bytes: held for the backward pass of one micro-batch.
         load_bytes: highest while the base is built: it is loaded, pruned and quantized from float32 weights.
         train_flops: of all steps.
-        evaluate_flops: of one pass over the validation examples for each threshold.
+        evaluate_flops: of one pass over the validation examples for each threshold and percentile.
     """
 
     weight_bytes: int
@@ -139,13 +143,13 @@ def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_
         evaluation: of the sweep.
         flops_per_sec: of the cores or the GPU that the trial gets.
     """
-    n_trained = trainable_parameters(config, layout)
+    n_trained = trainable_parameters(config, layout) + layout.head_parameters(HEAD_OUTPUTS)
     n_validation = config.task.splits.validation or 1000
     per_step = config.training.batch_size * _flops(layout, _input_tokens(config), n_trained, backward=True)
     train_flops = config.training.steps * per_step
     forward = _flops(layout, _input_tokens(config), n_trained, backward=False)
-    evaluate_flops = n_validation * len(evaluation.thresholds) * forward
-    calibrate_flops = config.pruning.n_calibration * forward if isinstance(config.pruning, Wanda) else 0.0
+    evaluate_flops = n_validation * (len(evaluation.thresholds) + len(evaluation.percentiles)) * forward
+    calibrate_flops = config.pruning.n_calibration * forward if isinstance(config.pruning, (Wanda, SparseGpt)) else 0.0
     slowdown = _slowdown(config.quantization)
     weights = weight_bytes(config, layout)
     return Estimate(
@@ -163,7 +167,12 @@ def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_
 
 
 def trainable_parameters(config: TrialConfig, layout: Layout) -> int:
-    """What the PEFT method adds to the base and trains."""
+    """What the PEFT method adds to the base and trains, and the block gates; a head comes on top."""
+    n_gates = len(layout.blocks) if isinstance(config.adaptive, AdaDeft) else 0
+    return n_gates + _peft_parameters(config, layout)
+
+
+def _peft_parameters(config: TrialConfig, layout: Layout) -> int:
     match config.peft:
         case Lora(r=r, targets=targets, dora=dora):
             chosen = _chosen(layout, targets)
@@ -248,7 +257,8 @@ def _flops(layout: Layout, tokens: int, n_trained: int, *, backward: bool) -> fl
     by_stack = {
         stack: sum(x.n_parameters for b in layout.blocks if b.stack == stack for x in b.linears) for stack in ("encoder", "decoder")
     }
-    frozen = by_stack["encoder"] * tokens + (by_stack["decoder"] + layout.vocab_size * layout.d_model) * LABEL_TOKENS
+    output = layout.vocab_size * layout.d_model if layout.has_decoder else 0
+    frozen = by_stack["encoder"] * tokens + (by_stack["decoder"] + output) * LABEL_TOKENS
     trained = n_trained / 2 * (tokens + LABEL_TOKENS)
     return frozen * (4 if backward else 2) + trained * (6 if backward else 2)
 
@@ -259,4 +269,7 @@ def _activation_bytes(config: TrialConfig, layout: Layout) -> int:
     examples = math.ceil(config.training.batch_size / config.training.accumulation)
     tokens = {"encoder": _input_tokens(config), "decoder": LABEL_TOKENS}
     kept = sum(tokens[b.stack] * (10 * layout.d_model * size + layout.d_ff * (4 * size + 4)) for b in layout.blocks)
-    return examples * (kept + 2 * 4 * LABEL_TOKENS * layout.vocab_size)
+    if isinstance(config.adaptive, AdaDeft):
+        # The MLP's output before its block gate, in float32.
+        kept += sum(tokens[b.stack] * 4 * layout.d_model for b in layout.blocks)
+    return examples * (kept + (2 * 4 * LABEL_TOKENS * layout.vocab_size if layout.has_decoder else 0))

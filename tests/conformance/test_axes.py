@@ -14,6 +14,7 @@ import pytest
 from deft_sweeps.axes.peft_method import starts_as_identity
 from deft_sweeps.config.axes import (
     Activation,
+    AdaDeft,
     AdaLora,
     Adapter,
     Density,
@@ -32,6 +33,7 @@ from deft_sweeps.config.axes import (
     PTuning,
     Quantization,
     Role,
+    SparseGpt,
     Training,
     Vera,
     Wanda,
@@ -48,7 +50,7 @@ from tests.conformance.covering import all_combinations, covering, pairs
 
 SOME: tuple[Role, ...] = ("q", "v", "gate", "down")
 SETTINGS: dict[type[Any], list[dict[str, Any]]] = {
-    Lora: [{"r": 4, "targets": SOME}, {"r": 4, "targets": SOME, "rslora": True}, {"r": 4, "targets": SOME, "dora": True}],
+    Lora: [{"r": 4, "targets": SOME, **switch} for switch in ({}, {"rslora": True}, {"dora": True}, {"masked": True})],
     AdaLora: [{"r": 2, "extra": 2, "targets": SOME}],
     Vera: [{"r": 64, "targets": SOME}],
     Oft: [{"block": 8, "targets": SOME}],
@@ -56,6 +58,7 @@ SETTINGS: dict[type[Any], list[dict[str, Any]]] = {
     DensityLoss: [{"eps": 1e-2}],
     Nf4: [{}, {"double": True}],
     Wanda: [{"n_calibration": 8}],
+    SparseGpt: [{"n_calibration": 8}],
 }
 """Where a member's own defaults do not fit a model of 32 hidden units or a few steps, and where one member stands for several methods."""
 
@@ -97,7 +100,7 @@ def name_of(combination: dict[str, Any]) -> str:
 
     def word(member: Any) -> str:
         kind = getattr(member, "kind", member)
-        told = [name for name in ("rslora", "dora", "double") if getattr(member, name, False)]
+        told = [name for name in ("rslora", "dora", "masked", "double") if getattr(member, name, False)]
         return " ".join([kind, *told, getattr(member, "placement", "")]).strip()
 
     return "-".join(word(member) for member in combination.values())
@@ -176,7 +179,7 @@ def test_what_is_illegal_is_refused_with_a_reason_that_is_a_rule() -> None:
     for combination in ILLEGAL:
         reason = illegal(TrialConfig(training=TRAINING, **combination))
         assert reason in {rule.reason for rule in RULES}
-    assert all(isinstance(c["quantization"], Int8) and c["peft"].dora for c in ILLEGAL)
+    assert all((c["peft"].dora and isinstance(c["quantization"], Int8)) or c["peft"].masked for c in ILLEGAL)
 
 
 def test_a_spec_excludes_what_is_illegal_before_anything_starts() -> None:
@@ -191,6 +194,39 @@ def test_every_member_can_be_named_in_a_spec() -> None:
     for axis in ("peft", "quantization", "density", "pruning"):
         assert {member.kind for member in AXES[axis]} == set(members_by_name(axis))
     assert any(isinstance(density, DensityLoss) for density in AXES["density"])
+
+
+# Each member of every other axis with block gates at least once, not each combination: what they change does not depend on the rest.
+GATED = [{axis: of[i % len(of)] for axis, of in AXES.items()} for i in range(max(len(of) for of in AXES.values()))]
+
+
+@pytest.mark.parametrize("combination", GATED, ids=name_of)
+def test_block_gates_start_open_and_blocks_go_with_every_member(
+    combination: dict[str, Any], bench: Bench, tiny_config: TrialConfig
+) -> None:
+    training = replace(TRAINING, learning_rate=RATES.get(type(combination["peft"]), TRAINING.learning_rate))
+    # Gates that hardly move, so that the loss shows what the PEFT method learns on either side of the skip.
+    adaptive = AdaDeft(skip=1, travel=0.05)
+    config = replace(tiny_config, training=training, task=one_batch(tiny_config), adaptive=adaptive, **combination)
+    data = bench.data(config)
+    if reason := illegal(config) or "; ".join(misfits(config, bench.base(config, data).layout)):
+        pytest.skip(reason)
+    run, open_run = bench(config, 0), bench(replace(config, adaptive=TrialConfig().adaptive), 0)
+    assert isinstance(run, Run)
+    assert isinstance(open_run, Run)
+    gated, plain = (bench.evaluator(each.built, data, "validation").point(0.0) for each in (run, open_run))
+    assert gated == plain
+    losses = [step.task_loss for step in run.advance(5).steps]
+    if starts_as_identity(config.peft):
+        # Virtual tokens move the loss too little for two steps to tell.
+        assert losses[2] < losses[0]
+        assert losses[4] < losses[3]
+    result, whole = run.finish(), open_run.finish()
+    assert len(result.skipped) == 1
+    assert result.points[0].density.skipped == result.skipped
+    assert result.cost is not None
+    assert whole.cost is not None
+    assert result.cost.weight_bytes < whole.cost.weight_bytes
 
 
 def test_the_layout_is_of_the_model_that_is_loaded(bench: Bench, tiny_config: TrialConfig) -> None:

@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from deft_sweeps.axes.density import Masks
 from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.axes.pruning import prune_
 from deft_sweeps.axes.quantization import TORCH_DTYPES, quantize_
@@ -158,9 +157,7 @@ def test_train_evaluate_train_save_load(quantization: Any) -> None:
 @pytest.mark.parametrize("quantization", EVERY)
 def test_pruned_zeros_survive_quantization(quantization: Any) -> None:
     model = tiny_t5().requires_grad_(False)
-    inputs = batch()
-    masks = Masks(inputs["attention_mask"], (inputs["labels"] != -100).long())
-    prune_(model, layout_of(model), Magnitude(sparsity=0.5), lambda: None, masks)
+    prune_(model, layout_of(model), Magnitude(sparsity=0.5))
     zero = {
         linear.name: copy.deepcopy(model.get_submodule(linear.name).weight) == 0
         for linear in packed_linears(quantization, layout_of(model))

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deft_sweeps.config.axes import (
+    AdaDeft,
     AdaLora,
     Adapter,
     DensityLoss,
@@ -26,6 +27,7 @@ FULL = TrialConfig(
     activation="relu",
     peft=Adapter(reduction=8),
     density=DensityLoss(weight=0.3, eps=1e-3),
+    adaptive=AdaDeft(skip=3, recover_share=0.2),
     quantization=Nf4(double=True),
     pruning=Wanda(sparsity=0.4),
     training=Training(steps=7),
@@ -58,9 +60,16 @@ def test_config_ids_outlive_new_settings() -> None:
     assert canonical(Adapter(reduction=8)) == {"kind": "adapter", "reduction": 8.0}
 
 
+def test_an_axis_added_later_leaves_the_ids_of_before() -> None:
+    """Of the default configuration and of one with many settings, taken before `adaptive` was a field."""
+    assert TrialConfig().config_id == "44136fa355b3"
+    assert replace(FULL, adaptive=TrialConfig().adaptive).config_id == "2aad8ee052bf"
+
+
 def test_plain_peft() -> None:
     assert TrialConfig().is_plain_peft
-    for change in ({"density": DensityLoss()}, {"activation": "relu"}, {"quantization": Nf4()}, {"pruning": Wanda()}):
+    changes = ({"density": DensityLoss()}, {"activation": "relu"}, {"quantization": Nf4()}, {"pruning": Wanda()}, {"adaptive": AdaDeft()})
+    for change in changes:
         assert not replace(TrialConfig(), **change).is_plain_peft
 
 
@@ -101,6 +110,11 @@ def test_evaluation_refuses(settings: dict[str, object]) -> None:
         (DensityLoss, {"encoder_weight": 0.0, "decoder_weight": 0.0}),
         (DensityLoss, {"encoder_weight": -1.0}),
         (Wanda, {"sparsity": 1.0}),
+        (AdaDeft, {"skip": -1}),
+        (AdaDeft, {"weight": -0.1}),
+        (AdaDeft, {"weight": 0.0}),
+        (AdaDeft, {"travel": 0.0}),
+        (AdaDeft, {"recover_share": 1.0}),
         (Training, {"accumulation": 17}),
         (Training, {"learning_rate": 0.0}),
         (TrialConfig, {"base_dropout": 1.0}),

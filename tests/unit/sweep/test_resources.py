@@ -10,6 +10,7 @@ from transformers import AutoConfig, AutoModelForSeq2SeqLM
 from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.axes.quantization import TORCH_DTYPES, quantize_
 from deft_sweeps.config.axes import (
+    AdaDeft,
     AdaLora,
     Adapter,
     Dtype,
@@ -82,6 +83,14 @@ def test_trainable_parameters_are_those_of_the_real_model(name: str, peft: Peft)
     held = [x for x in (*attached.parameters(), *attached.buffers()) if x.is_floating_point()]
     n_frozen = sum(x.numel() for x in held) - n_before - sum(parameter.numel() for parameter in trained.values())
     assert frozen_additions(TrialConfig(peft=peft), shape) == n_frozen
+
+
+def test_block_gates_add_one_parameter_a_block_and_their_blocks_outputs() -> None:
+    plain = of(TrialConfig())
+    gated = of(TrialConfig(adaptive=AdaDeft()))
+    assert gated.trainable_parameters - plain.trainable_parameters == 16
+    tokens = 8 * TrialConfig().task.max_input_tokens + 8 * 4
+    assert gated.activation_bytes - plain.activation_bytes == 16 * tokens * 512 * 4
 
 
 @pytest.mark.parametrize(("dtype", "size"), [("fp32", 4), ("bf16", 2)])
