@@ -22,19 +22,41 @@ class Score:
 
     Attributes:
         metric: its name, `accuracy` say.
-        value: in [0, 1], higher is better.
+        value: in the metric's own range, [0, 1], or [-1, 1] for a correlation; higher is better.
         n_examples: it was taken over.
         standard_error: of `value`.
+        also: the task's other official metrics by name: F1 beside exact match, Spearman's correlation beside Pearson's.
     """
 
     metric: str
     value: float
     n_examples: int
     standard_error: float
+    also: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check(math.isfinite(self.value) and math.isfinite(self.standard_error), "a finite score", self.value)
+        check(all(map(math.isfinite, self.also.values())), "finite metrics beside the score", self.also)
         check(self.n_examples >= 1, "n_examples >= 1", self.n_examples)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkippedBlocks:
+    """MLP blocks that were removed, by their place in the encoder and in the decoder, rising from 0."""
+
+    encoder: tuple[int, ...] = ()
+    decoder: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.encoder) + len(self.decoder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockGates:
+    """Trained scalar on each MLP block's output, in [0, 1], in the order of the blocks; 0 for a block that was removed."""
+
+    encoder: tuple[float, ...]
+    decoder: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +66,23 @@ class DensityReading:
     Attributes:
         encoder_blocks: per MLP block of the encoder, in order (all blocks, where there is but one stack).
         decoder_blocks: per MLP block of the decoder; empty where there is none.
+        skipped: blocks that were removed; each stands at 0 above, and counts as 0 in every mean but `kept`.
     """
 
     encoder_blocks: tuple[float, ...]
     decoder_blocks: tuple[float, ...]
+    skipped: SkippedBlocks = SkippedBlocks()
 
     @property
     def overall(self) -> float:
         """Unweighted mean over the MLP blocks of both stacks."""
         blocks = self.encoder_blocks + self.decoder_blocks
         return sum(blocks) / len(blocks)
+
+    @property
+    def kept(self) -> float:
+        """Mean over the blocks of both stacks that were not removed."""
+        return sum(self.encoder_blocks + self.decoder_blocks) / (len(self.encoder_blocks + self.decoder_blocks) - len(self.skipped))
 
     @property
     def encoder(self) -> float:
@@ -71,9 +100,14 @@ class Point:
     """Score and density measured together, with the entries at or below the threshold really zeroed.
 
     Attributes:
-        threshold: of |O|; 0 zeroes nothing.
-        loss: mean negative log-likelihood of the label tokens, in nats.
+        threshold: of |O|; 0 zeroes nothing. Where each block has its own, their mean.
+        percentile: share of the entries that each block's own threshold zeroed on calibration examples; None where one threshold holds for
+            all blocks.
+        block_thresholds: those, in running order; empty where one threshold holds for all blocks.
+        loss: what training minimises without the density loss: mean negative log-likelihood of the label tokens, in nats; of a head, of
+            the classes, or of a span's two ends, or the mean squared error of a number.
         density: teacher-forced on the real labels, padding and virtual tokens left out, gate in float32.
+        written_density: the same while the model writes its own answers; None where it writes none.
         example_scores: per held-out example in the split's order, for paired comparison; empty where there are none.
     """
 
@@ -81,7 +115,23 @@ class Point:
     score: Score
     loss: float
     density: DensityReading
+    written_density: DensityReading | None = None
     example_scores: tuple[float, ...] = ()
+    percentile: float | None = None
+    block_thresholds: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        check((self.percentile is None) == (not self.block_thresholds), "block_thresholds if and only if a percentile", self.percentile)
+
+    @property
+    def is_unthresholded(self) -> bool:
+        """Measured with nothing zeroed."""
+        return self.threshold == 0 and self.percentile is None
+
+    @property
+    def at(self) -> str:
+        """What tells the point from its trial's others: its threshold, or `p0.5` for the percentile 0.5."""
+        return f"{self.threshold:g}" if self.percentile is None else f"p{self.percentile:g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,9 +206,12 @@ class TrialResult:
     """One finished trial.
 
     Attributes:
-        points: one a threshold, rising; empty unless `status` is complete.
+        points: one a threshold, rising, then one a percentile, rising; empty unless `status` is complete.
         exact_density: share of entries that are not exactly zero with the gate in the base's own dtype: the paper's count, shown as
             paper-compatible only; None where it was not taken.
+        layer_sparsity: share of zeros of each layer that was pruned, by its name; empty where none was.
+        skipped: MLP blocks that ADA-DEFT removed.
+        block_gates: its trained scalars; None without it.
         error: why it failed; empty otherwise.
         started_at, finished_at: seconds since the epoch.
     """
@@ -168,7 +221,10 @@ class TrialResult:
     status: Status
     points: tuple[Point, ...] = ()
     exact_density: DensityReading | None = None
+    layer_sparsity: dict[str, float] = field(default_factory=dict)
     cost: Cost | None = None
+    skipped: SkippedBlocks = SkippedBlocks()
+    block_gates: BlockGates | None = None
     provenance: Provenance | None = None
     error: str = ""
     started_at: float = 0.0
@@ -194,6 +250,7 @@ class TrialResult:
             "activation_density": density.overall,
             "encoder_density": density.encoder,
             "decoder_density": density.decoder,
+            "written_density": math.nan if point.written_density is None else point.written_density.overall,
             "loss": point.loss,
         }
         if self.cost is not None:
@@ -206,13 +263,13 @@ class TrialResult:
         return {name: float(value) for name, value in named.items() if math.isfinite(value)}
 
     def point_at(self, threshold: float) -> Point:
-        """The point measured at `threshold`.
+        """The point measured at `threshold` in all blocks.
 
         Raises:
             KeyError: none was.
         """
         for point in self.points:
-            if point.threshold == threshold:
+            if point.threshold == threshold and point.percentile is None:
                 return point
         raise KeyError(f"{self.trial_id} was not measured at threshold {threshold:g}")
 

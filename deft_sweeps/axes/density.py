@@ -4,9 +4,10 @@ The *density loss* is a smooth surrogate, differentiable, at most the exact dens
 of the gate in float32, per block: mean over neurons and tokens of a sample, then over samples; then the unweighted mean over blocks.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -14,7 +15,8 @@ from torch import Tensor
 
 from deft_sweeps.axes.activation import GateAt, Gates, native_activation
 from deft_sweeps.config.axes import DensityLoss
-from deft_sweeps.result import DensityReading
+from deft_sweeps.errors import TrialError
+from deft_sweeps.result import DensityReading, SkippedBlocks
 
 
 def surrogate(gate: Tensor, loss: DensityLoss) -> Tensor:
@@ -28,6 +30,21 @@ def surrogate(gate: Tensor, loss: DensityLoss) -> Tensor:
         return torch.tanh(loss.beta * gate.abs())
     square = gate.square()
     return square / (square + loss.eps)
+
+
+def scheduled(loss: DensityLoss, step: int, total: int) -> DensityLoss:
+    """The density loss of step `step` (0 to total - 1) of `total`, with the weight and the eps that its schedules have come to.
+
+    A function of the step alone, so that a trial taken up again goes on where it stopped. The weight rises as the learning rate does: it
+    is full at the last step of its warm-up. Eps starts at `eps_start` and falls by equal factors until it is `eps`.
+    """
+    rising = math.ceil(loss.weight_warmup * total)
+    if step < rising:
+        loss = replace(loss, weight=loss.weight * (step + 1) / rising)
+    falling = math.ceil(loss.eps_anneal * total)
+    if loss.eps_start is not None and step < falling:
+        loss = replace(loss, eps=loss.eps_start * (loss.eps / loss.eps_start) ** (step / falling))
+    return loss
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -81,6 +98,15 @@ class Masks:
         missing = tokens - mask.shape[1]
         return torch.nn.functional.pad(mask, (missing, 0)) if missing > 0 else mask
 
+    def all_ones(self) -> "Masks":
+        """With padding counted as real; virtual tokens still are not."""
+        return Masks(*(None if mask is None else torch.ones_like(mask) for mask in (self.encoder, self.decoder)))
+
+    @property
+    def device(self) -> torch.device | None:
+        mask = self.encoder if self.encoder is not None else self.decoder
+        return None if mask is None else mask.device
+
 
 @dataclass(slots=True)
 class Reading:
@@ -95,14 +121,24 @@ class DensityProbe:
 
     `with probe: with probe.reading(masks) as reading: model(...)`; then `combine(reading.encoder, reading.decoder, loss)` is part of the
     loss. Under gradient checkpointing a block runs again in the backward pass: by then the reading is closed, and what the gates compute
-    again goes only to the recomputed graph.
+    again goes only to the recomputed graph. Reentrant checkpointing runs the first pass without a graph, so that the density loss would
+    have no gradient: it is refused.
+
+    A block that was removed counts 0 among the blocks of its stack, as it does in the metric.
+
+    Args:
+        gates: to read.
+        loss: surrogate and reduction.
+        shares: how much of each block is there, scalars in [0, 1] in the gates' order; None counts every block fully.
     """
 
-    def __init__(self, gates: Gates, loss: DensityLoss) -> None:
+    def __init__(self, gates: Gates, loss: DensityLoss, shares: Sequence[Tensor] | None = None) -> None:
         self._gates = gates
         self._loss = loss
+        self._shares = None if shares is None else {id(at): share for at, share in zip(gates, shares, strict=True)}
         self._masks: Masks | None = None
         self._open: Reading | None = None
+        self._differentiated = False
 
     def __enter__(self) -> "DensityProbe":
         for at in self._gates:
@@ -115,10 +151,23 @@ class DensityProbe:
         self._masks = self._open = None
 
     @contextmanager
-    def reading(self, masks: Masks) -> Iterator[Reading]:
-        """Collect one value a block from the forward pass inside."""
+    def reading(self, masks: Masks, loss: DensityLoss | None = None) -> Iterator[Reading]:
+        """Collect one value a block from the forward pass inside.
+
+        Args:
+            masks: which positions are real.
+            loss: from now on in place of the one that the probe has, for a schedule.
+
+        Raises:
+            TrialError: the model checkpoints its gradients in the reentrant way.
+        """
         self._masks = masks
+        self._loss = loss or self._loss
         self._open = Reading()
+        self._differentiated = torch.is_grad_enabled()
+        for at in self._gates:
+            if at.gate.skipped:
+                self._into(at).append(torch.zeros((), device=masks.device))
         try:
             yield self._open
         finally:
@@ -127,12 +176,23 @@ class DensityProbe:
     def _read(self, at: GateAt, _: Tensor, gate: Tensor) -> None:
         if self._masks is None:
             return
-        mask = self._masks.of(at, gate.shape[1])
-        if self._loss.padding == "include":
-            mask = torch.ones_like(mask)
+        if self._open is not None and self._differentiated and not torch.is_grad_enabled():
+            raise TrialError(
+                "reentrant gradient checkpointing loses the density loss's gradient; enable it with "
+                "gradient_checkpointing_kwargs={'use_reentrant': False}"
+            )
+        masks = self._masks.all_ones() if self._loss.padding == "include" else self._masks
+        mask = masks.of(at, gate.shape[1])
         value = block_density_loss(gate, mask, self._loss)
+        if self._shares is not None:
+            value = value * self._shares[id(at)]
         if self._open is not None:
-            (self._open.encoder if at.stack == "encoder" else self._open.decoder).append(value)
+            self._into(at).append(value)
+
+    def _into(self, at: GateAt) -> list[Tensor]:
+        if self._open is None:
+            raise ValueError("no reading is open")
+        return self._open.encoder if at.stack == "encoder" else self._open.decoder
 
 
 class DensityMeter:
@@ -187,13 +247,24 @@ class DensityMeter:
         return self._reading(self._native_sums)
 
     def _reading(self, sums: list[float]) -> DensityReading:
-        if not sums or 0 in self._samples:
+        if not sums or any(n == 0 for at, n in zip(self._gates, self._samples, strict=True) if not at.gate.skipped):
             raise ValueError("a gate was never read: no forward pass ran inside `reading`")
-        means = [(at.stack, total / n) for at, total, n in zip(self._gates, sums, self._samples, strict=True)]
+        # A removed block never runs: its sum is 0.
+        means = [(at.stack, total / max(1, n)) for at, total, n in zip(self._gates, sums, self._samples, strict=True)]
         return DensityReading(
             encoder_blocks=tuple(mean for stack, mean in means if stack == "encoder"),
             decoder_blocks=tuple(mean for stack, mean in means if stack == "decoder"),
+            skipped=skipped_blocks(self._gates),
         )
+
+
+def skipped_blocks(gates: Gates) -> SkippedBlocks:
+    """Which of the blocks were removed."""
+    removed = [at for at in gates if at.gate.skipped]
+    return SkippedBlocks(
+        encoder=tuple(at.index for at in removed if at.stack == "encoder"),
+        decoder=tuple(at.index for at in removed if at.stack == "decoder"),
+    )
 
 
 def _sum_of_shares(entries: Tensor, mask: Tensor) -> float:

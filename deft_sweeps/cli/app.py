@@ -72,14 +72,26 @@ def validate(
 
 @app.command(epilog="Example: deft-sweeps plan search_spaces/quickstart.yaml")
 @guarded
-def plan(file: SpecFile, as_json: AsJson = False) -> None:
+def plan(
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A sweep's YAML.")] = None,
+    combinations: Annotated[
+        bool, typer.Option("--combinations", help="Show which members of the axes go together, and why others do not; all without FILE.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Show what would run, and its projected memory and time.
 
     Also what is excluded, and why; starts nothing.
     """
+    from deft_sweeps.cli import combinations as table
     from deft_sweeps.cli import specs
 
-    specs.plan(file, as_json=as_json)
+    if combinations:
+        table.combinations(file, as_json=as_json)
+    elif file is None:
+        raise typer.BadParameter("missing; only --combinations goes without it", param_hint="FILE")
+    else:
+        specs.plan(file, as_json=as_json)
 
 
 @app.command(

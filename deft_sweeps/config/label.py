@@ -3,13 +3,36 @@
 from dataclasses import fields, is_dataclass
 from typing import assert_never
 
-from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, Magnitude, Nf4, NoDensityLoss, NoPruning, Unquantized, Wanda
+from deft_sweeps.config.axes import (
+    AdaDeft,
+    AdaLora,
+    Adapter,
+    DensityLoss,
+    Fp4,
+    Ia3,
+    Int8,
+    Lora,
+    Magnitude,
+    Nf4,
+    NoDensityLoss,
+    NoPruning,
+    NoSkipping,
+    Oft,
+    PrefixTuning,
+    PromptTuning,
+    PTuning,
+    SparseGpt,
+    Unquantized,
+    Vera,
+    Wanda,
+)
 from deft_sweeps.config.trial import TrialConfig
 
 
 def label(config: TrialConfig) -> str:
     """The settings that are swept, in a few words: `LoRA r8 · relu · DEFT 0.5 · NF4 · Wanda 0.5 · lr 0.002`."""
-    parts = [_peft(config), "relu" if config.activation == "relu" else "", _density(config), _quantization(config), _pruning(config)]
+    parts = [_peft(config), "relu" if config.activation == "relu" else "", _density(config), _adaptive(config)]
+    parts += [_quantization(config), _pruning(config)]
     return " · ".join([part for part in parts if part] + [f"lr {config.training.learning_rate:.3g}"])
 
 
@@ -28,10 +51,26 @@ def _flat(prefix: str, value: object) -> list[tuple[str, str]]:
 
 def _peft(config: TrialConfig) -> str:
     match config.peft:
-        case Lora(r=r, targets=targets):
-            return f"LoRA r{r} on {' '.join(targets)}"
-        case Adapter(reduction=reduction):
+        case Lora(r=r, targets=targets, rslora=rslora, dora=dora, masked=masked):
+            return f"{'masked ' if masked else ''}{'rs' if rslora else ''}{'DoRA' if dora else 'LoRA'} r{r} on {' '.join(targets)}"
+        case AdaLora(r=r, targets=targets):
+            return f"AdaLoRA r{r} on {' '.join(targets)}"
+        case Ia3(targets=targets):
+            return f"IA3 on {' '.join(targets)}"
+        case Vera(r=r, targets=targets):
+            return f"VeRA r{r} on {' '.join(targets)}"
+        case Oft(block=block, targets=targets):
+            return f"OFT {block} on {' '.join(targets)}"
+        case PrefixTuning(virtual_tokens=n):
+            return f"prefix {n}"
+        case PromptTuning(virtual_tokens=n):
+            return f"prompt {n}"
+        case PTuning(virtual_tokens=n):
+            return f"P-tuning {n}"
+        case Adapter(reduction=reduction, placement="pfeiffer"):
             return f"adapter /{reduction}"
+        case Adapter(reduction=reduction, placement=placement):
+            return f"{placement} adapter /{reduction}"
         case unknown:
             assert_never(unknown)
 
@@ -48,12 +87,28 @@ def _density(config: TrialConfig) -> str:
             assert_never(unknown)
 
 
+def _adaptive(config: TrialConfig) -> str:
+    match config.adaptive:
+        case NoSkipping():
+            return ""
+        case AdaDeft(skip=0, weight=weight):
+            return f"ADA {weight:.3g}"
+        case AdaDeft(skip=skip, weight=weight):
+            return f"ADA {weight:.3g} skip {skip}"
+        case unknown:
+            assert_never(unknown)
+
+
 def _quantization(config: TrialConfig) -> str:
     match config.quantization:
         case Unquantized():
             return ""
         case Nf4(double=double):
             return "NF4 double" if double else "NF4"
+        case Fp4(double=double):
+            return "FP4 double" if double else "FP4"
+        case Int8():
+            return "int8"
         case unknown:
             assert_never(unknown)
 
@@ -62,9 +117,15 @@ def _pruning(config: TrialConfig) -> str:
     match config.pruning:
         case NoPruning():
             return ""
-        case Magnitude(sparsity=sparsity):
-            return f"magnitude {sparsity:.3g}"
-        case Wanda(sparsity=sparsity):
-            return f"Wanda {sparsity:.3g}"
+        case Magnitude(sparsity=sparsity, pattern=pattern):
+            return f"magnitude {_zeros(sparsity, pattern)}"
+        case Wanda(sparsity=sparsity, pattern=pattern):
+            return f"Wanda {_zeros(sparsity, pattern)}"
+        case SparseGpt(sparsity=sparsity, pattern=pattern):
+            return f"SparseGPT {_zeros(sparsity, pattern)}"
         case unknown:
             assert_never(unknown)
+
+
+def _zeros(sparsity: float, pattern: str) -> str:
+    return f"{sparsity:.3g}" if pattern == "unstructured" else pattern

@@ -14,7 +14,7 @@ def finals_of(choice: Choice, finals: Sequence[FinalMeasurement]) -> tuple[Final
     member = choice.member
     if first is None or member is None:
         return ()
-    same = (first.trial_id, first.point.threshold) == (member.result.trial_id, member.point.threshold)
+    same = (first.trial_id, first.point.at) == (member.result.trial_id, member.point.at)
     return tuple(finals) if same else ()
 
 
@@ -58,7 +58,11 @@ def tiles(choice: Choice, finals: Sequence[FinalMeasurement]) -> list[tuple[str,
         (
             f"activation density, {split}",
             f"{mine.density.overall:.3f}",
-            f"encoder / decoder {mine.density.encoder:.3f} / {mine.density.decoder:.3f}"
+            (
+                f"encoder / decoder {mine.density.encoder:.3f} / {mine.density.decoder:.3f}"
+                if mine.density.decoder_blocks
+                else "encoder only: the model has no decoder"
+            )
             + (f"; baseline {base.density.overall:.3f}" if base else ""),
         ),
     ]

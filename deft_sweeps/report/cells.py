@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from deft_sweeps.front import PairedDifference
 from deft_sweeps.front.gains import Z_95
-from deft_sweeps.result import Cost, DensityReading, Score
+from deft_sweeps.result import Cost, DensityReading, Score, SkippedBlocks
 
 DENSITY_NOTE = "density = share of gate entries with |O| > threshold, mean over MLP blocks; in brackets encoder / decoder"
 SCORE_NOTE = "score ± one standard error"
@@ -16,10 +16,16 @@ def score_text(score: Score) -> str:
 
 
 def density_text(density: DensityReading) -> str:
-    """Overall, then encoder / decoder where there are both."""
-    if not density.decoder_blocks or not density.encoder_blocks:
-        return _share(density.overall)
-    return f"{_share(density.overall)} ({_share(density.encoder)} / {_share(density.decoder)})"
+    """Overall, then encoder / decoder where there are both, then over the kept blocks where some were removed."""
+    both = density.decoder_blocks and density.encoder_blocks
+    told = f"{_share(density.overall)} ({_share(density.encoder)} / {_share(density.decoder)})" if both else _share(density.overall)
+    return f"{told}; kept blocks {_share(density.kept)}" if density.skipped else told
+
+
+def skipped_text(skipped: SkippedBlocks) -> str:
+    """Blocks by their number in their stack, from 1 as in the figure: `encoder 3; decoder 5, 6`."""
+    stacks = (("encoder", skipped.encoder), ("decoder", skipped.decoder))
+    return "; ".join(f"{stack} {', '.join(str(index + 1) for index in blocks)}" for stack, blocks in stacks if blocks) or "none"
 
 
 def difference_text(difference: PairedDifference | None) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from deft_sweeps.choice import Choice
-from deft_sweeps.config.data import PackagedTask, Splits
+from deft_sweeps.config.data import Splits, task_name
 from deft_sweeps.result import FinalMeasurement, TrialResult
 
 KNOWN_MODELS = {
@@ -16,7 +16,8 @@ KNOWN_MODELS = {
 def method(results: Sequence[TrialResult], choice: Choice) -> list[tuple[str, str]]:
     """What the figures mean, a name and a sentence or two each."""
     complete = [result for result in results if result.status == "complete"]
-    thresholds = sorted({point.threshold for result in complete for point in result.points})
+    thresholds = sorted({point.threshold for result in complete for point in result.points if point.percentile is None})
+    shares = sorted({point.percentile for result in complete for point in result.points if point.percentile is not None})
     told = [
         (
             "activation density",
@@ -28,6 +29,7 @@ def method(results: Sequence[TrialResult], choice: Choice) -> list[tuple[str, st
             f"{', '.join(f'{t:g}' for t in thresholds) or 'none measured'}: entries at or below are really zeroed, and score and "
             "density are measured together; one trained trial gives one point a threshold, and all of them compete for the front",
         ),
+        *_percentiles(shares),
         ("front", f"hypervolume {choice.front.hypervolume:.4g}; {choice.front.reference_note}"),
         (
             "measured, proxy",
@@ -39,12 +41,21 @@ def method(results: Sequence[TrialResult], choice: Choice) -> list[tuple[str, st
             "compared with",
         ),
     ]
+    if any(result.skipped for result in complete):
+        told.append(
+            (
+                "skipped blocks",
+                "ADA-DEFT removed whole MLP blocks: each counts 0 in the density, and the mean over the blocks it kept stands behind it; "
+                "weights and latency are those of the smaller model",
+            )
+        )
     for model in sorted({result.config.model for result in results}):
         told.append(("model", f"{model}: {KNOWN_MODELS[model]}" if model in KNOWN_MODELS else model))
     for task in sorted({result.config.task for result in results}, key=repr):
-        name = task.name if isinstance(task, PackagedTask) else task.path
         sizes = ", ".join(f"{split} {'all there are' if n is None else n}" for split, n in _sizes(task.splits))
-        told.append(("data", f"{name}: asked for {sizes}; shuffle seed {task.splits.seed}; at most {task.max_input_tokens} input tokens"))
+        told.append(
+            ("data", f"{task_name(task)}: asked for {sizes}; shuffle seed {task.splits.seed}; at most {task.max_input_tokens} input tokens")
+        )
     return told
 
 
@@ -64,6 +75,14 @@ def provenance(results: Sequence[TrialResult], finals: Sequence[FinalMeasurement
         for name, value in (own | dict(sorted(note.packages.items()))).items():
             rows.setdefault(name, set()).add(value)
     return [(name, ", ".join(sorted(values))) for name, values in rows.items()]
+
+
+def _percentiles(shares: Sequence[float]) -> list[tuple[str, str]]:
+    if not shares:
+        return []
+    told = ", ".join(f"p{share:g}" for share in shares)
+    what = "each MLP block has a threshold of its own, at which that share of its entries is zeroed on training examples"
+    return [("percentiles", f"{told}: {what}; the share that held on the measured examples is the density")]
 
 
 def _sizes(splits: Splits) -> list[tuple[str, int | None]]:

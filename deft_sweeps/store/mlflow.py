@@ -26,7 +26,7 @@ SWEEP = "deft_sweeps.sweep"
 ENDED: dict[Status, str] = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 
 _PARENT = "mlflow.parentRunId"
-_PER_THRESHOLD = ("score", "activation_density", "encoder_density", "decoder_density", "loss")
+_PER_THRESHOLD = ("score", "activation_density", "encoder_density", "decoder_density", "written_density", "loss")
 _BATCH = 900
 _ENVIRONMENT = {
     # A server that is down must cost seconds, not MLflow's default of minutes.
@@ -188,7 +188,7 @@ def final_metrics(result: TrialResult) -> dict[str, float]:
     found: dict[str, float] = {}
     for point in result.points:
         for name, value in result.metrics(point).items():
-            found[f"threshold_{point.threshold:g}/{name}" if name in _PER_THRESHOLD else name] = value
+            found[f"threshold_{point.at}/{name}" if name in _PER_THRESHOLD else name] = value
     return found
 
 

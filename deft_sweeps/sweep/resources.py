@@ -6,25 +6,51 @@ task's longest, and the rates below, so that they err on the high side. A projec
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import assert_never
 
-from deft_sweeps.config.axes import Adapter, Lora, Nf4, Wanda
+from deft_sweeps.config.axes import (
+    AdaDeft,
+    AdaLora,
+    Adapter,
+    Fp4,
+    Ia3,
+    Int8,
+    Lora,
+    Nf4,
+    Oft,
+    PrefixTuning,
+    PromptTuning,
+    PTuning,
+    Quantization,
+    Role,
+    SparseGpt,
+    Unquantized,
+    Vera,
+    Wanda,
+)
 from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.models.families import Layout
+from deft_sweeps.models.families import Layout, Linear
+from deft_sweeps.models.legality import packed_linears
 from deft_sweeps.spec.schema import SweepSpec
 
 FLOPS_PER_CORE = {"fp32": 36e9, "bf16": 80e9}
 """Floating point operations a second that one core reached in training Flan-T5-small (AVX-512 with BF16 instructions, 2 threads)."""
 FLOPS_PER_GPU = {"fp32": 15e12, "bf16": 60e12}
 """The same for a whole data centre GPU: a round figure, not measured here."""
-NF4_SLOWDOWN = 1.5
+FOUR_BIT_SLOWDOWN = 1.5
 """A step that unpacks 4-bit weights, over the same step without (CPU)."""
+INT8_SLOWDOWN = 2.3
+"""The same for 8-bit weights."""
 PROCESS_BYTES = 700 * 2**20
 """A worker with its libraries imported, before it loads a model."""
 START_SEC = 20.0
 """A sweep's start: the local cluster and each worker's imports."""
 BUILD_SEC_PER_PARAMETER = 5e-8
 """Loading, pruning and quantizing a base."""
+HEAD_OUTPUTS = 2
+"""Classes of a head, which a model without a decoder answers through."""
 LABEL_TOKENS = 4
 """Tokens of a class written out as the target text."""
 
@@ -34,13 +60,13 @@ class Estimate:
     """Projected needs of one trial.
 
     Attributes:
-        weight_bytes: of the frozen base, 4-bit scales included.
-        adapter_bytes: of the trained parameters, in float32.
-        optimizer_bytes: gradients and AdamW's two moments.
+        weight_bytes: of the frozen base, the scales of packed weights included.
+        adapter_bytes: of what the PEFT method adds, in float32: the trained parameters, and VeRA's frozen matrices.
+        optimizer_bytes: gradients and AdamW's two moments; AdaLoRA's three running values of each parameter too.
         activation_bytes: held for the backward pass of one micro-batch.
         load_bytes: highest while the base is built: it is loaded, pruned and quantized from float32 weights.
         train_flops: of all steps.
-        evaluate_flops: of one pass over the validation examples for each threshold.
+        evaluate_flops: of one pass over the validation examples for each threshold and percentile.
     """
 
     weight_bytes: int
@@ -117,20 +143,20 @@ def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_
         evaluation: of the sweep.
         flops_per_sec: of the cores or the GPU that the trial gets.
     """
-    n_trained = trainable_parameters(config, layout)
+    n_trained = trainable_parameters(config, layout) + layout.head_parameters(HEAD_OUTPUTS)
     n_validation = config.task.splits.validation or 1000
-    per_step = config.training.batch_size * _flops(layout, config.task.max_input_tokens, n_trained, backward=True)
+    per_step = config.training.batch_size * _flops(layout, _input_tokens(config), n_trained, backward=True)
     train_flops = config.training.steps * per_step
-    forward = _flops(layout, config.task.max_input_tokens, n_trained, backward=False)
-    evaluate_flops = n_validation * len(evaluation.thresholds) * forward
-    calibrate_flops = config.pruning.n_calibration * forward if isinstance(config.pruning, Wanda) else 0.0
-    slowdown = NF4_SLOWDOWN if isinstance(config.quantization, Nf4) else 1.0
+    forward = _flops(layout, _input_tokens(config), n_trained, backward=False)
+    evaluate_flops = n_validation * (len(evaluation.thresholds) + len(evaluation.percentiles)) * forward
+    calibrate_flops = config.pruning.n_calibration * forward if isinstance(config.pruning, (Wanda, SparseGpt)) else 0.0
+    slowdown = _slowdown(config.quantization)
     weights = weight_bytes(config, layout)
     return Estimate(
         weight_bytes=weights,
         trainable_parameters=n_trained,
-        adapter_bytes=4 * n_trained,
-        optimizer_bytes=12 * n_trained,
+        adapter_bytes=4 * (n_trained + frozen_additions(config, layout)),
+        optimizer_bytes=(24 if isinstance(config.peft, AdaLora) else 12) * n_trained,
         activation_bytes=_activation_bytes(config, layout),
         load_bytes=4 * layout.n_parameters + weights,
         train_flops=train_flops,
@@ -141,24 +167,89 @@ def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_
 
 
 def trainable_parameters(config: TrialConfig, layout: Layout) -> int:
-    """What the PEFT method adds to the base and trains."""
+    """What the PEFT method adds to the base and trains, and the block gates; a head comes on top."""
+    n_gates = len(layout.blocks) if isinstance(config.adaptive, AdaDeft) else 0
+    return n_gates + _peft_parameters(config, layout)
+
+
+def _peft_parameters(config: TrialConfig, layout: Layout) -> int:
     match config.peft:
-        case Lora(r=r, targets=targets):
-            return sum(r * (linear.in_features + linear.out_features) for linear in layout.linears if linear.role in targets)
-        case Adapter(reduction=reduction):
+        case Lora(r=r, targets=targets, dora=dora):
+            chosen = _chosen(layout, targets)
+            return sum(r * (linear.in_features + linear.out_features) + dora * linear.out_features for linear in chosen)
+        case AdaLora(r=r, extra=extra, targets=targets):
+            return sum((r + extra) * (linear.in_features + linear.out_features + 1) for linear in _chosen(layout, targets))
+        case Ia3(targets=targets):
+            return sum(linear.in_features if linear.role == "down" else linear.out_features for linear in _chosen(layout, targets))
+        case Vera(r=r, targets=targets):
+            return sum(r + linear.out_features for linear in _chosen(layout, targets))
+        case Oft(block=block, targets=targets):
+            return sum(linear.in_features // block * (block * (block - 1) // 2) for linear in _chosen(layout, targets))
+        case PrefixTuning(virtual_tokens=n):
+            decoder = [linear for block in layout.blocks if block.stack == "decoder" for linear in block.linears]
+            return 2 * n * sum(linear.out_features for linear in decoder if linear.role == "k" and linear.source == "self")
+        case PromptTuning(virtual_tokens=n):
+            return n * layout.d_model
+        case PTuning(virtual_tokens=n, hidden=hidden):
+            return n * layout.d_model + hidden * (layout.d_model + 1 + hidden + 1) + layout.d_model * (hidden + 1)
+        case Adapter(reduction=reduction, placement=placement):
             width = max(1, layout.d_model // reduction)
-            return len(layout.blocks) * (2 * layout.d_model * width + width + layout.d_model)
+            n_adapters = len(layout.blocks) + (len(_chosen(layout, ("o",))) if placement == "houlsby" else 0)
+            return n_adapters * (2 * layout.d_model * width + width + layout.d_model)
+        case unknown:
+            assert_never(unknown)
+
+
+def frozen_additions(config: TrialConfig, layout: Layout) -> int:
+    """What the PEFT method adds to the base and does not train, in parameters."""
+    match config.peft:
+        case Vera(r=r, targets=targets):
+            chosen = _chosen(layout, targets)
+            return r * (max(linear.in_features for linear in chosen) + max(linear.out_features for linear in chosen)) if chosen else 0
+        case AdaLora(targets=targets):
+            return len(_chosen(layout, targets))
+        case _:
+            return 0
 
 
 def weight_bytes(config: TrialConfig, layout: Layout) -> int:
     """Bytes of the frozen base in its final form; quantization packs the blocks' linear layers only."""
     dense = {"fp32": 4, "bf16": 2}[config.dtype]
-    rest = dense * (layout.embedding_parameters + layout.other_parameters)
-    if not isinstance(config.quantization, Nf4):
-        return rest + dense * layout.linear_parameters
-    # Half a byte a weight and one float32 scale for 64; with double quantization one byte for 64 and a float32 for 256 of those.
-    scales = layout.linear_parameters / 64 * (1 + 4 / 256 if config.quantization.double else 4)
-    return rest + math.ceil(layout.linear_parameters / 2 + scales)
+    linears = packed_linears(config.quantization, layout)
+    n_packed = sum(linear.n_parameters for linear in linears)
+    rest = dense * (layout.n_parameters - n_packed)
+    match config.quantization:
+        case Unquantized():
+            return rest
+        case Nf4(double=double) | Fp4(double=double):
+            # Half a byte a weight and one float32 scale for 64; with double quantization one byte for 64 and a float32 for 256 of those.
+            return rest + math.ceil(n_packed / 2 + n_packed / 64 * (1 + 4 / 256 if double else 4))
+        case Int8():
+            return rest + n_packed + 4 * sum(linear.out_features for linear in linears)
+        case unknown:
+            assert_never(unknown)
+
+
+def _chosen(layout: Layout, targets: Sequence[Role]) -> list[Linear]:
+    return [linear for linear in layout.linears if linear.role in targets]
+
+
+def _slowdown(quantization: Quantization) -> float:
+    match quantization:
+        case Unquantized():
+            return 1.0
+        case Nf4() | Fp4():
+            return FOUR_BIT_SLOWDOWN
+        case Int8():
+            return INT8_SLOWDOWN
+        case unknown:
+            assert_never(unknown)
+
+
+def _input_tokens(config: TrialConfig) -> int:
+    """Of one example in the encoder, virtual ones included."""
+    virtual = config.peft.virtual_tokens if isinstance(config.peft, PromptTuning | PTuning) else 0
+    return config.task.max_input_tokens + virtual
 
 
 def _flops(layout: Layout, tokens: int, n_trained: int, *, backward: bool) -> float:
@@ -166,7 +257,8 @@ def _flops(layout: Layout, tokens: int, n_trained: int, *, backward: bool) -> fl
     by_stack = {
         stack: sum(x.n_parameters for b in layout.blocks if b.stack == stack for x in b.linears) for stack in ("encoder", "decoder")
     }
-    frozen = by_stack["encoder"] * tokens + (by_stack["decoder"] + layout.vocab_size * layout.d_model) * LABEL_TOKENS
+    output = layout.vocab_size * layout.d_model if layout.has_decoder else 0
+    frozen = by_stack["encoder"] * tokens + (by_stack["decoder"] + output) * LABEL_TOKENS
     trained = n_trained / 2 * (tokens + LABEL_TOKENS)
     return frozen * (4 if backward else 2) + trained * (6 if backward else 2)
 
@@ -175,6 +267,9 @@ def _activation_bytes(config: TrialConfig, layout: Layout) -> int:
     """A block keeps about 10 vectors of d_model and 4 of d_ff a token, and the gate once more in float32; the logits count twice."""
     size = {"fp32": 4, "bf16": 2}[config.dtype]
     examples = math.ceil(config.training.batch_size / config.training.accumulation)
-    tokens = {"encoder": config.task.max_input_tokens, "decoder": LABEL_TOKENS}
+    tokens = {"encoder": _input_tokens(config), "decoder": LABEL_TOKENS}
     kept = sum(tokens[b.stack] * (10 * layout.d_model * size + layout.d_ff * (4 * size + 4)) for b in layout.blocks)
-    return examples * (kept + 2 * 4 * LABEL_TOKENS * layout.vocab_size)
+    if isinstance(config.adaptive, AdaDeft):
+        # The MLP's output before its block gate, in float32.
+        kept += sum(tokens[b.stack] * 4 * layout.d_model for b in layout.blocks)
+    return examples * (kept + (2 * 4 * LABEL_TOKENS * layout.vocab_size if layout.has_decoder else 0))

@@ -15,7 +15,7 @@ _STATUS = Path("/proc/self/status")
 
 
 def tensor_bytes(model: nn.Module) -> int:
-    """Bytes of all parameters and buffers as held in memory, 4-bit weights with their scales; shared tensors count once."""
+    """Bytes of all parameters and buffers as held in memory, quantized weights with their scales; shared tensors count once."""
     held: dict[int, torch.Tensor] = {}
     for module in model.modules():
         for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
@@ -23,6 +23,9 @@ def tensor_bytes(model: nn.Module) -> int:
             state: Any = getattr(tensor, "quant_state", None)
             scales = [] if state is None else list(state.as_dict(packed=True).values())
             held |= {id(scale): scale for scale in scales if isinstance(scale, torch.Tensor)}
+        int8_scales = getattr(getattr(module, "state", None), "SCB", None)
+        if isinstance(int8_scales, torch.Tensor):
+            held[int8_scales.data_ptr()] = int8_scales
     return sum(tensor.numel() * tensor.element_size() for tensor in held.values())
 
 

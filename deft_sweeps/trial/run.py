@@ -8,17 +8,23 @@ from itertools import pairwise
 
 import torch
 
-from deft_sweeps.axes.density import DensityProbe
-from deft_sweeps.config.axes import DensityLoss
+from deft_sweeps.axes.adaptive import removed_linears, removed_parameters
+from deft_sweeps.axes.density import DensityProbe, skipped_blocks
+from deft_sweeps.axes.thresholds import GateHistogram
+from deft_sweeps.config.axes import AdaDeft, DensityLoss
 from deft_sweeps.config.data import Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.result import Cost, Label, RungResult, TrialResult
+from deft_sweeps.models.checkpoints import load_tokenizer
+from deft_sweeps.result import Cost, Label, RungResult, StepMetrics, TrialResult
 from deft_sweeps.tasks.batches import Batch, collate, training_order
 from deft_sweeps.tasks.load import TaskData, load_task
 from deft_sweeps.trial.base import BaseKey, FrozenBase, build_base, model_inputs
 from deft_sweeps.trial.build import Built, build
 from deft_sweeps.trial.cost import PeakMemory, median_latency_sec, resident_bytes, tensor_bytes
 from deft_sweeps.trial.evaluate import Evaluator, evaluating
+from deft_sweeps.trial.gating import Gating
+from deft_sweeps.trial.heads import HeadSpec, mean_target
+from deft_sweeps.trial.predict import Answers
 from deft_sweeps.trial.protocol import TrialRun
 from deft_sweeps.trial.provenance import provenance
 from deft_sweeps.trial.train import Learner
@@ -65,7 +71,7 @@ class Bench:
         memory = PeakMemory(self.device, self.memory_floor)
         started_at = time.time()
         data = self.data(config)
-        built = build(self.base(config, data), config, seed)
+        built = build(self.base(config, data), config, seed, HeadSpec.of(data))
         run = Run(self, config, seed, data, built, memory, started_at, build_time_sec=time.time() - started_at)
         if state is not None:
             run.load(state)
@@ -98,7 +104,13 @@ class Bench:
             collate([rows[i] for i in order[start : start + size]], data.class_ids, built.base.pad_id)
             for start in range(0, len(order), size)
         ]
-        return Evaluator(built.model, built.gates, batches, order, data.class_ids, self.device)
+        return Evaluator(built.model, built.gates, batches, order, self._answers(built, data, split, batches), self.device)
+
+    def _answers(self, built: Built, data: TaskData, split: str, batches: list[Batch]) -> Answers:
+        # A text may be as long as the longest of the split that is asked for.
+        longest = max(0 if batch.labels is None else batch.labels.shape[1] for batch in batches)
+        middle = mean_target(data) if data.kind == "regression" else 0.0
+        return Answers(built.model, data, split, load_tokenizer(built.base.key.model), longest, middle)
 
     def latency_sec(self, built: Built, data: TaskData) -> float:
         """Median time of one forward pass over the first validation examples."""
@@ -107,16 +119,31 @@ class Bench:
         with torch.no_grad(), evaluating(built.model):
             return median_latency_sec(lambda: built.model(**inputs), self.maker.evaluation.latency_repeats, self.device)
 
+    @torch.no_grad()
+    def gate_histogram(self, built: Built, data: TaskData) -> GateHistogram:
+        """Distribution of every gate's entries over the first training examples."""
+        evaluation, histogram = self.maker.evaluation, GateHistogram(built.gates)
+        n = min(evaluation.n_calibration, len(data.train))
+        with evaluating(built.model):
+            for start in range(0, n, evaluation.batch_size):
+                rows = [data.train[i] for i in range(start, min(start + evaluation.batch_size, n))]
+                inputs, masks = model_inputs(collate(rows, data.class_ids, built.base.pad_id), self.device)
+                with histogram.reading(masks):
+                    built.model(**inputs)
+        return histogram
+
     def cost(self, built: Built, data: TaskData, memory: PeakMemory, build_sec: float, train_sec: float, evaluate_sec: float) -> Cost:
         """What the trial has cost so far."""
         n_trained = sum(parameter.numel() for parameter in built.trained.values())
         sparsity = built.base.sparsity
-        sizes = {linear.name: linear.in_features * linear.out_features for block in built.base.layout.blocks for linear in block.linears}
+        numbers = built.blocks.removed if built.blocks is not None else ()
+        removed = removed_linears(built.base.layout, numbers)
+        sizes = {linear.name: linear.n_parameters for linear in built.base.layout.linears if linear not in removed}
         n_zero = sum(sparsity.get(name, 0.0) * size for name, size in sizes.items())
         return Cost(
             label=self.maker.label,
             trainable_parameters=n_trained,
-            total_parameters=built.base.n_parameters + n_trained,
+            total_parameters=built.base.n_parameters - removed_parameters(built.base.layout, numbers) + n_trained,
             weight_bytes=tensor_bytes(built.model),
             weight_sparsity=n_zero / sum(sizes.values()),
             peak_memory_bytes=memory.read(),
@@ -142,27 +169,44 @@ class Run:
     train_time_sec: float = 0.0
     steps_done: int = 0
     optimizer: torch.optim.Optimizer = field(init=False)
+    gating: Gating | None = field(init=False)
 
     def __post_init__(self) -> None:
-        parameters = list(self.built.trained.values())
-        self.optimizer = torch.optim.AdamW(parameters, lr=0.0, weight_decay=self.config.training.weight_decay)
+        training, adaptive = self.config.training, self.config.adaptive
+        self.optimizer = torch.optim.AdamW(self.built.peft_parameters, lr=0.0, weight_decay=training.weight_decay)
+        self.gating = Gating(self.built, adaptive, training.steps) if isinstance(adaptive, AdaDeft) else None
 
     def advance(self, n_steps: int) -> RungResult:
+        until = min(self.steps_done + n_steps, self.config.training.steps)
+        steps: list[StepMetrics] = []
+        if self.gating is not None and not self.gating.over:
+            steps += self._train(min(until, self.gating.n_soft))
+            if self.steps_done >= self.gating.n_soft:
+                self.gating.finish(self.optimizer)
+        steps += self._train(until)
+        return RungResult(step=self.steps_done, done=self.steps_done >= self.config.training.steps, steps=tuple(steps))
+
+    def _train(self, until: int) -> list[StepMetrics]:
+        """Train up to step `until`, with the model as it stands."""
         training, density = self.config.training, self.config.density
-        probe = DensityProbe(self.built.gates, density) if isinstance(density, DensityLoss) else None
-        parameters = tuple(self.built.trained.values())
-        learner = Learner(self.built.model, parameters, self.optimizer, probe, density, training, self.bench.device)
+        # While the gates train, a block counts with its gate; once blocks are removed, those kept count fully, as in the metric.
+        shares = self.gating.block_gates if self.gating is not None and not self.gating.over else None
+        probe = DensityProbe(self.built.gates, density, shares) if isinstance(density, DensityLoss) else None
+        parameters = self.built.peft_parameters
+        learner = Learner(
+            self.built.model, parameters, self.optimizer, probe, density, training, self.bench.device, self.gating, self.built.allocation
+        )
         order = training_order(len(self.data.train), self.seed, start=self.steps_done * training.batch_size)
         start = time.perf_counter()
-        steps = []
+        steps: list[StepMetrics] = []
         self.built.model.train()
         with learner:
-            for number in range(self.steps_done, min(self.steps_done + n_steps, training.steps)):
+            for number in range(self.steps_done, until):
                 rows = [self.data.train[next(order)] for _ in range(training.batch_size)]
                 steps.append(learner.step(number, self._micro_batches(rows)))
         self.steps_done += len(steps)
         self.train_time_sec += time.perf_counter() - start
-        return RungResult(step=self.steps_done, done=self.steps_done >= training.steps, steps=tuple(steps))
+        return steps
 
     def _micro_batches(self, rows: list[dict[str, object]]) -> list[Batch]:
         n = self.config.training.accumulation
@@ -179,7 +223,9 @@ class Run:
                 "started_at": self.started_at,
                 "trained": {name: parameter.detach() for name, parameter in self.built.trained.items()},
                 "optimizer": self.optimizer.state_dict(),
+                "gating": None if self.gating is None else self.gating.state(),
                 "generator": torch.get_rng_state(),
+                "allocation": None if self.built.allocation is None else self.built.allocation.state(),
             },
             buffer,
         )
@@ -194,10 +240,14 @@ class Run:
         saved = torch.load(io.BytesIO(state), map_location=self.bench.device, weights_only=True)
         if saved["trial_id"] != self.config.trial_id(self.seed):
             raise ValueError(f"a checkpoint of {saved['trial_id']} cannot go on as {self.config.trial_id(self.seed)}")
+        if self.gating is not None:
+            self.gating.load(saved["gating"], self.optimizer)
         with torch.no_grad():
             for name, parameter in self.built.trained.items():
                 parameter.copy_(saved["trained"][name])
         self.optimizer.load_state_dict(saved["optimizer"])
+        if self.built.allocation is not None:
+            self.built.allocation.load(saved["allocation"])
         torch.set_rng_state(saved["generator"].cpu())
         self.steps_done, self.train_time_sec, self.started_at = saved["steps_done"], saved["train_time_sec"], saved["started_at"]
 
@@ -209,6 +259,9 @@ class Run:
         evaluator = self.bench.evaluator(self.built, self.data, "validation")
         plain, exact = evaluator.point_and_exact_density()
         points = (plain, *(evaluator.point(threshold) for threshold in self.bench.maker.evaluation.thresholds[1:]))
+        if self.bench.maker.evaluation.percentiles:
+            histogram = self.bench.gate_histogram(self.built, self.data)
+            points += tuple(evaluator.point_by_block(p, histogram.thresholds(p)) for p in self.bench.maker.evaluation.percentiles)
         evaluate_sec = time.perf_counter() - start
         return TrialResult(
             config=self.config,
@@ -216,7 +269,10 @@ class Run:
             status="complete",
             points=points,
             exact_density=exact,
+            layer_sparsity={name: round(share, 5) for name, share in self.built.base.sparsity.items()},
             cost=self.bench.cost(self.built, self.data, self.memory, self.build_time_sec, self.train_time_sec, evaluate_sec),
+            skipped=skipped_blocks(self.built.gates),
+            block_gates=None if self.built.blocks is None else self.built.blocks.values(),
             provenance=provenance(self.bench.device, self.data.fingerprint, self.built.base.revision),
             started_at=self.started_at,
             finished_at=time.time(),

@@ -7,10 +7,10 @@ from rich.console import Console
 
 from deft_sweeps.choice import choose
 from deft_sweeps.front import all_gains
-from deft_sweeps.report.cells import cost_columns, density_text, interval_text, score_text
+from deft_sweeps.report.cells import cost_columns, density_text, interval_text, score_text, skipped_text
 from deft_sweeps.report.sheet import Row, Sheet, as_rich, as_text
-from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet, lost_sheet, steps_sheet, summary, trials_sheet
-from deft_sweeps.result import DensityReading, Score
+from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet, lost_sheet, sparsity_sheet, steps_sheet, summary, trials_sheet
+from deft_sweeps.result import DensityReading, Score, SkippedBlocks
 from tests.made_sweep import cost, sweep_finals, sweep_results, sweep_spec
 
 RESULTS = sweep_results()
@@ -25,6 +25,16 @@ def test_the_front_shows_score_with_error_and_both_stacks() -> None:
     assert {"0.790 ± 0.017", "0.077 (0.140 / 0.014)", "147.8 MiB"} <= set(chosen.cells)
     assert "accuracy on 600 validation examples, measured" in sheet.note
     assert ">latency, proxy" in sheet.columns
+
+
+def test_the_density_while_writing_has_a_column_where_there_is_one() -> None:
+    assert ">written_density" not in front_sheet(CHOICE.front).columns
+    written = DensityReading(encoder_blocks=(0.5,), decoder_blocks=(0.1, 0.3))
+    first, *others = CHOICE.front.members
+    told = replace(first, values={**first.values, "written_density": written.overall})
+    sheet = front_sheet(replace(CHOICE.front, members=(told, *others)))
+    column = sheet.columns.index(">written_density")
+    assert [row.cells[column] for row in sheet.rows] == ["0.3", *("–" for _ in others)]
 
 
 def test_every_trial_is_listed_failed_ones_with_the_reason() -> None:
@@ -80,6 +90,14 @@ def test_cells() -> None:
     assert interval_text(sure) == "0.931 to 1.000"
 
 
+def test_removed_blocks_are_told_and_the_kept_ones_have_their_mean() -> None:
+    skipped = SkippedBlocks(encoder=(1,), decoder=(0, 2))
+    density = DensityReading(encoder_blocks=(0.2, 0.0), decoder_blocks=(0.0, 0.4, 0.0), skipped=skipped)
+    assert density_text(density) == "0.120 (0.100 / 0.133); kept blocks 0.300"
+    assert skipped_text(skipped) == "encoder 2; decoder 1, 3"
+    assert skipped_text(SkippedBlocks(decoder=(4,))) == "decoder 5"
+
+
 def test_a_pipe_gets_plain_text_and_nothing_is_cut() -> None:
     hostile = "[red]x[/red] " + "long " * 60
     sheet = Sheet("Title", ("name", ">n"), (Row((hostile, "1")), Row(("b", "23"), "chosen")), "note")
@@ -98,3 +116,10 @@ def test_a_terminal_gets_a_table_that_takes_brackets_as_they_are() -> None:
     console.print(as_rich(Sheet("Title", ("name",), (Row(("[red]x[/red]",), "failed"),))))
     assert "[red]x[/red]" in screen.getvalue()
     assert "\x1b[" in screen.getvalue()
+
+
+def test_weight_sparsity_is_told_by_kind_of_layer_of_pruned_trials_only() -> None:
+    assert sparsity_sheet(RESULTS).rows == ()
+    shares = {"encoder.block.0.q": 0.5, "encoder.block.1.q": 0.25, "decoder.block.0.wo": 0.75}
+    sheet = sparsity_sheet((replace(RESULTS[0], layer_sparsity=shares), RESULTS[1]))
+    assert [row.cells[2:] for row in sheet.rows] == [("q", "2", "0.375", "0.250", "0.500"), ("wo", "1", "0.750", "0.750", "0.750")]

@@ -83,7 +83,7 @@ def test_good() -> None:
     assert spec.search.sampler == "nsga2"
     assert spec.budget.hours == 1
     assert spec.limits == (Constraint("weight_bytes", "<=", Bound(64 * 2.0**20)),)
-    combination = spec.by_label["relu adapter loss none wanda"]
+    combination = spec.by_label["relu adapter loss none none wanda"]
     assert combination.open == {
         "peft.adapter.reduction": Choice((8, 16)),
         "density.loss.weight": Float(0.1, 3.0, log=True),
@@ -95,13 +95,13 @@ def test_good() -> None:
     assert config.density == DensityLoss(weight=2.0, eps=1e-3)
     assert isinstance(config.density.weight, float), "1 and 1.0 must not be two configurations"
     assert (config.dtype, config.training.steps) == ("fp32", 10)
-    assert spec.by_label["pretrained lora none none none"].open["peft.lora.r"] == Int(4, 16)
+    assert spec.by_label["pretrained lora none none none none"].open["peft.lora.r"] == Int(4, 16)
 
 
 def test_defaults_of_what_is_left_out() -> None:
     spec = parse_spec("name: x\nspace: {}\nbudget: {trials: 1}\n", "s.yaml")
     (combination,) = spec.combinations
-    assert combination.label == "pretrained lora none none none"
+    assert combination.label == "pretrained lora none none none none"
     assert combination.config({}).task == PackagedTask()
     assert combination.config({}).peft == Lora()
     assert spec.first == ()
@@ -204,18 +204,18 @@ def test_no_legal_combination() -> None:
 
 def test_plain_peft_is_put_first_for_a_baseline() -> None:
     spec = parse_spec(text_of(), "s.yaml")
-    assert [start.combination for start in spec.first] == ["pretrained lora none none none", "relu lora none none none"]
+    assert [start.combination for start in spec.first] == ["pretrained lora none none none none", "relu lora none none none none"]
     named = parse_spec(text_of({"first": "first: [{activation: relu}, {activation: pretrained}]"}), "s.yaml")
-    assert [start.combination for start in named.first] == ["relu lora none none none", "pretrained lora none none none"]
+    assert [start.combination for start in named.first] == ["relu lora none none none none", "pretrained lora none none none none"]
     none = parse_spec(text_of({"choose": "choose: knee"}), "s.yaml")
-    assert [start.combination for start in none.first] == ["relu lora none none none"]
+    assert [start.combination for start in none.first] == ["relu lora none none none none"]
 
 
 def test_members_of_one_kind_are_told_apart() -> None:
     spec = parse_spec(
         text_of({"peft": "  peft: [lora: {r: 4}, lora: {r: {low: 8, high: 16}}]", "first": "first: [{peft: lora-2}]"}), "s.yaml"
     )
-    assert spec.first[-1].combination == "pretrained lora-2 none none none"
+    assert spec.first[-1].combination == "pretrained lora-2 none none none none"
     assert spec.first[-1].values["peft.lora-2.r"] == 12
     assert spec.config(spec.first[-1]).peft == Lora(r=12)
 

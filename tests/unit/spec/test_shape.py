@@ -39,14 +39,14 @@ def test_every_member_and_every_setting_of_it(axis: str, name: str, of: type[obj
         for setting, hint in get_type_hints(of).items():
             default = of.__dataclass_fields__[setting].default  # type: ignore[attr-defined]
             if setting != "kind":
-                written = str(list(default)) if isinstance(default, tuple) else str(default).lower()
+                written = "null" if default is None else str(list(default)) if isinstance(default, tuple) else str(default).lower()
                 entries.append(f"{{{name}: {{{setting}: {written}}}}}")
                 entries.append(f"{{{name}: {{{setting}: {{choice: [{written}]}}}}}}")
-            if hint in (int, float) and setting != "beta":  # which l0, the default surrogate, does not take
+            if hint in (int, float) and setting not in ("beta", "eps_anneal"):  # which have no effect beside the defaults
                 entries.append(
                     f"{{{name}: {{{setting}: {{low: 0.25, high: 0.5}}}}}}"
                     if hint is float
-                    else f"{{{name}: {{{setting}: {{low: 1, high: 2}}}}}}"
+                    else f"{{{name}: {{{setting}: {{low: 2, high: 4}}}}}}"
                 )
     for entry in entries:
         text = f"name: x\nspace: {{{axis}: [{entry}]}}\nbudget: {{trials: 1}}\n"

@@ -8,13 +8,35 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSeq2SeqLM
 
 from deft_sweeps.axes.peft_method import attach, trained_parameters
-from deft_sweeps.config.axes import Adapter, Lora, Nf4, Peft, Training, Wanda
+from deft_sweeps.axes.quantization import TORCH_DTYPES, quantize_
+from deft_sweeps.config.axes import (
+    AdaDeft,
+    AdaLora,
+    Adapter,
+    Dtype,
+    Fp4,
+    Ia3,
+    Int8,
+    Lora,
+    Nf4,
+    Oft,
+    Peft,
+    PrefixTuning,
+    PromptTuning,
+    PTuning,
+    Training,
+    Vera,
+    Wanda,
+)
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
 from deft_sweeps.spec.load import parse_spec
 from deft_sweeps.spec.schema import SweepSpec
-from deft_sweeps.sweep.resources import Estimate, estimate, project, trainable_parameters, weight_bytes
+from deft_sweeps.sweep.resources import Estimate, estimate, frozen_additions, project, trainable_parameters, weight_bytes
+from deft_sweeps.trial.base import cast_
+from deft_sweeps.trial.cost import tensor_bytes
+from tests.tiny import layout_of, tiny_t5
 
 MODELS = ("google/flan-t5-small", "google/flan-t5-base", "t5-small")
 SMALL = layout(read_config("google/flan-t5-small"))
@@ -29,18 +51,65 @@ def meta_model(name: str) -> nn.Module:
 
 
 @pytest.mark.parametrize("name", MODELS)
-@pytest.mark.parametrize("peft", [Lora(), Lora(r=3, targets=("k", "o", "gate", "down")), Adapter(), Adapter(reduction=100)])
+@pytest.mark.parametrize(
+    "peft",
+    [
+        Lora(),
+        Lora(r=3, targets=("k", "o", "gate", "down")),
+        Lora(r=3, targets=("k", "o", "gate", "down"), dora=True),
+        AdaLora(r=3, extra=2, targets=("q", "down")),
+        Ia3(),
+        Ia3(targets=("q", "o", "gate", "down")),
+        Vera(r=16, targets=("q", "gate", "down")),
+        Oft(block=16, targets=("q", "down")),
+        PrefixTuning(virtual_tokens=5),
+        PromptTuning(virtual_tokens=5, init="random"),
+        PTuning(virtual_tokens=5, hidden=24),
+        Adapter(),
+        Adapter(reduction=100),
+        Adapter(placement="houlsby"),
+        Adapter(placement="parallel"),
+    ],
+)
 def test_trainable_parameters_are_those_of_the_real_model(name: str, peft: Peft) -> None:
     shape = layout(read_config(name))
+    model = meta_model(name)
+    n_before = sum(held.numel() for held in (*model.parameters(), *model.buffers()))
     with torch.device("meta"):
-        trained = trained_parameters(attach(meta_model(name), shape, peft))
+        attached = attach(model, shape, peft)
+    trained = trained_parameters(attached)
     assert trainable_parameters(TrialConfig(peft=peft), shape) == sum(parameter.numel() for parameter in trained.values())
+    # Integers that only say where something is are left out: indices of OFT's triangles and of virtual tokens.
+    held = [x for x in (*attached.parameters(), *attached.buffers()) if x.is_floating_point()]
+    n_frozen = sum(x.numel() for x in held) - n_before - sum(parameter.numel() for parameter in trained.values())
+    assert frozen_additions(TrialConfig(peft=peft), shape) == n_frozen
+
+
+def test_block_gates_add_one_parameter_a_block_and_their_blocks_outputs() -> None:
+    plain = of(TrialConfig())
+    gated = of(TrialConfig(adaptive=AdaDeft()))
+    assert gated.trainable_parameters - plain.trainable_parameters == 16
+    tokens = 8 * TrialConfig().task.max_input_tokens + 8 * 4
+    assert gated.activation_bytes - plain.activation_bytes == 16 * tokens * 512 * 4
 
 
 @pytest.mark.parametrize(("dtype", "size"), [("fp32", 4), ("bf16", 2)])
 def test_weight_bytes_unquantized(dtype: str, size: int) -> None:
     config = TrialConfig(dtype="fp32" if dtype == "fp32" else "bf16")
     assert weight_bytes(config, SMALL) == size * SMALL.n_parameters
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+@pytest.mark.parametrize(("quantization", "table"), [(Nf4(), 16), (Nf4(double=True), 16 + 256), (Fp4(), 16), (Int8(), 0)])
+def test_weight_bytes_are_those_of_a_quantized_model(quantization: Nf4 | Fp4 | Int8, table: int, dtype: Dtype) -> None:
+    """bitsandbytes keeps a table of 16 values a 4-bit layer, one of 256 beside that for double quantization, and rounds up to blocks."""
+    model = tiny_t5()
+    shape = layout_of(model)
+    quantize_(model, shape, quantization, dtype, torch.device("cpu"))
+    cast_(model, TORCH_DTYPES[dtype])
+    ours = weight_bytes(TrialConfig(quantization=quantization, dtype=dtype), shape)
+    real = tensor_bytes(model) - 4 * table * len(shape.linears)
+    assert 0 <= real - ours <= 200 * len(shape.linears) if table else real == ours
 
 
 @pytest.mark.parametrize("double", [False, True])
@@ -69,7 +138,12 @@ def test_more_of_everything_costs_more() -> None:
     assert of(TrialConfig(peft=Lora(r=16))).optimizer_bytes == 2 * base.optimizer_bytes
     assert of(TrialConfig(quantization=Nf4())).weight_bytes < base.weight_bytes
     assert of(TrialConfig(quantization=Nf4())).time_sec > base.time_sec
+    assert of(TrialConfig(quantization=Int8())).weight_bytes < base.weight_bytes
+    assert of(TrialConfig(quantization=Int8())).time_sec > of(TrialConfig(quantization=Fp4())).time_sec > base.time_sec
     assert of(TrialConfig(pruning=Wanda())).time_sec > base.time_sec
+    assert of(TrialConfig(peft=PromptTuning())).activation_bytes > of(TrialConfig(peft=PrefixTuning())).activation_bytes
+    ada = of(TrialConfig(peft=AdaLora()))
+    assert ada.optimizer_bytes == 24 * ada.trainable_parameters
     assert estimate(TrialConfig(), SMALL, Evaluation(), 2 * RATE).time_sec < base.time_sec
     assert estimate(TrialConfig(), SMALL, Evaluation(thresholds=(0.0, 0.01)), RATE).evaluate_flops == pytest.approx(base.evaluate_flops / 2)
 

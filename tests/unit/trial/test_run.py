@@ -7,7 +7,23 @@ from typing import Any
 import pytest
 import torch
 
-from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, Magnitude, Nf4, NoDensityLoss, Role, Training, Wanda
+from deft_sweeps.config.axes import (
+    AdaLora,
+    Adapter,
+    DensityLoss,
+    Int8,
+    Lora,
+    Magnitude,
+    Nf4,
+    NoDensityLoss,
+    Oft,
+    PrefixTuning,
+    PTuning,
+    Role,
+    Training,
+    Vera,
+    Wanda,
+)
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import TrialResult
@@ -77,8 +93,11 @@ def test_accumulated_micro_batches_add_up_to_the_whole_batch(bench: Bench, tiny_
         assert (x.task_loss, x.density_loss) == pytest.approx((y.task_loss, y.density_loss), rel=1e-2)
 
 
-def test_a_trial_taken_up_from_its_checkpoint_ends_as_if_nothing_had_happened(bench: Bench, tiny_config: TrialConfig) -> None:
-    config = short(tiny_config, density=DEFT, peft=Lora(r=4, targets=TARGETS, dropout=0.2))
+@pytest.mark.parametrize(
+    "peft", [Lora(r=4, targets=TARGETS, dropout=0.2), AdaLora(r=2, extra=2, targets=TARGETS, dropout=0.2, every=2), PTuning(hidden=8)]
+)
+def test_a_trial_taken_up_from_its_checkpoint_ends_as_if_nothing_had_happened(bench: Bench, tiny_config: TrialConfig, peft: Any) -> None:
+    config = short(tiny_config, density=DEFT, peft=peft)
     straight = bench(config, 0)
     straight.advance(6)
     cut = bench(config, 0)
@@ -91,6 +110,28 @@ def test_a_trial_taken_up_from_its_checkpoint_ends_as_if_nothing_had_happened(be
     assert without_times(straight.finish()) == without_times(resumed.finish())
 
 
+def test_schedules_go_on_where_they_stopped(bench: Bench, tiny_config: TrialConfig) -> None:
+    scheduled = replace(DEFT, weight=5.0, weight_warmup=0.7, eps_start=0.5, eps_anneal=1.0)
+    config = short(tiny_config, density=scheduled, activation="relu")
+    straight, cut, steady = bench(config, 0), bench(config, 0), bench(short(tiny_config, density=DEFT, activation="relu"), 0)
+    whole = straight.advance(6).steps
+    parts = cut.advance(3).steps + bench(config, 0, cut.state()).advance(3).steps
+    assert [step.density_loss for step in parts] == [step.density_loss for step in whole]
+    assert whole[0].density_loss < 0.9 * steady.advance(1).steps[0].density_loss
+
+
+def test_the_first_encoder_block_has_plain_pefts_density_where_nothing_before_it_trains(bench: Bench, tiny_config: TrialConfig) -> None:
+    """An adapter sits after the MLP, so no density loss reaches the first one."""
+    training = Training(steps=20, batch_size=6, learning_rate=2e-2)
+    plain, deft = (
+        run_trial(bench, short(tiny_config, activation="relu", peft=Adapter(reduction=4), training=training, density=density), 0)
+        for density in (NoDensityLoss(), replace(DEFT, weight=10.0))
+    )
+    for a, b in zip(plain.points, deft.points, strict=True):
+        assert a.density.encoder_blocks[0] == b.density.encoder_blocks[0]
+        assert a.density.encoder_blocks[1] != b.density.encoder_blocks[1]
+
+
 def test_a_checkpoint_of_another_trial_is_refused(bench: Bench, tiny_config: TrialConfig) -> None:
     state = bench(short(tiny_config), 0).state()
     with pytest.raises(ValueError, match="cannot go on as"):
@@ -98,9 +139,9 @@ def test_a_checkpoint_of_another_trial_is_refused(bench: Bench, tiny_config: Tri
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"quantization": Nf4()}, {"quantization": Nf4(double=True), "dtype": "bf16"}, {"pruning": Wanda(sparsity=0.5)}]
+    "changes", [{}, {"quantization": Nf4(double=True), "dtype": "bf16"}, {"quantization": Int8()}, {"pruning": Wanda(sparsity=0.5)}]
 )
-@pytest.mark.parametrize("peft", [Lora(r=4, targets=TARGETS), Adapter(reduction=4)])
+@pytest.mark.parametrize("peft", [Lora(r=4, targets=TARGETS), AdaLora(targets=TARGETS), Adapter(reduction=4), PrefixTuning()])
 def test_no_trial_writes_to_the_base(bench: Bench, tiny_config: TrialConfig, changes: Any, peft: Any) -> None:
     config = short(tiny_config, density=DEFT, peft=peft, **changes)
     base = bench.base(config, bench.data(config))
@@ -116,12 +157,36 @@ def test_no_trial_writes_to_the_base(bench: Bench, tiny_config: TrialConfig, cha
     assert not any(parameter.requires_grad for parameter in base.model.parameters())
 
 
-def test_trials_share_the_bases_tensors(bench: Bench, tiny_config: TrialConfig) -> None:
-    config = short(tiny_config, quantization=Nf4())
+@pytest.mark.parametrize("quantization", [Nf4(), Int8()])
+def test_trials_share_the_bases_tensors(bench: Bench, tiny_config: TrialConfig, quantization: Any) -> None:
+    def held(model: torch.nn.Module) -> set[int]:
+        states = [getattr(module, "state", None) for module in model.modules()]
+        scales = [state.SCB for state in states if state is not None and not isinstance(state, dict)]
+        return {tensor.data_ptr() for tensor in (*model.parameters(), *scales)}
+
+    config = short(tiny_config, quantization=quantization)
     base = bench.base(config, bench.data(config))
-    held = {parameter.data_ptr() for parameter in base.model.parameters()}
-    model, _ = base.fork()
-    assert {parameter.data_ptr() for parameter in model.parameters()} == held
+    assert held(base.fork()[0]) == held(base.model)
+    run_trial(bench, config, 0)
+    assert held(base.fork()[0]) == held(base.model)
+
+
+@pytest.mark.parametrize(
+    "peft", [Lora(r=4, targets=TARGETS, dora=True), Vera(r=8, targets=TARGETS), Oft(block=8, targets=TARGETS), PTuning()]
+)
+def test_a_method_and_its_seed_give_the_same_trial_again(bench: Bench, tiny_config: TrialConfig, peft: Any) -> None:
+    """What a method draws and does not train is not saved: it comes again from the seed."""
+    config = short(tiny_config, peft=peft, training=Training(steps=2, batch_size=6, learning_rate=1e-2))
+    run = bench(config, 3)
+    run.advance(2)
+    assert isinstance(run, Run)
+    torch.rand(100)
+    again = bench(config, 3)
+    assert isinstance(again, Run)
+    again.built.load(run.weights())
+    assert same(trained(run), trained(again))
+    points = [bench.evaluator(r.built, r.data, "validation").point(0.0) for r in (run, again)]
+    assert points[0] == points[1]
 
 
 def test_only_calibrated_pruning_depends_on_the_task(bench: Bench, tiny_config: TrialConfig) -> None:
@@ -146,6 +211,8 @@ def test_the_result_says_everything(bench: Bench, tiny_config: TrialConfig) -> N
     cost = result.cost
     assert cost is not None
     assert cost.weight_sparsity == pytest.approx(0.5, abs=0.01)
+    assert len(result.layer_sparsity) == 2 * 7 + 3 * 11
+    assert all(share == pytest.approx(0.5, abs=0.01) for share in result.layer_sparsity.values())
     assert cost.total_parameters > cost.trainable_parameters > 0
     assert cost.latency_sec > 0
     assert result.exact_density is not None

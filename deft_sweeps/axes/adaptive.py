@@ -1,0 +1,166 @@
+"""ADA-DEFT: which MLP blocks a model can do without, learned beside the PEFT method, and their removal.
+
+The paper (arXiv 2402.01911) says that layerwise weights are learned and that whole MLP blocks are skipped at inference; it publishes
+neither parametrisation nor regulariser nor threshold. What follows is this project's own design.
+
+- A block's output, its adapter included, is multiplied by one scalar g, the *block gate* (the *gate* alone is the MLP's activation). All
+  start at exactly 1, where outputs and the adapters' gradients are those of DEFT without gates.
+- The loss gains weight * mean(g), and the density loss counts each block g times, as a removed one will count 0: blocks that are dense
+  and of little use close first.
+- After each step g is put back into [0, 1]. That projection is what makes a gate reach exactly 0 and stay there as long as the task does
+  not ask for it; a sigmoid never gets there. Hard concrete gates (arXiv 1712.01312) do too, but sample noise into every step, which a
+  run of a hundred steps does not average out, and do not start at exactly 1.
+- Then the hard skip: blocks at 0 are removed, which changes nothing, and beyond these the most closed ones until as many are gone as
+  asked for. Kept gates stay as scalars beside the frozen base and train no more; the PEFT method goes on training for the steps left.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from deft_sweeps.axes.activation import Gates
+from deft_sweeps.config.axes import AdaDeft
+from deft_sweeps.models.families import Block, Layout, Linear
+from deft_sweeps.result import BlockGates
+
+MLP_ROLES = ("gate", "up", "down")
+
+
+def to_remove(values: Sequence[float], skip: int) -> tuple[int, ...]:
+    """Which blocks go: every one at 0, and the smallest others until `skip` are gone; of equal ones the earlier. One always stays.
+
+    Args:
+        values: of the block gates, in [0, 1].
+        skip: how many at least.
+
+    Returns:
+        Their places in `values`, rising.
+    """
+    order = sorted(range(len(values)), key=lambda number: values[number])
+    n_closed = sum(value == 0 for value in values)
+    return tuple(sorted(order[: min(max(skip, n_closed), len(values) - 1)]))
+
+
+def soft_steps(steps: int, recover_share: float) -> int:
+    """Optimiser steps before the hard skip, at least 1 of `steps`."""
+    return max(1, steps - int(recover_share * steps))
+
+
+def step_size(step: int, n_soft: int, travel: float) -> float:
+    """Step size of the gates at step `step` (0 to n_soft - 1): falls linearly to zero, and all of them together are `travel`."""
+    return 2 * travel / (n_soft + 1) * (1 - step / n_soft)
+
+
+class GatedMlp(nn.Module):
+    """An MLP, its adapter included, times its block gate."""
+
+    def __init__(self, mlp: nn.Module) -> None:
+        super().__init__()
+        self.mlp = mlp
+        self.block_gate = nn.Parameter(torch.ones((), device=next(mlp.parameters()).device))
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.mlp(x)
+        # In float32, so that the gate's gradient, a sum over all entries, is not rounded to the base's dtype.
+        return (y.float() * self.block_gate).to(y.dtype)
+
+
+class NoMlp(nn.Module):
+    """Stands where an MLP was removed: nothing is added to the residual."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+
+@dataclass(frozen=True, slots=True)
+class GatedBlocks:
+    """The MLP blocks of one model with their block gates.
+
+    Attributes:
+        model: whose modules the layout names, with the PEFT method attached.
+        gates: the activations' gates, in the order of the layout's blocks.
+        mlps: in the same order, removed ones too.
+    """
+
+    model: nn.Module
+    layout: Layout
+    gates: Gates
+    mlps: tuple[GatedMlp, ...]
+
+    @property
+    def block_gates(self) -> tuple[nn.Parameter, ...]:
+        """One a block, in the order of the blocks; those of removed blocks too."""
+        return tuple(mlp.block_gate for mlp in self.mlps)
+
+    @property
+    def kept(self) -> tuple[nn.Parameter, ...]:
+        """The gates of the blocks that are still there."""
+        return tuple(mlp.block_gate for at, mlp in zip(self.gates, self.mlps, strict=True) if not at.gate.skipped)
+
+    @property
+    def removed(self) -> tuple[int, ...]:
+        """Places of the blocks that were removed."""
+        return tuple(number for number, at in enumerate(self.gates) if at.gate.skipped)
+
+    def values(self) -> BlockGates:
+        """As numbers, 0 for a removed block."""
+        told = [(at.stack, 0.0 if at.gate.skipped else float(g.detach())) for at, g in zip(self.gates, self.block_gates, strict=True)]
+        return BlockGates(
+            encoder=tuple(value for stack, value in told if stack == "encoder"),
+            decoder=tuple(value for stack, value in told if stack == "decoder"),
+        )
+
+    def choose(self, skip: int) -> tuple[int, ...]:
+        """Places of the blocks to remove."""
+        return to_remove([float(gate.detach()) for gate in self.block_gates], skip)
+
+    def parameters_of(self, number: int) -> set[int]:
+        """Ids of the parameters that go when block `number` is removed."""
+        return {id(p) for name in _paths(self.layout.blocks[number]) for p in self.model.get_submodule(name).parameters()}
+
+    def remove_(self, numbers: Iterable[int]) -> None:
+        """Take the blocks' MLPs, adapters and gates out of the model for good, and let the other gates train no more."""
+        for number in numbers:
+            block = self.layout.blocks[number]
+            for name in _paths(block):
+                self.model.set_submodule(name, NoMlp() if name == block.mlp else nn.Identity())
+            self.gates[number].gate.skipped = True
+            # What holds this object must not hold the removed weights.
+            self.mlps[number].mlp = nn.Identity()
+        for gate in self.block_gates:
+            gate.requires_grad_(False)
+
+
+def gate_blocks_(model: nn.Module, layout: Layout, gates: Gates) -> GatedBlocks:
+    """Put an open block gate on every MLP block; the PEFT method is attached first, so that the gate is outside of the adapter."""
+    mlps = []
+    for block in layout.blocks:
+        mlps.append(GatedMlp(model.get_submodule(block.mlp)))
+        model.set_submodule(block.mlp, mlps[-1])
+    return GatedBlocks(model, layout, gates, tuple(mlps))
+
+
+def pull(block_gates: Sequence[Tensor], adaptive: AdaDeft) -> Tensor:
+    """What the gates add to the loss: weight * mean(g), which is their share of all MLP weights, the blocks of a model being alike."""
+    return adaptive.weight * torch.stack(list(block_gates)).mean()
+
+
+def removed_linears(layout: Layout, numbers: Iterable[int]) -> tuple[Linear, ...]:
+    """The base's linear layers that go with the blocks."""
+    return tuple(linear for number in numbers for linear in layout.blocks[number].linears if linear.role in MLP_ROLES)
+
+
+def removed_parameters(layout: Layout, numbers: Sequence[int]) -> int:
+    """How many of the base's parameters go with the blocks, the norm before an MLP among them."""
+    n_norms = sum(bool(layout.blocks[number].residual) for number in numbers)
+    return sum(linear.n_parameters for linear in removed_linears(layout, numbers)) + n_norms * layout.d_model
+
+
+def _paths(block: Block) -> tuple[str, ...]:
+    """Modules that go with the block's MLP, none inside another: the whole residual branch where nothing of it is needed."""
+    if block.residual:
+        return (block.residual,)
+    parts = [linear.name for linear in block.linears if linear.role in MLP_ROLES] + [block.activation]
+    return (*(name for name in parts if name != block.mlp and not name.startswith(f"{block.mlp}.")), block.mlp)

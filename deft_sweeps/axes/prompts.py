@@ -1,0 +1,59 @@
+"""Virtual tokens: prefix, prompt and P-tuning. None of them is the identity at the start, and none can be merged into the base.
+
+A prompt stands before the encoder's real tokens, so the encoder's gates see it; `density.Masks` leaves it out of every count. A prefix is
+keys and values only: no gate sees it.
+"""
+
+from typing import Any
+
+import torch
+from peft import PeftModelForSeq2SeqLM, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig
+from torch import Tensor, nn
+
+from deft_sweeps.config.axes import PrefixTuning, Prompted, PromptTuning
+from deft_sweeps.models.families import Layout
+
+
+class PromptedModel(PeftModelForSeq2SeqLM):  # type: ignore[misc]
+    """peft's wrapper, which also takes the output of an earlier run of the encoder: a prompt is in it already, a prefix is not."""
+
+    def forward(self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, **inputs: Any) -> Any:
+        if inputs.get("encoder_outputs") is None or input_ids is not None:
+            return super().forward(input_ids=input_ids, attention_mask=attention_mask, **inputs)
+        encoded = inputs["encoder_outputs"][0]
+        if isinstance(self.active_peft_config, PrefixTuningConfig):
+            inputs["past_key_values"] = self.get_prompt(len(encoded))
+        elif attention_mask is not None:
+            missing = encoded.shape[1] - attention_mask.shape[1]
+            attention_mask = torch.nn.functional.pad(attention_mask, (missing, 0), value=1)
+        return self.base_model(attention_mask=attention_mask, **inputs)
+
+
+def prefixed_width(layout: Layout) -> tuple[int, int]:
+    """How many blocks have a prefix, and how wide its keys are: those of the decoder."""
+    widths = [linear.out_features for block in layout.blocks if block.stack == "decoder" for linear in block.linears if linear.role == "k"]
+    return sum(block.stack == "decoder" for block in layout.blocks), widths[0]
+
+
+def wrap(model: nn.Module, layout: Layout, method: PrefixTuning | Prompted) -> nn.Module:
+    """Put virtual tokens before a frozen model's own."""
+    base: Any = model
+    n_blocks, width = prefixed_width(layout)
+    # Every size is told: peft's guesses take the encoder's depth for the decoder's, and d_model for the width of the keys.
+    sizes: dict[str, Any] = {
+        "task_type": "SEQ_2_SEQ_LM",
+        "num_virtual_tokens": method.virtual_tokens,
+        "num_attention_heads": base.config.num_attention_heads,
+        "num_layers": n_blocks,
+    }
+    settings: Any
+    if isinstance(method, PrefixTuning):
+        settings = PrefixTuningConfig(**sizes, token_dim=width, num_transformer_submodules=2)
+    elif isinstance(method, PromptTuning):
+        init = "SAMPLE_VOCAB" if method.init == "vocabulary" else "RANDOM"
+        settings = PromptTuningConfig(**sizes, token_dim=layout.d_model, num_transformer_submodules=1, prompt_tuning_init=init)
+    else:
+        settings = PromptEncoderConfig(**sizes, token_dim=layout.d_model, num_transformer_submodules=1, encoder_hidden_size=method.hidden)
+    wrapped: nn.Module = PromptedModel(model, settings)
+    device = next(model.parameters()).device
+    return wrapped.to(device)

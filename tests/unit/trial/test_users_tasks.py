@@ -1,0 +1,103 @@
+"""From the user's file to a result, through the real loader: every kind of task, on a model with a head and on one that writes."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deft_sweeps.config.axes import DensityLoss, Lora, Training
+from deft_sweeps.config.data import FileTask, Splits
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.errors import DataError
+from deft_sweeps.trial.final import FinalJob, measure_final
+from deft_sweeps.trial.run import Bench, Run
+from tests.tiny import save_tiny, save_tiny_encoder
+
+NOUNS = ["plot", "cast", "music", "pace", "script", "light", "sound", "set"]
+
+
+def row(i: int) -> dict[str, Any]:
+    context = " ".join([f"take {i}", *(NOUNS[(i + j) % 8] for j in range(5)), f"number {i % 7}", *(["more"] * (i % 3 * 12)), "end"])
+    return {
+        "text": f"{'great' if i % 2 else 'awful'} {NOUNS[i % 8]} take {i}",
+        "other": f"a {NOUNS[i % 5]}",
+        "label": "good" if i % 2 else "bad",
+        "number": 1.0 + i % 4,
+        "question": f"which {NOUNS[i % 8]} ?",
+        "context": context,
+        "answers": [NOUNS[(i + 2) % 8]] if i % 4 else [],
+        "target": f"the {NOUNS[i % 8]}",
+    }
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "classification": {},
+    "pairs": {"text_pair": "other"},
+    "regression": {"task": "regression", "label": "number"},
+    "qa": {"task": "qa", "max_input_tokens": 32, "doc_stride": 8, "group": "context"},
+    "text": {"task": "text"},
+}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory, packaged_model: str) -> Path:
+    folder = tmp_path_factory.mktemp("users")
+    rows = [row(i) for i in range(60)]
+    (folder / "rows.jsonl").write_text("\n".join(json.dumps(r) for r in rows), encoding="utf-8")
+    save_tiny(folder / "t5", packaged_model)
+    for family in ("bert", "roberta"):
+        save_tiny_encoder(folder / family, family, [str(value) for r in rows for value in r.values()])
+    return folder
+
+
+@pytest.mark.parametrize("model", ["bert", "roberta", "t5"])
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_a_users_task_from_file_to_test_measurement(kind: str, model: str, models: Path, bench: Bench) -> None:
+    settings = {"max_input_tokens": 24, "splits": Splits(validation=10, test=10), **KINDS[kind]}
+    config = TrialConfig(
+        model=str(models / model),
+        task=FileTask(path=str(models / "rows.jsonl"), **settings),
+        peft=Lora(r=4, targets=("q", "v", "gate")),
+        density=DensityLoss(eps=1e-2),
+        training=Training(steps=2, batch_size=4, accumulation=2),
+        dtype="fp32",
+    )
+    if kind == "text" and model != "t5":
+        with pytest.raises(DataError, match="free text needs a model that writes"):
+            bench(config, 0)
+        return
+    run = bench(config, 0)
+    assert isinstance(run, Run)
+    run.advance(2)
+    result = run.finish()
+    writes = model == "t5" and kind in ("regression", "qa", "text")
+    for point in result.points:
+        assert point.score.n_examples == 10
+        assert point.score.metric == run.data.metrics[0]
+        assert (point.written_density is not None) == writes
+        assert len(point.example_scores) == (0 if kind == "regression" else 10)
+        assert bool(point.density.decoder_blocks) == (model == "t5")
+    assert ("written_density" in result.metrics(result.points[0])) == writes
+    measured = measure_final(FinalJob("chosen", config, 0, run.weights(), threshold=0.05), bench.maker)
+    assert measured.point == bench.evaluator(run.built, run.data, "test").point(0.05)
+    if kind == "qa":
+        assert run.data.may_be_none
+        assert (len(run.data.validation) > 10) == (model != "t5")
+
+
+def test_a_model_with_a_head_is_measured_alike_whatever_the_batch(models: Path, bench: Bench) -> None:
+    """Padding changes neither answer nor density, so neither may the examples beside it."""
+    task = FileTask(path=str(models / "rows.jsonl"), **{"splits": Splits(validation=10, test=10), **KINDS["qa"]})
+    config = TrialConfig(model=str(models / "bert"), task=task, dtype="fp32")
+    run = bench(config, 0)
+    assert isinstance(run, Run)
+    one = replace(bench.maker, evaluation=replace(bench.maker.evaluation, batch_size=1))()
+    got, expected = (
+        bench.evaluator(run.built, run.data, "validation").point(0.05),
+        one.evaluator(run.built, run.data, "validation").point(0.05),
+    )
+    assert got.score == expected.score
+    assert got.loss == pytest.approx(expected.loss, rel=1e-5)
+    assert got.density.overall == pytest.approx(expected.density.overall, rel=1e-5)
