@@ -1,5 +1,6 @@
 """GLUE and SQuAD by their hub names: a folder of that name in the hub's layout is read by `datasets` as the hub itself is."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
 from deft_sweeps.config.data import GlueTask, Splits, SquadTask, Task
-from deft_sweeps.tasks.check import read_splits
+from deft_sweeps.tasks.check import check_task, read_splits
+from deft_sweeps.tasks.hub import hub_answers
 from deft_sweeps.tasks.load import load_task
 
 SMALL = Splits(validation=4)
@@ -80,3 +82,18 @@ def test_squad(here: Path) -> None:
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (16, 4, 6)
     assert sum(not e.answers for e in splits.test) == 3
     assert all(e.second[start:] == "Paris" for e in splits.test for start in e.starts)
+
+
+def test_a_hub_out_of_reach_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nothing listens at this port of this machine; offline is what the tests set, a user need not.
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", False)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    hub_answers.cache_clear()
+    start = time.perf_counter()
+    (told,) = check_task(SquadTask())
+    hub_answers.cache_clear()
+    assert told.startswith("the data set rajpurkar/squad cannot be had")
+    assert time.perf_counter() - start < 10
