@@ -129,7 +129,8 @@ class FileTask:
         validation_path: None cuts `splits.validation` examples off `path`, or a fifth of it where that is null.
         test_path: None cuts `splits.test` examples off `path`, or a fifth of it where that is null.
         group: column whose values are never shared between splits (a customer, a movie); None splits by row.
-        template: the input text, with `{text}` where the text goes, and `{text_pair}` where a second one goes.
+        template: the input of a model that writes, with `{text}` where the text goes, and `{text_pair}` where a second one goes; a
+            head reads the texts as they are.
         max_input_tokens: longer inputs are cut, >= 4; a head reads the context of a question in windows of this.
         doc_stride: tokens of the context that two windows next to each other share; null is a third of max_input_tokens.
         max_target_tokens: of an answer or a text to write; longer ones are cut there.

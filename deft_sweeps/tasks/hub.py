@@ -1,13 +1,17 @@
 """Data sets of the hub, or folders in its layout, through `datasets` and its own cache. Loads no torch."""
 
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from deft_sweeps.errors import DataError
 
 _LONGEST_TOLD = 300
+_TIMEOUT_SEC = 5.0
 
 
 @cache
@@ -49,12 +53,32 @@ def _named(value: Any, names: Sequence[str] | None) -> Any:
     return names[value] if 0 <= value < len(names) else ""
 
 
+@cache
+def hub_answers() -> bool:
+    """Whether the hub's machine can be reached at all: its client would try again for a minute before it says so."""
+    from huggingface_hub import constants
+
+    where = urlsplit(constants.ENDPOINT)
+    if constants.HF_HUB_OFFLINE or getproxies().get(where.scheme):
+        return not constants.HF_HUB_OFFLINE
+    try:
+        with socket.create_connection((where.hostname or "", where.port or 443), timeout=_TIMEOUT_SEC):
+            return True
+    except OSError:
+        return False
+
+
 @contextmanager
 def _hub_errors(name: str, config: str | None) -> Iterator[None]:
+    from datasets import config as library
     from datasets.utils import logging as progress
+    from huggingface_hub import constants
 
-    had_bars = progress.is_progress_bar_enabled()
+    had_bars, offline = progress.is_progress_bar_enabled(), (library.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE)
     progress.disable_progress_bar()
+    if not hub_answers():
+        # What the cache has is then read without asking.
+        library.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
     try:
         yield
     except Exception as error:  # the library raises its own, the hub client's, its transport's and builtin errors
@@ -65,5 +89,6 @@ def _hub_errors(name: str, config: str | None) -> Iterator[None]:
             "check the name, fetch it where there is a network, or name a folder with its files"
         ) from error
     finally:
+        library.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = offline
         if had_bars:
             progress.enable_progress_bar()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deft_sweeps.cache import build_once, cache_folder, sha256_file
-from deft_sweeps.config.data import Form, GlueTask, Task, TaskKind, task_kind
+from deft_sweeps.config.data import Form, GlueTask, SquadTask, Task, TaskKind, task_kind
 from deft_sweeps.config.trial import canonical
 from deft_sweeps.errors import DataError
 from deft_sweeps.models.checkpoints import load_tokenizer, read_config, revision
@@ -143,7 +143,8 @@ def _tokenise(task: Task, model: str, form: Form, into: Path) -> None:
             _write(({"answers": [e.answers for e in examples[i : i + _CHUNK]]} for i in chunks), into / f"{split}-answers.arrow")
         if plan.kind == "span" and form == "head" and evaluated:
             _write(({"context": [e.second for e in examples[i : i + _CHUNK]]} for i in chunks), into / f"{split}-contexts.arrow")
-    may_be_none = plan.kind == "span" and not all(example.answers for example in splits.train)
+    asked_without = plan.kind == "span" and not all(example.answers for example in splits.train)
+    may_be_none = task.version == "2.0" if isinstance(task, SquadTask) else asked_without
     told = {"classes": plan.classes, "class_ids": plan.class_ids, "may_be_none": may_be_none}
     (into / "task.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
 

@@ -65,8 +65,8 @@ def encode_classes(tokenizer: Any, classes: tuple[str, ...]) -> tuple[tuple[int,
 
 
 def number_text(value: float, step: float | None = None) -> str:
-    """A number as a target text: rounded to a multiple of `step`, with one decimal; None keeps three digits."""
-    return f"{value:.3g}" if step is None else f"{round(value / step) * step:.1f}"
+    """A number as a target text: rounded to a multiple of `step`, with one decimal; None keeps six digits."""
+    return f"{value:g}" if step is None else f"{round(value / step) * step:.1f}"
 
 
 def _fill(template: str, text: str, second: str) -> str:

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 from pathlib import Path
@@ -7,6 +8,7 @@ import torch
 
 from deft_sweeps.cache import cache_folder
 from deft_sweeps.config.data import FileTask, PackagedTask, Splits
+from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import DataError
 from deft_sweeps.models.checkpoints import load_model, load_tokenizer
 from deft_sweeps.tasks.batches import collate
@@ -73,6 +75,24 @@ def test_data_that_cannot_be_used_leaves_no_cache(packaged_model: str, tmp_path:
     with pytest.raises(DataError, match=r"none\.csv: no such file"):
         load_task(FileTask(path=str(tmp_path / "none.csv")), packaged_model)
     assert [name for name in set(os.listdir(cache_folder() / "tasks")) - before if not name.endswith(".lock")] == []
+
+
+def test_chunks_make_no_difference(tiny_config: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "asked.jsonl"
+    rows = [{"question": f"Where is {i}?", "context": f"{i} is in box {i}", "answers": [f"box {i}"] if i % 3 else []} for i in range(40)]
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    task = FileTask(path=str(path), task="qa", max_input_tokens=32, splits=Splits(validation=9))
+
+    def everything(folder: str) -> list[object]:
+        monkeypatch.setenv("DEFT_SWEEPS_CACHE", str(tmp_path / folder))
+        data = load_task(task, tiny_config.model)
+        assert data.may_be_none
+        parts = [data.train, data.validation, data.test, *data.references.values()]
+        return [part[:] for part in parts]
+
+    whole = everything("whole")
+    monkeypatch.setattr("deft_sweeps.tasks.load._CHUNK", 4)
+    assert everything("chunks") == whole
 
 
 def test_the_model_tells_good_from_bad_without_training(packaged_model: str) -> None:

@@ -92,6 +92,8 @@ def test_text_to_text(packaged_model: str, tmp_path: Path) -> None:
     data, splits, tokenizer = load_task(task, packaged_model), read_splits(task), load_tokenizer(packaged_model)
     assert (data.kind, data.form, data.metrics, data.may_be_none) == ("span", "text-to-text", ("exact_match", "token_f1"), True)
     assert data.metric == "exact_match"
+    written(tmp_path)
+    assert not load_task(SquadTask(folder=str(tmp_path), splits=SMALL), packaged_model).may_be_none
     assert len(data.validation) == len(splits.validation)
     for i, example in enumerate(splits.validation):
         row = data.validation[i]
