@@ -128,7 +128,7 @@ def _why(member: FrontMember, policy: Policy, n_eligible: int, merit: float) -> 
     else:
         best = "highest" if METRICS[policy.metric].direction == "maximize" else "lowest"
         head = f"it has the {best} {policy.metric}, {member.values[policy.metric]:.4g},"
-    return f"{label(member.result.config)} at threshold {member.point.threshold:g} is chosen by `{policy}`: {head}{kept}."
+    return f"{label(member.result.config)} at threshold {member.point.at} is chosen by `{policy}`: {head}{kept}."
 
 
 def _why_lost(
@@ -199,7 +199,7 @@ def _why_none(pool: Sequence[FrontMember], limits: Sequence[Constraint], baselin
     told = f"Nothing can be chosen: no measured point keeps every limit. `{worst}` excludes most, {out[worst]} of {len(pool)}."
     if miss is not None:
         broken = "; ".join(_breaks(miss, limit, baselines) for limit in limits if not keeps(miss, limit, baselines))
-        told += f" The nearest miss is {label(miss.result.config)} at threshold {miss.point.threshold:g}: it {broken}."
+        told += f" The nearest miss is {label(miss.result.config)} at threshold {miss.point.at}: it {broken}."
     return told
 
 

@@ -74,7 +74,10 @@ class Point:
     """Score and density measured together, with the entries at or below the threshold really zeroed.
 
     Attributes:
-        threshold: of |O|; 0 zeroes nothing.
+        threshold: of |O|; 0 zeroes nothing. Where each block has its own, their mean.
+        percentile: share of the entries that each block's own threshold zeroed on calibration examples; None where one threshold holds for
+            all blocks.
+        block_thresholds: those, in running order; empty where one threshold holds for all blocks.
         loss: what training minimises without the density loss: mean negative log-likelihood of the label tokens, in nats; of a head, of
             the classes, or of a span's two ends, or the mean squared error of a number.
         density: teacher-forced on the real labels, padding and virtual tokens left out, gate in float32.
@@ -88,6 +91,21 @@ class Point:
     density: DensityReading
     written_density: DensityReading | None = None
     example_scores: tuple[float, ...] = ()
+    percentile: float | None = None
+    block_thresholds: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        check((self.percentile is None) == (not self.block_thresholds), "block_thresholds if and only if a percentile", self.percentile)
+
+    @property
+    def is_unthresholded(self) -> bool:
+        """Measured with nothing zeroed."""
+        return self.threshold == 0 and self.percentile is None
+
+    @property
+    def at(self) -> str:
+        """What tells the point from its trial's others: its threshold, or `p0.5` for the percentile 0.5."""
+        return f"{self.threshold:g}" if self.percentile is None else f"p{self.percentile:g}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +180,7 @@ class TrialResult:
     """One finished trial.
 
     Attributes:
-        points: one a threshold, rising; empty unless `status` is complete.
+        points: one a threshold, rising, then one a percentile, rising; empty unless `status` is complete.
         exact_density: share of entries that are not exactly zero with the gate in the base's own dtype: the paper's count, shown as
             paper-compatible only; None where it was not taken.
         layer_sparsity: share of zeros of each layer that was pruned, by its name; empty where none was.
@@ -215,13 +233,13 @@ class TrialResult:
         return {name: float(value) for name, value in named.items() if math.isfinite(value)}
 
     def point_at(self, threshold: float) -> Point:
-        """The point measured at `threshold`.
+        """The point measured at `threshold` in all blocks.
 
         Raises:
             KeyError: none was.
         """
         for point in self.points:
-            if point.threshold == threshold:
+            if point.threshold == threshold and point.percentile is None:
                 return point
         raise KeyError(f"{self.trial_id} was not measured at threshold {threshold:g}")
 

@@ -6,7 +6,7 @@ sparser in bfloat16 than in float32.
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -50,6 +50,7 @@ class Gate(nn.Module):
     Attributes:
         function: a key of FUNCTIONS.
         threshold: entries with |O| <= threshold become zero; 0 changes nothing.
+        block_threshold: the same, of this block alone; the larger of the two counts.
         reader: sees every forward pass, a recomputation under gradient checkpointing included; None reads nothing.
     """
 
@@ -59,12 +60,14 @@ class Gate(nn.Module):
             raise CheckpointError(f"no activation {function!r} is known for the MLP's gate; there are {', '.join(FUNCTIONS)}")
         self.function = function
         self.threshold = 0.0
+        self.block_threshold = 0.0
         self.reader: Reader | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         out = FUNCTIONS[self.function](x.float())
-        if self.threshold > 0:
-            out = torch.where(out.abs() > self.threshold, out, 0.0)
+        threshold = max(self.threshold, self.block_threshold)
+        if threshold > 0:
+            out = torch.where(out.abs() > threshold, out, 0.0)
         if self.reader is not None:
             self.reader(x, out)
         return out.to(x.dtype)
@@ -123,3 +126,16 @@ def thresholded(gates: Gates, threshold: float) -> Iterator[None]:
     finally:
         for at, value in zip(gates, before, strict=True):
             at.gate.threshold = value
+
+
+@contextmanager
+def thresholded_by_block(gates: Gates, thresholds: Sequence[float]) -> Iterator[None]:
+    """Drop entries with |O| at or below their block's own threshold inside the context; one for each gate, in their order."""
+    before = [at.gate.block_threshold for at in gates]
+    for at, value in zip(gates, thresholds, strict=True):
+        at.gate.block_threshold = value
+    try:
+        yield
+    finally:
+        for at, value in zip(gates, before, strict=True):
+            at.gate.block_threshold = value

@@ -74,6 +74,9 @@ class Evaluation:
         thresholds: gate entries with |O| <= threshold are set to zero, and score and density are measured together; rising, from
             0 (nothing but exact zeros), which is always measured.
         objective_threshold: the one of `thresholds` at which the search compares trials.
+        percentiles: shares in (0, 1), rising; for each one more point is measured, at thresholds that differ by block: each is where that
+            share of the block's entries is zeroed on calibration examples.
+        n_calibration: training examples that those are calibrated on.
         batch_size: examples a forward pass.
         latency_batch_size: examples of the fixed batch that is timed.
         latency_repeats: timed passes, of which the median is reported.
@@ -81,6 +84,8 @@ class Evaluation:
 
     thresholds: tuple[float, ...] = (0.0, 0.01, 0.2, 0.5)
     objective_threshold: float = 0.01
+    percentiles: tuple[float, ...] = ()
+    n_calibration: int = 128
     batch_size: int = 64
     latency_batch_size: int = 8
     latency_repeats: int = 7
@@ -89,6 +94,9 @@ class Evaluation:
         check(bool(self.thresholds) and self.thresholds[0] == 0, "thresholds that begin with 0", self.thresholds)
         check(all(a < b for a, b in zip(self.thresholds, self.thresholds[1:], strict=False)), "rising thresholds", self.thresholds)
         check(self.objective_threshold in self.thresholds, f"objective_threshold to be one of {self.thresholds}", self.objective_threshold)
+        check(all(0 < share < 1 for share in self.percentiles), "percentiles as shares in (0, 1)", self.percentiles)
+        check(all(a < b for a, b in zip(self.percentiles, self.percentiles[1:], strict=False)), "rising percentiles", self.percentiles)
+        check(self.n_calibration >= 1, "n_calibration >= 1", self.n_calibration)
         check(self.batch_size >= 1, "batch_size >= 1", self.batch_size)
         check(self.latency_batch_size >= 1, "latency_batch_size >= 1", self.latency_batch_size)
         check(self.latency_repeats >= 1, "latency_repeats >= 1", self.latency_repeats)

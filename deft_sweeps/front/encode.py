@@ -6,6 +6,7 @@ from typing import Any
 
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.front.pareto import FrontMember, ParetoFront
+from deft_sweeps.result import Point
 
 FRONT_SCHEMA_VERSION = 1
 
@@ -35,6 +36,7 @@ def member_dict(member: FrontMember) -> dict[str, Any]:
         "name": member.name,
         "trial_id": member.result.trial_id,
         "threshold": member.point.threshold,
+        **_by_block(member.point),
         "metrics": member.values,
         "score": {
             "metric": score.metric,
@@ -47,3 +49,7 @@ def member_dict(member: FrontMember) -> dict[str, Any]:
         "cost_label": cost.label if cost else None,
         "config": codec(TrialConfig).dump_python(member.result.config, mode="json"),
     }
+
+
+def _by_block(point: Point) -> dict[str, Any]:
+    return {} if point.percentile is None else {"percentile": point.percentile, "block_thresholds": list(point.block_thresholds)}

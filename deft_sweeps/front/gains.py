@@ -37,7 +37,8 @@ class Gain:
 
     Attributes:
         point: of the DEFT trial.
-        plain_thresholds: the two of the plain trial that are mixed to reach the density; one where it was measured there.
+        plain_thresholds: the two of the plain trial, as `Point.at` names them, that are mixed to reach the density; one where it was
+            measured there.
         plain_score: expected score of the mix; None without a comparison.
         difference: paired by example, > 0 where DEFT is better; None without a comparison.
         note: why there is no comparison; empty where there is one.
@@ -46,7 +47,7 @@ class Gain:
     deft: TrialResult
     plain: TrialResult
     point: Point
-    plain_thresholds: tuple[float, ...] = ()
+    plain_thresholds: tuple[str, ...] = ()
     plain_score: float | None = None
     difference: PairedDifference | None = None
     note: str = ""
@@ -112,5 +113,5 @@ def _gain(deft: TrialResult, plain: TrialResult, point: Point) -> Gain:
     difference = paired_difference(point.example_scores, mixed)
     if difference is None:
         return Gain(deft, plain, point, note="per-example scores are not there to pair")
-    thresholds = (high.threshold, low.threshold) if 0 < share < 1 else ((high if share == 1 else low).threshold,)
+    thresholds = (high.at, low.at) if 0 < share < 1 else ((high if share == 1 else low).at,)
     return Gain(deft, plain, point, thresholds, sum(mixed) / len(mixed), difference)

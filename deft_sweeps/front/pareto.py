@@ -30,8 +30,8 @@ class FrontMember:
 
     @property
     def name(self) -> str:
-        """`<trial_id>@<threshold>`, unique in a sweep."""
-        return f"{self.result.trial_id}@{self.point.threshold:g}"
+        """`<trial_id>@<threshold>`, or `<trial_id>@p<percentile>`; unique in a sweep."""
+        return f"{self.result.trial_id}@{self.point.at}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ def baseline_member(results: Iterable[TrialResult], name: BaselineName = "peft")
     """
     if name not in BASELINES:
         raise ValueError(f"no baseline {name!r}; there are {', '.join(BASELINES)}")
-    plain = [member for member in candidates(results) if member.result.config.is_plain_peft and member.point.threshold == 0]
+    plain = [member for member in candidates(results) if member.result.config.is_plain_peft and member.point.is_unthresholded]
     return max(plain, key=lambda m: (m.values["score"], -m.result.finished_at, m.name), default=None)
 
 

@@ -14,7 +14,7 @@ def finals_of(choice: Choice, finals: Sequence[FinalMeasurement]) -> tuple[Final
     member = choice.member
     if first is None or member is None:
         return ()
-    same = (first.trial_id, first.point.threshold) == (member.result.trial_id, member.point.threshold)
+    same = (first.trial_id, first.point.at) == (member.result.trial_id, member.point.at)
     return tuple(finals) if same else ()
 
 

@@ -37,7 +37,7 @@ class _Series:
 
 def words(member: FrontMember) -> str:
     """One line that says what a point is."""
-    told = f"{label(member.result.config)} at threshold {member.point.threshold:g}"
+    told = f"{label(member.result.config)} at threshold {member.point.at}"
     return f"{told}: score {score_text(member.point.score)}, density {density_text(member.point.density)}"
 
 
@@ -92,7 +92,7 @@ def gain_by_density(gains: Sequence[Gain]) -> str:
         axes.set_xlabel("activation density of both")
         axes.set_ylabel("DEFT - plain PEFT")
         spots = [
-            Spot(f"gain-{point_id(gain.deft.trial_id, gain.point.threshold)}", f"{label(gain.deft.config)}: {difference_text(d)}")
+            Spot(f"gain-{point_id(gain.deft.trial_id, gain.point.at)}", f"{label(gain.deft.config)}: {difference_text(d)}")
             for gain, d in compared
         ]
         return to_svg(figure, "Score of DEFT minus plain PEFT at equal density", {"series-gain": spots})

@@ -83,9 +83,9 @@ def render(sweep: SweepDir, spec: SweepSpec) -> str:
 
 def block_pair(results: Sequence[TrialResult], choice: Choice) -> BlockPair | None:
     """The chosen point and its plain twin; where either is missing, the twins whose densities are furthest apart at one threshold."""
-    plain = {(m.result.config.config_id, m.point.threshold): m for m in candidates(results)}
+    plain = {(m.result.config.config_id, m.point.at): m for m in candidates(results)}
     deft = [m for m in candidates(results) if isinstance(m.result.config.density, DensityLoss)]
-    pairs = [BlockPair(m, plain[key]) for m in deft if (key := (twin_config(m.result.config).config_id, m.point.threshold)) in plain]
+    pairs = [BlockPair(m, plain[key]) for m in deft if (key := (twin_config(m.result.config).config_id, m.point.at)) in plain]
     chosen = choice.member.name if choice.member else ""
     return max(
         pairs,
@@ -98,7 +98,7 @@ def point_card(member: FrontMember) -> dict[str, object]:
     """What the page shows of a point that is hovered over or focused."""
     score = member.point.score
     rows = [
-        ["threshold", f"{member.point.threshold:g}"],
+        ["threshold", member.point.at],
         [score.metric, f"{cells.score_text(score)}, n = {score.n_examples}"],
         *([name, f"{value:.4f}"] for name, value in score.also.items()),
         ["density", cells.density_text(member.point.density)],

@@ -16,7 +16,8 @@ KNOWN_MODELS = {
 def method(results: Sequence[TrialResult], choice: Choice) -> list[tuple[str, str]]:
     """What the figures mean, a name and a sentence or two each."""
     complete = [result for result in results if result.status == "complete"]
-    thresholds = sorted({point.threshold for result in complete for point in result.points})
+    thresholds = sorted({point.threshold for result in complete for point in result.points if point.percentile is None})
+    shares = sorted({point.percentile for result in complete for point in result.points if point.percentile is not None})
     told = [
         (
             "activation density",
@@ -28,6 +29,7 @@ def method(results: Sequence[TrialResult], choice: Choice) -> list[tuple[str, st
             f"{', '.join(f'{t:g}' for t in thresholds) or 'none measured'}: entries at or below are really zeroed, and score and "
             "density are measured together; one trained trial gives one point a threshold, and all of them compete for the front",
         ),
+        *_percentiles(shares),
         ("front", f"hypervolume {choice.front.hypervolume:.4g}; {choice.front.reference_note}"),
         (
             "measured, proxy",
@@ -65,6 +67,14 @@ def provenance(results: Sequence[TrialResult], finals: Sequence[FinalMeasurement
         for name, value in (own | dict(sorted(note.packages.items()))).items():
             rows.setdefault(name, set()).add(value)
     return [(name, ", ".join(sorted(values))) for name, values in rows.items()]
+
+
+def _percentiles(shares: Sequence[float]) -> list[tuple[str, str]]:
+    if not shares:
+        return []
+    told = ", ".join(f"p{share:g}" for share in shares)
+    what = "each MLP block has a threshold of its own, at which that share of its entries is zeroed on training examples"
+    return [("percentiles", f"{told}: {what}; the share that held on the measured examples is the density")]
 
 
 def _sizes(splits: Splits) -> list[tuple[str, int | None]]:

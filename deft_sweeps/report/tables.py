@@ -12,13 +12,13 @@ from deft_sweeps.result import FinalMeasurement, Score, TrialResult
 from deft_sweeps.store.secrets import without_secrets
 
 
-def point_id(trial_id: str, threshold: float) -> str:
-    """Name of a point's element in the scatter."""
-    return f"point-{trial_id}-{threshold:g}"
+def point_id(trial_id: str, at: str) -> str:
+    """Name of a point's element in the scatter; `at` is `Point.at`."""
+    return f"point-{trial_id}-{at}"
 
 
 def ref_of(member: FrontMember) -> str:
-    return point_id(member.result.trial_id, member.point.threshold)
+    return point_id(member.result.trial_id, member.point.at)
 
 
 def mark_of(member: FrontMember, choice: Choice | None) -> Mark:
@@ -48,7 +48,7 @@ def front_sheet(front: ParetoFront, choice: Choice | None = None) -> Sheet:
                 (
                     mark,
                     label(member.result.config),
-                    f"{member.point.threshold:g}",
+                    member.point.at,
                     score_text(member.point.score),
                     density_text(member.point.density),
                     *(f"{member.values[name]:.4g}" if name in member.values else "–" for name in extra),
@@ -77,7 +77,7 @@ def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
     heads, costs = cost_columns([result.cost for result in results])
     rows = []
     for result, cost in zip(results, costs, strict=True):
-        at = next((point for point in result.points if point.threshold == threshold), None)
+        at = next((point for point in result.points if point.at == f"{threshold:g}"), None)
         measured = (score_text(at.score), density_text(at.density)) if at else ("–", "–")
         rows.append(
             Row(
@@ -91,7 +91,7 @@ def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
                     without_secrets(result.error),
                 ),
                 "failed" if result.status == "failed" else "",
-                point_id(result.trial_id, threshold) if at else "",
+                point_id(result.trial_id, at.at) if at else "",
             )
         )
     note = _measured_on(point.score for result in results for point in result.points)
@@ -105,16 +105,16 @@ def gains_sheet(gains: Sequence[Gain]) -> Sheet:
         Row(
             (
                 label(gain.deft.config),
-                f"{gain.point.threshold:g}",
+                gain.point.at,
                 density_text(gain.point.density),
                 score_text(gain.point.score),
                 "–" if gain.plain_score is None else f"{gain.plain_score:.3f}",
-                " and ".join(f"{t:g}" for t in gain.plain_thresholds) or "–",
+                " and ".join(gain.plain_thresholds) or "–",
                 difference_text(gain.difference),
                 gain.note,
             ),
             "",
-            point_id(gain.deft.trial_id, gain.point.threshold),
+            point_id(gain.deft.trial_id, gain.point.at),
         )
         for gain in gains
     )
@@ -137,7 +137,7 @@ def finals_sheet(finals: Sequence[FinalMeasurement]) -> Sheet:
         Row(
             (
                 final.role,
-                f"{final.point.threshold:.4g}",
+                f"{final.point.threshold:.4g}" if final.point.percentile is None else f"p{final.point.percentile:.4g}",
                 score_text(final.point.score),
                 interval_text(final.point.score),
                 density_text(final.point.density),
@@ -165,7 +165,7 @@ def steps_sheet(front: ParetoFront) -> Sheet:
             " and ".join(f"{abs(step.changes[name]):.3g} {name}" for name, good in better.items() if good is wanted) or "nothing"
             for wanted in (False, True)
         )
-        ends = (f"{label(member.result.config)} at {member.point.threshold:g}" for member in (step.before, step.after))
+        ends = (f"{label(member.result.config)} at {member.point.at}" for member in (step.before, step.after))
         rows.append(Row((*ends, costs, buys), "", ref_of(step.after)))
     return Sheet("Steps along the front", ("configuration, threshold", "next configuration, threshold", "costs", "buys"), tuple(rows))
 
@@ -173,8 +173,7 @@ def steps_sheet(front: ParetoFront) -> Sheet:
 def lost_sheet(choice: Choice) -> Sheet:
     """Why each other front member was not chosen."""
     rows = tuple(
-        Row((label(r.member.result.config), f"{r.member.point.threshold:g}", r.why), mark_of(r.member, choice), ref_of(r.member))
-        for r in choice.lost
+        Row((label(r.member.result.config), r.member.point.at, r.why), mark_of(r.member, choice), ref_of(r.member)) for r in choice.lost
     )
     return Sheet("Why not the others", ("configuration", ">threshold", "why not"), rows)
 

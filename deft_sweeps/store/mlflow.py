@@ -188,7 +188,7 @@ def final_metrics(result: TrialResult) -> dict[str, float]:
     found: dict[str, float] = {}
     for point in result.points:
         for name, value in result.metrics(point).items():
-            found[f"threshold_{point.threshold:g}/{name}" if name in _PER_THRESHOLD else name] = value
+            found[f"threshold_{point.at}/{name}" if name in _PER_THRESHOLD else name] = value
     return found
 
 

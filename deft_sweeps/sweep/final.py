@@ -7,7 +7,7 @@ import ray
 from deft_sweeps.choice import Choice
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.front import twin_config
-from deft_sweeps.result import FinalMeasurement, TrialResult
+from deft_sweeps.result import FinalMeasurement, Point, TrialResult
 from deft_sweeps.spec.schema import Budget, Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep.local_ray import ray_session
@@ -40,13 +40,14 @@ def final_jobs(sweep: SweepDir, choice: Choice, results: Sequence[TrialResult]) 
     if choice.member is None:
         return ()
     chosen, point = choice.member.result, choice.member.point
-    jobs = [_job("chosen", sweep, chosen, threshold=point.threshold)]
+    jobs = [_job("chosen", sweep, chosen, threshold=point.threshold, percentile=point.percentile, by_block=point.block_thresholds)]
     baseline = choice.baseline
     if baseline is not None and baseline.name != choice.member.name:
         jobs.append(_job("baseline", sweep, baseline.result, threshold=baseline.point.threshold))
     twin = twin_of(choice, results)
     if twin is not None:
-        jobs.append(_job("twin", sweep, twin, density=point.density.overall))
+        # Thresholded in the chosen one's way, so that the two differ in the density loss alone.
+        jobs.append(_job("twin", sweep, twin, density=point.density.overall, percentile=point.percentile))
     return tuple(jobs)
 
 
@@ -54,8 +55,15 @@ def already_measured(jobs: Sequence[FinalJob], finals: Sequence[FinalMeasurement
     """Whether the test split was read for just these jobs before."""
     told = {final.role: final for final in finals}
     return [job.role for job in jobs] == [final.role for final in finals] and all(
-        told[job.role].trial_id == job.config.trial_id(job.seed) and job.threshold in (None, told[job.role].point.threshold) for job in jobs
+        told[job.role].trial_id == job.config.trial_id(job.seed) and _is_at(told[job.role].point, job) for job in jobs
     )
+
+
+def _is_at(point: Point, job: FinalJob) -> bool:
+    """Whether the point is the job's; where that is calibrated to a density, any of its kind is."""
+    if job.threshold is None:
+        return (point.percentile is None) == (job.percentile is None)
+    return (point.threshold, point.percentile) == (job.threshold, job.percentile)
 
 
 def measure(jobs: Sequence[FinalJob], spec: SweepSpec, *, ray_address: str | None = None) -> Iterator[FinalMeasurement]:
@@ -74,9 +82,18 @@ def _gpus(budget: Budget) -> float:
     return float(max(1, round(budget.gpus_per_trial))) if budget.gpus_per_trial > 0 else 0.0
 
 
-def _job(role: str, sweep: SweepDir, result: TrialResult, *, threshold: float | None = None, density: float | None = None) -> FinalJob:
+def _job(
+    role: str,
+    sweep: SweepDir,
+    result: TrialResult,
+    *,
+    threshold: float | None = None,
+    density: float | None = None,
+    percentile: float | None = None,
+    by_block: tuple[float, ...] = (),
+) -> FinalJob:
     weights = sweep.weights_path(result.trial_id).read_bytes()
     match role:
         case "chosen" | "baseline" | "twin":
-            return FinalJob(role, result.config, result.seed, weights, threshold, density)
+            return FinalJob(role, result.config, result.seed, weights, threshold, density, percentile, by_block)
     raise ValueError(f"no role {role}")

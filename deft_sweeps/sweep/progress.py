@@ -24,7 +24,7 @@ class FrontRow:
     """A member of the front in a few words."""
 
     label: str
-    threshold: float
+    threshold: str
     score: float
     density: float
 
@@ -161,7 +161,7 @@ class LineView:
 
 def _row(member: FrontMember) -> FrontRow:
     values = member.values
-    return FrontRow(label(member.result.config), member.point.threshold, values["score"], values["activation_density"])
+    return FrontRow(label(member.result.config), member.point.at, values["score"], values["activation_density"])
 
 
 def _panel(progress: Progress) -> RenderableType:
@@ -174,7 +174,7 @@ def _panel(progress: Progress) -> RenderableType:
         for name in ("threshold", "score", "activation density"):
             table.add_column(name, justify="right")
         for row in progress.front:
-            table.add_row(Text(row.label), f"{row.threshold:g}", f"{row.score:.3f}", f"{row.density:.3f}")
+            table.add_row(Text(row.label), row.threshold, f"{row.score:.3f}", f"{row.density:.3f}")
         parts.append(table)
     parts += [Text(f"warning: {message}", style="yellow") for message in progress.messages]
     return Group(*parts)

@@ -42,7 +42,7 @@ class Estimate:
         activation_bytes: held for the backward pass of one micro-batch.
         load_bytes: highest while the base is built: it is loaded, pruned and quantized from float32 weights.
         train_flops: of all steps.
-        evaluate_flops: of one pass over the validation examples for each threshold.
+        evaluate_flops: of one pass over the validation examples for each threshold and percentile.
     """
 
     weight_bytes: int
@@ -124,7 +124,7 @@ def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_
     per_step = config.training.batch_size * _flops(layout, config.task.max_input_tokens, n_trained, backward=True)
     train_flops = config.training.steps * per_step
     forward = _flops(layout, config.task.max_input_tokens, n_trained, backward=False)
-    evaluate_flops = n_validation * len(evaluation.thresholds) * forward
+    evaluate_flops = n_validation * (len(evaluation.thresholds) + len(evaluation.percentiles)) * forward
     calibrate_flops = config.pruning.n_calibration * forward if isinstance(config.pruning, (Wanda, SparseGpt)) else 0.0
     slowdown = NF4_SLOWDOWN if isinstance(config.quantization, Nf4) else 1.0
     weights = weight_bytes(config, layout)

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from deft_sweeps.axes.activation import Gates, thresholded
+from deft_sweeps.axes.activation import Gates, thresholded, thresholded_by_block
 from deft_sweeps.axes.decoding import GenerationMeter
 from deft_sweeps.axes.density import DensityMeter
 from deft_sweeps.config.axes import check
@@ -45,6 +45,12 @@ class Evaluator:
     def point(self, threshold: float) -> Point:
         """Score and density with gate entries at or below `threshold` zeroed."""
         return self._measure(threshold, DensityMeter(self.gates))
+
+    def point_by_block(self, percentile: float, thresholds: tuple[float, ...]) -> Point:
+        """Score and density with each block's own threshold, in running order, which zeroes `percentile` of its calibration entries."""
+        with thresholded_by_block(self.gates, thresholds):
+            point = self.point(0.0)
+        return replace(point, threshold=sum(thresholds) / len(thresholds), percentile=percentile, block_thresholds=thresholds)
 
     @torch.no_grad()
     def point_and_exact_density(self) -> tuple[Point, DensityReading]:

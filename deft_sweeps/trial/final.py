@@ -4,6 +4,8 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
+from deft_sweeps.axes.activation import thresholded_by_block
+from deft_sweeps.axes.thresholds import GateHistogram
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.trial.build import build
@@ -25,6 +27,8 @@ class FinalJob:
         weights: what the trial trained, as `TrialRun.weights` gave it.
         threshold: of the gate; None calibrates it.
         density: where `threshold` is None, the activation density on validation examples to calibrate it to.
+        percentile: each block has its own threshold; where `density` is given, the share that gives this density is looked for instead.
+        block_thresholds: the blocks' own thresholds, for the percentile; empty calibrates them.
     """
 
     role: Literal["chosen", "baseline", "twin"]
@@ -33,6 +37,8 @@ class FinalJob:
     weights: bytes
     threshold: float | None = None
     density: float | None = None
+    percentile: float | None = None
+    block_thresholds: tuple[float, ...] = ()
 
 
 def measure_final(job: FinalJob, maker: BenchMaker) -> FinalMeasurement:
@@ -44,13 +50,19 @@ def measure_final(job: FinalJob, maker: BenchMaker) -> FinalMeasurement:
     built = build(bench.base(job.config, data), job.config, job.seed, HeadSpec.of(data))
     built.load(job.weights)
     build_sec = time.perf_counter() - start
-    threshold = job.threshold
-    if threshold is None:
+    threshold, percentile, block_thresholds = job.threshold, job.percentile, job.block_thresholds
+    if percentile is not None and not block_thresholds:
+        histogram = bench.gate_histogram(built, data)
+        if job.density is not None:
+            percentile = percentile_for(bench.evaluator(built, data, "validation"), histogram, job.density)
+        block_thresholds = histogram.thresholds(percentile)
+    elif threshold is None:
         if job.density is None:
             raise ValueError("a final job needs a threshold, or a density to calibrate one to")
         threshold = threshold_for(bench.evaluator(built, data, "validation"), job.density)
     start = time.perf_counter()
-    point = bench.evaluator(built, data, "test").point(threshold)
+    evaluator = bench.evaluator(built, data, "test")
+    point = evaluator.point(threshold or 0.0) if percentile is None else evaluator.point_by_block(percentile, block_thresholds)
     return FinalMeasurement(
         role=job.role,
         trial_id=job.config.trial_id(job.seed),
@@ -73,6 +85,25 @@ def threshold_for(evaluator: Evaluator, density: float) -> float:
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
         got = evaluator.density(middle)
+        if abs(got - density) <= _CLOSE * density:
+            return middle
+        low, high = (middle, high) if got > density else (low, middle)
+    return (low + high) / 2
+
+
+def percentile_for(evaluator: Evaluator, histogram: GateHistogram, density: float) -> float:
+    """The percentile at which the model's activation density is `density`, by bisection.
+
+    Args:
+        evaluator: over calibration examples.
+        histogram: of the same model's gates.
+        density: in (0, 1); one that no percentile reaches gives the nearest end.
+    """
+    low, high = 0.0, 1.0
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        with thresholded_by_block(evaluator.gates, histogram.thresholds(middle)):
+            got = evaluator.density(0.0)
         if abs(got - density) <= _CLOSE * density:
             return middle
         low, high = (middle, high) if got > density else (low, middle)

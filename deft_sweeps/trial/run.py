@@ -9,6 +9,7 @@ from itertools import pairwise
 import torch
 
 from deft_sweeps.axes.density import DensityProbe
+from deft_sweeps.axes.thresholds import GateHistogram
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.data import Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
@@ -116,6 +117,19 @@ class Bench:
         with torch.no_grad(), evaluating(built.model):
             return median_latency_sec(lambda: built.model(**inputs), self.maker.evaluation.latency_repeats, self.device)
 
+    @torch.no_grad()
+    def gate_histogram(self, built: Built, data: TaskData) -> GateHistogram:
+        """Distribution of every gate's entries over the first training examples."""
+        evaluation, histogram = self.maker.evaluation, GateHistogram(built.gates)
+        n = min(evaluation.n_calibration, len(data.train))
+        with evaluating(built.model):
+            for start in range(0, n, evaluation.batch_size):
+                rows = [data.train[i] for i in range(start, min(start + evaluation.batch_size, n))]
+                inputs, masks = model_inputs(collate(rows, data.class_ids, built.base.pad_id), self.device)
+                with histogram.reading(masks):
+                    built.model(**inputs)
+        return histogram
+
     def cost(self, built: Built, data: TaskData, memory: PeakMemory, build_sec: float, train_sec: float, evaluate_sec: float) -> Cost:
         """What the trial has cost so far."""
         n_trained = sum(parameter.numel() for parameter in built.trained.values())
@@ -218,6 +232,9 @@ class Run:
         evaluator = self.bench.evaluator(self.built, self.data, "validation")
         plain, exact = evaluator.point_and_exact_density()
         points = (plain, *(evaluator.point(threshold) for threshold in self.bench.maker.evaluation.thresholds[1:]))
+        if self.bench.maker.evaluation.percentiles:
+            histogram = self.bench.gate_histogram(self.built, self.data)
+            points += tuple(evaluator.point_by_block(p, histogram.thresholds(p)) for p in self.bench.maker.evaluation.percentiles)
         evaluate_sec = time.perf_counter() - start
         return TrialResult(
             config=self.config,

@@ -288,13 +288,13 @@ def test_plain_is_mixed_to_the_density_of_deft() -> None:
     error = np.sqrt(sum((d - differences.mean()) ** 2 for d in differences) / 3 / 4)
     assert gain.difference.standard_error == pytest.approx(error)
     assert gain.difference.low == pytest.approx(differences.mean() - 1.96 * error, abs=1e-4)
-    assert gain.plain_thresholds == (0.0, 0.5)
+    assert gain.plain_thresholds == ("0", "0.5")
 
 
 def test_a_density_that_plain_was_measured_at_needs_no_mixing() -> None:
     plain = result(scored(0.0, 0.8, [1, 1, 1, 0]), scored(0.2, 0.5, [1, 1, 0, 0]), scored(0.5, 0.2, [1, 0, 0, 0]))
     (gain,) = at_equal_density(result(scored(0.0, 0.5, [1, 1, 1, 1]), weight=1.0), plain)
-    assert gain.plain_thresholds == (0.2,)
+    assert gain.plain_thresholds == ("0.2",)
     assert gain.plain_score == 0.5
 
 
@@ -341,3 +341,34 @@ def test_pairs_are_of_the_same_seed_where_there_is_one() -> None:
 def test_plain_against_itself_gains_nothing() -> None:
     plain: TrialResult = sweep_results()[2]
     assert [gain.difference and gain.difference.value for gain in at_equal_density(plain, plain)] == [0.0] * len(plain.points)
+
+
+def by_block(share: float, score: float, density: float, thresholds: tuple[float, ...] = (0.1, 0.3)) -> Point:
+    return replace(point(sum(thresholds) / len(thresholds), score, density), percentile=share, block_thresholds=thresholds)
+
+
+def test_points_of_a_percentile_have_names_of_their_own_and_are_no_baseline() -> None:
+    # Exact zeros reach the percentile without any threshold: the mean threshold alone would not tell it from the first point.
+    plain = result(point(0.0, 0.8, 0.5), point(0.2, 0.79, 0.4), by_block(0.5, 0.9, 0.39, (0.0, 0.0)), by_block(0.6, 0.7, 0.3, (0.2, 0.2)))
+    front = pareto_front([plain], OBJECTIVES)
+    assert [member.name.partition("@")[2] for member in front.members] == ["p0.5", "p0.6"]
+    baseline = baseline_member([plain])
+    assert baseline is not None
+    assert baseline.name.endswith("@0")
+    assert plain.point_at(0.2) is plain.points[1]
+    told = json.loads(front_json(front))["members"][1]
+    assert (told["threshold"], told["percentile"], told["block_thresholds"]) == (0.2, 0.6, [0.2, 0.2])
+    assert TrialResult.from_json(plain.to_json()) == plain
+
+
+def test_a_point_has_block_thresholds_if_and_only_if_it_has_a_percentile() -> None:
+    with pytest.raises(ValueError, match="if and only if"):
+        replace(point(), percentile=0.5)
+    with pytest.raises(ValueError, match="if and only if"):
+        replace(point(), block_thresholds=(0.1,))
+
+
+def test_a_gain_may_mix_a_threshold_with_a_percentile() -> None:
+    deft = result(point(0.1, 0.8, 0.35), weight=1.0)
+    (gain,) = at_equal_density(deft, result(point(0.0, 0.8, 0.5), by_block(0.8, 0.7, 0.2)))
+    assert gain.plain_thresholds == ("0", "p0.8")

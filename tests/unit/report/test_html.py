@@ -174,3 +174,11 @@ def test_the_report_starts_without_the_heavy_libraries() -> None:
 def _only_shapes_repeat(ids: list[str | None]) -> bool:
     """Marker shapes and clip paths are named by their content, so that equal names are equal shapes."""
     return all(re.fullmatch(r"[mpC][0-9a-f_]+", name or "") for name in ids if ids.count(name) > 1)
+
+
+def test_a_chosen_percentile_is_told_as_one(tmp_path: Path) -> None:
+    by_block = replace(point(0.25, score=0.79, density=0.1), percentile=0.9, block_thresholds=(0.1, 0.2, 0.3, 0.4))
+    text = Page(made(tmp_path, (result(point(0.0, 0.8, 0.5), by_block), result(point(0.0, 0.7, 0.6), weight=1.0)))).text
+    assert "threshold p0.9" in text
+    assert "each MLP block has a threshold of its own" in text
+    assert "each MLP block has a threshold of its own" not in Page(made(tmp_path / "other", sweep_results())).text

@@ -11,7 +11,7 @@ OBJECTIVES = ("score", "activation_density")
 
 
 def progress(n_done: int = 2, *, latest: Ended | None = None, messages: tuple[str, ...] = ()) -> Progress:
-    row = FrontRow("LoRA r8", 0.01, 0.8125, 0.25)
+    row = FrontRow("LoRA r8", "0.01", 0.8125, 0.25)
     return Progress(n_done, 1, 1, 12, front=(row,), n_front=4, hypervolume=0.5, left_sec=100.0, latest=latest, messages=messages)
 
 

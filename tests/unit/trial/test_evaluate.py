@@ -10,6 +10,7 @@ from deft_sweeps.axes.activation import thresholded
 from deft_sweeps.config.axes import Lora
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.result import TrialResult
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.tasks.metrics import score
 from deft_sweeps.trial.build import build
@@ -91,3 +92,36 @@ def test_final_measurement_is_of_the_trained_weights_on_the_test_split(bench: Be
     twin = measure_final(FinalJob("twin", config, 0, run.weights(), density=0.5), bench.maker)
     assert twin.point.threshold > 0
     assert twin.point.density.overall == pytest.approx(0.5, abs=0.08)
+
+
+def test_a_percentile_is_measured_with_each_blocks_own_threshold_really_applied(bench: Bench, tiny_config: TrialConfig) -> None:
+    maker = replace(bench.maker, evaluation=replace(bench.maker.evaluation, percentiles=(0.4, 0.9), n_calibration=30))
+    config = replace(tiny_config, peft=Lora(r=4, targets=("gate",)))
+    run = maker()(config, 0)
+    run.advance(3)
+    assert isinstance(run, Run)
+    result = run.finish()
+    assert TrialResult.from_json(result.to_json()) == result
+    assert [point.at for point in result.points] == ["0", "0.05", "0.3", "p0.4", "p0.9"]
+    for point in result.points[3:]:
+        assert point.percentile is not None
+        assert point.threshold == pytest.approx(sum(point.block_thresholds) / 5)
+        assert len(set(point.block_thresholds)) == 5
+        blocks = point.density.encoder_blocks + point.density.decoder_blocks
+        assert blocks == pytest.approx([1 - point.percentile] * 5, abs=0.08)
+        gates = dict(zip([at.gate for at in run.built.gates], point.block_thresholds, strict=True))
+        hooks = [
+            gate.register_forward_hook(lambda _m, _a, out, tau=tau: torch.where(out.abs() > tau, out, 0.0)) for gate, tau in gates.items()
+        ]
+        by_hand = bench.evaluator(run.built, run.data, "validation").point(0.0)
+        for hook in hooks:
+            hook.remove()
+        assert (by_hand.example_scores, by_hand.loss) == (point.example_scores, point.loss)
+        job = FinalJob("chosen", config, 0, run.weights(), point.threshold, None, point.percentile, point.block_thresholds)
+        final = measure_final(job, bench.maker).point
+        assert (final.at, final.block_thresholds) == (point.at, point.block_thresholds)
+        assert final.density != point.density
+    twin = measure_final(FinalJob("twin", config, 0, run.weights(), density=0.3, percentile=0.9), maker).point
+    assert twin.density.overall == pytest.approx(0.3, abs=0.08)
+    assert twin.percentile == pytest.approx(0.7, abs=0.05)
+    assert len(set(twin.block_thresholds)) == 5
