@@ -103,7 +103,7 @@ def percentile_for(evaluator: Evaluator, histogram: GateHistogram, density: floa
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
         with thresholded_by_block(evaluator.gates, histogram.thresholds(middle)):
-            got = evaluator.point(0.0).density.overall
+            got = evaluator.density(0.0)
         if abs(got - density) <= _CLOSE * density:
             return middle
         low, high = (middle, high) if got > density else (low, middle)
