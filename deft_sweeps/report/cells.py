@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from deft_sweeps.front import PairedDifference
+from deft_sweeps.front import PairedDifference, density_change
 from deft_sweeps.front.gains import Z_95
 from deft_sweeps.result import Cost, DensityReading, Score
 
@@ -20,6 +20,13 @@ def density_text(density: DensityReading) -> str:
     if not density.decoder_blocks or not density.encoder_blocks:
         return _share(density.overall)
     return f"{_share(density.overall)} ({_share(density.encoder)} / {_share(density.decoder)})"
+
+
+def change_text(deft: DensityReading, plain: DensityReading) -> str:
+    """(plain - DEFT) / plain, overall, then encoder / decoder where there are both."""
+    pairs = ((plain.overall, deft.overall), (plain.encoder, deft.encoder), (plain.decoder, deft.decoder))
+    overall, *stacks = ("–" if not before > 0 else f"{density_change(before, after):.3f}" for before, after in pairs)
+    return f"{overall} ({' / '.join(stacks)})" if plain.encoder_blocks and plain.decoder_blocks else overall
 
 
 def difference_text(difference: PairedDifference | None) -> str:

@@ -7,7 +7,19 @@ from typing import Any
 import pytest
 import torch
 
-from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, Magnitude, Nf4, NoDensityLoss, Training, Wanda
+from deft_sweeps.config.axes import (
+    Adapter,
+    DensityLoss,
+    Lora,
+    Magnitude,
+    Nf4,
+    NoDensityLoss,
+    Quantization,
+    SparseGpt,
+    Training,
+    Unquantized,
+    Wanda,
+)
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import TrialResult
@@ -92,7 +104,7 @@ def test_a_trial_taken_up_from_its_checkpoint_ends_as_if_nothing_had_happened(be
 
 
 def test_schedules_go_on_where_they_stopped(bench: Bench, tiny_config: TrialConfig) -> None:
-    scheduled = replace(DEFT, weight=5.0, weight_warmup=0.7, eps_start=0.5, eps_anneal=1.0)
+    scheduled = replace(DEFT, weight=5.0, weight_warmup=0.7, eps_start_factor=50.0, eps_anneal=1.0)
     config = short(tiny_config, density=scheduled, activation="relu")
     straight, cut, steady = bench(config, 0), bench(config, 0), bench(short(tiny_config, density=DEFT, activation="relu"), 0)
     whole = straight.advance(6).steps
@@ -138,6 +150,25 @@ def test_no_trial_writes_to_the_base(bench: Bench, tiny_config: TrialConfig, cha
     assert not any(parameter.requires_grad for parameter in base.model.parameters())
 
 
+@pytest.mark.parametrize("quantization", [Unquantized(), Nf4()])
+def test_a_pattern_with_a_masked_update_starts_at_the_base_and_learns(
+    bench: Bench, tiny_config: TrialConfig, quantization: Quantization
+) -> None:
+    # More examples than one pass of the calibration takes.
+    pruning = SparseGpt(pattern="2:4", n_calibration=40)
+    config = short(tiny_config, peft=Lora(r=4, targets=TARGETS, masked=True), pruning=pruning, quantization=quantization)
+    run = bench(config, 0)
+    assert isinstance(run, Run)
+    model, gates = run.built.base.fork()
+    start = bench.evaluator(run.built, run.data, "validation").point(0.0)
+    assert start.loss == pytest.approx(
+        bench.evaluator(replace(run.built, model=model, gates=gates), run.data, "validation").point(0.0).loss
+    )
+    assert set(run.built.base.sparsity.values()) == {0.5}
+    run.advance(6)
+    assert run.finish().points[0].loss < start.loss
+
+
 def test_trials_share_the_bases_tensors(bench: Bench, tiny_config: TrialConfig) -> None:
     config = short(tiny_config, quantization=Nf4())
     base = bench.base(config, bench.data(config))
@@ -176,6 +207,9 @@ def test_the_result_says_everything(bench: Bench, tiny_config: TrialConfig) -> N
     assert result.provenance is not None
     assert result.provenance.packages["torch"].startswith("2.")
     assert TrialResult.from_json(result.to_json()) == result
+    ratios = [point.energy_ratio for point in result.points]
+    assert all(ratio is not None and 0.4 < ratio < 1 for ratio in ratios)
+    assert ratios == sorted(ratios, key=lambda ratio: -(ratio or 0))
 
 
 def test_packed_weights_take_less_memory(bench: Bench, tiny_config: TrialConfig) -> None:
