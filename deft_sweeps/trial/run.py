@@ -19,8 +19,8 @@ from deft_sweeps.tasks.load import TaskData, load_task
 from deft_sweeps.trial.base import BaseKey, FrozenBase, build_base, model_inputs
 from deft_sweeps.trial.build import Built, build
 from deft_sweeps.trial.cost import PeakMemory, median_latency_sec, resident_bytes, tensor_bytes
-from deft_sweeps.trial.evaluate import Evaluator, evaluating
 from deft_sweeps.trial.energy import with_energy
+from deft_sweeps.trial.evaluate import Evaluator, evaluating
 from deft_sweeps.trial.protocol import TrialRun
 from deft_sweeps.trial.provenance import provenance
 from deft_sweeps.trial.train import Learner

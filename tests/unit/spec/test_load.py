@@ -192,8 +192,8 @@ def test_illegal_combinations_are_excluded_with_the_reason() -> None:
 
 def test_schedules_patterns_and_percentiles() -> None:
     changes = {
-        "density": "  density: [none, loss: {weight_warmup: {low: 0.1, high: 0.3}, eps_start_factor: {low: 1.5, high: 1e4, log: true}, eps: 1e-3}]",
-        "pruning": "  pruning: [none, sparsegpt: {pattern: {choice: ['2:4', unstructured]}, n_calibration: 8}, magnitude: {pattern: '4:8'}]",
+        "density": "  density: [none, loss: {weight_warmup: {low: 0.1, high: 0.3}, eps_start_factor: {low: 1.5, high: 1e4, log: true}}]",
+        "pruning": "  pruning: [none, sparsegpt: {pattern: {choice: ['2:4', unstructured]}}, magnitude: {pattern: '4:8'}]",
         "evaluation": "evaluation: {thresholds: [0, 0.1], objective_threshold: 0.1, percentiles: [0.5, 0.9]}",
     }
     spec = parse_spec(text_of(changes), "s.yaml")
