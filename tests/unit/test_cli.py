@@ -204,6 +204,11 @@ class TestSweepFolder:
         assert sweep.report_path.read_text().lstrip().startswith("<!")
         assert "0.790" in done.stdout
 
+    def test_report_figure(self, sweep: SweepDir, tmp_path: Path) -> None:
+        done = call("report", sweep.root, "--front-only", "--figure", tmp_path / "front.svg")
+        assert done.exit_code == 0
+        assert "<svg" in (tmp_path / "front.svg").read_text()
+
     def test_report_front_only(self, sweep: SweepDir) -> None:
         told = json.loads(call("report", sweep.root, "--front-only", "--json").stdout)
         assert not sweep.report_path.exists()

@@ -34,7 +34,7 @@ def naive_density(values: Tensor, mask: Tensor) -> float:
     for sample, real in zip(values, mask, strict=True):
         entries = [entry for token, counts in zip(sample, real, strict=True) if counts for entry in token.tolist()]
         shares.append(sum(entry != 0 for entry in entries) / len(entries))
-    return sum(shares) / len(shares)
+    return float(sum(shares) / len(shares))
 
 
 @pytest.mark.parametrize(

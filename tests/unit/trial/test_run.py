@@ -15,6 +15,7 @@ from deft_sweeps.config.axes import (
     Nf4,
     NoDensityLoss,
     Quantization,
+    Role,
     SparseGpt,
     Training,
     Unquantized,
@@ -26,7 +27,7 @@ from deft_sweeps.result import TrialResult
 from deft_sweeps.trial.base import BaseKey
 from deft_sweeps.trial.run import Bench, Run, run_trial
 
-TARGETS = ("q", "v", "gate", "down")
+TARGETS: tuple[Role, ...] = ("q", "v", "gate", "down")
 DEFT = DensityLoss(weight=1.0, eps=1e-2)
 
 
@@ -251,7 +252,7 @@ def test_few_bases_are_kept(tiny_config: TrialConfig, bench: Bench) -> None:
     data = bench.data(tiny_config)
     first = bench.base(tiny_config, data)
     for activation in ("relu", "pretrained"):
-        bench.base(replace(tiny_config, activation=activation), data)  # type: ignore[arg-type]
+        bench.base(replace(tiny_config, activation=activation), data)
     assert bench.base(tiny_config, data) is first
     bench.base(replace(tiny_config, dtype="bf16"), data)
     bench.base(replace(tiny_config, activation="relu"), data)
