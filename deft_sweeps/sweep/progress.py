@@ -76,7 +76,6 @@ class Progress:
         failed = f", {self.n_failed} failed" if self.n_failed else ""
         return f"{self.n_done}/{self.n_budget} trials done, {self.n_running} running{failed}{left}"
 
-
     @property
     def front_line(self) -> str:
         """The front in one line, `score @ density` for some of its members."""
