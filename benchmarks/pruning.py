@@ -99,9 +99,8 @@ def main() -> None:
     bench = BenchMaker(Evaluation(), n_threads=1, n_bases=1)()
     print(f"packaged/flan-t5-small-title (not Google's), {asked.validation} validation reviews, {n} calibration examples, LoRA r 8 on")
     print(f"q v gate down for {asked.steps} steps, bfloat16, seed {asked.seed}; mean ± standard error; measured")
-    print(
-        f"{'':18s}{'untrained loss':>18s}{'accuracy':>17s}{'drift':>17s}{'trained loss':>19s}{'accuracy':>17s}{'saved':>17s}{'saved':>17s}"
-    )
+    heads = ("untrained loss", "accuracy", "drift", "trained loss", "accuracy", "saved", "saved")
+    print(f"{'':18s}" + "".join(f"{head:>17s} " for head in heads))
     found: dict[str, tuple[Measured, Measured]] = {}
     for name, pruning in variants:
         run = bench(replace(plain, pruning=pruning), asked.seed)

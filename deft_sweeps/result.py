@@ -104,6 +104,8 @@ class Point:
         percentile: share of the entries that each block's own threshold zeroed on calibration examples; None where one threshold holds for
             all blocks.
         block_thresholds: those, in running order; empty where one threshold holds for all blocks.
+        energy_ratio: of the blocks' linear layers on an accelerator that skips zeros, beside the same without a single zero; projected
+            from counts, never measured; None where it was not.
         loss: what training minimises without the density loss: mean negative log-likelihood of the label tokens, in nats; of a head, of
             the classes, or of a span's two ends, or the mean squared error of a number.
         density: teacher-forced on the real labels, padding and virtual tokens left out, gate in float32.
@@ -119,6 +121,7 @@ class Point:
     example_scores: tuple[float, ...] = ()
     percentile: float | None = None
     block_thresholds: tuple[float, ...] = ()
+    energy_ratio: float | None = None
 
     def __post_init__(self) -> None:
         check((self.percentile is None) == (not self.block_thresholds), "block_thresholds if and only if a percentile", self.percentile)

@@ -36,14 +36,14 @@ def scheduled(loss: DensityLoss, step: int, total: int) -> DensityLoss:
     """The density loss of step `step` (0 to total - 1) of `total`, with the weight and the eps that its schedules have come to.
 
     A function of the step alone, so that a trial taken up again goes on where it stopped. The weight rises as the learning rate does: it
-    is full at the last step of its warm-up. Eps starts at `eps_start` and falls by equal factors until it is `eps`.
+    is full at the last step of its warm-up. Eps starts at `eps_start_factor * eps` and goes by equal factors until it is `eps`.
     """
     rising = math.ceil(loss.weight_warmup * total)
     if step < rising:
         loss = replace(loss, weight=loss.weight * (step + 1) / rising)
     falling = math.ceil(loss.eps_anneal * total)
-    if loss.eps_start is not None and step < falling:
-        loss = replace(loss, eps=loss.eps_start * (loss.eps / loss.eps_start) ** (step / falling))
+    if loss.eps_start_factor != 1 and step < falling:
+        loss = replace(loss, eps=loss.eps * loss.eps_start_factor ** (1 - step / falling))
     return loss
 
 

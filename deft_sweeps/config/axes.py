@@ -270,8 +270,8 @@ class DensityLoss:
         stacks: `sum` adds the two stacks' means (the code); `mean` is one mean over all blocks of both (the paper).
         padding: `mask` counts real tokens only; `include` counts padded positions too, as the authors' code does.
         weight_warmup: share of the steps over which the weight rises linearly to `weight`, in [0, 1]; 0 has it full from the start.
-        eps_start: eps of the first step, from which it goes to `eps` by equal factors: a large one reaches entries far from zero first.
-            None keeps eps where it is.
+        eps_start_factor: eps of the first step in multiples of `eps`, > 0, from which it goes to `eps` by equal steps of its logarithm:
+            a large one reaches entries far from zero first. 1 keeps eps where it is.
         eps_anneal: share of the steps that this takes, in (0, 1].
     """
 
@@ -286,7 +286,7 @@ class DensityLoss:
     stacks: Literal["sum", "mean"] = "sum"
     padding: Literal["mask", "include"] = "mask"
     weight_warmup: float = 0.0
-    eps_start: float | None = None
+    eps_start_factor: float = 1.0
     eps_anneal: float = 0.5
 
     def __post_init__(self) -> None:
@@ -296,7 +296,7 @@ class DensityLoss:
         stack_weights = (self.encoder_weight, self.decoder_weight)
         check(min(stack_weights) >= 0 < max(stack_weights), "stack weights >= 0, one of them > 0", stack_weights)
         check(0 <= self.weight_warmup <= 1, "weight_warmup in [0, 1]", self.weight_warmup)
-        check(self.eps_start is None or self.eps_start > 0, "eps_start > 0 or null", self.eps_start)
+        check(self.eps_start_factor > 0, "eps_start_factor > 0", self.eps_start_factor)
         check(0 < self.eps_anneal <= 1, "eps_anneal in (0, 1]", self.eps_anneal)
 
 

@@ -57,16 +57,12 @@ RULES: tuple[Rule, ...] = (
         "AdaLoRA needs a step to weigh its ranks before the one that cuts them last: more steps, or a smaller final_share",
     ),
     Rule(
-        lambda c: (loss := _loss(c)) is not None and loss.eps_start is not None and loss.surrogate == "tanh",
-        "eps_start has no effect on the surrogate tanh, so one configuration would run under several names",
+        lambda c: (loss := _loss(c)) is not None and loss.eps_start_factor != 1 and loss.surrogate == "tanh",
+        "eps_start_factor has no effect on the surrogate tanh, so one configuration would run under several names",
     ),
     Rule(
-        lambda c: (loss := _loss(c)) is not None and loss.eps_start is not None and loss.eps_start == loss.eps,
-        "an eps_start that equals eps has no effect, so one configuration would run under several names",
-    ),
-    Rule(
-        lambda c: (loss := _loss(c)) is not None and loss.eps_start is None and loss.eps_anneal != DensityLoss().eps_anneal,
-        "eps_anneal has no effect without eps_start, so one configuration would run under several names",
+        lambda c: (loss := _loss(c)) is not None and loss.eps_start_factor == 1 and loss.eps_anneal != DensityLoss().eps_anneal,
+        "eps_anneal has no effect while eps_start_factor is 1, so one configuration would run under several names",
     ),
     Rule(
         lambda c: not isinstance(c.pruning, NoPruning) and c.pruning.pattern != "unstructured" and c.pruning.sparsity != 0.5,

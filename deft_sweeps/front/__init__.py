@@ -2,7 +2,7 @@
 
 from deft_sweeps.front.dominance import hypervolume, knee, knee_distances, non_dominated, non_dominated_rank
 from deft_sweeps.front.encode import front_json
-from deft_sweeps.front.gains import Gain, PairedDifference, all_gains, at_equal_density, paired_difference, twin_config
+from deft_sweeps.front.gains import Gain, PairedDifference, all_gains, at_equal_density, density_change, paired_difference, twin_config
 from deft_sweeps.front.pareto import (
     FrontMember,
     ParetoFront,
@@ -27,6 +27,7 @@ __all__ = [
     "baseline_values",
     "baselines_of",
     "candidates",
+    "density_change",
     "front_json",
     "hypervolume",
     "knee",

@@ -63,6 +63,16 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Paired
     return PairedDifference(value, error, value - Z_95 * error, value + Z_95 * error, len(differences))
 
 
+def density_change(peft: float, deft: float) -> float:
+    """How much of plain PEFT's density the density loss took away: (peft - deft) / peft; below 0 where it added some.
+
+    Args:
+        peft: density of plain PEFT, > 0.
+        deft: density with the density loss.
+    """
+    return (peft - deft) / peft
+
+
 def twin_config(config: TrialConfig) -> TrialConfig:
     """Plain PEFT of the same other settings."""
     return replace(config, density=NoDensityLoss())

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from deft_sweeps.front import PairedDifference
+from deft_sweeps.front import PairedDifference, density_change
 from deft_sweeps.front.gains import Z_95
 from deft_sweeps.result import Cost, DensityReading, Score, SkippedBlocks
 
@@ -26,6 +26,13 @@ def skipped_text(skipped: SkippedBlocks) -> str:
     """Blocks by their number in their stack, from 1 as in the figure: `encoder 3; decoder 5, 6`."""
     stacks = (("encoder", skipped.encoder), ("decoder", skipped.decoder))
     return "; ".join(f"{stack} {', '.join(str(index + 1) for index in blocks)}" for stack, blocks in stacks if blocks) or "none"
+
+
+def change_text(deft: DensityReading, plain: DensityReading) -> str:
+    """(plain - DEFT) / plain, overall, then encoder / decoder where there are both."""
+    pairs = ((plain.overall, deft.overall), (plain.encoder, deft.encoder), (plain.decoder, deft.decoder))
+    overall, *stacks = ("–" if not before > 0 else f"{density_change(before, after):.3f}" for before, after in pairs)
+    return f"{overall} ({' / '.join(stacks)})" if plain.encoder_blocks and plain.decoder_blocks else overall
 
 
 def difference_text(difference: PairedDifference | None) -> str:

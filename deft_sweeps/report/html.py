@@ -70,6 +70,7 @@ def render(sweep: SweepDir, spec: SweepSpec) -> str:
             gain_figure=_picture(figures.gain_by_density(gains)) if any(gain.difference for gain in gains) else "",
             pair=pair,
             pair_label=label(pair.deft.result.config) if pair else "",
+            pair_change=cells.change_text(pair.deft.point.density, pair.plain.point.density) if pair else "",
             blocks=_picture(figures.density_by_block(pair.deft.point.density, pair.plain.point.density)) if pair else "",
             sheets=sheets,
             exact=[(label(r.config), cells.density_text(r.exact_density)) for r in results if r.exact_density],
@@ -105,6 +106,7 @@ def point_card(member: FrontMember) -> dict[str, object]:
         *([["skipped MLP blocks", cells.skipped_text(member.point.density.skipped)]] if member.point.density.skipped else []),
         ["weights", cells.weights_text(member.result.cost)],
         ["latency", cells.latency_text(member.result.cost)],
+        *([["energy, projected", f"{energy:.3f} of dense"]] if (energy := member.point.energy_ratio) is not None else []),
         *([name, value] for name, value in settings(member.result.config).items() if not name.startswith("task.")),
     ]
     return {"title": label(member.result.config), "trial": f"{member.result.trial_id}, seed {member.result.seed}", "rows": rows}

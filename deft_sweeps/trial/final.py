@@ -10,6 +10,7 @@ from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.cost import PeakMemory
+from deft_sweeps.trial.energy import with_energy
 from deft_sweeps.trial.evaluate import Evaluator
 from deft_sweeps.trial.heads import HeadSpec
 from deft_sweeps.trial.provenance import provenance
@@ -66,7 +67,7 @@ def measure_final(job: FinalJob, maker: BenchMaker) -> FinalMeasurement:
     return FinalMeasurement(
         role=job.role,
         trial_id=job.config.trial_id(job.seed),
-        point=point,
+        point=with_energy((point,), built, evaluator)[0],
         cost=bench.cost(built, data, memory, build_sec, 0.0, time.perf_counter() - start),
         provenance=provenance(bench.device, data.fingerprint, built.base.revision),
     )

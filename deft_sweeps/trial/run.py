@@ -21,6 +21,7 @@ from deft_sweeps.tasks.load import TaskData, load_task
 from deft_sweeps.trial.base import BaseKey, FrozenBase, build_base, model_inputs
 from deft_sweeps.trial.build import Built, build
 from deft_sweeps.trial.cost import PeakMemory, median_latency_sec, resident_bytes, tensor_bytes
+from deft_sweeps.trial.energy import with_energy
 from deft_sweeps.trial.evaluate import Evaluator, evaluating
 from deft_sweeps.trial.gating import Gating
 from deft_sweeps.trial.heads import HeadSpec, mean_target
@@ -262,6 +263,7 @@ class Run:
         if self.bench.maker.evaluation.percentiles:
             histogram = self.bench.gate_histogram(self.built, self.data)
             points += tuple(evaluator.point_by_block(p, histogram.thresholds(p)) for p in self.bench.maker.evaluation.percentiles)
+        points = with_energy(points, self.built, evaluator)
         evaluate_sec = time.perf_counter() - start
         return TrialResult(
             config=self.config,

@@ -21,6 +21,7 @@ from deft_sweeps.front import (
     at_equal_density,
     baseline_member,
     baseline_values,
+    density_change,
     front_json,
     hypervolume,
     knee,
@@ -372,3 +373,21 @@ def test_a_gain_may_mix_a_threshold_with_a_percentile() -> None:
     deft = result(point(0.1, 0.8, 0.35), weight=1.0)
     (gain,) = at_equal_density(deft, result(point(0.0, 0.8, 0.5), by_block(0.8, 0.7, 0.2)))
     assert gain.plain_thresholds == ("0", "p0.8")
+
+
+PUBLISHED_CHANGES = {
+    "T5-small adapter": [(4.76, 3.51, 26.26), (4.07, 1.95, 52.08)],
+    "T5-small LoRA": [(4.80, 3.33, 30.62), (3.97, 1.51, 61.96)],
+    "T5-base adapter": [(2.64, 1.61, 39.01), (3.22, 0.96, 70.19)],
+    "T5-base LoRA": [(2.70, 1.41, 47.77), (3.19, 0.58, 81.82)],
+    "Flan-T5-XL adapter": [(99.99, 61.53, 38.46), (99.96, 18.70, 81.29)],
+    "RoBERTa-base adapter, SST-2": [(99.59, 70.78, 28.93)],
+    "RoBERTa-large adapter, SST-2": [(93.90, 40.68, 56.68)],
+}
+"""Densities of PEFT and DEFT and the change between them, in percent, as the paper prints them; encoder, then decoder."""
+
+
+@pytest.mark.parametrize("row", PUBLISHED_CHANGES)
+def test_density_change_gives_the_published_ones(row: str) -> None:
+    for peft, deft, change in PUBLISHED_CHANGES[row]:
+        assert 100 * density_change(peft, deft) == pytest.approx(change, abs=0.02)

@@ -216,7 +216,7 @@ def test_weight_rises_linearly_over_its_share_of_the_steps(share: float, n: int)
 
 
 def test_eps_falls_by_equal_factors_to_where_it_stays() -> None:
-    loss = DensityLoss(eps=1e-4, eps_start=1e-1, eps_anneal=0.6)
+    loss = DensityLoss(eps=1e-4, eps_start_factor=1e3, eps_anneal=0.6)
     values = [scheduled(loss, step, 10).eps for step in range(10)]
     assert values[0] == pytest.approx(1e-1)
     assert [b / a for a, b in pairwise(values[:7])] == pytest.approx([10**-0.5] * 6)

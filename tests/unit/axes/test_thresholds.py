@@ -14,7 +14,7 @@ from tests.tiny import batch, layout_of, tiny_t5
 
 def exact(values: Tensor, share: float) -> float:
     """The smallest of |values| that at least `share` of them do not exceed."""
-    ranked = sorted(abs(v) for v in values.flatten().tolist())
+    ranked: list[float] = sorted(abs(v) for v in values.flatten().tolist())
     return next(v for i, v in enumerate(ranked, 1) if i >= share * len(ranked))
 
 

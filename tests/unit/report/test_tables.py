@@ -7,7 +7,7 @@ from rich.console import Console
 
 from deft_sweeps.choice import choose
 from deft_sweeps.front import all_gains
-from deft_sweeps.report.cells import cost_columns, density_text, interval_text, score_text, skipped_text
+from deft_sweeps.report.cells import change_text, cost_columns, density_text, interval_text, score_text, skipped_text
 from deft_sweeps.report.sheet import Row, Sheet, as_rich, as_text
 from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet, lost_sheet, sparsity_sheet, steps_sheet, summary, trials_sheet
 from deft_sweeps.result import DensityReading, Score, SkippedBlocks
@@ -123,3 +123,11 @@ def test_weight_sparsity_is_told_by_kind_of_layer_of_pruned_trials_only() -> Non
     shares = {"encoder.block.0.q": 0.5, "encoder.block.1.q": 0.25, "decoder.block.0.wo": 0.75}
     sheet = sparsity_sheet((replace(RESULTS[0], layer_sparsity=shares), RESULTS[1]))
     assert [row.cells[2:] for row in sheet.rows] == [("q", "2", "0.375", "0.250", "0.500"), ("wo", "1", "0.750", "0.750", "0.750")]
+
+
+def test_density_change_is_told_overall_and_by_stack() -> None:
+    plain = DensityReading(encoder_blocks=(0.5, 0.3), decoder_blocks=(0.2, 0.2))
+    deft = DensityReading(encoder_blocks=(0.4, 0.2), decoder_blocks=(0.05, 0.05))
+    assert change_text(deft, plain) == "0.417 (0.250 / 0.750)"
+    single = DensityReading(encoder_blocks=(0.5,), decoder_blocks=())
+    assert change_text(replace(single, encoder_blocks=(0.25,)), single) == "0.500"

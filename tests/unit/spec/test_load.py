@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, Wanda
+from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, Magnitude, Wanda
 from deft_sweeps.config.data import FileTask, PackagedTask, Splits
 from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.objective import Bound, Constraint
@@ -188,6 +188,22 @@ def test_illegal_combinations_are_excluded_with_the_reason() -> None:
     told = only_problem({"density": density, "first": "first: [{density: loss-2}]"})
     assert "is excluded" in told
     assert "eps has no effect" in told
+
+
+def test_schedules_patterns_and_percentiles() -> None:
+    changes = {
+        "density": "  density: [none, loss: {weight_warmup: {low: 0.1, high: 0.3}, eps_start_factor: {low: 1.5, high: 1e4, log: true}}]",
+        "pruning": "  pruning: [none, sparsegpt: {pattern: {choice: ['2:4', unstructured]}}, magnitude: {pattern: '4:8'}]",
+        "evaluation": "evaluation: {thresholds: [0, 0.1], objective_threshold: 0.1, percentiles: [0.5, 0.9]}",
+    }
+    spec = parse_spec(text_of(changes), "s.yaml")
+    assert spec.evaluation.percentiles == (0.5, 0.9)
+    by_name = {name: domain for c in spec.combinations for name, domain in c.open.items()}
+    assert by_name["density.loss.eps_start_factor"] == Float(1.5, 1e4, log=True)
+    assert by_name["density.loss.weight_warmup"] == Float(0.1, 0.3)
+    assert by_name["pruning.sparsegpt.pattern"] == Choice(("2:4", "unstructured"))
+    assert Magnitude(pattern="4:8") in {c.template.pruning for c in spec.combinations}
+    assert "rising percentiles" in only_problem({"evaluation": "evaluation: {percentiles: [0.9, 0.5]}"})
 
 
 def test_no_legal_combination() -> None:

@@ -42,7 +42,7 @@ def test_every_member_and_every_setting_of_it(axis: str, name: str, of: type[obj
                 written = "null" if default is None else str(list(default)) if isinstance(default, tuple) else str(default).lower()
                 entries.append(f"{{{name}: {{{setting}: {written}}}}}")
                 entries.append(f"{{{name}: {{{setting}: {{choice: [{written}]}}}}}}")
-            if hint in (int, float) and setting not in ("beta", "eps_anneal"):  # which have no effect beside the defaults
+            if hint in (int, float) and setting not in ("beta", "eps_anneal"):  # which the default surrogate and schedule do not take
                 entries.append(
                     f"{{{name}: {{{setting}: {{low: 0.25, high: 0.5}}}}}}"
                     if hint is float

@@ -200,3 +200,12 @@ def test_an_unreadable_result_is_named(tmp_path: Path) -> None:
     sweep.result_path(result.trial_id).write_text("{")
     with pytest.raises(StoreError, match=result.trial_id):
         Mirror(sweep, "fake").catch_up()
+
+
+def test_a_percentile_has_metrics_of_its_own() -> None:
+    result = fake_result(TrialConfig(), 0)
+    by_block = replace(result.points[0], threshold=0.5, percentile=0.9, block_thresholds=(0.4, 0.6))
+    told = final_metrics(replace(result, points=(*result.points, by_block)))
+    assert told["threshold_p0.9/score"] == by_block.score.value
+    assert told["threshold_0.5/score"] == result.points[2].score.value
+    assert len(told) == len(final_metrics(result)) + 5

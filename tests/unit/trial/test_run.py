@@ -19,8 +19,11 @@ from deft_sweeps.config.axes import (
     Oft,
     PrefixTuning,
     PTuning,
+    Quantization,
     Role,
+    SparseGpt,
     Training,
+    Unquantized,
     Vera,
     Wanda,
 )
@@ -111,7 +114,7 @@ def test_a_trial_taken_up_from_its_checkpoint_ends_as_if_nothing_had_happened(be
 
 
 def test_schedules_go_on_where_they_stopped(bench: Bench, tiny_config: TrialConfig) -> None:
-    scheduled = replace(DEFT, weight=5.0, weight_warmup=0.7, eps_start=0.5, eps_anneal=1.0)
+    scheduled = replace(DEFT, weight=5.0, weight_warmup=0.7, eps_start_factor=50.0, eps_anneal=1.0)
     config = short(tiny_config, density=scheduled, activation="relu")
     straight, cut, steady = bench(config, 0), bench(config, 0), bench(short(tiny_config, density=DEFT, activation="relu"), 0)
     whole = straight.advance(6).steps
@@ -155,6 +158,25 @@ def test_no_trial_writes_to_the_base(bench: Bench, tiny_config: TrialConfig, cha
     changed = [name for name, tensor in before.items() if not torch.equal(bits(after[name]), bits(tensor))]
     assert changed == []
     assert not any(parameter.requires_grad for parameter in base.model.parameters())
+
+
+@pytest.mark.parametrize("quantization", [Unquantized(), Nf4()])
+def test_a_pattern_with_a_masked_update_starts_at_the_base_and_learns(
+    bench: Bench, tiny_config: TrialConfig, quantization: Quantization
+) -> None:
+    # More examples than one pass of the calibration takes.
+    pruning = SparseGpt(pattern="2:4", n_calibration=40)
+    config = short(tiny_config, peft=Lora(r=4, targets=TARGETS, masked=True), pruning=pruning, quantization=quantization)
+    run = bench(config, 0)
+    assert isinstance(run, Run)
+    model, gates = run.built.base.fork()
+    start = bench.evaluator(run.built, run.data, "validation").point(0.0)
+    assert start.loss == pytest.approx(
+        bench.evaluator(replace(run.built, model=model, gates=gates), run.data, "validation").point(0.0).loss
+    )
+    assert set(run.built.base.sparsity.values()) == {0.5}
+    run.advance(6)
+    assert run.finish().points[0].loss < start.loss
 
 
 @pytest.mark.parametrize("quantization", [Nf4(), Int8()])
@@ -219,6 +241,9 @@ def test_the_result_says_everything(bench: Bench, tiny_config: TrialConfig) -> N
     assert result.provenance is not None
     assert result.provenance.packages["torch"].startswith("2.")
     assert TrialResult.from_json(result.to_json()) == result
+    ratios = [point.energy_ratio for point in result.points]
+    assert all(ratio is not None and 0.4 < ratio < 1 for ratio in ratios)
+    assert ratios == sorted(ratios, key=lambda ratio: -(ratio or 0))
 
 
 def test_packed_weights_take_less_memory(bench: Bench, tiny_config: TrialConfig) -> None:
