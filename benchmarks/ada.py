@@ -21,6 +21,7 @@ from deft_sweeps.config.axes import AdaDeft, DensityLoss, Lora, Training
 from deft_sweeps.config.data import PackagedTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.front import paired_difference
+from deft_sweeps.report.cells import difference_text, skipped_text
 from deft_sweeps.result import TrialResult
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.base import model_inputs
@@ -29,7 +30,7 @@ from deft_sweeps.trial.run import Bench, BenchMaker, Run
 
 ROUNDS = 5
 REPEATS = 9
-STEPS = 80
+STEPS = 60
 THRESHOLD = 0.01
 DEFT = TrialConfig(
     task=PackagedTask(splits=Splits(validation=600)),
@@ -100,9 +101,9 @@ def main() -> None:
         deft, ada = (train(bench, config, path) for config, path in zip((DEFT, ADA), paths, strict=True))
         print(told("DEFT", deft))
         print(told("ADA-DEFT", ada))
-        print(f"{'':9s} skipped: encoder {list(ada.skipped.encoder)}, decoder {list(ada.skipped.decoder)} of 8 + 8 MLP blocks")
+        print(f"{'':9s} skipped {len(ada.skipped)} of 8 + 8 MLP blocks: {skipped_text(ada.skipped)}")
         difference = paired_difference(ada.point_at(THRESHOLD).example_scores, deft.point_at(THRESHOLD).example_scores)
-        print(f"{'':9s} ADA-DEFT minus DEFT: {difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]")
+        print(f"{'':9s} ADA-DEFT minus DEFT: {difference_text(difference)}, paired by example, 95% interval")
         pairs = [(measure_alone(paths[0]), measure_alone(paths[1])) for _ in range(ROUNDS)]
     for field, unit, scale in (("weight_bytes", "MiB", 2**20), ("peak_memory_bytes", "MiB", 2**20), ("latency_sec", "ms", 1e-3)):
         whole, skipped = ([getattr(alone, field) for alone in side] for side in zip(*pairs, strict=True))

@@ -4,7 +4,7 @@ The *density loss* is a smooth surrogate, differentiable, at most the exact dens
 of the gate in float32, per block: mean over neurons and tokens of a sample, then over samples; then the unweighted mean over blocks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -107,13 +107,15 @@ class DensityProbe:
     Args:
         gates: to read.
         loss: surrogate and reduction.
-        shares: how much of each block is there, scalars in [0, 1] in the gates' order; None counts every block fully.
+        shares: gives how much of each block is there, scalars in [0, 1] in the gates' order, anew for each reading; None counts every
+            block fully.
     """
 
-    def __init__(self, gates: Gates, loss: DensityLoss, shares: Sequence[Tensor] | None = None) -> None:
+    def __init__(self, gates: Gates, loss: DensityLoss, shares: Callable[[], Sequence[Tensor]] | None = None) -> None:
         self._gates = gates
         self._loss = loss
-        self._shares = None if shares is None else {id(at): share for at, share in zip(gates, shares, strict=True)}
+        self._shares = shares
+        self._share_of: dict[int, Tensor] = {}
         self._masks: Masks | None = None
         self._open: Reading | None = None
 
@@ -126,12 +128,15 @@ class DensityProbe:
         for at in self._gates:
             at.gate.reader = None
         self._masks = self._open = None
+        self._share_of = {}
 
     @contextmanager
     def reading(self, masks: Masks) -> Iterator[Reading]:
         """Collect one value a block from the forward pass inside."""
         self._masks = masks
         self._open = Reading()
+        if self._shares is not None:
+            self._share_of = {id(at): share for at, share in zip(self._gates, self._shares(), strict=True)}
         for at in self._gates:
             if at.gate.skipped:
                 self._into(at).append(torch.zeros((), device=masks.device))
@@ -148,7 +153,7 @@ class DensityProbe:
             mask = torch.ones_like(mask)
         value = block_density_loss(gate, mask, self._loss)
         if self._shares is not None:
-            value = value * self._shares[id(at)]
+            value = value * self._share_of[id(at)]
         if self._open is not None:
             self._into(at).append(value)
 

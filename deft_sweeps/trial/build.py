@@ -65,7 +65,7 @@ class Built:
         expected = {name: p.shape for name, p in self.trained.items() if id(p) not in gone}
         if {name: t.shape for name, t in given.items()} != expected:
             raise ValueError("these weights belong to another configuration: their names or shapes differ")
-        if self.blocks is not None:
+        if missing:
             self.remove(missing)
         with torch.no_grad():
             for name, parameter in self.trained.items():
