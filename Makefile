@@ -20,7 +20,7 @@ $(READY): pyproject.toml constraints.txt packaged.txt
 	touch $@
 
 quickstart: $(READY)
-	$(BIN)/deft-sweeps run search_spaces/quickstart.yaml
+	$(BIN)/deft-sweeps run search_spaces/quickstart.yaml --resume
 
 check: $(READY)
 	$(BIN)/ruff format --check .

@@ -1,4 +1,51 @@
 """deft_sweeps finds which combination of PEFT method, density loss, quantization and pruning to ship.
 
-Importing it loads neither torch nor ray.
+    from deft_sweeps import SweepDir, choose, load_spec
+
+Importing it loads neither torch nor ray; each name is fetched from its room when it is first used.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from deft_sweeps.choice import Choice, choose
+    from deft_sweeps.config.trial import TrialConfig
+    from deft_sweeps.errors import DeftSweepsError
+    from deft_sweeps.front import ParetoFront, pareto_front
+    from deft_sweeps.result import TrialResult
+    from deft_sweeps.spec.load import load_spec
+    from deft_sweeps.spec.schema import SweepSpec
+    from deft_sweeps.store.results import SweepDir
+
+__all__ = [
+    "Choice",
+    "DeftSweepsError",
+    "ParetoFront",
+    "SweepDir",
+    "SweepSpec",
+    "TrialConfig",
+    "TrialResult",
+    "choose",
+    "load_spec",
+    "pareto_front",
+]
+
+_HOMES = {
+    "Choice": "choice",
+    "DeftSweepsError": "errors",
+    "ParetoFront": "front",
+    "SweepDir": "store.results",
+    "SweepSpec": "spec.schema",
+    "TrialConfig": "config.trial",
+    "TrialResult": "result",
+    "choose": "choice",
+    "load_spec": "spec.load",
+    "pareto_front": "front",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -22,18 +22,21 @@ class Score:
 
     Attributes:
         metric: its name, `accuracy` say.
-        value: in [0, 1], higher is better.
+        value: in the metric's own range, [0, 1], or [-1, 1] for a correlation; higher is better.
         n_examples: it was taken over.
         standard_error: of `value`.
+        also: the task's other official metrics by name: F1 beside exact match, Spearman's correlation beside Pearson's.
     """
 
     metric: str
     value: float
     n_examples: int
     standard_error: float
+    also: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check(math.isfinite(self.value) and math.isfinite(self.standard_error), "a finite score", self.value)
+        check(all(map(math.isfinite, self.also.values())), "finite metrics beside the score", self.also)
         check(self.n_examples >= 1, "n_examples >= 1", self.n_examples)
 
 
@@ -98,8 +101,10 @@ class Point:
 
     Attributes:
         threshold: of |O|; 0 zeroes nothing.
-        loss: mean negative log-likelihood of the label tokens, in nats.
+        loss: what training minimises without the density loss: mean negative log-likelihood of the label tokens, in nats; of a head, of
+            the classes, or of a span's two ends, or the mean squared error of a number.
         density: teacher-forced on the real labels, padding and virtual tokens left out, gate in float32.
+        written_density: the same while the model writes its own answers; None where it writes none.
         example_scores: per held-out example in the split's order, for paired comparison; empty where there are none.
     """
 
@@ -107,6 +112,7 @@ class Point:
     score: Score
     loss: float
     density: DensityReading
+    written_density: DensityReading | None = None
     example_scores: tuple[float, ...] = ()
 
 
@@ -185,6 +191,7 @@ class TrialResult:
         points: one a threshold, rising; empty unless `status` is complete.
         exact_density: share of entries that are not exactly zero with the gate in the base's own dtype: the paper's count, shown as
             paper-compatible only; None where it was not taken.
+        layer_sparsity: share of zeros of each layer that was pruned, by its name; empty where none was.
         skipped: MLP blocks that ADA-DEFT removed.
         block_gates: its trained scalars; None without it.
         error: why it failed; empty otherwise.
@@ -196,6 +203,7 @@ class TrialResult:
     status: Status
     points: tuple[Point, ...] = ()
     exact_density: DensityReading | None = None
+    layer_sparsity: dict[str, float] = field(default_factory=dict)
     cost: Cost | None = None
     skipped: SkippedBlocks = SkippedBlocks()
     block_gates: BlockGates | None = None
@@ -224,6 +232,7 @@ class TrialResult:
             "activation_density": density.overall,
             "encoder_density": density.encoder,
             "decoder_density": density.decoder,
+            "written_density": math.nan if point.written_density is None else point.written_density.overall,
             "loss": point.loss,
         }
         if self.cost is not None:

@@ -1,11 +1,25 @@
 """Tiny models of the real architectures with random weights, for tests of what does not need a pretrained one."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.normalizers import Lowercase
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.processors import TemplateProcessing
 from torch import Tensor, nn
-from transformers import T5Config, T5ForConditionalGeneration
+from transformers import (
+    BertConfig,
+    BertModel,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaModel,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from deft_sweeps.models.checkpoints import load_tokenizer
 from deft_sweeps.models.families import Layout, layout
@@ -28,6 +42,64 @@ def tiny_t5(gated: bool = True, vocab_size: int = 96, seed: int = 0, n_encoder: 
             if parameter.dim() == 2:
                 parameter.copy_(torch.randn_like(parameter) * 0.3)
     return model
+
+
+ENCODER_SHAPE: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 64,
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+}
+
+
+def tiny_encoder(family: str = "bert", hidden_act: str = "gelu", vocab_size: int = 96, seed: int = 0) -> nn.Module:
+    """A BERT, or a RoBERTa without its pooler, in float32 and evaluation mode."""
+    torch.manual_seed(seed)
+    settings = {**ENCODER_SHAPE, "vocab_size": vocab_size, "hidden_act": hidden_act}
+    model: nn.Module
+    if family == "bert":
+        model = BertModel(BertConfig(**settings))
+    else:
+        model = RobertaModel(RobertaConfig(**settings, type_vocab_size=1), add_pooling_layer=False)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.dim() == 2:
+                parameter.copy_(torch.randn_like(parameter) * 0.3)
+            else:
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+    return model.eval()
+
+
+def tiny_tokenizer(family: str, texts: Iterable[str]) -> Any:
+    """One token a word, and the special tokens where the family has them."""
+    pad, start, end, unknown = ("[PAD]", "[CLS]", "[SEP]", "[UNK]") if family == "bert" else ("<pad>", "<s>", "</s>", "<unk>")
+    special = [pad, start, end, unknown] if family == "bert" else [start, pad, end, unknown]
+    words = sorted({word for text in texts for word in text.lower().split()})
+    vocab = {token: i for i, token in enumerate([*special, *words])}
+    tokenizer = Tokenizer(WordLevel(vocab, unk_token=unknown))
+    tokenizer.normalizer = Lowercase()
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    second = ":1" if family == "bert" else ""
+    tokenizer.post_processor = TemplateProcessing(
+        single=f"{start} $A {end}",
+        pair=f"{start} $A {end} $B{second} {end}{second}",
+        special_tokens=[(start, vocab[start]), (end, vocab[end])],
+    )
+    names = ["input_ids", "token_type_ids", "attention_mask"] if family == "bert" else ["input_ids", "attention_mask"]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=pad, cls_token=start, sep_token=end, unk_token=unknown, model_input_names=names
+    )
+
+
+def save_tiny_encoder(folder: Path, family: str, texts: Iterable[str], hidden_act: str = "gelu") -> None:
+    """Save a tiny BERT or RoBERTa as a checkpoint folder, with a tokenizer that knows the words of `texts`."""
+    tokenizer = tiny_tokenizer(family, texts)
+    model: Any = tiny_encoder(family, hidden_act, vocab_size=len(tokenizer))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
 
 
 def layout_of(model: Any) -> Layout:

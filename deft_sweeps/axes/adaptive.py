@@ -10,8 +10,14 @@ neither parametrisation nor regulariser nor threshold. What follows is this proj
   are dense and of little use close first. A closed block's gate still has its gradient, so that it may open again.
 - Then the hard skip: closed blocks are removed, which changes nothing, and beyond these the lowest gates until as many are gone as asked
   for. The PEFT method goes on training for the steps left.
-- Soft factors, put back into [0, 1] after each step, were tried and left: the pull scales down the blocks that stay, and takes accuracy
-  with it. So were hard concrete gates (arXiv 1712.01312): they draw noise into every step and never start at exactly 1.
+
+What else was tried, on the packaged Flan-T5-small: 5 of 16 blocks gone after 60 steps, accuracy on 600 reviews ± 0.016, one seed.
+
+- Soft factors in [0, 1] under the same pull: 0.802, against 0.818 with the gates here. The pull scales down the blocks that stay.
+- Removal before training of the blocks with the smallest first-order effect on the loss: 0.837. What is here does not beat it there, and
+  leaves the number of blocks to the training as well.
+- Hard concrete gates (arXiv 1712.01312): 0.853. They draw noise into every step and do not start at exactly 1, so that a trial with them
+  is not DEFT to begin with.
 """
 
 from collections.abc import Iterable, Sequence
@@ -169,9 +175,10 @@ def removed_linears(layout: Layout, numbers: Iterable[int]) -> tuple[Linear, ...
 
 
 def removed_parameters(layout: Layout, numbers: Sequence[int]) -> int:
-    """How many of the base's parameters go with the blocks, the norm before an MLP among them."""
+    """How many of the base's parameters go with the blocks: matrices, biases, and the norm before an MLP."""
     n_norms = sum(bool(layout.blocks[number].residual) for number in numbers)
-    return sum(linear.n_parameters for linear in removed_linears(layout, numbers)) + n_norms * layout.d_model
+    linears = removed_linears(layout, numbers)
+    return sum(linear.n_parameters + linear.bias * linear.out_features for linear in linears) + n_norms * layout.d_model
 
 
 def _paths(block: Block) -> tuple[str, ...]:

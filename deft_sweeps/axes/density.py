@@ -4,9 +4,10 @@ The *density loss* is a smooth surrogate, differentiable, at most the exact dens
 of the gate in float32, per block: mean over neurons and tokens of a sample, then over samples; then the unweighted mean over blocks.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from deft_sweeps.axes.activation import GateAt, Gates, native_activation
 from deft_sweeps.config.axes import DensityLoss
+from deft_sweeps.errors import TrialError
 from deft_sweeps.result import DensityReading, SkippedBlocks
 
 
@@ -28,6 +30,21 @@ def surrogate(gate: Tensor, loss: DensityLoss) -> Tensor:
         return torch.tanh(loss.beta * gate.abs())
     square = gate.square()
     return square / (square + loss.eps)
+
+
+def scheduled(loss: DensityLoss, step: int, total: int) -> DensityLoss:
+    """The density loss of step `step` (0 to total - 1) of `total`, with the weight and the eps that its schedules have come to.
+
+    A function of the step alone, so that a trial taken up again goes on where it stopped. The weight rises as the learning rate does: it
+    is full at the last step of its warm-up. Eps starts at `eps_start` and falls by equal factors until it is `eps`.
+    """
+    rising = math.ceil(loss.weight_warmup * total)
+    if step < rising:
+        loss = replace(loss, weight=loss.weight * (step + 1) / rising)
+    falling = math.ceil(loss.eps_anneal * total)
+    if loss.eps_start is not None and step < falling:
+        loss = replace(loss, eps=loss.eps_start * (loss.eps / loss.eps_start) ** (step / falling))
+    return loss
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
@@ -100,7 +117,8 @@ class DensityProbe:
 
     `with probe: with probe.reading(masks) as reading: model(...)`; then `combine(reading.encoder, reading.decoder, loss)` is part of the
     loss. Under gradient checkpointing a block runs again in the backward pass: by then the reading is closed, and what the gates compute
-    again goes only to the recomputed graph.
+    again goes only to the recomputed graph. Reentrant checkpointing runs the first pass without a graph, so that the density loss would
+    have no gradient: it is refused.
 
     A block that was removed counts 0 among the blocks of its stack, as it does in the metric.
 
@@ -118,6 +136,7 @@ class DensityProbe:
         self._share_of: dict[int, Tensor] = {}
         self._masks: Masks | None = None
         self._open: Reading | None = None
+        self._differentiated = False
 
     def __enter__(self) -> "DensityProbe":
         for at in self._gates:
@@ -131,10 +150,20 @@ class DensityProbe:
         self._share_of = {}
 
     @contextmanager
-    def reading(self, masks: Masks) -> Iterator[Reading]:
-        """Collect one value a block from the forward pass inside."""
+    def reading(self, masks: Masks, loss: DensityLoss | None = None) -> Iterator[Reading]:
+        """Collect one value a block from the forward pass inside.
+
+        Args:
+            masks: which positions are real.
+            loss: from now on in place of the one that the probe has, for a schedule.
+
+        Raises:
+            TrialError: the model checkpoints its gradients in the reentrant way.
+        """
         self._masks = masks
+        self._loss = loss or self._loss
         self._open = Reading()
+        self._differentiated = torch.is_grad_enabled()
         if self._shares is not None:
             self._share_of = {id(at): share for at, share in zip(self._gates, self._shares(), strict=True)}
         for at in self._gates:
@@ -148,6 +177,11 @@ class DensityProbe:
     def _read(self, at: GateAt, _: Tensor, gate: Tensor) -> None:
         if self._masks is None:
             return
+        if self._open is not None and self._differentiated and not torch.is_grad_enabled():
+            raise TrialError(
+                "reentrant gradient checkpointing loses the density loss's gradient; enable it with "
+                "gradient_checkpointing_kwargs={'use_reentrant': False}"
+            )
         mask = self._masks.of(at, gate.shape[1])
         if self._loss.padding == "include":
             mask = torch.ones_like(mask)

@@ -6,6 +6,7 @@ from typing import assert_never
 import torch
 from torch import Tensor, nn
 
+from deft_sweeps.axes.masked_lora import mask_updates_
 from deft_sweeps.config.axes import Adapter, Lora, Peft
 from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.models.families import Layout
@@ -67,6 +68,10 @@ def _attach_lora(model: nn.Module, layout: Layout, method: Lora) -> nn.Module:
         )
     # peft warns of tied or non-standard output layers whenever it wraps; none of them is touched here.
     logging.getLogger("peft").setLevel(logging.ERROR)
-    settings = LoraConfig(r=method.r, lora_alpha=method.alpha, lora_dropout=method.dropout, target_modules=names, task_type="SEQ_2_SEQ_LM")
+    # Without a task, peft's wrapper hands every argument through, as an encoder needs it.
+    task = "SEQ_2_SEQ_LM" if layout.has_decoder else None
+    settings = LoraConfig(r=method.r, lora_alpha=method.alpha, lora_dropout=method.dropout, target_modules=names, task_type=task)
     wrapped: nn.Module = get_peft_model(model, settings)
+    if method.masked:
+        mask_updates_(wrapped)
     return wrapped

@@ -116,12 +116,13 @@ def status(folder: SweepFolder, as_json: AsJson = False) -> None:
 def report(
     folder: SweepFolder,
     front_only: Annotated[bool, typer.Option("--front-only", help="Print the front and write no page.")] = False,
+    figure: Annotated[Path | None, typer.Option(metavar="SVG", help="Also write the picture of the front to this file.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a sweep's report.html and print its front."""
     from deft_sweeps.cli import results
 
-    results.report(folder, front_only=front_only, as_json=as_json)
+    results.report(folder, front_only=front_only, figure=figure, as_json=as_json)
 
 
 @app.command(epilog='Example: deft-sweeps choose runs/quickstart --policy "best activation_density where score >= baseline(peft) - 0.01"')

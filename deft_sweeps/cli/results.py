@@ -56,7 +56,7 @@ def driver_state(note: DriverNote | None) -> str:
     return "cut off" if silent and note.state in ("searching", "measuring") else note.state
 
 
-def report(folder: Path, *, front_only: bool, as_json: bool) -> None:
+def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool) -> None:
     sweep, spec = _open(folder)
     choice = _choice(sweep, spec, spec.choose)
     if not front_only:
@@ -64,6 +64,11 @@ def report(folder: Path, *, front_only: bool, as_json: bool) -> None:
 
         write_atomically(sweep.report_path, render(sweep, spec).encode())
         say(f"wrote {sweep.report_path}")
+    if figure is not None:
+        from deft_sweeps.report.figures import scatter
+
+        write_atomically(figure, scatter(sweep.results(), choice).encode())
+        say(f"wrote {figure}")
     if as_json:
         print(front_json(choice.front, choice.member))
     else:

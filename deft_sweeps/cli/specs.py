@@ -6,11 +6,12 @@ from pathlib import Path
 
 from deft_sweeps.cli import show
 from deft_sweeps.cli.guard import refuse, say
+from deft_sweeps.config.data import task_kind, task_name
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import CheckpointError, ConfigError, Problem
 from deft_sweeps.models.checkpoints import check_model, read_config
 from deft_sweeps.models.families import layout
-from deft_sweeps.models.legality import misfits
+from deft_sweeps.models.legality import misfits, unmeasured
 from deft_sweeps.report.sheet import Row, Sheet
 from deft_sweeps.spec.domain import Domain, Value
 from deft_sweeps.spec.domain import show as words
@@ -19,7 +20,7 @@ from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.spec.shape import json_schema
 from deft_sweeps.spec.starter import sniff, starter
 from deft_sweeps.sweep.resources import Projection, project
-from deft_sweeps.tasks.check import check_task
+from deft_sweeps.tasks.check import check_task, form_of
 
 
 def init(data: Path, output: Path, text: str | None, label: str | None, *, force: bool) -> None:
@@ -59,10 +60,13 @@ def unusable(spec: SweepSpec, where: str) -> list[Problem]:
     """What is wrong with the spec's model and data, and what the model's shape forbids; found without loading either."""
     config = spec.combinations[0].template
     told = check_model(config.model)
+    form = None
     with suppress(CheckpointError):  # which check_model has told
         shape = layout(read_config(config.model))
+        form = form_of(shape.family)
         told += [what for combination in spec.combinations for what in misfits(combination.template, shape)]
-    return [Problem(where, what) for what in dict.fromkeys(told + check_task(config.task))]
+        told += unmeasured(spec.compared, shape, writes=task_kind(config.task) != "classification")
+    return [Problem(where, what) for what in dict.fromkeys(told + check_task(config.task, form))]
 
 
 def plan(file: Path, *, as_json: bool) -> None:
@@ -78,7 +82,7 @@ def plan(file: Path, *, as_json: bool) -> None:
 
 def _print_plan(spec: SweepSpec, projection: Projection) -> None:
     config = spec.combinations[0].template
-    print(f"{spec.name}: {spec.budget.trials} trials of {config.model} on {_task_name(config)}, {config.dtype}")
+    print(f"{spec.name}: {spec.budget.trials} trials of {config.model} on {task_name(config.task)}, {config.dtype}")
     print(f"objectives: {', '.join(spec.objectives)}; choose: {spec.choose}")
     if spec.limits:
         print(f"limits: {', '.join(str(limit) for limit in spec.limits)}")
@@ -139,10 +143,6 @@ def _plan_dict(spec: SweepSpec, projection: Projection) -> dict[str, object]:
         "first": [{"combination": start.combination, "values": dict(start.values)} for start in spec.first],
         "projected": {"n_parallel": projection.n_parallel, "memory_bytes": projection.memory_bytes, "time_sec": projection.time_sec},
     }
-
-
-def _task_name(config: TrialConfig) -> str:
-    return config.task.name if config.task.kind == "packaged" else config.task.path
 
 
 def _open(domains: Mapping[str, Domain]) -> str:

@@ -12,7 +12,8 @@ from deft_sweeps.cli.guard import FAILED, INTERRUPTED, refuse, say
 from deft_sweeps.cli.results import print_choice
 from deft_sweeps.cli.specs import unusable
 from deft_sweeps.errors import ConfigError, Problem, StoreError
-from deft_sweeps.report.tables import finals_sheet, front_sheet
+from deft_sweeps.front import all_gains
+from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet
 from deft_sweeps.spec.load import load_spec
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.results import SweepDir, write_atomically
@@ -84,10 +85,15 @@ def _session(spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_a
 
 
 def _conclude(spec: SweepSpec, sweep: SweepDir) -> None:
-    """The front, the choice, its measurement on the test split, and where the page is."""
-    choice = choose(sweep.results(), spec.objectives, spec.limits, spec.choose)
+    """The front, the choice, what the density loss buys it, its measurement on the test split, and where the page is."""
+    results = sweep.results()
+    choice = choose(results, spec.objectives, spec.limits, spec.choose)
     show.table(front_sheet(choice.front, choice))
     print_choice(choice)
+    gains = [gain for gain in all_gains(results) if choice.member is not None and gain.deft.trial_id == choice.member.result.trial_id]
+    if gains:
+        print()
+        show.table(gains_sheet(gains))
     finals = sweep.finals()
     if finals:
         print()

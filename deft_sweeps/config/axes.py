@@ -16,6 +16,9 @@ Activation = Literal["pretrained", "relu"]
 
 Dtype = Literal["fp32", "bf16"]
 
+Pattern = Literal["unstructured", "2:4", "4:8"]
+"""Where pruned weights may lie: anywhere, or n zeros in every group of m inputs of a row, which sparse tensor cores can skip."""
+
 
 def check(holds: bool, expected: str, got: object) -> None:
     """Raise ValueError with one wording when a field is out of its range."""
@@ -32,6 +35,8 @@ class Lora:
         alpha: the update is scaled by alpha / r.
         dropout: of the update's input, in [0, 1).
         targets: which linear layers carry an update, in every block of both stacks.
+        masked: the update is zero wherever the base's weight is, in training and after a merge (the idea of arXiv 2410.03750), so that
+            pruned weights stay pruned.
     """
 
     kind: Literal["lora"] = "lora"
@@ -39,6 +44,7 @@ class Lora:
     alpha: int = 16
     dropout: float = 0.0
     targets: tuple[Role, ...] = ("q", "v")
+    masked: bool = False
 
     def __post_init__(self) -> None:
         check(self.r >= 1, "r >= 1", self.r)
@@ -89,6 +95,10 @@ class DensityLoss:
             authors' code); `feature_map` takes the mean over samples and tokens first (the paper's text).
         stacks: `sum` adds the two stacks' means (the code); `mean` is one mean over all blocks of both (the paper).
         padding: `mask` counts real tokens only; `include` counts padded positions too, as the authors' code does.
+        weight_warmup: share of the steps over which the weight rises linearly to `weight`, in [0, 1]; 0 has it full from the start.
+        eps_start: eps of the first step, from which it goes to `eps` by equal factors: a large one reaches entries far from zero first.
+            None keeps eps where it is.
+        eps_anneal: share of the steps that this takes, in (0, 1].
     """
 
     kind: Literal["loss"] = "loss"
@@ -101,6 +111,9 @@ class DensityLoss:
     reduction: Literal["per_entry", "feature_map"] = "per_entry"
     stacks: Literal["sum", "mean"] = "sum"
     padding: Literal["mask", "include"] = "mask"
+    weight_warmup: float = 0.0
+    eps_start: float | None = None
+    eps_anneal: float = 0.5
 
     def __post_init__(self) -> None:
         check(self.weight > 0, "weight > 0 (plain PEFT is density: none)", self.weight)
@@ -108,6 +121,9 @@ class DensityLoss:
         check(self.beta > 0, "beta > 0", self.beta)
         stack_weights = (self.encoder_weight, self.decoder_weight)
         check(min(stack_weights) >= 0 < max(stack_weights), "stack weights >= 0, one of them > 0", stack_weights)
+        check(0 <= self.weight_warmup <= 1, "weight_warmup in [0, 1]", self.weight_warmup)
+        check(self.eps_start is None or self.eps_start > 0, "eps_start > 0 or null", self.eps_start)
+        check(0 < self.eps_anneal <= 1, "eps_anneal in (0, 1]", self.eps_anneal)
 
 
 Density = NoDensityLoss | DensityLoss
@@ -186,10 +202,12 @@ class Magnitude:
 
     Attributes:
         sparsity: share of each linear layer's weights that become zero, in (0, 1).
+        pattern: where they lie; with n:m the smallest of each group go, which is half of them.
     """
 
     kind: Literal["magnitude"] = "magnitude"
     sparsity: float = 0.5
+    pattern: Pattern = "unstructured"
 
     def __post_init__(self) -> None:
         check(0 < self.sparsity < 1, "sparsity in (0, 1)", self.sparsity)
@@ -202,18 +220,48 @@ class Wanda:
     Attributes:
         sparsity: share of each row's weights that become zero, in (0, 1).
         n_calibration: training examples the input norms are taken over, >= 1.
+        pattern: where they lie; with n:m the smallest of each group go, which is half of them.
     """
 
     kind: Literal["wanda"] = "wanda"
     sparsity: float = 0.5
     n_calibration: int = 32
+    pattern: Pattern = "unstructured"
 
     def __post_init__(self) -> None:
         check(0 < self.sparsity < 1, "sparsity in (0, 1)", self.sparsity)
         check(self.n_calibration >= 1, "n_calibration >= 1", self.n_calibration)
 
 
-Pruning = NoPruning | Magnitude | Wanda
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparseGpt:
+    """Zero the weights whose loss the others can best make up for, and let them make up for it (arXiv 2301.00774).
+
+    Attributes:
+        sparsity: share of each layer's weights that become zero, in (0, 1).
+        n_calibration: training examples the inputs' second moments are taken over, >= 1.
+        pattern: where they lie; with n:m the smallest of each group go, which is half of them.
+        damping: added to the second moments' diagonal, in shares of its mean, > 0.
+    """
+
+    kind: Literal["sparsegpt"] = "sparsegpt"
+    sparsity: float = 0.5
+    n_calibration: int = 64
+    pattern: Pattern = "unstructured"
+    damping: float = 0.01
+
+    def __post_init__(self) -> None:
+        check(0 < self.sparsity < 1, "sparsity in (0, 1)", self.sparsity)
+        check(self.n_calibration >= 1, "n_calibration >= 1", self.n_calibration)
+        check(self.damping > 0, "damping > 0", self.damping)
+
+
+Pruning = NoPruning | Magnitude | Wanda | SparseGpt
+
+
+def group_of(pattern: Pattern) -> int | None:
+    """m of an n:m pattern, the inputs that are pruned together; None where there are no groups."""
+    return None if pattern == "unstructured" else int(pattern.partition(":")[2])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

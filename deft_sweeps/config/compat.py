@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deft_sweeps.config.axes import DensityLoss
+from deft_sweeps.config.axes import DensityLoss, Lora, NoPruning
 from deft_sweeps.config.trial import TrialConfig
 
 
@@ -32,6 +32,26 @@ RULES: tuple[Rule, ...] = (
     Rule(
         lambda c: (loss := _loss(c)) is not None and loss.surrogate == "l0" and loss.beta != DensityLoss().beta,
         "beta has no effect on the surrogate l0, so one configuration would run under several names",
+    ),
+    Rule(
+        lambda c: (loss := _loss(c)) is not None and loss.eps_start is not None and loss.surrogate == "tanh",
+        "eps_start has no effect on the surrogate tanh, so one configuration would run under several names",
+    ),
+    Rule(
+        lambda c: (loss := _loss(c)) is not None and loss.eps_start is not None and loss.eps_start == loss.eps,
+        "an eps_start that equals eps has no effect, so one configuration would run under several names",
+    ),
+    Rule(
+        lambda c: (loss := _loss(c)) is not None and loss.eps_start is None and loss.eps_anneal != DensityLoss().eps_anneal,
+        "eps_anneal has no effect without eps_start, so one configuration would run under several names",
+    ),
+    Rule(
+        lambda c: not isinstance(c.pruning, NoPruning) and c.pruning.pattern != "unstructured" and c.pruning.sparsity != 0.5,
+        "an n:m pattern zeroes half of the weights, so its sparsity is 0.5",
+    ),
+    Rule(
+        lambda c: isinstance(c.peft, Lora) and c.peft.masked and isinstance(c.pruning, NoPruning),
+        "a masked update keeps a pruned base's zeros, and this base is not pruned",
     ),
 )
 

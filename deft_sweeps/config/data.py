@@ -1,9 +1,15 @@
 """Which examples a trial trains on and is measured on."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 from deft_sweeps.config.axes import check
+
+TaskKind = Literal["classification", "regression", "span", "text"]
+"""What the metric compares: a class, a number, an answer found in a context, or free text."""
+
+Form = Literal["text-to-text", "head"]
+"""How a model answers: T5 writes text; BERT and RoBERTa have a head."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,35 +51,165 @@ class PackagedTask:
         check(self.max_input_tokens >= 4, "max_input_tokens >= 4", self.max_input_tokens)
 
 
+GlueName = Literal["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "mnli-mismatched", "qnli", "rte"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileTask:
-    """The user's own labelled classification data: csv, tsv, jsonl or parquet, told apart by its ending.
+class GlueTask:
+    """A task of GLUE with its official metrics.
+
+    GLUE keeps the labels of its test sets to itself, so the test split here is its validation set, and validation is cut off its
+    training set: of SST-2 whole sentences, whose phrases training then does without; of pairs, first texts that training has not.
 
     Attributes:
-        path: the training file; validation and test are cut off it where no file of their own is given.
-        text: column with the text.
-        label: column with the label; each distinct value is a class, written out as the target text.
-        validation_path: None cuts `splits.validation` examples off `path`, or a fifth of it where that is null.
-        test_path: None cuts `splits.test` examples off `path`, or a fifth of it where that is null.
-        group: column whose values are never shared between splits (a customer, a movie); None splits by row.
-        template: the input text, with `{text}` where the text goes.
+        name: the two of MNLI differ in their test split, GLUE's matched or mismatched validation set.
+        folder: with the files as GLUE ships them or as the hub has them (tsv, tsv.gz, jsonl or parquet, of the task, or of all in
+            a folder each); null fetches nyu-mll/glue from the hub.
         max_input_tokens: longer inputs are cut, >= 4.
     """
 
+    kind: Literal["glue"] = "glue"
+    name: GlueName
+    folder: str | None = None
+    max_input_tokens: int = 128
+    splits: Splits = Splits()
+
+    def __post_init__(self) -> None:
+        check(self.max_input_tokens >= 4, "max_input_tokens >= 4", self.max_input_tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SquadTask:
+    """SQuAD: the answer to a question, found in a paragraph; in version 2.0 there may be none.
+
+    The test split is its development set; validation is cut off its training set, by paragraph.
+
+    Attributes:
+        version: in quotes in a file.
+        folder: with the official train-v*.json and dev-v*.json, or with the hub's files; null fetches rajpurkar/squad from the hub.
+        max_input_tokens: of question and context together, >= 32. T5 reads the context's beginning; a head reads it in windows.
+        doc_stride: tokens of the context that two windows next to each other share.
+        max_target_tokens: of the answer that T5 learns to write; longer ones are cut there.
+    """
+
+    kind: Literal["squad"] = "squad"
+    version: Literal["1.1", "2.0"] = "1.1"
+    folder: str | None = None
+    max_input_tokens: int = 384
+    doc_stride: int = 128
+    max_target_tokens: int = 30
+    splits: Splits = Splits()
+
+    def __post_init__(self) -> None:
+        check(self.max_input_tokens >= 32, "max_input_tokens >= 32", self.max_input_tokens)
+        check(0 <= self.doc_stride < self.max_input_tokens / 2, "0 <= doc_stride < max_input_tokens / 2", self.doc_stride)
+        check(self.max_target_tokens >= 2, "max_target_tokens >= 2", self.max_target_tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileTask:
+    """The user's own data, from files (csv, tsv, jsonl or parquet, told apart by their ending) or from the hub.
+
+    Attributes:
+        path: the training file; validation and test are cut off it where no file of their own is given.
+        hub: name of a data set on the hub, instead of `path`.
+        hub_config: which of the hub data set's configurations, where it has several.
+        hub_train: the hub data set's split to train on, and to cut off it what has no split of its own.
+        hub_validation: the hub data set's split that validation is drawn from.
+        hub_test: the hub data set's split that test is drawn from.
+        task: `classification` of a text, or with `text_pair` of two; `regression`, the same with a number as the label; `qa`, the answer
+            to a question, found in a context; `text`, free text to write.
+        text: column with the text.
+        text_pair: column with a second text that goes with the first.
+        label: column with the label: each distinct value is a class, written out as the target text; a number for regression.
+        question: column with the question, for `qa`.
+        context: column with the context, for `qa`.
+        answers: column with the right answers, for `qa`: a text or a list of texts that occur in the context; empty for no answer.
+        target: column with the text to write, for `text`.
+        validation_path: None cuts `splits.validation` examples off `path`, or a fifth of it where that is null.
+        test_path: None cuts `splits.test` examples off `path`, or a fifth of it where that is null.
+        group: column whose values are never shared between splits (a customer, a movie); None splits by row.
+        template: the input text, with `{text}` where the text goes, and `{text_pair}` where a second one goes.
+        max_input_tokens: longer inputs are cut, >= 4; a head reads the context of a question in windows of this.
+        doc_stride: tokens of the context that two windows next to each other share; null is a third of max_input_tokens.
+        max_target_tokens: of an answer or a text to write; longer ones are cut there.
+    """
+
     kind: Literal["files"] = "files"
-    path: str
+    path: str | None = None
+    hub: str | None = None
+    hub_config: str | None = None
+    hub_train: str = "train"
+    hub_validation: str | None = None
+    hub_test: str | None = None
+    task: Literal["classification", "regression", "qa", "text"] = "classification"
     text: str = "text"
+    text_pair: str | None = None
     label: str = "label"
+    question: str = "question"
+    context: str = "context"
+    answers: str = "answers"
+    target: str = "target"
     validation_path: str | None = None
     test_path: str | None = None
     group: str | None = None
     template: str = "{text}"
     max_input_tokens: int = 128
+    doc_stride: int | None = None
+    max_target_tokens: int = 64
     splits: Splits = Splits()
 
     def __post_init__(self) -> None:
+        check((self.path is None) != (self.hub is None), "either path or hub", "neither" if self.path is None else "both")
+        of_files = (self.validation_path, self.test_path)
+        check(self.hub is None or of_files == (None, None), "hub_validation and hub_test beside hub, no files", of_files)
+        of_hub = (self.hub_config, self.hub_validation, self.hub_test)
+        check(self.path is None or of_hub == (None, None, None), "no settings of the hub beside path", of_hub)
         check("{text}" in self.template, "a template that contains {text}", self.template)
-        check(self.max_input_tokens >= 4, "max_input_tokens >= 4", self.max_input_tokens)
+        paired = self.text_pair is not None
+        check(
+            self.template == "{text}" or paired == ("{text_pair}" in self.template),
+            "a template that contains {text_pair} if and only if text_pair is set",
+            self.template,
+        )
+        least = 32 if self.task == "qa" else 4
+        check(self.max_input_tokens >= least, f"max_input_tokens >= {least}", self.max_input_tokens)
+        stride = self.doc_stride or 0
+        check(0 <= stride < self.max_input_tokens / 2, "0 <= doc_stride < max_input_tokens / 2", self.doc_stride)
+        check(self.max_target_tokens >= 2, "max_target_tokens >= 2", self.max_target_tokens)
+
+    @property
+    def source(self) -> str:
+        """The training file, or the hub data set's name."""
+        return self.path or self.hub or ""
 
 
-Task = PackagedTask | FileTask
+Task = PackagedTask | FileTask | GlueTask | SquadTask
+
+
+def task_kind(task: Task) -> TaskKind:
+    """What the task's metric compares."""
+    match task:
+        case PackagedTask():
+            return "classification"
+        case GlueTask(name=name):
+            return "regression" if name == "stsb" else "classification"
+        case SquadTask():
+            return "span"
+        case FileTask():
+            return "span" if task.task == "qa" else task.task
+        case unknown:
+            assert_never(unknown)
+
+
+def task_name(task: Task) -> str:
+    """The data set in a word or two: `glue/sst2`, a file's path."""
+    match task:
+        case PackagedTask(name=name):
+            return name
+        case GlueTask(name=name):
+            return f"glue/{name}"
+        case SquadTask(version=version):
+            return f"squad {version}"
+        case FileTask():
+            return task.source

@@ -13,6 +13,7 @@ from deft_sweeps.config.axes import (
     NoDensityLoss,
     NoPruning,
     NoSkipping,
+    SparseGpt,
     Unquantized,
     Wanda,
 )
@@ -41,8 +42,8 @@ def _flat(prefix: str, value: object) -> list[tuple[str, str]]:
 
 def _peft(config: TrialConfig) -> str:
     match config.peft:
-        case Lora(r=r, targets=targets):
-            return f"LoRA r{r} on {' '.join(targets)}"
+        case Lora(r=r, targets=targets, masked=masked):
+            return f"{'masked ' if masked else ''}LoRA r{r} on {' '.join(targets)}"
         case Adapter(reduction=reduction):
             return f"adapter /{reduction}"
         case unknown:
@@ -87,9 +88,15 @@ def _pruning(config: TrialConfig) -> str:
     match config.pruning:
         case NoPruning():
             return ""
-        case Magnitude(sparsity=sparsity):
-            return f"magnitude {sparsity:.3g}"
-        case Wanda(sparsity=sparsity):
-            return f"Wanda {sparsity:.3g}"
+        case Magnitude(sparsity=sparsity, pattern=pattern):
+            return f"magnitude {_zeros(sparsity, pattern)}"
+        case Wanda(sparsity=sparsity, pattern=pattern):
+            return f"Wanda {_zeros(sparsity, pattern)}"
+        case SparseGpt(sparsity=sparsity, pattern=pattern):
+            return f"SparseGPT {_zeros(sparsity, pattern)}"
         case unknown:
             assert_never(unknown)
+
+
+def _zeros(sparsity: float, pattern: str) -> str:
+    return f"{sparsity:.3g}" if pattern == "unstructured" else pattern

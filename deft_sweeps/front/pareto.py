@@ -12,7 +12,7 @@ from deft_sweeps.result import Point, TrialResult
 
 Baselines = Mapping[BaselineName, Mapping[str, float]]
 
-WORST_POSSIBLE = {"score": 0.0, "activation_density": 1.0, "encoder_density": 1.0, "decoder_density": 1.0}
+WORST_POSSIBLE = {"score": 0.0, "activation_density": 1.0, "encoder_density": 1.0, "decoder_density": 1.0, "written_density": 1.0}
 """Reference values of the metrics that have a worst value."""
 
 

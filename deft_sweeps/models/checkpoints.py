@@ -1,7 +1,7 @@
 """From a checkpoint's name (hub id, folder, or `packaged/<name>`) to its config, tokenizer and weights."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
@@ -46,37 +46,47 @@ def read_config(name: str) -> dict[str, Any]:
 def load_model(name: str, dtype: Dtype) -> "torch.nn.Module":
     """The pretrained model in eval mode on the CPU, from safetensors only; no code of the checkpoint's is run.
 
+    BERT and RoBERTa come without the head of any task.
+
     Raises:
         CheckpointError: it is missing, of an unknown family, or its weights do not fill the model.
     """
     config = read_config(name)
-    layout(config)
+    shape = layout(config)
     import torch
-    from transformers import AutoModelForSeq2SeqLM
+    from transformers import AutoModel, AutoModelForSeq2SeqLM
 
     source = _source(name)
+    # RoBERTa's pooler was never trained: its head has one of its own.
+    options = {"add_pooling_layer": False} if shape.family == "roberta" else {}
     with _quiet():
         try:
-            loaded, told = AutoModelForSeq2SeqLM.from_pretrained(
+            loaded, told = (AutoModelForSeq2SeqLM if shape.has_decoder else AutoModel).from_pretrained(
                 source,
                 dtype=torch.float32 if dtype == "fp32" else torch.bfloat16,
                 use_safetensors=True,
                 trust_remote_code=False,
                 output_loading_info=True,
+                **options,
             )
         except (OSError, ValueError) as error:
             raise CheckpointError(f"cannot load {name}: {error}") from error
     wrong = sorted({*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])})
     if wrong:
         raise CheckpointError(f"the weights of {name} do not fill the model of its config.json; without: {', '.join(wrong[:5])}")
+    if shape.has_decoder:
+        _check_output_projection(name, config, loaded)
+    model: torch.nn.Module = loaded.eval()
+    return model
+
+
+def _check_output_projection(name: str, config: Mapping[str, Any], loaded: Any) -> None:
     untied = loaded.get_output_embeddings().weight is not loaded.get_input_embeddings().weight
     if config.get("tie_word_embeddings") is False and not untied:
         raise CheckpointError(f"{name} says that its output projection is a matrix of its own, and its weights have none")
     if untied:
         # transformers says True whatever the checkpoint says, and would tie the two on the next save or resize.
         loaded.config.tie_word_embeddings = False
-    model: torch.nn.Module = loaded.eval()
-    return model
 
 
 @cache
@@ -121,7 +131,7 @@ def check_model(name: str) -> list[str]:
         problems.append(str(error))
     try:
         if is_packaged(name):
-            source_folder()
+            source_folder(name)
         elif (folder := _folder(name)) is not None:
             problems += _check_folder(folder)
         else:

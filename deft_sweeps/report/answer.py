@@ -58,7 +58,11 @@ def tiles(choice: Choice, finals: Sequence[FinalMeasurement]) -> list[tuple[str,
         (
             f"activation density, {split}",
             f"{mine.density.overall:.3f}",
-            f"encoder / decoder {mine.density.encoder:.3f} / {mine.density.decoder:.3f}"
+            (
+                f"encoder / decoder {mine.density.encoder:.3f} / {mine.density.decoder:.3f}"
+                if mine.density.decoder_blocks
+                else "encoder only: the model has no decoder"
+            )
             + (f"; baseline {base.density.overall:.3f}" if base else ""),
         ),
     ]

@@ -49,6 +49,7 @@ def render(sweep: SweepDir, spec: SweepSpec) -> str:
         "gains": tables.gains_sheet(gains),
         "trials": tables.trials_sheet(results, threshold),
         "finals": tables.finals_sheet(every_final),
+        "sparsity": tables.sparsity_sheet(results),
     }
     return (
         _environment()

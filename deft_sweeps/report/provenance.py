@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from deft_sweeps.choice import Choice
-from deft_sweeps.config.data import PackagedTask, Splits
+from deft_sweeps.config.data import Splits, task_name
 from deft_sweeps.result import FinalMeasurement, TrialResult
 
 KNOWN_MODELS = {
@@ -50,9 +50,10 @@ def method(results: Sequence[TrialResult], choice: Choice) -> list[tuple[str, st
     for model in sorted({result.config.model for result in results}):
         told.append(("model", f"{model}: {KNOWN_MODELS[model]}" if model in KNOWN_MODELS else model))
     for task in sorted({result.config.task for result in results}, key=repr):
-        name = task.name if isinstance(task, PackagedTask) else task.path
         sizes = ", ".join(f"{split} {'all there are' if n is None else n}" for split, n in _sizes(task.splits))
-        told.append(("data", f"{name}: asked for {sizes}; shuffle seed {task.splits.seed}; at most {task.max_input_tokens} input tokens"))
+        told.append(
+            ("data", f"{task_name(task)}: asked for {sizes}; shuffle seed {task.splits.seed}; at most {task.max_input_tokens} input tokens")
+        )
     return told
 
 

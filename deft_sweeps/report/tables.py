@@ -177,6 +177,21 @@ def lost_sheet(choice: Choice) -> Sheet:
     return Sheet("Why not the others", ("configuration", ">threshold", "why not"), rows)
 
 
+def sparsity_sheet(results: Sequence[TrialResult]) -> Sheet:
+    """Share of zeros in the layers of every pruned trial, by what the layers are called in their blocks."""
+    rows = []
+    for result in results:
+        kinds: dict[str, list[float]] = {}
+        for name, share in result.layer_sparsity.items():
+            kinds.setdefault(name.rpartition(".")[2], []).append(share)
+        for kind, shares in kinds.items():
+            told = (f"{share:.3f}" for share in (sum(shares) / len(shares), min(shares), max(shares)))
+            rows.append(Row((result.trial_id, label(result.config), kind, str(len(shares)), *told)))
+    note = "share of zeros among a layer's weights, measured; every layer is in the trial's result file"
+    columns = ("trial", "configuration", "layers", ">number", ">mean", ">least", ">most")
+    return Sheet("Weight sparsity by kind of layer", columns, tuple(rows), note if rows else "")
+
+
 def _measured_on(scores: Iterable[Score]) -> str:
     told = sorted({(score.metric, score.n_examples) for score in scores})
     if not told:

@@ -82,7 +82,11 @@ def _text(value: Value) -> str:
 
 
 def _encode(domain: Domain, value: Value) -> Any:
-    return _text(value) if isinstance(domain, Choice | Const) else value
+    if not isinstance(domain, Choice | Const):
+        return value
+    values = domain.values if isinstance(domain, Choice) else (domain.value,)
+    # A point may say 3 where the choice says 3.0: equal settings, but not equal texts.
+    return _text(next((known for known in values if known == value), value))
 
 
 def _decode(domain: Domain, kept: Any) -> Value:

@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 from deft_sweeps.errors import Problem
 from deft_sweeps.objective import suggest
 from deft_sweeps.spec.document import Document
-from deft_sweeps.spec.shape import NAME_PATTERN, Sweep, is_union
+from deft_sweeps.spec.shape import NAME_PATTERN, Sweep, is_union, tasks
 
 _NOUNS = {
     "int_type": "a whole number",
@@ -52,13 +52,14 @@ def _problem(details: ErrorDetails, document: Document) -> Problem:
             return Problem(document.at(location, key=True), what + suggest(str(location[-1]), known))
         case "literal_error":
             names = _words(hint)
-            return Problem(place, f"expected {_either(names)}{_or_domain(location)}, got {got(value)}{suggest(str(value), names)}")
+            hint_of = f"; write it in quotes, {str(value)!r}" if str(value) in names else suggest(str(value), names)
+            return Problem(place, f"expected {_either(names)}{_or_domain(location)}, got {got(value)}{hint_of}")
         case "union_tag_invalid" | "union_tag_not_found":
             names = _words(hint)
             word = str(next(iter(value), "")) if isinstance(value, dict) else str(value)
             how = f"{_either(names)}, by name or as a mapping of the name to its settings"
             if location[-1:] == ("task",):
-                how = f"{_either(names)}, or a mapping with `kind: files` and `path`"
+                how = f"{_either(names)}, or a mapping with `kind`, one of {', '.join(tasks())}, and its settings"
             return Problem(place, f"expected {how}, got {got(value)}{suggest(word, names)}")
         case "too_short":
             least = details["ctx"]["min_length"]

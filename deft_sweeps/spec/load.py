@@ -14,7 +14,7 @@ from typing import Annotated, Any, cast, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from deft_sweeps.config.axes import check
-from deft_sweeps.config.data import FileTask, PackagedTask, Task
+from deft_sweeps.config.data import PackagedTask, Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.objective import BASELINES, Constraint, Policy, parse_constraint, parse_policy
@@ -23,7 +23,7 @@ from deft_sweeps.spec.document import Document, read
 from deft_sweeps.spec.domain import Const, Domain
 from deft_sweeps.spec.explain import explain
 from deft_sweeps.spec.schema import Budget, Combination, Excluded, Search, Start, SweepSpec
-from deft_sweeps.spec.shape import AXES, FIXED, Sweep, domain_of, members, settings
+from deft_sweeps.spec.shape import AXES, FIXED, Sweep, domain_of, members, settings, tasks
 
 Location = tuple[str | int, ...]
 
@@ -167,7 +167,7 @@ class _Reader:
         if isinstance(raw, str):
             return PackagedTask() if raw == PackagedTask().name else None
         kind = _dict(raw).get("kind")
-        of = {"packaged": PackagedTask, "files": FileTask}.get(kind) if isinstance(kind, str) else None
+        of = tasks().get(kind) if isinstance(kind, str) else None
         return None if of is None else self.make(of, raw, ("task",), kind=True)
 
     def options(self, raw: Mapping[str, Any]) -> dict[str, list[space.Option]]:

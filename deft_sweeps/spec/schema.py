@@ -163,6 +163,13 @@ class SweepSpec:
     def by_label(self) -> Mapping[str, Combination]:
         return {combination.label: combination for combination in self.combinations}
 
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """Every metric that the sweep compares trials by or limits."""
+        chosen = (self.choose.metric,) if self.choose.metric else ()
+        limited = (limit.metric for limit in (*self.limits, *self.choose.where))
+        return tuple(dict.fromkeys((*self.objectives, *chosen, *limited)))
+
     def config(self, start: Start) -> TrialConfig:
         """The configuration that a point of this sweep's space stands for."""
         return self.by_label[start.combination].config(start.values)

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model
 
-from deft_sweeps.config.data import FileTask, PackagedTask
+from deft_sweeps.config.data import PackagedTask, Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.objective import METRICS
 from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int
@@ -147,20 +147,23 @@ def member(axis: str) -> Any:
     return Annotated[_union([word, *models]), Discriminator(tag)]
 
 
+def tasks() -> dict[str, Any]:
+    """The kinds of task by name."""
+    return {of.__dataclass_fields__["kind"].default: of for of in get_args(Task)}
+
+
 def _task() -> Any:
-    packaged = settings(PackagedTask, searched=False, kind=True)
-    files = settings(FileTask, searched=False, kind=True)
+    kinds = tasks()
 
     def tag(value: Any) -> str | None:
         if isinstance(value, dict):
-            return {"packaged": "<packaged>", "files": "<files>"}.get(str(value.get("kind")))
+            kind = value.get("kind")
+            return f"<{kind}>" if isinstance(kind, str) and kind in kinds else None
         return "<name>" if isinstance(value, str) else None
 
     names = get_type_hints(PackagedTask)["name"]
-    return Annotated[
-        _union([Annotated[names, Tag("<name>")], Annotated[packaged, Tag("<packaged>")], Annotated[files, Tag("<files>")]]),
-        Discriminator(tag),
-    ]
+    models = [Annotated[settings(of, searched=False, kind=True), Tag(f"<{kind}>")] for kind, of in kinds.items()]
+    return Annotated[_union([Annotated[names, Tag("<name>")], *models]), Discriminator(tag)]
 
 
 def _point() -> type[Shape]:
@@ -208,7 +211,7 @@ def _sweep() -> type[Shape]:
         "model": (str, Field(default=TrialConfig().model, description=docs["model"])),
         "task": (
             _task(),
-            Field(default="rotten-tomatoes", description="Labelled examples: a packaged set's name, or the user's own files."),
+            Field(default="rotten-tomatoes", description="Labelled examples: a packaged set's name, GLUE, SQuAD, or the user's own data."),
         ),
         "dtype": (HINTS["dtype"], Field(default=TrialConfig().dtype, description=docs["dtype"])),
         "base_dropout": (float, Field(default=TrialConfig().base_dropout, description=docs["base_dropout"])),

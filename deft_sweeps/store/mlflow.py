@@ -26,7 +26,7 @@ SWEEP = "deft_sweeps.sweep"
 ENDED: dict[Status, str] = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 
 _PARENT = "mlflow.parentRunId"
-_PER_THRESHOLD = ("score", "activation_density", "encoder_density", "decoder_density", "loss")
+_PER_THRESHOLD = ("score", "activation_density", "encoder_density", "decoder_density", "written_density", "loss")
 _BATCH = 900
 _ENVIRONMENT = {
     # A server that is down must cost seconds, not MLflow's default of minutes.

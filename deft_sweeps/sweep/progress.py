@@ -77,6 +77,13 @@ class Progress:
         return f"{self.n_done}/{self.n_budget} trials done, {self.n_running} running{failed}{left}"
 
 
+    @property
+    def front_line(self) -> str:
+        """The front in one line, `score @ density` for some of its members."""
+        members = ", ".join(f"{row.score:.3f} @ {row.density:.3f}" for row in self.front)
+        return f"front: {self.n_front} points, hypervolume {self.hypervolume:.4f}: {members}"
+
+
 View = Callable[[Progress], None]
 
 
@@ -127,12 +134,14 @@ class LiveView:
 
 
 class LineView:
-    """Plain lines: one a trial that ended, each warning once, and otherwise a count every QUIET_SEC at most; a context manager."""
+    """Plain lines: one a trial that ended and one where that moved the front, each warning once, and otherwise a count every QUIET_SEC
+    at most; a context manager."""
 
     def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._out, self._clock = out, clock
         self._told: set[str] = set()
         self._latest: Ended | None = None
+        self._front: tuple[FrontRow, ...] = ()
         self._spoke_at = clock()
 
     def __enter__(self) -> "LineView":
@@ -150,6 +159,9 @@ class LineView:
         if latest is not None and latest != self._latest:
             self._latest = latest
             self._say(f"[{progress.line}] {latest.trial_id} {latest.label}: {latest.told}")
+            if progress.front != self._front:
+                self._front = progress.front
+                self._say(f"  {progress.front_line}")
         elif self._clock() - self._spoke_at >= QUIET_SEC:
             self._say(progress.line)
 

@@ -8,7 +8,7 @@ import math
 import os
 from dataclasses import dataclass
 
-from deft_sweeps.config.axes import AdaDeft, Adapter, Lora, Nf4, Wanda
+from deft_sweeps.config.axes import AdaDeft, Adapter, Lora, Nf4, SparseGpt, Wanda
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.families import Layout
 from deft_sweeps.spec.schema import SweepSpec
@@ -25,6 +25,8 @@ START_SEC = 20.0
 """A sweep's start: the local cluster and each worker's imports."""
 BUILD_SEC_PER_PARAMETER = 5e-8
 """Loading, pruning and quantizing a base."""
+HEAD_OUTPUTS = 2
+"""Classes of a head, which a model without a decoder answers through."""
 LABEL_TOKENS = 4
 """Tokens of a class written out as the target text."""
 
@@ -117,13 +119,13 @@ def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_
         evaluation: of the sweep.
         flops_per_sec: of the cores or the GPU that the trial gets.
     """
-    n_trained = trainable_parameters(config, layout)
+    n_trained = trainable_parameters(config, layout) + layout.head_parameters(HEAD_OUTPUTS)
     n_validation = config.task.splits.validation or 1000
     per_step = config.training.batch_size * _flops(layout, config.task.max_input_tokens, n_trained, backward=True)
     train_flops = config.training.steps * per_step
     forward = _flops(layout, config.task.max_input_tokens, n_trained, backward=False)
     evaluate_flops = n_validation * len(evaluation.thresholds) * forward
-    calibrate_flops = config.pruning.n_calibration * forward if isinstance(config.pruning, Wanda) else 0.0
+    calibrate_flops = config.pruning.n_calibration * forward if isinstance(config.pruning, (Wanda, SparseGpt)) else 0.0
     slowdown = NF4_SLOWDOWN if isinstance(config.quantization, Nf4) else 1.0
     weights = weight_bytes(config, layout)
     return Estimate(
@@ -141,7 +143,7 @@ def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_
 
 
 def trainable_parameters(config: TrialConfig, layout: Layout) -> int:
-    """What the PEFT method adds to the base and trains, and the block gates."""
+    """What the PEFT method adds to the base and trains, and the block gates; a head comes on top."""
     n_gates = len(layout.blocks) if isinstance(config.adaptive, AdaDeft) else 0
     return n_gates + _peft_parameters(config, layout)
 
@@ -171,7 +173,8 @@ def _flops(layout: Layout, tokens: int, n_trained: int, *, backward: bool) -> fl
     by_stack = {
         stack: sum(x.n_parameters for b in layout.blocks if b.stack == stack for x in b.linears) for stack in ("encoder", "decoder")
     }
-    frozen = by_stack["encoder"] * tokens + (by_stack["decoder"] + layout.vocab_size * layout.d_model) * LABEL_TOKENS
+    output = layout.vocab_size * layout.d_model if layout.has_decoder else 0
+    frozen = by_stack["encoder"] * tokens + (by_stack["decoder"] + output) * LABEL_TOKENS
     trained = n_trained / 2 * (tokens + LABEL_TOKENS)
     return frozen * (4 if backward else 2) + trained * (6 if backward else 2)
 
@@ -185,4 +188,4 @@ def _activation_bytes(config: TrialConfig, layout: Layout) -> int:
     if isinstance(config.adaptive, AdaDeft):
         # The MLP's output before its block gate, in float32.
         kept += sum(tokens[b.stack] * 4 * layout.d_model for b in layout.blocks)
-    return examples * (kept + 2 * 4 * LABEL_TOKENS * layout.vocab_size)
+    return examples * (kept + (2 * 4 * LABEL_TOKENS * layout.vocab_size if layout.has_decoder else 0))

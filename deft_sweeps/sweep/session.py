@@ -2,13 +2,14 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from deft_sweeps.choice import choose
 from deft_sweeps.errors import StoreError
 from deft_sweeps.front import front_json
 from deft_sweeps.report.html import render
+from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
@@ -88,12 +89,20 @@ def _measure(spec: SweepSpec, sweep: SweepDir, jobs: tuple[FinalJob, ...], say: 
 
     note("measuring")
     sweep.clear_finals()
-    for measurement in final.measure(jobs, spec, ray_address=ray_address):
+    try:
+        _measure_each(sweep, final.measure(jobs, spec, ray_address=ray_address), say, lambda: note("measuring"))
+    except BaseException as error:
+        note("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+        raise
+    note("finished")
+
+
+def _measure_each(sweep: SweepDir, measurements: Iterable[FinalMeasurement], say: Callable[[str], None], beat: Callable[[], None]) -> None:
+    for measurement in measurements:
         sweep.write_final(measurement)
         score = measurement.point.score
         say(
             f"{measurement.role} on the test split: {score.metric} {score.value:.3f} (s.e. {score.standard_error:.3f}, "
             f"n = {score.n_examples}) at activation density {measurement.point.density.overall:.3f}, measured alone"
         )
-        note("measuring")
-    note("finished")
+        beat()

@@ -1,48 +1,74 @@
 """A task's three tokenised splits, made once and memory-mapped from the user's cache folder afterwards."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from deft_sweeps.cache import build_once, cache_folder, sha256_file
-from deft_sweeps.config.data import FileTask, Task
+from deft_sweeps.config.data import Form, GlueTask, Task, TaskKind, task_kind
 from deft_sweeps.config.trial import canonical
 from deft_sweeps.errors import DataError
-from deft_sweeps.models.checkpoints import load_tokenizer, revision
-from deft_sweeps.tasks.check import check_task, read_splits, source_paths
+from deft_sweeps.models.checkpoints import load_tokenizer, read_config, revision
+from deft_sweeps.models.families import layout
+from deft_sweeps.tasks.check import check_task, form_of, read_splits
 from deft_sweeps.tasks.examples import Example
-from deft_sweeps.tasks.tokens import encode, encode_classes
+from deft_sweeps.tasks.glue import GLUE
+from deft_sweeps.tasks.hub import hub_revision
+from deft_sweeps.tasks.prepare import columns, plan_of, prompt_of
+from deft_sweeps.tasks.sources import hub_name, source_files
 
-PROMPT = "sentiment: {text}"
-"""Input of the packaged task. Of 14 prompts tried without training on 1,000 training examples, the shortest: packaged/flan-t5-small-title
-scores 0.775 with it (0.684 to 0.795 with the others; standard error 0.013), at 31 tokens an example instead of 34 to 39."""
+SPLITS = ("train", "validation", "test")
 
 # Raised when the same examples would be tokenised otherwise, so that an older cache is left alone.
-_FORMAT = 1
+_FORMAT = 3
+
+_CHUNK = 1000
+"""Examples that are tokenised and written at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskData:
     """Tokenised splits.
 
+    Columns: `input_ids`, the end token included, and `example`, the index into the split's references. Text-to-text also `target_ids`,
+    what is teacher-forced, the end token included. Classification and regression also `label`, a class index or a number. Of the form
+    `head` also `token_type_ids`, where the family uses them; a span task then has `start` and `end`, the answer's first and last token
+    in the window (0 and 0 where it is not in it), and on validation and test `begins` and `ends`, where in the context each token's
+    text is (-1 for a token that is not the context's).
+
     Attributes:
-        train, validation, test: `datasets.Dataset`s with the columns input_ids (a list of int, the end token included) and label (index
-            into `classes`).
-        classes: their names, which are the target texts.
-        class_ids: token ids of each class's target text, the end token included.
-        metric: name of the task's metric.
+        kind: what the metric compares.
+        form: how the model answers.
+        train, validation, test: `datasets.Dataset`s; of the form `head`, a span task has a row for each window.
+        references: of each split by the index `example`: class index, number, or the texts that are right (none: no answer).
+        contexts: of a span task, by split and the index `example`; empty otherwise.
+        classes: of a classification task, their names, which are the target texts.
+        class_ids: text-to-text, token ids of each class's target text, the end token included.
+        metrics: names of the task's official metrics, the first the objective `score`.
+        may_be_none: a span task's questions may have no answer.
         fingerprint: hex digest of the examples, the splits and the tokenizer.
     """
 
+    kind: TaskKind
+    form: Form
     train: Any
     validation: Any
     test: Any
-    classes: tuple[str, ...]
-    class_ids: tuple[tuple[int, ...], ...]
-    metric: str
+    references: Mapping[str, Sequence[Any]]
+    contexts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    class_ids: tuple[tuple[int, ...], ...] = ()
+    metrics: tuple[str, ...]
+    may_be_none: bool = False
     fingerprint: str
+
+    @property
+    def metric(self) -> str:
+        """The first of `metrics`, which trials are compared by."""
+        return self.metrics[0]
 
 
 def load_task(task: Task, model: str) -> TaskData:
@@ -52,57 +78,102 @@ def load_task(task: Task, model: str) -> TaskData:
         DataError: the data cannot be used; the message lists every reason.
         CheckpointError: the model has no tokenizer that can be loaded.
     """
-    from datasets import load_from_disk
-
-    fingerprint = _fingerprint(task, model)
-    folder = build_once(cache_folder() / "tasks" / fingerprint, lambda into: _tokenise(task, model, into))
-    classes = json.loads((folder / "classes.json").read_text(encoding="utf-8"))
+    form = form_of(layout(read_config(model)).family)
+    fingerprint = _fingerprint(task, model, form)
+    folder = build_once(cache_folder() / "tasks" / fingerprint, lambda into: _tokenise(task, model, form, into))
+    told = json.loads((folder / "task.json").read_text(encoding="utf-8"))
+    splits = {split: _mapped(folder / f"{split}.arrow") for split in SPLITS}
+    kind = task_kind(task)
+    if kind in ("classification", "regression"):
+        references = {split: rows["label"] for split, rows in splits.items()}
+    else:
+        references = {split: _mapped(folder / f"{split}-answers.arrow")["answers"] for split in SPLITS}
     return TaskData(
-        **{split: load_from_disk(str(folder / split)) for split in ("train", "validation", "test")},
-        classes=tuple(classes["names"]),
-        class_ids=tuple(tuple(ids) for ids in classes["ids"]),
-        metric="accuracy",
+        **splits,
+        kind=kind,
+        form=form,
+        references=references,
+        contexts={path.stem.removesuffix("-contexts"): _mapped(path)["context"] for path in sorted(folder.glob("*-contexts.arrow"))},
+        classes=tuple(told["classes"]),
+        class_ids=tuple(tuple(ids) for ids in told["class_ids"]),
+        metrics=metrics_of(task),
+        may_be_none=told["may_be_none"],
         fingerprint=fingerprint,
     )
 
 
-def _fingerprint(task: Task, model: str) -> str:
-    sources = source_paths(task)
-    if not all(path.is_file() for path in sources.values()):
-        raise DataError("\n".join(check_task(task)))
+def metrics_of(task: Task) -> tuple[str, ...]:
+    """Names of the task's official metrics, the first one the objective."""
+    if isinstance(task, GlueTask):
+        return GLUE[task.name].metrics
+    match task_kind(task):
+        case "classification":
+            return ("accuracy",)
+        case "regression":
+            return ("pearson", "spearman")
+        case "span":
+            return ("exact_match", "token_f1")
+        case "text":
+            return ("token_f1", "exact_match")
+
+
+def _fingerprint(task: Task, model: str, form: Form) -> str:
+    files = source_files(task)
+    if not all(path.is_file() for paths in files.values() for path in paths):
+        raise DataError("\n".join(check_task(task, form)))
     settings = canonical(task)
     # The same files in another folder are the same data.
-    settings |= {field: sha256_file(path) for field, path in sources.items()}
-    told = [_FORMAT, settings, _template(task), revision(model)]
+    for name in ("path", "validation_path", "test_path", "folder"):
+        settings.pop(name, None)
+    source = {part: [sha256_file(path) for path in paths] for part, paths in files.items()}
+    named = hub_name(task)
+    told = [_FORMAT, settings, source, hub_revision(*named) if named else "", prompt_of(task), revision(model)]
     return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _template(task: Task) -> str:
-    return task.template if isinstance(task, FileTask) else PROMPT
+def _tokenise(task: Task, model: str, form: Form, into: Path) -> None:
+    splits = read_splits(task, form)
+    plan = plan_of(task, form, splits, load_tokenizer(model))
+    for split in SPLITS:
+        examples: list[Example] = getattr(splits, split)
+        evaluated = split != "train"
+        chunks = range(0, len(examples), _CHUNK)
+        _write((columns(plan, examples[i : i + _CHUNK], i, evaluated=evaluated) for i in chunks), into / f"{split}.arrow")
+        if plan.kind in ("span", "text"):
+            _write(({"answers": [e.answers for e in examples[i : i + _CHUNK]]} for i in chunks), into / f"{split}-answers.arrow")
+        if plan.kind == "span" and form == "head" and evaluated:
+            _write(({"context": [e.second for e in examples[i : i + _CHUNK]]} for i in chunks), into / f"{split}-contexts.arrow")
+    may_be_none = plan.kind == "span" and not all(example.answers for example in splits.train)
+    told = {"classes": plan.classes, "class_ids": plan.class_ids, "may_be_none": may_be_none}
+    (into / "task.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
 
 
-def _tokenise(task: Task, model: str, into: Path) -> None:
-    splits = read_splits(task)
-    tokenizer = load_tokenizer(model)
-    classes = tuple(sorted({example.label for example in splits.train}))
-    ids = encode_classes(tokenizer, classes)
-    for name, examples in (("train", splits.train), ("validation", splits.validation), ("test", splits.test)):
-        _save(examples, encode(tokenizer, [e.text for e in examples], _template(task), task.max_input_tokens), classes, into / name)
-    (into / "classes.json").write_text(json.dumps({"names": classes, "ids": ids}, ensure_ascii=False), encoding="utf-8")
-
-
-def _save(examples: list[Example], input_ids: list[list[int]], classes: tuple[str, ...], into: Path) -> None:
+def _write(chunks: Iterable[Mapping[str, Sequence[Any]]], path: Path) -> None:
+    """A file that `datasets` maps into memory, written chunk by chunk."""
     import pyarrow as pa
-    from datasets import Dataset
-    from datasets.utils import logging as progress
 
-    index = {name: i for i, name in enumerate(classes)}
-    labels = [index[example.label] for example in examples]
-    table = pa.table({"input_ids": pa.array(input_ids, pa.list_(pa.int32())), "label": pa.array(labels, pa.int32())})
-    bars = progress.is_progress_bar_enabled()
-    progress.disable_progress_bar()
+    kinds = {
+        "label": pa.float64(),
+        "token_type_ids": pa.list_(pa.int8()),
+        **dict.fromkeys(("input_ids", "target_ids", "begins", "ends"), pa.list_(pa.int32())),
+        **dict.fromkeys(("example", "start", "end"), pa.int32()),
+        "answers": pa.list_(pa.string()),
+        "context": pa.string(),
+    }
+    writer = None
     try:
-        Dataset(table).save_to_disk(str(into))
+        for chunk in chunks:
+            whole = "label" in chunk and isinstance(chunk["label"][0], int)
+            of = {name: pa.int32() if name == "label" and whole else kinds[name] for name in chunk}
+            table = pa.table({name: pa.array(values, of[name]) for name, values in chunk.items()})
+            writer = writer or pa.ipc.new_stream(str(path), table.schema)
+            writer.write_table(table)
     finally:
-        if bars:
-            progress.enable_progress_bar()
+        if writer is not None:
+            writer.close()
+
+
+def _mapped(path: Path) -> Any:
+    from datasets import Dataset
+
+    return Dataset.from_file(str(path))

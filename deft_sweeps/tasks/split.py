@@ -50,20 +50,23 @@ def draw(
     groups = deque(list(group) for _, group in groupby(ordered, key=lambda example: example.group))
 
     def unseen(rows: Iterable[Example]) -> list[Example]:
-        return [row for row in rows if row.group not in groups_taken and plain(row.text) not in texts_taken]
+        return [row for row in rows if row.group not in groups_taken and plain(row.key) not in texts_taken]
 
     def take(own: Sequence[Example] | None, size: int | None) -> list[Example]:
         if own is not None:
             pool = unseen(own)
         else:
-            size = int(len(examples) * CUT_SHARE) if size is None else size
+            size = int(sum(not example.is_part for example in examples) * CUT_SHARE) if size is None else size
             pool = []
-            while groups and len(pool) < size:
-                pool += unseen(groups.popleft())
-        # What is beyond the size stays out of the other splits too: its group is in this one.
+            n_whole = 0
+            while groups and n_whole < size:
+                fresh = unseen(groups.popleft())
+                n_whole += sum(not example.is_part for example in fresh)
+                pool += fresh
+        # What is beyond the size, or but a part, stays out of the other splits too: its group is in this one.
         groups_taken.update(example.group for example in pool)
-        texts_taken.update(plain(example.text) for example in pool)
-        return _in_order(pool, seed)[:size]
+        texts_taken.update(plain(example.key) for example in pool)
+        return _in_order([example for example in pool if not example.is_part], seed)[:size]
 
     tested = take(test, splits.test)
     validated = take(validation, splits.validation)
@@ -77,7 +80,7 @@ def plain(text: str) -> str:
 
 
 def _in_order(examples: list[Example], seed: int) -> list[Example]:
-    return sorted(examples, key=lambda example: (_digest(seed, example.text), example.text, example.label, example.group))
+    return sorted(examples, key=lambda example: (_digest(seed, example.key), example.key, example.label, example.group))
 
 
 def _digest(seed: int, text: str) -> bytes:

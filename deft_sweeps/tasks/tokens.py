@@ -1,37 +1,53 @@
-"""Texts to token ids, in the text-to-text manner: the input in a template, the class's name as the target."""
+"""Texts to token ids, in the text-to-text manner: the input in a template, the answer's text as the target."""
 
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from deft_sweeps.errors import DataError
 
+_FIELDS = re.compile(r"\{text(_pair)?\}")
 
-def encode(tokenizer: Any, texts: list[str], template: str, max_input_tokens: int) -> list[list[int]]:
-    """Token ids of each text in the template, the end token included.
 
-    A text that is too long is cut at its own end, so that the words of the template stay whole.
+def encode(
+    tokenizer: Any, texts: Sequence[str], template: str, max_input_tokens: int, seconds: Sequence[str] | None = None
+) -> list[list[int]]:
+    """Token ids of each text, or pair of texts, in the template, the end token included.
+
+    What is too long is cut at its own end, the longer of a pair first, so that the words of the template stay whole.
 
     Args:
         tokenizer: a fast one, which tells where in the text each token ends.
         texts: any number.
-        template: with `{text}` where the text goes.
+        template: with `{text}` where the text goes, and `{text_pair}` where the second one goes.
         max_input_tokens: of the whole input.
+        seconds: as many as texts; None for single ones.
 
     Raises:
         DataError: the template alone fills the input.
     """
-    n_template = len(tokenizer(_fill(template, ""))["input_ids"])
+    n_template = len(tokenizer(_fill(template, "", ""))["input_ids"])
     if n_template >= max_input_tokens:
         raise DataError(f"the template takes {n_template} tokens, which leaves none of max_input_tokens {max_input_tokens} for the text")
     if not texts:
         return []
-    encoded: list[list[int]] = tokenizer([_fill(template, text) for text in texts], verbose=False)["input_ids"]
+    pairs = list(zip(texts, seconds or [""] * len(texts), strict=True))
+    encoded: list[list[int]] = tokenizer([_fill(template, *pair) for pair in pairs], verbose=False)["input_ids"]
     for i, ids in enumerate(encoded):
         budget = max_input_tokens - n_template
         while len(ids) > max_input_tokens:
             # A word may be cut in other pieces beside the template's words: at the first try the input may still be a token too long.
-            ids = tokenizer(_fill(template, _cut(tokenizer, texts[i], budget)))["input_ids"]
+            ids = tokenizer(_fill(template, *_cut_pair(tokenizer, *pairs[i], budget)))["input_ids"]
             budget -= 1
         encoded[i] = ids
+    return encoded
+
+
+def encode_targets(tokenizer: Any, texts: Sequence[str], max_target_tokens: int) -> list[list[int]]:
+    """Token ids of each target text, cut at its end, the end token included."""
+    if not texts:
+        return []
+    encoded: list[list[int]] = tokenizer([text.strip() for text in texts], truncation=True, max_length=max_target_tokens)["input_ids"]
     return encoded
 
 
@@ -48,12 +64,26 @@ def encode_classes(tokenizer: Any, classes: tuple[str, ...]) -> tuple[tuple[int,
     return ids
 
 
-def _fill(template: str, text: str) -> str:
-    # Spaces at the ends would be tokens of their own.
-    return template.replace("{text}", text.strip()).strip()
+def number_text(value: float, step: float | None = None) -> str:
+    """A number as a target text: rounded to a multiple of `step`, with one decimal; None keeps three digits."""
+    return f"{value:.3g}" if step is None else f"{round(value / step) * step:.1f}"
 
 
-def _cut(tokenizer: Any, text: str, n_tokens: int) -> str:
+def _fill(template: str, text: str, second: str) -> str:
+    # Spaces at the ends would be tokens of their own. One pass: a text that holds `{text_pair}` itself is no template.
+    return _FIELDS.sub(lambda field: (second if field.group(1) else text).strip(), template).strip()
+
+
+def _cut_pair(tokenizer: Any, text: str, second: str, n_tokens: int) -> tuple[str, str]:
+    if not second:
+        return cut(tokenizer, text, n_tokens), ""
+    n_text, n_second = (len(tokenizer(t, add_special_tokens=False, verbose=False)["input_ids"]) for t in (text, second))
+    kept = min(n_text, max(n_tokens // 2, n_tokens - n_second))
+    return cut(tokenizer, text, kept), cut(tokenizer, second, n_tokens - kept)
+
+
+def cut(tokenizer: Any, text: str, n_tokens: int) -> str:
+    """The text's beginning of so many tokens."""
     if n_tokens <= 0:
         return ""
     ends = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)["offset_mapping"]

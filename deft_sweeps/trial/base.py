@@ -9,14 +9,17 @@ from torch import nn
 
 from deft_sweeps.axes.activation import Gates, find_gates, install_gates_
 from deft_sweeps.axes.density import Masks
-from deft_sweeps.axes.pruning import prune_
+from deft_sweeps.axes.pruning import Calibration, prune_
 from deft_sweeps.axes.quantization import TORCH_DTYPES, quantize_
-from deft_sweeps.config.axes import Activation, Dtype, NoPruning, Pruning, Quantization, Unquantized, Wanda
+from deft_sweeps.config.axes import Activation, Dtype, NoPruning, Pruning, Quantization, SparseGpt, Unquantized, Wanda
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.models import checkpoints
 from deft_sweeps.models.families import Layout, layout
 from deft_sweeps.tasks.batches import Batch, collate
 from deft_sweeps.tasks.load import TaskData
+
+CALIBRATION_BATCH = 32
+"""Examples a forward pass of calibrated pruning; more are split into passes, with the same statistics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class BaseKey:
     @staticmethod
     def of(config: TrialConfig, task_fingerprint: str, device: torch.device) -> "BaseKey":
         # Only calibrated pruning looks at the task's examples.
-        fingerprint = task_fingerprint if isinstance(config.pruning, Wanda) else ""
+        fingerprint = task_fingerprint if isinstance(config.pruning, (Wanda, SparseGpt)) else ""
         return BaseKey(
             config.model,
             fingerprint,
@@ -114,7 +117,12 @@ def build_base(config: TrialConfig, data: TaskData, device: torch.device) -> Fro
 
 def model_inputs(batch: Batch, device: torch.device) -> tuple[dict[str, Any], Masks]:
     """The arguments of a teacher-forced forward pass, and which positions are real in each stack."""
-    inputs = {"input_ids": batch.input_ids.to(device), "attention_mask": batch.attention_mask.to(device), "labels": batch.labels.to(device)}
+    inputs: dict[str, Any] = {"input_ids": batch.input_ids.to(device), "attention_mask": batch.attention_mask.to(device)}
+    if batch.token_type_ids is not None:
+        inputs["token_type_ids"] = batch.token_type_ids.to(device)
+    if batch.labels is None:
+        return inputs, Masks(inputs["attention_mask"], None)
+    inputs["labels"] = batch.labels.to(device)
     return {**inputs, "use_cache": False}, Masks(inputs["attention_mask"], (inputs["labels"] != -100).long())
 
 
@@ -139,7 +147,11 @@ def cast_(model: nn.Module, dtype: torch.dtype) -> None:
 
 
 def _prune(model: nn.Module, shape: Layout, pruning: Any, data: TaskData, pad_id: int, device: torch.device) -> dict[str, float]:
-    n = pruning.n_calibration if isinstance(pruning, Wanda) else 1
-    rows = [data.train[i] for i in range(min(n, len(data.train)))]
-    inputs, masks = model_inputs(collate(rows, data.class_ids, pad_id), device)
-    return prune_(model, shape, pruning, lambda: model(**inputs) and None, masks)
+    n = min(pruning.n_calibration, len(data.train)) if isinstance(pruning, (Wanda, SparseGpt)) else 0
+
+    def calibration(start: int) -> Calibration:
+        rows = [data.train[i] for i in range(start, min(start + CALIBRATION_BATCH, n))]
+        inputs, masks = model_inputs(collate(rows, data.class_ids, pad_id), device)
+        return Calibration(lambda: model(**inputs), masks)
+
+    return prune_(model, shape, pruning, [calibration(start) for start in range(0, n, CALIBRATION_BATCH)])

@@ -13,6 +13,7 @@ from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.config.axes import AdaDeft
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.trial.base import FrozenBase
+from deft_sweeps.trial.heads import HeadSpec, with_head
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Built:
     """A model with its PEFT method.
 
     Attributes:
-        trained: what trains, by name, in float32; block gates among it, also when they are fixed at last.
+        trained: what trains, by name, in float32; a head is among it, and block gates, also when they are fixed at last.
         blocks: the MLP blocks with their block gates; None without them.
     """
 
@@ -80,8 +81,14 @@ class Built:
         return [number for number, gate in gates if id(gate) in name_of and name_of[id(gate)] not in names]
 
 
-def build(base: FrozenBase, config: TrialConfig, seed: int) -> Built:
+def build(base: FrozenBase, config: TrialConfig, seed: int, head: HeadSpec | None = None) -> Built:
     """Attach the configuration's PEFT method, with initial values drawn from `seed`, to a fork of the base; then its block gates, if any.
+
+    Args:
+        base: to build on.
+        config: of the trial.
+        seed: of the trial.
+        head: that the model answers the task through; None where it writes its answer.
 
     Raises:
         ConfigError: the method does not fit this family.
@@ -90,4 +97,6 @@ def build(base: FrozenBase, config: TrialConfig, seed: int) -> Built:
     model, gates = base.fork()
     wrapped = attach(model, base.layout, config.peft)
     blocks = gate_blocks_(model, base.layout, gates) if isinstance(config.adaptive, AdaDeft) else None
+    if head is not None:
+        wrapped = with_head(model, wrapped, base.layout, head)
     return Built(base, wrapped, gates, trained_parameters(wrapped), blocks)

@@ -6,41 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from deft_sweeps.axes.activation import Gates, thresholded
+from deft_sweeps.axes.decoding import GenerationMeter
 from deft_sweeps.axes.density import DensityMeter
 from deft_sweeps.config.axes import check
-from deft_sweeps.result import DensityReading, Point, Score
+from deft_sweeps.result import DensityReading, Point
 from deft_sweeps.tasks.batches import Batch
+from deft_sweeps.tasks.metrics import score_all
 from deft_sweeps.trial.base import model_inputs
-from deft_sweeps.trial.train import task_loss_sum
-
-
-def class_scores(logits: Tensor, class_ids: Sequence[Sequence[int]]) -> Tensor:
-    """Log-odds of each class from its first token, which no earlier label token can influence.
-
-    Args:
-        logits: (batch, tokens, vocabulary), teacher-forced.
-        class_ids: token ids of each class's target text, the first ones distinct.
-
-    Returns:
-        (batch, classes)
-    """
-    first = torch.tensor([ids[0] for ids in class_ids], device=logits.device)
-    return logits[:, 0].float().index_select(1, first)
-
-
-def first_tokens_tell(class_ids: Sequence[Sequence[int]]) -> bool:
-    """Whether every class begins with a token of its own."""
-    return len({ids[0] for ids in class_ids}) == len(class_ids)
-
-
-def accuracy(example_scores: Sequence[float]) -> Score:
-    """Share of right answers with the binomial standard error sqrt(p (1 - p) / n)."""
-    n = len(example_scores)
-    p = sum(example_scores) / n
-    return Score(metric="accuracy", value=p, n_examples=n, standard_error=(p * (1 - p) / n) ** 0.5)
+from deft_sweeps.trial.predict import Answers
+from deft_sweeps.trial.train import loss_sum, n_targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +27,19 @@ class Evaluator:
     Attributes:
         model: with the PEFT method attached; put into evaluation mode for as long as it is measured.
         batches: of the held-out split, in any order.
-        order: for each example of the batches in turn, its place in the split.
+        order: for each row of the batches in turn, its place in the split.
+        answers: reads the model's answers.
     """
 
     model: nn.Module
     gates: Gates
     batches: Sequence[Batch]
     order: Sequence[int]
-    class_ids: Sequence[Sequence[int]]
+    answers: Answers
     device: torch.device
 
     def __post_init__(self) -> None:
-        check(sorted(self.order) == list(range(len(self.order))) and len(self.order) > 0, "an order over all examples", len(self.order))
+        check(sorted(self.order) == list(range(len(self.order))) and len(self.order) > 0, "an order over all rows", len(self.order))
 
     @torch.no_grad()
     def point(self, threshold: float) -> Point:
@@ -74,38 +52,42 @@ class Evaluator:
         meter = DensityMeter(self.gates, native=True)
         return self._measure(0.0, meter), meter.native_result()
 
+    @torch.no_grad()
+    def density(self, threshold: float) -> float:
+        """The activation density alone, without asking for a single answer."""
+        meter = DensityMeter(self.gates)
+        with thresholded(self.gates, threshold), evaluating(self.model):
+            for batch in self.batches:
+                inputs, masks = model_inputs(batch, self.device)
+                with meter.reading(masks):
+                    self.model(**inputs)
+        return meter.result().overall
+
     def _measure(self, threshold: float, meter: DensityMeter) -> Point:
-        right: list[float] = []
-        nll, n_tokens = 0.0, 0
+        answers: list[Any] = []
+        total, n_predicted, n_rows = 0.0, 0, 0
+        writing = GenerationMeter(self.gates)
         with thresholded(self.gates, threshold), evaluating(self.model):
             for batch in self.batches:
                 inputs, masks = model_inputs(batch, self.device)
                 with meter.reading(masks):
                     logits = self.model(**inputs).logits
-                nll += float(task_loss_sum(logits, inputs["labels"]))
-                n_tokens += int((inputs["labels"] != -100).sum())
-                told = first_tokens_tell(self.class_ids)
-                scores = class_scores(logits, self.class_ids) if told else self._whole_label_scores(inputs)
-                right += (scores.argmax(-1).cpu() == batch.label_class).float().tolist()
-        in_order = [0.0] * len(right)
-        for place, value in zip(self.order, right, strict=True):
-            in_order[place] = value
+                total += float(loss_sum(logits, batch))
+                n_predicted += n_targets(batch)
+                places = self.order[n_rows : n_rows + batch.input_ids.shape[0]]
+                n_rows += len(places)
+                answers += self.answers.of_batch(places, batch, inputs, logits, writing)
+        data = self.answers.data
+        predictions = self.answers.by_example(self.order, answers)
+        scored = score_all(data.metrics, predictions, list(data.references[self.answers.split]))
         return Point(
-            threshold=threshold, score=accuracy(right), loss=nll / n_tokens, density=meter.result(), example_scores=tuple(in_order)
+            threshold=threshold,
+            score=scored.score,
+            loss=total / n_predicted,
+            density=meter.result(),
+            written_density=writing.result() if self.answers.writes else None,
+            example_scores=scored.example_scores,
         )
-
-    def _whole_label_scores(self, inputs: dict[str, Any]) -> Tensor:
-        """Log-likelihood of each class's whole target text, (batch, classes), over one run of the encoder."""
-        n = inputs["input_ids"].shape[0]
-        encoded: Any = None
-        scores = []
-        for ids in self.class_ids:
-            labels = torch.tensor([ids] * n, device=self.device)
-            source = {"input_ids": inputs["input_ids"]} if encoded is None else {"encoder_outputs": encoded}
-            out = self.model(**source, attention_mask=inputs["attention_mask"], labels=labels, use_cache=False)
-            encoded = (out.encoder_last_hidden_state,)
-            scores.append(out.logits.float().log_softmax(-1).gather(-1, labels.unsqueeze(-1)).sum((1, 2)))
-        return torch.stack(scores, dim=1)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.cost import PeakMemory
 from deft_sweeps.trial.evaluate import Evaluator
+from deft_sweeps.trial.heads import HeadSpec
 from deft_sweeps.trial.provenance import provenance
 from deft_sweeps.trial.run import BenchMaker
 
@@ -40,7 +41,7 @@ def measure_final(job: FinalJob, maker: BenchMaker) -> FinalMeasurement:
     memory = PeakMemory(bench.device, bench.memory_floor)
     start = time.perf_counter()
     data = bench.data(job.config)
-    built = build(bench.base(job.config, data), job.config, job.seed)
+    built = build(bench.base(job.config, data), job.config, job.seed, HeadSpec.of(data))
     built.load(job.weights)
     build_sec = time.perf_counter() - start
     threshold = job.threshold
@@ -67,11 +68,11 @@ def threshold_for(evaluator: Evaluator, density: float) -> float:
         density: in (0, 1); one that no threshold up to 64 reaches gives the nearest end.
     """
     low, high = 0.0, 1.0
-    while evaluator.point(high).density.overall > density and high < 64:
+    while evaluator.density(high) > density and high < 64:
         low, high = high, high * 2
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2
-        got = evaluator.point(middle).density.overall
+        got = evaluator.density(middle)
         if abs(got - density) <= _CLOSE * density:
             return middle
         low, high = (middle, high) if got > density else (low, middle)

@@ -13,6 +13,7 @@ from deft_sweeps.axes.density import DensityProbe, skipped_blocks
 from deft_sweeps.config.axes import AdaDeft, DensityLoss
 from deft_sweeps.config.data import Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
+from deft_sweeps.models.checkpoints import load_tokenizer
 from deft_sweeps.result import Cost, Label, RungResult, StepMetrics, TrialResult
 from deft_sweeps.tasks.batches import Batch, collate, training_order
 from deft_sweeps.tasks.load import TaskData, load_task
@@ -21,6 +22,8 @@ from deft_sweeps.trial.build import Built, build
 from deft_sweeps.trial.cost import PeakMemory, median_latency_sec, resident_bytes, tensor_bytes
 from deft_sweeps.trial.evaluate import Evaluator, evaluating
 from deft_sweeps.trial.gating import Gating
+from deft_sweeps.trial.heads import HeadSpec, mean_target
+from deft_sweeps.trial.predict import Answers
 from deft_sweeps.trial.protocol import TrialRun
 from deft_sweeps.trial.provenance import provenance
 from deft_sweeps.trial.train import Learner
@@ -67,7 +70,7 @@ class Bench:
         memory = PeakMemory(self.device, self.memory_floor)
         started_at = time.time()
         data = self.data(config)
-        built = build(self.base(config, data), config, seed)
+        built = build(self.base(config, data), config, seed, HeadSpec.of(data))
         run = Run(self, config, seed, data, built, memory, started_at, build_time_sec=time.time() - started_at)
         if state is not None:
             run.load(state)
@@ -100,7 +103,13 @@ class Bench:
             collate([rows[i] for i in order[start : start + size]], data.class_ids, built.base.pad_id)
             for start in range(0, len(order), size)
         ]
-        return Evaluator(built.model, built.gates, batches, order, data.class_ids, self.device)
+        return Evaluator(built.model, built.gates, batches, order, self._answers(built, data, split, batches), self.device)
+
+    def _answers(self, built: Built, data: TaskData, split: str, batches: list[Batch]) -> Answers:
+        # A text may be as long as the longest of the split that is asked for.
+        longest = max(0 if batch.labels is None else batch.labels.shape[1] for batch in batches)
+        middle = mean_target(data) if data.kind == "regression" else 0.0
+        return Answers(built.model, data, split, load_tokenizer(built.base.key.model), longest, middle)
 
     def latency_sec(self, built: Built, data: TaskData) -> float:
         """Median time of one forward pass over the first validation examples."""
@@ -238,6 +247,7 @@ class Run:
             status="complete",
             points=points,
             exact_density=exact,
+            layer_sparsity={name: round(share, 5) for name, share in self.built.base.sparsity.items()},
             cost=self.bench.cost(self.built, self.data, self.memory, self.build_time_sec, self.train_time_sec, evaluate_sec),
             skipped=skipped_blocks(self.built.gates),
             block_gates=None if self.built.blocks is None else self.built.blocks.values(),

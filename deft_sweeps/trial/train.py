@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deft_sweeps.axes.density import DensityProbe, Reading, combine
+from deft_sweeps.axes.density import DensityProbe, Reading, combine, scheduled
 from deft_sweeps.config.axes import Density, DensityLoss, Training
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import StepMetrics
@@ -34,6 +34,38 @@ def task_loss_sum(logits: Tensor, labels: Tensor) -> Tensor:
         labels: (batch, tokens), -100 where nothing is to be predicted.
     """
     return F.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
+
+
+def loss_sum(logits: Tensor, batch: Batch) -> Tensor:
+    """What training minimises, summed over the batch's targets, in float32: see `n_targets`.
+
+    Of label tokens and of classes the negative log-likelihood in nats, of numbers the squared error, of a span the mean of the negative
+    log-likelihoods of its start and its end.
+
+    Args:
+        logits: (batch, tokens, vocabulary); from a head (batch, outputs), or (batch, tokens, 2) of a span.
+        batch: that they are of.
+
+    Raises:
+        ValueError: the batch has no target.
+    """
+    if batch.labels is not None:
+        return task_loss_sum(logits, batch.labels.to(logits.device))
+    logits = logits.float()
+    if batch.start is not None and batch.end is not None:
+        ends = (batch.start.to(logits.device), batch.end.to(logits.device))
+        return sum((F.cross_entropy(logits[..., i], at, reduction="sum") for i, at in enumerate(ends)), logits.new_zeros(())) / 2
+    if batch.label is None:
+        raise ValueError("expected a batch with something to predict, got one without")
+    label = batch.label.to(logits.device)
+    if label.is_floating_point():
+        return (logits[:, 0] - label).square().sum()
+    return F.cross_entropy(logits, label, reduction="sum")
+
+
+def n_targets(batch: Batch) -> int:
+    """Label tokens of the batch where a text is to be written, else its rows."""
+    return batch.input_ids.shape[0] if batch.labels is None else int((batch.labels != -100).sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +107,13 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
-        n_tokens = sum(int((batch.labels != -100).sum()) for batch in micro_batches)
-        n_examples = sum(batch.labels.shape[0] for batch in micro_batches)
+        n_predicted = sum(n_targets(batch) for batch in micro_batches)
+        n_examples = sum(batch.input_ids.shape[0] for batch in micro_batches)
         task_loss = density_loss = 0.0
+        scheme = scheduled(self.density, number, self.training.steps) if isinstance(self.density, DensityLoss) else None
         for batch in micro_batches:
-            task, density = self._losses(batch, n_tokens, n_examples)
-            loss = task if density is None else task + self._weight * density
+            task, density = self._losses(batch, n_predicted, n_examples, scheme)
+            loss = task if density is None or scheme is None else task + scheme.weight * density
             loss.backward()  # type: ignore[no-untyped-call]
             task_loss += task.item()
             density_loss += 0.0 if density is None else density.item()
@@ -94,17 +127,13 @@ class Learner:
             self.gating.step(number)
         return StepMetrics(step=number + 1, task_loss=task_loss, density_loss=density_loss, grad_norm=norm, learning_rate=rate)
 
-    @property
-    def _weight(self) -> float:
-        return self.density.weight if isinstance(self.density, DensityLoss) else 0.0
-
-    def _losses(self, batch: Batch, n_tokens: int, n_examples: int) -> tuple[Tensor, Tensor | None]:
-        """This micro-batch's share of the whole batch's token-mean task loss and sample-mean density loss."""
+    def _losses(self, batch: Batch, n_predicted: int, n_examples: int, scheme: DensityLoss | None) -> tuple[Tensor, Tensor | None]:
+        """This micro-batch's share of the whole batch's mean task loss over its targets and sample-mean density loss."""
         inputs, masks = model_inputs(batch, self.device)
         reading: Reading | None
-        with self.probe.reading(masks) if self.probe is not None else nullcontext() as reading:
+        with self.probe.reading(masks, scheme) if self.probe is not None else nullcontext() as reading:
             logits = self.model(**inputs).logits
-        task = task_loss_sum(logits, inputs["labels"]) / n_tokens
-        if reading is None or not isinstance(self.density, DensityLoss):
+        task = loss_sum(logits, batch) / n_predicted
+        if reading is None or scheme is None:
             return task, None
-        return task, combine(reading.encoder, reading.decoder, self.density) * (batch.labels.shape[0] / n_examples)
+        return task, combine(reading.encoder, reading.decoder, scheme) * (batch.input_ids.shape[0] / n_examples)

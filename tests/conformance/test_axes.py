@@ -10,7 +10,20 @@ from typing import Any, get_args
 
 import pytest
 
-from deft_sweeps.config.axes import Activation, AdaDeft, Density, Lora, NoPruning, Peft, Pruning, Quantization, Training, Unquantized, Wanda
+from deft_sweeps.config.axes import (
+    Activation,
+    AdaDeft,
+    Density,
+    Lora,
+    NoPruning,
+    Peft,
+    Pruning,
+    Quantization,
+    SparseGpt,
+    Training,
+    Unquantized,
+    Wanda,
+)
 from deft_sweeps.config.compat import illegal
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import Evaluation, TrialConfig
@@ -18,7 +31,11 @@ from deft_sweeps.models.families import layout
 from deft_sweeps.models.legality import misfits
 from deft_sweeps.trial.run import Bench, BenchMaker, Run
 
-SETTINGS: dict[type[Any], dict[str, Any]] = {Lora: {"r": 4, "targets": ("q", "v", "gate", "down")}, Wanda: {"n_calibration": 8}}
+SETTINGS: dict[type[Any], dict[str, Any]] = {
+    Lora: {"r": 4, "targets": ("q", "v", "gate", "down")},
+    Wanda: {"n_calibration": 8},
+    SparseGpt: {"n_calibration": 8},
+}
 """Where a member's own defaults do not fit a model of 32 hidden units."""
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from deft_sweeps.cli import show
 from deft_sweeps.cli.app import app
 from deft_sweeps.cli.results import QUIET_SEC, driver_state
 from deft_sweeps.objective import parse_policy
+from deft_sweeps.result import DensityReading, Point
 from deft_sweeps.store.results import DriverNote, SweepDir
 from tests.samples import point, result
 
@@ -132,8 +134,53 @@ class TestBadInput:
         file.write_text(GOOD.replace("space: {", "space: {peft: [lora: {targets: [up]}], ") + "model: t5-small\n")
         assert "lora targets up, but t5-small has only" in call("validate", file).stderr
 
+    def test_a_density_that_the_model_never_has(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        file = tmp_path / "encoder.yaml"
+        file.write_text(GOOD + "model: roberta-base\nlimits: [decoder_density <= 0.2]\nobjectives: [score, written_density]\n")
+        told = call("validate", file).stderr
+        assert "decoder_density is never measured: the model has no decoder" in told
+        assert "written_density is never measured" in told
+
     def test_schema(self) -> None:
         assert json.loads(call("validate", "--schema").stdout)["$schema"].endswith("2020-12/schema")
+
+
+class TestEncoderOnly:
+    """A sweep whose model has no decoder: every figure that there is, and nothing that there is not."""
+
+    def test_is_planned_from_its_sizes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        file = tmp_path / "encoder.yaml"
+        file.write_text(GOOD + "model: bert-large-uncased\n")
+        told = call("plan", file)
+        assert told.exit_code == 0
+        assert "bert-large-uncased" in told.stdout
+
+    def test_is_reported_and_chosen_from(self, sweep: SweepDir) -> None:
+        for made in (
+            result(alone(0.0, 0.80, 0.6), alone(0.01, 0.80, 0.5)),
+            result(alone(0.0, 0.79, 0.4), alone(0.01, 0.79, 0.2), weight=1.0, finished_at=2.0),
+        ):
+            sweep.write(made)
+        for command in ("status", "report", "choose"):
+            done = call(command, sweep.root)
+            assert done.exit_code == 0, done.stderr
+            assert "nan" not in done.stdout
+        page = (sweep.root / "report.html").read_text()
+        assert "encoder only: the model has no decoder" in page
+        assert not re.search(r"\bnan\b", page)
+
+    def test_breaks_a_limit_on_the_decoder_in_words(self, sweep: SweepDir) -> None:
+        made = [result(alone(0.0, 0.80, 0.6))]
+        choice = choose(made, ["score", "activation_density"], policy=parse_policy("best score where decoder_density <= 0.2"))
+        assert choice.member is None
+        assert "decoder_density was not measured" in choice.why
+
+
+def alone(threshold: float, score: float, density: float) -> Point:
+    """A point of a model without a decoder."""
+    return replace(point(threshold, score, density), density=DensityReading(encoder_blocks=(density, density), decoder_blocks=()))
 
 
 class TestPlan:
@@ -203,6 +250,11 @@ class TestSweepFolder:
         assert done.exit_code == 0
         assert sweep.report_path.read_text().lstrip().startswith("<!")
         assert "0.790" in done.stdout
+
+    def test_report_figure(self, sweep: SweepDir, tmp_path: Path) -> None:
+        done = call("report", sweep.root, "--front-only", "--figure", tmp_path / "front.svg")
+        assert done.exit_code == 0
+        assert "<svg" in (tmp_path / "front.svg").read_text()
 
     def test_report_front_only(self, sweep: SweepDir) -> None:
         told = json.loads(call("report", sweep.root, "--front-only", "--json").stdout)

@@ -98,7 +98,10 @@ def test_the_mean_over_kept_blocks_leaves_removed_ones_out() -> None:
 
 def test_metrics_are_the_named_ones_and_finite() -> None:
     made = result(point())
-    assert set(made.metrics(made.points[0])) == set(METRICS)
+    assert set(made.metrics(made.points[0])) == set(METRICS) - {"written_density"}
+    writing = replace(made.points[0], written_density=DensityReading(encoder_blocks=(0.2,), decoder_blocks=(0.6,)))
+    assert set(made.metrics(writing)) == set(METRICS)
+    assert made.metrics(writing)["written_density"] == pytest.approx(0.4)
     one_stack = replace(point(), density=DensityReading(encoder_blocks=(0.2,), decoder_blocks=()), loss=math.nan)
     left = replace(made, points=(one_stack,), cost=None)
     assert set(left.metrics(one_stack)) == {"score", "activation_density", "encoder_density"}

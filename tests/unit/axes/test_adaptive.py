@@ -20,10 +20,11 @@ from deft_sweeps.axes.adaptive import (
     step_size,
     to_remove,
 )
+from deft_sweeps.axes.decoding import GenerationMeter
 from deft_sweeps.axes.density import DensityMeter, DensityProbe, Masks, combine
 from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.config.axes import AdaDeft, Adapter, DensityLoss, Lora
-from tests.tiny import batch, layout_of, tiny_t5
+from tests.tiny import batch, layout_of, tiny_encoder, tiny_t5
 
 METHODS = [Lora(r=4, targets=("q", "gate", "down")), Adapter(reduction=4)]
 DEFT = DensityLoss(weight=1.0, eps=1e-2)
@@ -156,6 +157,31 @@ def _trained_part(method: Any, layout: Any) -> list[Tensor]:
     return [torch.empty(4 * (32 + 48)), torch.empty(4 * (48 + 32)), torch.empty(1)]
 
 
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_block_whose_norm_comes_after_the_sum_goes_as_well(method: Any, family: str) -> None:
+    model: Any = tiny_encoder(family)
+    layout = layout_of(model)
+    gates = install_gates_(model, layout, "pretrained")
+    n_base = sum(p.numel() for p in model.parameters())
+    wrapped: Any = attach(model, layout, method)
+    with torch.no_grad():
+        for parameter in trained_parameters(wrapped).values():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+    inputs = {"input_ids": batch()["input_ids"], "attention_mask": batch()["attention_mask"]}
+    with torch.no_grad():
+        plain = wrapped(**inputs).last_hidden_state
+        blocks = gate_blocks_(model, layout, gates)
+        assert torch.equal(plain, wrapped(**inputs).last_hidden_state)
+        set_gates(blocks, {1: 0.2})
+        soft = wrapped(**inputs).last_hidden_state
+        assert not torch.equal(plain, soft)
+        blocks.remove_(blocks.choose(0))
+        assert torch.equal(soft, wrapped(**inputs).last_hidden_state)
+    frozen = [p for p in model.parameters() if not p.requires_grad and p.dim() > 0]
+    assert n_base - sum(p.numel() for p in frozen) == removed_parameters(layout, [1]) > 0
+
+
 def test_generation_and_gradient_checkpointing_run_without_the_block() -> None:
     model: Any = tiny_t5(n_encoder=3)
     gates = install_gates_(model, layout_of(model), "relu")
@@ -164,7 +190,13 @@ def test_generation_and_gradient_checkpointing_run_without_the_block() -> None:
     ids = {"input_ids": batch()["input_ids"], "attention_mask": batch()["attention_mask"]}
     soft = model.generate(**ids, max_new_tokens=4, min_new_tokens=4)
     blocks.remove_([1, 4])
-    assert torch.equal(soft, model.generate(**ids, max_new_tokens=4, min_new_tokens=4))
+    meter = GenerationMeter(gates)
+    with meter.reading(ids["attention_mask"]):
+        assert torch.equal(soft, model.generate(**ids, max_new_tokens=4, min_new_tokens=4))
+    meter.close(torch.full((5,), 4))
+    written = meter.result()
+    assert (written.skipped.encoder, written.skipped.decoder) == ((1,), (1,))
+    assert written.encoder_blocks[1] == written.decoder_blocks[1] == 0 < min(written.encoder_blocks[0], written.decoder_blocks[0])
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     model.train()(**batch(), use_cache=False).loss.backward()
     assert model.shared.weight.grad is not None

@@ -1,6 +1,6 @@
 """The density loss and the metric, against naive loops over saved activations."""
 
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from deft_sweeps.axes.activation import Gates, install_gates_, thresholded
-from deft_sweeps.axes.density import DensityMeter, DensityProbe, Masks, block_density_loss, combine, surrogate
+from deft_sweeps.axes.density import DensityMeter, DensityProbe, Masks, block_density_loss, combine, scheduled, surrogate
 from deft_sweeps.config.axes import DensityLoss
+from deft_sweeps.errors import TrialError
 from tests.tiny import batch, layout_of, tiny_t5
 
 
@@ -206,13 +207,83 @@ def test_meter_refuses_to_report_nothing() -> None:
         DensityMeter(gates).result()
 
 
-def test_generation_reads_each_decoded_token_once() -> None:
-    # transformers sizes the decoder's cache by the encoder's depth, so here the two are alike.
-    model: Any = tiny_t5(n_encoder=3)
+@pytest.mark.parametrize(("share", "n"), [(0.0, 0), (0.25, 3), (1.0, 10)])
+def test_weight_rises_linearly_over_its_share_of_the_steps(share: float, n: int) -> None:
+    loss = DensityLoss(weight=2.0, weight_warmup=share)
+    assert [scheduled(loss, step, 10).weight for step in range(10)] == pytest.approx(
+        [2.0 * min(1.0, (s + 1) / max(1, n)) for s in range(10)]
+    )
+
+
+def test_eps_falls_by_equal_factors_to_where_it_stays() -> None:
+    loss = DensityLoss(eps=1e-4, eps_start=1e-1, eps_anneal=0.6)
+    values = [scheduled(loss, step, 10).eps for step in range(10)]
+    assert values[0] == pytest.approx(1e-1)
+    assert [b / a for a, b in pairwise(values[:7])] == pytest.approx([10**-0.5] * 6)
+    assert values[6:] == [1e-4] * 4
+
+
+def test_without_schedules_every_step_has_the_same_loss() -> None:
+    loss = DensityLoss(weight=0.7, eps=1e-3)
+    assert all(scheduled(loss, step, 7) is loss for step in range(7))
+
+
+def test_a_reading_takes_the_loss_it_is_given_and_so_does_a_recomputation_after_it() -> None:
+    model, inputs = tiny_t5(), batch()
     gates = install_gates_(model, layout_of(model), "relu")
-    seen: list[tuple[str, int]] = []
-    for at in gates:
-        at.gate.reader = lambda _x, gate, at=at: seen.append((at.stack, gate.shape[1]))
-    model.generate(input_ids=batch()["input_ids"], attention_mask=batch()["attention_mask"], max_new_tokens=3, min_new_tokens=3)
-    assert sum(tokens for stack, tokens in seen if stack == "encoder") == 3 * 9
-    assert [tokens for stack, tokens in seen if stack == "decoder"] == [1] * 3 * 3
+
+    def first_block(probe: DensityProbe, loss: DensityLoss | None) -> float:
+        with probe.reading(masks_of(inputs), loss) as reading:
+            model(**inputs)
+        return reading.encoder[0].item()
+
+    wide, narrow = DensityLoss(eps=1.0), DensityLoss(eps=1e-6)
+    with DensityProbe(gates, narrow) as fixed:
+        expected = first_block(fixed, None)
+    with DensityProbe(gates, wide) as probe:
+        assert first_block(probe, None) < 0.8 * expected
+        assert first_block(probe, narrow) == expected
+        assert first_block(probe, None) == expected
+
+
+def test_reentrant_checkpointing_is_refused() -> None:
+    model: Any = tiny_t5()
+    gates = install_gates_(model, layout_of(model), "relu")
+    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": True})
+    model.train()
+    inputs = batch()
+    with DensityProbe(gates, DensityLoss()) as probe, pytest.raises(TrialError, match="use_reentrant"), probe.reading(masks_of(inputs)):
+        model(**inputs, use_cache=False)
+    with torch.no_grad(), DensityProbe(gates, DensityLoss()) as probe, probe.reading(masks_of(inputs)) as reading:
+        model(**inputs, use_cache=False)
+    assert len(reading.encoder) == 2
+
+
+def test_under_autocast_loss_and_metric_are_those_of_the_gate_in_float32() -> None:
+    model, inputs = tiny_t5(), batch()
+    gates = install_gates_(model, layout_of(model), "pretrained")
+    loss, masks = DensityLoss(eps=1e-3), masks_of(inputs)
+    kept: list[Tensor] = []
+    handles = [at.gate.register_forward_hook(lambda _m, args, _out: kept.append(args[0].detach())) for at in gates]
+    with torch.autocast("cpu", torch.bfloat16):
+        with DensityProbe(gates, loss) as probe, probe.reading(masks) as reading:
+            model(**inputs)
+            total = combine(reading.encoder, reading.decoder, loss)
+        meter = DensityMeter(gates)
+        with torch.no_grad(), meter.reading(masks):
+            model(**inputs)
+    for handle in handles:
+        handle.remove()
+    assert all(x.dtype == torch.bfloat16 for x in kept)
+    # Two passes: what attention computes without a graph is rounded otherwise.
+    values = [torch.nn.functional.gelu(x.float(), approximate="tanh") for x in kept]
+    by_block: list[Any] = [masks.encoder if at.stack == "encoder" else masks.decoder for at in gates]
+    entries = [float(block_density_loss(v, m, loss)) for v, m in zip(values[:5], by_block, strict=True)]
+    assert total.dtype == torch.float32
+    assert float(total.detach()) == pytest.approx(sum(entries[:2]) / 2 + sum(entries[2:]) / 3, rel=1e-5)
+    got = meter.result()
+    assert [*got.encoder_blocks, *got.decoder_blocks] == pytest.approx(
+        [naive_density(v, m) for v, m in zip(values[5:], by_block, strict=True)], abs=1e-6
+    )
+    total.backward()  # type: ignore[no-untyped-call]
+    assert any(p.grad is not None and float(p.grad.abs().sum()) > 0 for p in model.parameters())

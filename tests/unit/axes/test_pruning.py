@@ -1,6 +1,7 @@
 """Pruning against naive loops, and what it must keep."""
 
 import copy
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -8,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from deft_sweeps.axes.density import Masks
-from deft_sweeps.axes.pruning import keep_largest, magnitude_mask, prune_, wanda_mask
-from deft_sweeps.config.axes import Magnitude, Wanda
+from deft_sweeps.axes.pruning import Calibration, keep_largest, magnitude_mask, prune_, sparsegpt, wanda_mask
+from deft_sweeps.config.axes import Magnitude, SparseGpt, Wanda
 from tests.tiny import batch, layout_of, tiny_t5
 
 
@@ -31,9 +32,37 @@ def test_wanda_mask_equals_a_naive_loop_over_rows() -> None:
         assert mask == [score >= sorted(scores)[4] for score in scores]
 
 
-def run_wanda(model: nn.Module, inputs: dict[str, Any]) -> dict[str, float]:
-    masks = Masks(inputs["attention_mask"], (inputs["labels"] != -100).long())
-    return prune_(model, layout_of(model), Wanda(sparsity=0.5), lambda: model(**inputs, use_cache=False) and None, masks)
+@pytest.mark.parametrize(("pattern", "group"), [("2:4", 4), ("4:8", 8)])
+def test_a_pattern_drops_the_smaller_half_of_every_group(pattern: Any, group: int) -> None:
+    weight, norms = torch.randn(3, 16), torch.rand(16)
+    for mask, scores in (
+        (magnitude_mask(weight, 0.5, pattern), weight.abs()),
+        (wanda_mask(weight, norms, 0.5, pattern), weight.abs() * norms),
+    ):
+        for row, kept in zip(scores.tolist(), mask.tolist(), strict=True):
+            for start in range(0, 16, group):
+                members = range(start, start + group)
+                best = sorted(members, key=lambda i: row[i])[group // 2 :]
+                assert [i for i in members if kept[i]] == sorted(best)
+
+
+def test_a_pattern_that_does_not_divide_the_inputs_is_refused() -> None:
+    with pytest.raises(ValueError, match="6 inputs cannot be split into groups of 4"):
+        magnitude_mask(torch.randn(2, 6), 0.5, "2:4")
+
+
+def passes(model: nn.Module, *chunks: dict[str, Any]) -> list[Calibration]:
+    return [
+        Calibration(
+            lambda inputs=inputs: model(**inputs, use_cache=False),  # type: ignore[misc]
+            Masks(inputs["attention_mask"], (inputs["labels"] != -100).long()),
+        )
+        for inputs in chunks
+    ]
+
+
+def run_wanda(model: nn.Module, *chunks: dict[str, Any]) -> dict[str, float]:
+    return prune_(model, layout_of(model), Wanda(sparsity=0.5), passes(model, *chunks))
 
 
 def test_wanda_calibrates_each_block_on_what_the_pruned_blocks_before_it_give() -> None:
@@ -77,12 +106,48 @@ def test_padding_counts_in_no_norm() -> None:
         assert bool(((a == 0) == (b == 0)).all())
 
 
-@pytest.mark.parametrize("method", [Magnitude(sparsity=0.5), Wanda(sparsity=0.5)])
+def split(inputs: dict[str, Any], *bounds: int) -> list[dict[str, Any]]:
+    return [{name: tensor[a:b] for name, tensor in inputs.items()} for a, b in pairwise(bounds)]
+
+
+@pytest.mark.parametrize("method", [Wanda(sparsity=0.5), SparseGpt(sparsity=0.5), SparseGpt(pattern="2:4")])
+def test_passes_over_parts_of_the_examples_prune_as_one_over_all(method: Any) -> None:
+    # In float64, so that the order of the sums changes no mask.
+    whole, parts, inputs = tiny_t5().double(), tiny_t5().double(), batch(7)
+    prune_(whole, layout_of(whole), method, passes(whole, inputs))
+    prune_(parts, layout_of(parts), method, passes(parts, *split(inputs, 0, 3, 4, 7)))
+    for (name, a), b in zip(whole.named_parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_passes_give_the_same_weights_every_time() -> None:
+    first, again, inputs = tiny_t5(), tiny_t5(), batch(7)
+    for model in (first, again):
+        prune_(model, layout_of(model), SparseGpt(), passes(model, *split(inputs, 0, 3, 4, 7)))
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+
+
+def test_a_pass_that_fails_ends_the_walk_with_its_own_error() -> None:
+    model = tiny_t5()
+    good, bad = passes(model, batch(), {**batch(), "input_ids": torch.full((5, 9), 10_000)})
+    with pytest.raises(IndexError):
+        prune_(model, layout_of(model), Wanda(), [good, bad, good])
+    assert not any(module._forward_pre_hooks for module in model.modules())
+
+
+def test_calibration_needs_examples() -> None:
+    model = tiny_t5()
+    with pytest.raises(ValueError, match="at least one forward pass"):
+        prune_(model, layout_of(model), Wanda())
+
+
+@pytest.mark.parametrize(
+    "method", [Magnitude(), Wanda(), SparseGpt(), Magnitude(pattern="2:4"), Wanda(pattern="4:8"), SparseGpt(pattern="2:4")]
+)
 def test_only_the_blocks_linears_are_pruned_to_the_asked_sparsity(method: Any) -> None:
     model, inputs = tiny_t5(), batch()
     before = {name: parameter.clone() for name, parameter in model.named_parameters()}
-    masks = Masks(inputs["attention_mask"], (inputs["labels"] != -100).long())
-    report = prune_(model, layout_of(model), method, lambda: model(**inputs, use_cache=False) and None, masks)
+    report = prune_(model, layout_of(model), method, passes(model, inputs))
     assert set(report) == {linear.name for linear in layout_of(model).linears}
     assert all(share == pytest.approx(0.5, abs=0.01) for share in report.values())
     for name, parameter in model.named_parameters():
@@ -94,3 +159,68 @@ def test_no_hook_is_left() -> None:
     model, inputs = tiny_t5(), batch()
     run_wanda(model, inputs)
     assert not any(module._forward_pre_hooks for module in model.modules())
+
+
+def inputs_of_a_layer(n_in: int, n: int = 200) -> Tensor:
+    """(tokens, in), correlated and of unlike scales as hidden states are."""
+    generator = torch.Generator().manual_seed(4)
+    mixing = torch.randn(n_in, n_in, generator=generator) / n_in**0.5
+    x: Tensor = torch.randn(n, n_in, generator=generator) @ mixing
+    return x * torch.rand(n_in, generator=generator).exp2()
+
+
+def exact_obs(weight: Tensor, moments: Tensor, sparsity: float, group: int | None, columns: int, damping: float) -> Tensor:
+    """Optimal brain surgeon from left to right, one weight at a time, with a fresh inverse of what is left at every column."""
+    w, n = weight.clone().double(), weight.shape[1]
+    hessian = moments.double() + damping * moments.double().diagonal().mean() * torch.eye(n, dtype=torch.float64)
+    inverse = [torch.linalg.inv(hessian[j:, j:]) for j in range(n)]
+    doomed: set[tuple[int, int]] = set()
+    for j in range(n):
+        if group is None and j % columns == 0:
+            cost = {(r, c): float(w[r, c] ** 2 / inverse[c][0, 0]) for r in range(w.shape[0]) for c in range(j, min(j + columns, n))}
+            doomed |= set(sorted(cost, key=lambda at: cost[at])[: int(sparsity * len(cost))])
+        for r in range(w.shape[0]):
+            if group is not None and j % group == 0:
+                row = {(r, c): float(w[r, c] ** 2 / inverse[c][0, 0]) for c in range(j, j + group)}
+                doomed |= set(sorted(row, key=lambda at: row[at])[: group // 2])
+            if (r, j) in doomed:
+                w[r, j:] -= w[r, j] / inverse[j][0, 0] * inverse[j][0]
+                w[r, j] = 0
+    return w
+
+
+@pytest.mark.parametrize(("pattern", "group"), [("unstructured", None), ("2:4", 4), ("4:8", 8)])
+@pytest.mark.parametrize("columns", [8, 16, 128])
+def test_sparsegpt_equals_exact_surgery_one_column_at_a_time(pattern: Any, group: int | None, columns: int) -> None:
+    weight, x = torch.randn(5, 24, dtype=torch.float64, generator=torch.Generator().manual_seed(0)), inputs_of_a_layer(24).double()
+    expected = exact_obs(weight, x.T @ x, 0.5, group, columns, 0.01)
+    got = sparsegpt(weight, x.T @ x, 0.5, pattern, damping=0.01, columns=columns)
+    assert bool(((got == 0) == (expected == 0)).all())
+    torch.testing.assert_close(got, expected, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("pattern", ["unstructured", "2:4", "4:8"])
+@pytest.mark.parametrize("seed", range(3))
+def test_sparsegpt_loses_less_of_the_layers_output_than_wanda_and_wanda_less_than_magnitude(pattern: Any, seed: int) -> None:
+    weight, x = torch.randn(32, 64, generator=torch.Generator().manual_seed(seed)), inputs_of_a_layer(64)
+
+    def error(pruned: Tensor) -> float:
+        assert float((pruned == 0).float().mean()) == pytest.approx(0.5, abs=0.01)
+        return float((x @ (pruned - weight).T).square().sum())
+
+    surgery = error(sparsegpt(weight, x.T @ x, 0.5, pattern))
+    wanda = error(weight * wanda_mask(weight, x.square().sum(0).sqrt(), 0.5, pattern))
+    magnitude = error(weight * magnitude_mask(weight, 0.5, pattern))
+    assert surgery < wanda < magnitude
+
+
+def test_sparsegpt_changes_no_weight_that_it_is_given_and_copes_with_inputs_that_are_never_on() -> None:
+    weight, x = torch.randn(4, 16), inputs_of_a_layer(16)
+    x[:, 5:9] = 0
+    before = weight.clone()
+    pruned = sparsegpt(weight, x.T @ x, 0.5)
+    assert torch.equal(weight, before)
+    assert bool((pruned[:, 5:9] == 0).all())
+    assert float((pruned == 0).float().mean()) == 0.5
+    nothing = sparsegpt(weight, torch.zeros(16, 16), 0.5)
+    assert bool(((nothing != 0) == magnitude_mask(weight, 0.5)).all())

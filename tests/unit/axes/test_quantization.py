@@ -8,7 +8,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from deft_sweeps.axes.density import Masks
 from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.axes.pruning import prune_
 from deft_sweeps.axes.quantization import TORCH_DTYPES, quantize_
@@ -89,9 +88,7 @@ def test_train_evaluate_train_save_load() -> None:
 
 def test_pruned_zeros_survive_quantization() -> None:
     model = tiny_t5().requires_grad_(False)
-    inputs = batch()
-    masks = Masks(inputs["attention_mask"], (inputs["labels"] != -100).long())
-    prune_(model, layout_of(model), Magnitude(sparsity=0.5), lambda: None, masks)
+    prune_(model, layout_of(model), Magnitude(sparsity=0.5))
     zero = {linear.name: model.get_submodule(linear.name).weight == 0 for linear in layout_of(model).linears}
     quantize_(model, layout_of(model), Nf4(), "fp32", CPU)
     dense = dequantized(model)

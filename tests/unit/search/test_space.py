@@ -5,7 +5,9 @@ import pytest
 
 from deft_sweeps.config.axes import Lora
 from deft_sweeps.search.space import distributions, fingerprint, params, start_of, suggest
+from deft_sweeps.search.study import enqueue
 from deft_sweeps.spec.domain import Choice, Domain, Int
+from deft_sweeps.spec.load import parse_spec
 from deft_sweeps.spec.schema import Combination, SweepSpec
 from tests.fakes import fake_spec
 
@@ -49,3 +51,24 @@ def test_the_fingerprint_tells_spaces_and_objectives_apart(spec: SweepSpec) -> N
     assert fingerprint(spec) != fingerprint(replace(spec, combinations=spec.combinations[:-1]))
     assert fingerprint(spec) != fingerprint(replace(spec, objectives=("score", "latency_sec")))
     assert fingerprint(spec) != fingerprint(fake_spec())
+
+
+def test_a_first_point_may_name_a_whole_number_where_the_choice_is_of_fractions() -> None:
+    """`encoder_weight: 3` and `{choice: [1, 3]}` mean 3.0: the study must take the point as the choice's own."""
+    text = """
+name: whole
+task: rotten-tomatoes
+space:
+  density: [none, loss: {encoder_weight: {choice: [1, 3]}, eps: {choice: [1e-3, 1e-2]}}]
+first:
+  - {density: {loss: {encoder_weight: 3}}}
+objectives: [score, activation_density]
+choose: knee
+budget: {trials: 2}
+"""
+    spec = parse_spec(text, "whole.yaml")
+    study = optuna.create_study()
+    enqueue(study, spec, spec.first)
+    starts = [suggest(study.ask(), spec) for _ in spec.first]
+    assert [spec.config(start) for start in starts] == [spec.config(start) for start in spec.first]
+    assert any(start.values.get("density.loss.encoder_weight") == 3 for start in starts)

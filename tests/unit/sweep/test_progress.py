@@ -24,9 +24,10 @@ def test_lines_are_one_a_trial_and_otherwise_one_in_thirty_seconds() -> None:
             now = float(second)
             view(progress(latest=trial if second >= 5 else None))
     lines = out.getvalue().splitlines()
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert lines[0] == "[2/12 trials done, 1 running, 1 failed, about 2 min left] abc-s0 LoRA r8: score 0.800"
-    assert set(lines[1:]) == {"2/12 trials done, 1 running, 1 failed, about 2 min left"}
+    assert lines[1] == "  front: 4 points, hypervolume 0.5000: 0.812 @ 0.250"
+    assert set(lines[2:]) == {"2/12 trials done, 1 running, 1 failed, about 2 min left"}
 
 
 def test_a_warning_is_told_once() -> None:

@@ -6,14 +6,17 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from deft_sweeps.config.data import FileTask
 from deft_sweeps.errors import DataError
-from deft_sweeps.tasks.examples import Example, read_file, read_rotten_tomatoes
+from deft_sweeps.tasks.examples import Example, read_rotten_tomatoes
+from deft_sweeps.tasks.files import read_file
 
 ROWS = [
     {"text": "Good, really.\nTwo lines.", "label": "01", "who": "a"},
     {"text": 'She said "no".', "label": "2 ", "who": "b"},
     {"text": "3.50", "label": "01", "who": "a"},
 ]
+PLAIN = FileTask(path="-")
 READ = [
     Example("Good, really.\nTwo lines.", "01", "a"),
     Example('She said "no".', "2", "b"),
@@ -46,23 +49,23 @@ def test_rotten_tomatoes_is_what_the_docs_say() -> None:
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
 def test_every_kind_of_file_reads_alike(ending: str, tmp_path: Path) -> None:
-    assert read_file(written(tmp_path, ending), "text", "label", "who") == READ
+    assert read_file(written(tmp_path, ending), FileTask(path="-", group="who")) == READ
 
 
 def test_without_group_each_text_is_one(tmp_path: Path) -> None:
-    assert [example.group for example in read_file(written(tmp_path, ".csv"), "text", "label", None)] == [r.text for r in READ]
+    assert [example.group for example in read_file(written(tmp_path, ".csv"), PLAIN)] == [r.text for r in READ]
 
 
 def test_labels_that_are_no_text_become_it(tmp_path: Path) -> None:
     path = tmp_path / "data.jsonl"
     path.write_text('{"text": "a", "label": 1}\n{"text": "b", "label": true}\n{"text": null}\n')
-    assert [(e.text, e.label) for e in read_file(path, "text", "label", None)] == [("a", "1"), ("b", "True"), ("", "")]
+    assert [(e.text, e.label) for e in read_file(path, PLAIN)] == [("a", "1"), ("b", "True"), ("", "")]
 
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
 def test_missing_columns_are_listed_beside_those_there_are(ending: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no column review, stars; there are (text, label, who|who, text, label)"):
-        read_file(written(tmp_path, ending), "review", "stars", None)
+        read_file(written(tmp_path, ending), FileTask(path="-", text="review", label="stars"))
 
 
 @pytest.mark.parametrize(
@@ -81,10 +84,10 @@ def test_missing_columns_are_listed_beside_those_there_are(ending: str, tmp_path
 def test_files_that_cannot_be_read_say_where_and_why(name: str, content: bytes, told: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=told):
-        read_file(tmp_path / name, "text", "label", None)
+        read_file(tmp_path / name, PLAIN)
 
 
 def test_a_missing_file_says_where_it_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=f"looked for at {tmp_path}/none.csv"):
-        read_file(Path("none.csv"), "text", "label", None)
+        read_file(Path("none.csv"), PLAIN)

@@ -34,7 +34,7 @@ def test_it_is_tokenised_once_and_memory_mapped(packaged_model: str) -> None:
     stamps = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
     again = load_task(PackagedTask(), packaged_model)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()} == stamps
-    assert [file["filename"] for file in again.train.cache_files] == [str(folder / "train" / "data-00000-of-00001.arrow")]
+    assert [file["filename"] for file in again.train.cache_files] == [str(folder / "train.arrow")]
     assert (again.fingerprint, again.train[5]) == (first.fingerprint, first.train[5])
 
 

@@ -11,16 +11,17 @@ from deft_sweeps.config.axes import Lora
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.tasks.batches import collate
+from deft_sweeps.tasks.metrics import score
 from deft_sweeps.trial.build import build
-from deft_sweeps.trial.evaluate import accuracy, first_tokens_tell
 from deft_sweeps.trial.final import FinalJob, measure_final, threshold_for
+from deft_sweeps.trial.predict import first_tokens_tell
 from deft_sweeps.trial.run import Bench, Run
 
 
 def test_accuracy_and_its_standard_error() -> None:
-    score = accuracy([1.0, 0.0, 1.0, 1.0])
-    assert (score.value, score.n_examples) == (0.75, 4)
-    assert score.standard_error == pytest.approx((0.75 * 0.25 / 4) ** 0.5)
+    told = score("accuracy", [1, 0, 1, 1], [1, 1, 1, 1]).score
+    assert (told.value, told.n_examples) == (0.75, 4)
+    assert told.standard_error == (0.75 * 0.25 / 4) ** 0.5
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3])

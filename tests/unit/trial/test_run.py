@@ -91,6 +91,28 @@ def test_a_trial_taken_up_from_its_checkpoint_ends_as_if_nothing_had_happened(be
     assert without_times(straight.finish()) == without_times(resumed.finish())
 
 
+def test_schedules_go_on_where_they_stopped(bench: Bench, tiny_config: TrialConfig) -> None:
+    scheduled = replace(DEFT, weight=5.0, weight_warmup=0.7, eps_start=0.5, eps_anneal=1.0)
+    config = short(tiny_config, density=scheduled, activation="relu")
+    straight, cut, steady = bench(config, 0), bench(config, 0), bench(short(tiny_config, density=DEFT, activation="relu"), 0)
+    whole = straight.advance(6).steps
+    parts = cut.advance(3).steps + bench(config, 0, cut.state()).advance(3).steps
+    assert [step.density_loss for step in parts] == [step.density_loss for step in whole]
+    assert whole[0].density_loss < 0.9 * steady.advance(1).steps[0].density_loss
+
+
+def test_the_first_encoder_block_has_plain_pefts_density_where_nothing_before_it_trains(bench: Bench, tiny_config: TrialConfig) -> None:
+    """An adapter sits after the MLP, so no density loss reaches the first one."""
+    training = Training(steps=20, batch_size=6, learning_rate=2e-2)
+    plain, deft = (
+        run_trial(bench, short(tiny_config, activation="relu", peft=Adapter(reduction=4), training=training, density=density), 0)
+        for density in (NoDensityLoss(), replace(DEFT, weight=10.0))
+    )
+    for a, b in zip(plain.points, deft.points, strict=True):
+        assert a.density.encoder_blocks[0] == b.density.encoder_blocks[0]
+        assert a.density.encoder_blocks[1] != b.density.encoder_blocks[1]
+
+
 def test_a_checkpoint_of_another_trial_is_refused(bench: Bench, tiny_config: TrialConfig) -> None:
     state = bench(short(tiny_config), 0).state()
     with pytest.raises(ValueError, match="cannot go on as"):
@@ -146,6 +168,8 @@ def test_the_result_says_everything(bench: Bench, tiny_config: TrialConfig) -> N
     cost = result.cost
     assert cost is not None
     assert cost.weight_sparsity == pytest.approx(0.5, abs=0.01)
+    assert len(result.layer_sparsity) == 2 * 7 + 3 * 11
+    assert all(share == pytest.approx(0.5, abs=0.01) for share in result.layer_sparsity.values())
     assert cost.total_parameters > cost.trainable_parameters > 0
     assert cost.latency_sec > 0
     assert result.exact_density is not None

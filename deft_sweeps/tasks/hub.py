@@ -1,0 +1,69 @@
+"""Data sets of the hub, or folders in its layout, through `datasets` and its own cache. Loads no torch."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+from deft_sweeps.errors import DataError
+
+_LONGEST_TOLD = 300
+
+
+@cache
+def hub_revision(name: str, config: str | None) -> str:
+    """What tells the data set's files from any others: the library's hash of configuration and commit.
+
+    Raises:
+        DataError: neither the cache nor the hub has it.
+    """
+    from datasets import load_dataset_builder
+
+    with _hub_errors(name, config):
+        builder = load_dataset_builder(name, config)
+        return f"{builder.config_id} {builder.hash}"
+
+
+def hub_rows(name: str, config: str | None, split: str, columns: Sequence[str]) -> Iterator[list[Any]]:
+    """The values of some columns, row by row; classes by their names.
+
+    Raises:
+        DataError: neither the cache nor the hub has it, or it lacks the split or a column.
+    """
+    from datasets import ClassLabel, load_dataset
+
+    with _hub_errors(name, config):
+        loaded = load_dataset(name, config, split=split)
+    missing = [column for column in columns if column not in loaded.column_names]
+    if missing:
+        raise DataError(f"{name}, split {split}: no column {', '.join(missing)}; there are {', '.join(loaded.column_names)}")
+    # GLUE writes -1 where it keeps the label to itself.
+    names = {column: of.names for column, of in loaded.features.items() if isinstance(of, ClassLabel)}
+    for row in loaded.select_columns(list(dict.fromkeys(columns))):
+        yield [_named(row[column], names.get(column)) for column in columns]
+
+
+def _named(value: Any, names: Sequence[str] | None) -> Any:
+    if names is None or value is None:
+        return value
+    return names[value] if 0 <= value < len(names) else ""
+
+
+@contextmanager
+def _hub_errors(name: str, config: str | None) -> Iterator[None]:
+    from datasets.utils import logging as progress
+
+    had_bars = progress.is_progress_bar_enabled()
+    progress.disable_progress_bar()
+    try:
+        yield
+    except Exception as error:  # the library raises its own, the hub client's, its transport's and builtin errors
+        told = " ".join(str(error).split())[:_LONGEST_TOLD].rstrip(".;") or type(error).__name__
+        which = f"{name} ({config})" if config else name
+        raise DataError(
+            f"the data set {which} cannot be had, neither from the hub's cache on this machine nor from the hub: {told}; "
+            "check the name, fetch it where there is a network, or name a folder with its files"
+        ) from error
+    finally:
+        if had_bars:
+            progress.enable_progress_bar()

@@ -1,0 +1,113 @@
+"""Where a task's examples are read from: files, the hub, or a Python package. Loads no torch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from deft_sweeps.config.data import FileTask, GlueName, GlueTask, PackagedTask, SquadTask, Task
+from deft_sweeps.tasks import glue, hub, squad
+from deft_sweeps.tasks.examples import Example, read_rotten_tomatoes, rotten_tomatoes_path
+from deft_sweeps.tasks.files import columns, example, read_file
+from deft_sweeps.tasks.phrases import sentences
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One part of a task's examples.
+
+    Attributes:
+        name: of the file, or of the hub data set and its split, for messages.
+        read: gives its examples, or raises a DataError.
+    """
+
+    name: str
+    read: Callable[[], list[Example]]
+
+
+def sources(task: Task) -> dict[str, Source]:
+    """The parts that examples come in: `train`, and `validation` and `test` where those are not cut off it.
+
+    Raises:
+        DataError: a folder lacks a file.
+    """
+    files = source_files(task)
+    match task:
+        case PackagedTask():
+            return {"train": Source(task.name, read_rotten_tomatoes)}
+        case FileTask(hub=None):
+            return {part: Source(str(path), partial(read_file, path, task)) for part, (path,) in files.items()}
+        case FileTask():
+            named = {"train": task.hub_train, "validation": task.hub_validation, "test": task.hub_test}
+            return {part: _hub_source(task, split) for part, split in named.items() if split is not None}
+        case GlueTask(name=name):
+            return {part: Source(f"glue/{name}", partial(_glue, name, part, files)) for part in ("train", "test")}
+        case SquadTask():
+            return {part: Source(f"squad {task.version}", partial(_squad, task, part, files)) for part in ("train", "test")}
+
+
+def source_files(task: Task) -> dict[str, list[Path]]:
+    """The files that the parts are read from, relative ones from the working directory; none where the hub is the source.
+
+    Raises:
+        DataError: a folder lacks a file, or the packaged task's package is not installed.
+    """
+    match task:
+        case PackagedTask():
+            return {"train": [rotten_tomatoes_path()]}
+        case GlueTask(name=name, folder=folder):
+            return {} if folder is None else glue.glue_files(name, Path(folder).expanduser())
+        case SquadTask(folder=folder):
+            return {} if folder is None else squad.squad_files(task, Path(folder).expanduser())
+        case FileTask():
+            named = {"train": task.path, "validation": task.validation_path, "test": task.test_path}
+            return {part: [Path(path).expanduser()] for part, path in named.items() if path is not None}
+
+
+def hub_name(task: Task) -> tuple[str, str | None] | None:
+    """The hub data set and its configuration; None where files are the source."""
+    match task:
+        case GlueTask(name=name, folder=None):
+            return glue.HUB, glue.GLUE[name].hub
+        case SquadTask(version=version, folder=None):
+            return squad.HUB[version], None
+        case FileTask(hub=str(name)):
+            return name, task.hub_config
+        case _:
+            return None
+
+
+def _hub_source(task: FileTask, split: str) -> Source:
+    name, config = str(task.hub), task.hub_config
+    return Source(f"{name}, split {split}", lambda: [example(row, task) for row in hub.hub_rows(name, config, split, columns(task))])
+
+
+def _glue(name: GlueName, part: str, files: dict[str, list[Path]]) -> list[Example]:
+    of = glue.GLUE[name]
+    if files:
+        found = glue.read_glue(name, files[part])
+    else:
+        split = of.train if part == "train" else of.test[0]
+        made = (glue.glue_example(of, row) for row in hub.hub_rows(glue.HUB, of.hub, split, [*of.texts, of.labels[0]]))
+        found = [each for each in made if each is not None]
+    if part == "test":
+        return _apart(found)
+    return _by_sentence(found) if name == "sst2" else found
+
+
+def _squad(task: SquadTask, part: str, files: dict[str, list[Path]]) -> list[Example]:
+    if files:
+        return squad.read_squad(task, files[part])
+    rows = hub.hub_rows(squad.HUB[task.version], None, "train" if part == "train" else "validation", squad.HUB_COLUMNS)
+    return [squad.squad_example(*row) for row in rows]
+
+
+def _apart(examples: list[Example]) -> list[Example]:
+    """With groups that training has none of: GLUE's own sets share single sentences (QQP's questions above all), which stay as they are."""
+    return [replace(one, group=f"test {one.group}") for one in examples]
+
+
+def _by_sentence(examples: list[Example]) -> list[Example]:
+    """With SST-2's phrases in one group with their sentence."""
+    whole = sentences([one.text for one in examples])
+    return [replace(one, group=examples[of].text, is_part=of != i) for i, (one, of) in enumerate(zip(examples, whole, strict=True))]

@@ -1,0 +1,81 @@
+"""SQuAD's official files and the hub's, to examples. Loads no torch."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from deft_sweeps.config.data import SquadTask
+from deft_sweeps.errors import DataError
+from deft_sweeps.tasks.examples import Example
+from deft_sweeps.tasks.files import place
+from deft_sweeps.tasks.glue import find_files
+from deft_sweeps.tasks.rows import read_rows
+
+HUB = {"1.1": "rajpurkar/squad", "2.0": "rajpurkar/squad_v2"}
+PROMPT = "question: {text} context: {text_pair}"
+
+HUB_COLUMNS = ("question", "context", "answers")
+
+
+def squad_files(task: SquadTask, folder: Path) -> dict[str, list[Path]]:
+    """The files of `train` and `test`: the official JSON, or the hub's parquet or jsonl.
+
+    Raises:
+        DataError: with a line for each that is not there.
+    """
+    found, missing = {}, []
+    for split, stems in (("train", ("train",)), ("test", ("dev", "validation"))):
+        official = folder / f"{stems[0]}-v{task.version}.json"
+        files = [official] if official.is_file() else find_files(folder, ("plain_text", "squad_v2"), stems)
+        if files:
+            found[split] = files
+        else:
+            missing.append(f"{folder}: no {official.name}, nor {' or '.join(stems)} as jsonl or parquet")
+    if missing:
+        raise DataError("\n".join(missing))
+    return found
+
+
+def read_squad(task: SquadTask, paths: Sequence[Path]) -> list[Example]:
+    """The examples of one split.
+
+    Raises:
+        DataError: a file cannot be read, or is of the other version.
+    """
+    found: list[Example] = []
+    for path in paths:
+        if path.suffix == ".json":
+            found += _official(path)
+        else:
+            found += [squad_example(*row) for row in read_rows(path, HUB_COLUMNS)]
+    if task.version == "1.1" and not all(example.answers for example in found):
+        n = sum(not example.answers for example in found)
+        raise DataError(f"{paths[0]}: {n} of {len(found)} questions have no answer; is it of version 2.0?")
+    return found
+
+
+def squad_example(question: str, context: str, answers: dict[str, Any]) -> Example:
+    """One question as the hub has it: a mapping of the lists `text` and `answer_start`."""
+    texts, starts = answers.get("text") or (), answers.get("answer_start") or ()
+    return _example(question, context, list(zip(texts, starts, strict=True)))
+
+
+def _official(path: Path) -> Iterator[Example]:
+    try:
+        articles = json.loads(path.read_text(encoding="utf-8"))["data"]
+        for article in articles:
+            for paragraph in article["paragraphs"]:
+                context = paragraph["context"]
+                for asked in paragraph["qas"]:
+                    given = () if asked.get("is_impossible") else asked["answers"]
+                    yield _example(asked["question"], context, [(answer["text"], answer["answer_start"]) for answer in given])
+    except (OSError, UnicodeError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{path}: not a file of SQuAD's: {error!r}") from error
+
+
+def _example(question: str, context: str, answers: list[tuple[str, int]]) -> Example:
+    texts = tuple(text for text, _ in answers)
+    return Example(question, "", context, context, texts, tuple(place(text, context, start) for text, start in answers))

@@ -1,0 +1,84 @@
+"""Every member of every axis on encoders with a head: what is legal attaches as the identity, learns and is measured."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from deft_sweeps.config.axes import Activation, Density, Lora, NoPruning, Peft, Pruning, Quantization, Training, Unquantized
+from deft_sweeps.config.data import FileTask, Splits
+from deft_sweeps.config.trial import Evaluation, TrialConfig
+from deft_sweeps.models.families import layout
+from deft_sweeps.models.legality import misfits
+from deft_sweeps.trial.heads import Headed, HeadSpec, with_head
+from deft_sweeps.trial.run import Bench, BenchMaker, Run
+from tests.conformance.test_axes import members
+from tests.tiny import save_tiny_encoder, write_reviews
+
+AXES: dict[str, Any] = {"activation": Activation, "peft": Peft, "density": Density, "quantization": Quantization, "pruning": Pruning}
+MEMBERS = [(axis, member) for axis, union in AXES.items() for member in members(union)]
+
+
+@pytest.fixture(scope="module")
+def bench() -> Bench:
+    return BenchMaker(Evaluation(thresholds=(0.0, 0.05), objective_threshold=0.05, batch_size=8, latency_repeats=1), n_bases=4)()
+
+
+@pytest.fixture(scope="module")
+def configs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TrialConfig]:
+    folder: Path = tmp_path_factory.mktemp("encoders")
+    reviews = write_reviews(folder / "reviews.csv")
+    task = FileTask(path=str(reviews), max_input_tokens=16, splits=Splits(train=12, validation=20, test=20))
+    made = {}
+    for name, family, hidden_act in (("bert", "bert", "gelu"), ("bert with relu", "bert", "relu"), ("roberta", "roberta", "gelu")):
+        texts = [line.split(",")[0] for line in reviews.read_text().splitlines()]
+        save_tiny_encoder(folder / name, family, texts, hidden_act)
+        training = Training(steps=6, batch_size=12, learning_rate=1e-2, warmup_share=0.0)
+        made[name] = TrialConfig(model=str(folder / name), task=task, dtype="fp32", training=training)
+    return made
+
+
+def test_there_is_something_of_everything() -> None:
+    assert {axis for axis, _ in MEMBERS} == set(AXES)
+    assert len(MEMBERS) >= sum(len(get_args(union)) for union in AXES.values())
+
+
+@pytest.mark.parametrize(("axis", "member"), MEMBERS, ids=[f"{axis}-{getattr(m, 'kind', m)}" for axis, m in MEMBERS])
+@pytest.mark.parametrize("name", ["bert", "bert with relu", "roberta"])
+def test_a_member_on_an_encoder(name: str, axis: str, member: Any, bench: Bench, configs: dict[str, TrialConfig]) -> None:
+    config = replace(configs[name], **{axis: member})
+    if not isinstance(config.quantization, Unquantized):
+        config = replace(config, dtype="bf16")
+    data = bench.data(config)
+    assert (data.form, data.kind) == ("head", "classification")
+    base = bench.base(config, data)
+    refused = misfits(config, base.layout)
+    if refused:
+        # Virtual tokens need a decoder, and a parallel adapter a module around the whole MLP; nothing else may be refused.
+        assert axis == "peft"
+        assert not isinstance(member, Lora)
+        return
+    run = bench(config, 0)
+    assert isinstance(run, Run)
+    headed, spec = run.built.model, HeadSpec.of(data)
+    assert isinstance(headed, Headed)
+    assert spec is not None
+    untouched, gates = base.fork()
+    plain = with_head(untouched, untouched, base.layout, spec)
+    plain.out.load_state_dict(headed.out.state_dict())
+    if plain.pooler is not None and headed.pooler is not None:
+        plain.pooler.load_state_dict(headed.pooler.state_dict())
+    expected = bench.evaluator(replace(run.built, model=plain, gates=gates), data, "validation").point(0.0)
+    attached = bench.evaluator(run.built, data, "validation").point(0.0)
+    assert attached.loss == pytest.approx(expected.loss, rel=1e-4)
+    assert attached.density == expected.density
+    steps = run.advance(6).steps
+    assert steps[-1].task_loss < steps[0].task_loss
+    assert (steps[0].density_loss > 0) == (config.density.kind != "none")
+    result = run.finish()
+    assert result.status == "complete"
+    assert result.points[0].density.decoder_blocks == ()
+    assert result.cost is not None
+    assert (result.cost.weight_sparsity > 0.4) == (not isinstance(config.pruning, NoPruning))
+    assert layout(untouched.config.to_dict()) == base.layout  # type: ignore[union-attr,operator]
