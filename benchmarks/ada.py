@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from deft_sweeps.config.axes import AdaDeft, DensityLoss, Lora, Training
 from deft_sweeps.config.data import PackagedTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.front import paired_difference
+from deft_sweeps.report.cells import difference_text, skipped_text
 from deft_sweeps.result import TrialResult
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.base import model_inputs
@@ -29,7 +31,7 @@ from deft_sweeps.trial.run import Bench, BenchMaker, Run
 
 ROUNDS = 5
 REPEATS = 9
-STEPS = 80
+STEPS = 60
 THRESHOLD = 0.01
 DEFT = TrialConfig(
     task=PackagedTask(splits=Splits(validation=600)),
@@ -48,6 +50,7 @@ class Alone:
     weight_bytes: int
     peak_memory_bytes: int
     latency_sec: float
+    cpu_sec: float
 
 
 def train(bench: Bench, config: TrialConfig, into: Path) -> TrialResult:
@@ -63,19 +66,24 @@ def train(bench: Bench, config: TrialConfig, into: Path) -> TrialResult:
 
 
 def measure(path: Path) -> Alone:
-    """Peak memory of loading and running the model, above the process with its libraries; median latency of a forward pass."""
+    """Peak memory of loading and running the model, above the process with its libraries; median latency and CPU time of a forward pass."""
     import bitsandbytes  # noqa: F401
     import peft  # noqa: F401
     import transformers.models.t5.modeling_t5  # noqa: F401
 
     torch.set_num_threads(1)
-    cpu = torch.device("cpu")
-    memory = PeakMemory(cpu, resident_bytes())
-    loaded = torch.load(path, weights_only=False, map_location=cpu)
+    device = torch.device("cpu")
+    memory = PeakMemory(device, resident_bytes())
+    loaded = torch.load(path, weights_only=False, map_location=device)
     model, inputs = loaded["model"], loaded["inputs"]
     with torch.no_grad():
-        latency = median_latency_sec(lambda: model(**inputs), REPEATS, cpu)
-    return Alone(tensor_bytes(model), memory.read(), latency)
+        latency = median_latency_sec(lambda: model(**inputs), REPEATS, device)
+        cpu = []
+        for _ in range(REPEATS):
+            start = time.process_time()
+            model(**inputs)
+            cpu.append(time.process_time() - start)
+    return Alone(tensor_bytes(model), memory.read(), latency, statistics.median(cpu))
 
 
 def measure_alone(path: Path) -> Alone:
@@ -100,11 +108,16 @@ def main() -> None:
         deft, ada = (train(bench, config, path) for config, path in zip((DEFT, ADA), paths, strict=True))
         print(told("DEFT", deft))
         print(told("ADA-DEFT", ada))
-        print(f"{'':9s} skipped: encoder {list(ada.skipped.encoder)}, decoder {list(ada.skipped.decoder)} of 8 + 8 MLP blocks")
+        print(f"{'':9s} skipped {len(ada.skipped)} of 8 + 8 MLP blocks: {skipped_text(ada.skipped)}")
         difference = paired_difference(ada.point_at(THRESHOLD).example_scores, deft.point_at(THRESHOLD).example_scores)
-        print(f"{'':9s} ADA-DEFT minus DEFT: {difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]")
+        print(f"{'':9s} ADA-DEFT minus DEFT: {difference_text(difference)}, paired by example, 95% interval")
         pairs = [(measure_alone(paths[0]), measure_alone(paths[1])) for _ in range(ROUNDS)]
-    for field, unit, scale in (("weight_bytes", "MiB", 2**20), ("peak_memory_bytes", "MiB", 2**20), ("latency_sec", "ms", 1e-3)):
+    for field, unit, scale in (
+        ("weight_bytes", "MiB", 2**20),
+        ("peak_memory_bytes", "MiB", 2**20),
+        ("latency_sec", "ms", 1e-3),
+        ("cpu_sec", "ms", 1e-3),
+    ):
         whole, skipped = ([getattr(alone, field) for alone in side] for side in zip(*pairs, strict=True))
         each = [b / a for a, b in zip(whole, skipped, strict=True)]
         a, b = statistics.median(whole), statistics.median(skipped)

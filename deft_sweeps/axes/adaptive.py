@@ -3,15 +3,21 @@
 The paper (arXiv 2402.01911) says that layerwise weights are learned and that whole MLP blocks are skipped at inference; it publishes
 neither parametrisation nor regulariser nor threshold. What follows is this project's own design.
 
-- A block's output, its adapter included, is multiplied by one scalar g, the *block gate* (the *gate* alone is the MLP's activation). All
-  start at exactly 1, where outputs and the adapters' gradients are those of DEFT without gates.
-- The loss gains weight * mean(g), and the density loss counts each block g times, as a removed one will count 0: blocks that are dense
-  and of little use close first.
-- After each step g is put back into [0, 1]. That projection is what makes a gate reach exactly 0 and stay there as long as the task does
-  not ask for it; a sigmoid never gets there. Hard concrete gates (arXiv 1712.01312) do too, but sample noise into every step, which a
-  run of a hundred steps does not average out, and do not start at exactly 1.
-- Then the hard skip: blocks at 0 are removed, which changes nothing, and beyond these the most closed ones until as many are gone as
-  asked for. Kept gates stay as scalars beside the frozen base and train no more; the PEFT method goes on training for the steps left.
+- Each block has one scalar in [0, 1], its *block gate* (the *gate* alone is the MLP's activation). Its output, an adapter included, counts
+  fully while the gate is above 1/2 and not at all below; the gradient goes straight through to the gate. All start at 1, where outputs and
+  the adapters' gradients are those of DEFT without gates, bit for bit; what is closed is exactly 0, and what stays is not scaled.
+- The loss gains weight * mean(gate), and the density loss leaves closed blocks out, as the density will once they are gone: blocks that
+  are dense and of little use close first. A closed block's gate still has its gradient, so that it may open again.
+- Then the hard skip: closed blocks are removed, which changes nothing, and beyond these the lowest gates until as many are gone as asked
+  for. The PEFT method goes on training for the steps left.
+
+What else was tried, on the packaged Flan-T5-small: 5 of 16 blocks gone after 60 steps, accuracy on 600 reviews ± 0.016, one seed.
+
+- Soft factors in [0, 1] under the same pull: 0.802, against 0.818 with the gates here. The pull scales down the blocks that stay.
+- Removal before training of the blocks with the smallest first-order effect on the loss: 0.837. What is here does not beat it there, and
+  leaves the number of blocks to the training as well.
+- Hard concrete gates (arXiv 1712.01312): 0.853. They draw noise into every step and do not start at exactly 1, so that a trial with them
+  is not DEFT to begin with.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,9 +33,12 @@ from deft_sweeps.result import BlockGates
 
 MLP_ROLES = ("gate", "up", "down")
 
+OPEN_ABOVE = 0.5
+"""A block whose gate is at most this is closed."""
+
 
 def to_remove(values: Sequence[float], skip: int) -> tuple[int, ...]:
-    """Which blocks go: every one at 0, and the smallest others until `skip` are gone; of equal ones the earlier. One always stays.
+    """Which blocks go: every closed one, and the smallest others until `skip` are gone; of equal ones the earlier. One always stays.
 
     Args:
         values: of the block gates, in [0, 1].
@@ -39,7 +48,7 @@ def to_remove(values: Sequence[float], skip: int) -> tuple[int, ...]:
         Their places in `values`, rising.
     """
     order = sorted(range(len(values)), key=lambda number: values[number])
-    n_closed = sum(value == 0 for value in values)
+    n_closed = sum(value <= OPEN_ABOVE for value in values)
     return tuple(sorted(order[: min(max(skip, n_closed), len(values) - 1)]))
 
 
@@ -54,17 +63,28 @@ def step_size(step: int, n_soft: int, travel: float) -> float:
 
 
 class GatedMlp(nn.Module):
-    """An MLP, its adapter included, times its block gate."""
+    """An MLP, its adapter included, times 1 where its block gate is open and 0 where it is closed.
+
+    Attributes:
+        block_gate: in [0, 1]; what does not train any more has been kept for good, and is open.
+    """
 
     def __init__(self, mlp: nn.Module) -> None:
         super().__init__()
         self.mlp = mlp
         self.block_gate = nn.Parameter(torch.ones((), device=next(mlp.parameters()).device))
 
+    def openness(self) -> Tensor:
+        """1 or 0, with the gradient of the block gate itself (straight-through, arXiv 1308.3432)."""
+        gate = self.block_gate
+        return (gate.detach() > OPEN_ABOVE).to(gate.dtype) + (gate - gate.detach())
+
     def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.mlp(x)
+        if not self.block_gate.requires_grad:
+            return y
         # In float32, so that the gate's gradient, a sum over all entries, is not rounded to the base's dtype.
-        return (y.float() * self.block_gate).to(y.dtype)
+        return (y.float() * self.openness()).to(y.dtype)
 
 
 class NoMlp(nn.Module):
@@ -94,10 +114,9 @@ class GatedBlocks:
         """One a block, in the order of the blocks; those of removed blocks too."""
         return tuple(mlp.block_gate for mlp in self.mlps)
 
-    @property
-    def kept(self) -> tuple[nn.Parameter, ...]:
-        """The gates of the blocks that are still there."""
-        return tuple(mlp.block_gate for at, mlp in zip(self.gates, self.mlps, strict=True) if not at.gate.skipped)
+    def shares(self) -> tuple[Tensor, ...]:
+        """How much of each block there is, 1 or 0, with a fresh graph to its gate."""
+        return tuple(mlp.openness() for mlp in self.mlps)
 
     @property
     def removed(self) -> tuple[int, ...]:
@@ -120,8 +139,9 @@ class GatedBlocks:
         """Ids of the parameters that go when block `number` is removed."""
         return {id(p) for name in _paths(self.layout.blocks[number]) for p in self.model.get_submodule(name).parameters()}
 
+    @torch.no_grad()
     def remove_(self, numbers: Iterable[int]) -> None:
-        """Take the blocks' MLPs, adapters and gates out of the model for good, and let the other gates train no more."""
+        """Take the blocks' MLPs, adapters and gates out of the model for good; the other gates train no more, and their blocks are open."""
         for number in numbers:
             block = self.layout.blocks[number]
             for name in _paths(block):
@@ -131,6 +151,8 @@ class GatedBlocks:
             self.mlps[number].mlp = nn.Identity()
         for gate in self.block_gates:
             gate.requires_grad_(False)
+            # Only the one that stays although all have closed.
+            gate.masked_fill_(gate <= OPEN_ABOVE, 1.0)
 
 
 def gate_blocks_(model: nn.Module, layout: Layout, gates: Gates) -> GatedBlocks:
@@ -153,9 +175,10 @@ def removed_linears(layout: Layout, numbers: Iterable[int]) -> tuple[Linear, ...
 
 
 def removed_parameters(layout: Layout, numbers: Sequence[int]) -> int:
-    """How many of the base's parameters go with the blocks, the norm before an MLP among them."""
+    """How many of the base's parameters go with the blocks: matrices, biases, and the norm before an MLP."""
     n_norms = sum(bool(layout.blocks[number].residual) for number in numbers)
-    return sum(linear.n_parameters for linear in removed_linears(layout, numbers)) + n_norms * layout.d_model
+    linears = removed_linears(layout, numbers)
+    return sum(linear.n_parameters + linear.bias * linear.out_features for linear in linears) + n_norms * layout.d_model
 
 
 def _paths(block: Block) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from deft_sweeps.axes.activation import GateAt, Gates
-from deft_sweeps.axes.density import Masks, masked_mean
+from deft_sweeps.axes.density import Masks, masked_mean, skipped_blocks
 from deft_sweeps.result import DensityReading
 
 
@@ -55,7 +55,7 @@ class GenerationMeter:
             ValueError: fewer tokens were read than decoded.
         """
         for number, (at, shares) in enumerate(zip(self._gates, self._shares, strict=True)):
-            if at.stack == "decoder" and shares.shape[1] < int(lengths.max()):
+            if at.stack == "decoder" and not at.gate.skipped and shares.shape[1] < int(lengths.max()):
                 raise ValueError(f"read {shares.shape[1]} decoded tokens where {int(lengths.max())} are to count")
             real = torch.arange(shares.shape[1], device=shares.device) < lengths.to(shares.device).unsqueeze(1)
             self._sums[number] += float((shares if at.stack == "encoder" else masked_mean(shares, real)).sum())
@@ -86,6 +86,7 @@ class GenerationMeter:
         return DensityReading(
             encoder_blocks=tuple(mean for stack, mean in means if stack == "encoder"),
             decoder_blocks=tuple(mean for stack, mean in means if stack == "decoder"),
+            skipped=skipped_blocks(self._gates),
         )
 
 

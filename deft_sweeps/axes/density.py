@@ -5,7 +5,7 @@ of the gate in float32, per block: mean over neurons and tokens of a sample, the
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -129,13 +129,15 @@ class DensityProbe:
     Args:
         gates: to read.
         loss: surrogate and reduction.
-        shares: how much of each block is there, scalars in [0, 1] in the gates' order; None counts every block fully.
+        shares: gives how much of each block is there, scalars in [0, 1] in the gates' order, anew for each reading; None counts every
+            block fully.
     """
 
-    def __init__(self, gates: Gates, loss: DensityLoss, shares: Sequence[Tensor] | None = None) -> None:
+    def __init__(self, gates: Gates, loss: DensityLoss, shares: Callable[[], Sequence[Tensor]] | None = None) -> None:
         self._gates = gates
         self._loss = loss
-        self._shares = None if shares is None else {id(at): share for at, share in zip(gates, shares, strict=True)}
+        self._shares = shares
+        self._share_of: dict[int, Tensor] = {}
         self._masks: Masks | None = None
         self._open: Reading | None = None
         self._differentiated = False
@@ -149,6 +151,7 @@ class DensityProbe:
         for at in self._gates:
             at.gate.reader = None
         self._masks = self._open = None
+        self._share_of = {}
 
     @contextmanager
     def reading(self, masks: Masks, loss: DensityLoss | None = None) -> Iterator[Reading]:
@@ -165,6 +168,8 @@ class DensityProbe:
         self._loss = loss or self._loss
         self._open = Reading()
         self._differentiated = torch.is_grad_enabled()
+        if self._shares is not None:
+            self._share_of = {id(at): share for at, share in zip(self._gates, self._shares(), strict=True)}
         for at in self._gates:
             if at.gate.skipped:
                 self._into(at).append(torch.zeros((), device=masks.device))
@@ -185,7 +190,7 @@ class DensityProbe:
         mask = masks.of(at, gate.shape[1])
         value = block_density_loss(gate, mask, self._loss)
         if self._shares is not None:
-            value = value * self._shares[id(at)]
+            value = value * self._share_of[id(at)]
         if self._open is not None:
             self._into(at).append(value)
 

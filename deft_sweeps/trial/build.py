@@ -69,7 +69,7 @@ class Built:
         expected = {name: p.shape for name, p in self.trained.items() if id(p) not in gone}
         if {name: t.shape for name, t in given.items()} != expected:
             raise ValueError("these weights belong to another configuration: their names or shapes differ")
-        if self.blocks is not None:
+        if missing:
             self.remove(missing)
         with torch.no_grad():
             for name, parameter in self.trained.items():
@@ -100,7 +100,7 @@ def build(base: FrozenBase, config: TrialConfig, seed: int, head: HeadSpec | Non
     model, gates = base.fork()
     wrapped = attach(model, base.layout, config.peft, n_steps=config.training.steps)
     method = allocation(wrapped, config.peft)
+    blocks = gate_blocks_(model, base.layout, gates) if isinstance(config.adaptive, AdaDeft) else None
     if head is not None:
         wrapped = with_head(model, wrapped, base.layout, head)
-    blocks = gate_blocks_(model, base.layout, gates) if isinstance(config.adaptive, AdaDeft) else None
     return Built(base, wrapped, gates, trained_parameters(wrapped), blocks, method)

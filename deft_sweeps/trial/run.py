@@ -190,8 +190,8 @@ class Run:
     def _train(self, until: int) -> list[StepMetrics]:
         """Train up to step `until`, with the model as it stands."""
         training, density = self.config.training, self.config.density
-        # While the gates train, a block counts with its gate; once blocks are removed, those kept count fully, as in the metric.
-        shares = self.gating.block_gates if self.gating is not None and not self.gating.over else None
+        # While the gates train, a closed block counts 0; once blocks are removed, the probe itself sees which.
+        shares = self.built.blocks.shares if self.built.blocks is not None and self.gating is not None and not self.gating.over else None
         probe = DensityProbe(self.built.gates, density, shares) if isinstance(density, DensityLoss) else None
         parameters = self.built.peft_parameters
         learner = Learner(

@@ -20,10 +20,11 @@ from deft_sweeps.axes.adaptive import (
     step_size,
     to_remove,
 )
+from deft_sweeps.axes.decoding import GenerationMeter
 from deft_sweeps.axes.density import DensityMeter, DensityProbe, Masks, combine
 from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.config.axes import AdaDeft, Adapter, DensityLoss, Lora
-from tests.tiny import batch, layout_of, tiny_t5
+from tests.tiny import batch, layout_of, tiny_encoder, tiny_t5
 
 METHODS = [Lora(r=4, targets=("q", "gate", "down")), Adapter(reduction=4)]
 DEFT = DensityLoss(weight=1.0, eps=1e-2)
@@ -63,7 +64,7 @@ def test_open_gates_leave_outputs_and_adapter_gradients_as_they_are(method: Any,
         inputs = batch()
         gate_ids = {id(gate) for gate in blocks.block_gates} if blocks else set()
         adapters = [p for p in trained_parameters(model).values() if id(p) not in gate_ids]
-        shares = blocks.block_gates if blocks else None
+        shares = blocks.shares if blocks else None
         with DensityProbe(gates, DEFT, shares) as probe, probe.reading(masks_of(inputs)) as reading:
             out = model(**inputs, use_cache=False)
         density = combine(reading.encoder, reading.decoder, DEFT)
@@ -83,7 +84,7 @@ def test_open_gates_leave_outputs_and_adapter_gradients_as_they_are(method: Any,
 @pytest.mark.parametrize("method", METHODS)
 def test_a_closed_gate_and_a_removed_block_give_identical_outputs(method: Any, whole_branch: bool) -> None:
     model, _, blocks = made(method, whole_branch=whole_branch)
-    set_gates(blocks, {0: 0.0, 1: 0.7, 3: 0.0, 4: 0.25})
+    set_gates(blocks, {0: 0.0, 1: 0.7, 3: 0.5, 4: 0.51})
     with torch.no_grad():
         soft = model(**batch()).logits
         n_before = sum(p.numel() for p in model.parameters())
@@ -93,19 +94,44 @@ def test_a_closed_gate_and_a_removed_block_give_identical_outputs(method: Any, w
     assert blocks.removed == (0, 3)
     values = blocks.values()
     assert values.encoder == pytest.approx((0.0, 0.7))
-    assert values.decoder == pytest.approx((1.0, 0.0, 0.25))
+    assert values.decoder == pytest.approx((1.0, 0.0, 0.51))
     assert sum(p.numel() for p in model.parameters()) < n_before - 2 * 3 * 32 * 48
 
 
-def test_a_gate_scales_its_blocks_output_by_its_value() -> None:
+@pytest.mark.parametrize("value", [0.2, 0.8])
+def test_a_gates_gradient_is_that_of_a_plain_factor(value: float) -> None:
+    """Straight through: the sum over all entries of gradient times output, whether the block is closed or open."""
     model, _, blocks = made(Adapter(reduction=4))
     seen: dict[str, Tensor] = {}
     mlp = blocks.mlps[2]
-    mlp.mlp.register_forward_hook(lambda _m, _a, out: seen.__setitem__("inside", out))
-    mlp.register_forward_hook(lambda _m, _a, out: seen.__setitem__("outside", out))
-    set_gates(blocks, {2: 0.3})
-    model(**batch())
-    torch.testing.assert_close(seen["outside"], seen["inside"] * 0.3)
+    mlp.mlp.register_forward_hook(lambda _m, _a, out: seen.__setitem__("output", out.detach()))
+    mlp.register_full_backward_hook(lambda _m, _i, out: seen.__setitem__("gradient", out[0]))
+    set_gates(blocks, {2: value})
+    model(**batch(), use_cache=False).loss.backward()
+    expected = sum(float(g * y) for g, y in zip(seen["gradient"].flatten(), seen["output"].flatten(), strict=True))
+    assert mlp.block_gate.grad is not None
+    assert mlp.block_gate.grad.item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_skipping_no_block_changes_nothing() -> None:
+    model, _, blocks = made(Adapter(reduction=4))
+    set_gates(blocks, {0: 0.6, 2: 0.99})
+    with torch.no_grad():
+        soft = model(**batch()).logits
+        blocks.remove_(blocks.choose(0))
+        assert torch.equal(soft, model(**batch()).logits)
+    assert blocks.removed == ()
+    assert [float(gate) for gate in blocks.block_gates] == pytest.approx([0.6, 1, 0.99, 1, 1])
+
+
+def test_of_blocks_that_have_all_closed_one_opens_again() -> None:
+    model, _, blocks = made(Adapter(reduction=4))
+    set_gates(blocks, {0: 0.1, 1: 0.3, 2: 0.0, 3: 0.2, 4: 0.0})
+    blocks.remove_(blocks.choose(0))
+    assert blocks.removed == (0, 2, 3, 4)
+    assert blocks.values().encoder == (0.0, 1.0)
+    model(**batch(), use_cache=False).loss.backward()
+    assert all(p.grad is not None for p in trained_parameters(model).values())
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -131,6 +157,31 @@ def _trained_part(method: Any, layout: Any) -> list[Tensor]:
     return [torch.empty(4 * (32 + 48)), torch.empty(4 * (48 + 32)), torch.empty(1)]
 
 
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_block_whose_norm_comes_after_the_sum_goes_as_well(method: Any, family: str) -> None:
+    model: Any = tiny_encoder(family)
+    layout = layout_of(model)
+    gates = install_gates_(model, layout, "pretrained")
+    n_base = sum(p.numel() for p in model.parameters())
+    wrapped: Any = attach(model, layout, method)
+    with torch.no_grad():
+        for parameter in trained_parameters(wrapped).values():
+            parameter.add_(torch.randn_like(parameter) * 0.2)
+    inputs = {"input_ids": batch()["input_ids"], "attention_mask": batch()["attention_mask"]}
+    with torch.no_grad():
+        plain = wrapped(**inputs).last_hidden_state
+        blocks = gate_blocks_(model, layout, gates)
+        assert torch.equal(plain, wrapped(**inputs).last_hidden_state)
+        set_gates(blocks, {1: 0.2})
+        soft = wrapped(**inputs).last_hidden_state
+        assert not torch.equal(plain, soft)
+        blocks.remove_(blocks.choose(0))
+        assert torch.equal(soft, wrapped(**inputs).last_hidden_state)
+    frozen = [p for p in model.parameters() if not p.requires_grad and p.dim() > 0]
+    assert n_base - sum(p.numel() for p in frozen) == removed_parameters(layout, [1]) > 0
+
+
 def test_generation_and_gradient_checkpointing_run_without_the_block() -> None:
     model: Any = tiny_t5(n_encoder=3)
     gates = install_gates_(model, layout_of(model), "relu")
@@ -139,7 +190,13 @@ def test_generation_and_gradient_checkpointing_run_without_the_block() -> None:
     ids = {"input_ids": batch()["input_ids"], "attention_mask": batch()["attention_mask"]}
     soft = model.generate(**ids, max_new_tokens=4, min_new_tokens=4)
     blocks.remove_([1, 4])
-    assert torch.equal(soft, model.generate(**ids, max_new_tokens=4, min_new_tokens=4))
+    meter = GenerationMeter(gates)
+    with meter.reading(ids["attention_mask"]):
+        assert torch.equal(soft, model.generate(**ids, max_new_tokens=4, min_new_tokens=4))
+    meter.close(torch.full((5,), 4))
+    written = meter.result()
+    assert (written.skipped.encoder, written.skipped.decoder) == ((1,), (1,))
+    assert written.encoder_blocks[1] == written.decoder_blocks[1] == 0 < min(written.encoder_blocks[0], written.decoder_blocks[0])
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     model.train()(**batch(), use_cache=False).loss.backward()
     assert model.shared.weight.grad is not None
@@ -171,16 +228,21 @@ def test_a_removed_block_counts_zero_in_metric_and_loss_and_kept_blocks_have_a_m
     assert density_loss == pytest.approx(expected)
 
 
-def test_while_the_gates_train_a_block_counts_as_much_as_its_gate_is_open() -> None:
+def test_while_the_gates_train_a_closed_block_counts_zero_and_its_density_pulls_its_gate() -> None:
     model, gates, blocks = made(Lora(r=4))
-    set_gates(blocks, {0: 0.5, 3: 0.0})
+    set_gates(blocks, {0: 0.5, 2: 0.7, 3: 0.0})
     inputs = batch()
     readings = []
-    for shares in (None, blocks.block_gates):
+    for shares in (None, blocks.shares):
         with DensityProbe(gates, DEFT, shares) as probe, probe.reading(masks_of(inputs)) as reading:
             model(**inputs)
-        readings.append([float(v.detach()) for v in (*reading.encoder, *reading.decoder)])
-    assert readings[1] == pytest.approx([value * share for value, share in zip(readings[0], (0.5, 1, 1, 0, 1), strict=True)])
+        values = (*reading.encoder, *reading.decoder)
+        readings.append([value.item() for value in values])
+    assert readings[1] == pytest.approx([value * share for value, share in zip(readings[0], (0, 1, 1, 0, 1), strict=True)])
+    gradients = torch.autograd.grad(torch.stack(values).sum(), blocks.block_gates, allow_unused=True)
+    # The last gate's own share: nothing later depends on it.
+    assert gradients[-1] is not None
+    assert gradients[-1].item() == pytest.approx(readings[0][-1], rel=1e-5)
 
 
 def test_the_pull_is_the_weighted_mean_gate() -> None:
@@ -194,12 +256,12 @@ def test_the_pull_is_the_weighted_mean_gate() -> None:
 @pytest.mark.parametrize(
     ("values", "skip", "expected"),
     [
-        ((1.0, 0.2, 0.9), 0, ()),
-        ((1.0, 0.2, 0.9), 1, (1,)),
-        ((1.0, 0.2, 0.9), 2, (1, 2)),
-        ((1.0, 0.0, 0.9), 0, (1,)),
-        ((0.0, 0.0, 0.9), 1, (0, 1)),
-        ((0.5, 0.5, 0.5), 1, (0,)),
+        ((1.0, 0.6, 0.9), 0, ()),
+        ((1.0, 0.6, 0.9), 1, (1,)),
+        ((1.0, 0.6, 0.9), 2, (1, 2)),
+        ((1.0, 0.5, 0.9), 0, (1,)),
+        ((0.0, 0.4, 0.9), 1, (0, 1)),
+        ((0.7, 0.7, 0.7), 1, (0,)),
         ((0.0, 0.0, 0.0), 0, (0, 1)),
         ((0.3, 0.2, 0.1), 7, (1, 2)),
     ],
@@ -214,7 +276,7 @@ def test_what_goes_is_never_more_open_than_what_stays(values: list[float], skip:
     stays = [value for number, value in enumerate(values) if number not in gone]
     assert len(stays) >= 1
     assert all(values[number] <= min(stays) for number in gone)
-    assert len(gone) == min(max(skip, values.count(0.0)), len(values) - 1)
+    assert len(gone) == min(max(skip, sum(value <= 0.5 for value in values)), len(values) - 1)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 7, 100])

@@ -45,7 +45,7 @@ def test_settings_are_every_field_by_its_dotted_name() -> None:
 
 @pytest.mark.parametrize(
     ("adaptive", "words"),
-    [(AdaDeft(skip=4), "DEFT 1 (l0, eps 1e-07) · ADA 0.3 skip 4 · NF4"), (AdaDeft(weight=0.05), "DEFT 1 (l0, eps 1e-07) · ADA 0.05 · NF4")],
+    [(AdaDeft(skip=4), "DEFT 1 (l0, eps 1e-07) · ADA 0.1 skip 4 · NF4"), (AdaDeft(weight=0.05), "DEFT 1 (l0, eps 1e-07) · ADA 0.05 · NF4")],
 )
 def test_block_gates_stand_behind_the_density_loss(adaptive: AdaDeft, words: str) -> None:
     assert words in label(TrialConfig(density=DensityLoss(), quantization=Nf4(), adaptive=adaptive))

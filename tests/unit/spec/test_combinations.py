@@ -24,7 +24,7 @@ def test_variants_are_switches_and_named_choices_one_at_a_time() -> None:
     assert made["lora dora"] == Lora(dora=True)
     assert made["lora rslora"] == Lora(rslora=True)
     placed = dict(variants("adapter", Adapter))
-    assert placed == {"adapter": Adapter(), **{f"adapter {p}": Adapter(placement=p) for p in ("houlsby", "parallel")}}  # type: ignore[arg-type]
+    assert placed == {"adapter": Adapter(), **{f"adapter {p}": Adapter(placement=p) for p in ("houlsby", "parallel")}}
 
 
 def test_the_answers_are_those_of_the_rules() -> None:
