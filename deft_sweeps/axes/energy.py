@@ -56,7 +56,8 @@ def work_of(
 ) -> tuple[Work, ...]:
     """The work of every block's linear layers on one example.
 
-    The gate's zeros are zeros of what the projection back reads, in a gated MLP too; every other layer reads and writes dense values.
+    The gate's zeros are zeros of what the projection back reads, in a gated MLP too; every other layer reads and writes dense values. An
+    MLP block that was removed does nothing.
 
     Args:
         layout: of the model.
@@ -69,13 +70,18 @@ def work_of(
     def work(block: Block, linear: Linear) -> Work:
         n = encoder_tokens if block.stack == "encoder" or linear.source == "cross" else decoder_tokens
         blocks = density.encoder_blocks if block.stack == "encoder" else density.decoder_blocks
+        skipped = density.skipped.encoder if block.stack == "encoder" else density.skipped.decoder
+        if block.index in skipped and linear.role in ("gate", "up", "down"):
+            shares = {"parameters_share": 0.0, "inputs_share": 0.0, "outputs_share": 0.0}
+        else:
+            share = blocks[block.index] if linear.role == "down" else 1.0
+            shares = {"parameters_share": 1.0 - sparsity.get(linear.name, 0.0), "inputs_share": share}
         return Work(
             n_parameters=linear.n_parameters,
             n_inputs=n * linear.in_features,
             n_outputs=n * linear.out_features,
             n_macs=n * linear.n_parameters,
-            parameters_share=1.0 - sparsity.get(linear.name, 0.0),
-            inputs_share=blocks[block.index] if linear.role == "down" else 1.0,
+            **shares,
         )
 
     return tuple(work(block, linear) for block in layout.blocks for linear in block.linears)

@@ -4,7 +4,7 @@ import pytest
 
 from deft_sweeps.axes.energy import Work, energy_pj, energy_ratio, work_of
 from deft_sweeps.models.families import layout
-from deft_sweeps.result import DensityReading
+from deft_sweeps.result import DensityReading, SkippedBlocks
 
 CONFIG = {"model_type": "t5", "d_model": 4, "d_ff": 6, "d_kv": 2, "num_heads": 2, "num_layers": 2, "num_decoder_layers": 1, "vocab_size": 8}
 SHAPE = layout(CONFIG | {"feed_forward_proj": "gated-gelu"})
@@ -48,3 +48,13 @@ def test_a_model_equals_a_loop_over_its_layers() -> None:
 def test_nothing_has_no_ratio() -> None:
     with pytest.raises(ValueError, match="do something"):
         energy_ratio([])
+
+
+def test_a_removed_mlp_does_nothing() -> None:
+    skipping = DensityReading(encoder_blocks=(1.0, 0.0), decoder_blocks=(1.0,), skipped=SkippedBlocks(encoder=(1,)))
+    mlp = [linear for linear in SHAPE.blocks[1].linears if linear.role in ("gate", "up", "down")]
+    spared = sum(
+        1950 * (linear.n_parameters + 7 * linear.in_features + 7 * linear.out_features) + 3.7 * 7 * linear.n_parameters for linear in mlp
+    )
+    whole = energy_pj(work_of(SHAPE, DENSE, {}, 7.0, 3.0))
+    assert energy_pj(work_of(SHAPE, skipping, {}, 7.0, 3.0)) == pytest.approx(whole - spared)
