@@ -16,6 +16,7 @@ from deft_sweeps.cli.app import app
 from deft_sweeps.cli.results import QUIET_SEC, driver_state
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.result import DensityReading, Point
+from deft_sweeps.spec.load import load_spec
 from deft_sweeps.store.results import DriverNote, SweepDir
 from tests.samples import point, result
 
@@ -272,10 +273,8 @@ class TestSweepFolder:
     def test_report_front_only(self, sweep: SweepDir) -> None:
         told = json.loads(call("report", sweep.root, "--front-only", "--json").stdout)
         assert not sweep.report_path.exists()
-        results = sweep.results()
-        chosen = choose(
-            results, ("score", "activation_density"), (), parse_policy("best activation_density where score >= baseline(peft) - 0.02")
-        )
+        spec = load_spec(QUICKSTART)
+        chosen = choose(sweep.results(), spec.objectives, spec.limits, spec.choose)
         assert chosen.member is not None
         assert told["chosen"] == chosen.member.name
         assert told["chosen"] in [member["name"] for member in told["members"]]
