@@ -102,7 +102,7 @@ def build_base(config: TrialConfig, data: TaskData, device: torch.device) -> Fro
     """
     loaded: Any = checkpoints.load_model(config.model, "fp32")
     if device.type == "cpu":
-        # torch's fused attention is the slower one here: a bfloat16 LoRA step over 48 tokens takes a fifth longer with it.
+        # torch's fused attention is the slower one here: a bfloat16 LoRA step over 48 tokens takes a sixth longer with it.
         loaded.set_attn_implementation("eager")
     model: nn.Module = loaded.eval().requires_grad_(False)
     pad_id = int(loaded.config.pad_token_id)
