@@ -209,8 +209,11 @@ def test_block_gates_start_open_and_blocks_go_with_every_member(
     adaptive = AdaDeft(skip=1, travel=0.05)
     config = replace(tiny_config, training=training, task=one_batch(tiny_config), adaptive=adaptive, **combination)
     data = bench.data(config)
-    if reason := illegal(config) or "; ".join(misfits(config, bench.base(config, data).layout)):
-        pytest.skip(reason)
+    if isinstance(config.peft, AdaLora):
+        assert "ADA-DEFT removes some" in (illegal(config) or "")
+        return
+    assert illegal(config) is None
+    assert misfits(config, bench.base(config, data).layout) == []
     run, open_run = bench(config, 0), bench(replace(config, adaptive=TrialConfig().adaptive), 0)
     assert isinstance(run, Run)
     assert isinstance(open_run, Run)
