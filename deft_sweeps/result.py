@@ -108,7 +108,8 @@ class Point:
             from counts, never measured; None where it was not.
         loss: what training minimises without the density loss: mean negative log-likelihood of the label tokens, in nats; of a head, of
             the classes, or of a span's two ends, or the mean squared error of a number.
-        density: teacher-forced on the real labels, padding and virtual tokens left out, gate in float32.
+        density: teacher-forced on the real labels, padding and virtual tokens left out, gate in float32; a mean over samples, which are
+            windows where a context takes several.
         written_density: the same while the model writes its own answers; None where it writes none.
         example_scores: per held-out example in the split's order, for paired comparison; empty where there are none.
     """
