@@ -182,13 +182,11 @@ class RungResult:
         step: optimiser steps done so far.
         done: no step is left.
         steps: metrics of each step of this advance, for the tracker.
-        values: objectives measured at this rung, where something asked for them.
     """
 
     step: int
     done: bool
     steps: tuple[StepMetrics, ...] = ()
-    values: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
