@@ -183,13 +183,24 @@ class RungResult:
         step: optimiser steps done so far.
         done: no step is left.
         steps: metrics of each step of this advance, for the tracker.
-        values: objectives measured at this rung, where something asked for them.
     """
 
     step: int
     done: bool
     steps: tuple[StepMetrics, ...] = ()
-    values: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """What was measured of a trial on its way, where early stopping asked for it; never a point of the front.
+
+    Attributes:
+        step: optimiser steps done.
+        points: rising in their threshold, without per-example scores.
+    """
+
+    step: int
+    points: tuple[Point, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +222,7 @@ class TrialResult:
 
     Attributes:
         points: one a threshold, rising, then one a percentile, rising; empty unless `status` is complete.
+        rungs: what was measured before its end, rising in steps; empty where nothing asked.
         exact_density: share of entries that are not exactly zero with the gate in the base's own dtype: the paper's count, shown as
             paper-compatible only; None where it was not taken.
         layer_sparsity: share of zeros of each layer that was pruned, by its name; empty where none was.
@@ -224,6 +236,7 @@ class TrialResult:
     seed: int
     status: Status
     points: tuple[Point, ...] = ()
+    rungs: tuple[Rung, ...] = ()
     exact_density: DensityReading | None = None
     layer_sparsity: dict[str, float] = field(default_factory=dict)
     cost: Cost | None = None

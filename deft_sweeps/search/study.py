@@ -1,11 +1,12 @@
 """The Optuna study of a sweep. It follows the store: whatever it lacks is told to it again, and a lost one is rebuilt."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import optuna
 from optuna.storages import RDBStorage
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from deft_sweeps.objective import METRICS
 from deft_sweeps.result import Status, TrialResult
@@ -15,6 +16,8 @@ from deft_sweeps.spec.schema import Start, SweepSpec
 STUDY = "sweep"
 TRIAL_ID = "trial_id"
 SEED = "seed"
+POINTS = "points"
+"""User attribute: `rows_of` the trial's result."""
 _SPACE = "space"
 
 STATES: dict[Status, TrialState] = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "stopped": TrialState.PRUNED}
@@ -58,10 +61,28 @@ def objectives(spec: SweepSpec, result: TrialResult) -> tuple[float, ...]:
     return tuple(metrics[name] for name in spec.objectives)
 
 
+def rows_of(spec: SweepSpec, result: TrialResult) -> list[list[Any]]:
+    """Everything that was measured of a trial, `[step, Point.at, objective, ...]` a point, rising in steps: what a model that knows of
+    rungs and thresholds learns from. A point without all objectives is left out."""
+    measured = [(rung.step, point) for rung in result.rungs for point in rung.points]
+    measured += [(result.config.training.steps, point) for point in result.points]
+    told = [(step, point.at, result.metrics(point)) for step, point in measured]
+    return [[step, at, *(m[name] for name in spec.objectives)] for step, at, m in told if all(name in m for name in spec.objectives)]
+
+
 def tell(study: Study, spec: SweepSpec, number: int, result: TrialResult) -> None:
     """Tell the study how its trial `number` ended; told twice, the second is ignored."""
     values = objectives(spec, result) if result.status == "complete" else None
+    trial = live(study, number)
+    if trial is not None:
+        trial.set_user_attr(POINTS, rows_of(spec, result))
     study.tell(number, values, state=STATES[result.status], skip_if_finished=True)
+
+
+def live(study: Study, number: int) -> Trial | None:
+    """The study's trial `number` as something that can be written to; None where it has ended."""
+    frozen = study.get_trials(deepcopy=False)[number]
+    return None if frozen.state.is_finished() else Trial(study, frozen._trial_id)
 
 
 def finished(study: Study) -> tuple[FrozenTrial, ...]:
@@ -108,6 +129,6 @@ def _add(study: Study, spec: SweepSpec, start: Start, result: TrialResult) -> No
             params=kept,
             distributions={name: every[name] for name in kept},
             values=objectives(spec, result) if result.status == "complete" else None,
-            user_attrs={TRIAL_ID: result.trial_id, SEED: result.seed},
+            user_attrs={TRIAL_ID: result.trial_id, SEED: result.seed, POINTS: rows_of(spec, result)},
         )
     )
