@@ -66,7 +66,7 @@ def test_a_worker_maps_a_large_split_and_holds_none_of_its_texts(tmp_path: Path)
 
     def loaded() -> tuple[int, int, int, int]:
         command: list[Any] = [sys.executable, "-c", LOADED, small, large, tmp_path / "bert"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         n_rows, n_tokens, grown_kib, n_held = map(int, done.stdout.split())
         return n_rows, n_tokens, grown_kib, n_held
 
