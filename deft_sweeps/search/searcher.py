@@ -7,6 +7,7 @@ driver that dies between two of them is caught up with on the next start.
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from optuna.exceptions import StorageInternalError
 from optuna.study import Study
@@ -16,10 +17,11 @@ from ray.tune.search import Searcher
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import TrialResult
-from deft_sweeps.search.report import RESULT
+from deft_sweeps.search.report import RESULT, reported_rung
 from deft_sweeps.search.sampler import make_sampler
 from deft_sweeps.search.space import start_of, suggest
-from deft_sweeps.search.study import SEED, TRIAL_ID, enqueue, finished, objectives, open_study, tell, unfinished
+from deft_sweeps.search.stopping import EarlyStopping
+from deft_sweeps.search.study import SEED, TRIAL_ID, VERDICTS, enqueue, finished, objectives, open_study, tell, unfinished
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
@@ -87,7 +89,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         enqueue(self.study, spec, extra, again=True)
         enqueue(self.study, spec, first)
         self._taken = {result.trial_id for result in stored}
-        self._again = [self._taken_up(t.number, t.params, t.user_attrs[SEED]) for t in unfinished(self.study)]
+        self._early = EarlyStopping(spec, self.study, stored, on_trouble)
+        self._again = [self._taken_up(t.number, t.params, t.user_attrs) for t in unfinished(self.study)]
         self._taken |= {proposal.trial_id for proposal in self._again}
         self._n_finished = len(finished(self.study))
         self._live: dict[str, Proposal] = {}
@@ -131,6 +134,11 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self._live[trial_id] = proposal
         return proposal.tune_config()
 
+    def goes_on(self, trial_id: str, told: dict[str, Any]) -> bool:
+        """Whether a trial goes on past the report `told`; only a rung can end it."""
+        proposal, rung = self._live.get(trial_id), reported_rung(told)
+        return proposal is None or rung is None or self._early.goes_on(proposal.number, proposal.config, proposal.seed, rung)
+
     def on_trial_complete(self, trial_id: str, result: dict[str, object] | None = None, error: bool = False) -> None:
         """Keep what the trial gave. Without a TrialResult in `result` it was lost (`error`) or stopped early."""
         proposal = self._live.pop(trial_id, None)
@@ -162,6 +170,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             self._late.pop(0)
             self._n_finished += 1
             self._sweep.checkpoint_path(result.trial_id).unlink(missing_ok=True)
+            self._sweep.rungs_path(result.trial_id).unlink(missing_ok=True)
+            self._early.forget(result.trial_id)
             if result.status != "complete":
                 self._sweep.weights_path(result.trial_id).unlink(missing_ok=True)
             self._on_finish(result)
@@ -193,8 +203,10 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self._taken.add(proposal.trial_id)
         return proposal
 
-    def _taken_up(self, number: int, params: dict[str, object], seed: int) -> Proposal:
-        return Proposal(number, self._spec.config(start_of(self._spec, params)), seed, time.time())
+    def _taken_up(self, number: int, params: dict[str, object], attrs: dict[str, Any]) -> Proposal:
+        proposal = Proposal(number, self._spec.config(start_of(self._spec, params)), attrs[SEED], time.time())
+        self._early.take_up(proposal.config, proposal.seed, self._sweep.rungs(proposal.trial_id), attrs.get(VERDICTS, ()))
+        return proposal
 
     def _checked(self, proposal: Proposal, text: str) -> TrialResult:
         """The result, or a failed one where it cannot be used: what is stored can always be read, and its objectives are finite."""
@@ -218,6 +230,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             seed=proposal.seed,
             status="failed" if status == "failed" else "stopped",
             error=error,
+            rungs=self._early.rungs(proposal.trial_id),
             started_at=proposal.started_at,
             finished_at=time.time(),
         )

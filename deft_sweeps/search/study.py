@@ -17,7 +17,11 @@ STUDY = "sweep"
 TRIAL_ID = "trial_id"
 SEED = "seed"
 POINTS = "points"
-"""User attribute: `rows_of` the trial's result."""
+"""User attribute: `rows_of` the trial's result; while it runs, of what was measured so far."""
+WHOLE = "whole"
+"""User attribute of a trial that is never stopped early: somebody asked for this very point."""
+VERDICTS = "verdicts"
+"""User attribute: `[step, goes on]` of each rung that was decided about."""
 _SPACE = "space"
 
 STATES: dict[Status, TrialState] = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "stopped": TrialState.PRUNED}
@@ -96,10 +100,11 @@ def unfinished(study: Study) -> tuple[FrozenTrial, ...]:
     return tuple(t for t in running if TRIAL_ID in t.user_attrs)
 
 
-def enqueue(study: Study, spec: SweepSpec, starts: Iterable[Start], *, again: bool = False) -> None:
-    """Have the study propose these points next, in their order; one that it already has is left out unless `again`."""
+def enqueue(study: Study, spec: SweepSpec, starts: Iterable[Start], *, again: bool = False, whole: bool = True) -> None:
+    """Have the study propose these points next, in their order; one that it already has is left out unless `again`. They run to their
+    end, unless not `whole`."""
     for start in starts:
-        study.enqueue_trial(params(spec, start), skip_if_exists=not again)
+        study.enqueue_trial(params(spec, start), user_attrs={WHOLE: True} if whole else None, skip_if_exists=not again)
 
 
 def _replay(study: Study, spec: SweepSpec, results: Sequence[TrialResult]) -> None:
