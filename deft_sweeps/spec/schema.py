@@ -10,7 +10,8 @@ from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.spec.domain import Choice, Domain, Float, Int, Value, contains, show
 
-SamplerName = Literal["tpe", "nsga2", "random"]
+SamplerName = Literal["tpe", "nsga2", "nsga3", "gp", "random", "auto"]
+STORAGE_SCHEMES = ("postgresql", "mysql", "sqlite")
 RankName = Literal["spread", "crowding", "hypervolume", "dominated"]
 
 
@@ -100,18 +101,30 @@ class Search:
     """How proposals are made.
 
     Attributes:
-        sampler: Optuna's multi-objective TPE, NSGA-II or random sampling.
-        startup: trials sampled at random before TPE models anything, the `first` points included.
+        sampler: Optuna's multi-objective TPE, NSGA-II, NSGA-III, Gaussian process (`gp`: only where every combination leaves the same
+            parameters open) or random sampling; `auto` picks one and says why.
+        startup: trials sampled at random before TPE or GP models anything, the `first` points included; the population of NSGA.
         seed: of the sampler.
+        storage: where the study is kept: `sqlite` and `journal` (for shared file systems) are files in the sweep's folder; else the URL of
+            a database, `postgresql://...` or `mysql://...`.
+        warm_start: folders of earlier sweeps whose results are used: as finished trials where they compare, else as first points.
     """
 
     sampler: SamplerName = "tpe"
     startup: int = 10
     seed: int = 0
+    storage: str = "sqlite"
+    warm_start: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check(self.startup >= 0, "startup >= 0", self.startup)
         check(self.seed >= 0, "seed >= 0", self.seed)
+        scheme = self.storage.partition("://")[0]
+        # Only the scheme is shown: the rest may hold a password.
+        urls = ", ".join(f"{name}://..." for name in STORAGE_SCHEMES)
+        known = self.storage in ("sqlite", "journal") or ("://" in self.storage and scheme.partition("+")[0] in STORAGE_SCHEMES)
+        check(known, f"storage as sqlite, journal, or a URL ({urls})", scheme)
+        check(len(set(self.warm_start)) == len(self.warm_start), "each folder of warm_start once", self.warm_start)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@
   checkpoints/<trial_id>.ckpt      of a trial that is not finished
   rungs/<trial_id>.json   what was measured on the way of one; moves into its result
   final/<role>.json       FinalMeasurement on the test split
-  study.db                Optuna's storage; can be rebuilt from results/
+  study.db, study.journal Optuna's storage; can be rebuilt from results/
+  study.id                what tells the sweep's study from others in one database
   mlflow.db, mlartifacts/ the tracker's store; can be rebuilt from results/
   driver.json             who runs the sweep and what is running now
   report.html
@@ -16,6 +17,7 @@
 
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -80,6 +82,17 @@ class SweepDir:
     @property
     def study_url(self) -> str:
         return f"sqlite:///{(self.root / 'study.db').resolve()}"
+
+    @property
+    def journal_path(self) -> Path:
+        return self.root / "study.journal"
+
+    def study_token(self) -> str:
+        """The sweep's name in a database that others share, made once: the folder's name and 12 hex digits."""
+        path = self.root / "study.id"
+        if not path.is_file():
+            write_atomically(path, f"{self.root.resolve().name} {secrets.token_hex(6)}".encode())
+        return path.read_text("utf-8")
 
     @property
     def mlflow_url(self) -> str:

@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
@@ -106,7 +106,7 @@ def _drive(
         driver.finished(result)
 
     try:
-        with _stoppable(driver):
+        with _stoppable(driver), ExitStack() as at_end:
             hours = driver.spec.budget.hours
             searcher = StudySearcher(
                 driver.spec,
@@ -119,12 +119,15 @@ def _drive(
                 on_trouble=driver.warn,
                 stopping=lambda: driver.stopping,
             )
+            at_end.callback(searcher.close)
             driver.running = lambda: searcher.running
             driver.beat(now=True)
             if searcher.n_finished < driver.target:
                 with ray_session(driver.spec.budget, address=ray_address, n_cpus=n_cpus) as session, _stoppable(driver, waits=True):
                     _search(driver, searcher, session, maker, checkpoint_every_sec)
             searcher.settle(now=True)
+            if searcher.hopeless is not None:
+                raise searcher.hopeless
             if searcher.late and not driver.stopping:
                 driver.state = "failed"
                 raise SweepError(f"{len(searcher.late)} finished trials could not be written; make room, and resume the sweep")
