@@ -19,7 +19,7 @@ from deft_sweeps.front import non_dominated
 from deft_sweeps.objective import METRICS
 from deft_sweeps.search.features import Features, all_points, n_points, neighbour, random_point
 from deft_sweeps.search.gain import directions, set_gains
-from deft_sweeps.search.history import History, Known, as_rows, final_rows, from_model, kept_rows, ladder_of, to_model
+from deft_sweeps.search.known import History, Known, as_rows, final_rows, from_model, kept_rows, ladder_of, to_model
 from deft_sweeps.search.space import params
 from deft_sweeps.search.surrogate import Hyper, Process, condition, fit
 from deft_sweeps.spec.schema import Start, SweepSpec
