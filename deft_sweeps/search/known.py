@@ -1,12 +1,12 @@
-"""What a study knows, as rows that the surrogate can learn from."""
+"""What was measured of a sweep's trainings, as rows that the surrogate can learn from."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from deft_sweeps.objective import METRICS
 from deft_sweeps.search.features import Features
@@ -34,7 +34,7 @@ class Measured:
     Attributes:
         at: its place in the ladder of thresholds.
         share: of the training's steps, in (0, 1].
-        values: of `SweepSpec.modelled`, in their own units.
+        values: of `study.modelled`, in their own units; nan where one was not measured.
     """
 
     at: int
@@ -55,54 +55,44 @@ class Known:
         return tuple(point for point in self.points if point.share == 1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class History:
-    """Finished trainings in the order they finished, and those under way."""
+@dataclass(frozen=True)
+class Ladder:
+    """The points that every trial of a sweep has, by `Point.at`: thresholds, then percentiles."""
 
-    finished: tuple[Known, ...]
-    running: tuple[Known, ...]
-    tried: tuple[Start, ...]
+    spec: SweepSpec
 
-    @staticmethod
-    def of(spec: SweepSpec, trials: Sequence[FrozenTrial]) -> "History":
-        ladder = {name: i for i, name in enumerate(ladder_of(spec))}
-        finished, running, tried = [], [], []
-        for trial in sorted(trials, key=_order):
-            if trial.state == TrialState.WAITING or not trial.params:
-                continue
-            try:
-                start = start_of(spec, trial.params)
-            except (KeyError, StopIteration):
-                continue
-            tried.append(start)
-            steps = spec.config(start).training.steps
-            points = tuple(
-                Measured(ladder[at], step / steps, tuple(values)) for step, at, *values in trial.user_attrs.get(POINTS, ()) if at in ladder
-            )
-            known = Known(trial.number, start, points)
-            if trial.state == TrialState.RUNNING:
-                running.append(known)
-            elif points:
-                finished.append(known)
-        return History(tuple(finished), tuple(running), tuple(tried))
+    @property
+    def names(self) -> tuple[str, ...]:
+        evaluation = self.spec.evaluation
+        return (*(f"{threshold:g}" for threshold in evaluation.thresholds), *(f"p{share:g}" for share in evaluation.percentiles))
+
+    def known(self, trial: FrozenTrial) -> Known | None:
+        """A trial of the study; None where it is of another space."""
+        places = {name: i for i, name in enumerate(self.names)}
+        try:
+            start = start_of(self.spec, trial.params)
+            steps = self.spec.config(start).training.steps
+        except (KeyError, StopIteration, ValueError):
+            return None
+        rows = (row for row in trial.user_attrs.get(POINTS, ()) if row[1] in places)
+        return Known(
+            trial.number,
+            start,
+            tuple(Measured(places[at], step / steps, tuple(math.nan if v is None else v for v in values)) for step, at, *values in rows),
+        )
 
 
-def ladder_of(spec: SweepSpec) -> tuple[str, ...]:
-    """`Point.at` of every point that a trial of the sweep has, from the densest to the sparsest kind."""
-    evaluation = spec.evaluation
-    return (*(f"{threshold:g}" for threshold in evaluation.thresholds), *(f"p{share:g}" for share in evaluation.percentiles))
-
-
-def kept_rows(known: Sequence[Known], limit: int = MAX_ROWS) -> list[tuple[Known, Measured]]:
-    """What the model learns from: whole trainings first, then how far others got, then the rungs on the way; the latest trainings where
-    there are too many."""
-    final, last, earlier = [], [], []
-    for training in reversed(known):
+def kept_rows(trainings: Iterable[Known], limit: int = MAX_ROWS) -> list[tuple[Known, Measured]]:
+    """What the model learns from, the earlier in `trainings` the sooner: whole trainings, then how far others got, then the rungs between."""
+    final: list[tuple[Known, Measured]] = []
+    last: list[tuple[Known, Measured]] = []
+    between: list[tuple[Known, Measured]] = []
+    for training in trainings:
         furthest = max((point.share for point in training.points), default=0.0)
         for point in training.points:
-            place = final if point.share == 1.0 else last if point.share == furthest else earlier
+            place = final if point.share == 1.0 else last if point.share == furthest else between
             place.append((training, point))
-    return [*final, *last, *earlier][:limit]
+    return [*final, *last, *between][:limit]
 
 
 def as_rows(features: Features, kept: Sequence[tuple[Known, Measured]], n_ladder: int) -> Rows:
@@ -114,10 +104,10 @@ def as_rows(features: Features, kept: Sequence[tuple[Known, Measured]], n_ladder
 
 
 def final_rows(features: Features, starts: Sequence[Start], n_ladder: int) -> Rows:
-    """Every threshold of a whole training of each configuration, one configuration after the other."""
+    """Every threshold of a whole new training of each configuration, one configuration after the other."""
     vectors = np.repeat(features.vectors(starts), n_ladder, axis=0)
     at = np.tile(np.arange(n_ladder) / max(1, n_ladder - 1), len(starts))
-    return Rows(vectors, at, np.zeros(len(at)), np.full(len(at), -1, dtype=np.int64))
+    return Rows(vectors, at, np.zeros(len(at)), -1 - np.repeat(np.arange(len(starts)), n_ladder))
 
 
 def to_model(metric: str, values: Floats) -> Floats:
@@ -128,8 +118,3 @@ def to_model(metric: str, values: Floats) -> Floats:
 def from_model(metric: str, values: Floats) -> Floats:
     """The inverse of `to_model`."""
     return np.exp(values) if METRICS[metric].direction == "minimize" else values
-
-
-def _order(trial: FrozenTrial) -> tuple[float, int]:
-    ended = trial.datetime_complete.timestamp() if trial.datetime_complete else math.inf
-    return ended, trial.number

@@ -12,7 +12,7 @@ log-normal priors, which hold the model to something sensible while there are fe
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,10 @@ class Rows:
     def __len__(self) -> int:
         return len(self.at)
 
+    @property
+    def arrays(self) -> tuple[Floats, Floats, Floats, Ints]:
+        return self.x, self.at, self.share, self.training
+
 
 @dataclass(frozen=True, slots=True)
 class Hyper:
@@ -75,7 +79,7 @@ class Hyper:
     @staticmethod
     def prior(ordered: Sequence[bool]) -> "Hyper":
         w, v = _LOG_WEIGHT, _LOG_VARIANCE
-        groups = np.where(ordered, w["number"], w["member"])
+        groups = np.array([w["number" if number else "member"] for number in ordered], dtype=np.float64)
         return Hyper(groups, w["threshold"], w["share"], w["threshold"], w["share"], v["shared"], v["config"], v["seed"], v["noise"])
 
 
@@ -85,7 +89,8 @@ class Process:
 
     Attributes:
         mean, scale: of the values, which are modelled as (y - mean) / scale.
-        weights: K^-1 (y - mean) / scale, shape (n,).
+        told: those, shape (n,).
+        weights: K^-1 times them, shape (n,).
         factor: lower Cholesky factor of K, shape (n, n).
     """
 
@@ -94,6 +99,7 @@ class Process:
     hyper: Hyper
     mean: float
     scale: float
+    told: Floats
     weights: Floats
     factor: Floats
 
@@ -120,9 +126,11 @@ def fit(rows: Rows, y: Floats, groups: Sequence[int], ordered: Sequence[bool], *
     """Length scales and variances of the highest posterior density, from the prior's medians.
 
     Args:
+        rows: where values are known.
         y: values, shape (n,).
         groups: of each coordinate of `rows.x`, counted from 0.
         ordered: of each group, whether it is a number's.
+        n_iterations: of L-BFGS, at most.
     """
     distances = _distances(groups, rows, rows)
     same = (rows.training[:, None] == rows.training[None]).astype(float)
@@ -143,7 +151,22 @@ def condition(rows: Rows, y: Floats, groups: Sequence[int], hyper: Hyper) -> Pro
     kernel = _kernel(hyper, groups, rows, rows, same_training=None)
     kernel[np.diag_indices_from(kernel)] += np.exp(hyper.noise) + _JITTER
     factor = cholesky(kernel, lower=True, check_finite=False)
-    return Process(rows, tuple(groups), hyper, mean, scale, cho_solve((factor, True), standard, check_finite=False), factor)
+    return Process(rows, tuple(groups), hyper, mean, scale, standard, cho_solve((factor, True), standard, check_finite=False), factor)
+
+
+def joined(process: Process, rows: Rows, y: Floats) -> Process:
+    """The process given these values too; they are not looked at for its mean and scale."""
+    every = Rows(*(np.concatenate([a, b]) for a, b in zip(process.rows.arrays, rows.arrays, strict=True)))
+    n, cross = len(rows), _kernel(process.hyper, process.groups, process.rows, rows, same_training=None)
+    own = _kernel(process.hyper, process.groups, rows, rows, same_training=None)
+    own[np.diag_indices(n)] += np.exp(process.hyper.noise) + _JITTER
+    half = solve_triangular(process.factor, cross, lower=True, check_finite=False)
+    factor = np.zeros((len(every), len(every)))
+    factor[:-n, :-n], factor[-n:, :-n] = process.factor, half.T
+    factor[-n:, -n:] = cholesky(own - half.T @ half, lower=True, check_finite=False)
+    told = np.concatenate([process.told, (y - process.mean) / process.scale])
+    weights = cho_solve((factor, True), told, check_finite=False)
+    return replace(process, rows=every, told=told, weights=weights, factor=factor)
 
 
 def _standardised(y: Floats) -> tuple[Floats, float, float]:
