@@ -148,6 +148,7 @@ def main() -> None:
     parser.add_argument("--eta", type=int, default=3)
     parser.add_argument("--rungs", type=int, default=3)
     parser.add_argument("--budgets", type=int, nargs="+", default=[10, 20, 40], help="in whole trainings")
+    parser.add_argument("--ways", nargs="+", default=["at random", *RANKS], help="to compare with stopping none")
     arguments = parser.parse_args()
     eta, rungs, budgets = arguments.eta, arguments.rungs, tuple(arguments.budgets)
     at = Halving(eta=eta, rungs=rungs).at(STEPS)
@@ -160,6 +161,8 @@ def main() -> None:
         print(f"mean and 95 % interval of the paired gain over `none`, {arguments.seeds} seeds, eta {eta}, rungs at {at} of {STEPS}")
         plain: np.ndarray | None = None
         for name, make in ways.items():
+            if name not in ("none", *arguments.ways):
+                continue
             runs = [volumes(problem, seed, *make(seed), budgets) for seed in range(arguments.seeds)]
             shares = np.array([found for found, _ in runs]) / best
             plain = shares if plain is None else plain

@@ -12,7 +12,8 @@ class Saving:
 
     Attributes:
         n_stopped: trials stopped early.
-        n_steps: optimiser steps of the stopped and the complete trials, measured; failed ones count on neither side.
+        n_steps: optimiser steps of the stopped and the complete trials, measured; failed ones, and those stopped at no rung, count on
+            neither side.
         n_steps_whole: the same if none had been stopped.
     """
 
@@ -34,18 +35,13 @@ class Saving:
 
 def saving(results: Iterable[TrialResult]) -> Saving:
     """Count over a sweep's trials of any status."""
-    ended = [result for result in results if result.status != "failed"]
+    ended = [result for result in results if result.status == "complete" or (result.status == "stopped" and result.rungs)]
     stopped = [result for result in ended if result.status == "stopped"]
     whole = sum(result.config.training.steps for result in ended)
-    left_out = sum(result.config.training.steps - last_rung(result) for result in stopped)
+    left_out = sum(result.config.training.steps - result.rungs[-1].step for result in stopped)
     return Saving(len(stopped), whole - left_out, whole)
 
 
-def last_rung(result: TrialResult) -> int:
-    """Optimiser steps after which a stopped trial ended; 0 where it was ended at no rung."""
-    return max((rung.step for rung in result.rungs), default=0)
-
-
 def stopped_text(result: TrialResult) -> str:
-    """`stopped after 20 of 180 steps`."""
-    return f"stopped after {last_rung(result)} of {result.config.training.steps} steps"
+    """`stopped after 20 of 180 steps`, or just `stopped` where it was at no rung."""
+    return f"stopped after {result.rungs[-1].step} of {result.config.training.steps} steps" if result.rungs else "stopped"

@@ -89,7 +89,7 @@ def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
                     *measured,
                     *cost,
                     f"{result.finished_at - result.started_at:.0f} s",
-                    stopped_text(result) if result.status == "stopped" else without_secrets(result.error),
+                    stopped_text(result) if result.rungs and result.status == "stopped" else without_secrets(result.error),
                 ),
                 "failed" if result.status == "failed" else "",
                 point_id(result.trial_id, at.at) if at else "",

@@ -35,7 +35,7 @@ def rung(score: float, density: float = 0.5, step: int = RUNGS[0]) -> Rung:
     return Rung(step=step, points=(point(0.0, score, density),))
 
 
-def rule(how: RankName = "spread", limits: tuple[str, ...] = (), eta: int = 3) -> HalvingRule:
+def rule(how: RankName = "dominated", limits: tuple[str, ...] = (), eta: int = 3) -> HalvingRule:
     return HalvingRule(Halving(eta=eta, rank=how), OBJECTIVES, tuple(parse_constraint(text) for text in limits))
 
 
