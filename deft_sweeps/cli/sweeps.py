@@ -46,7 +46,7 @@ def _run_one(spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_a
         say(f"interrupted; what is finished is kept. Go on with: {again}")
         raise typer.Exit(INTERRUPTED) from None
     if outcome.interrupted:
-        say(f"interrupted after {outcome.n_complete + outcome.n_failed} trials, which are kept. Go on with: {again}")
+        say(f"interrupted after {outcome.n_complete + outcome.n_failed + outcome.n_stopped} trials, which are kept. Go on with: {again}")
         raise typer.Exit(INTERRUPTED)
     if outcome.n_complete == 0:
         say(f"the sweep failed: none of its {outcome.n_failed} trials completed; `deft-sweeps report {sweep.root}` says why")

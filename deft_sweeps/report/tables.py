@@ -16,6 +16,7 @@ from deft_sweeps.report.cells import (
     methods_told,
     score_text,
 )
+from deft_sweeps.report.saving import saving, stopped_text
 from deft_sweeps.report.sheet import Mark, Row, Sheet
 from deft_sweeps.result import FinalMeasurement, Score, TrialResult
 from deft_sweeps.store.secrets import without_secrets
@@ -82,7 +83,7 @@ def front_sheet(front: ParetoFront, choice: Choice | None = None) -> Sheet:
 
 
 def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
-    """Every trial at one threshold, failed ones with their reason."""
+    """Every trial at one threshold, failed and stopped ones with their reason."""
     heads, costs = cost_columns([result.cost for result in results])
     rows = []
     for result, cost in zip(results, costs, strict=True):
@@ -97,14 +98,14 @@ def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
                     *measured,
                     *cost,
                     f"{result.finished_at - result.started_at:.0f} s",
-                    without_secrets(result.error),
+                    stopped_text(result) if result.rungs and result.status == "stopped" else without_secrets(result.error),
                 ),
                 "failed" if result.status == "failed" else "",
                 point_id(result.trial_id, at.at) if at else "",
             )
         )
     note = _measured_on(point.score for result in results for point in result.points)
-    columns = ("trial", "status", "configuration", ">score", ">density", *heads, ">time", "why it failed")
+    columns = ("trial", "status", "configuration", ">score", ">density", *heads, ">time", "why it ended")
     return Sheet(f"All trials, at threshold {threshold:g}", columns, tuple(rows), note)
 
 
@@ -215,4 +216,6 @@ def summary(results: Sequence[TrialResult]) -> str:
     """How many trials there are of each status, and measured points."""
     counts = {status: sum(result.status == status for result in results) for status in ("complete", "failed", "stopped")}
     told = ", ".join(f"{n} {status}" for status, n in counts.items() if n or status == "complete")
-    return f"{len(results)} trials ({told}), {len(candidates(results))} measured points"
+    saved = saving(results)
+    early = f"; {saved.share:.2f} of the training steps saved by early stopping, measured" if saved.n_stopped else ""
+    return f"{len(results)} trials ({told}), {len(candidates(results))} measured points{early}"

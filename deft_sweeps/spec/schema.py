@@ -170,13 +170,14 @@ class Halving:
     Attributes:
         eta: of those that reach a rung one in `eta` goes on, >= 2.
         rungs: how many there are, >= 2; the last one is a trial's end, each one before it `eta` times earlier than the next.
-        rank: what orders the trials at a rung, see `search.ranking`.
+        rank: what orders the trials at a rung: the share of peers that dominate (`dominated`), or non-dominated layers, inside them by
+            epsilon-net (`spread`, MO-ASHA), crowding distance or exclusive `hypervolume`.
         thresholds: measured at a rung: all that the sweep names, or the objective's alone, which is cheaper.
     """
 
     eta: int = 3
     rungs: int = 3
-    rank: RankName = "spread"
+    rank: RankName = "dominated"
     thresholds: Literal["all", "objective"] = "all"
     kind: Literal["halving"] = "halving"
 

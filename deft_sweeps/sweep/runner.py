@@ -32,7 +32,7 @@ class Outcome:
     """What a run of the driver came to.
 
     Attributes:
-        n_complete, n_failed: trials of the sweep, earlier runs' included.
+        n_complete, n_failed, n_stopped: trials of the sweep, earlier runs' included.
         interrupted: the user stopped it; what is finished is kept, and what was running goes on from its checkpoint when resumed.
         messages: warnings of the run, each once.
     """
@@ -41,6 +41,7 @@ class Outcome:
     n_failed: int
     interrupted: bool
     messages: tuple[str, ...] = ()
+    n_stopped: int = 0
 
 
 def run_sweep(
@@ -151,7 +152,7 @@ def _drive(
         driver.running = lambda: ()
         driver.beat(now=True)
     statuses = [result.status for result in driver.results]
-    return Outcome(statuses.count("complete"), statuses.count("failed"), interrupted, driver.messages)
+    return Outcome(statuses.count("complete"), statuses.count("failed"), interrupted, driver.messages, statuses.count("stopped"))
 
 
 def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: StarterMaker, checkpoint_every_sec: float) -> None:

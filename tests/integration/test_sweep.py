@@ -85,8 +85,8 @@ def test_a_sweep_with_every_kind_of_bad_trial(tmp_path: Path, capfd: pytest.Capt
         run_sweep(spec, sweep, fakes, view=view)
 
 
-def drive(root: Path) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "tests.integration.drive", str(root)]
+def drive(root: Path, module: str = "tests.integration.drive") -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", module, str(root)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
 
 
