@@ -24,6 +24,7 @@ from deft_sweeps.search.sampler import StudySampler
 from deft_sweeps.search.space import start_of, suggest
 from deft_sweeps.search.storage import BROKEN, connect, root, study_name
 from deft_sweeps.search.study import SEED, TRIAL_ID, begin, enqueue, finished, objectives, open_study, tell, unfinished
+from deft_sweeps.search.warm_start import tell_prior
 from deft_sweeps.spec.sampling import pick
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
@@ -95,6 +96,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self.study.sampler = StudySampler(pick(spec).name, spec.search)
         enqueue(self.study, spec, extra, again=True)
         enqueue(self.study, spec, first)
+        tell_prior(self.study, spec, sweep)
         self._taken = {result.trial_id for result in stored}
         self._again = [self._taken_up(t.number, t.params, t.user_attrs[SEED]) for t in unfinished(self.study)]
         self._taken |= {proposal.trial_id for proposal in self._again}

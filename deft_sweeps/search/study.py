@@ -21,6 +21,8 @@ TRIAL_ID = "trial_id"
 SEED = "seed"
 POINTS = "points"
 """User attribute: `rows_of` the trial's result."""
+PRIOR = "prior"
+"""User attribute of a trial that an earlier sweep ran: its trial_id there. Such a trial has no TRIAL_ID."""
 _SPACE = "space"
 
 STATES: dict[Status, TrialState] = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "stopped": TrialState.PRUNED}
@@ -133,9 +135,14 @@ def unfinished(study: Study) -> tuple[FrozenTrial, ...]:
 
 
 def enqueue(study: Study, spec: SweepSpec, starts: Iterable[Start], *, again: bool = False) -> None:
-    """Have the study propose these points next, in their order; one that it already has is left out unless `again`."""
+    """Have the study propose these points next, in their order; one that a trial of this sweep already has is left out unless `again`."""
+    mine = [trial for trial in study.get_trials(deepcopy=False) if PRIOR not in trial.user_attrs]
+    known = [trial.system_attrs.get("fixed_params", trial.params) for trial in mine]
     for start in starts:
-        study.enqueue_trial(params(spec, start), skip_if_exists=not again)
+        kept = params(spec, start)
+        if again or kept not in known:
+            study.enqueue_trial(kept)
+            known.append(kept)
 
 
 def begin(study: Study, spec: SweepSpec, start: Start) -> Trial:
