@@ -49,6 +49,10 @@ METRICS: dict[str, Metric] = {
 }
 
 
+OF_A_POINT = ("score", "activation_density", "encoder_density", "decoder_density", "written_density", "loss")
+"""Those that a threshold changes and that can be measured while a trial trains; the others are of the whole trial, taken at its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bound:
     """A number, or a number beside a baseline's: `baseline(peft) - 0.01`."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from optuna.exceptions import StorageInternalError
 from optuna.study import Study
@@ -19,11 +20,12 @@ from deft_sweeps.errors import StoreError, SweepError
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.lease import Lease
 from deft_sweeps.search.limits import LimitJudge
-from deft_sweeps.search.report import RESULT
+from deft_sweeps.search.report import RESULT, reported_rung
 from deft_sweeps.search.sampler import StudySampler
 from deft_sweeps.search.space import start_of, suggest
+from deft_sweeps.search.stopping import EarlyStopping
 from deft_sweeps.search.storage import BROKEN, connect, root, study_name
-from deft_sweeps.search.study import SEED, TRIAL_ID, begin, enqueue, finished, objectives, open_study, tell, unfinished
+from deft_sweeps.search.study import SEED, TRIAL_ID, VERDICTS, begin, enqueue, finished, objectives, open_study, tell, unfinished
 from deft_sweeps.search.warm_start import tell_prior
 from deft_sweeps.spec.sampling import pick
 from deft_sweeps.spec.schema import Start, SweepSpec
@@ -98,7 +100,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         enqueue(self.study, spec, first)
         tell_prior(self.study, spec, sweep)
         self._taken = {result.trial_id for result in stored}
-        self._again = [self._taken_up(t.number, t.params, t.user_attrs[SEED]) for t in unfinished(self.study)]
+        self._early = EarlyStopping(spec, self.study, stored, on_trouble)
+        self._again = [self._taken_up(t.number, t.params, t.user_attrs) for t in unfinished(self.study)]
         self._taken |= {proposal.trial_id for proposal in self._again}
         self._n_finished = len(finished(self.study))
         self._live: dict[str, Proposal] = {}
@@ -141,6 +144,11 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self._live[trial_id] = proposal
         return proposal.tune_config()
 
+    def goes_on(self, trial_id: str, told: dict[str, Any]) -> bool:
+        """Whether a trial goes on past the report `told`; only a rung can end it."""
+        proposal, rung = self._live.get(trial_id), reported_rung(told)
+        return proposal is None or rung is None or self._early.goes_on(proposal.number, proposal.config, proposal.seed, rung)
+
     def on_trial_complete(self, trial_id: str, result: dict[str, object] | None = None, error: bool = False) -> None:
         """Keep what the trial gave. Without a TrialResult in `result` it was lost (`error`) or stopped early."""
         proposal = self._live.pop(trial_id, None)
@@ -172,6 +180,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             self._late.pop(0)
             self._n_finished += 1
             self._sweep.checkpoint_path(result.trial_id).unlink(missing_ok=True)
+            self._sweep.rungs_path(result.trial_id).unlink(missing_ok=True)
+            self._early.forget(result.trial_id)
             if result.status != "complete":
                 self._sweep.weights_path(result.trial_id).unlink(missing_ok=True)
             self._on_finish(result)
@@ -237,8 +247,10 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self._taken.add(proposal.trial_id)
         return proposal
 
-    def _taken_up(self, number: int, params: dict[str, object], seed: int) -> Proposal:
-        return Proposal(number, self._spec.config(start_of(self._spec, params)), seed, time.time())
+    def _taken_up(self, number: int, params: dict[str, object], attrs: dict[str, Any]) -> Proposal:
+        proposal = Proposal(number, self._spec.config(start_of(self._spec, params)), attrs[SEED], time.time())
+        self._early.take_up(proposal.config, proposal.seed, self._sweep.rungs(proposal.trial_id), attrs.get(VERDICTS, ()))
+        return proposal
 
     def _checked(self, proposal: Proposal, text: str) -> TrialResult:
         """The result, or a failed one where it cannot be used: what is stored can always be read, and its objectives are finite."""
@@ -262,6 +274,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             seed=proposal.seed,
             status="failed" if status == "failed" else "stopped",
             error=error,
+            rungs=self._early.rungs(proposal.trial_id),
             started_at=proposal.started_at,
             finished_at=time.time(),
         )

@@ -20,7 +20,11 @@ from deft_sweeps.spec.schema import Start, SweepSpec
 TRIAL_ID = "trial_id"
 SEED = "seed"
 POINTS = "points"
-"""User attribute: `rows_of` the trial's result."""
+"""User attribute: `rows_of` the trial's result; while it runs, of what was measured so far."""
+WHOLE = "whole"
+"""User attribute of a trial that is never stopped early: somebody asked for this very point."""
+VERDICTS = "verdicts"
+"""User attribute: `[step, goes on]` of each rung that was decided about."""
 PRIOR = "prior"
 """User attribute of a trial that an earlier sweep ran: its trial_id there. Such a trial has no TRIAL_ID."""
 _SPACE = "space"
@@ -134,14 +138,15 @@ def unfinished(study: Study) -> tuple[FrozenTrial, ...]:
     return tuple(t for t in running if TRIAL_ID in t.user_attrs)
 
 
-def enqueue(study: Study, spec: SweepSpec, starts: Iterable[Start], *, again: bool = False) -> None:
-    """Have the study propose these points next, in their order; one that a trial of this sweep already has is left out unless `again`."""
+def enqueue(study: Study, spec: SweepSpec, starts: Iterable[Start], *, again: bool = False, whole: bool = True) -> None:
+    """Have the study propose these points next, in their order; one that a trial of this sweep already has is left out unless `again`.
+    They run to their end, unless not `whole`."""
     mine = [trial for trial in study.get_trials(deepcopy=False) if PRIOR not in trial.user_attrs]
     known = [trial.system_attrs.get("fixed_params", trial.params) for trial in mine]
     for start in starts:
         kept = params(spec, start)
         if again or kept not in known:
-            study.enqueue_trial(kept)
+            study.enqueue_trial(kept, user_attrs={WHOLE: True} if whole else None)
             known.append(kept)
 
 
@@ -153,7 +158,7 @@ def begin(study: Study, spec: SweepSpec, start: Start) -> Trial:
             if frozen.system_attrs.get("fixed_params") == kept:
                 study._storage.set_trial_state_values(frozen._trial_id, state=TrialState.RUNNING)
                 return Trial(study, frozen._trial_id)
-        study.enqueue_trial(kept)
+        study.enqueue_trial(kept, user_attrs={WHOLE: True})
     raise StoreError(f"the study {study.study_name} does not keep a point that was given to it")
 
 

@@ -140,7 +140,7 @@ def tell_prior(study: Study, spec: SweepSpec, sweep: SweepDir) -> None:
                 constraints=violations,
             )
         )
-    enqueue(study, spec, (start for one in given for start in one.starts if _fits(spec, start)))
+    enqueue(study, spec, (start for one in given for start in one.starts if _fits(spec, start)), whole=False)
 
 
 def data_of(sweep: SweepDir) -> frozenset[str]:

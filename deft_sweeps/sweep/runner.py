@@ -15,6 +15,7 @@ from deft_sweeps.errors import StoreError, SweepError
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search import warm_start
 from deft_sweeps.search.searcher import StudySearcher
+from deft_sweeps.search.stopping import RungScheduler
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.results import SweepDir
@@ -82,6 +83,7 @@ def run_sweep(
         known = [result for result in results if spec.locate(result.config) is not None]
         for result in known:  # The driver ended between storing a result and this.
             sweep.checkpoint_path(result.trial_id).unlink(missing_ok=True)
+            sweep.rungs_path(result.trial_id).unlink(missing_ok=True)
         note = sweep.note()
         target = max(spec.budget.trials, len(known), note.n_budget if note else 0) + more + len(extra)
         driver = Driver(spec, sweep, known, target, view)
@@ -150,6 +152,7 @@ def _drive(
         if driver.state == "finished":  # What is left is of trials that a lost study forgot.
             for path in driver.sweep.checkpoints():
                 path.unlink(missing_ok=True)
+                driver.sweep.rungs_path(path.stem).unlink(missing_ok=True)
         if not follower.close(interrupted=interrupted, patience_sec=15.0 if interrupted else 60.0):
             driver.warn("the tracker is behind the store; the next run on this folder catches it up")
         driver.running = lambda: ()
@@ -168,6 +171,8 @@ def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: St
         folder=str(driver.sweep.root.resolve()),
         n_threads=budget.cpus_per_trial,
         checkpoint_every_sec=checkpoint_every_sec,
+        stopping=driver.spec.stopping,
+        rung_thresholds=driver.spec.rung_thresholds,
     )
     try:
         tune.run(
@@ -175,6 +180,7 @@ def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: St
             name="sweep",
             num_samples=-1,
             search_alg=searcher,
+            scheduler=RungScheduler(searcher.goes_on),
             callbacks=[DriverCallback(driver, searcher)],
             resources_per_trial={"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial},
             max_concurrent_trials=min(limits) if limits else None,
