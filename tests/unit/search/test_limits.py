@@ -9,7 +9,7 @@ from optuna.trial import TrialState
 
 from deft_sweeps.config.axes import Nf4, Wanda
 from deft_sweeps.front import pareto_front
-from deft_sweeps.objective import parse_constraint
+from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.limits import LimitJudge
 from deft_sweeps.search.sampler import StudySampler
@@ -123,7 +123,8 @@ def test_a_baseline_that_waits_among_the_first_points_is_not_run_twice(tmp_path:
 
 
 def test_a_limit_of_the_policy_alone_holds_nothing_back(tmp_path: Path) -> None:
-    searcher = StudySearcher(fake_spec(4), SweepDir(tmp_path), target=4)
+    spec = replace(limited(), choose=parse_policy("knee where score >= baseline(peft) - 0.1"))
+    searcher = StudySearcher(spec, SweepDir(tmp_path), target=4)
     assert all(isinstance(searcher.suggest(name), dict) for name in "abcd")
 
 

@@ -39,7 +39,10 @@ def spec(request: pytest.FixtureRequest, tmp_path: Path) -> SweepSpec:
 
 @pytest.fixture(scope="module")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real server of this machine's own, where there is one."""
+    """A real server: the one that DEFT_SWEEPS_TEST_POSTGRESQL names, else one of the test's own where this machine has the program."""
+    if find_spec("psycopg") and "DEFT_SWEEPS_TEST_POSTGRESQL" in os.environ:
+        yield os.environ["DEFT_SWEEPS_TEST_POSTGRESQL"]
+        return
     if which("initdb") is None or find_spec("psycopg") is None or os.geteuid() == 0:
         pytest.skip("needs PostgreSQL's initdb, psycopg, and a user who is not root")
     folder = tmp_path_factory.mktemp("pg")
@@ -89,16 +92,14 @@ def test_a_second_driver_of_a_study_is_refused_until_the_first_is_gone(
     sweep = SweepDir(tmp_path / "a")
     first = StudySearcher(spec, sweep, target=6)
     monkeypatch.setattr(lease_module.socket, "gethostname", lambda: "elsewhere")
-    with pytest.raises(
-        StoreError, match=r"in use by another driver: .*/a on .*, process \d+, last heard of \d+ s ago; stop it, or wait 120 s"
-    ):
+    with pytest.raises(StoreError, match=r"in use by another driver: .*/a on .*, process \d+, last heard of \d+ s ago; stop it"):
         StudySearcher(spec, sweep, target=6)
     monkeypatch.undo()
     first.close()
     monkeypatch.setattr(lease_module.socket, "gethostname", lambda: "elsewhere")
     StudySearcher(spec, sweep, target=6)
     monkeypatch.undo()
-    with pytest.raises(StoreError, match="in use by another driver: .* on elsewhere"):
+    with pytest.raises(StoreError, match=r"in use by another driver: .* on elsewhere"):
         StudySearcher(spec, sweep, target=6)
 
 
@@ -108,7 +109,7 @@ def test_a_driver_whose_study_was_taken_stops_and_a_stale_one_is_taken(tmp_path:
     held = searcher.study.user_attrs[DRIVER]
     searcher.study.set_user_attr(DRIVER, held | {"token": "other", "host": "elsewhere", "at": time.time() - LEASE_SEC - 1})
     searcher._lease._beat_at = float("-inf")
-    with pytest.raises(StoreError, match="was taken over by .* on elsewhere"):
+    with pytest.raises(StoreError, match=r"was taken over by .* on elsewhere"):
         searcher.beat()
     assert StudySearcher(kept_in("sqlite"), SweepDir(tmp_path), target=6).study.user_attrs[DRIVER]["token"] != "other"
 
@@ -145,7 +146,7 @@ def test_a_file_that_is_lost_or_damaged_is_built_anew_from_the_results(tmp_path:
 def test_a_database_that_cannot_be_used_is_said_at_once_without_its_password(tmp_path: Path, url: str, told: str) -> None:
     if "mysql" in url and find_spec("pymysql"):
         pytest.skip("the driver is installed")
-    with pytest.raises(StoreError, match="search.storage: ") as caught:
+    with pytest.raises(StoreError, match=r"search.storage: ") as caught:
         check_reachable(kept_in(url).search, SweepDir(tmp_path))
     assert told in str(caught.value)
     assert "hunter2" not in str(caught.value)
@@ -154,7 +155,7 @@ def test_a_database_that_cannot_be_used_is_said_at_once_without_its_password(tmp
 @pytest.mark.slow
 def test_a_server_that_is_down_is_said_at_once(tmp_path: Path) -> None:
     pytest.importorskip("psycopg")
-    with pytest.raises(StoreError, match="cannot be used: .*[Cc]onnection") as caught:
+    with pytest.raises(StoreError, match=r"cannot be used: .*[Cc]onnection") as caught:
         check_reachable(kept_in("postgresql://sweep:hunter2@127.0.0.1:1/x").search, SweepDir(tmp_path))
     assert "hunter2" not in str(caught.value)
 
