@@ -1,6 +1,8 @@
 """run: from a spec, or a folder that holds one, to a sweep that has run."""
 
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,7 @@ from deft_sweeps.errors import ConfigError, Problem, StoreError
 from deft_sweeps.front import all_gains
 from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet
 from deft_sweeps.spec.load import load_spec
+from deft_sweeps.spec.sampling import pick
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.results import SweepDir, write_atomically
 
@@ -23,15 +26,18 @@ if TYPE_CHECKING:
     from deft_sweeps.sweep.runner import Outcome
 
 
-def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: str | None) -> None:
+def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: str | None, warm_start: Sequence[Path] = ()) -> None:
     jobs = several(file, out, more=more)
     if jobs:
+        if warm_start:
+            refuse([Problem(str(file), "--warm-start is of one sweep; the file has several", "put `warm_start` under `search` of a part")])
         run_several(file, out, jobs, resume=resume, ray_address=ray_address, run_one=_run_one)
         return
     spec, sweep = _prepare(file, out, resume=resume, more=more)
     problems = unusable(spec, str(file))
     if problems:
         refuse(problems)
+    spec = _with_search(spec, sweep, [str(folder) for folder in warm_start])
     if not sweep.spec_path.exists():
         write_atomically(sweep.spec_path, file.read_bytes())
     _run_one(spec, sweep, resume=resume, more=more, ray_address=ray_address)
@@ -81,6 +87,24 @@ def _prepare(file: Path, out: Path | None, *, resume: bool, more: int) -> tuple[
             )
         write_atomically(sweep.spec_path, file.read_bytes())
     return spec, sweep
+
+
+def _with_search(spec: SweepSpec, sweep: SweepDir, folders: Sequence[str]) -> SweepSpec:
+    """The spec with `folders` to start from besides its own, checked with the study's storage before anything is started.
+
+    Raises:
+        ConfigError: a folder is no sweep's.
+        StoreError: the storage cannot be used, or another driver has the study.
+    """
+    from deft_sweeps.search.storage import check_reachable
+    from deft_sweeps.search.warm_start import check_sources, taken
+
+    known = {given.folder for given in taken(sweep)}  # Those may be gone by now: what they gave is in the sweep's folder.
+    for where, named in (("search.warm_start", spec.search.warm_start), ("--warm-start", folders)):
+        check_sources([folder for folder in named if str(Path(folder).resolve()) not in known], where)
+    check_reachable(spec.search, sweep)
+    say(pick(spec).told(spec.limits))
+    return replace(spec, search=replace(spec.search, warm_start=tuple(dict.fromkeys((*spec.search.warm_start, *folders)))))
 
 
 def _session(spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_address: str | None) -> "Outcome":

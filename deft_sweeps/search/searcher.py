@@ -26,6 +26,7 @@ from deft_sweeps.search.space import start_of, suggest
 from deft_sweeps.search.stopping import EarlyStopping
 from deft_sweeps.search.storage import BROKEN, connect, root, study_name
 from deft_sweeps.search.study import SEED, TRIAL_ID, VERDICTS, begin, enqueue, finished, objectives, open_study, tell, unfinished
+from deft_sweeps.search.warm_start import tell_prior
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
@@ -96,6 +97,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self.study.sampler = study_sampler(spec)
         enqueue(self.study, spec, extra, again=True)
         enqueue(self.study, spec, first)
+        tell_prior(self.study, spec, sweep)
         self._taken = {result.trial_id for result in stored}
         self._early = EarlyStopping(spec, self.study, stored, on_trouble)
         self._again = [self._taken_up(t.number, t.params, t.user_attrs) for t in unfinished(self.study)]

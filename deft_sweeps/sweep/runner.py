@@ -13,6 +13,7 @@ from ray.tune.error import TuneError
 
 from deft_sweeps.errors import StoreError, SweepError
 from deft_sweeps.result import TrialResult
+from deft_sweeps.search import warm_start
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.stopping import RungScheduler
 from deft_sweeps.spec.schema import Start, SweepSpec
@@ -72,7 +73,8 @@ def run_sweep(
         checkpoint_every_sec: of training, between two checkpoints of a trial.
 
     Raises:
-        StoreError: the folder is in use, unreadable, or has results and neither `resume`, `more` nor `extra` is given.
+        ConfigError: a folder to start from is no sweep's.
+        StoreError: the folder or its study is in use, unreadable, or has results and neither `resume`, `more` nor `extra` is given.
         SweepError: Ray does not start, no trial fits, or a result could not be kept at the end.
     """
     with sweep.lock():
@@ -86,6 +88,8 @@ def run_sweep(
         note = sweep.note()
         target = max(spec.budget.trials, len(known), note.n_budget if note else 0) + more + len(extra)
         driver = Driver(spec, sweep, known, target, view)
+        for given in warm_start.take_up(spec, sweep):
+            driver.warn(str(given))
         if len(results) > len(known):
             driver.warn(f"{len(results) - len(known)} results are of another search space: kept, but not counted")
         return _drive(driver, maker, extra, ray_address, n_cpus, checkpoint_every_sec)
@@ -101,9 +105,12 @@ def _drive(
 ) -> Outcome:
     follower = Follower(Mirror(driver.sweep, driver.spec.name, driver.spec.tracking_uri), driver.warn)
     interrupted = False
+    prior_data = warm_start.data_of(driver.sweep)
 
     def finished(result: TrialResult) -> None:
         follower.nudge()
+        if result.provenance and prior_data - {result.provenance.dataset_fingerprint}:
+            driver.warn("the data have changed since the sweeps that this one was started from: what they tell the search may mislead it")
         driver.finished(result)
 
     try:
