@@ -10,16 +10,18 @@ from dataclasses import dataclass, replace
 
 from optuna.exceptions import StorageInternalError
 from optuna.study import Study
+from optuna.trial import TrialState
 from pydantic import ValidationError
 from ray.tune.search import Searcher
 
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import TrialResult
+from deft_sweeps.search.repeats import N_ASKS, Taken, fresh_start
 from deft_sweeps.search.report import RESULT
 from deft_sweeps.search.sampler import make_sampler
 from deft_sweeps.search.space import start_of, suggest
-from deft_sweeps.search.study import SEED, TRIAL_ID, enqueue, finished, objectives, open_study, tell, unfinished
+from deft_sweeps.search.study import ASKED, SEED, TRIAL_ID, enqueue, finished, n_extra, objectives, open_study, tell, unfinished
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
@@ -58,8 +60,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         sweep: its folder; results in it are told to the study first.
         target: finished trials to reach, earlier ones counted.
         first: points to try before the sampler's own; one that the study already has is left out.
-        extra: points to try before those, also where the study already has them.
-        deadline: seconds since the epoch after which nothing is proposed; None is never.
+        extra: points to try before those, also where the study already has them, and also when the search is over.
+        enough: says why the search is over; while it says nothing, it goes on.
         on_finish: called with each result once it is stored and told.
         on_trouble: called with a sentence when something could not be written.
         stopping: while it says so, nothing more is proposed.
@@ -73,22 +75,25 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         target: int,
         first: Iterable[Start] = (),
         extra: Iterable[Start] = (),
-        deadline: float | None = None,
+        enough: Callable[[], str] = lambda: "",
         on_finish: Callable[[TrialResult], None] = lambda _: None,
         on_trouble: Callable[[str], None] = lambda _: None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__()
-        self._spec, self._sweep, self._target, self._deadline = spec, sweep, target, deadline
+        self._spec, self._sweep, self._target, self._enough = spec, sweep, target, enough
         self._on_finish, self._on_trouble, self._stopping = on_finish, on_trouble, stopping
         sweep.root.mkdir(parents=True, exist_ok=True)
         stored = sweep.results()
         self.study: Study = open_study(spec, sweep.study_url, stored)
         enqueue(self.study, spec, extra, again=True)
         enqueue(self.study, spec, first)
-        self._taken = {result.trial_id for result in stored}
+        self._taken = Taken((result.trial_id for result in stored), spec.search.repeats)
         self._again = [self._taken_up(t.number, t.params, t.user_attrs[SEED]) for t in unfinished(self.study)]
-        self._taken |= {proposal.trial_id for proposal in self._again}
+        for proposal in self._again:
+            self._taken.add(proposal.trial_id)
+        self._n_extra = n_extra(self.study)
+        self._over = ""
         self._n_finished = len(finished(self.study))
         self._live: dict[str, Proposal] = {}
         self._late: list[tuple[Proposal, TrialResult]] = []
@@ -105,6 +110,11 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         return self._n_finished
 
     @property
+    def over(self) -> str:
+        """Why the search ended before its target, a sentence; empty where it did not."""
+        return self._over
+
+    @property
     def late(self) -> tuple[TrialResult, ...]:
         """Results that could not be kept yet."""
         return tuple(result for _, result in self._late)
@@ -116,18 +126,27 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
     def suggest(self, trial_id: str) -> dict[str, object] | str | None:
         """The next trial's settings; FINISHED when there is none to come, None when there is none now."""
         self.settle()
-        if self._stopping() or self._n_finished + len(self._live) + len(self._late) >= self._target or self._over():
+        if self._stopping() or self._n_finished + len(self._live) + len(self._late) >= self._target:
             return str(Searcher.FINISHED)
+        if not self._again and not self._n_extra:
+            self._over = self._over or self._enough()
+            if self._over:
+                return str(Searcher.FINISHED)
         if self._late:
             return None  # What finishes now could not be kept either.
         if self._again:
             proposal = replace(self._again.pop(0), started_at=time.time())
         else:
             try:
-                proposal = self._ask()
+                asked = self._ask()
             except StorageInternalError as error:
                 self._on_trouble(f"the study cannot be written, waiting: {short_reason(_root(error))}")
                 return None
+            if asked is None:
+                repeats = self._spec.search.repeats
+                self._over = f"every configuration of the space has run with {repeats} seed{'s' if repeats > 1 else ''}"
+                return str(Searcher.FINISHED)
+            proposal = asked
         self._live[trial_id] = proposal
         return proposal.tune_config()
 
@@ -177,16 +196,31 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         """
         raise StoreError("a sweep goes on from its folder, not from Tune's checkpoint of the search")
 
-    def _over(self) -> bool:
-        return self._deadline is not None and time.time() >= self._deadline
+    def _ask(self) -> Proposal | None:
+        """The sampler's proposal, or a random one where the sampler insists on configurations that have run often enough; None where
+        the whole space has."""
+        for _ in range(N_ASKS):
+            proposal = self._asked()
+            if proposal is not None:
+                return proposal
+        start = fresh_start(self._spec, self._taken.may_run, (self._spec.search.seed, len(self.study.get_trials(deepcopy=False))))
+        if start is None:
+            return None
+        enqueue(self.study, self._spec, (start,), again=True)
+        self._n_extra += 1
+        return self._asked()
 
-    def _ask(self) -> Proposal:
+    def _asked(self) -> Proposal | None:
         self.study.sampler = make_sampler(self._spec.search, len(self.study.get_trials(deepcopy=False)))
         trial = self.study.ask()
         config = self._spec.config(suggest(trial, self._spec))
-        seed = self._spec.trial_seed
-        while config.trial_id(seed) in self._taken:
-            seed += 1
+        origin = trial.user_attrs.get(ASKED)
+        if origin is None and not self._taken.may_run(config):
+            # Without a TRIAL_ID it stands for nothing that ran; left RUNNING, the sampler would shy away from a trial that never ends.
+            self.study.tell(trial, state=TrialState.FAIL)
+            return None
+        self._n_extra -= origin == "extra"
+        seed = self._taken.next_seed(config, self._spec.trial_seed)
         proposal = Proposal(trial.number, config, seed, time.time())
         trial.set_user_attr(SEED, seed)
         trial.set_user_attr(TRIAL_ID, proposal.trial_id)  # Last: from here on the trial counts as begun.

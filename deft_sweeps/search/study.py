@@ -18,6 +18,8 @@ TRIAL_ID = "trial_id"
 SEED = "seed"
 POINTS = "points"
 """User attribute: `rows_of` the trial's result."""
+ASKED = "asked"
+"""User attribute of a trial that was enqueued, not proposed by the sampler: `first` or `extra`."""
 _SPACE = "space"
 
 STATES: dict[Status, TrialState] = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "stopped": TrialState.PRUNED}
@@ -99,7 +101,13 @@ def unfinished(study: Study) -> tuple[FrozenTrial, ...]:
 def enqueue(study: Study, spec: SweepSpec, starts: Iterable[Start], *, again: bool = False) -> None:
     """Have the study propose these points next, in their order; one that it already has is left out unless `again`."""
     for start in starts:
-        study.enqueue_trial(params(spec, start), skip_if_exists=not again)
+        study.enqueue_trial(params(spec, start), user_attrs={ASKED: "extra" if again else "first"}, skip_if_exists=not again)
+
+
+def n_extra(study: Study) -> int:
+    """Points that were enqueued `again` and that no driver has begun."""
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    return sum(t.user_attrs.get(ASKED) == "extra" for t in waiting)
 
 
 def _replay(study: Study, spec: SweepSpec, results: Sequence[TrialResult]) -> None:

@@ -230,6 +230,10 @@ def _sweep() -> type[Shape]:
         "search": (settings(Search, searched=False), Field(default=None, description="How points are proposed.")),
         "budget": (settings(Budget, searched=False), Field(description="What the sweep may use.")),
         "trial_seed": (Annotated[int, Field(ge=0)], Field(default=0, description="Seed of every trial's training.")),
+        "seeds": (
+            Annotated[int, Field(ge=1)],
+            Field(default=1, description="Training seeds that each configuration of the front is to have before the choice."),
+        ),
         "tracking_uri": (
             str | None,
             Field(default=None, description="Of an MLflow server; null keeps a SQLite store in the sweep's folder."),

@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -112,7 +111,7 @@ def _drive(
                 target=driver.target,
                 first=driver.spec.first,
                 extra=extra,
-                deadline=None if hours is None else time.time() + 3600 * hours,
+                enough=lambda: "",
                 on_finish=finished,
                 on_trouble=driver.warn,
                 stopping=lambda: driver.stopping,
