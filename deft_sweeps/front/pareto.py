@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from deft_sweeps.front.dominance import hypervolume, non_dominated
+from deft_sweeps.front.seeds import SeedMean, nearest_to_mean, seed_mean
 from deft_sweeps.objective import BASELINES, METRICS, BaselineName, Constraint, Direction
 from deft_sweeps.result import Point, TrialResult
 
@@ -18,15 +19,34 @@ WORST_POSSIBLE = {"score": 0.0, "activation_density": 1.0, "encoder_density": 1.
 
 @dataclass(frozen=True, slots=True)
 class FrontMember:
-    """A trained trial at one threshold.
+    """A trained trial at one threshold, or a configuration that was trained with several seeds.
 
     Attributes:
-        values: every metric of the point under the names of `objective.METRICS`.
+        result, point: the trial's; of several seeds, the one that stands for them (`seeds.nearest_to_mean` of score and density).
+        values: every metric of the point under the names of `objective.METRICS`; of several seeds, the means.
+        seeds: of several, each by itself, rising in its seed; empty of a single one.
     """
 
     result: TrialResult
     point: Point
     values: dict[str, float]
+    seeds: tuple["FrontMember", ...] = ()
+
+    @property
+    def n_seeds(self) -> int:
+        return len(self.seeds) or 1
+
+    def over_seeds(self, name: str) -> SeedMean | None:
+        """The metric's mean and interval over the seeds; None of a single one."""
+        return seed_mean([one.values[name] for one in self.seeds]) if self.seeds else None
+
+    @property
+    def example_scores(self) -> tuple[float, ...]:
+        """Per held-out example, the mean over the seeds; empty where a seed has none."""
+        scores = [one.point.example_scores for one in self.seeds or (self,)]
+        if len({len(one) for one in scores}) != 1:
+            return ()
+        return tuple(sum(column) / len(scores) for column in zip(*scores, strict=True)) if self.seeds else scores[0]
 
     @property
     def name(self) -> str:
@@ -44,7 +64,7 @@ class ParetoFront:
         reference: of the hypervolume, a value an objective.
         reference_note: where the reference comes from, a sentence.
         hypervolume: between front and reference, in the product of the objectives' units; higher is better.
-        n_candidates: measured points that have every objective.
+        n_candidates: measured points that have every objective; those of a configuration's seeds at one threshold count as one.
         n_outside: candidates that break a limit, or lack a metric that a limit names.
         unjudged: limits that cannot be judged because their baseline is not there yet; while there are any, no point is a member.
     """
@@ -88,6 +108,25 @@ def candidates(results: Iterable[TrialResult], objectives: Sequence[str] = ()) -
     return tuple(member for member in every if all(name in member.values for name in objectives))
 
 
+def configurations(results: Iterable[TrialResult], objectives: Sequence[str] = ()) -> tuple[FrontMember, ...]:
+    """The candidates with the seeds of a configuration pooled at each threshold, in the order of their first."""
+    groups: dict[tuple[str, str], list[FrontMember]] = {}
+    ids: dict[str, str] = {}
+    for member in candidates(results, objectives):
+        result = member.result
+        config_id = ids.setdefault(result.trial_id, result.config_id)
+        groups.setdefault((config_id, member.point.at), []).append(member)
+    return tuple(_pooled(group) if len(group) > 1 else group[0] for group in groups.values())
+
+
+def _pooled(group: Sequence[FrontMember]) -> FrontMember:
+    seeds = tuple(sorted(group, key=lambda member: member.result.seed))
+    shared = [name for name in seeds[0].values if all(name in member.values for member in seeds)]
+    means = {name: sum(member.values[name] for member in seeds) / len(seeds) for name in shared}
+    typical = seeds[nearest_to_mean([member.values for member in seeds], ("score", "activation_density"))]
+    return FrontMember(typical.result, typical.point, means, seeds)
+
+
 def pareto_front(
     results: Iterable[TrialResult],
     objectives: Sequence[str],
@@ -95,7 +134,7 @@ def pareto_front(
     baselines: Baselines | None = None,
     reference: Mapping[str, float] | None = None,
 ) -> ParetoFront:
-    """The front of all measured points; each trial's points compete with one another too.
+    """The front of all measured points; each trial's points compete with one another too, and a configuration's seeds as their mean.
 
     Args:
         results: of any status; only complete ones have points.
@@ -106,7 +145,7 @@ def pareto_front(
     """
     results = tuple(results)
     known = baselines_of(results) if baselines is None else baselines
-    pool = candidates(results, objectives)
+    pool = configurations(results, objectives)
     unjudged = tuple(limit for limit in limits if not judgeable(limit, known))
     inside = () if unjudged else tuple(member for member in pool if all(keeps(member, limit, known) for limit in limits))
     point, note = _reference(pool, objectives, reference or {})
@@ -157,14 +196,14 @@ def keeps(member: FrontMember, limit: Constraint, baselines: Baselines) -> bool:
 
 
 def baseline_member(results: Iterable[TrialResult], name: BaselineName = "peft") -> FrontMember | None:
-    """The best-scoring plain PEFT trial without a threshold, the one that finished first of equals; None where there is none.
+    """The best-scoring plain PEFT configuration without a threshold, the one that finished first of equals; None where there is none.
 
     Raises:
         ValueError: no such baseline.
     """
     if name not in BASELINES:
         raise ValueError(f"no baseline {name!r}; there are {', '.join(BASELINES)}")
-    plain = [member for member in candidates(results) if member.result.config.is_plain_peft and member.point.is_unthresholded]
+    plain = [member for member in configurations(results) if member.result.config.is_plain_peft and member.point.is_unthresholded]
     return max(plain, key=lambda m: (m.values["score"], -m.result.finished_at, m.name), default=None)
 
 

@@ -59,7 +59,8 @@ def fresh_start(spec: SweepSpec, may_run: Callable[[TrialConfig], bool], seed: I
     Drawn from all points first; where nearly every point of that is used up, from those that are left.
 
     Args:
-        may_run: told of a configuration.
+        spec: of the space.
+        may_run: asked of a configuration.
         seed: of the draw.
     """
     rng = np.random.default_rng(list(seed))

@@ -55,6 +55,7 @@ class Progress:
         latest: the trial that ended last.
         messages: warnings, each once.
         state: what the driver is at, as in DriverNote.
+        phase: what the trials are for, where it is not the search: `seeds of the front`.
     """
 
     n_done: int
@@ -68,13 +69,15 @@ class Progress:
     latest: Ended | None = None
     messages: tuple[str, ...] = ()
     state: str = "searching"
+    phase: str = ""
 
     @property
     def line(self) -> str:
         """The counts in one line."""
         left = f", about {duration(self.left_sec)} left" if self.left_sec is not None else ""
         failed = f", {self.n_failed} failed" if self.n_failed else ""
-        return f"{self.n_done}/{self.n_budget} trials done, {self.n_running} running{failed}{left}"
+        phase = f", {self.phase}" if self.phase else ""
+        return f"{self.n_done}/{self.n_budget} trials done, {self.n_running} running{failed}{left}{phase}"
 
     @property
     def front_line(self) -> str:

@@ -90,10 +90,12 @@ def _measure(spec: SweepSpec, sweep: SweepDir, jobs: tuple[FinalJob, ...], say: 
     if not jobs or final.already_measured(jobs, sweep.finals()):
         return
     started_at = time.time()
+    before = sweep.note()
+    spent_sec = before.spent_sec if before else 0.0
 
     def note(state: str) -> None:
         n = len(sweep.results())
-        sweep.write_note(DriverNote(os.getpid(), started_at, time.time(), n, (), state, None))
+        sweep.write_note(DriverNote(os.getpid(), started_at, time.time(), n, (), state, None, spent_sec))
 
     note("measuring")
     sweep.clear_finals()
