@@ -31,7 +31,8 @@ def draw(problem: str, rng: np.random.Generator, n: int) -> Floats:
     if problem == "steep":
         x = rng.uniform(size=(n, 6))
         lost = 0.3 * ((x[:, 1:] - 0.4) ** 2).sum(axis=1)
-        return np.clip(np.column_stack([0.9 - 0.25 * x[:, 0] ** 2 - lost, 0.95 - 0.9 * x[:, 0] + lost]), 0, 1)
+        steep: Floats = np.clip(np.column_stack([0.9 - 0.25 * x[:, 0] ** 2 - lost, 0.95 - 0.9 * x[:, 0] + lost]), 0, 1)
+        return steep
     x = rng.uniform(size=(n, 3))
     noise = rng.normal(0.0, 0.01, n)
     return np.column_stack([0.8 - 0.1 * x[:, 0] - 0.2 * x[:, 1] ** 2 + noise, 0.9 * (1 - x[:, 0]) ** 2 + 0.05])
@@ -54,7 +55,7 @@ def main() -> None:
     parser.add_argument("--searches", type=int, default=200)
     n_searches = parser.parse_args().searches
     print(f"{n_searches} random searches each")
-    print(f"{'problem':8} {'trials':>6} {'held':>6} {'above':>6} {'projected':>10} {'true':>8}   gain of 50 % more trials, share of the volume")
+    print(f"{'problem':8} {'trials':>6} {'held':>6} {'above':>6} {'projected':>10} {'true':>8}   gain of 50 % more trials")
     for problem in ("smooth", "steep", "noisy"):
         for n in SIZES:
             rows = []

@@ -116,7 +116,7 @@ class Budget:
         gpu_hours: sum over trials of their duration times gpus_per_trial after which none is started, > 0; needs gpus_per_trial > 0.
         cpu_hours: the same with cpus_per_trial.
         until_flat: the search stops when a further trial is expected to add less than this share of the front's hypervolume, in (0, 1);
-            needs at least startup + 20 finished trials.
+            needs at least startup + 30 finished trials.
         concurrency: trials at a time, >= 1; None is as many as the resources allow.
         cpus_per_trial: cores, and threads of torch, a trial, >= 1.
         gpus_per_trial: may be a fraction; >= 0.

@@ -32,7 +32,7 @@ def test_a_search_without_gains_is_flat_and_one_with_gains_is_not() -> None:
     spec = replace(spec, budget=replace(spec.budget, until_flat=0.01), search=replace(spec.search, startup=5))
     still = [result(point(0.0, 0.8, 0.5), learning_rate=1e-4 * (i + 1), finished_at=i) for i in range(60)]
     rising = [result(point(0.0, 0.5 + 0.004 * i, 0.5), learning_rate=1e-4 * (i + 1), finished_at=i) for i in range(60)]
-    assert Flatness(spec)(still[:24]) == "", "too few to say"
+    assert Flatness(spec)(still[:34]) == "", "too few to say"
     assert Flatness(spec)(still).startswith("the front is flat")
     assert Flatness(replace(spec, budget=Budget(trials=9)))(still) == ""
     mixed = replace(spec, budget=replace(spec.budget, until_flat=0.005))
