@@ -141,7 +141,7 @@ class _SeedNoise:
     @property
     def note(self) -> str:
         return (
-            f"Share of {N_DRAWS} draws in which nothing dominates the member. Noise: normal, with the objectives' covariance over the seeds "
+            f"Share of {N_DRAWS} draws in which nothing dominates it. Noise: normal, with the objectives' covariance over the seeds "
             f"of a configuration, pooled over the {self._n_repeated} that have several ({self._freedom} degrees of freedom) and held to be "
             "alike for all, divided by the member's own seeds; the validation examples are taken as given"
         )

@@ -7,8 +7,12 @@ from itertools import product
 from typing import assert_never
 
 import numpy as np
+from optuna.study import Study
+from optuna.trial import Trial, TrialState
 
 from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.search.space import params, suggest
+from deft_sweeps.search.study import ASKED
 from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int, Value
 from deft_sweeps.spec.schema import Combination, Start, SweepSpec
 
@@ -30,17 +34,17 @@ class Taken:
         self._repeats = repeats
         self._trial_ids: set[str] = set()
         self._n_seeds: Counter[str] = Counter()
-        for trial_id in trial_ids:
-            self.add(trial_id)
+        self.update(trial_ids)
 
     def __contains__(self, trial_id: str) -> bool:
         return trial_id in self._trial_ids
 
-    def add(self, trial_id: str) -> None:
-        """Count a trial; one counted before is not counted again."""
-        if trial_id not in self._trial_ids:
-            self._trial_ids.add(trial_id)
-            self._n_seeds[trial_id.rpartition("-s")[0]] += 1
+    def update(self, trial_ids: Iterable[str]) -> None:
+        """Count trials; one counted before is not counted again."""
+        for trial_id in trial_ids:
+            if trial_id not in self._trial_ids:
+                self._trial_ids.add(trial_id)
+                self._n_seeds[trial_id.rpartition("-s")[0]] += 1
 
     def may_run(self, config: TrialConfig) -> bool:
         """Whether the search may propose the configuration once more."""
@@ -51,6 +55,23 @@ class Taken:
         while config.trial_id(first) in self:
             first += 1
         return first
+
+
+def ask(study: Study, spec: SweepSpec, taken: Taken) -> Trial | None:
+    """The study's next trial, its parameters suggested: one that was enqueued, or the sampler's, or one drawn at random where the sampler
+    insists on configurations that have run often enough; None where the whole space has."""
+    for _ in range(N_ASKS):
+        trial = study.ask()
+        config = spec.config(suggest(trial, spec))
+        if ASKED in trial.user_attrs or taken.may_run(config):
+            return trial
+        # Without a TRIAL_ID it stands for nothing that ran; left RUNNING, the sampler would shy away from a trial that never ends.
+        study.tell(trial, state=TrialState.FAIL)
+    start = fresh_start(spec, taken.may_run, (spec.search.seed, trial.number))
+    if start is None:
+        return None
+    study.enqueue_trial(params(spec, start), user_attrs={ASKED: "random"})
+    return study.ask()
 
 
 def fresh_start(spec: SweepSpec, may_run: Callable[[TrialConfig], bool], seed: Iterable[int]) -> Start | None:

@@ -1,61 +1,99 @@
-"""Why a search has had enough: wall time, device time, or a front that has stopped growing."""
+"""Early stopping while a sweep runs: the rule, what it must remember beyond a driver's death, and its place in Ray Tune."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from typing import Any, assert_never
 
-from deft_sweeps.front.growth import gain_bound, growth_of, hypervolumes
-from deft_sweeps.result import TrialResult
-from deft_sweeps.spec.schema import Budget, SweepSpec
+from optuna.exceptions import StorageInternalError
+from optuna.study import Study
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.result import Rung, TrialResult
+from deft_sweeps.search.halving import HalvingRule
+from deft_sweeps.search.study import POINTS, VERDICTS, WHOLE, live, rows_of
+from deft_sweeps.spec.schema import Halving, NoStopping, SweepSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """What a search has used.
+class EarlyStopping:
+    """Decides at rungs. A verdict is written into the study before anyone acts on it, so it is the same after a restart.
 
-    Attributes:
-        wall_sec: its drivers' time on the folder.
-        trial_sec: sum over its trials of their durations, those under way included.
+    Args:
+        spec: of the sweep.
+        study: that it is told to.
+        stored: results of trials that have ended, with their rungs.
+        on_trouble: called with a sentence when something could not be written.
     """
 
-    wall_sec: float
-    trial_sec: float
+    def __init__(self, spec: SweepSpec, study: Study, stored: Iterable[TrialResult], on_trouble: Callable[[str], None]) -> None:
+        self._spec, self._study, self._on_trouble = spec, study, on_trouble
+        self._rule = _rule(spec)
+        self._rungs: dict[str, dict[int, Rung]] = {}
+        for result in stored if self._rule is not None else ():
+            for rung in result.rungs:
+                self._record(result.config, result.seed, rung, True)
+
+    def take_up(self, config: TrialConfig, seed: int, rungs: Iterable[Rung], verdicts: Iterable[tuple[int, bool]]) -> None:
+        """Know what an earlier driver did of a trial that goes on now; a rung without a verdict will be told again."""
+        decided = dict(verdicts)
+        for rung in rungs if self._rule is not None else ():
+            if rung.step in decided:
+                self._rungs.setdefault(config.trial_id(seed), {})[rung.step] = rung
+                self._record(config, seed, rung, decided[rung.step])
+
+    def goes_on(self, number: int, config: TrialConfig, seed: int, rung: Rung) -> bool:
+        """Whether the study's trial `number` goes on past a rung; may be asked twice."""
+        trial = live(self._study, number)
+        if self._rule is None or trial is None:
+            return True
+        told = self._rungs.setdefault(config.trial_id(seed), {})
+        told[rung.step] = rung
+        verdict = self._rule.goes_on(config, seed, rung, whole=bool(trial.user_attrs.get(WHOLE)))
+        so_far = TrialResult(config=config, seed=seed, status="stopped", rungs=self.rungs(config.trial_id(seed)))
+        try:
+            trial.set_user_attr(POINTS, rows_of(self._spec, so_far))
+            earlier = [entry for entry in trial.user_attrs.get(VERDICTS, []) if entry[0] != rung.step]
+            trial.set_user_attr(VERDICTS, [*earlier, [rung.step, verdict]])
+        except StorageInternalError:
+            self._on_trouble("the study cannot be written: a restart may decide differently about a trial that is under way")
+        return verdict
+
+    def rungs(self, trial_id: str) -> tuple[Rung, ...]:
+        """What was measured on the way of a trial under way, rising in steps."""
+        told = self._rungs.get(trial_id, {})
+        return tuple(told[step] for step in sorted(told))
+
+    def forget(self, trial_id: str) -> None:
+        """The trial has ended and is stored; others are still compared with it."""
+        self._rungs.pop(trial_id, None)
+
+    def _record(self, config: TrialConfig, seed: int, rung: Rung, verdict: bool) -> None:
+        if self._rule is not None:
+            self._rule.record(config, seed, rung, verdict)
 
 
-def trial_sec(results: Iterable[TrialResult], started: Iterable[float], now: float) -> float:
-    """Sum of the durations of finished trials and, up to `now`, of those that started at `started`, in seconds."""
-    return sum(r.finished_at - r.started_at for r in results) + sum(max(0.0, now - at) for at in started)
+class RungScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
+    """Ends a trial at a report where it is told to; trials start in the order they were proposed.
 
-
-def used_up(budget: Budget, spent: Spent) -> str:
-    """Which limit of the budget, beside its trials, is used up, a sentence; empty where none is."""
-    hours = spent.trial_sec / 3600
-    told = (
-        ("hours of wall time", spent.wall_sec / 3600, budget.hours),
-        ("GPU hours", hours * budget.gpus_per_trial, budget.gpu_hours),
-        ("CPU hours", hours * budget.cpus_per_trial, budget.cpu_hours),
-    )
-    return next((f"the {words} are used up: {used:.3g} of {limit:g}" for words, used, limit in told if limit and used >= limit), "")
-
-
-class Flatness:
-    """Watches for `until_flat`.
-
-    It looks at most once in a twentieth of the trials there are: a look costs time in proportion to their number.
+    Args:
+        goes_on: whether the trial of this Tune id goes on past this report.
     """
 
-    def __init__(self, spec: SweepSpec) -> None:
-        self._spec = spec
-        self._looked_at = 0
-        self._found = ""
+    # A worker must not train on before the verdict is there.
+    _supports_buffered_results = False
 
-    def __call__(self, results: Sequence[TrialResult]) -> str:
-        """Why the front counts as flat, a sentence; empty while it does not."""
-        share, n = self._spec.budget.until_flat, len(results)
-        if share is None or n < self._looked_at + max(1, self._looked_at // 20):
-            return self._found
-        self._looked_at = n
-        volumes = hypervolumes(growth_of(results, self._spec.objectives, self._spec.limits))
-        bound = gain_bound(volumes, self._spec.search.startup)
-        flat = bound is not None and bound < share
-        self._found = f"the front is flat: a further trial is expected to add less than {share:g} of its hypervolume" if flat else ""
-        return self._found
+    def __init__(self, goes_on: Callable[[str, dict[str, Any]], bool]) -> None:
+        super().__init__()
+        self._goes_on = goes_on
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        return str(TrialScheduler.CONTINUE if self._goes_on(trial.trial_id, result) else TrialScheduler.STOP)
+
+
+def _rule(spec: SweepSpec) -> HalvingRule | None:
+    match spec.stopping:
+        case NoStopping():
+            return None
+        case Halving():
+            return HalvingRule(spec.stopping, spec.objectives, spec.limits)
+        case unknown:
+            assert_never(unknown)

@@ -8,9 +8,9 @@ from typing import Any
 from ray.tune import Callback
 
 from deft_sweeps.result import TrialResult
+from deft_sweeps.search.enough import Flatness, Spent, trial_sec, used_up
 from deft_sweeps.search.report import reported_steps
 from deft_sweeps.search.searcher import Proposal, StudySearcher
-from deft_sweeps.search.stopping import Flatness, Spent, trial_sec, used_up
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.results import DriverNote, SweepDir
 from deft_sweeps.store.secrets import short_reason
@@ -164,6 +164,7 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self._searcher.settle()
+        self._searcher.beat()
         self._driver.beat()
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.front import baseline_member, pareto_front
+from deft_sweeps.front import baselines_of, pareto_front
 from deft_sweeps.result import TrialResult
 from deft_sweeps.spec.schema import Start, SweepSpec
 
@@ -15,7 +15,7 @@ ROUNDS = 2
 def missing_seeds(spec: SweepSpec, results: Sequence[TrialResult]) -> tuple[Start, ...]:
     """The points to run again, one entry for each seed that is missing.
 
-    Of every configuration of the front; and of the baseline where a limit or the policy compares with it, since a comparison with one
+    Of every configuration of the front; and of each baseline where a limit or the policy compares with it, since a comparison with one
     lucky training would undo what the seeds are for.
     """
     n_complete = Counter(result.config_id for result in results if result.status == "complete")
@@ -35,8 +35,8 @@ def n_configurations(starts: Sequence[Start]) -> int:
 def _configurations(spec: SweepSpec, results: Sequence[TrialResult]) -> tuple[TrialConfig, ...]:
     front = pareto_front(results, spec.objectives, spec.limits)
     configs = {member.result.config_id: member.result.config for member in front.members}
-    compares = any(limit.bound.baseline is not None for limit in (*spec.limits, *spec.choose.where))
-    baseline = baseline_member(results) if compares and configs else None
-    if baseline is not None:
-        configs.setdefault(baseline.result.config_id, baseline.result.config)
+    compared = {limit.bound.baseline for limit in (*spec.limits, *spec.choose.where)} if configs else set()
+    for name, baseline in baselines_of(results).items():
+        if name in compared:
+            configs.setdefault(baseline.result.config_id, baseline.result.config)
     return tuple(configs.values())

@@ -22,9 +22,9 @@ def test_seeds_are_counted_by_configuration_whatever_they_are() -> None:
     taken = Taken([config.trial_id(0), config.trial_id(7)], repeats=3)
     assert (taken.next_seed(config, 0), taken.next_seed(config, 7)) == (1, 8)
     assert taken.may_run(config)
-    taken.add(config.trial_id(7))
+    taken.update([config.trial_id(7)])
     assert taken.may_run(config), "the same trial is not counted twice"
-    taken.add(config.trial_id(1))
+    taken.update([config.trial_id(1)])
     assert not taken.may_run(config)
     assert taken.may_run(fake_spec().config(plain(2e-3)))
 

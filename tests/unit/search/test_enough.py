@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from deft_sweeps.search.stopping import Flatness, Spent, trial_sec, used_up
+from deft_sweeps.search.enough import Flatness, Spent, trial_sec, used_up
 from deft_sweeps.spec.schema import Budget
 from tests.fakes import fake_spec
 from tests.samples import point, result
