@@ -11,9 +11,10 @@ from deft_sweeps.choice import choose as choose_from
 from deft_sweeps.cli import show
 from deft_sweeps.cli.guard import FAILED, say
 from deft_sweeps.errors import ConfigError, Problem
-from deft_sweeps.front import FrontMember, front_json
+from deft_sweeps.front import FrontMember, front_json, membership
 from deft_sweeps.front.encode import member_dict
 from deft_sweeps.objective import Policy, parse_policy
+from deft_sweeps.report.answer import growth_told
 from deft_sweeps.report.saving import saving
 from deft_sweeps.report.tables import front_sheet, lost_sheet
 from deft_sweeps.spec.parts import load_parts
@@ -62,7 +63,9 @@ def driver_state(note: DriverNote | None) -> str:
 
 def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool) -> None:
     sweep, spec = _open(folder)
-    choice = _choice(sweep, spec, spec.choose)
+    results = sweep.results()
+    choice = choose_from(results, spec.objectives, spec.limits, spec.choose)
+    sure = membership(results, choice.front, spec.limits)
     if not front_only:
         from deft_sweeps.report.html import render
 
@@ -74,9 +77,10 @@ def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool
         write_atomically(figure, scatter(sweep.results(), choice).encode())
         say(f"wrote {figure}")
     if as_json:
-        print(front_json(choice.front, choice.member))
+        print(front_json(choice.front, choice.member, sure))
     else:
-        show.table(front_sheet(choice.front, choice))
+        show.table(front_sheet(choice.front, choice, sure))
+        print(growth_told(results, spec))
 
 
 def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:

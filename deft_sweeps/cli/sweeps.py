@@ -15,7 +15,8 @@ from deft_sweeps.cli.parts import run_several, several
 from deft_sweeps.cli.results import print_choice
 from deft_sweeps.cli.specs import unusable
 from deft_sweeps.errors import ConfigError, Problem, StoreError
-from deft_sweeps.front import all_gains
+from deft_sweeps.front import all_gains, membership
+from deft_sweeps.report.answer import growth_told
 from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet
 from deft_sweeps.spec.load import load_spec
 from deft_sweeps.spec.sampling import pick
@@ -122,7 +123,7 @@ def _conclude(spec: SweepSpec, sweep: SweepDir) -> None:
     """The front, the choice, what the density loss buys it, its measurement on the test split, and where the page is."""
     results = sweep.results()
     choice = choose(results, spec.objectives, spec.limits, spec.choose)
-    show.table(front_sheet(choice.front, choice))
+    show.table(front_sheet(choice.front, choice, membership(results, choice.front, spec.limits)))
     print_choice(choice)
     gains = [gain for gain in all_gains(results) if choice.member is not None and gain.deft.trial_id == choice.member.result.trial_id]
     if gains:
@@ -132,4 +133,5 @@ def _conclude(spec: SweepSpec, sweep: SweepDir) -> None:
     if finals:
         print()
         show.table(finals_sheet(finals))
+    print(growth_told(results, spec))
     print(f"report: {sweep.report_path}")

@@ -4,15 +4,18 @@ from collections.abc import Iterable, Sequence
 
 from deft_sweeps.choice import Choice
 from deft_sweeps.config.label import label
-from deft_sweeps.front import FrontMember, Gain, ParetoFront, candidates, score_difference, trade_offs
+from deft_sweeps.front import FrontMember, Gain, Membership, ParetoFront, candidates, score_difference, trade_offs
 from deft_sweeps.objective import METRICS
 from deft_sweeps.report.cells import (
     DENSITY_NOTE,
     SCORE_NOTE,
+    SEEDS_NOTE,
     cost_columns,
     density_text,
     difference_text,
     interval_text,
+    member_density_text,
+    member_score_text,
     methods_told,
     score_text,
 )
@@ -43,13 +46,20 @@ def mark_of(member: FrontMember, choice: Choice | None) -> Mark:
     return next((mark for other, mark in parts if other is not None and other.name == member.name), "")
 
 
-def front_sheet(front: ParetoFront, choice: Choice | None = None) -> Sheet:
-    """The front, best first by the first objective; objectives that have no column of their own get one."""
+def front_sheet(front: ParetoFront, choice: Choice | None = None, sure: Membership | None = None) -> Sheet:
+    """The front, best first by the first objective; objectives that have no column of their own get one.
+
+    Args:
+        front: to show.
+        choice: whose parts are marked.
+        sure: how likely each member is on the front, a column.
+    """
     own = {"score", "activation_density", "encoder_density", "decoder_density", "latency_sec", "weight_bytes", "peak_memory_bytes"}
     extra = tuple(name for name in front.objectives if name not in own)
     if "written_density" not in extra and any("written_density" in member.values for member in front.members):
         extra += ("written_density",)
     heads, costs = cost_columns([member.result.cost for member in front.members])
+    repeated = any(member.seeds for member in front.members)
     rows = []
     for member, cost in zip(front.members, costs, strict=True):
         mark = mark_of(member, choice)
@@ -59,8 +69,10 @@ def front_sheet(front: ParetoFront, choice: Choice | None = None) -> Sheet:
                     mark,
                     label(member.result.config),
                     member.point.at,
-                    score_text(member.point.score),
-                    density_text(member.point.density),
+                    member_score_text(member),
+                    member_density_text(member),
+                    *((str(member.n_seeds),) if repeated else ()),
+                    *((f"{sure.probabilities[member.name]:.2f}",) if sure else ()),
                     *(f"{member.values[name]:.4g}" if name in member.values else "–" for name in extra),
                     *cost,
                     member.result.trial_id,
@@ -75,11 +87,18 @@ def front_sheet(front: ParetoFront, choice: Choice | None = None) -> Sheet:
         ">threshold",
         ">score",
         ">density",
+        *((">seeds",) if repeated else ()),
+        *((">P(on front)",) if sure else ()),
         *(f">{e}" for e in extra),
         *heads,
         "trial",
     )
-    return Sheet("Front", columns, tuple(rows), _measured_on(m.point.score for m in front.members))
+    note = _measured_on(m.point.score for m in front.members)
+    if repeated:
+        note += f"; {SEEDS_NOTE}"
+    if sure and sure.note:
+        note += f". P(on front): {sure.note}"
+    return Sheet("Front", columns, tuple(rows), note)
 
 
 def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:

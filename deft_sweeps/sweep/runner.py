@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -54,6 +53,7 @@ def run_sweep(
     resume: bool = False,
     more: int = 0,
     extra: tuple[Start, ...] = (),
+    phase: str = "",
     ray_address: str | None = None,
     n_cpus: int | None = None,
     checkpoint_every_sec: float = CHECKPOINT_EVERY_SEC,
@@ -67,7 +67,8 @@ def run_sweep(
         view: is shown the progress about once a second and whenever a trial ends.
         resume: go on with a folder that has results.
         more: trials beyond the budget and beyond those that earlier runs added.
-        extra: points to run besides, counted like `more`.
+        extra: points to run besides, counted like `more`; they run also where the search is over before its trials are all done.
+        phase: what they are for, shown with the progress.
         ray_address: of a Ray cluster that shares the folder with this machine; None starts a local Ray.
         n_cpus: cores for the local Ray; None is all there are.
         checkpoint_every_sec: of training, between two checkpoints of a trial.
@@ -86,8 +87,11 @@ def run_sweep(
             sweep.checkpoint_path(result.trial_id).unlink(missing_ok=True)
             sweep.rungs_path(result.trial_id).unlink(missing_ok=True)
         note = sweep.note()
-        target = max(spec.budget.trials, len(known), note.n_budget if note else 0) + more + len(extra)
-        driver = Driver(spec, sweep, known, target, view)
+        target = max(spec.budget.trials, len(known), note.n_budget if note else 0)
+        if (more or extra) and note is not None and note.state == "finished":
+            target = len(known)  # A search that ended before its trials were all done is not taken up again for a few points more.
+        target += more + len(extra)
+        driver = Driver(spec, sweep, known, target, view, more=more > 0, phase=phase)
         for given in warm_start.take_up(spec, sweep):
             driver.warn(str(given))
         if len(results) > len(known):
@@ -115,14 +119,13 @@ def _drive(
 
     try:
         with _stoppable(driver), ExitStack() as at_end:
-            hours = driver.spec.budget.hours
             searcher = StudySearcher(
                 driver.spec,
                 driver.sweep,
                 target=driver.target,
                 first=driver.spec.first,
                 extra=extra,
-                deadline=None if hours is None else time.time() + 3600 * hours,
+                enough=driver.enough,
                 on_finish=finished,
                 on_trouble=driver.warn,
                 stopping=lambda: driver.stopping,
@@ -140,7 +143,7 @@ def _drive(
                 driver.state = "failed"
                 raise SweepError(f"{len(searcher.late)} finished trials could not be written; make room, and resume the sweep")
             if searcher.n_finished < driver.target and not driver.stopping:
-                driver.warn(f"the time is used up after {searcher.n_finished} of {driver.target} trials")
+                driver.warn(f"{searcher.over or 'nothing more was proposed'}, after {searcher.n_finished} of {driver.target} trials")
     except KeyboardInterrupt:
         driver.stopping = True
     except BaseException:

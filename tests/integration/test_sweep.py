@@ -173,4 +173,6 @@ def test_an_hour_that_is_over_ends_the_search_and_says_so(tmp_path: Path) -> Non
     short = SweepSpec(**{**vars(spec), "budget": Budget(trials=3, hours=1e-9)})
     outcome = run_sweep(short, SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path), view=lambda _: None, n_cpus=2)
     assert outcome.n_complete == 0
-    assert outcome.messages == ("the time is used up after 0 of 3 trials",)
+    assert len(outcome.messages) == 1
+    assert outcome.messages[0].startswith("the hours of wall time are used up: ")
+    assert outcome.messages[0].endswith(", after 0 of 3 trials")
