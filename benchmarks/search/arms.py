@@ -13,6 +13,7 @@ ours-NAME       this project's search with the sampler NAME of a spec; ours-NAME
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import get_args
 
 import optuna
@@ -21,8 +22,9 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler
 from optuna.study import Study
 
 from benchmarks.search.problem import Problem, directions, result
+from benchmarks.search.repeats import Repeats
 from benchmarks.search.simulate import Arm, Asked
-from deft_sweeps.config.trial import TrialConfig
+from benchmarks.search.synetune import ENVIRONMENT, synetune_arm
 from deft_sweeps.result import Point
 from deft_sweeps.search.sampler import make_sampler
 from deft_sweeps.search.space import suggest
@@ -30,24 +32,12 @@ from deft_sweeps.search.study import SEED, TRIAL_ID, tell
 from deft_sweeps.spec.schema import SamplerName, SweepSpec
 
 OURS = "ours-"
-
-
-@dataclass(slots=True)
-class Repeats:
-    """Counts seeds up from the sweep's own where a configuration comes again."""
-
-    first: int = 0
-    _next: dict[str, int] = field(default_factory=dict)
-
-    def seed(self, config: TrialConfig) -> int:
-        seed = self._next.get(config.config_id, self.first)
-        self._next[config.config_id] = seed + 1
-        return seed
+MO_ASHA = ("mo-asha", "mo-asha-mended")
 
 
 @dataclass
 class OptunaArm:
-    """Ask and tell of a study in memory, as the sweep's searcher does it: every measured point is kept beside the trial.
+    """Ask and tell of a study in memory, as the sweep's searcher does it: a trial's points at all thresholds are kept beside it.
 
     Attributes:
         sampler: for the proposal after so many trials.
@@ -57,7 +47,7 @@ class OptunaArm:
     sampler: Callable[[int], BaseSampler]
     study: Study
     repeats: Repeats
-    running: dict[int, tuple[Asked, list[tuple[int, tuple[Point, ...]]]]] = field(default_factory=dict)
+    running: dict[int, Asked] = field(default_factory=dict)
     n_asked: int = 0
 
     def ask(self) -> Asked:
@@ -68,16 +58,18 @@ class OptunaArm:
         asked = Asked(trial.number, config, self.repeats.seed(config))
         trial.set_user_attr(SEED, asked.seed)
         trial.set_user_attr(TRIAL_ID, config.trial_id(asked.seed))
-        self.running[asked.number] = (asked, [])
+        self.running[asked.number] = asked
         return asked
 
     def rung(self, number: int, step: int, points: tuple[Point, ...]) -> bool:
-        self.running[number][1].append((step, points))
-        return True
+        return True  # And is not measured: a sweep measures rungs where it stops trials at them.
 
     def tell(self, number: int, points: tuple[Point, ...] | None) -> None:
-        asked, rungs = self.running.pop(number)
-        tell(self.study, self.spec, number, result(asked.config, asked.seed, rungs, points))
+        asked = self.running.pop(number)
+        tell(self.study, self.spec, number, result(asked.config, asked.seed, (), points))
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def optuna_arm(spec: SweepSpec, sampler: Callable[[int], BaseSampler]) -> OptunaArm:
@@ -86,8 +78,8 @@ def optuna_arm(spec: SweepSpec, sampler: Callable[[int], BaseSampler]) -> Optuna
     return OptunaArm(spec, sampler, study, Repeats(spec.trial_seed))
 
 
-def make_arm(name: str, problem: Problem, seed: int) -> Arm:
-    """The searcher of that name, seeded.
+def make_arm(name: str, problem: Problem, seed: int, synetune: Path = ENVIRONMENT) -> Arm:
+    """The searcher of that name, seeded; `synetune` is the environment of Syne Tune.
 
     Raises:
         ValueError: there is none.
@@ -95,6 +87,12 @@ def make_arm(name: str, problem: Problem, seed: int) -> Arm:
     spec = problem.spec
     if name.startswith(OURS):
         return _ours(name.removeprefix(OURS), problem, seed)
+    if name in ("ray", "ray-asha"):
+        from benchmarks.search.ray_tune import ray_arm
+
+        return ray_arm(spec, problem.rungs, seed, asha=name == "ray-asha")
+    if name in MO_ASHA:
+        return synetune_arm(spec, problem.rungs, seed, synetune, mended=name == "mo-asha-mended")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         match name:
@@ -125,4 +123,15 @@ def _ours(name: str, problem: Problem, seed: int) -> Arm:
 
 def names() -> tuple[str, ...]:
     """Every searcher that can be named."""
-    return ("random", "nsga2-50", "nsga2-12", "tpe", "tpe-group", "gp", *(f"{OURS}{name}" for name in get_args(SamplerName)))
+    return (
+        "random",
+        "nsga2-50",
+        "nsga2-12",
+        "tpe",
+        "tpe-group",
+        "gp",
+        "ray",
+        "ray-asha",
+        "mo-asha",
+        *(f"{OURS}{name}" for name in get_args(SamplerName)),
+    )
