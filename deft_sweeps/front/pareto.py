@@ -7,13 +7,12 @@ from itertools import pairwise
 import numpy as np
 
 from deft_sweeps.front.dominance import hypervolume, non_dominated
-from deft_sweeps.objective import BASELINES, METRICS, BaselineName, Constraint, Direction
+from deft_sweeps.front.sure import SureExcess, sure_excess
+from deft_sweeps.objective import BASELINES, METRICS, BaselineName, Constraint, Direction, score_range
 from deft_sweeps.result import Point, TrialResult
 
-Baselines = Mapping[BaselineName, Mapping[str, float]]
-
-WORST_POSSIBLE = {"score": 0.0, "activation_density": 1.0, "encoder_density": 1.0, "decoder_density": 1.0, "written_density": 1.0}
-"""Reference values of the metrics that have a worst value."""
+WORST_POSSIBLE = {"activation_density": 1.0, "encoder_density": 1.0, "decoder_density": 1.0, "written_density": 1.0}
+"""Reference values of the metrics that have a worst value; the score's depends on the task's metric, see `objective.score_range`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,9 @@ class FrontMember:
     def name(self) -> str:
         """`<trial_id>@<threshold>`, or `<trial_id>@p<percentile>`; unique in a sweep."""
         return f"{self.result.trial_id}@{self.point.at}"
+
+
+Baselines = Mapping[BaselineName, FrontMember]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +134,13 @@ def pareto_front(
 def judgeable(limit: Constraint, baselines: Baselines) -> bool:
     """Whether the baseline that the limit names, if any, is there and has its metric."""
     name = limit.bound.baseline
-    return name is None or limit.metric in baselines.get(name, {})
+    return name is None or (name in baselines and limit.metric in baselines[name].values)
 
 
 def excess(member: FrontMember, limit: Constraint, baselines: Baselines) -> float:
     """How far the member is on the limit's wrong side, in the metric's unit; <= 0 keeps it, inf where the metric was not measured.
+
+    Of a limit with `surely` it is the near end of the interval that counts.
 
     Raises:
         ValueError: the limit names a baseline that is not there.
@@ -144,7 +148,21 @@ def excess(member: FrontMember, limit: Constraint, baselines: Baselines) -> floa
     if limit.metric not in member.values:
         return float("inf")
     name = limit.bound.baseline
-    return limit.violation(member.values[limit.metric], None if name is None else baselines.get(name, {}).get(limit.metric))
+    other = None if name is None else baselines.get(name)
+    if limit.surely and (name is None or other is not None):
+        return _sure(member, limit, other).value
+    return limit.violation(member.values[limit.metric], None if other is None else other.values.get(limit.metric))
+
+
+def how_sure(member: FrontMember, limit: Constraint, baselines: Baselines) -> str:
+    """By what a limit with `surely` is judged at this member, in words."""
+    other = baselines.get(limit.bound.baseline) if limit.bound.baseline else None
+    return _sure(member, limit, other).how
+
+
+def _sure(member: FrontMember, limit: Constraint, other: FrontMember | None) -> SureExcess:
+    base = () if other is None else (other.result, other.point)
+    return sure_excess(limit, member.result, member.point, *base)
 
 
 def keeps(member: FrontMember, limit: Constraint, baselines: Baselines) -> bool:
@@ -157,15 +175,25 @@ def keeps(member: FrontMember, limit: Constraint, baselines: Baselines) -> bool:
 
 
 def baseline_member(results: Iterable[TrialResult], name: BaselineName = "peft") -> FrontMember | None:
-    """The best-scoring plain PEFT trial without a threshold, the one that finished first of equals; None where there is none.
+    """The best-scoring trial that `objective.BASELINES` describes, without a threshold, the one that finished first of equals; None where
+    there is none.
 
     Raises:
         ValueError: no such baseline.
     """
     if name not in BASELINES:
         raise ValueError(f"no baseline {name!r}; there are {', '.join(BASELINES)}")
-    plain = [member for member in candidates(results) if member.result.config.is_plain_peft and member.point.is_unthresholded]
-    return max(plain, key=lambda m: (m.values["score"], -m.result.finished_at, m.name), default=None)
+    of_kind = (result for result in results if result.config.is_baseline(name))
+    return max((m for m in candidates(of_kind) if m.point.is_unthresholded), key=_merit, default=None)
+
+
+def better_baseline(member: FrontMember, than: FrontMember | None) -> bool:
+    """Whether `member` takes the place of `than` as a baseline."""
+    return than is None or _merit(member) > _merit(than)
+
+
+def _merit(member: FrontMember) -> tuple[float, float, str]:
+    return member.values["score"], -member.result.finished_at, member.name
 
 
 def baseline_values(results: Iterable[TrialResult], name: BaselineName = "peft") -> dict[str, float] | None:
@@ -178,11 +206,11 @@ def baseline_values(results: Iterable[TrialResult], name: BaselineName = "peft")
     return None if member is None else member.values
 
 
-def baselines_of(results: Iterable[TrialResult]) -> dict[BaselineName, dict[str, float]]:
-    """The values of every baseline that there is."""
+def baselines_of(results: Iterable[TrialResult]) -> dict[BaselineName, FrontMember]:
+    """Every baseline that there is."""
     results = tuple(results)
-    found = {name: baseline_values(results, name) for name in BASELINES}
-    return {name: values for name, values in found.items() if values is not None}
+    found = {name: baseline_member(results, name) for name in BASELINES}
+    return {name: member for name, member in found.items() if member is not None}
 
 
 def trade_offs(front: ParetoFront) -> tuple[TradeOff, ...]:
@@ -199,6 +227,9 @@ def _reference(pool: Sequence[FrontMember], objectives: Sequence[str], given: Ma
             point[name], why = given[name], "as given"
         elif name in WORST_POSSIBLE:
             point[name], why = WORST_POSSIBLE[name], "the worst possible"
+        elif name == "score":
+            point[name] = min((score_range(member.point.score.metric)[0] for member in pool), default=0.0)
+            why = "the worst possible"
         else:
             seen = [member.values[name] for member in pool]
             worst = max if direction == "minimize" else min

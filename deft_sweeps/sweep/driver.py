@@ -130,6 +130,7 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self._searcher.settle()
+        self._searcher.beat()
         self._driver.beat()
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:

@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
@@ -14,6 +14,7 @@ from ray.tune.error import TuneError
 from deft_sweeps.errors import StoreError, SweepError
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.searcher import StudySearcher
+from deft_sweeps.search.stopping import RungScheduler
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.results import SweepDir
@@ -80,6 +81,7 @@ def run_sweep(
         known = [result for result in results if spec.locate(result.config) is not None]
         for result in known:  # The driver ended between storing a result and this.
             sweep.checkpoint_path(result.trial_id).unlink(missing_ok=True)
+            sweep.rungs_path(result.trial_id).unlink(missing_ok=True)
         note = sweep.note()
         target = max(spec.budget.trials, len(known), note.n_budget if note else 0) + more + len(extra)
         driver = Driver(spec, sweep, known, target, view)
@@ -104,7 +106,7 @@ def _drive(
         driver.finished(result)
 
     try:
-        with _stoppable(driver):
+        with _stoppable(driver), ExitStack() as at_end:
             hours = driver.spec.budget.hours
             searcher = StudySearcher(
                 driver.spec,
@@ -117,12 +119,15 @@ def _drive(
                 on_trouble=driver.warn,
                 stopping=lambda: driver.stopping,
             )
+            at_end.callback(searcher.close)
             driver.running = lambda: searcher.running
             driver.beat(now=True)
             if searcher.n_finished < driver.target:
                 with ray_session(driver.spec.budget, address=ray_address, n_cpus=n_cpus) as session, _stoppable(driver, waits=True):
                     _search(driver, searcher, session, maker, checkpoint_every_sec)
             searcher.settle(now=True)
+            if searcher.hopeless is not None:
+                raise searcher.hopeless
             if searcher.late and not driver.stopping:
                 driver.state = "failed"
                 raise SweepError(f"{len(searcher.late)} finished trials could not be written; make room, and resume the sweep")
@@ -140,6 +145,7 @@ def _drive(
         if driver.state == "finished":  # What is left is of trials that a lost study forgot.
             for path in driver.sweep.checkpoints():
                 path.unlink(missing_ok=True)
+                driver.sweep.rungs_path(path.stem).unlink(missing_ok=True)
         if not follower.close(interrupted=interrupted, patience_sec=15.0 if interrupted else 60.0):
             driver.warn("the tracker is behind the store; the next run on this folder catches it up")
         driver.running = lambda: ()
@@ -158,6 +164,8 @@ def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: St
         folder=str(driver.sweep.root.resolve()),
         n_threads=budget.cpus_per_trial,
         checkpoint_every_sec=checkpoint_every_sec,
+        stopping=driver.spec.stopping,
+        rung_thresholds=driver.spec.rung_thresholds,
     )
     try:
         tune.run(
@@ -165,6 +173,7 @@ def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: St
             name="sweep",
             num_samples=-1,
             search_alg=searcher,
+            scheduler=RungScheduler(searcher.goes_on),
             callbacks=[DriverCallback(driver, searcher)],
             resources_per_trial={"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial},
             max_concurrent_trials=min(limits) if limits else None,
