@@ -26,7 +26,7 @@ from benchmarks.search.repeats import Repeats
 from benchmarks.search.simulate import Arm, Asked
 from benchmarks.search.synetune import ENVIRONMENT, synetune_arm
 from deft_sweeps.result import Point
-from deft_sweeps.search.sampler import make_sampler
+from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.space import suggest
 from deft_sweeps.search.study import SEED, TRIAL_ID, tell
 from deft_sweeps.spec.schema import SamplerName, SweepSpec
@@ -117,8 +117,9 @@ def _ours(name: str, problem: Problem, seed: int) -> Arm:
     picked = next((known for known in get_args(SamplerName) if known == name), None)
     if picked is None:
         raise ValueError(f"expected a sampler among {', '.join(get_args(SamplerName))}, got {name!r}")
-    search = replace(problem.spec.search, sampler=picked, seed=seed)
-    return optuna_arm(replace(problem.spec, search=search), lambda n: make_sampler(search, n))
+    spec = replace(problem.spec, search=replace(problem.spec.search, sampler=picked, seed=seed))
+    sampler = study_sampler(spec)
+    return optuna_arm(spec, lambda _: sampler)
 
 
 def names() -> tuple[str, ...]:
