@@ -20,6 +20,7 @@ from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep.driver import Driver, DriverCallback
+from deft_sweeps.sweep.fit import largest, machine_memory, slots_in_memory
 from deft_sweeps.sweep.follower import Follower
 from deft_sweeps.sweep.local_ray import Session, ray_session
 from deft_sweeps.sweep.progress import View
@@ -167,7 +168,15 @@ def _drive(
 
 def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: StarterMaker, checkpoint_every_sec: float) -> None:
     budget = driver.spec.budget
-    limits = [n for n in (budget.concurrency, session.slots) if n is not None]
+    on_cluster = session.slots is None
+    fits = None if on_cluster else slots_in_memory(driver.spec, machine_memory())
+    limits = [n for n in (budget.concurrency, session.slots, fits) if n is not None]
+    if fits is not None and fits < min(n for n in (budget.concurrency, session.slots) if n is not None):
+        driver.warn(f"{fits} trials at a time: memory has no room for more (projected)")
+    resources: dict[str, float] = {"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial}
+    trial = largest(driver.spec, on_gpu=False) if on_cluster and budget.gpus_per_trial == 0 else None
+    if trial is not None:
+        resources["memory"] = trial.n_bytes
     driver.slots = min(limits, default=1)
     trainable = tune.with_parameters(
         TrialTrainable,
@@ -186,7 +195,7 @@ def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: St
             search_alg=searcher,
             scheduler=RungScheduler(searcher.goes_on),
             callbacks=[DriverCallback(driver, searcher)],
-            resources_per_trial={"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial},
+            resources_per_trial=resources,
             max_concurrent_trials=min(limits) if limits else None,
             max_failures=budget.max_failures,
             reuse_actors=True,

@@ -8,7 +8,7 @@ import pytest
 from optuna.study import Study
 
 from deft_sweeps.front import hypervolume
-from deft_sweeps.objective import parse_constraint
+from deft_sweeps.objective import Direction, parse_constraint
 from deft_sweeps.result import Rung, TrialResult
 from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.space import suggest
@@ -17,7 +17,7 @@ from deft_sweeps.spec.schema import SamplerName, Search, SweepSpec
 from tests.fakes import fake_point, fake_result, fake_spec
 from tests.fakes import plain as plain_start
 
-SCORE_AND_DENSITY = ["maximize", "minimize"]
+SCORE_AND_DENSITY: list[Direction] = ["maximize", "minimize"]
 
 
 def searched(spec: SweepSpec, n: int, each: Callable[[int, Study], None] = lambda _number, _study: None) -> list[TrialResult]:
