@@ -114,7 +114,7 @@ def make_arm(name: str, problem: Problem, seed: int, synetune: Path = ENVIRONMEN
             case "tpe-group":
                 sampler = TPESampler(multivariate=True, group=True, seed=seed)
             case "gp":
-                sampler = GPSampler(seed=seed)
+                sampler = GPSampler(seed=seed, warn_independent_sampling=False)
             case _:
                 raise ValueError(f"expected one of {', '.join(names())}, got {name!r}")
     return optuna_arm(spec, sampler)
