@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -54,6 +55,11 @@ TARGETS = (
 )
 
 
+@cache
+def landscape(name: str, source: Path | None) -> Problem:
+    return closed_form.make(name) if name in closed_form.NAMES else table.load(name, source)
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One run to make, or to find made."""
@@ -67,9 +73,6 @@ class Job:
     cache: Path
     synetune: Path
 
-    def landscape(self) -> Problem:
-        return closed_form.make(self.problem) if self.problem in closed_form.NAMES else table.load(self.problem, self.source)
-
     def path(self, problem: Problem) -> Path:
         """Changes with whatever the run's outcome depends on."""
         told = [problem.digest, self.workers, self.trials, version("optuna"), version("ray"), _sources() if OURS in self.arm else ""]
@@ -78,7 +81,7 @@ class Job:
 
 
 def make(job: Job) -> Run:
-    problem = job.landscape()
+    problem = landscape(job.problem, job.source)
     path = job.path(problem)
     if path.exists():
         found: Run = codec(Run).validate_json(path.read_bytes())
@@ -92,6 +95,7 @@ def make(job: Job) -> Run:
     return made
 
 
+@cache
 def _sources() -> str:
     """Of our search's code: its runs are made again when it changes."""
     folder = Path(deft_sweeps.search.__file__).parent
@@ -163,6 +167,10 @@ def main() -> None:
     if set(MO_ASHA) & set(arms) and not synetune.is_installed(arguments.synetune):
         arms = [name for name in arms if name not in MO_ASHA]
         print(f"mo-asha left out: no Syne Tune in {arguments.synetune}, --install-synetune puts it there", file=sys.stderr)
+    try:
+        landscapes = {name: landscape(name, arguments.source) for name in arguments.problem}
+    except ValueError as error:
+        sys.exit(f"error: {error}")
     told = []
     for problem in arguments.problem:
         jobs = [
@@ -180,7 +188,6 @@ def main() -> None:
             for arm in arms
         ]
         arguments.cache.mkdir(parents=True, exist_ok=True)
-        landscape = jobs[0].landscape()
         began, runs = time.time(), []
         for made in made_in_turn(jobs, arguments.jobs):
             runs.append(made)
@@ -189,9 +196,8 @@ def main() -> None:
             print(f"{time.time() - began:6.0f} s {problem} {made.arm} seed {made.seed}: {got}", file=sys.stderr, flush=True)
         told += runs
         if not arguments.json:
-            print(
-                f"{problem}: {landscape.note}; {arguments.workers} workers, {arguments.seeds} seeds, median [95 % interval]; - not reached"
-            )
+            how = f"{arguments.workers} workers, {arguments.seeds} seeds, median [95 % interval]; - not reached"
+            print(f"{problem}: {landscapes[problem].note}; {how}")
             print("\n".join(table_lines(runs, arms) + target_lines(runs)), end="\n\n", flush=True)
     if arguments.json:
         print(json.dumps([codec(Run).dump_python(made, mode="json") for made in told]))
@@ -202,7 +208,9 @@ def _arguments() -> argparse.Namespace:
     tables = sorted(file.stem for file in table.TABLES.glob("*.yaml"))
     parser.add_argument("--problem", nargs="+", default=list(closed_form.NAMES), choices=[*closed_form.NAMES, *tables])
     parser.add_argument("--source", type=Path, help="folder of trainings, or packed table, to read instead of the one in benchmarks/tables")
-    parser.add_argument("--arms", nargs="+", default=["random", "tpe", "nsga2-12", f"{OURS}tpe"], metavar="ARM", help=", ".join(names()))
+    parser.add_argument(
+        "--arms", nargs="+", default=["random", "tpe", "nsga2-12", f"{OURS}tpe"], choices=names(), metavar="ARM", help=", ".join(names())
+    )
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--workers", type=int, default=4, help="trials at a time, simulated")
     parser.add_argument("--trials", type=int, help=f"budget of a run; {BUDGET}, {', '.join(f'{name} {n}' for name, n in BUDGETS.items())}")

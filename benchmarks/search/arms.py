@@ -68,7 +68,8 @@ class OptunaArm:
     def tell(self, number: int, points: tuple[Point, ...] | None) -> None:
         asked = self.running.pop(number)
         trial_id = asked.config.trial_id(asked.seed)
-        tell(self.study, self.spec, number, result(asked.config, asked.seed, self.early.rungs(trial_id), points))
+        rungs = [(rung.step, rung.points) for rung in self.early.rungs(trial_id)]
+        tell(self.study, self.spec, number, result(asked.config, asked.seed, rungs, points))
         self.early.forget(trial_id)
 
     def close(self) -> None:
@@ -114,7 +115,7 @@ def make_arm(name: str, problem: Problem, seed: int, synetune: Path = ENVIRONMEN
             case "tpe-group":
                 sampler = TPESampler(multivariate=True, group=True, seed=seed)
             case "gp":
-                sampler = GPSampler(seed=seed)
+                sampler = GPSampler(seed=seed, warn_independent_sampling=False)
             case _:
                 raise ValueError(f"expected one of {', '.join(names())}, got {name!r}")
     return optuna_arm(spec, sampler)

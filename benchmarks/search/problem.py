@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal, Protocol
 
 import numpy as np
@@ -169,11 +168,3 @@ def _value(name: str, point: Point) -> float:
         "loss": point.loss,
     }
     return known[name]
-
-
-@cache
-def problem_named(name: str) -> Problem:
-    """One of `closed_form.NAMES`, or the name of a table."""
-    from benchmarks.search import closed_form, table
-
-    return closed_form.make(name) if name in closed_form.NAMES else table.load(name)

@@ -12,7 +12,7 @@ from deft_sweeps.front import pareto_front
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.limits import LimitJudge
-from deft_sweeps.search.sampler import StudySampler
+from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.space import suggest
 from deft_sweeps.search.study import finished, tell
@@ -77,7 +77,7 @@ def test_samplers_that_see_the_limits_keep_them_more_often(name: ConcreteName) -
     spec = limited("weight_bytes <= 200", "activation_density <= 0.3")
 
     def share_kept(name: ConcreteName) -> float:
-        study = optuna.create_study(directions=["maximize", "minimize"], sampler=StudySampler(name, Search(startup=6, seed=3)))
+        study = optuna.create_study(directions=["maximize", "minimize"], sampler=study_sampler(replace(spec, search=Search(sampler=name, startup=6, seed=3))))
         judge = LimitJudge(spec)
         for _ in range(60):
             trial = study.ask()
