@@ -11,12 +11,13 @@ from deft_sweeps.choice import choose as choose_from
 from deft_sweeps.cli import show
 from deft_sweeps.cli.guard import FAILED, say
 from deft_sweeps.errors import ConfigError, Problem
-from deft_sweeps.front import FrontMember, front_json
+from deft_sweeps.front import FrontMember, front_json, membership
 from deft_sweeps.front.encode import member_dict
 from deft_sweeps.objective import Policy, parse_policy
+from deft_sweeps.report.answer import growth_told
 from deft_sweeps.report.saving import saving
 from deft_sweeps.report.tables import front_sheet, lost_sheet
-from deft_sweeps.spec.load import load_spec
+from deft_sweeps.spec.parts import load_parts
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
 
@@ -62,7 +63,9 @@ def driver_state(note: DriverNote | None) -> str:
 
 def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool) -> None:
     sweep, spec = _open(folder)
-    choice = _choice(sweep, spec, spec.choose)
+    results = sweep.results()
+    choice = choose_from(results, spec.objectives, spec.limits, spec.choose)
+    sure = membership(results, choice.front, spec.limits)
     if not front_only:
         from deft_sweeps.report.html import render
 
@@ -74,9 +77,10 @@ def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool
         write_atomically(figure, scatter(sweep.results(), choice).encode())
         say(f"wrote {figure}")
     if as_json:
-        print(front_json(choice.front, choice.member))
+        print(front_json(choice.front, choice.member, sure))
     else:
-        show.table(front_sheet(choice.front, choice))
+        show.table(front_sheet(choice.front, choice, sure))
+        print(growth_told(results, spec))
 
 
 def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
@@ -106,7 +110,11 @@ def print_choice(choice: Choice) -> None:
 
 def _open(folder: Path) -> tuple[SweepDir, SweepSpec]:
     sweep = SweepDir(folder).require()
-    return sweep, load_spec(sweep.spec_path)
+    parts = load_parts(sweep.spec_path)
+    if len(parts) > 1:
+        there = ", ".join(str(folder / part.spec.name) for part in parts)
+        raise ConfigError([Problem(str(folder), f"holds {len(parts)} sweeps", f"name one of them: {there}")])
+    return sweep, parts[0].spec
 
 
 def _choice(sweep: SweepDir, spec: SweepSpec, policy: Policy) -> Choice:

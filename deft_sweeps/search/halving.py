@@ -7,14 +7,14 @@ knows yet what is good there. What orders them is `ranking`; a trial stands wher
 
 import hashlib
 from bisect import insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.front import FrontMember, baselines_of, candidates
-from deft_sweeps.front.pareto import directions_of, excess, judgeable, keeps, values_of
+from deft_sweeps.front.pareto import Baselines, better_baseline, directions_of, excess, judgeable, keeps, values_of
 from deft_sweeps.objective import BaselineName, Constraint
 from deft_sweeps.result import Rung, TrialResult
 from deft_sweeps.search.ranking import order, order_of_owners
@@ -30,11 +30,11 @@ class Reached:
 
     Attributes:
         peers: digest and points of trials that reached it, the lowest digests first, at most N_PEERS.
-        baselines: every metric of what limits may refer to, measured at this rung too: a limit means at a rung what it means at the end.
+        baselines: what limits may refer to, measured at this rung too: a limit means at a rung what it means at the end.
     """
 
     peers: list[tuple[str, tuple[FrontMember, ...]]] = field(default_factory=list)
-    baselines: dict[BaselineName, dict[str, float]] = field(default_factory=dict)
+    baselines: dict[BaselineName, FrontMember] = field(default_factory=dict)
 
 
 class HalvingRule:
@@ -88,9 +88,9 @@ class HalvingRule:
         here = self._reached.setdefault(number, Reached())
         if not points:
             return
-        for name, values in baselines_of([points[0].result]).items():
-            if values["score"] > here.baselines.get(name, {}).get("score", -np.inf):
-                here.baselines[name] = values
+        for name, member in baselines_of([points[0].result]).items():
+            if better_baseline(member, here.baselines.get(name)):
+                here.baselines[name] = member
         insort(here.peers, (_digest(trial_id), points), key=lambda peer: peer[0])
         del here.peers[N_PEERS:]
 
@@ -111,9 +111,7 @@ class HalvingRule:
         return len(peers) in order_of_owners(ranked, owners)[:n_places]
 
 
-def violations(
-    members: Sequence[FrontMember], limits: Sequence[Constraint], baselines: Mapping[BaselineName, Mapping[str, float]]
-) -> np.ndarray:
+def violations(members: Sequence[FrontMember], limits: Sequence[Constraint], baselines: Baselines) -> np.ndarray:
     """How far each point is outside the limits, shape (n,), >= 0, up to 1 a limit: each excess is divided by the largest among the points.
 
     A limit whose baseline is not known yet counts for nobody, one whose metric a point lacks not for that point: costs are taken at a

@@ -8,14 +8,17 @@
   checkpoints/<trial_id>.ckpt      of a trial that is not finished
   rungs/<trial_id>.json   what was measured on the way of one; moves into its result
   final/<role>.json       FinalMeasurement on the test split
-  study.db                Optuna's storage; can be rebuilt from results/
+  study.db, study.journal Optuna's storage; can be rebuilt from results/
+  study.id                what tells the sweep's study from others in one database
   mlflow.db, mlartifacts/ the tracker's store; can be rebuilt from results/
+  warm_start/             what earlier sweeps gave: copies of their results, and the points taken from them
   driver.json             who runs the sweep and what is running now
   report.html
 """
 
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -56,6 +59,7 @@ class DriverNote:
         running: trial_ids under way.
         state: `searching`, `stopping`, `measuring`, `finished`, `interrupted` or `failed`.
         left_sec: projected time to the end, None where nothing is finished to project from.
+        spent_sec: wall time of all drivers that have searched on the folder, this one's included.
     """
 
     pid: int
@@ -65,6 +69,7 @@ class DriverNote:
     running: tuple[str, ...]
     state: str
     left_sec: float | None
+    spent_sec: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,17 @@ class SweepDir:
     @property
     def study_url(self) -> str:
         return f"sqlite:///{(self.root / 'study.db').resolve()}"
+
+    @property
+    def journal_path(self) -> Path:
+        return self.root / "study.journal"
+
+    def study_token(self) -> str:
+        """The sweep's name in a database that others share, made once: the folder's name and 12 hex digits."""
+        path = self.root / "study.id"
+        if not path.is_file():
+            write_atomically(path, f"{self.root.resolve().name} {secrets.token_hex(6)}".encode())
+        return path.read_text("utf-8")
 
     @property
     def mlflow_url(self) -> str:

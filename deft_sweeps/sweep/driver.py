@@ -9,6 +9,7 @@ from ray.tune import Callback
 
 from deft_sweeps.report.saving import saving
 from deft_sweeps.result import TrialResult
+from deft_sweeps.search.enough import Flatness, Spent, trial_sec, used_up
 from deft_sweeps.search.report import reported_steps
 from deft_sweeps.search.searcher import Proposal, StudySearcher
 from deft_sweeps.spec.schema import SweepSpec
@@ -26,9 +27,22 @@ class Driver:
         results: of this sweep's space that were there before.
         target: finished trials to reach.
         view: is shown each Progress.
+        more: trials were asked for beyond the budget: what was used before does not count against its hours, and a flat front is no reason
+            to end.
+        phase: what the trials are for, where it is not the search.
     """
 
-    def __init__(self, spec: SweepSpec, sweep: SweepDir, results: Iterable[TrialResult], target: int, view: View) -> None:
+    def __init__(
+        self,
+        spec: SweepSpec,
+        sweep: SweepDir,
+        results: Iterable[TrialResult],
+        target: int,
+        view: View,
+        *,
+        more: bool = False,
+        phase: str = "",
+    ) -> None:
         self.spec, self.sweep, self.target, self.view = spec, sweep, target, view
         self.results = list(results)
         self._saving = saving(self.results)
@@ -38,6 +52,11 @@ class Driver:
         self.state = "searching"
         self._messages: dict[str, None] = {}
         self._started_at = time.time()
+        note = sweep.note()
+        self._spent_before = note.spent_sec if note else 0.0
+        self._before = Spent(self._spent_before, trial_sec(self.results, (), 0.0)) if more else Spent(0.0, 0.0)
+        self._flat = (lambda _: "") if more else Flatness(spec)
+        self._phase = phase
         self._beat_at = self._front_at = float("-inf")
         self._front_cost = 0.0
         self._front_stale = True
@@ -48,6 +67,19 @@ class Driver:
     def messages(self) -> tuple[str, ...]:
         """Warnings, each once, in the order they came."""
         return tuple(self._messages)
+
+    @property
+    def spent(self) -> Spent:
+        """By all drivers and trials of the folder, this one's included."""
+        now = time.time()
+        under_way = trial_sec(self.results, (proposal.started_at for proposal in self.running()), now)
+        return Spent(self._spent_before + now - self._started_at, under_way)
+
+    def enough(self) -> str:
+        """Why the search is over before its trials are all done, a sentence; empty while it is not."""
+        spent = self.spent
+        own = Spent(spent.wall_sec - self._before.wall_sec, spent.trial_sec - self._before.trial_sec)
+        return used_up(self.spec.budget, own) or self._flat(self.results)
 
     def warn(self, message: str) -> None:
         """Have the viewer told; may be called from any thread."""
@@ -79,6 +111,7 @@ class Driver:
                     running=tuple(proposal.trial_id for proposal in self.running()),
                     state=self.state,
                     left_sec=left,
+                    spent_sec=self.spent.wall_sec,
                 )
             )
         except OSError as error:
@@ -98,6 +131,7 @@ class Driver:
                 messages=self.messages,
                 saving=self._saving if self._saving.n_stopped else None,
                 state=self.state,
+                phase=self._phase,
             )
         )
 
@@ -134,6 +168,7 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self._searcher.settle()
+        self._searcher.beat()
         self._driver.beat()
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:

@@ -57,6 +57,7 @@ class Progress:
         messages: warnings, each once.
         saving: what early stopping saved so far; None where nothing was stopped.
         state: what the driver is at, as in DriverNote.
+        phase: what the trials are for, where it is not the search: `seeds of the front`.
     """
 
     n_done: int
@@ -71,6 +72,7 @@ class Progress:
     messages: tuple[str, ...] = ()
     saving: Saving | None = None
     state: str = "searching"
+    phase: str = ""
 
     @property
     def line(self) -> str:
@@ -78,7 +80,8 @@ class Progress:
         left = f", about {duration(self.left_sec)} left" if self.left_sec is not None else ""
         failed = f", {self.n_failed} failed" if self.n_failed else ""
         stopped = f", {self.saving}" if self.saving is not None else ""
-        return f"{self.n_done}/{self.n_budget} trials done, {self.n_running} running{failed}{stopped}{left}"
+        phase = f", {self.phase}" if self.phase else ""
+        return f"{self.n_done}/{self.n_budget} trials done, {self.n_running} running{failed}{stopped}{left}{phase}"
 
     @property
     def front_line(self) -> str:

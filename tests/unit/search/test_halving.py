@@ -156,8 +156,8 @@ def test_about_a_ninth_reaches_the_end(how: RankName) -> None:
     rng = np.random.default_rng(5)
     halving, n = rule(how), 120
     values = rng.uniform(size=(n, 2))
-    at_first = [i for i in range(n) if halving.goes_on(config(i), 0, rung(*values[i]))]
-    at_second = [i for i in at_first if halving.goes_on(config(i), 0, rung(*values[i], step=RUNGS[1]))]
+    at_first = [i for i in range(n) if halving.goes_on(config(i), 0, rung(float(values[i, 0]), float(values[i, 1])))]
+    at_second = [i for i in at_first if halving.goes_on(config(i), 0, rung(float(values[i, 0]), float(values[i, 1]), step=RUNGS[1]))]
     assert n / 3 - 8 <= len(at_first) <= n / 3 + 16
     # The second time the order is known from the first, and the later of the survivors are the better ones.
     assert n / 9 - 6 <= len(at_second) <= n / 9 + 14

@@ -59,7 +59,8 @@ def test_an_order_does_not_depend_on_how_the_points_came(how: RankName, values: 
 @settings(max_examples=25)
 @given(values=st.one_of(grids(2), grids(3)))
 def test_every_point_stands_once_and_behind_what_dominates_it(how: RankName, values: np.ndarray) -> None:
-    directions: tuple[Direction, ...] = ("maximize", "minimize", "minimize")[: values.shape[1]]
+    every: tuple[Direction, ...] = ("maximize", "minimize", "minimize")
+    directions = every[: values.shape[1]]
     found = order(values, directions, how).tolist()
     assert sorted(found) == list(range(len(values)))
     for place, i in enumerate(found):

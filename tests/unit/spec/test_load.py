@@ -154,7 +154,7 @@ def test_every_fault_is_told_at_once(keys: set[str]) -> None:
         ("objectives", "objectives: ^[score]", "at least 2 entries"),
         ("evaluation", "evaluation: {thresholds: ^[0, 0.1], objective_threshold: 0.2}", "one of (0.0, 0.1), got 0.2"),
         ("budget", "budget: {trials: ^0}", "expected trials >= 1"),
-        ("budget", "budget: {trials: ^1}", "expected trials for the 2 first points, a plain PEFT one"),
+        ("budget", "budget: {trials: ^1}", "expected trials for the 2 first points, a limit's baseline"),
         ("budget", "budget: ^{}", "expected the key `trials` of budget"),
         ("budget", "budget: {trials: 9, cpus_per_trial: ^0}", "cpus_per_trial >= 1"),
     ],
