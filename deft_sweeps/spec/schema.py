@@ -101,8 +101,9 @@ class Search:
     """How proposals are made.
 
     Attributes:
-        sampler: Optuna's multi-objective TPE, NSGA-II, NSGA-III, Gaussian process (`gp`: only where every combination leaves the same
-            parameters open) or random sampling; `auto` picks one and says why.
+        sampler: `front`, the platform's own, which learns from every threshold and rung; Optuna's multi-objective TPE, NSGA-II, NSGA-III,
+            Gaussian process (`gp`: only where every combination leaves the same parameters open) or random sampling; `auto` takes `front`
+            wherever there is something to search, and says so.
         startup: trials sampled at random before TPE or GP models anything, the `first` points included; the population of NSGA.
         seed: of the sampler.
         repeats: most seeds that one configuration gets while searching, >= 1; 1 never runs one twice. `first` points and the spec's
@@ -112,7 +113,7 @@ class Search:
         warm_start: folders of earlier sweeps whose results are used: as finished trials where they compare, else as first points.
     """
 
-    sampler: SamplerName = "tpe"
+    sampler: SamplerName = "auto"
     startup: int = 10
     seed: int = 0
     repeats: int = 3

@@ -1,7 +1,5 @@
 from dataclasses import replace
 
-import pytest
-
 from deft_sweeps.objective import parse_constraint
 from deft_sweeps.spec.sampling import gp_refuses, pick
 from deft_sweeps.spec.schema import Budget, Search, SweepSpec
@@ -15,22 +13,12 @@ def asked(trials: int, sampler: str = "auto", combinations: object = None, objec
     return replace(spec, combinations=combinations) if combinations else spec  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    ("spec", "name", "why"),
-    [
-        (asked(10), "random", "a budget of 10 trials ends with the 10"),
-        (asked(60), "tpe", "only some of the 8 combinations"),
-        (asked(60, combinations=FLAT), "gp", "1 open parameters, the same in all combinations"),
-        (asked(600, combinations=FLAT), "tpe", ""),
-        (asked(200, objectives=("score", "loss", "latency_sec", "weight_bytes")), "nsga3", "4 objectives"),
-        (asked(60, objectives=("score", "loss", "latency_sec", "weight_bytes")), "tpe", ""),
-    ],
-)
-def test_auto_picks_by_space_objectives_and_budget_and_says_why(spec: SweepSpec, name: str, why: str) -> None:
-    picked = pick(spec)
-    assert picked.name == name
-    assert why in picked.why
-    assert picked.told().startswith(f"sampler: {name}, picked because ")
+def test_auto_picks_our_own_and_says_why() -> None:
+    for spec in (asked(10), asked(600, combinations=FLAT), asked(60, objectives=("score", "loss", "latency_sec", "weight_bytes"))):
+        assert pick(spec).name == "front"
+        assert pick(spec).told().startswith("sampler: front, picked because it learns from every threshold")
+    single = asked(10, combinations=(replace(FLAT[0], open={}),))
+    assert pick(single).told() == "sampler: random, picked because the space has a single configuration"
 
 
 def test_a_sampler_that_is_named_is_taken_as_it_is() -> None:
