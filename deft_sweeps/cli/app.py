@@ -111,6 +111,9 @@ def run(
     """Run a sweep, go on with one, or add trials to one.
 
     Trains and evaluates the trials, draws the front, chooses, and measures the choice on the test split.
+
+    A FILE with several sweeps, set apart by lines of ---, runs them one after the other, each in DIR/<name> with a report of its own;
+    `run DIR --resume` goes on with all of them, `run DIR/<name>` with one.
     """
     from deft_sweeps.cli import sweeps
 

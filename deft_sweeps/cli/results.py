@@ -15,7 +15,7 @@ from deft_sweeps.front import FrontMember, front_json
 from deft_sweeps.front.encode import member_dict
 from deft_sweeps.objective import Policy, parse_policy
 from deft_sweeps.report.tables import front_sheet, lost_sheet
-from deft_sweeps.spec.load import load_spec
+from deft_sweeps.spec.parts import load_parts
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
 
@@ -102,7 +102,11 @@ def print_choice(choice: Choice) -> None:
 
 def _open(folder: Path) -> tuple[SweepDir, SweepSpec]:
     sweep = SweepDir(folder).require()
-    return sweep, load_spec(sweep.spec_path)
+    parts = load_parts(sweep.spec_path)
+    if len(parts) > 1:
+        there = ", ".join(str(folder / part.spec.name) for part in parts)
+        raise ConfigError([Problem(str(folder), f"holds {len(parts)} sweeps", f"name one of them: {there}")])
+    return sweep, parts[0].spec
 
 
 def _choice(sweep: SweepDir, spec: SweepSpec, policy: Policy) -> Choice:

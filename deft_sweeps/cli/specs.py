@@ -15,7 +15,7 @@ from deft_sweeps.models.legality import misfits, unmeasured
 from deft_sweeps.report.sheet import Row, Sheet
 from deft_sweeps.spec.domain import Domain, Value
 from deft_sweeps.spec.domain import show as words
-from deft_sweeps.spec.load import load_spec
+from deft_sweeps.spec.parts import load_parts
 from deft_sweeps.spec.sampling import pick
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.spec.shape import json_schema
@@ -44,15 +44,18 @@ def validate(files: Sequence[Path]) -> None:
     problems: list[object] = []
     for file in files:
         try:
-            spec = load_spec(file)
+            parts = load_parts(file)
         except ConfigError as error:
             problems += error.problems
             continue
-        found = unusable(spec, str(file))
-        problems += found
-        if not found:
-            told = f"{len(spec.combinations)} combinations, {spec.budget.trials} trials"
-            print(f"{file}: valid, {told}" + (f", {len(spec.excluded)} combinations excluded" if spec.excluded else ""))
+        for part in parts:
+            spec = part.spec
+            found = unusable(spec, part.where)
+            problems += found
+            if not found:
+                told = f"{len(spec.combinations)} combinations, {spec.budget.trials} trials"
+                named = f"{file}, {spec.name}" if len(parts) > 1 else str(file)
+                print(f"{named}: valid, {told}" + (f", {len(spec.excluded)} combinations excluded" if spec.excluded else ""))
     if problems:
         refuse(problems)
 
@@ -71,14 +74,19 @@ def unusable(spec: SweepSpec, where: str) -> list[Problem]:
 
 
 def plan(file: Path, *, as_json: bool) -> None:
-    spec = load_spec(file)
-    config = spec.combinations[0].template
-    projection = project(spec, layout(read_config(config.model)))
+    told, notes = [], []
+    for number, part in enumerate(load_parts(file)):
+        spec = part.spec
+        projection = project(spec, layout(read_config(spec.combinations[0].template.model)))
+        if as_json:
+            told.append(_plan_dict(spec, projection))
+        else:
+            print(end="\n" if number else "")
+            _print_plan(spec, projection)
+        notes += unusable(spec, part.where)
     if as_json:
-        show.as_json(_plan_dict(spec, projection))
-    else:
-        _print_plan(spec, projection)
-    say(*(f"note: {problem}" for problem in unusable(spec, str(file))))
+        show.as_json(told[0] if len(told) == 1 else told)
+    say(*(f"note: {problem}" for problem in notes))
 
 
 def _print_plan(spec: SweepSpec, projection: Projection) -> None:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import typer
 from deft_sweeps.choice import choose
 from deft_sweeps.cli import show
 from deft_sweeps.cli.guard import FAILED, INTERRUPTED, refuse, say
+from deft_sweeps.cli.parts import run_several, several
 from deft_sweeps.cli.results import print_choice
 from deft_sweeps.cli.specs import unusable
 from deft_sweeps.errors import ConfigError, Problem, StoreError
@@ -26,13 +28,24 @@ if TYPE_CHECKING:
 
 
 def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: str | None, warm_start: Sequence[Path] = ()) -> None:
+    jobs = several(file, out, more=more)
+    if jobs:
+        run_several(file, out, jobs, resume=resume, ray_address=ray_address, run_one=partial(_run_one, warm_start=warm_start))
+        return
     spec, sweep = _prepare(file, out, resume=resume, more=more)
     problems = unusable(spec, str(file))
     if problems:
         refuse(problems)
-    spec = _with_search(spec, sweep, [str(folder) for folder in warm_start])
     if not sweep.spec_path.exists():
         write_atomically(sweep.spec_path, file.read_bytes())
+    _run_one(spec, sweep, resume=resume, more=more, ray_address=ray_address, warm_start=warm_start)
+
+
+def _run_one(
+    spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_address: str | None, warm_start: Sequence[Path] = ()
+) -> None:
+    """A sweep whose spec lies in its folder, to its end or to the exit code that says what came instead."""
+    spec = _with_search(spec, sweep, [str(folder) for folder in warm_start])
     again = f"deft-sweeps run {sweep.root} --resume"
     try:
         outcome = _session(spec, sweep, resume=resume, more=more, ray_address=ray_address)

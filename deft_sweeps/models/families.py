@@ -78,6 +78,7 @@ class Layout:
         embedding_parameters: of the token embedding, and of the output projection where that is a matrix of its own.
         other_parameters: of norms, biases, positions and the pooler.
         pooler: path of the pretrained projection that a head reads the first token through; None where a head brings its own.
+        first_position: of absolute positions, which BERT and RoBERTa have, that of an input's first token.
     """
 
     family: str
@@ -90,6 +91,7 @@ class Layout:
     embedding_parameters: int
     other_parameters: int
     pooler: str | None = None
+    first_position: int = 0
 
     @property
     def has_decoder(self) -> bool:
@@ -224,4 +226,6 @@ def _bert(config: Mapping[str, Any], family: str) -> Layout:
         embedding_parameters=vocab_size * d_model,
         other_parameters=biases + norms + positions + pooler,
         pooler="pooler.dense" if family == "bert" else None,
+        # RoBERTa counts on from its padding token's id.
+        first_position=0 if family == "bert" else 1 + int(1 if config.get("pad_token_id") is None else config["pad_token_id"]),
     )

@@ -4,9 +4,18 @@ from collections.abc import Iterable, Sequence
 
 from deft_sweeps.choice import Choice
 from deft_sweeps.config.label import label
-from deft_sweeps.front import FrontMember, Gain, ParetoFront, candidates, paired_difference, trade_offs
+from deft_sweeps.front import FrontMember, Gain, ParetoFront, candidates, score_difference, trade_offs
 from deft_sweeps.objective import METRICS
-from deft_sweeps.report.cells import DENSITY_NOTE, SCORE_NOTE, cost_columns, density_text, difference_text, interval_text, score_text
+from deft_sweeps.report.cells import (
+    DENSITY_NOTE,
+    SCORE_NOTE,
+    cost_columns,
+    density_text,
+    difference_text,
+    interval_text,
+    methods_told,
+    score_text,
+)
 from deft_sweeps.report.sheet import Mark, Row, Sheet
 from deft_sweeps.result import FinalMeasurement, Score, TrialResult
 from deft_sweeps.store.secrets import without_secrets
@@ -120,7 +129,7 @@ def gains_sheet(gains: Sequence[Gain]) -> Sheet:
     )
     ns = sorted({gain.difference.n_examples for gain in gains if gain.difference})
     note = (
-        "gain = mean of paired per-example differences [95% interval, normal approximation]"
+        f"gain [95% interval] = {methods_told([gain.difference for gain in gains])}"
         + (f", n = {' or '.join(map(str, ns))} validation examples" if ns else "")
         + "; plain PEFT is a twin of the same other settings, its two neighbouring thresholds mixed to reach the density exactly. "
         "Intervals are of single rows, not corrected for their number, and say nothing of another training seed"
@@ -131,7 +140,7 @@ def gains_sheet(gains: Sequence[Gain]) -> Sheet:
 
 def finals_sheet(finals: Sequence[FinalMeasurement]) -> Sheet:
     """Test measurements, with each one's paired difference from the first."""
-    first = finals[0].point.example_scores if finals else ()
+    differences = [score_difference(finals[0].point, (1.0, final.point)) for final in finals[1:]]
     heads, costs = cost_columns([final.cost for final in finals])
     rows = tuple(
         Row(
@@ -142,15 +151,17 @@ def finals_sheet(finals: Sequence[FinalMeasurement]) -> Sheet:
                 interval_text(final.point.score),
                 density_text(final.point.density),
                 *cost,
-                "" if final is finals[0] else difference_text(paired_difference(first, final.point.example_scores)),
+                difference,
                 final.trial_id,
             ),
             "chosen" if final.role == "chosen" else "baseline" if final.role == "baseline" else "",
         )
-        for final, cost in zip(finals, costs, strict=True)
+        for final, cost, difference in zip(finals, costs, ["", *map(difference_text, differences)][: len(finals)], strict=True)
     )
     ns = sorted({final.point.score.n_examples for final in finals})
     note = f"measured once on {' or '.join(map(str, ns))} test examples that search and choice never saw; {SCORE_NOTE}; {DENSITY_NOTE}"
+    if any(differences):
+        note += f"; differences [95% interval]: {methods_told(differences)}"
     head = f">{finals[0].role} minus this" if finals else ">difference"
     columns = ("role", ">threshold", ">score", ">95% interval", ">density", *heads, head, "trial")
     return Sheet("Test measurements", columns, rows, note if finals else "")

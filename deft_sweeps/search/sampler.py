@@ -12,11 +12,12 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIIISampler, NSGAIISample
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+from deft_sweeps.search.front_sampler import FrontSampler
 from deft_sweeps.search.history import History, StudyView, Window
-from deft_sweeps.spec.sampling import ConcreteName
-from deft_sweeps.spec.schema import Search
+from deft_sweeps.spec.sampling import ConcreteName, pick
+from deft_sweeps.spec.schema import Search, SweepSpec
 
-N_LATEST: dict[ConcreteName, int] = {"tpe": 200, "gp": 60, "nsga2": 50, "nsga3": 50, "random": 1}
+N_LATEST: dict[ConcreteName, int] = {"front": 1, "tpe": 200, "gp": 60, "nsga2": 50, "nsga3": 50, "random": 1}
 """Latest trials that a sampler looks at. NSGA takes its parents from its generations, and from these only which parameters there are."""
 N_FRONT = 50
 """Non-dominated trials that it looks at besides, at most."""
@@ -61,7 +62,7 @@ def make_sampler(search: Search, n_trials: int) -> BaseSampler:
     started: none of these samplers keeps anything else of its own between proposals.
 
     Raises:
-        ValueError: the name is `auto`, which `spec.sampling.pick` turns into one of the others.
+        ValueError: the name is `auto`, which `spec.sampling.pick` turns into one of the others, or `front`, which needs the spec.
     """
     seed = int(np.random.SeedSequence([search.seed, n_trials]).generate_state(1)[0])
     population = max(2, search.startup)
@@ -82,10 +83,16 @@ def make_sampler(search: Search, n_trials: int) -> BaseSampler:
             return GPSampler(n_startup_trials=search.startup, seed=seed, warn_independent_sampling=False)
         case "random":
             return RandomSampler(seed=seed)
-        case "auto":
-            raise ValueError("auto is no sampler by itself")
+        case "auto" | "front":
+            raise ValueError(f"{search.sampler} is no sampler of Optuna's")
         case unknown:
             assert_never(unknown)
+
+
+def study_sampler(spec: SweepSpec) -> BaseSampler:
+    """The sampler of a sweep's study: what the spec names, or what `auto` picks for it."""
+    name = pick(spec).name
+    return FrontSampler(spec) if name == "front" else StudySampler(name, spec.search)
 
 
 class StudySampler(BaseSampler):

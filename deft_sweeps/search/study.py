@@ -91,13 +91,19 @@ def objectives(spec: SweepSpec, result: TrialResult) -> tuple[float, ...]:
     return tuple(metrics[name] for name in spec.objectives)
 
 
+def modelled(spec: SweepSpec) -> tuple[str, ...]:
+    """The metrics in `rows_of`: the objectives, then what limits are on; the score too, where one compares with a baseline."""
+    scored = ("score",) if any(limit.bound.baseline for limit in spec.limits) else ()
+    return tuple(dict.fromkeys((*spec.objectives, *(limit.metric for limit in spec.limits), *scored)))
+
+
 def rows_of(spec: SweepSpec, result: TrialResult) -> list[list[Any]]:
-    """Everything that was measured of a trial, `[step, Point.at, objective, ...]` a point, rising in steps: what a model that knows of
-    rungs and thresholds learns from. A point without all objectives is left out."""
+    """Everything that was measured of a trial, `[step, Point.at, value, ...]` a point, rising in steps: what a model that knows of rungs
+    and thresholds learns from. A value is one of `modelled`, None where it was not measured."""
     measured = [(rung.step, point) for rung in result.rungs for point in rung.points]
     measured += [(result.config.training.steps, point) for point in result.points]
     told = [(step, point.at, result.metrics(point)) for step, point in measured]
-    return [[step, at, *(m[name] for name in spec.objectives)] for step, at, m in told if all(name in m for name in spec.objectives)]
+    return [[step, at, *(metrics.get(name) for name in modelled(spec))] for step, at, metrics in told]
 
 
 def tell(study: Study, spec: SweepSpec, number: int, result: TrialResult, violations: Mapping[str, float] | None = None) -> None:

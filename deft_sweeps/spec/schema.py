@@ -10,7 +10,7 @@ from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.spec.domain import Choice, Domain, Float, Int, Value, contains, show
 
-SamplerName = Literal["tpe", "nsga2", "nsga3", "gp", "random", "auto"]
+SamplerName = Literal["front", "tpe", "nsga2", "nsga3", "gp", "random", "auto"]
 STORAGE_SCHEMES = ("postgresql", "mysql", "sqlite")
 RankName = Literal["spread", "crowding", "hypervolume", "dominated"]
 
