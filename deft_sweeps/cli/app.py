@@ -161,6 +161,21 @@ def choose(
     results.choose(folder, policy, as_json=as_json)
 
 
+@app.command(epilog="Example: deft-sweeps compare runs/tpe runs/random --json")
+@guarded
+def compare(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR DIR...", help="Sweeps' folders, of the same task and objectives.")],
+    as_json: AsJson = False,
+) -> None:
+    """Put the fronts of several sweeps side by side.
+
+    Their hypervolumes under one reference point, the joint front, and the scores at equal density.
+    """
+    from deft_sweeps.cli import compare as beside
+
+    beside.compare(folders, as_json=as_json)
+
+
 def main() -> None:
     """Entry point of the console script."""
     app(prog_name="deft-sweeps")

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,8 @@ from deft_sweeps.cli.parts import run_several, several
 from deft_sweeps.cli.results import print_choice
 from deft_sweeps.cli.specs import unusable
 from deft_sweeps.errors import ConfigError, Problem, StoreError
-from deft_sweeps.front import all_gains
+from deft_sweeps.front import all_gains, membership
+from deft_sweeps.report.answer import growth_told
 from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet
 from deft_sweeps.spec.load import load_spec
 from deft_sweeps.spec.sampling import pick
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: str | None, warm_start: Sequence[Path] = ()) -> None:
     jobs = several(file, out, more=more)
     if jobs:
-        run_several(file, out, jobs, resume=resume, ray_address=ray_address, run_one=partial(_run_one, warm_start=warm_start))
+        if warm_start:
+            refuse([Problem(str(file), "--warm-start is of one sweep; the file has several", "put `warm_start` under `search` of a part")])
+        run_several(file, out, jobs, resume=resume, ray_address=ray_address, run_one=_run_one)
         return
     spec, sweep = _prepare(file, out, resume=resume, more=more)
     problems = unusable(spec, str(file))
@@ -53,7 +55,7 @@ def _run_one(
         say(f"interrupted; what is finished is kept. Go on with: {again}")
         raise typer.Exit(INTERRUPTED) from None
     if outcome.interrupted:
-        say(f"interrupted after {outcome.n_complete + outcome.n_failed} trials, which are kept. Go on with: {again}")
+        say(f"interrupted after {outcome.n_complete + outcome.n_failed + outcome.n_stopped} trials, which are kept. Go on with: {again}")
         raise typer.Exit(INTERRUPTED)
     if outcome.n_complete == 0:
         say(f"the sweep failed: none of its {outcome.n_failed} trials completed; `deft-sweeps report {sweep.root}` says why")
@@ -123,7 +125,7 @@ def _conclude(spec: SweepSpec, sweep: SweepDir) -> None:
     """The front, the choice, what the density loss buys it, its measurement on the test split, and where the page is."""
     results = sweep.results()
     choice = choose(results, spec.objectives, spec.limits, spec.choose)
-    show.table(front_sheet(choice.front, choice))
+    show.table(front_sheet(choice.front, choice, membership(results, choice.front, spec.limits)))
     print_choice(choice)
     gains = [gain for gain in all_gains(results) if choice.member is not None and gain.deft.trial_id == choice.member.result.trial_id]
     if gains:
@@ -133,4 +135,5 @@ def _conclude(spec: SweepSpec, sweep: SweepDir) -> None:
     if finals:
         print()
         show.table(finals_sheet(finals))
+    print(growth_told(results, spec))
     print(f"report: {sweep.report_path}")

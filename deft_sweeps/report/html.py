@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from deft_sweeps.choice import Choice, choose
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.label import label, settings
-from deft_sweeps.front import FrontMember, all_gains, candidates, twin_config
+from deft_sweeps.front import FrontMember, all_gains, candidates, membership, twin_config
 from deft_sweeps.objective import METRICS
 from deft_sweeps.report import answer, cells, figures, provenance, tables
 from deft_sweeps.report.svg import inline
@@ -44,7 +44,7 @@ def render(sweep: SweepDir, spec: SweepSpec) -> str:
     pair = block_pair(results, choice)
     threshold = spec.evaluation.objective_threshold
     sheets = {
-        "front": tables.front_sheet(choice.front, choice),
+        "front": tables.front_sheet(choice.front, choice, membership(results, choice.front, spec.limits)),
         "lost": tables.lost_sheet(choice),
         "steps": tables.steps_sheet(choice.front),
         "gains": tables.gains_sheet(gains),
@@ -68,6 +68,7 @@ def render(sweep: SweepDir, spec: SweepSpec) -> str:
             tiles=answer.tiles(choice, finals),
             scatter=_picture(figures.scatter(results, choice)),
             gains_told=answer.gains_told(gains),
+            growth_told=answer.growth_told(results, spec),
             gain_figure=_picture(figures.gain_by_density(gains)) if any(gain.difference for gain in gains) else "",
             pair=pair,
             pair_label=label(pair.deft.result.config) if pair else "",

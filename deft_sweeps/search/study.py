@@ -27,6 +27,8 @@ VERDICTS = "verdicts"
 """User attribute: `[step, goes on]` of each rung that was decided about."""
 PRIOR = "prior"
 """User attribute of a trial that an earlier sweep ran: its trial_id there. Such a trial has no TRIAL_ID."""
+ASKED = "asked"
+"""User attribute of a trial that the sampler did not propose: `first`, `extra` or `random`."""
 _SPACE = "space"
 
 STATES: dict[Status, TrialState] = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "stopped": TrialState.PRUNED}
@@ -152,8 +154,15 @@ def enqueue(study: Study, spec: SweepSpec, starts: Iterable[Start], *, again: bo
     for start in starts:
         kept = params(spec, start)
         if again or kept not in known:
-            study.enqueue_trial(kept, user_attrs={WHOLE: True} if whole else None)
+            attrs: dict[str, Any] = {ASKED: "extra" if again else "first"} | ({WHOLE: True} if whole else {})
+            study.enqueue_trial(kept, user_attrs=attrs)
             known.append(kept)
+
+
+def n_extra(study: Study) -> int:
+    """Points that were enqueued `again` and that no driver has begun."""
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    return sum(t.user_attrs.get(ASKED) == "extra" for t in waiting)
 
 
 def begin(study: Study, spec: SweepSpec, start: Start) -> Trial:

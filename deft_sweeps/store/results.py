@@ -59,6 +59,7 @@ class DriverNote:
         running: trial_ids under way.
         state: `searching`, `stopping`, `measuring`, `finished`, `interrupted` or `failed`.
         left_sec: projected time to the end, None where nothing is finished to project from.
+        spent_sec: wall time of all drivers that have searched on the folder, this one's included.
     """
 
     pid: int
@@ -68,6 +69,7 @@ class DriverNote:
     running: tuple[str, ...]
     state: str
     left_sec: float | None
+    spent_sec: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from deft_sweeps.front import non_dominated
+from deft_sweeps.objective import Direction
 from deft_sweeps.search.history import History, StudyView, Window
 from deft_sweeps.search.sampler import StudySampler
 from deft_sweeps.search.space import params, suggest
@@ -17,7 +18,7 @@ from deft_sweeps.spec.sampling import ConcreteName
 from deft_sweeps.spec.schema import Search
 from tests.fakes import THRESHOLDS, fake_spec, surface
 
-DIRECTIONS = ["maximize", "minimize"]
+DIRECTIONS: list[Direction] = ["maximize", "minimize"]
 NAMES: tuple[ConcreteName, ...] = ("tpe", "nsga2", "nsga3", "random")
 
 
@@ -127,7 +128,7 @@ def test_nsga_breeds_from_the_best_of_its_generations() -> None:
 
     def distance(name: ConcreteName) -> float:
         rates = [float(str(p["training.learning_rate"])) for seed in range(3) for p in proposals(name, 80, 99, seed)[40:]]
-        return sum(abs(np.log10(rate) + 3) for rate in rates) / len(rates)
+        return float(sum(abs(np.log10(rate) + 3) for rate in rates) / len(rates))
 
     assert distance("nsga2") < 0.85 * distance("random")
 

@@ -14,7 +14,6 @@ import pytest
 from optuna.trial import TrialState
 
 from deft_sweeps.errors import StoreError
-from deft_sweeps.search import lease as lease_module
 from deft_sweeps.search.lease import DRIVER, LEASE_SEC
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.storage import check_reachable, study_name
@@ -91,12 +90,12 @@ def test_a_second_driver_of_a_study_is_refused_until_the_first_is_gone(
     """A copy of the folder, or the same one on another machine: the folder's own lock cannot tell."""
     sweep = SweepDir(tmp_path / "a")
     first = StudySearcher(spec, sweep, target=6)
-    monkeypatch.setattr(lease_module.socket, "gethostname", lambda: "elsewhere")
+    monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
     with pytest.raises(StoreError, match=r"in use by another driver: .*/a on .*, process \d+, last heard of \d+ s ago; stop it"):
         StudySearcher(spec, sweep, target=6)
     monkeypatch.undo()
     first.close()
-    monkeypatch.setattr(lease_module.socket, "gethostname", lambda: "elsewhere")
+    monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
     StudySearcher(spec, sweep, target=6)
     monkeypatch.undo()
     with pytest.raises(StoreError, match=r"in use by another driver: .* on elsewhere"):
