@@ -38,14 +38,16 @@ def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: s
     problems = unusable(spec, str(file))
     if problems:
         refuse(problems)
-    spec = _with_search(spec, sweep, [str(folder) for folder in warm_start])
     if not sweep.spec_path.exists():
         write_atomically(sweep.spec_path, file.read_bytes())
-    _run_one(spec, sweep, resume=resume, more=more, ray_address=ray_address)
+    _run_one(spec, sweep, resume=resume, more=more, ray_address=ray_address, warm_start=warm_start)
 
 
-def _run_one(spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_address: str | None) -> None:
+def _run_one(
+    spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_address: str | None, warm_start: Sequence[Path] = ()
+) -> None:
     """A sweep whose spec lies in its folder, to its end or to the exit code that says what came instead."""
+    spec = _with_search(spec, sweep, [str(folder) for folder in warm_start])
     again = f"deft-sweeps run {sweep.root} --resume"
     try:
         outcome = _session(spec, sweep, resume=resume, more=more, ray_address=ray_address)

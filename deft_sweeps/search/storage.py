@@ -40,7 +40,7 @@ def connect(search: Search, sweep: SweepDir) -> BaseStorage:
         case "sqlite":
             try:
                 return _database(sweep.study_url)
-            except StorageInternalError as error:
+            except Exception as error:  # SQLAlchemy's own where it is the first look at the file, Optuna's later.
                 if "not a database" not in str(root(error)) and "malformed" not in str(root(error)):
                     raise StoreError(f"{sweep.root / 'study.db'} cannot be opened: {short_reason(root(error))}") from error
                 _set_aside(sweep.root / "study.db")

@@ -14,7 +14,7 @@ from optuna.study._multi_objective import _fast_non_domination_rank
 from pymoo.indicators.hv import HV
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
-from deft_sweeps.config.axes import DensityLoss, Nf4, NoDensityLoss
+from deft_sweeps.config.axes import DensityLoss, Nf4, NoDensityLoss, Wanda
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.front import (
     all_gains,
@@ -22,6 +22,7 @@ from deft_sweeps.front import (
     baseline_member,
     baseline_values,
     baselines_of,
+    candidates,
     density_change,
     front_json,
     hypervolume,
@@ -34,6 +35,7 @@ from deft_sweeps.front import (
     trade_offs,
     twin_config,
 )
+from deft_sweeps.front.pareto import excess, how_sure, keeps
 from deft_sweeps.objective import METRICS, Direction, parse_constraint
 from deft_sweeps.result import Point, TrialResult
 from tests.made_sweep import sweep_results
@@ -208,6 +210,44 @@ def test_a_missing_baseline_leaves_the_limit_unjudged() -> None:
     elsewhere = baselines_of([result(point(0.0, 0.8, 0.5))])
     given_one = pareto_front([result(point(0.0, 0.9, 0.5), weight=1.0)], OBJECTIVES, [limit], baselines=elsewhere)
     assert len(given_one.members) == 1
+
+
+def test_surely_asks_the_near_end_of_the_interval() -> None:
+    """Against a naive count over the examples: paired where both have them, by both standard errors where not."""
+    base, other = result(point(0.0, 0.80, 0.9)), result(point(0.0, 0.82, 0.5), weight=1.0)
+    differences = [a - b for a, b in zip(other.points[0].example_scores, base.points[0].example_scores, strict=True)]
+    mean = sum(differences) / 100
+    error = (sum((d - mean) ** 2 for d in differences) / 99 / 100) ** 0.5
+    low = mean - 1.96 * error
+    baselines = baselines_of([base])
+    (member,) = candidates([other])
+    for bound in (0.0, 0.01, 0.1):
+        limit = parse_constraint(f"surely score >= baseline(peft) - {bound}")
+        assert excess(member, limit, baselines) == pytest.approx(-bound - low, abs=1e-4)
+        assert keeps(member, limit, baselines) == (low >= -bound)
+        assert how_sure(member, limit, baselines).endswith("paired by example")
+    limit = parse_constraint("surely score >= baseline(peft) - 0.01")
+    (alone,) = candidates([replace(other, points=(replace(other.points[0], example_scores=()),))])
+    errors = (0.8 * 0.2 / 100 + 0.82 * 0.18 / 100) ** 0.5
+    assert excess(alone, limit, baselines) == pytest.approx(-0.01 - (0.02 - 1.96 * errors), abs=1e-4)
+    assert "cannot be paired" in how_sure(alone, limit, baselines)
+    assert other.provenance is not None
+    elsewhere = replace(other, provenance=replace(other.provenance, dataset_fingerprint="e"))
+    assert "cannot be paired" in how_sure(candidates([elsewhere])[0], limit, baselines)
+    plainly = parse_constraint("surely score >= 0.75")
+    assert excess(member, plainly, {}) == pytest.approx(0.75 - (0.82 - 1.96 * (0.82 * 0.18 / 100) ** 0.5), abs=1e-4)
+    assert how_sure(member, plainly, {}) == "by the 95% interval of the score"
+    above = parse_constraint("surely score <= 0.85")
+    assert excess(member, above, {}) == pytest.approx(0.82 + 1.96 * (0.82 * 0.18 / 100) ** 0.5 - 0.85, abs=1e-4)
+
+
+def test_the_baselines_are_the_best_without_what_their_name_denies() -> None:
+    plain = result(point(0.0, 0.80, 0.9), point(0.2, 0.99, 0.4))
+    nf4 = replace(plain, config=replace(plain.config, quantization=Nf4(), activation="relu"), points=(point(0.0, 0.9, 0.4),))
+    pruned = replace(plain, config=replace(plain.config, pruning=Wanda()), points=(point(0.0, 0.85, 0.4),))
+    found = baselines_of([plain, nf4, pruned])
+    assert {name: member.result for name, member in found.items()} == {"peft": plain, "dense": nf4, "unquantized": pruned}
+    assert all(member.point.threshold == 0 for member in found.values())
 
 
 def test_the_reference_of_an_unbounded_metric_is_the_worst_seen_unless_given() -> None:

@@ -8,7 +8,11 @@ from deft_sweeps.objective import METRICS, Bound, Constraint, Policy, parse_cons
 
 numbers = st.integers(-10_000, 10_000).map(lambda n: n / 1000)
 bounds = st.one_of(numbers.map(Bound), numbers.map(lambda n: Bound(n, "peft")))
-constraints = st.builds(Constraint, st.sampled_from(sorted(METRICS)), st.sampled_from(("<=", ">=")), bounds)
+bounds |= numbers.map(lambda n: Bound(n, "dense")) | numbers.map(lambda n: Bound(n, "unquantized"))
+relations = st.sampled_from(("<=", ">="))
+constraints = st.builds(Constraint, st.sampled_from(sorted(METRICS)), relations, bounds) | st.builds(
+    Constraint, st.just("score"), relations, bounds, st.booleans()
+)
 policies = st.builds(Policy, st.one_of(st.none(), st.sampled_from(sorted(METRICS))), st.lists(constraints, max_size=3).map(tuple))
 
 
@@ -56,6 +60,7 @@ def test_units_and_baselines(text: str, bound: Bound) -> None:
         ("score >= 1 parsec", "no unit 'parsec'"),
         ("score >= baseline(pfet)", "did you mean peft"),
         ("score >= baseline(peft) * 2", "a number with an optional unit, or baseline"),
+        ("surely loss <= 1", "`surely` needs a metric with a standard error (score), got 'loss'"),
         ("", "METRIC <= BOUND"),
     ],
 )

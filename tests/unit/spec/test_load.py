@@ -155,6 +155,10 @@ def test_every_fault_is_told_at_once(keys: set[str]) -> None:
         ("evaluation", "evaluation: {thresholds: ^[0, 0.1], objective_threshold: 0.2}", "one of (0.0, 0.1), got 0.2"),
         ("budget", "budget: {trials: ^0}", "expected trials >= 1"),
         ("budget", "budget: {trials: ^1}", "expected trials for the 2 first points, a limit's baseline"),
+        ("search", "search: {sampler: ^gp}", "gp needs every parameter in every combination; "),
+        ("search", "search: {storage: ^redis://me:hunter2@x}", "URL (postgresql://..., mysql://..., sqlite://...), got 'redis'"),
+        ("search", "search: {warm_start: ^[a, a]}", "each folder of warm_start once"),
+        ("limits", "limits: [^'surely weight_bytes <= 1']", "`surely` needs a metric with a standard error (score)"),
         ("budget", "budget: ^{}", "expected the key `trials` of budget"),
         ("budget", "budget: {trials: 9, cpus_per_trial: ^0}", "cpus_per_trial >= 1"),
     ],
@@ -226,6 +230,19 @@ def test_plain_peft_is_put_first_for_a_baseline() -> None:
     assert [start.combination for start in named.first] == ["relu lora none none none none", "pretrained lora none none none none"]
     none = parse_spec(text_of({"choose": "choose: knee"}), "s.yaml")
     assert [start.combination for start in none.first] == ["relu lora none none none none"]
+
+
+def test_a_baseline_that_limits_name_leads_the_first_points() -> None:
+    """The search waits for it; one that only the policy names stays where the user put it."""
+    named = {"first": "first: [{activation: relu}, {activation: pretrained}]", "choose": "choose: knee"}
+    spec = parse_spec(text_of(named | {"limits": "limits: [score >= baseline(peft) - 0.1]"}), "s.yaml")
+    assert [start.combination for start in spec.first] == ["pretrained lora none none none none", "relu lora none none none none"]
+    dense = parse_spec(text_of(named | {"limits": "limits: [score >= baseline(dense) - 0.1]"}), "s.yaml")
+    assert [start.combination for start in dense.first] == ["relu lora none none none none", "pretrained lora none none none none"]
+    pruned = {"first": "first: [{pruning: wanda}]", "choose": "choose: knee where score >= baseline(dense)"}
+    assert parse_spec(text_of(pruned), "s.yaml").first[0].combination == "pretrained lora none none none none", "plain PEFT serves all"
+    only = {"pruning": "  pruning: [wanda]", "first": "first: []", "choose": "choose: knee where score >= baseline(dense)"}
+    assert "add pruning none and adaptive none" in only_problem(only)
 
 
 def test_members_of_one_kind_are_told_apart() -> None:
