@@ -15,8 +15,8 @@ from deft_sweeps.front import (
     candidates,
     configurations,
     knee_distances,
-    paired_difference,
     pareto_front,
+    score_difference,
 )
 from deft_sweeps.front.pareto import Baselines, directions_of, excess, how_sure, judgeable, keeps, values_of
 from deft_sweeps.objective import METRICS, Constraint, Policy
@@ -90,7 +90,7 @@ def choose(
     runner_up = eligible[ranking[1]] if len(eligible) > 1 else None
     difference = None
     if baseline is not None and baseline.name != member.name:
-        difference = paired_difference(member.example_scores, baseline.example_scores)
+        difference = score_difference(member.pairable_point, (1.0, baseline.pairable_point))
     merits = {eligible[i].name: merit[i] for i in ranking}
     others = [other for other in front.members if other.name != member.name]
     return Choice(
@@ -180,7 +180,7 @@ def _caveats(
     if difference is not None:
         told.append(
             f"On the {difference.n_examples} validation examples the chosen one scores {difference.value:+.3f} beside the baseline "
-            f"(95% interval {difference.low:+.3f} to {difference.high:+.3f}, paired by example)."
+            f"(95% interval {difference.low:+.3f} to {difference.high:+.3f}, {difference.how})."
         )
         for limit in limits:
             relative = limit.metric == "score" and limit.relation == ">=" and limit.bound.baseline == "peft"

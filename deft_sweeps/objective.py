@@ -36,7 +36,7 @@ class Metric:
 
 
 METRICS: dict[str, Metric] = {
-    "score": Metric("maximize", "the task's metric on held-out examples, in [0, 1]"),
+    "score": Metric("maximize", "the task's metric on held-out examples, in [0, 1], or in [-1, 1] where it is a correlation"),
     "activation_density": Metric("minimize", "mean over MLP blocks of the share of gate entries with |O| > threshold, in [0, 1]"),
     "encoder_density": Metric("minimize", "the same over the encoder's blocks"),
     "decoder_density": Metric("minimize", "the same over the decoder's blocks"),
@@ -51,6 +51,14 @@ METRICS: dict[str, Metric] = {
 
 OF_A_POINT = ("score", "activation_density", "encoder_density", "decoder_density", "written_density", "loss")
 """Those that a threshold changes and that can be measured while a trial trains; the others are of the whole trial, taken at its end."""
+
+CORRELATIONS = ("matthews", "pearson", "spearman")
+"""Metrics of tasks that may be below 0."""
+
+
+def score_range(metric: str) -> tuple[float, float]:
+    """Worst and best possible value of a task's metric, `accuracy` or `pearson` say."""
+    return (-1.0 if metric in CORRELATIONS else 0.0), 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from deft_sweeps.config.axes import check
 from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.outcomes import Outcomes
 
 SCHEMA_VERSION = 1
 
@@ -108,9 +109,11 @@ class Point:
             from counts, never measured; None where it was not.
         loss: what training minimises without the density loss: mean negative log-likelihood of the label tokens, in nats; of a head, of
             the classes, or of a span's two ends, or the mean squared error of a number.
-        density: teacher-forced on the real labels, padding and virtual tokens left out, gate in float32.
+        density: teacher-forced on the real labels, padding and virtual tokens left out, gate in float32; a mean over samples, which are
+            windows where a context takes several.
         written_density: the same while the model writes its own answers; None where it writes none.
-        example_scores: per held-out example in the split's order, for paired comparison; empty where there are none.
+        example_scores: per held-out example in the split's order, for paired comparison; empty where the score is no mean of such.
+        outcomes: what the score was taken of, for the same; None where there are example_scores.
     """
 
     threshold: float
@@ -122,6 +125,7 @@ class Point:
     percentile: float | None = None
     block_thresholds: tuple[float, ...] = ()
     energy_ratio: float | None = None
+    outcomes: Outcomes | None = None
 
     def __post_init__(self) -> None:
         check((self.percentile is None) == (not self.block_thresholds), "block_thresholds if and only if a percentile", self.percentile)

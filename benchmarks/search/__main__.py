@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 import deft_sweeps.search
-from benchmarks.search import closed_form, table
-from benchmarks.search.arms import OURS, make_arm, names
+from benchmarks.search import closed_form, synetune, table
+from benchmarks.search.arms import MO_ASHA, OURS, make_arm, names
 from benchmarks.search.measure import TARGET, Effort, Run, median, needed, ratio, run, used
 from benchmarks.search.problem import Problem
 from deft_sweeps.config.trial import codec
@@ -25,9 +25,9 @@ from deft_sweeps.store.results import write_atomically
 WHOLE = f"{OURS}front"
 HALVED = f"{OURS}front+halving"
 OTHERS_SHOWN = ("random", "tpe")
-BUDGETS = {"random": 3000, "gp": 60}
+BUDGETS = {"random": 3000, "gp": 60, "mo-asha": 60, "mo-asha-mended": 120}
 BUDGET = 600
-"""Trials of a run that does not get there; GP's proposals cost a second each."""
+"""Trials of a run that does not get there, or as many steps in trials that were stopped early; some take seconds to decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ class Job:
     workers: int
     trials: int
     cache: Path
+    synetune: Path
 
     def landscape(self) -> Problem:
         return closed_form.make(self.problem) if self.problem in closed_form.NAMES else table.load(self.problem, self.source)
@@ -82,8 +83,11 @@ def make(job: Job) -> Run:
     if path.exists():
         found: Run = codec(Run).validate_json(path.read_bytes())
         return found
-    arm = make_arm(job.arm, problem, job.seed)
-    made = run(problem, job.arm, arm, job.seed, workers=job.workers, max_trials=job.trials, max_steps=float("inf"))
+    arm = make_arm(job.arm, problem, job.seed, job.synetune)
+    try:
+        made = run(problem, job.arm, arm, job.seed, workers=job.workers, max_steps=job.trials * problem.rungs[-1])
+    finally:
+        arm.close()
     write_atomically(path, codec(Run).dump_json(made))
     return made
 
@@ -153,12 +157,27 @@ def target_lines(runs: Sequence[Run]) -> list[str]:
 def main() -> None:
     arguments = _arguments()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if arguments.install_synetune:
+        synetune.install(arguments.synetune)
+    arms = list(dict.fromkeys(arguments.arms))
+    if set(MO_ASHA) & set(arms) and not synetune.is_installed(arguments.synetune):
+        arms = [name for name in arms if name not in MO_ASHA]
+        print(f"mo-asha left out: no Syne Tune in {arguments.synetune}, --install-synetune puts it there", file=sys.stderr)
     told = []
     for problem in arguments.problem:
         jobs = [
-            Job(problem, arguments.source, arm, seed, arguments.workers, arguments.trials or BUDGETS.get(arm, BUDGET), arguments.cache)
+            Job(
+                problem,
+                arguments.source,
+                arm,
+                seed,
+                arguments.workers,
+                arguments.trials or BUDGETS.get(arm, BUDGET),
+                arguments.cache,
+                arguments.synetune,
+            )
             for seed in range(arguments.seeds)  # Seeds outside: stopped early, what there is can be compared.
-            for arm in arguments.arms
+            for arm in arms
         ]
         arguments.cache.mkdir(parents=True, exist_ok=True)
         landscape = jobs[0].landscape()
@@ -173,7 +192,7 @@ def main() -> None:
             print(
                 f"{problem}: {landscape.note}; {arguments.workers} workers, {arguments.seeds} seeds, median [95 % interval]; - not reached"
             )
-            print("\n".join(table_lines(runs, arguments.arms) + target_lines(runs)), end="\n\n", flush=True)
+            print("\n".join(table_lines(runs, arms) + target_lines(runs)), end="\n\n", flush=True)
     if arguments.json:
         print(json.dumps([codec(Run).dump_python(made, mode="json") for made in told]))
 
@@ -186,8 +205,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--arms", nargs="+", default=["random", "tpe", "nsga2-12", f"{OURS}tpe"], metavar="ARM", help=", ".join(names()))
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--workers", type=int, default=4, help="trials at a time, simulated")
-    parser.add_argument("--trials", type=int, help=f"budget of a run; {BUDGET}, random {BUDGETS['random']}, gp {BUDGETS['gp']}")
+    parser.add_argument("--trials", type=int, help=f"budget of a run; {BUDGET}, {', '.join(f'{name} {n}' for name, n in BUDGETS.items())}")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--synetune", type=Path, default=synetune.ENVIRONMENT, help="environment with Syne Tune, for mo-asha")
+    parser.add_argument("--install-synetune", action="store_true", help="make that environment first")
     parser.add_argument("--json", action="store_true", help="every run, instead of the table")
     parser.add_argument("--cache", type=Path, default=Path("runs/search"), help="folder of finished runs, which are not made again")
     return parser.parse_args()

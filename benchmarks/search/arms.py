@@ -11,8 +11,8 @@ ours-NAME       this project's search with the sampler NAME of a spec; ours-NAME
 """
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import get_args
 
 import optuna
@@ -21,73 +21,72 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler
 from optuna.study import Study
 
 from benchmarks.search.problem import Problem, directions, result
+from benchmarks.search.repeats import Repeats
 from benchmarks.search.simulate import Arm, Asked
-from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.result import Point
-from deft_sweeps.search.sampler import make_sampler
+from benchmarks.search.synetune import ENVIRONMENT, synetune_arm
+from deft_sweeps.result import Point, Rung
+from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.space import suggest
+from deft_sweeps.search.stopping import EarlyStopping
 from deft_sweeps.search.study import SEED, TRIAL_ID, tell
-from deft_sweeps.spec.schema import SamplerName, SweepSpec
+from deft_sweeps.spec.schema import Halving, NoStopping, SamplerName, SweepSpec
 
 OURS = "ours-"
-
-
-@dataclass(slots=True)
-class Repeats:
-    """Counts seeds up from the sweep's own where a configuration comes again."""
-
-    first: int = 0
-    _next: dict[str, int] = field(default_factory=dict)
-
-    def seed(self, config: TrialConfig) -> int:
-        seed = self._next.get(config.config_id, self.first)
-        self._next[config.config_id] = seed + 1
-        return seed
+SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
+MO_ASHA = ("mo-asha", "mo-asha-mended")
 
 
 @dataclass
 class OptunaArm:
-    """Ask and tell of a study in memory, as the sweep's searcher does it: every measured point is kept beside the trial.
+    """Ask and tell of a study in memory, as the sweep's searcher does it: a trial's points at all thresholds are kept beside it.
 
     Attributes:
-        sampler: for the proposal after so many trials.
+        early: decides at rungs; measures none where the spec stops nothing early.
     """
 
     spec: SweepSpec
-    sampler: Callable[[int], BaseSampler]
     study: Study
+    early: EarlyStopping
     repeats: Repeats
-    running: dict[int, tuple[Asked, list[tuple[int, tuple[Point, ...]]]]] = field(default_factory=dict)
-    n_asked: int = 0
+    running: dict[int, Asked] = field(default_factory=dict)
 
     def ask(self) -> Asked:
-        self.study.sampler = self.sampler(self.n_asked)
-        self.n_asked += 1
         trial = self.study.ask()
         config = self.spec.config(suggest(trial, self.spec))
         asked = Asked(trial.number, config, self.repeats.seed(config))
         trial.set_user_attr(SEED, asked.seed)
         trial.set_user_attr(TRIAL_ID, config.trial_id(asked.seed))
-        self.running[asked.number] = (asked, [])
+        self.running[asked.number] = asked
         return asked
 
     def rung(self, number: int, step: int, points: tuple[Point, ...]) -> bool:
-        self.running[number][1].append((step, points))
-        return True
+        if not self.spec.rung_thresholds:
+            return True
+        asked = self.running[number]
+        return self.early.goes_on(number, asked.config, asked.seed, Rung(step=step, points=points))
 
     def tell(self, number: int, points: tuple[Point, ...] | None) -> None:
-        asked, rungs = self.running.pop(number)
-        tell(self.study, self.spec, number, result(asked.config, asked.seed, rungs, points))
+        asked = self.running.pop(number)
+        trial_id = asked.config.trial_id(asked.seed)
+        tell(self.study, self.spec, number, result(asked.config, asked.seed, self.early.rungs(trial_id), points))
+        self.early.forget(trial_id)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
-def optuna_arm(spec: SweepSpec, sampler: Callable[[int], BaseSampler]) -> OptunaArm:
+def optuna_arm(spec: SweepSpec, sampler: BaseSampler) -> OptunaArm:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(directions=directions(spec.objectives))
-    return OptunaArm(spec, sampler, study, Repeats(spec.trial_seed))
+    study = optuna.create_study(directions=directions(spec.objectives), sampler=sampler)
+    return OptunaArm(spec, study, EarlyStopping(spec, study, (), _complain), Repeats(spec.trial_seed))
 
 
-def make_arm(name: str, problem: Problem, seed: int) -> Arm:
-    """The searcher of that name, seeded.
+def _complain(sentence: str) -> None:
+    raise RuntimeError(sentence)
+
+
+def make_arm(name: str, problem: Problem, seed: int, synetune: Path = ENVIRONMENT) -> Arm:
+    """The searcher of that name, seeded; `synetune` is the environment of Syne Tune.
 
     Raises:
         ValueError: there is none.
@@ -95,6 +94,12 @@ def make_arm(name: str, problem: Problem, seed: int) -> Arm:
     spec = problem.spec
     if name.startswith(OURS):
         return _ours(name.removeprefix(OURS), problem, seed)
+    if name in ("ray", "ray-asha"):
+        from benchmarks.search.ray_tune import ray_arm
+
+        return ray_arm(spec, problem.rungs, seed, asha=name == "ray-asha")
+    if name in MO_ASHA:
+        return synetune_arm(spec, problem.rungs, seed, synetune, mended=name == "mo-asha-mended")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         match name:
@@ -112,17 +117,22 @@ def make_arm(name: str, problem: Problem, seed: int) -> Arm:
                 sampler = GPSampler(seed=seed)
             case _:
                 raise ValueError(f"expected one of {', '.join(names())}, got {name!r}")
-    return optuna_arm(spec, lambda _: sampler)
+    return optuna_arm(spec, sampler)
 
 
 def _ours(name: str, problem: Problem, seed: int) -> Arm:
-    picked = next((known for known in get_args(SamplerName) if known == name), None)
-    if picked is None:
-        raise ValueError(f"expected a sampler among {', '.join(get_args(SamplerName))}, got {name!r}")
+    sampler, _, halved = name.partition("+")
+    picked = next((known for known in SAMPLERS if known == sampler), None)
+    if picked is None or halved not in ("", "halving"):
+        raise ValueError(f"expected one of {', '.join(names())}, got {OURS + name!r}")
     search = replace(problem.spec.search, sampler=picked, seed=seed)
-    return optuna_arm(replace(problem.spec, search=search), lambda n: make_sampler(search, n))
+    spec = replace(problem.spec, search=search, stopping=Halving() if halved else NoStopping())
+    if isinstance(spec.stopping, Halving) and spec.stopping.at(problem.rungs[-1]) != problem.rungs:
+        raise ValueError(f"{problem.name} was measured at steps {problem.rungs}, not where the spec's halving looks")
+    return optuna_arm(spec, study_sampler(spec))
 
 
 def names() -> tuple[str, ...]:
     """Every searcher that can be named."""
-    return ("random", "nsga2-50", "nsga2-12", "tpe", "tpe-group", "gp", *(f"{OURS}{name}" for name in get_args(SamplerName)))
+    ours = (f"{OURS}{name}{halved}" for name in SAMPLERS for halved in ("", "+halving"))
+    return ("random", "nsga2-50", "nsga2-12", "tpe", "tpe-group", "gp", "ray", "ray-asha", *MO_ASHA, *ours)

@@ -75,8 +75,8 @@ def truths_of(problem: Problem) -> tuple[Truth, ...]:
     return tuple(truth(front, problem.spec.objectives, scale) for scale in SCALES)
 
 
-def run(problem: Problem, name: str, arm: Arm, seed: int, *, workers: int, max_trials: int, max_steps: float) -> Run:
-    """Search until the target is reached on every scale, or the budget is used up."""
+def run(problem: Problem, name: str, arm: Arm, seed: int, *, workers: int, max_steps: float) -> Run:
+    """Search until the target is reached on every scale, or so many steps were done."""
     truths = truths_of(problem)
     progress = Progress(problem, truths)
     hits: dict[Scale, Hit] = {truth.scale: Hit(trials=None, steps=None) for truth in truths}
@@ -91,7 +91,7 @@ def run(problem: Problem, name: str, arm: Arm, seed: int, *, workers: int, max_t
         return all(hit.trials is not None for hit in hits.values())
 
     began = time.process_time()
-    ended = simulate(problem, arm, workers=workers, max_trials=max_trials, max_steps=max_steps, enough=enough)
+    ended = simulate(problem, arm, workers=workers, max_steps=max_steps, enough=enough)
     return Run(
         problem=problem.name,
         arm=name,

@@ -41,6 +41,10 @@ class Arm(Protocol):
         """What it gave at its end; None where `rung` stopped it."""
         ...
 
+    def close(self) -> None:
+        """Nothing more will be asked."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -98,7 +102,7 @@ def simulate(
     arm: Arm,
     *,
     workers: int = 4,
-    max_trials: int,
+    max_trials: float = float("inf"),
     max_steps: float = float("inf"),
     enough: Callable[[Ended], bool] = lambda _: False,
 ) -> list[Ended]:

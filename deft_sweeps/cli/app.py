@@ -104,14 +104,20 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a sweep that was cut off.")] = False,
     more: Annotated[int, typer.Option("--more", min=0, metavar="N", help="Add N trials to the sweep.")] = 0,
     ray_address: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Of a Ray cluster; a local one is started else.")] = None,
+    warm_start: Annotated[
+        list[Path] | None, typer.Option("--warm-start", metavar="DIR", help="An earlier sweep's folder whose results are used; repeatable.")
+    ] = None,
 ) -> None:
     """Run a sweep, go on with one, or add trials to one.
 
     Trains and evaluates the trials, draws the front, chooses, and measures the choice on the test split.
+
+    A FILE with several sweeps, set apart by lines of ---, runs them one after the other, each in DIR/<name> with a report of its own;
+    `run DIR --resume` goes on with all of them, `run DIR/<name>` with one.
     """
     from deft_sweeps.cli import sweeps
 
-    sweeps.run(file, out, resume=resume, more=more, ray_address=ray_address)
+    sweeps.run(file, out, resume=resume, more=more, ray_address=ray_address, warm_start=warm_start or [])
 
 
 @app.command(epilog="Example: deft-sweeps status runs/quickstart")

@@ -15,8 +15,9 @@ from deft_sweeps.front import FrontMember, front_json, membership
 from deft_sweeps.front.encode import member_dict
 from deft_sweeps.objective import Policy, parse_policy
 from deft_sweeps.report.answer import growth_told
+from deft_sweeps.report.saving import saving
 from deft_sweeps.report.tables import front_sheet, lost_sheet
-from deft_sweeps.spec.load import load_spec
+from deft_sweeps.spec.parts import load_parts
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
 
@@ -28,13 +29,14 @@ def status(folder: Path, *, as_json: bool) -> None:
     sweep, spec = _open(folder)
     results, note = sweep.results(), sweep.note()
     n_of = {name: sum(result.status == name for result in results) for name in ("complete", "failed", "stopped")}
-    choice = _choice(sweep, spec, spec.choose)
+    choice, saved = _choice(sweep, spec, spec.choose), saving(results)
     state = driver_state(note)
     n_budget = note.n_budget if note else spec.budget.trials
     running = note.running if note and state in ("searching", "measuring") else ()
     left = note.left_sec if note and state == "searching" else None
     if as_json:
         told = {"name": spec.name, "state": state, "n_budget": n_budget, **{f"n_{name}": n for name, n in n_of.items()}}
+        told |= {"n_steps": saved.n_steps, "n_steps_whole": saved.n_steps_whole}
         show.as_json(
             told
             | {"running": list(running), "left_sec": left, "hypervolume": choice.front.hypervolume, "n_front": len(choice.front.members)}
@@ -42,6 +44,8 @@ def status(folder: Path, *, as_json: bool) -> None:
         return
     done = ", ".join(f"{n} {name}" for name, n in n_of.items() if n or name == "complete")
     print(f"{spec.name}: {state}, {len(results)} of {n_budget} trials done ({done}), {len(running)} running")
+    if saved.n_stopped:
+        print(f"early stopping: {saved.share:.2f} of the training steps saved ({saved.n_steps} of {saved.n_steps_whole} run, measured)")
     if left is not None:
         print(f"projected: {show.duration(left)} left")
     if state == "cut off":
@@ -106,7 +110,11 @@ def print_choice(choice: Choice) -> None:
 
 def _open(folder: Path) -> tuple[SweepDir, SweepSpec]:
     sweep = SweepDir(folder).require()
-    return sweep, load_spec(sweep.spec_path)
+    parts = load_parts(sweep.spec_path)
+    if len(parts) > 1:
+        there = ", ".join(str(folder / part.spec.name) for part in parts)
+        raise ConfigError([Problem(str(folder), f"holds {len(parts)} sweeps", f"name one of them: {there}")])
+    return sweep, parts[0].spec
 
 
 def _choice(sweep: SweepDir, spec: SweepSpec, policy: Policy) -> Choice:

@@ -2,7 +2,16 @@
 
 from deft_sweeps.front.dominance import hypervolume, knee, knee_distances, non_dominated, non_dominated_rank
 from deft_sweeps.front.encode import front_json
-from deft_sweeps.front.gains import Gain, PairedDifference, all_gains, at_equal_density, density_change, paired_difference, twin_config
+from deft_sweeps.front.gains import (
+    Gain,
+    PairedDifference,
+    all_gains,
+    at_equal_density,
+    density_change,
+    paired_difference,
+    score_difference,
+    twin_config,
+)
 from deft_sweeps.front.noise import Membership, membership
 from deft_sweeps.front.pareto import (
     FrontMember,
@@ -43,6 +52,7 @@ __all__ = [
     "non_dominated_rank",
     "paired_difference",
     "pareto_front",
+    "score_difference",
     "trade_offs",
     "twin_config",
 ]

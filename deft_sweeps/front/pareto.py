@@ -10,11 +10,11 @@ from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.front.dominance import hypervolume, non_dominated
 from deft_sweeps.front.seeds import SeedMean, nearest_to_mean, seed_mean
 from deft_sweeps.front.sure import SureExcess, sure_excess
-from deft_sweeps.objective import BASELINES, METRICS, BaselineName, Constraint, Direction
+from deft_sweeps.objective import BASELINES, METRICS, BaselineName, Constraint, Direction, score_range
 from deft_sweeps.result import Point, TrialResult
 
-WORST_POSSIBLE = {"score": 0.0, "activation_density": 1.0, "encoder_density": 1.0, "decoder_density": 1.0, "written_density": 1.0}
-"""Reference values of the metrics that have a worst value."""
+WORST_POSSIBLE = {"activation_density": 1.0, "encoder_density": 1.0, "decoder_density": 1.0, "written_density": 1.0}
+"""Reference values of the metrics that have a worst value; the score's depends on the task's metric, see `objective.score_range`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,11 @@ class FrontMember:
         if len({len(one) for one in scores}) != 1:
             return ()
         return tuple(sum(column) / len(scores) for column in zip(*scores, strict=True)) if self.seeds else scores[0]
+
+    @property
+    def pairable_point(self) -> Point:
+        """The point with the seeds' `example_scores`, for a comparison by example."""
+        return replace(self.point, example_scores=self.example_scores)
 
     @property
     def name(self) -> str:
@@ -272,6 +277,9 @@ def _reference(pool: Sequence[FrontMember], objectives: Sequence[str], given: Ma
             point[name], why = given[name], "as given"
         elif name in WORST_POSSIBLE:
             point[name], why = WORST_POSSIBLE[name], "the worst possible"
+        elif name == "score":
+            point[name] = min((score_range(member.point.score.metric)[0] for member in pool), default=0.0)
+            why = "the worst possible"
         else:
             seen = [member.values[name] for member in pool]
             worst = max if direction == "minimize" else min

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from deft_sweeps.choice import Choice
-from deft_sweeps.front import Gain, PairedDifference, paired_difference
+from deft_sweeps.front import Gain, PairedDifference, score_difference
 from deft_sweeps.front.growth import growth_of, project
 from deft_sweeps.report import cells
 from deft_sweeps.result import FinalMeasurement, TrialResult
@@ -34,7 +34,7 @@ def verdict(finals: Sequence[FinalMeasurement]) -> str:
     for role, name in names.items():
         if role in by_role:
             other = by_role[role].point
-            difference = paired_difference(mine.example_scores, other.example_scores)
+            difference = score_difference(mine, (1.0, other))
             told += f" Beside {name} ({other.score.value:.3f} at density {other.density.overall:.3f}) {_told_difference(difference)}."
     return told
 
@@ -105,7 +105,7 @@ def growth_told(results: Sequence[TrialResult], spec: SweepSpec) -> str:
 def _told_difference(difference: PairedDifference | None) -> str:
     if difference is None:
         return "it cannot be paired by example, so the difference has no interval"
-    interval = f"95% interval {difference.low:+.3f} to {difference.high:+.3f}, paired by example"
+    interval = f"95% interval {difference.low:+.3f} to {difference.high:+.3f}, {difference.how}"
     if difference.low <= 0 <= difference.high:
         return f"the difference is {difference.value:+.3f} ({interval}), which these examples cannot tell from none"
     return f"it is {abs(difference.value):.3f} {'better' if difference.value > 0 else 'worse'} ({interval})"

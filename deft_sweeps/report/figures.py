@@ -81,7 +81,7 @@ def gain_by_density(gains: Sequence[Gain]) -> str:
     compared = [(gain, gain.difference) for gain in gains if gain.difference is not None]
     x = [gain.point.density.overall for gain, _ in compared]
     y = [difference.value for _, difference in compared]
-    reach = [(difference.high - difference.low) / 2 for _, difference in compared]
+    reach = [[d.value - d.low for _, d in compared], [d.high - d.value for _, d in compared]]
     with style():
         figure = Figure(figsize=(8.6, 2.9), layout="constrained")
         axes = figure.subplots()

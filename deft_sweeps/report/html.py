@@ -16,6 +16,7 @@ from deft_sweeps.objective import METRICS
 from deft_sweeps.report import answer, cells, figures, provenance, tables
 from deft_sweeps.report.svg import inline
 from deft_sweeps.result import TrialResult
+from deft_sweeps.spec.sampling import pick
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import without_secrets
@@ -75,7 +76,7 @@ def render(sweep: SweepDir, spec: SweepSpec) -> str:
             blocks=_picture(figures.density_by_block(pair.deft.point.density, pair.plain.point.density)) if pair else "",
             sheets=sheets,
             exact=[(label(r.config), cells.density_text(r.exact_density)) for r in results if r.exact_density],
-            method=provenance.method(results, choice),
+            method=[*provenance.method(results, choice), ("search", pick(spec).told(spec.limits))],
             provenance=provenance.provenance(results, every_final),
             points={tables.ref_of(m): point_card(m) for m in candidates(results)},
             metrics={name: METRICS[name] for name in spec.objectives},

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from deft_sweeps.choice import Choice
 from deft_sweeps.config.label import label
-from deft_sweeps.front import FrontMember, Gain, Membership, ParetoFront, candidates, paired_difference, trade_offs
+from deft_sweeps.front import FrontMember, Gain, Membership, ParetoFront, candidates, score_difference, trade_offs
 from deft_sweeps.objective import METRICS
 from deft_sweeps.report.cells import (
     DENSITY_NOTE,
@@ -16,8 +16,10 @@ from deft_sweeps.report.cells import (
     interval_text,
     member_density_text,
     member_score_text,
+    methods_told,
     score_text,
 )
+from deft_sweeps.report.saving import saving, stopped_text
 from deft_sweeps.report.sheet import Mark, Row, Sheet
 from deft_sweeps.result import FinalMeasurement, Score, TrialResult
 from deft_sweeps.store.secrets import without_secrets
@@ -100,7 +102,7 @@ def front_sheet(front: ParetoFront, choice: Choice | None = None, sure: Membersh
 
 
 def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
-    """Every trial at one threshold, failed ones with their reason."""
+    """Every trial at one threshold, failed and stopped ones with their reason."""
     heads, costs = cost_columns([result.cost for result in results])
     rows = []
     for result, cost in zip(results, costs, strict=True):
@@ -115,14 +117,14 @@ def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
                     *measured,
                     *cost,
                     f"{result.finished_at - result.started_at:.0f} s",
-                    without_secrets(result.error),
+                    stopped_text(result) if result.rungs and result.status == "stopped" else without_secrets(result.error),
                 ),
                 "failed" if result.status == "failed" else "",
                 point_id(result.trial_id, at.at) if at else "",
             )
         )
     note = _measured_on(point.score for result in results for point in result.points)
-    columns = ("trial", "status", "configuration", ">score", ">density", *heads, ">time", "why it failed")
+    columns = ("trial", "status", "configuration", ">score", ">density", *heads, ">time", "why it ended")
     return Sheet(f"All trials, at threshold {threshold:g}", columns, tuple(rows), note)
 
 
@@ -147,7 +149,7 @@ def gains_sheet(gains: Sequence[Gain]) -> Sheet:
     )
     ns = sorted({gain.difference.n_examples for gain in gains if gain.difference})
     note = (
-        "gain = mean of paired per-example differences [95% interval, normal approximation]"
+        f"gain [95% interval] = {methods_told([gain.difference for gain in gains])}"
         + (f", n = {' or '.join(map(str, ns))} validation examples" if ns else "")
         + "; plain PEFT is a twin of the same other settings, its two neighbouring thresholds mixed to reach the density exactly. "
         "Intervals are of single rows, not corrected for their number, and say nothing of another training seed"
@@ -158,7 +160,7 @@ def gains_sheet(gains: Sequence[Gain]) -> Sheet:
 
 def finals_sheet(finals: Sequence[FinalMeasurement]) -> Sheet:
     """Test measurements, with each one's paired difference from the first."""
-    first = finals[0].point.example_scores if finals else ()
+    differences = [score_difference(finals[0].point, (1.0, final.point)) for final in finals[1:]]
     heads, costs = cost_columns([final.cost for final in finals])
     rows = tuple(
         Row(
@@ -169,15 +171,17 @@ def finals_sheet(finals: Sequence[FinalMeasurement]) -> Sheet:
                 interval_text(final.point.score),
                 density_text(final.point.density),
                 *cost,
-                "" if final is finals[0] else difference_text(paired_difference(first, final.point.example_scores)),
+                difference,
                 final.trial_id,
             ),
             "chosen" if final.role == "chosen" else "baseline" if final.role == "baseline" else "",
         )
-        for final, cost in zip(finals, costs, strict=True)
+        for final, cost, difference in zip(finals, costs, ["", *map(difference_text, differences)][: len(finals)], strict=True)
     )
     ns = sorted({final.point.score.n_examples for final in finals})
     note = f"measured once on {' or '.join(map(str, ns))} test examples that search and choice never saw; {SCORE_NOTE}; {DENSITY_NOTE}"
+    if any(differences):
+        note += f"; differences [95% interval]: {methods_told(differences)}"
     head = f">{finals[0].role} minus this" if finals else ">difference"
     columns = ("role", ">threshold", ">score", ">95% interval", ">density", *heads, head, "trial")
     return Sheet("Test measurements", columns, rows, note if finals else "")
@@ -231,4 +235,6 @@ def summary(results: Sequence[TrialResult]) -> str:
     """How many trials there are of each status, and measured points."""
     counts = {status: sum(result.status == status for result in results) for status in ("complete", "failed", "stopped")}
     told = ", ".join(f"{n} {status}" for status, n in counts.items() if n or status == "complete")
-    return f"{len(results)} trials ({told}), {len(candidates(results))} measured points"
+    saved = saving(results)
+    early = f"; {saved.share:.2f} of the training steps saved by early stopping, measured" if saved.n_stopped else ""
+    return f"{len(results)} trials ({told}), {len(candidates(results))} measured points{early}"

@@ -12,26 +12,27 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIIISampler, NSGAIISample
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+from deft_sweeps.search.front_sampler import FrontSampler
 from deft_sweeps.search.history import History, StudyView, Window
-from deft_sweeps.spec.sampling import ConcreteName
-from deft_sweeps.spec.schema import Search
+from deft_sweeps.spec.sampling import ConcreteName, pick
+from deft_sweeps.spec.schema import Search, SweepSpec
 
-N_LATEST: dict[ConcreteName, int] = {"tpe": 200, "gp": 60, "nsga2": 50, "nsga3": 50, "random": 1}
+N_LATEST: dict[ConcreteName, int] = {"front": 1, "tpe": 200, "gp": 60, "nsga2": 50, "nsga3": 50, "random": 1}
 """Latest trials that a sampler looks at. NSGA takes its parents from its generations, and from these only which parameters there are."""
 N_FRONT = 50
 """Non-dominated trials that it looks at besides, at most."""
 
 
 class _Nsga2(NSGAIISampler):
-    """With the parents given: Optuna's keeps its generations in the study's attributes, where a rebuilt study has none."""
+    """With its parents given, where there are any: Optuna's keeps generations in the study's attributes, and a rebuilt study has none."""
 
-    parents: Sequence[FrozenTrial] = ()
+    parents: Sequence[FrozenTrial] | None = None
 
     def get_trial_generation(self, study: Study, trial: FrozenTrial) -> int:
-        return 0
+        return super().get_trial_generation(study, trial) if self.parents is None else 0
 
     def get_parent_population(self, study: Study, generation: int) -> list[FrozenTrial]:
-        return list(self.parents)
+        return super().get_parent_population(study, generation) if self.parents is None else list(self.parents)
 
     def survivors(self, study: Study, population: list[FrozenTrial]) -> list[FrozenTrial]:
         """The best of a generation and its parents."""
@@ -41,13 +42,13 @@ class _Nsga2(NSGAIISampler):
 class _Nsga3(NSGAIIISampler):
     """As _Nsga2."""
 
-    parents: Sequence[FrozenTrial] = ()
+    parents: Sequence[FrozenTrial] | None = None
 
     def get_trial_generation(self, study: Study, trial: FrozenTrial) -> int:
-        return 0
+        return super().get_trial_generation(study, trial) if self.parents is None else 0
 
     def get_parent_population(self, study: Study, generation: int) -> list[FrozenTrial]:
-        return list(self.parents)
+        return super().get_parent_population(study, generation) if self.parents is None else list(self.parents)
 
     def survivors(self, study: Study, population: list[FrozenTrial]) -> list[FrozenTrial]:
         """The best of a generation and its parents."""
@@ -61,7 +62,7 @@ def make_sampler(search: Search, n_trials: int) -> BaseSampler:
     started: none of these samplers keeps anything else of its own between proposals.
 
     Raises:
-        ValueError: the name is `auto`, which `spec.sampling.pick` turns into one of the others.
+        ValueError: the name is `auto`, which `spec.sampling.pick` turns into one of the others, or `front`, which needs the spec.
     """
     seed = int(np.random.SeedSequence([search.seed, n_trials]).generate_state(1)[0])
     population = max(2, search.startup)
@@ -75,15 +76,23 @@ def make_sampler(search: Search, n_trials: int) -> BaseSampler:
             # The first generation is random; with the default of 50 a small sweep would be nothing else.
             return _Nsga2(population_size=population, seed=seed)
         case "nsga3":
-            return _Nsga3(population_size=population, seed=seed)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                return _Nsga3(population_size=population, seed=seed)
         case "gp":
             return GPSampler(n_startup_trials=search.startup, seed=seed, warn_independent_sampling=False)
         case "random":
             return RandomSampler(seed=seed)
-        case "auto":
-            raise ValueError("auto is no sampler by itself")
+        case "auto" | "front":
+            raise ValueError(f"{search.sampler} is no sampler of Optuna's")
         case unknown:
             assert_never(unknown)
+
+
+def study_sampler(spec: SweepSpec) -> BaseSampler:
+    """The sampler of a sweep's study: what the spec names, or what `auto` picks for it."""
+    name = pick(spec).name
+    return FrontSampler(spec) if name == "front" else StudySampler(name, spec.search)
 
 
 class StudySampler(BaseSampler):

@@ -22,12 +22,12 @@ from deft_sweeps.search.lease import Lease
 from deft_sweeps.search.limits import LimitJudge
 from deft_sweeps.search.repeats import Taken, ask
 from deft_sweeps.search.report import RESULT, reported_rung
-from deft_sweeps.search.sampler import StudySampler
+from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.space import start_of, suggest
 from deft_sweeps.search.stopping import EarlyStopping
 from deft_sweeps.search.storage import BROKEN, connect, root, study_name
 from deft_sweeps.search.study import SEED, TRIAL_ID, VERDICTS, begin, enqueue, finished, n_extra, objectives, open_study, tell, unfinished
-from deft_sweeps.spec.sampling import pick
+from deft_sweeps.search.warm_start import tell_prior
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
@@ -95,9 +95,10 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self._judge, self._lease = LimitJudge(spec), Lease(sweep.root)
         storage, name = connect(spec.search, sweep), study_name(spec.search, sweep)
         self.study: Study = open_study(spec, storage, stored, name=name, judge=self._judge, lease=self._lease)
-        self.study.sampler = StudySampler(pick(spec).name, spec.search)
+        self.study.sampler = study_sampler(spec)
         enqueue(self.study, spec, extra, again=True)
         enqueue(self.study, spec, first)
+        tell_prior(self.study, spec, sweep)
         self._taken = Taken((result.trial_id for result in stored), spec.search.repeats)
         self._early = EarlyStopping(spec, self.study, stored, on_trouble)
         self._again = [self._taken_up(t.number, t.params, t.user_attrs) for t in unfinished(self.study)]

@@ -25,6 +25,8 @@ WHOLE = "whole"
 """User attribute of a trial that is never stopped early: somebody asked for this very point."""
 VERDICTS = "verdicts"
 """User attribute: `[step, goes on]` of each rung that was decided about."""
+PRIOR = "prior"
+"""User attribute of a trial that an earlier sweep ran: its trial_id there. Such a trial has no TRIAL_ID."""
 ASKED = "asked"
 """User attribute of a trial that the sampler did not propose: `first`, `extra` or `random`."""
 _SPACE = "space"
@@ -91,13 +93,19 @@ def objectives(spec: SweepSpec, result: TrialResult) -> tuple[float, ...]:
     return tuple(metrics[name] for name in spec.objectives)
 
 
+def modelled(spec: SweepSpec) -> tuple[str, ...]:
+    """The metrics in `rows_of`: the objectives, then what limits are on; the score too, where one compares with a baseline."""
+    scored = ("score",) if any(limit.bound.baseline for limit in spec.limits) else ()
+    return tuple(dict.fromkeys((*spec.objectives, *(limit.metric for limit in spec.limits), *scored)))
+
+
 def rows_of(spec: SweepSpec, result: TrialResult) -> list[list[Any]]:
-    """Everything that was measured of a trial, `[step, Point.at, objective, ...]` a point, rising in steps: what a model that knows of
-    rungs and thresholds learns from. A point without all objectives is left out."""
+    """Everything that was measured of a trial, `[step, Point.at, value, ...]` a point, rising in steps: what a model that knows of rungs
+    and thresholds learns from. A value is one of `modelled`, None where it was not measured."""
     measured = [(rung.step, point) for rung in result.rungs for point in rung.points]
     measured += [(result.config.training.steps, point) for point in result.points]
     told = [(step, point.at, result.metrics(point)) for step, point in measured]
-    return [[step, at, *(m[name] for name in spec.objectives)] for step, at, m in told if all(name in m for name in spec.objectives)]
+    return [[step, at, *(metrics.get(name) for name in modelled(spec))] for step, at, metrics in told]
 
 
 def tell(study: Study, spec: SweepSpec, number: int, result: TrialResult, violations: Mapping[str, float] | None = None) -> None:
@@ -139,11 +147,16 @@ def unfinished(study: Study) -> tuple[FrozenTrial, ...]:
 
 
 def enqueue(study: Study, spec: SweepSpec, starts: Iterable[Start], *, again: bool = False, whole: bool = True) -> None:
-    """Have the study propose these points next, in their order; one that it already has is left out unless `again`. They run to their
-    end, unless not `whole`."""
+    """Have the study propose these points next, in their order; one that a trial of this sweep already has is left out unless `again`.
+    They run to their end, unless not `whole`."""
+    mine = [trial for trial in study.get_trials(deepcopy=False) if PRIOR not in trial.user_attrs]
+    known = [trial.system_attrs.get("fixed_params", trial.params) for trial in mine]
     for start in starts:
-        attrs: dict[str, Any] = {ASKED: "extra" if again else "first"} | ({WHOLE: True} if whole else {})
-        study.enqueue_trial(params(spec, start), user_attrs=attrs, skip_if_exists=not again)
+        kept = params(spec, start)
+        if again or kept not in known:
+            attrs: dict[str, Any] = {ASKED: "extra" if again else "first"} | ({WHOLE: True} if whole else {})
+            study.enqueue_trial(kept, user_attrs=attrs)
+            known.append(kept)
 
 
 def n_extra(study: Study) -> int:
@@ -160,7 +173,7 @@ def begin(study: Study, spec: SweepSpec, start: Start) -> Trial:
             if frozen.system_attrs.get("fixed_params") == kept:
                 study._storage.set_trial_state_values(frozen._trial_id, state=TrialState.RUNNING)
                 return Trial(study, frozen._trial_id)
-        study.enqueue_trial(kept)
+        study.enqueue_trial(kept, user_attrs={WHOLE: True})
     raise StoreError(f"the study {study.study_name} does not keep a point that was given to it")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -25,6 +26,7 @@ class Document:
         data: dicts with string keys, lists, and scalars.
         values, keys: path to (line, column), counted from 1, of a value and of a mapping's key.
         problems: duplicate keys (the first one counts), forbidden tags and endless aliases (null stands in their place).
+        text: the document's own lines.
     """
 
     where: str
@@ -32,6 +34,7 @@ class Document:
     values: dict[Path, tuple[int, int]]
     keys: dict[Path, tuple[int, int]]
     problems: tuple[Problem, ...] = ()
+    text: str = ""
 
     def path(self, location: Sequence[str | int]) -> Path:
         """The part of `location` that exists in the data; steps that name no key or item (a validator's own) are left out."""
@@ -127,6 +130,20 @@ class _Reader:
         return value if value is None or isinstance(value, bool | int | float | str) else str(node.value)
 
 
+def read_text(path: FilePath | str) -> str:
+    """A spec's text.
+
+    Raises:
+        ConfigError: there is no such file, or it is not UTF-8.
+    """
+    try:
+        return FilePath(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError([Problem(str(path), f"not UTF-8 text (byte {error.start})")]) from error
+    except OSError as error:
+        raise ConfigError([Problem(str(path), f"cannot be read: {error.strerror}")]) from error
+
+
 def read(text: str, where: str) -> Document:
     """Read YAML 1.2: anchors and merges are fine, tags are not.
 
@@ -135,22 +152,52 @@ def read(text: str, where: str) -> Document:
         where: the file's name, for messages.
 
     Raises:
-        ConfigError: a syntax error, an empty file, or one that is far too large.
+        ConfigError: a syntax error, an empty file, several documents, or one that is far too large.
+    """
+    first, *others = read_all(text, where)
+    if others:
+        what = f"expected one sweep, got {1 + len(others)}, of which the second starts here"
+        raise ConfigError([Problem(others[0].at(()), what, "only validate, plan and run take several, one after the other")])
+    return first
+
+
+def read_all(text: str, where: str) -> tuple[Document, ...]:
+    """The same for a file of one or more documents, set apart by lines of `---`; lines count from the top of the file.
+
+    Raises:
+        ConfigError: a syntax error, an empty file, or a document that is far too large.
     """
     yaml = YAML(typ="safe", pure=True)
     try:
-        node = yaml.compose(text)
+        nodes = [node for node in yaml.compose_all(text) if node is not None and not _is_nothing(node)]
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
         raise ConfigError([Problem(place, f"not YAML: {error.problem or error.context}")]) from error
     except YAMLError as error:
         raise ConfigError([Problem(where, f"not YAML: {' '.join(str(error).split())}")]) from error
-    if node is None:
+    if not nodes:
         raise ConfigError([Problem(f"{where}:1:1", "expected a sweep's spec, got an empty file", "`deft-sweeps init` writes one")])
-    reader = _Reader(where, yaml)
-    data = reader.data(node, ())
-    return Document(where, data, reader.values, reader.keys, tuple(reader.problems))
+    lines = text.splitlines(keepends=True)
+    starts = [0, *(_start(lines, node) for node in nodes[1:]), len(lines)]
+    documents = []
+    for node, start, end in zip(nodes, starts, starts[1:], strict=False):
+        reader = _Reader(where, yaml)
+        data = reader.data(node, ())
+        documents.append(
+            Document(where, data, reader.values, reader.keys, tuple(reader.problems), "".join(lines[start:end]).removesuffix("---\n"))
+        )
+    return tuple(documents)
+
+
+def _is_nothing(node: Node) -> bool:
+    """What an empty document, after a last `---` say, is read as."""
+    return isinstance(node, ScalarNode) and str(node.tag) == _STANDARD + "null" and node.value == ""
+
+
+def _start(lines: Sequence[str], node: Node) -> int:
+    """Index of the line after the `---` that the document stands under."""
+    return next(i + 1 for i in range(node.start_mark.line, -1, -1) if lines[i].startswith("---"))
 
 
 def _mark(node: Node) -> tuple[int, int]:

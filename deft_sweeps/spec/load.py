@@ -20,7 +20,7 @@ from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.objective import METRICS, OF_A_POINT, Constraint, Policy, parse_constraint, parse_policy
 from deft_sweeps.spec import points, space
 from deft_sweeps.spec.baselines import MEMBERS, with_baselines
-from deft_sweeps.spec.document import Document, read
+from deft_sweeps.spec.document import Document, read, read_text
 from deft_sweeps.spec.domain import Const, Domain
 from deft_sweeps.spec.explain import explain
 from deft_sweeps.spec.sampling import gp_refuses
@@ -36,13 +36,7 @@ def load_spec(path: Path | str) -> SweepSpec:
     Raises:
         ConfigError: with every problem in the file.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigError([Problem(str(path), f"not UTF-8 text (byte {error.start})")]) from error
-    except OSError as error:
-        raise ConfigError([Problem(str(path), f"cannot be read: {error.strerror}")]) from error
-    return parse_spec(text, str(path))
+    return parse_spec(read_text(path), str(path))
 
 
 def parse_spec(text: str, where: str) -> SweepSpec:
@@ -55,7 +49,15 @@ def parse_spec(text: str, where: str) -> SweepSpec:
     Raises:
         ConfigError: with every problem in the text.
     """
-    document = read(text, where)
+    return parse_document(read(text, where))
+
+
+def parse_document(document: Document) -> SweepSpec:
+    """The same for text that is read already.
+
+    Raises:
+        ConfigError: with every problem in the document.
+    """
     reader = _Reader(document, list(document.problems))
     try:
         Sweep.model_validate_json(json.dumps(document.data))

@@ -7,13 +7,13 @@ from typing import Literal
 from deft_sweeps.objective import Constraint
 from deft_sweeps.spec.schema import Combination, SamplerName, SweepSpec
 
-ConcreteName = Literal["tpe", "nsga2", "nsga3", "gp", "random"]
+ConcreteName = Literal["front", "tpe", "nsga2", "nsga3", "gp", "random"]
 
 GP_TRIALS, GP_PARAMETERS, GP_COMBINATIONS = 100, 6, 4
 MANY_OBJECTIVES = 4
 NSGA_GENERATIONS = 10
 
-USES_LIMITS: tuple[ConcreteName, ...] = ("tpe", "nsga2", "nsga3", "gp")
+USES_LIMITS: tuple[ConcreteName, ...] = ("front", "tpe", "nsga2", "nsga3", "gp")
 """The samplers that aim at points which keep the limits; random sampling cannot."""
 
 

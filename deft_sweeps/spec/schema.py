@@ -10,7 +10,7 @@ from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.spec.domain import Choice, Domain, Float, Int, Value, contains, show
 
-SamplerName = Literal["tpe", "nsga2", "nsga3", "gp", "random", "auto"]
+SamplerName = Literal["front", "tpe", "nsga2", "nsga3", "gp", "random", "auto"]
 STORAGE_SCHEMES = ("postgresql", "mysql", "sqlite")
 RankName = Literal["spread", "crowding", "hypervolume", "dominated"]
 
@@ -185,13 +185,14 @@ class Halving:
     Attributes:
         eta: of those that reach a rung one in `eta` goes on, >= 2.
         rungs: how many there are, >= 2; the last one is a trial's end, each one before it `eta` times earlier than the next.
-        rank: what orders the trials at a rung, see `search.ranking`.
+        rank: what orders the trials at a rung: the share of peers that dominate (`dominated`), or non-dominated layers, inside them by
+            epsilon-net (`spread`, MO-ASHA), crowding distance or exclusive `hypervolume`.
         thresholds: measured at a rung: all that the sweep names, or the objective's alone, which is cheaper.
     """
 
     eta: int = 3
     rungs: int = 3
-    rank: RankName = "spread"
+    rank: RankName = "dominated"
     thresholds: Literal["all", "objective"] = "all"
     kind: Literal["halving"] = "halving"
 

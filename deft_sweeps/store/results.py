@@ -11,6 +11,7 @@
   study.db, study.journal Optuna's storage; can be rebuilt from results/
   study.id                what tells the sweep's study from others in one database
   mlflow.db, mlartifacts/ the tracker's store; can be rebuilt from results/
+  warm_start/             what earlier sweeps gave: copies of their results, and the points taken from them
   driver.json             who runs the sweep and what is running now
   report.html
 """

@@ -7,6 +7,7 @@ from typing import Any
 
 from ray.tune import Callback
 
+from deft_sweeps.report.saving import saving
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.enough import Flatness, Spent, trial_sec, used_up
 from deft_sweeps.search.report import reported_steps
@@ -44,6 +45,7 @@ class Driver:
     ) -> None:
         self.spec, self.sweep, self.target, self.view = spec, sweep, target, view
         self.results = list(results)
+        self._saving = saving(self.results)
         self.running: Callable[[], tuple[Proposal, ...]] = lambda: ()
         self.slots = 1
         self.stopping = False
@@ -86,6 +88,7 @@ class Driver:
     def finished(self, result: TrialResult) -> None:
         """A trial is stored and told."""
         self.results.append(result)
+        self._saving += saving([result])
         self._latest = result
         self._front_stale = True
         self.beat(now=True)
@@ -126,6 +129,7 @@ class Driver:
                 left_sec=left,
                 latest=None if self._latest is None else ended(self._latest, self.spec.evaluation.objective_threshold),
                 messages=self.messages,
+                saving=self._saving if self._saving.n_stopped else None,
                 state=self.state,
                 phase=self._phase,
             )
@@ -142,7 +146,7 @@ class Driver:
         """The mean duration of a trial times the trials to go, shared among the slots; None where there is nothing to project."""
         if len(self.results) >= self.target:
             return None
-        took = [result.finished_at - result.started_at for result in self.results if result.status == "complete"]
+        took = [result.finished_at - result.started_at for result in self.results if result.status != "failed"]
         if not took:
             return None
         mean = sum(took) / len(took)

@@ -12,6 +12,7 @@ from ray.tune.error import TuneError
 
 from deft_sweeps.errors import StoreError, SweepError
 from deft_sweeps.result import TrialResult
+from deft_sweeps.search import warm_start
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.stopping import RungScheduler
 from deft_sweeps.spec.schema import Start, SweepSpec
@@ -19,6 +20,7 @@ from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep.driver import Driver, DriverCallback
+from deft_sweeps.sweep.fit import largest, machine_memory, slots_in_memory
 from deft_sweeps.sweep.follower import Follower
 from deft_sweeps.sweep.local_ray import Session, ray_session
 from deft_sweeps.sweep.progress import View
@@ -31,7 +33,7 @@ class Outcome:
     """What a run of the driver came to.
 
     Attributes:
-        n_complete, n_failed: trials of the sweep, earlier runs' included.
+        n_complete, n_failed, n_stopped: trials of the sweep, earlier runs' included.
         interrupted: the user stopped it; what is finished is kept, and what was running goes on from its checkpoint when resumed.
         messages: warnings of the run, each once.
     """
@@ -40,6 +42,7 @@ class Outcome:
     n_failed: int
     interrupted: bool
     messages: tuple[str, ...] = ()
+    n_stopped: int = 0
 
 
 def run_sweep(
@@ -72,7 +75,8 @@ def run_sweep(
         checkpoint_every_sec: of training, between two checkpoints of a trial.
 
     Raises:
-        StoreError: the folder is in use, unreadable, or has results and neither `resume`, `more` nor `extra` is given.
+        ConfigError: a folder to start from is no sweep's.
+        StoreError: the folder or its study is in use, unreadable, or has results and neither `resume`, `more` nor `extra` is given.
         SweepError: Ray does not start, no trial fits, or a result could not be kept at the end.
     """
     with sweep.lock():
@@ -89,6 +93,8 @@ def run_sweep(
             target = len(known)  # A search that ended before its trials were all done is not taken up again for a few points more.
         target += more + len(extra)
         driver = Driver(spec, sweep, known, target, view, more=more > 0, phase=phase)
+        for given in warm_start.take_up(spec, sweep):
+            driver.warn(str(given))
         if len(results) > len(known):
             driver.warn(f"{len(results) - len(known)} results are of another search space: kept, but not counted")
         return _drive(driver, maker, extra, ray_address, n_cpus, checkpoint_every_sec)
@@ -104,9 +110,12 @@ def _drive(
 ) -> Outcome:
     follower = Follower(Mirror(driver.sweep, driver.spec.name, driver.spec.tracking_uri), driver.warn)
     interrupted = False
+    prior_data = warm_start.data_of(driver.sweep)
 
     def finished(result: TrialResult) -> None:
         follower.nudge()
+        if result.provenance and prior_data - {result.provenance.dataset_fingerprint}:
+            driver.warn("the data have changed since the sweeps that this one was started from: what they tell the search may mislead it")
         driver.finished(result)
 
     try:
@@ -154,12 +163,20 @@ def _drive(
         driver.running = lambda: ()
         driver.beat(now=True)
     statuses = [result.status for result in driver.results]
-    return Outcome(statuses.count("complete"), statuses.count("failed"), interrupted, driver.messages)
+    return Outcome(statuses.count("complete"), statuses.count("failed"), interrupted, driver.messages, statuses.count("stopped"))
 
 
 def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: StarterMaker, checkpoint_every_sec: float) -> None:
     budget = driver.spec.budget
-    limits = [n for n in (budget.concurrency, session.slots) if n is not None]
+    on_cluster = session.slots is None
+    fits = None if on_cluster else slots_in_memory(driver.spec, machine_memory())
+    limits = [n for n in (budget.concurrency, session.slots, fits) if n is not None]
+    if fits is not None and fits < min(n for n in (budget.concurrency, session.slots) if n is not None):
+        driver.warn(f"{fits} trials at a time: memory has no room for more (projected)")
+    resources: dict[str, float] = {"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial}
+    trial = largest(driver.spec, on_gpu=False) if on_cluster and budget.gpus_per_trial == 0 else None
+    if trial is not None:
+        resources["memory"] = trial.n_bytes
     driver.slots = min(limits, default=1)
     trainable = tune.with_parameters(
         TrialTrainable,
@@ -178,7 +195,7 @@ def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: St
             search_alg=searcher,
             scheduler=RungScheduler(searcher.goes_on),
             callbacks=[DriverCallback(driver, searcher)],
-            resources_per_trial={"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial},
+            resources_per_trial=resources,
             max_concurrent_trials=min(limits) if limits else None,
             max_failures=budget.max_failures,
             reuse_actors=True,

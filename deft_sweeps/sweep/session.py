@@ -14,6 +14,7 @@ from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
 from deft_sweeps.sweep import final
+from deft_sweeps.sweep.fit import check_device, device_bytes, machine_memory, slots_in_memory
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.runner import Outcome, run_sweep
@@ -47,6 +48,10 @@ def run(
     Raises:
         StoreError, SweepError: as `run_sweep` does.
     """
+    if ray_address is None:  # Before Ray takes its seconds to start.
+        slots_in_memory(spec, machine_memory())
+        if spec.budget.gpus_per_trial:
+            check_device(spec, device_bytes())
     with ray_session(spec.budget, address=ray_address):
         return _run(spec, sweep, view, say, resume=resume, more=more, ray_address=ray_address)
 
