@@ -62,22 +62,22 @@ def test_the_bound_lies_above_the_mean_gain_and_falls_with_more_misses() -> None
 
 
 def test_the_bound_is_seldom_below_the_truth_when_a_random_search_is_looked_at_once() -> None:
-    """The true gain of one more uniform point is taken over many; 20 searches of 60 trials."""
+    """The true gain of one more uniform point is taken over many; 10 searches of 60 trials."""
     fresh = np.random.default_rng(99).uniform(size=(150, 2))
     below = 0
-    for seed in range(20):
+    for seed in range(10):
         growth = random_growth(60, seed)
         volumes = hypervolumes(growth)
         values = np.concatenate(growth.values)
         true = np.mean([hypervolume(np.vstack([values, one]), [1, 1], MIN2) - volumes[-1] for one in fresh]) / volumes[-1]
         bound = gain_bound(volumes)
         below += bound is not None and bound < true
-    assert below <= 2
+    assert below <= 1
 
 
 def test_the_projection_is_near_the_truth_on_average_and_its_interval_holds_it_mostly() -> None:
     rows = []
-    for seed in range(15):
+    for seed in range(8):
         whole = random_growth(45, seed)
         told = project(Growth(whole.values[:30], whole.reference, MIN2))
         assert told is not None
