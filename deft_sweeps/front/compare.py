@@ -7,7 +7,7 @@ import numpy as np
 
 from deft_sweeps.front.dominance import hypervolume, non_dominated
 from deft_sweeps.front.pareto import WORST_POSSIBLE, FrontMember, ParetoFront, directions_of, values_of
-from deft_sweeps.objective import METRICS
+from deft_sweeps.objective import METRICS, score_range
 from deft_sweeps.result import TrialResult
 
 
@@ -88,7 +88,8 @@ def compare(entries: Sequence[Entry]) -> Comparison:
     directions = directions_of(objectives)
     members = [(entry.name, member) for entry in entries for member in entry.front.members]
     values = values_of([member for _, member in members], objectives)
-    reference = {name: _worst(name, values[:, i]) for i, name in enumerate(objectives)}
+    worst = WORST_POSSIBLE | {"score": score_range(members[0][1].point.score.metric)[0]}
+    reference = {name: worst.get(name, _beyond(name, values[:, i])) for i, name in enumerate(objectives)}
     corner = [reference[name] for name in objectives]
     on_joint = non_dominated(values, directions)
     volumes = {entry.name: hypervolume(values_of(entry.front.members, objectives), corner, directions) for entry in entries}
@@ -111,9 +112,7 @@ def _levels(entries: Sequence[Entry]) -> tuple[AtDensity, ...]:
     return tuple(AtDensity(at, {name: max(s for d, s in own if d <= at) for name, own in points.items()}) for at in densities)
 
 
-def _worst(name: str, values: np.ndarray) -> float:
-    if name in WORST_POSSIBLE:
-        return WORST_POSSIBLE[name]
+def _beyond(name: str, values: np.ndarray) -> float:
     low, high = float(values.min()), float(values.max())
     margin = 0.1 * (high - low) or 0.1 * max(abs(low), 1e-12)
     return high + margin if METRICS[name].direction == "minimize" else low - margin

@@ -145,8 +145,11 @@ def project(growth: Growth, share: float = 0.5, seed: int = 0) -> Projection | N
     at_early = np.array([_volume(growth, order[:early]) for order in orders])
     before, after = float((at_middle - at_early).mean()), whole - float(at_middle.mean())
     ratio = min(1.0, after / before) if before > 0 else 1.0
-    low, high = np.quantile(whole - at_middle, QUANTILES) * ratio / whole
-    return Projection(n, round(n * share), after * ratio / whole, float(low), float(high))
+    gains = np.maximum(whole - at_middle, 0.0) * ratio / whole  # Sums in another order differ in their last digit.
+    low, high = np.quantile(gains, QUANTILES)
+    gain = float(gains.mean())
+    # Where hardly an order brings anything, the mean lies beyond the quantile.
+    return Projection(n, round(n * share), gain, float(low), max(gain, float(high)))
 
 
 def _volume(growth: Growth, trials: Sequence[int] | range | np.ndarray) -> float:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.front.dominance import Floats
 from deft_sweeps.front.pareto import FrontMember, ParetoFront, baselines_of, configurations, directions_of, judgeable, keeps, values_of
 from deft_sweeps.objective import Constraint, Direction
@@ -132,7 +133,7 @@ class _SeedNoise:
         # At a threshold where nothing was repeated, the noise is that of the others on average.
         self._elsewhere = sum(self._residuals.values(), np.zeros((len(rows), self._m))) / max(1, len(self._residuals))
         self._freedom = max(freedom.values(), default=0)
-        self._n_repeated = len({member.result.config_id for member in pool if member.seeds})
+        self._n_repeated = len({member.result.config for member in pool if member.seeds})
 
     @property
     def known(self) -> bool:
@@ -152,9 +153,9 @@ class _SeedNoise:
         return found
 
     def draws(self, kept: Sequence[int] | np.ndarray, rng: np.random.Generator) -> Iterator[Floats]:
-        groups: dict[str, list[int]] = {}
+        groups: dict[TrialConfig, list[int]] = {}
         for place, i in enumerate(kept):
-            groups.setdefault(self._pool[i].result.config_id, []).append(place)
+            groups.setdefault(self._pool[i].result.config, []).append(place)
         loads = {key: np.stack([self._of(self._pool[kept[p]]) for p in places], axis=1) for key, places in groups.items()}
         for n in _pieces(len(kept) * self._m):
             piece = np.zeros((n, len(kept), self._m))
@@ -202,8 +203,9 @@ class _ExampleNoise:
     def draws(self, kept: Sequence[int] | np.ndarray, rng: np.random.Generator) -> Iterator[Floats]:
         members = [self._pool[i] for i in kept]
         paired = np.array([self._is_paired(member) for member in members], dtype=bool)
-        scores = np.array([m.point.example_scores for m, p in zip(members, paired, strict=True) if p], dtype=float).reshape(-1, self._n)
-        loads = (scores - scores.mean(axis=1, keepdims=True)).T / math.sqrt(max(1, self._n * (self._n - 1)))
+        scores = np.array([m.point.example_scores for m, p in zip(members, paired, strict=True) if p], dtype=float)
+        scores = scores.reshape(int(paired.sum()), self._n)
+        loads = (scores - scores.sum(axis=1, keepdims=True) / max(1, self._n)).T / math.sqrt(max(1, self._n * (self._n - 1)))
         alone = np.array([m.point.score.standard_error for m, p in zip(members, paired, strict=True) if not p])
         for n in _pieces(len(kept) * self._m + self._n):
             piece = np.zeros((n, len(kept), self._m))

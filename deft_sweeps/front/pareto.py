@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.front.dominance import hypervolume, non_dominated
 from deft_sweeps.front.seeds import SeedMean, nearest_to_mean, seed_mean
 from deft_sweeps.front.sure import SureExcess, sure_excess
@@ -117,12 +118,9 @@ def candidates(results: Iterable[TrialResult], objectives: Sequence[str] = ()) -
 
 def configurations(results: Iterable[TrialResult], objectives: Sequence[str] = ()) -> tuple[FrontMember, ...]:
     """The candidates with the seeds of a configuration pooled at each threshold, in the order of their first."""
-    groups: dict[tuple[str, str], list[FrontMember]] = {}
-    ids: dict[str, str] = {}
+    groups: dict[tuple[TrialConfig, str], list[FrontMember]] = {}
     for member in candidates(results, objectives):
-        result = member.result
-        config_id = ids.setdefault(result.trial_id, result.config_id)
-        groups.setdefault((config_id, member.point.at), []).append(member)
+        groups.setdefault((member.result.config, member.point.at), []).append(member)
     return tuple(_pooled(group) if len(group) > 1 else group[0] for group in groups.values())
 
 

@@ -63,7 +63,7 @@ def _run(
     outcome = run_sweep(spec, sweep, maker, view=view, resume=resume, more=more, ray_address=ray_address)
     if outcome.interrupted or outcome.n_complete == 0:
         return outcome
-    seeded = _seed_front(spec, sweep, maker, view, say, ray_address)
+    seeded = seed_front(spec, sweep, maker, view, say, ray_address)
     outcome = outcome if seeded is None else replace(seeded, messages=(*outcome.messages, *seeded.messages))
     if outcome.interrupted:
         return outcome
@@ -81,7 +81,7 @@ def _run(
     return replace(outcome, messages=(*outcome.messages, *publish(spec, sweep)))
 
 
-def _seed_front(
+def seed_front(
     spec: SweepSpec, sweep: SweepDir, maker: StarterMaker, view: View, say: Callable[[str], None], ray_address: str | None
 ) -> Outcome | None:
     """Run the front's configurations again until each has the spec's seeds; None where nothing was missing."""

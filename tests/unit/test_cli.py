@@ -22,7 +22,7 @@ from tests.samples import point, result
 
 ROOT = Path(__file__).parents[2]
 QUICKSTART = ROOT / "search_spaces" / "quickstart.yaml"
-COMMANDS = ("init", "validate", "plan", "run", "status", "report", "choose")
+COMMANDS = ("init", "validate", "plan", "run", "status", "report", "choose", "compare")
 HEAVY = ("torch", "ray", "transformers", "optuna", "mlflow", "peft", "datasets")
 GOOD = "name: tiny\nspace: {density: [none, loss]}\nbudget: {trials: 2}\n"
 
@@ -329,6 +329,32 @@ class TestRun:
 
     def test_a_folder_and_out_are_too_much(self, sweep: SweepDir) -> None:
         assert "--out" in call("run", sweep.root, "--out", "x").stderr
+
+
+class TestCompare:
+    def test_two_sweeps_side_by_side(self, sweep: SweepDir, tmp_path: Path) -> None:
+        other = SweepDir(tmp_path / "other")
+        other.root.mkdir()
+        other.spec_path.write_bytes(QUICKSTART.read_bytes())
+        other.write(result(point(0.0, 0.85, 0.3)))
+        told = json.loads(call("compare", sweep.root, other.root, "--json").stdout)
+        assert [one["folder"] for one in told["sweeps"]] == [str(sweep.root), str(other.root)]
+        assert told["joint_hypervolume"] > max(one["hypervolume"] for one in told["sweeps"])
+        assert [len(one["on_joint_front"]) for one in told["sweeps"]] == [1, 1]
+        assert told["best_score_by_density"][0]["scores"] == {str(sweep.root): 0.79, str(other.root): 0.85}
+        text = call("compare", sweep.root, other.root).stdout
+        assert "Joint front" in text
+        assert "0.850 (+0.060)" in text
+
+    def test_what_does_not_compare_is_refused(self, sweep: SweepDir, tmp_path: Path) -> None:
+        other = SweepDir(tmp_path / "other")
+        other.root.mkdir()
+        other.spec_path.write_text(GOOD + "objectives: [score, weight_bytes]\n")
+        done = call("compare", sweep.root, other.root)
+        assert done.exit_code == 2
+        assert "the sweeps differ in objectives" in done.stderr
+        assert f"{other.root} has no member on its front" in done.stderr
+        assert "two or more different folders" in call("compare", sweep.root, sweep.root).stderr
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(5, "5 s"), (600, "10 min"), (3600 * 3 + 60, "3 h 1 min")])

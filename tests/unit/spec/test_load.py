@@ -30,7 +30,8 @@ GOOD = {
     "choose": "choose: best activation_density where score >= baseline(peft) - 0.02",
     "evaluation": "evaluation: {thresholds: [0, 0.1], objective_threshold: 0.1}",
     "search": "search: {sampler: nsga2, seed: 3}",
-    "budget": "budget: {trials: 5, hours: 1}",
+    "budget": "budget: {trials: 5, hours: 1, cpu_hours: 3, until_flat: 0.002}",
+    "seeds": "seeds: 3",
     "trial_seed": "trial_seed: 1",
 }
 LINE = {key: number for number, key in enumerate(GOOD, 1)}
@@ -52,6 +53,7 @@ FAULTS = {
     "evaluation": ("evaluation: {thresholds: [0.5]}", "thresholds that begin with 0"),
     "search": ("search: {sampler: tpee}", "did you mean tpe?"),
     "budget": ("budget: {trials: 5, hours: 0}", "expected hours > 0"),
+    "seeds": ("seeds: 0", "greater than or equal to 1"),
     "trial_seed": ("trial_seed: -1", "greater than or equal to 0"),
 }
 
@@ -82,7 +84,7 @@ def test_good() -> None:
     assert spec.trial_seed == 1
     assert len(spec.combinations) == 16
     assert spec.search.sampler == "nsga2"
-    assert spec.budget.hours == 1
+    assert (spec.budget.hours, spec.budget.cpu_hours, spec.budget.until_flat, spec.seeds) == (1, 3, 0.002, 3)
     assert spec.limits == (Constraint("weight_bytes", "<=", Bound(64 * 2.0**20)),)
     combination = spec.by_label["relu adapter loss none none wanda"]
     assert combination.open == {
@@ -161,6 +163,9 @@ def test_every_fault_is_told_at_once(keys: set[str]) -> None:
         ("limits", "limits: [^'surely weight_bytes <= 1']", "`surely` needs a metric with a standard error (score)"),
         ("budget", "budget: ^{}", "expected the key `trials` of budget"),
         ("budget", "budget: {trials: 9, cpus_per_trial: ^0}", "cpus_per_trial >= 1"),
+        ("budget", "budget: {trials: 9, gpu_hours: ^2}", "gpus_per_trial > 0 beside gpu_hours"),
+        ("budget", "budget: {trials: 9, until_flat: ^1.0}", "until_flat in (0, 1)"),
+        ("search", "search: {repeats: ^0}", "repeats >= 1"),
     ],
 )
 def test_place_and_words(key: str, marked: str, words: str) -> None:

@@ -1,0 +1,98 @@
+"""How the front grew, when it counts as flat, and what more trials would bring."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from deft_sweeps.front import hypervolume, pareto_front
+from deft_sweeps.front.growth import WINDOW, Growth, _share_bound, gain_bound, growth_of, hypervolumes, project
+from deft_sweeps.objective import Direction, parse_constraint
+from tests.made_sweep import sweep_results
+from tests.samples import point, result
+
+OBJECTIVES = ("score", "activation_density")
+MIN2: tuple[Direction, ...] = ("minimize", "minimize")
+
+
+def random_growth(n: int, seed: int = 0) -> Growth:
+    values = np.random.default_rng(seed).uniform(size=(n, 2))
+    return Growth(tuple(values[i : i + 1] for i in range(n)), np.array([1.0, 1.0]), MIN2)
+
+
+def test_volumes_are_those_of_every_prefix() -> None:
+    results = sweep_results()
+    growth = growth_of(results, OBJECTIVES)
+    ordered = sorted(results, key=lambda r: (r.finished_at, r.trial_id))
+    whole = pareto_front(results, OBJECTIVES)
+    expected = [pareto_front(ordered[: i + 1], OBJECTIVES, reference=whole.reference).hypervolume for i in range(len(ordered))]
+    assert hypervolumes(growth).tolist() == pytest.approx(expected)
+
+
+def test_points_outside_the_limits_add_nothing() -> None:
+    results = [result(point(0.0, 0.8, 0.3), finished_at=1), result(point(0.0, 0.5, 0.1), weight=1.0, finished_at=2), result(finished_at=3)]
+    growth = growth_of(results, OBJECTIVES, [parse_constraint("score >= 0.6")])
+    assert [len(values) for values in growth.values] == [1, 0, 0]
+    assert hypervolumes(growth)[-1] == pytest.approx(0.8 * 0.7)
+
+
+@settings(max_examples=40)
+@given(st.integers(1, 60), st.data())
+def test_the_share_bound_is_that_of_clopper_and_pearson(n: int, data: st.DataObject) -> None:
+    hits = data.draw(st.integers(0, n))
+    expected = 1.0 if hits == n else float(stats.beta.ppf(0.99, hits + 1, n - hits))
+    assert _share_bound(hits, n) == pytest.approx(expected, abs=1e-9)
+
+
+def test_nothing_is_said_of_too_few_trials_and_standing_still_is_flat() -> None:
+    assert gain_bound(np.linspace(0.1, 0.2, WINDOW - 1)) is None
+    assert gain_bound(np.linspace(0.1, 0.2, WINDOW + 4), skip=5) is None
+    assert gain_bound(np.full(WINDOW, 0.3)) == 0
+    assert gain_bound(np.zeros(99)) is None
+
+
+def test_the_bound_lies_above_the_mean_gain_and_falls_with_more_misses() -> None:
+    steady = np.linspace(0.5, 1.0, 101)[1:]
+    bound = gain_bound(steady)
+    assert bound is not None
+    assert bound >= 0.005 - 1e-12
+    stalled = [gain_bound(np.concatenate([steady, np.full(n, 1.0)])) for n in (10, 100, 1000)]
+    assert stalled == sorted((b for b in stalled if b is not None), reverse=True)
+
+
+def test_the_bound_is_seldom_below_the_truth_when_a_random_search_is_looked_at_once() -> None:
+    """The true gain of one more uniform point is taken over many; 10 searches of 60 trials."""
+    fresh = np.random.default_rng(99).uniform(size=(150, 2))
+    below = 0
+    for seed in range(10):
+        growth = random_growth(60, seed)
+        volumes = hypervolumes(growth)
+        values = np.concatenate(growth.values)
+        true = np.mean([hypervolume(np.vstack([values, one]), [1, 1], MIN2) - volumes[-1] for one in fresh]) / volumes[-1]
+        bound = gain_bound(volumes)
+        below += bound is not None and bound < true
+    assert below <= 1
+
+
+def test_the_projection_is_near_the_truth_on_average_and_its_interval_holds_it_mostly() -> None:
+    rows = []
+    for seed in range(8):
+        whole = random_growth(45, seed)
+        told = project(Growth(whole.values[:30], whole.reference, MIN2))
+        assert told is not None
+        assert (told.n_trials, told.n_more) == (30, 15)
+        assert 0 <= told.low <= told.gain <= told.high
+        volumes = hypervolumes(whole)
+        true = (volumes[-1] - volumes[29]) / volumes[29]
+        rows.append((told.gain, true, told.low <= true <= told.high))
+    projected, true, held = np.mean(rows, axis=0)
+    assert projected == pytest.approx(true, rel=0.5)
+    assert held >= 0.65
+
+
+def test_a_projection_follows_its_seed_and_needs_something_to_go_by() -> None:
+    growth = random_growth(12)
+    assert project(growth) == project(growth)
+    assert project(random_growth(5)) is None
+    assert project(Growth((np.zeros((0, 2)),) * 9, np.ones(2), MIN2)) is None
