@@ -13,6 +13,7 @@ from deft_sweeps.front import (
     baseline_member,
     baselines_of,
     candidates,
+    configurations,
     knee_distances,
     pareto_front,
     score_difference,
@@ -79,7 +80,7 @@ def choose(
     every = tuple(dict.fromkeys((*limits, *policy.where)))
     eligible = pareto_front(results, axes, every, baselines).members
     if not eligible:
-        pool = candidates(results, axes)
+        pool = configurations(results, axes)
         miss = _nearest_miss(pool, every, baselines)
         return Choice(policy, front, None, None, baseline, None, _why_none(pool, every, baselines, miss), nearest_miss=miss)
     merit = _merits(eligible, axes, policy)
@@ -89,7 +90,7 @@ def choose(
     runner_up = eligible[ranking[1]] if len(eligible) > 1 else None
     difference = None
     if baseline is not None and baseline.name != member.name:
-        difference = score_difference(member.point, (1.0, baseline.point))
+        difference = score_difference(member.pairable_point, (1.0, baseline.pairable_point))
     merits = {eligible[i].name: merit[i] for i in ranking}
     others = [other for other in front.members if other.name != member.name]
     return Choice(
@@ -170,6 +171,12 @@ def _caveats(
     n_candidates: int,
 ) -> tuple[str, ...]:
     told = []
+    over_seeds = member.over_seeds("score")
+    if over_seeds is not None:
+        told.append(
+            f"Its figures are means over {over_seeds.n_seeds} training seeds: score {over_seeds.value:.3f} (95% interval "
+            f"{over_seeds.low:.3f} to {over_seeds.high:.3f}, over seeds on the same examples). The trial to ship is the one nearest them."
+        )
     if difference is not None:
         told.append(
             f"On the {difference.n_examples} validation examples the chosen one scores {difference.value:+.3f} beside the baseline "

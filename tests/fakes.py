@@ -62,6 +62,7 @@ class FakeRun:
         return json.dumps({"step": self.step}).encode()
 
     def measure(self, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
+        self.maker.note("measure", self.config.trial_id(self.seed), self.step)
         return tuple(fake_point(self.config, self.seed, threshold, self.step / self.config.training.steps) for threshold in thresholds)
 
     def weights(self) -> bytes:

@@ -68,7 +68,8 @@ class OptunaArm:
     def tell(self, number: int, points: tuple[Point, ...] | None) -> None:
         asked = self.running.pop(number)
         trial_id = asked.config.trial_id(asked.seed)
-        tell(self.study, self.spec, number, result(asked.config, asked.seed, self.early.rungs(trial_id), points))
+        rungs = [(rung.step, rung.points) for rung in self.early.rungs(trial_id)]
+        tell(self.study, self.spec, number, result(asked.config, asked.seed, rungs, points))
         self.early.forget(trial_id)
 
     def close(self) -> None:

@@ -16,10 +16,12 @@ from deft_sweeps.report.sheet import Row, Sheet
 from deft_sweeps.spec.domain import Domain, Value
 from deft_sweeps.spec.domain import show as words
 from deft_sweeps.spec.parts import load_parts
+from deft_sweeps.spec.sampling import pick
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.spec.shape import json_schema
 from deft_sweeps.spec.starter import sniff, starter
-from deft_sweeps.sweep.resources import Projection, project
+from deft_sweeps.sweep.fit import machine_memory
+from deft_sweeps.sweep.resources import TIME_FACTOR, Projection, gpus_that_hold, project
 from deft_sweeps.tasks.check import check_task, form_of
 
 
@@ -76,7 +78,9 @@ def plan(file: Path, *, as_json: bool) -> None:
     told, notes = [], []
     for number, part in enumerate(load_parts(file)):
         spec = part.spec
-        projection = project(spec, layout(read_config(spec.combinations[0].template.model)))
+        there = machine_memory()
+        shape = layout(read_config(spec.combinations[0].template.model))
+        projection = project(spec, shape, n_bytes=None if there is None else there.available)
         if as_json:
             told.append(_plan_dict(spec, projection))
         else:
@@ -94,6 +98,7 @@ def _print_plan(spec: SweepSpec, projection: Projection) -> None:
     print(f"objectives: {', '.join(spec.objectives)}; choose: {spec.choose}")
     if spec.limits:
         print(f"limits: {', '.join(str(limit) for limit in spec.limits)}")
+    print(pick(spec).told(spec.limits))
     print()
     rows = tuple(
         Row(
@@ -117,11 +122,31 @@ def _print_plan(spec: SweepSpec, projection: Projection) -> None:
         show.table(Sheet("first points", (">", "combination", "values"), first))
     if spec.excluded:
         show.table(Sheet("excluded", ("combination", "why"), tuple(Row((e.label, e.reason)) for e in spec.excluded)))
+    if projection.gpus:
+        show.table(_gpu_sheet(projection))
     together = f"{projection.n_parallel} at a time" if projection.n_parallel > 1 else "one at a time"
     print(
         f"projected: {together}, {show.size(projection.memory_bytes)} of memory (largest: {projection.largest}), "
-        f"{show.duration(projection.time_sec)} for {spec.budget.trials} trials"
+        f"{show.duration(projection.time_sec)} for {spec.budget.trials} trials; the time may be {TIME_FACTOR:g} times off either way"
     )
+
+
+def _gpu_sheet(projection: Projection) -> Sheet:
+    """Of each form of the base, the peak of its largest trial on a GPU, by phase, and the GPUs that hold it."""
+    rows = []
+    for base, label in projection.gpus.items():
+        peak = projection.trials[label].peak
+        holds = gpus_that_hold(peak.highest)
+        trains = gpus_that_hold(max(peak.train, peak.evaluate))
+        cells = (base, show.size(peak.build), show.size(peak.train), show.size(peak.evaluate), _gpu_words(holds), _gpu_words(trains))
+        rows.append(Row(cells))
+    columns = ("base", ">build", ">train", ">evaluate", "GPU needed", "once built")
+    note = "peak bytes on the GPU of the largest trial of each: projected, never measured on a GPU; trials that share one need it each"
+    return Sheet("GPU memory", columns, tuple(rows), note)
+
+
+def _gpu_words(sizes: tuple[int, ...]) -> str:
+    return f"{sizes[0]} GB or more" if sizes else "none that is sold"
 
 
 def _plan_dict(spec: SweepSpec, projection: Projection) -> dict[str, object]:
@@ -131,6 +156,7 @@ def _plan_dict(spec: SweepSpec, projection: Projection) -> dict[str, object]:
         "objectives": list(spec.objectives),
         "limits": [str(limit) for limit in spec.limits],
         "choose": str(spec.choose),
+        "sampler": {"name": pick(spec).name, "why": pick(spec).why},
         "combinations": [
             {
                 "label": c.label,
@@ -140,6 +166,7 @@ def _plan_dict(spec: SweepSpec, projection: Projection) -> dict[str, object]:
                     "weight_bytes": e.weight_bytes,
                     "trainable_parameters": e.trainable_parameters,
                     "memory_bytes": e.memory_bytes,
+                    "peak_bytes": {"build": e.peak.build, "train": e.peak.train, "evaluate": e.peak.evaluate},
                     "time_sec": e.time_sec,
                     "train_flops": e.train_flops,
                 },
@@ -150,6 +177,10 @@ def _plan_dict(spec: SweepSpec, projection: Projection) -> dict[str, object]:
         "excluded": [{"label": e.label, "reason": e.reason} for e in spec.excluded],
         "first": [{"combination": start.combination, "values": dict(start.values)} for start in spec.first],
         "projected": {"n_parallel": projection.n_parallel, "memory_bytes": projection.memory_bytes, "time_sec": projection.time_sec},
+        "gpus": {
+            base: {"largest": label, "gib_that_hold": list(gpus_that_hold(projection.trials[label].peak.highest))}
+            for base, label in projection.gpus.items()
+        },
     }
 
 

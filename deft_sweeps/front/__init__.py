@@ -12,6 +12,7 @@ from deft_sweeps.front.gains import (
     score_difference,
     twin_config,
 )
+from deft_sweeps.front.noise import Membership, membership
 from deft_sweeps.front.pareto import (
     FrontMember,
     ParetoFront,
@@ -20,15 +21,19 @@ from deft_sweeps.front.pareto import (
     baseline_values,
     baselines_of,
     candidates,
+    configurations,
     pareto_front,
     trade_offs,
 )
+from deft_sweeps.front.seeds import SeedMean
 
 __all__ = [
     "FrontMember",
     "Gain",
+    "Membership",
     "PairedDifference",
     "ParetoFront",
+    "SeedMean",
     "TradeOff",
     "all_gains",
     "at_equal_density",
@@ -36,11 +41,13 @@ __all__ = [
     "baseline_values",
     "baselines_of",
     "candidates",
+    "configurations",
     "density_change",
     "front_json",
     "hypervolume",
     "knee",
     "knee_distances",
+    "membership",
     "non_dominated",
     "non_dominated_rank",
     "paired_difference",

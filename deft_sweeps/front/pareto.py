@@ -1,12 +1,13 @@
 """From results to the front. Derived each time, never stored."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from deft_sweeps.front.dominance import hypervolume, non_dominated
+from deft_sweeps.front.seeds import SeedMean, nearest_to_mean, seed_mean
 from deft_sweeps.front.sure import SureExcess, sure_excess
 from deft_sweeps.objective import BASELINES, METRICS, BaselineName, Constraint, Direction, score_range
 from deft_sweeps.result import Point, TrialResult
@@ -17,15 +18,39 @@ WORST_POSSIBLE = {"activation_density": 1.0, "encoder_density": 1.0, "decoder_de
 
 @dataclass(frozen=True, slots=True)
 class FrontMember:
-    """A trained trial at one threshold.
+    """A trained trial at one threshold, or a configuration that was trained with several seeds.
 
     Attributes:
-        values: every metric of the point under the names of `objective.METRICS`.
+        result, point: the trial's; of several seeds, the one that stands for them (`seeds.nearest_to_mean` of score and density).
+        values: every metric of the point under the names of `objective.METRICS`; of several seeds, the means.
+        seeds: of several, each by itself, rising in its seed; empty of a single one.
     """
 
     result: TrialResult
     point: Point
     values: dict[str, float]
+    seeds: tuple["FrontMember", ...] = ()
+
+    @property
+    def n_seeds(self) -> int:
+        return len(self.seeds) or 1
+
+    def over_seeds(self, name: str) -> SeedMean | None:
+        """The metric's mean and interval over the seeds; None of a single one."""
+        return seed_mean([one.values[name] for one in self.seeds]) if self.seeds else None
+
+    @property
+    def example_scores(self) -> tuple[float, ...]:
+        """Per held-out example, the mean over the seeds; empty where a seed has none."""
+        scores = [one.point.example_scores for one in self.seeds or (self,)]
+        if len({len(one) for one in scores}) != 1:
+            return ()
+        return tuple(sum(column) / len(scores) for column in zip(*scores, strict=True)) if self.seeds else scores[0]
+
+    @property
+    def pairable_point(self) -> Point:
+        """The point with the seeds' `example_scores`, for a comparison by example."""
+        return replace(self.point, example_scores=self.example_scores)
 
     @property
     def name(self) -> str:
@@ -46,7 +71,7 @@ class ParetoFront:
         reference: of the hypervolume, a value an objective.
         reference_note: where the reference comes from, a sentence.
         hypervolume: between front and reference, in the product of the objectives' units; higher is better.
-        n_candidates: measured points that have every objective.
+        n_candidates: measured points that have every objective; those of a configuration's seeds at one threshold count as one.
         n_outside: candidates that break a limit, or lack a metric that a limit names.
         unjudged: limits that cannot be judged because their baseline is not there yet; while there are any, no point is a member.
     """
@@ -90,6 +115,25 @@ def candidates(results: Iterable[TrialResult], objectives: Sequence[str] = ()) -
     return tuple(member for member in every if all(name in member.values for name in objectives))
 
 
+def configurations(results: Iterable[TrialResult], objectives: Sequence[str] = ()) -> tuple[FrontMember, ...]:
+    """The candidates with the seeds of a configuration pooled at each threshold, in the order of their first."""
+    groups: dict[tuple[str, str], list[FrontMember]] = {}
+    ids: dict[str, str] = {}
+    for member in candidates(results, objectives):
+        result = member.result
+        config_id = ids.setdefault(result.trial_id, result.config_id)
+        groups.setdefault((config_id, member.point.at), []).append(member)
+    return tuple(_pooled(group) if len(group) > 1 else group[0] for group in groups.values())
+
+
+def _pooled(group: Sequence[FrontMember]) -> FrontMember:
+    seeds = tuple(sorted(group, key=lambda member: member.result.seed))
+    shared = [name for name in seeds[0].values if all(name in member.values for member in seeds)]
+    means = {name: sum(member.values[name] for member in seeds) / len(seeds) for name in shared}
+    typical = seeds[nearest_to_mean([member.values for member in seeds], ("score", "activation_density"))]
+    return FrontMember(typical.result, typical.point, means, seeds)
+
+
 def pareto_front(
     results: Iterable[TrialResult],
     objectives: Sequence[str],
@@ -97,7 +141,7 @@ def pareto_front(
     baselines: Baselines | None = None,
     reference: Mapping[str, float] | None = None,
 ) -> ParetoFront:
-    """The front of all measured points; each trial's points compete with one another too.
+    """The front of all measured points; each trial's points compete with one another too, and a configuration's seeds as their mean.
 
     Args:
         results: of any status; only complete ones have points.
@@ -108,7 +152,7 @@ def pareto_front(
     """
     results = tuple(results)
     known = baselines_of(results) if baselines is None else baselines
-    pool = candidates(results, objectives)
+    pool = configurations(results, objectives)
     unjudged = tuple(limit for limit in limits if not judgeable(limit, known))
     inside = () if unjudged else tuple(member for member in pool if all(keeps(member, limit, known) for limit in limits))
     point, note = _reference(pool, objectives, reference or {})
@@ -161,8 +205,16 @@ def how_sure(member: FrontMember, limit: Constraint, baselines: Baselines) -> st
 
 
 def _sure(member: FrontMember, limit: Constraint, other: FrontMember | None) -> SureExcess:
-    base = () if other is None else (other.result, other.point)
-    return sure_excess(limit, member.result, member.point, *base)
+    base = () if other is None else (other.result, _mean_point(other))
+    return sure_excess(limit, member.result, _mean_point(member), *base)
+
+
+def _mean_point(member: FrontMember) -> Point:
+    """The point with the score of the mean over seeds; its standard error over examples stays the single trial's, which is no smaller."""
+    if not member.seeds:
+        return member.point
+    score = replace(member.point.score, value=member.values["score"])
+    return replace(member.point, score=score, example_scores=member.example_scores)
 
 
 def keeps(member: FrontMember, limit: Constraint, baselines: Baselines) -> bool:
@@ -175,8 +227,8 @@ def keeps(member: FrontMember, limit: Constraint, baselines: Baselines) -> bool:
 
 
 def baseline_member(results: Iterable[TrialResult], name: BaselineName = "peft") -> FrontMember | None:
-    """The best-scoring trial that `objective.BASELINES` describes, without a threshold, the one that finished first of equals; None where
-    there is none.
+    """The best-scoring configuration that `objective.BASELINES` describes, without a threshold, the one that finished first of equals;
+    None where there is none.
 
     Raises:
         ValueError: no such baseline.
@@ -184,7 +236,7 @@ def baseline_member(results: Iterable[TrialResult], name: BaselineName = "peft")
     if name not in BASELINES:
         raise ValueError(f"no baseline {name!r}; there are {', '.join(BASELINES)}")
     of_kind = (result for result in results if result.config.is_baseline(name))
-    return max((m for m in candidates(of_kind) if m.point.is_unthresholded), key=_merit, default=None)
+    return max((m for m in configurations(of_kind) if m.point.is_unthresholded), key=_merit, default=None)
 
 
 def better_baseline(member: FrontMember, than: FrontMember | None) -> bool:

@@ -78,6 +78,7 @@ class Layout:
         embedding_parameters: of the token embedding, and of the output projection where that is a matrix of its own.
         other_parameters: of norms, biases, positions and the pooler.
         pooler: path of the pretrained projection that a head reads the first token through; None where a head brings its own.
+        n_heads: of each attention.
         first_position: of absolute positions, which BERT and RoBERTa have, that of an input's first token.
     """
 
@@ -90,6 +91,7 @@ class Layout:
     blocks: tuple[Block, ...]
     embedding_parameters: int
     other_parameters: int
+    n_heads: int
     pooler: str | None = None
     first_position: int = 0
 
@@ -183,6 +185,7 @@ def _t5(config: Mapping[str, Any]) -> Layout:
         blocks=tuple(block("encoder", i) for i in range(n_encoder)) + tuple(block("decoder", i) for i in range(n_decoder)),
         embedding_parameters=vocab_size * d_model * (1 if tied else 2),
         other_parameters=n_norms * d_model + 2 * n_buckets * n_heads,
+        n_heads=n_heads,
     )
 
 
@@ -226,6 +229,7 @@ def _bert(config: Mapping[str, Any], family: str) -> Layout:
         embedding_parameters=vocab_size * d_model,
         other_parameters=biases + norms + positions + pooler,
         pooler="pooler.dense" if family == "bert" else None,
+        n_heads=int(config["num_attention_heads"]),
         # RoBERTa counts on from its padding token's id.
         first_position=0 if family == "bert" else 1 + int(1 if config.get("pad_token_id") is None else config["pad_token_id"]),
     )

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 from deft_sweeps.choice import Choice
 from deft_sweeps.front import Gain, PairedDifference, score_difference
+from deft_sweeps.front.growth import growth_of, project
 from deft_sweeps.report import cells
-from deft_sweeps.result import FinalMeasurement
+from deft_sweeps.result import FinalMeasurement, TrialResult
+from deft_sweeps.spec.schema import SweepSpec
 
 
 def finals_of(choice: Choice, finals: Sequence[FinalMeasurement]) -> tuple[FinalMeasurement, ...]:
@@ -85,6 +87,18 @@ def gains_told(gains: Sequence[Gain]) -> str:
     return (
         f"{len(compared)} of {len(gains)} DEFT points can be compared with a plain twin at the same density: DEFT is better in {above}, "
         f"worse in {below}, and the 95% interval holds zero in {len(compared) - above - below}."
+    )
+
+
+def growth_told(results: Sequence[TrialResult], spec: SweepSpec) -> str:
+    """What half as many more trials would be expected to bring, in a sentence."""
+    told = project(growth_of(results, spec.objectives, spec.limits))
+    if told is None:
+        return "Too few trials to project what more of them would bring."
+    return (
+        f"Projected: {told.n_more} more trials beside the {told.n_trials} would be expected to raise the front's hypervolume by "
+        f"{100 * told.gain:.2g}% (80% interval {100 * told.low:.2g}% to {100 * told.high:.2g}%), from the gains over random orders of the "
+        "finished trials; a rough guide where the sampler learns."
     )
 
 

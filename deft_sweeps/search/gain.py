@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 
 def directions(n: int, m: int, seed: int = 0) -> Floats:
-    """Directions on the positive part of the unit sphere, evenly spread, shape (n, m)."""
+    """Directions on the positive part of the unit sphere, evenly spread, shape (n, m); n a power of 2."""
     unit = (np.arange(n)[:, None] + 0.5) / n if m == 2 else qmc.Sobol(m, seed=seed).random(n)
     if m == 2:
         angle = unit[:, 0] * np.pi / 2
@@ -48,6 +48,7 @@ def set_gains(values: Floats, front: Floats, towards: Floats) -> Floats:
     Args:
         values: shape (..., points, m), as in `reach`.
         front: shape (k, m).
+        towards: shape (directions, m).
     """
     there = reach(front, towards)
     gains: Floats = np.maximum(reach(values, towards) - there, 0.0).mean(axis=-1)

@@ -83,7 +83,7 @@ class Ladder:
 
 
 def kept_rows(trainings: Iterable[Known], limit: int = MAX_ROWS) -> list[tuple[Known, Measured]]:
-    """What the model learns from, the earlier in `trainings` the sooner: whole trainings, then how far others got, then the rungs between."""
+    """What the model learns from, the first in `trainings` first: whole trainings, then how far others got, then the rungs between."""
     final: list[tuple[Known, Measured]] = []
     last: list[tuple[Known, Measured]] = []
     between: list[tuple[Known, Measured]] = []

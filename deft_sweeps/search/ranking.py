@@ -138,8 +138,8 @@ def _within(losses: Floats, how: RankName) -> Ints:
         case "crowding":
             return _by_layer(losses, beats, by_crowding)
         case "hypervolume":
-            # A tenth beyond the worst, so that the ends of a layer have a volume of their own.
-            worst = losses.max(axis=0, initial=-np.inf) + 0.1 * np.ptp(losses, axis=0) if len(losses) else np.zeros(losses.shape[1])
+            # An eighth beyond the worst, so that the ends of a layer have a volume of their own.
+            worst = losses.max(axis=0, initial=-np.inf) + 0.125 * np.ptp(losses, axis=0) if len(losses) else np.zeros(losses.shape[1])
             return _by_layer(losses, beats, lambda layer: by_hypervolume(layer, worst))
         case "dominated":
             return np.lexsort((-beats.sum(axis=1), beats.sum(axis=0)))

@@ -24,15 +24,15 @@ N_FRONT = 50
 
 
 class _Nsga2(NSGAIISampler):
-    """With the parents given: Optuna's keeps its generations in the study's attributes, where a rebuilt study has none."""
+    """With its parents given, where there are any: Optuna's keeps generations in the study's attributes, and a rebuilt study has none."""
 
-    parents: Sequence[FrozenTrial] = ()
+    parents: Sequence[FrozenTrial] | None = None
 
     def get_trial_generation(self, study: Study, trial: FrozenTrial) -> int:
-        return 0
+        return super().get_trial_generation(study, trial) if self.parents is None else 0
 
     def get_parent_population(self, study: Study, generation: int) -> list[FrozenTrial]:
-        return list(self.parents)
+        return super().get_parent_population(study, generation) if self.parents is None else list(self.parents)
 
     def survivors(self, study: Study, population: list[FrozenTrial]) -> list[FrozenTrial]:
         """The best of a generation and its parents."""
@@ -42,13 +42,13 @@ class _Nsga2(NSGAIISampler):
 class _Nsga3(NSGAIIISampler):
     """As _Nsga2."""
 
-    parents: Sequence[FrozenTrial] = ()
+    parents: Sequence[FrozenTrial] | None = None
 
     def get_trial_generation(self, study: Study, trial: FrozenTrial) -> int:
-        return 0
+        return super().get_trial_generation(study, trial) if self.parents is None else 0
 
     def get_parent_population(self, study: Study, generation: int) -> list[FrozenTrial]:
-        return list(self.parents)
+        return super().get_parent_population(study, generation) if self.parents is None else list(self.parents)
 
     def survivors(self, study: Study, population: list[FrozenTrial]) -> list[FrozenTrial]:
         """The best of a generation and its parents."""
@@ -76,7 +76,9 @@ def make_sampler(search: Search, n_trials: int) -> BaseSampler:
             # The first generation is random; with the default of 50 a small sweep would be nothing else.
             return _Nsga2(population_size=population, seed=seed)
         case "nsga3":
-            return _Nsga3(population_size=population, seed=seed)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                return _Nsga3(population_size=population, seed=seed)
         case "gp":
             return GPSampler(n_startup_trials=search.startup, seed=seed, warn_independent_sampling=False)
         case "random":

@@ -20,12 +20,14 @@ from deft_sweeps.errors import StoreError, SweepError
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.lease import Lease
 from deft_sweeps.search.limits import LimitJudge
+from deft_sweeps.search.repeats import Taken, ask
 from deft_sweeps.search.report import RESULT, reported_rung
 from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.space import start_of, suggest
 from deft_sweeps.search.stopping import EarlyStopping
 from deft_sweeps.search.storage import BROKEN, connect, root, study_name
-from deft_sweeps.search.study import SEED, TRIAL_ID, VERDICTS, begin, enqueue, finished, objectives, open_study, tell, unfinished
+from deft_sweeps.search.study import SEED, TRIAL_ID, VERDICTS, begin, enqueue, finished, n_extra, objectives, open_study, tell, unfinished
+from deft_sweeps.search.warm_start import tell_prior
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
@@ -64,8 +66,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         sweep: its folder; results in it are told to the study first.
         target: finished trials to reach, earlier ones counted.
         first: points to try before the sampler's own; one that the study already has is left out.
-        extra: points to try before those, also where the study already has them.
-        deadline: seconds since the epoch after which nothing is proposed; None is never.
+        extra: points to try before those, also where the study already has them, and also when the search is over.
+        enough: says why the search is over; while it says nothing, it goes on.
         on_finish: called with each result once it is stored and told.
         on_trouble: called with a sentence when something could not be written.
         stopping: while it says so, nothing more is proposed.
@@ -79,13 +81,13 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         target: int,
         first: Iterable[Start] = (),
         extra: Iterable[Start] = (),
-        deadline: float | None = None,
+        enough: Callable[[], str] = lambda: "",
         on_finish: Callable[[TrialResult], None] = lambda _: None,
         on_trouble: Callable[[str], None] = lambda _: None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__()
-        self._spec, self._sweep, self._target, self._deadline = spec, sweep, target, deadline
+        self._spec, self._sweep, self._target, self._enough = spec, sweep, target, enough
         self._on_finish, self._on_trouble, self._stopping = on_finish, on_trouble, stopping
         sweep.root.mkdir(parents=True, exist_ok=True)
         stored = sweep.results()
@@ -96,10 +98,12 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self.study.sampler = study_sampler(spec)
         enqueue(self.study, spec, extra, again=True)
         enqueue(self.study, spec, first)
-        self._taken = {result.trial_id for result in stored}
+        tell_prior(self.study, spec, sweep)
+        self._taken = Taken((result.trial_id for result in stored), spec.search.repeats)
         self._early = EarlyStopping(spec, self.study, stored, on_trouble)
         self._again = [self._taken_up(t.number, t.params, t.user_attrs) for t in unfinished(self.study)]
-        self._taken |= {proposal.trial_id for proposal in self._again}
+        self._taken.update(proposal.trial_id for proposal in self._again)
+        self._over = ""
         self._n_finished = len(finished(self.study))
         self._live: dict[str, Proposal] = {}
         self._late: list[tuple[Proposal, TrialResult]] = []
@@ -116,6 +120,11 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         return self._n_finished
 
     @property
+    def over(self) -> str:
+        """Why the search ended before its target, a sentence; empty where it did not."""
+        return self._over
+
+    @property
     def late(self) -> tuple[TrialResult, ...]:
         """Results that could not be kept yet."""
         return tuple(result for _, result in self._late)
@@ -127,7 +136,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
     def suggest(self, trial_id: str) -> dict[str, object] | str | None:
         """The next trial's settings; FINISHED when there is none to come, None when there is none now."""
         self.settle()
-        if self._stopping() or self._n_finished + len(self._live) + len(self._late) >= self._target or self._over():
+        if self._stopping() or self._n_finished + len(self._live) + len(self._late) >= self._target:
             return str(Searcher.FINISHED)
         if self._late:
             return None  # What finishes now could not be kept either.
@@ -137,7 +146,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             self._on_trouble(f"the study cannot be written, waiting: {short_reason(root(error))}")
             return None
         if proposal is None:
-            return None if self.hopeless is None else str(Searcher.FINISHED)
+            return str(Searcher.FINISHED) if self.hopeless or self._over else None
         self._live[trial_id] = proposal
         return proposal.tune_config()
 
@@ -210,11 +219,12 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         """
         raise StoreError("a sweep goes on from its folder, not from Tune's checkpoint of the search")
 
-    def _over(self) -> bool:
-        return self._deadline is not None and time.time() >= self._deadline
-
     def _next(self) -> Proposal | None:
-        """What runs next; None while a limit's baseline must finish first, or, with `hopeless` set, cannot."""
+        """What runs next; None while a limit's baseline must finish first, or, with `hopeless` set, cannot, or when the search is over."""
+        if not self._again:
+            self._over = self._over or self._enough()
+            if self._over and not n_extra(self.study):
+                return None
         name = self._judge.missing
         if name is None:
             return replace(self._again.pop(0), started_at=time.time()) if self._again else self._ask()
@@ -232,16 +242,17 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             return None
         return self._ask(self._judge.start(name))
 
-    def _ask(self, start: Start | None = None) -> Proposal:
-        trial = self.study.ask() if start is None else begin(self.study, self._spec, start)
+    def _ask(self, start: Start | None = None) -> Proposal | None:
+        trial = ask(self.study, self._spec, self._taken) if start is None else begin(self.study, self._spec, start)
+        if trial is None:
+            self._over = f"every configuration of the space has run as often as `repeats` allows, {self._spec.search.repeats} times"
+            return None
         config = self._spec.config(suggest(trial, self._spec))
-        seed = self._spec.trial_seed
-        while config.trial_id(seed) in self._taken:
-            seed += 1
+        seed = self._taken.next_seed(config, self._spec.trial_seed)
         proposal = Proposal(trial.number, config, seed, time.time())
         trial.set_user_attr(SEED, seed)
         trial.set_user_attr(TRIAL_ID, proposal.trial_id)  # Last: from here on the trial counts as begun.
-        self._taken.add(proposal.trial_id)
+        self._taken.update([proposal.trial_id])
         return proposal
 
     def _taken_up(self, number: int, params: dict[str, object], attrs: dict[str, Any]) -> Proposal:

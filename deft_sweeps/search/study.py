@@ -25,6 +25,10 @@ WHOLE = "whole"
 """User attribute of a trial that is never stopped early: somebody asked for this very point."""
 VERDICTS = "verdicts"
 """User attribute: `[step, goes on]` of each rung that was decided about."""
+PRIOR = "prior"
+"""User attribute of a trial that an earlier sweep ran: its trial_id there. Such a trial has no TRIAL_ID."""
+ASKED = "asked"
+"""User attribute of a trial that the sampler did not propose: `first`, `extra` or `random`."""
 _SPACE = "space"
 
 STATES: dict[Status, TrialState] = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "stopped": TrialState.PRUNED}
@@ -143,10 +147,22 @@ def unfinished(study: Study) -> tuple[FrozenTrial, ...]:
 
 
 def enqueue(study: Study, spec: SweepSpec, starts: Iterable[Start], *, again: bool = False, whole: bool = True) -> None:
-    """Have the study propose these points next, in their order; one that it already has is left out unless `again`. They run to their
-    end, unless not `whole`."""
+    """Have the study propose these points next, in their order; one that a trial of this sweep already has is left out unless `again`.
+    They run to their end, unless not `whole`."""
+    mine = [trial for trial in study.get_trials(deepcopy=False) if PRIOR not in trial.user_attrs]
+    known = [trial.system_attrs.get("fixed_params", trial.params) for trial in mine]
     for start in starts:
-        study.enqueue_trial(params(spec, start), user_attrs={WHOLE: True} if whole else None, skip_if_exists=not again)
+        kept = params(spec, start)
+        if again or kept not in known:
+            attrs: dict[str, Any] = {ASKED: "extra" if again else "first"} | ({WHOLE: True} if whole else {})
+            study.enqueue_trial(kept, user_attrs=attrs)
+            known.append(kept)
+
+
+def n_extra(study: Study) -> int:
+    """Points that were enqueued `again` and that no driver has begun."""
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    return sum(t.user_attrs.get(ASKED) == "extra" for t in waiting)
 
 
 def begin(study: Study, spec: SweepSpec, start: Start) -> Trial:
@@ -157,7 +173,7 @@ def begin(study: Study, spec: SweepSpec, start: Start) -> Trial:
             if frozen.system_attrs.get("fixed_params") == kept:
                 study._storage.set_trial_state_values(frozen._trial_id, state=TrialState.RUNNING)
                 return Trial(study, frozen._trial_id)
-        study.enqueue_trial(kept)
+        study.enqueue_trial(kept, user_attrs={WHOLE: True})
     raise StoreError(f"the study {study.study_name} does not keep a point that was given to it")
 
 

@@ -107,7 +107,8 @@ class Process:
         """What a new training of each configuration would give, e left out.
 
         Args:
-            asked: rows of one configuration after the other, `n_each` rows each.
+            asked: rows of one configuration after the other.
+            n_each: rows of each.
 
         Returns:
             Means, shape (configurations, n_each), and covariances, shape (configurations, n_each, n_each).

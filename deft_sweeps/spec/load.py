@@ -145,6 +145,7 @@ class _Reader:
             search=search,
             budget=budget,
             trial_seed=raw.get("trial_seed", 0),
+            seeds=raw.get("seeds", 1),
             tracking_uri=raw.get("tracking_uri"),
             stopping=stopping,
         )

@@ -105,6 +105,8 @@ class Search:
             parameters open) or random sampling; `auto` picks one and says why.
         startup: trials sampled at random before TPE or GP models anything, the `first` points included; the population of NSGA.
         seed: of the sampler.
+        repeats: most seeds that one configuration gets while searching, >= 1; 1 never runs one twice. `first` points and the spec's
+            `seeds` are not held to it.
         storage: where the study is kept: `sqlite` and `journal` (for shared file systems) are files in the sweep's folder; else the URL of
             a database, `postgresql://...` or `mysql://...`.
         warm_start: folders of earlier sweeps whose results are used: as finished trials where they compare, else as first points.
@@ -113,12 +115,14 @@ class Search:
     sampler: SamplerName = "tpe"
     startup: int = 10
     seed: int = 0
+    repeats: int = 3
     storage: str = "sqlite"
     warm_start: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check(self.startup >= 0, "startup >= 0", self.startup)
         check(self.seed >= 0, "seed >= 0", self.seed)
+        check(self.repeats >= 1, "repeats >= 1", self.repeats)
         scheme = self.storage.partition("://")[0]
         # Only the scheme is shown: the rest may hold a password.
         urls = ", ".join(f"{name}://..." for name in STORAGE_SCHEMES)
@@ -129,11 +133,15 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What the sweep may use.
+    """What the sweep may use. The search stops at whichever limit it meets first.
 
     Attributes:
         trials: to finish, failed ones included, >= 1.
-        hours: of wall time after which no trial is started, > 0; None is no limit.
+        hours: of wall time after which no trial is started, > 0, those of earlier drivers on the folder counted; None is no limit.
+        gpu_hours: sum over trials of their duration times gpus_per_trial after which none is started, > 0; needs gpus_per_trial > 0.
+        cpu_hours: the same with cpus_per_trial.
+        until_flat: the search stops when a further trial is expected to add less than this share of the front's hypervolume, in (0, 1);
+            needs at least startup + 30 finished trials.
         concurrency: trials at a time, >= 1; None is as many as the resources allow.
         cpus_per_trial: cores, and threads of torch, a trial, >= 1.
         gpus_per_trial: may be a fraction; >= 0.
@@ -142,6 +150,9 @@ class Budget:
 
     trials: int
     hours: float | None = None
+    gpu_hours: float | None = None
+    cpu_hours: float | None = None
+    until_flat: float | None = None
     concurrency: int | None = None
     cpus_per_trial: int = 1
     gpus_per_trial: float = 0.0
@@ -153,6 +164,10 @@ class Budget:
         check(self.concurrency is None or self.concurrency >= 1, "concurrency >= 1 or null", self.concurrency)
         check(self.cpus_per_trial >= 1, "cpus_per_trial >= 1", self.cpus_per_trial)
         check(self.gpus_per_trial >= 0, "gpus_per_trial >= 0", self.gpus_per_trial)
+        check(self.gpu_hours is None or self.gpu_hours > 0, "gpu_hours > 0 or null", self.gpu_hours)
+        check(self.gpu_hours is None or self.gpus_per_trial > 0, "gpus_per_trial > 0 beside gpu_hours, or cpu_hours", self.gpus_per_trial)
+        check(self.cpu_hours is None or self.cpu_hours > 0, "cpu_hours > 0 or null", self.cpu_hours)
+        check(self.until_flat is None or 0 < self.until_flat < 1, "until_flat in (0, 1) or null", self.until_flat)
         check(self.max_failures >= 0, "max_failures >= 0", self.max_failures)
 
 
@@ -170,13 +185,14 @@ class Halving:
     Attributes:
         eta: of those that reach a rung one in `eta` goes on, >= 2.
         rungs: how many there are, >= 2; the last one is a trial's end, each one before it `eta` times earlier than the next.
-        rank: what orders the trials at a rung, see `search.ranking`.
+        rank: what orders the trials at a rung: the share of peers that dominate (`dominated`), or non-dominated layers, inside them by
+            epsilon-net (`spread`, MO-ASHA), crowding distance or exclusive `hypervolume`.
         thresholds: measured at a rung: all that the sweep names, or the objective's alone, which is cheaper.
     """
 
     eta: int = 3
     rungs: int = 3
-    rank: RankName = "spread"
+    rank: RankName = "dominated"
     thresholds: Literal["all", "objective"] = "all"
     kind: Literal["halving"] = "halving"
 
@@ -210,6 +226,7 @@ class SweepSpec:
         first: points tried before the sampler's own.
         stopping: which trials are stopped early.
         trial_seed: seed of every trial's training; a repeated configuration counts up from it.
+        seeds: that each configuration of the front is to have before the choice; 1 runs none again.
         tracking_uri: of an MLflow server; None keeps a SQLite store in the sweep's folder.
     """
 
@@ -224,6 +241,7 @@ class SweepSpec:
     search: Search
     budget: Budget
     trial_seed: int = 0
+    seeds: int = 1
     tracking_uri: str | None = None
     stopping: Stopping = NoStopping()
 

@@ -238,6 +238,10 @@ def _sweep() -> type[Shape]:
         "stopping": (_named(members_of(Stopping), searched=False), Field(default="none", description="Which trials are stopped early.")),
         "budget": (settings(Budget, searched=False), Field(description="What the sweep may use.")),
         "trial_seed": (Annotated[int, Field(ge=0)], Field(default=0, description="Seed of every trial's training.")),
+        "seeds": (
+            Annotated[int, Field(ge=1)],
+            Field(default=1, description="Training seeds that each configuration of the front is to have before the choice."),
+        ),
         "tracking_uri": (
             str | None,
             Field(default=None, description="Of an MLflow server; null keeps a SQLite store in the sweep's folder."),

@@ -11,6 +11,7 @@
   study.db, study.journal Optuna's storage; can be rebuilt from results/
   study.id                what tells the sweep's study from others in one database
   mlflow.db, mlartifacts/ the tracker's store; can be rebuilt from results/
+  warm_start/             what earlier sweeps gave: copies of their results, and the points taken from them
   driver.json             who runs the sweep and what is running now
   report.html
 """
@@ -58,6 +59,7 @@ class DriverNote:
         running: trial_ids under way.
         state: `searching`, `stopping`, `measuring`, `finished`, `interrupted` or `failed`.
         left_sec: projected time to the end, None where nothing is finished to project from.
+        spent_sec: wall time of all drivers that have searched on the folder, this one's included.
     """
 
     pid: int
@@ -67,6 +69,7 @@ class DriverNote:
     running: tuple[str, ...]
     state: str
     left_sec: float | None
+    spent_sec: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

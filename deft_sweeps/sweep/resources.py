@@ -1,12 +1,13 @@
 """What a trial will need, projected from the model's shape alone: nothing is loaded or measured here, and torch is not needed.
 
-Sizes of weights, adapters and optimiser are exact. Activations and time are this project's own estimate: every input padded to the
-task's longest, and the rates below, so that they err on the high side. A projection says what fits and how long to wait, no more.
+Sizes of weights, adapters and optimiser are exact; the peak is that of `memory`, every input padded to the task's longest. Time is
+floating point operations over the rates below, which may be three times off on another machine. A projection says what fits and how long
+to wait, no more.
 """
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -30,10 +31,13 @@ from deft_sweeps.config.axes import (
     Vera,
     Wanda,
 )
+from deft_sweeps.config.data import GlueTask, task_kind
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.families import Layout, Linear
 from deft_sweeps.models.legality import packed_linears
 from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.sweep.memory import Device, Peak, activation_bytes, input_tokens, peak, target_tokens
+from deft_sweeps.tasks.glue import GLUE
 
 FLOPS_PER_CORE = {"fp32": 36e9, "bf16": 80e9}
 """Floating point operations a second that one core reached in training Flan-T5-small (AVX-512 with BF16 instructions, 2 threads)."""
@@ -43,16 +47,18 @@ FOUR_BIT_SLOWDOWN = 1.5
 """A step that unpacks 4-bit weights, over the same step without (CPU)."""
 INT8_SLOWDOWN = 2.3
 """The same for 8-bit weights."""
-PROCESS_BYTES = 700 * 2**20
-"""A worker with its libraries imported, before it loads a model."""
+PROCESS_BYTES = 620 * 2**20
+"""A worker with its libraries imported, Ray among them, before it loads a model."""
+TIME_FACTOR = 3
+"""How far off the time may be: processors differ, and so does what else they do."""
 START_SEC = 20.0
 """A sweep's start: the local cluster and each worker's imports."""
 BUILD_SEC_PER_PARAMETER = 5e-8
 """Loading, pruning and quantizing a base."""
-HEAD_OUTPUTS = 2
-"""Classes of a head, which a model without a decoder answers through."""
-LABEL_TOKENS = 4
-"""Tokens of a class written out as the target text."""
+FILE_CLASSES = 2
+"""Classes of the user's own file, which is not read here."""
+GPU_GIBS = (16, 24, 32, 40, 48, 80, 96, 141)
+"""Memory of the GPUs that are sold, in GiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +70,7 @@ class Estimate:
         adapter_bytes: of what the PEFT method adds, in float32: the trained parameters, and VeRA's frozen matrices.
         optimizer_bytes: gradients and AdamW's two moments; AdaLoRA's three running values of each parameter too.
         activation_bytes: held for the backward pass of one micro-batch.
-        load_bytes: highest while the base is built: it is loaded, pruned and quantized from float32 weights.
+        peak: of each phase, above a process with its libraries imported; on the GPU's memory where the trial runs on one.
         train_flops: of all steps.
         evaluate_flops: of one pass over the validation examples for each threshold and percentile.
     """
@@ -74,16 +80,16 @@ class Estimate:
     adapter_bytes: int
     optimizer_bytes: int
     activation_bytes: int
-    load_bytes: int
+    peak: Peak
+    on_gpu: bool
     train_flops: float
     evaluate_flops: float
     time_sec: float
 
     @property
     def memory_bytes(self) -> int:
-        """Highest of building and training, the process itself included."""
-        training = self.weight_bytes + self.adapter_bytes + self.optimizer_bytes + self.activation_bytes
-        return PROCESS_BYTES + max(self.load_bytes, training)
+        """Highest of all phases; on the CPU the process itself included."""
+        return self.peak.highest + (0 if self.on_gpu else PROCESS_BYTES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +100,7 @@ class Projection:
         largest: the trial that needs most memory, by the combination's label.
         n_parallel: trials at a time on this machine.
         memory_bytes: of that many of the largest.
+        gpus: where trials run on GPUs, of each form of the base the largest trial's label.
         time_sec: mean trial times the number of trials, over n_parallel, plus the start; at most the budget's hours and one trial.
     """
 
@@ -102,15 +109,17 @@ class Projection:
     n_parallel: int
     memory_bytes: int
     time_sec: float
+    gpus: dict[str, str]
 
 
-def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None) -> Projection:
+def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None, n_bytes: int | None = None) -> Projection:
     """Needs of the sweep, every combination at the middle of its domains.
 
     Args:
         spec: gives combinations, evaluation and budget.
         layout: of the sweep's model.
         n_cores: of the machine or cluster; None is this machine's.
+        n_bytes: of memory that trials may use together; None does not limit them.
     """
     cores = n_cores or os.cpu_count() or 1
     budget = spec.budget
@@ -118,9 +127,15 @@ def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None) -> Proj
         dtype: FLOPS_PER_GPU[dtype] * budget.gpus_per_trial if budget.gpus_per_trial else FLOPS_PER_CORE[dtype] * budget.cpus_per_trial
         for dtype in FLOPS_PER_CORE
     }
-    trials = {c.label: estimate(c.template, layout, spec.evaluation, rate_of[c.template.dtype]) for c in spec.combinations}
-    n_parallel = max(1, min(budget.concurrency or budget.trials, cores // budget.cpus_per_trial, budget.trials))
+    trials = {
+        c.label: estimate(c.template, layout, spec.evaluation, rate_of[c.template.dtype], on_gpu=budget.gpus_per_trial > 0)
+        for c in spec.combinations
+    }
     largest = max(trials, key=lambda label: trials[label].memory_bytes)
+    limits = [budget.concurrency or budget.trials, cores // budget.cpus_per_trial, budget.trials]
+    if n_bytes is not None and not budget.gpus_per_trial:
+        limits.append(n_bytes // trials[largest].memory_bytes)
+    n_parallel = max(1, min(limits))
     mean = sum(e.time_sec for e in trials.values()) / len(trials)
     total = math.ceil(budget.trials / n_parallel) * mean
     if budget.hours is not None:
@@ -131,10 +146,22 @@ def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None) -> Proj
         n_parallel=n_parallel,
         memory_bytes=n_parallel * trials[largest].memory_bytes,
         time_sec=START_SEC + total,
+        gpus=_largest_by_base(spec, trials) if budget.gpus_per_trial else {},
     )
 
 
-def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_per_sec: float) -> Estimate:
+def _largest_by_base(spec: SweepSpec, trials: Mapping[str, Estimate]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for combination in spec.combinations:
+        config = combination.template
+        base = f"{config.model} {config.dtype}" + ("" if isinstance(config.quantization, Unquantized) else f" {config.quantization.kind}")
+        before = found.get(base)
+        if before is None or trials[combination.label].memory_bytes > trials[before].memory_bytes:
+            found[base] = combination.label
+    return found
+
+
+def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_per_sec: float, *, on_gpu: bool = False) -> Estimate:
     """Needs of one trial.
 
     Args:
@@ -142,28 +169,51 @@ def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_
         layout: of its model.
         evaluation: of the sweep.
         flops_per_sec: of the cores or the GPU that the trial gets.
+        on_gpu: whether it runs on one.
     """
-    n_trained = trainable_parameters(config, layout) + layout.head_parameters(HEAD_OUTPUTS)
+    n_trained = trainable_parameters(config, layout) + head_parameters(config, layout)
     n_validation = config.task.splits.validation or 1000
-    per_step = config.training.batch_size * _flops(layout, _input_tokens(config), n_trained, backward=True)
+    per_step = config.training.batch_size * _flops(layout, config, n_trained, backward=True)
     train_flops = config.training.steps * per_step
-    forward = _flops(layout, _input_tokens(config), n_trained, backward=False)
+    forward = _flops(layout, config, n_trained, backward=False)
     evaluate_flops = n_validation * (len(evaluation.thresholds) + len(evaluation.percentiles)) * forward
     calibrate_flops = config.pruning.n_calibration * forward if isinstance(config.pruning, (Wanda, SparseGpt)) else 0.0
     slowdown = _slowdown(config.quantization)
     weights = weight_bytes(config, layout)
+    adapter = 4 * (n_trained + frozen_additions(config, layout))
+    optimizer = (24 if isinstance(config.peft, AdaLora) else 12) * n_trained
+    device: Device = "cuda" if on_gpu else "cpu"
     return Estimate(
         weight_bytes=weights,
         trainable_parameters=n_trained,
-        adapter_bytes=4 * (n_trained + frozen_additions(config, layout)),
-        optimizer_bytes=(24 if isinstance(config.peft, AdaLora) else 12) * n_trained,
-        activation_bytes=_activation_bytes(config, layout),
-        load_bytes=4 * layout.n_parameters + weights,
+        adapter_bytes=adapter,
+        optimizer_bytes=optimizer,
+        activation_bytes=activation_bytes(config, layout),
+        peak=peak(config, layout, evaluation, weights=weights, adapter=adapter, optimizer=optimizer, device=device),
+        on_gpu=on_gpu,
         train_flops=train_flops,
         evaluate_flops=evaluate_flops,
         time_sec=BUILD_SEC_PER_PARAMETER * layout.n_parameters
         + (slowdown * (train_flops + evaluate_flops) + calibrate_flops) / flops_per_sec,
     )
+
+
+def head_parameters(config: TrialConfig, layout: Layout) -> int:
+    """Of the head that a model without a decoder answers the task through; of a file's classes, two."""
+    task = config.task
+    match task_kind(task):
+        case "span":
+            # Start and end are read off every token, past any pooler.
+            return 0 if layout.has_decoder else 2 * (layout.d_model + 1)
+        case "regression":
+            return layout.head_parameters(1)
+        case _:
+            return layout.head_parameters(len(GLUE[task.name].classes) if isinstance(task, GlueTask) else FILE_CLASSES)
+
+
+def gpus_that_hold(n_bytes: int) -> tuple[int, ...]:
+    """The sizes of GPU_GIBS, in GiB, that hold so many bytes, with a twentieth kept free."""
+    return tuple(size for size in GPU_GIBS if n_bytes <= 0.95 * size * 2**30)
 
 
 def trainable_parameters(config: TrialConfig, layout: Layout) -> int:
@@ -247,30 +297,13 @@ def _slowdown(quantization: Quantization) -> float:
             assert_never(unknown)
 
 
-def _input_tokens(config: TrialConfig) -> int:
-    """Of one example in the encoder, virtual ones included."""
-    virtual = config.peft.virtual_tokens if isinstance(config.peft, PromptTuning | PTuning) else 0
-    return config.task.max_input_tokens + virtual
-
-
-def _flops(layout: Layout, tokens: int, n_trained: int, *, backward: bool) -> float:
+def _flops(layout: Layout, config: TrialConfig, n_trained: int, *, backward: bool) -> float:
     """Of one example: 2 a weight and token forward; 2 more backward, since a frozen weight has no gradient, and 4 more if trained."""
+    tokens, written = input_tokens(config), target_tokens(config)
     by_stack = {
         stack: sum(x.n_parameters for b in layout.blocks if b.stack == stack for x in b.linears) for stack in ("encoder", "decoder")
     }
     output = layout.vocab_size * layout.d_model if layout.has_decoder else 0
-    frozen = by_stack["encoder"] * tokens + (by_stack["decoder"] + output) * LABEL_TOKENS
-    trained = n_trained / 2 * (tokens + LABEL_TOKENS)
+    frozen = by_stack["encoder"] * tokens + (by_stack["decoder"] + output) * written
+    trained = n_trained / 2 * (tokens + written)
     return frozen * (4 if backward else 2) + trained * (6 if backward else 2)
-
-
-def _activation_bytes(config: TrialConfig, layout: Layout) -> int:
-    """A block keeps about 10 vectors of d_model and 4 of d_ff a token, and the gate once more in float32; the logits count twice."""
-    size = {"fp32": 4, "bf16": 2}[config.dtype]
-    examples = math.ceil(config.training.batch_size / config.training.accumulation)
-    tokens = {"encoder": _input_tokens(config), "decoder": LABEL_TOKENS}
-    kept = sum(tokens[b.stack] * (10 * layout.d_model * size + layout.d_ff * (4 * size + 4)) for b in layout.blocks)
-    if isinstance(config.adaptive, AdaDeft):
-        # The MLP's output before its block gate, in float32.
-        kept += sum(tokens[b.stack] * 4 * layout.d_model for b in layout.blocks)
-    return examples * (kept + (2 * 4 * LABEL_TOKENS * layout.vocab_size if layout.has_decoder else 0))

@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from ray.tune.error import TuneError
 
 from deft_sweeps.errors import StoreError, SweepError
 from deft_sweeps.result import TrialResult
+from deft_sweeps.search import warm_start
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.stopping import RungScheduler
 from deft_sweeps.spec.schema import Start, SweepSpec
@@ -20,6 +20,7 @@ from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep.driver import Driver, DriverCallback
+from deft_sweeps.sweep.fit import largest, machine_memory, slots_in_memory
 from deft_sweeps.sweep.follower import Follower
 from deft_sweeps.sweep.local_ray import Session, ray_session
 from deft_sweeps.sweep.progress import View
@@ -32,7 +33,7 @@ class Outcome:
     """What a run of the driver came to.
 
     Attributes:
-        n_complete, n_failed: trials of the sweep, earlier runs' included.
+        n_complete, n_failed, n_stopped: trials of the sweep, earlier runs' included.
         interrupted: the user stopped it; what is finished is kept, and what was running goes on from its checkpoint when resumed.
         messages: warnings of the run, each once.
     """
@@ -41,6 +42,7 @@ class Outcome:
     n_failed: int
     interrupted: bool
     messages: tuple[str, ...] = ()
+    n_stopped: int = 0
 
 
 def run_sweep(
@@ -52,6 +54,7 @@ def run_sweep(
     resume: bool = False,
     more: int = 0,
     extra: tuple[Start, ...] = (),
+    phase: str = "",
     ray_address: str | None = None,
     n_cpus: int | None = None,
     checkpoint_every_sec: float = CHECKPOINT_EVERY_SEC,
@@ -65,13 +68,15 @@ def run_sweep(
         view: is shown the progress about once a second and whenever a trial ends.
         resume: go on with a folder that has results.
         more: trials beyond the budget and beyond those that earlier runs added.
-        extra: points to run besides, counted like `more`.
+        extra: points to run besides, counted like `more`; they run also where the search is over before its trials are all done.
+        phase: what they are for, shown with the progress.
         ray_address: of a Ray cluster that shares the folder with this machine; None starts a local Ray.
         n_cpus: cores for the local Ray; None is all there are.
         checkpoint_every_sec: of training, between two checkpoints of a trial.
 
     Raises:
-        StoreError: the folder is in use, unreadable, or has results and neither `resume`, `more` nor `extra` is given.
+        ConfigError: a folder to start from is no sweep's.
+        StoreError: the folder or its study is in use, unreadable, or has results and neither `resume`, `more` nor `extra` is given.
         SweepError: Ray does not start, no trial fits, or a result could not be kept at the end.
     """
     with sweep.lock():
@@ -83,8 +88,13 @@ def run_sweep(
             sweep.checkpoint_path(result.trial_id).unlink(missing_ok=True)
             sweep.rungs_path(result.trial_id).unlink(missing_ok=True)
         note = sweep.note()
-        target = max(spec.budget.trials, len(known), note.n_budget if note else 0) + more + len(extra)
-        driver = Driver(spec, sweep, known, target, view)
+        target = max(spec.budget.trials, len(known), note.n_budget if note else 0)
+        if (more or extra) and note is not None and note.state == "finished":
+            target = len(known)  # A search that ended before its trials were all done is not taken up again for a few points more.
+        target += more + len(extra)
+        driver = Driver(spec, sweep, known, target, view, more=more > 0, phase=phase)
+        for given in warm_start.take_up(spec, sweep):
+            driver.warn(str(given))
         if len(results) > len(known):
             driver.warn(f"{len(results) - len(known)} results are of another search space: kept, but not counted")
         return _drive(driver, maker, extra, ray_address, n_cpus, checkpoint_every_sec)
@@ -100,21 +110,23 @@ def _drive(
 ) -> Outcome:
     follower = Follower(Mirror(driver.sweep, driver.spec.name, driver.spec.tracking_uri), driver.warn)
     interrupted = False
+    prior_data = warm_start.data_of(driver.sweep)
 
     def finished(result: TrialResult) -> None:
         follower.nudge()
+        if result.provenance and prior_data - {result.provenance.dataset_fingerprint}:
+            driver.warn("the data have changed since the sweeps that this one was started from: what they tell the search may mislead it")
         driver.finished(result)
 
     try:
         with _stoppable(driver), ExitStack() as at_end:
-            hours = driver.spec.budget.hours
             searcher = StudySearcher(
                 driver.spec,
                 driver.sweep,
                 target=driver.target,
                 first=driver.spec.first,
                 extra=extra,
-                deadline=None if hours is None else time.time() + 3600 * hours,
+                enough=driver.enough,
                 on_finish=finished,
                 on_trouble=driver.warn,
                 stopping=lambda: driver.stopping,
@@ -132,7 +144,7 @@ def _drive(
                 driver.state = "failed"
                 raise SweepError(f"{len(searcher.late)} finished trials could not be written; make room, and resume the sweep")
             if searcher.n_finished < driver.target and not driver.stopping:
-                driver.warn(f"the time is used up after {searcher.n_finished} of {driver.target} trials")
+                driver.warn(f"{searcher.over or 'nothing more was proposed'}, after {searcher.n_finished} of {driver.target} trials")
     except KeyboardInterrupt:
         driver.stopping = True
     except BaseException:
@@ -151,12 +163,20 @@ def _drive(
         driver.running = lambda: ()
         driver.beat(now=True)
     statuses = [result.status for result in driver.results]
-    return Outcome(statuses.count("complete"), statuses.count("failed"), interrupted, driver.messages)
+    return Outcome(statuses.count("complete"), statuses.count("failed"), interrupted, driver.messages, statuses.count("stopped"))
 
 
 def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: StarterMaker, checkpoint_every_sec: float) -> None:
     budget = driver.spec.budget
-    limits = [n for n in (budget.concurrency, session.slots) if n is not None]
+    on_cluster = session.slots is None
+    fits = None if on_cluster else slots_in_memory(driver.spec, machine_memory())
+    limits = [n for n in (budget.concurrency, session.slots, fits) if n is not None]
+    if fits is not None and fits < min(n for n in (budget.concurrency, session.slots) if n is not None):
+        driver.warn(f"{fits} trials at a time: memory has no room for more (projected)")
+    resources: dict[str, float] = {"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial}
+    trial = largest(driver.spec, on_gpu=False) if on_cluster and budget.gpus_per_trial == 0 else None
+    if trial is not None:
+        resources["memory"] = trial.n_bytes
     driver.slots = min(limits, default=1)
     trainable = tune.with_parameters(
         TrialTrainable,
@@ -175,7 +195,7 @@ def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: St
             search_alg=searcher,
             scheduler=RungScheduler(searcher.goes_on),
             callbacks=[DriverCallback(driver, searcher)],
-            resources_per_trial={"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial},
+            resources_per_trial=resources,
             max_concurrent_trials=min(limits) if limits else None,
             max_failures=budget.max_failures,
             reuse_actors=True,

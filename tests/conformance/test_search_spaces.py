@@ -8,12 +8,16 @@ import pytest
 from ruamel.yaml import YAML
 
 from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.models.checkpoints import read_config
+from deft_sweeps.models.families import layout
 from deft_sweeps.spec.domain import ends, middle
-from deft_sweeps.spec.load import load_spec
+from deft_sweeps.spec.parts import Part, load_parts
 from deft_sweeps.spec.shape import json_schema
+from deft_sweeps.sweep.resources import project
 
 FOLDER = Path(__file__).parents[2] / "search_spaces"
 FILES = sorted(FOLDER.rglob("*.yaml"))
+PARTS = [(file, part) for file in FILES for part in load_parts(file)]
 
 
 def test_there_are_search_spaces() -> None:
@@ -21,10 +25,10 @@ def test_there_are_search_spaces() -> None:
     assert not list(FOLDER.rglob("*.yml")), "one ending, so that none escapes this walk"
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(FOLDER)))
-class TestSearchSpace:
-    def test_points_round_trip(self, file: Path) -> None:
-        spec = load_spec(file)
+@pytest.mark.parametrize("part", [part for _, part in PARTS], ids=[f"{file.name} {part.spec.name}" for file, part in PARTS])
+class TestSweep:
+    def test_points_round_trip(self, part: Part) -> None:
+        spec = part.spec
         for combination in spec.combinations:
             tried = [{*ends(domain), middle(domain)} for domain in combination.open.values()]
             for values in product(*tried):
@@ -37,14 +41,21 @@ class TestSearchSpace:
                 assert spec.config(start) == config
                 assert spec.config(start).config_id == config.config_id
 
-    def test_first_points_are_of_the_space(self, file: Path) -> None:
-        spec = load_spec(file)
-        for start in spec.first:
-            assert spec.locate(spec.config(start)) == start
+    def test_first_points_are_of_the_space(self, part: Part) -> None:
+        for start in part.spec.first:
+            assert part.spec.locate(part.spec.config(start)) == start
 
-    def test_schema_accepts_it(self, file: Path) -> None:
-        jsonschema.Draft202012Validator(json_schema()).validate(YAML(typ="safe", pure=True).load(file))
+    def test_it_is_planned(self, part: Part) -> None:
+        planned = project(part.spec, layout(read_config(part.spec.combinations[0].template.model)), n_cores=4)
+        assert planned.trials.keys() == part.spec.by_label.keys()
+        assert bool(planned.gpus) == (part.spec.budget.gpus_per_trial > 0)
 
+    def test_schema_accepts_it(self, part: Part) -> None:
+        jsonschema.Draft202012Validator(json_schema()).validate(YAML(typ="safe", pure=True).load(part.text))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(FOLDER)))
+class TestFile:
     def test_header_says_what_it_is(self, file: Path) -> None:
         head = [line for line in file.read_text().splitlines() if line.startswith("#")]
         assert [line.split()[1] for line in head if line[2:3].isupper()][:3] == ["What:", "Cost:", "Command:"]

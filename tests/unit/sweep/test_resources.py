@@ -33,6 +33,7 @@ from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
 from deft_sweeps.spec.load import parse_spec
 from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.sweep.memory import CLASS_TOKENS
 from deft_sweeps.sweep.resources import Estimate, estimate, frozen_additions, project, trainable_parameters, weight_bytes
 from deft_sweeps.trial.base import cast_
 from deft_sweeps.trial.cost import tensor_bytes
@@ -89,7 +90,7 @@ def test_block_gates_add_one_parameter_a_block_and_their_blocks_outputs() -> Non
     plain = of(TrialConfig())
     gated = of(TrialConfig(adaptive=AdaDeft()))
     assert gated.trainable_parameters - plain.trainable_parameters == 16
-    tokens = 8 * TrialConfig().task.max_input_tokens + 8 * 4
+    tokens = 8 * TrialConfig().task.max_input_tokens + 8 * CLASS_TOKENS
     assert gated.activation_bytes - plain.activation_bytes == 16 * tokens * 512 * 4
 
 
@@ -154,7 +155,9 @@ def test_training_flops_beside_a_naive_count() -> None:
     per_token = {
         stack: sum(x.n_parameters for b in SMALL.blocks if b.stack == stack for x in b.linears) for stack in ("encoder", "decoder")
     }
-    naive = 4 * (per_token["encoder"] * config.task.max_input_tokens + (per_token["decoder"] + SMALL.vocab_size * SMALL.d_model) * 4)
+    naive = 4 * (
+        per_token["encoder"] * config.task.max_input_tokens + (per_token["decoder"] + SMALL.vocab_size * SMALL.d_model) * CLASS_TOKENS
+    )
     assert of(config).train_flops == pytest.approx(naive, rel=0.01)
 
 

@@ -1,0 +1,111 @@
+"""The planner's memory beside the real thing: each case alone in a fresh process, a few steps and an evaluation.
+
+    .venv/bin/python benchmarks/memory.py [--json] [CASE ...]
+
+Measured is the system's high-water mark from the loading of the model to the end of the evaluation, less what the process held after its
+imports; predicted is `Estimate.peak` of the same configuration. Exits with 1 where one is off by more than 15 %. glibc gives the same
+trial a peak that differs by several per cent from run to run.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+from deft_sweeps.config.axes import Adapter, DensityLoss, Ia3, Int8, Lora, Nf4, PromptTuning, SparseGpt, Training, Wanda
+from deft_sweeps.config.data import PackagedTask, Splits
+from deft_sweeps.config.trial import Evaluation, TrialConfig
+from deft_sweeps.models.checkpoints import read_config
+from deft_sweeps.models.families import layout
+from deft_sweeps.sweep.resources import estimate
+
+TOLERANCE = 0.15
+STEPS = 4
+EVALUATION = Evaluation(batch_size=64, thresholds=(0.0, 0.01))
+_LORA = Lora(targets=("q", "v", "gate", "down"))
+_DEFT = DensityLoss(weight=1.0, eps=1e-2)
+_T5 = TrialConfig(task=PackagedTask(splits=Splits(train=2000, validation=128, test=100)), peft=_LORA, training=Training(steps=100))
+_BERT = replace(_T5, model="packaged/minilm-l6")
+
+
+def _batch(size: int) -> Training:
+    return replace(_T5.training, batch_size=size)
+
+
+CASES: dict[str, TrialConfig] = {
+    "T5 LoRA fp32 4": replace(_T5, dtype="fp32", training=_batch(4)),
+    "T5 LoRA fp32 16": replace(_T5, dtype="fp32"),
+    "T5 LoRA bf16 16": _T5,
+    "T5 LoRA bf16 32 relu": replace(_T5, activation="relu", training=_batch(32)),
+    "T5 LoRA bf16 32 relu density loss": replace(_T5, activation="relu", density=_DEFT, training=_batch(32)),
+    "T5 LoRA bf16 16 NF4": replace(_T5, quantization=Nf4()),
+    "T5 LoRA fp32 32 NF4": replace(_T5, dtype="fp32", quantization=Nf4(), training=_batch(32)),
+    "T5 LoRA bf16 8 int8": replace(_T5, quantization=Int8(), training=_batch(8)),
+    "T5 LoRA bf16 16 Wanda": replace(_T5, pruning=Wanda()),
+    "T5 DoRA fp32 16": replace(_T5, dtype="fp32", peft=replace(_LORA, dora=True)),
+    "T5 adapter bf16 32": replace(_T5, peft=Adapter(), training=_batch(32)),
+    "T5 adapter bf16 8 NF4 SparseGPT": replace(_T5, peft=Adapter(), quantization=Nf4(), pruning=SparseGpt(), training=_batch(8)),
+    "T5 prompt 60 bf16 16": replace(_T5, peft=PromptTuning(virtual_tokens=60)),
+    "T5 IA3 fp32 4": replace(_T5, dtype="fp32", peft=Ia3(), training=_batch(4)),
+    "MiniLM LoRA fp32 32": replace(_BERT, dtype="fp32", training=_batch(32)),
+    "MiniLM adapter bf16 16 NF4 density loss": replace(_BERT, peft=Adapter(), quantization=Nf4(), density=_DEFT),
+}
+
+
+def measure(name: str) -> dict[str, int]:
+    """Bytes, in this process, which must be fresh."""
+    # What any trial imports, so that it counts as imported.
+    import bitsandbytes  # noqa: F401
+    import sklearn.metrics  # noqa: F401
+    import transformers.models.bert.modeling_bert
+    import transformers.models.t5.modeling_t5  # noqa: F401
+
+    from deft_sweeps.trial.cost import PeakMemory
+    from deft_sweeps.trial.run import BenchMaker
+
+    bench = BenchMaker(EVALUATION, n_bases=1)()
+    memory = PeakMemory(bench.device, bench.memory_floor)
+    run = bench(CASES[name], 0)
+    built = memory.read()
+    run.advance(STEPS)
+    trained = memory.read()
+    run.finish()
+    return {"build": built, "train": trained, "peak": memory.read()}
+
+
+def predict(config: TrialConfig) -> dict[str, int]:
+    """Bytes."""
+    needs = estimate(config, layout(read_config(config.model)), EVALUATION, 1.0).peak
+    return {"build": needs.build, "train": needs.train, "peak": needs.highest}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="The planner's memory beside the measured one.")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("cases", nargs="*", metavar="CASE")
+    given = parser.parse_args()
+    if given.alone:
+        print(json.dumps(measure(given.cases[0])))
+        return 0
+    rows = []
+    for name in given.cases or CASES:
+        done = subprocess.run([sys.executable, __file__, "--alone", name], check=True, capture_output=True, text=True)
+        measured = json.loads(done.stdout.splitlines()[-1])
+        predicted = predict(CASES[name])
+        ratio = predicted["peak"] / measured["peak"]
+        rows.append({"case": name, "predicted": predicted, "measured": measured, "ratio": ratio})
+        if not given.json:
+            told = f"{predicted['peak'] / 2**20:6.0f} MiB predicted {measured['peak'] / 2**20:6.0f} MiB measured"
+            print(f"{name:42s} {told}  {ratio:.2f}{'' if abs(ratio - 1) <= TOLERANCE else '  off'}", flush=True)
+    n_off = sum(abs(row["ratio"] - 1) > TOLERANCE for row in rows)
+    if given.json:
+        print(json.dumps({"tolerance": TOLERANCE, "n_off": n_off, "cases": rows}, indent=1))
+    else:
+        print(f"{len(rows) - n_off} of {len(rows)} within {TOLERANCE:.0%}")
+    return 1 if n_off else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""The DEFT paper's tables beside what `search_spaces/paper_tables.yaml` came to, for the rows that have run.
+
+    .venv/bin/python benchmarks/paper_tables.py runs/paper [--json]
+
+Published: arXiv 2402.01911, means over five seeds on the development set. Measured: this project's trials, means over the seeds that ran,
+on validation examples cut off the training set, and on the development set for the trials that the sweep measured there. Densities are
+percent of gate entries that are not zero; the paper counts padding, the measured ones do not.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+
+from deft_sweeps.result import DensityReading, Score
+from deft_sweeps.store.results import SweepDir
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of a table, in percent; None where the paper's figure is not known.
+
+    Attributes:
+        sweep: name of the part of search_spaces/paper_tables.yaml.
+        peft, deft: without and with the density loss: score, then density of the encoder and of the decoder.
+    """
+
+    sweep: str
+    method: str
+    metric: str
+    peft: tuple[float | None, float | None, float | None]
+    deft: tuple[float | None, float | None, float | None]
+
+
+PUBLISHED = (
+    Row("paper-t5-small-squad", "adapter", "token_f1", (82.58, 4.76, 4.07), (82.41, 3.51, 1.95)),
+    Row("paper-t5-small-squad", "lora", "token_f1", (82.60, 4.80, 3.97), (82.38, 3.33, 1.51)),
+    Row("paper-t5-base-squad", "adapter", "token_f1", (88.28, 2.64, 3.22), (88.21, 1.61, 0.96)),
+    Row("paper-t5-base-squad", "lora", "token_f1", (88.33, 2.70, 3.19), (88.42, 1.41, 0.58)),
+    Row("paper-flan-t5-xl-squad", "adapter", "token_f1", (92.81, 99.99, 99.96), (92.52, 61.53, 18.70)),
+    Row("paper-flan-t5-xxl-squad", "lora", "token_f1", (None, None, None), (None, None, None)),
+    Row("paper-roberta-base-sst2", "adapter", "accuracy", (94.19, 99.59, None), (94.15, 70.78, None)),
+    Row("paper-roberta-large-sst2", "adapter", "accuracy", (96.02, 93.90, None), (95.80, 40.68, None)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One method with or without the density loss, in percent.
+
+    Attributes:
+        source: `published`, or `measured` with the split.
+        n_seeds: that the figures are means over; 5 for published ones.
+    """
+
+    sweep: str
+    method: str
+    density_loss: bool
+    source: str
+    n_seeds: int
+    score: float | None
+    encoder: float | None
+    decoder: float | None
+
+
+def lines_of(row: Row, root: Path) -> list[Line]:
+    """The published line and the measured ones, plain PEFT first."""
+    sweep = SweepDir(root / row.sweep)
+    trials = [result for result in sweep.results() if result.status == "complete" and result.config.peft.kind == row.method]
+    finals = {final.trial_id: final.point for final in sweep.finals()}
+    lines = []
+    for density_loss, published in ((False, row.peft), (True, row.deft)):
+        lines.append(Line(row.sweep, row.method, density_loss, "published", 5, *published))
+        same = [trial for trial in trials if (trial.config.density.kind == "loss") == density_loss]
+        if same:
+            readings = [(trial.points[0].score, trial.exact_density or trial.points[0].density) for trial in same]
+            lines.append(Line(row.sweep, row.method, density_loss, "measured, validation", len(same), *_means(row.metric, readings)))
+        tested = [finals[trial.trial_id] for trial in same if trial.trial_id in finals]
+        if tested:
+            told = _means(row.metric, [(point.score, point.density) for point in tested])
+            lines.append(Line(row.sweep, row.method, density_loss, "measured, test", len(tested), *told))
+    return lines
+
+
+def _means(metric: str, readings: Sequence[tuple[Score, DensityReading]]) -> tuple[float, float | None, float | None]:
+    scores = [score.value if score.metric == metric else score.also[metric] for score, _ in readings]
+    encoders = [fmean(density.encoder_blocks) for _, density in readings if density.encoder_blocks]
+    decoders = [fmean(density.decoder_blocks) for _, density in readings if density.decoder_blocks]
+    return 100 * fmean(scores), 100 * fmean(encoders) if encoders else None, 100 * fmean(decoders) if decoders else None
+
+
+def change(peft: float | None, deft: float | None) -> float | None:
+    """(peft - deft) / peft, in percent."""
+    return None if not peft or deft is None else 100 * (peft - deft) / peft
+
+
+def _cell(value: float | None) -> str:
+    return f"{'-' if value is None else f'{value:.2f}':>8s}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Published figures beside measured ones, in percent.")
+    parser.add_argument("folder", type=Path, metavar="DIR")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    lines = [line for row in PUBLISHED for line in lines_of(row, given.folder)]
+    if given.json:
+        print(json.dumps([asdict(line) for line in lines], indent=1))
+        return
+    names = "".join(f"{name:>8s}" for name in ("score", "encoder", "decoder", "less", "less"))
+    print(f"{'sweep':26s} {'method':8s} {'':5s} {'source':22s} seeds{names}")
+    plain: dict[tuple[str, str, str], Line] = {}
+    for line in lines:
+        key = (line.sweep, line.method, line.source)
+        before = plain.setdefault(key, line) if not line.density_loss else plain.get(key)
+        lessened = (
+            [None, None]
+            if before is None or not line.density_loss
+            else [
+                change(before.encoder, line.encoder),
+                change(before.decoder, line.decoder),
+            ]
+        )
+        name = "DEFT" if line.density_loss else "PEFT"
+        cells = "".join(_cell(value) for value in (line.score, line.encoder, line.decoder, *lessened))
+        print(f"{line.sweep:26s} {line.method:8s} {name:5s} {line.source:22s} {line.n_seeds:5d}{cells}")
+
+
+if __name__ == "__main__":
+    main()
