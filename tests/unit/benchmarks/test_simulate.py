@@ -130,8 +130,9 @@ def test_the_sweeps_own_searcher_proposes_and_stops_the_same(tmp_path: Path) -> 
     ran = []
     for i in range(14):
         told = searcher.suggest(str(i))
-        config: TrialConfig = codec(TrialConfig).validate_json(told["config"])
-        seed, rungs = int(told["seed"]), []
+        assert isinstance(told, dict)
+        config: TrialConfig = codec(TrialConfig).validate_json(str(told["config"]))
+        seed, rungs = int(str(told["seed"])), list[Rung]()
         for step in problem.rungs[:-1]:
             rungs.append(Rung(step=step, points=problem.curve(config, seed, step)))
             if not searcher.goes_on(str(i), report(step, rung=rungs[-1])):
