@@ -29,8 +29,9 @@ N_RUNGS = 3
 
 
 def grid(spec: SweepSpec) -> tuple[TrialConfig, ...]:
-    """Every configuration of a space of choices; those of the first learning rate come first, so that a half of the table is a grid too."""
-    found: list[tuple[int, TrialConfig]] = []
+    """Every configuration of a space of choices; those of the first learning rate come first, and of those the unquantized ones, so that
+    a half and a quarter of the table are grids too."""
+    found: list[tuple[tuple[int, bool], TrialConfig]] = []
     for combination in spec.combinations:
         choices = [list(enumerate(domain.values)) for domain in combination.open.values() if isinstance(domain, Choice)]
         if len(choices) != len(combination.open):
@@ -38,7 +39,12 @@ def grid(spec: SweepSpec) -> tuple[TrialConfig, ...]:
         for picked in itertools.product(*choices):
             named = dict(zip(combination.open, picked, strict=True))
             late = named["training.learning_rate"][0] if "training.learning_rate" in named else 0
-            found.append((late, combination.config({name: value for name, (_, value) in named.items()})))
+            found.append(
+                (
+                    (late, combination.template.quantization.kind != "none"),
+                    combination.config({name: value for name, (_, value) in named.items()}),
+                )
+            )
     return tuple(config for _, config in sorted(found, key=lambda pair: (pair[0], pair[1].config_id)))
 
 

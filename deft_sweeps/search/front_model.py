@@ -8,13 +8,12 @@ whichever threshold is best.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deft_sweeps.front import non_dominated
-from deft_sweeps.objective import METRICS, Constraint
+from deft_sweeps.objective import METRICS, BaselineName, Constraint
 from deft_sweeps.search.features import Features
 from deft_sweeps.search.gain import directions, set_gains
 from deft_sweeps.search.known import MAX_ROWS, Known, Ladder, Measured, as_rows, final_rows, from_model, kept_rows, to_model
@@ -32,6 +31,8 @@ BOLDNESS = 0.5
 believes to be good: a sweep ends after some dozen trials, and the surest gains come first."""
 REFIT_GROWTH = 1.1
 """Hyperparameters are fitted again whenever there are this many times as many trainings."""
+MOST_KEPT, KEPT = 320, 240
+"""Trainings that are remembered at most, and how many are left when that is passed: half of them on the front, the others the latest."""
 
 
 @dataclass(frozen=True)
@@ -51,97 +52,126 @@ class Limits:
 
 
 class FrontModel:
-    """Values candidates. Holds nothing but fitted hyperparameters, which follow from the trainings it is shown."""
+    """Values candidates, from the trainings that it was shown.
+
+    Shown the same in the same order it is the same: nothing depends on when it was asked.
+    """
 
     def __init__(self, spec: SweepSpec) -> None:
         self._spec = spec
         self._names = modelled(spec)
         self._features = Features.of(spec)
         self._n_ladder = len(Ladder(spec).names)
-        self._hyper: tuple[int, tuple[Hyper, ...]] = (0, ())
         self._turned = [METRICS[name].direction for name in spec.objectives]
         self._signs = np.array([1.0 if direction == "maximize" else -1.0 for direction in self._turned])
+        self._trained: list[Known] = []
+        self._n_shown = self._n_whole = 0
+        self._baselines: dict[BaselineName, tuple[float, ...]] = {}
+        self._to_fit: tuple[Known, ...] = ()
+        self._hypers: tuple[Hyper, ...] = ()
+
+    def add(self, known: Known) -> None:
+        """Show a training that ended."""
+        self._trained.append(known)
+        self._n_shown += 1
+        self._n_whole += bool(known.final)
+        self._note_baselines(known)
+        if len(self._trained) > MOST_KEPT:
+            owners = self._owners()
+            on_front = [training for training in self._trained if training.number in owners][-KEPT // 2 :]
+            rest = [training for training in self._trained if training.number not in owners]
+            self._trained = sorted([*on_front, *rest[len(on_front) - KEPT :]], key=self._trained.index)
+        if _milestone(self._n_shown) == self._n_shown:
+            self._to_fit = tuple(self._trained)
+
+    @property
+    def n_whole(self) -> int:
+        """Trainings that came to their end."""
+        return self._n_whole
 
     @property
     def features(self) -> Features:
         return self._features
 
-    def gains(self, candidates: Sequence[Start], trained: Sequence[Known], running: Sequence[Known], rng: np.random.Generator) -> Floats:
+    def gains(self, candidates: Sequence[Start], running: Sequence[Known], rng: np.random.Generator) -> Floats:
         """Expected hypervolume gain of each candidate, on a scale of its own, shape (n,).
 
         Args:
             candidates: to value.
-            trained: in the order in which they ended, one whole training at least.
             running: trainings under way, taken to give what is expected of them.
             rng: draws the samples.
+
+        Raises:
+            ValueError: no whole training was shown yet.
         """
-        limits = self._limits(trained)
-        processes = self._processes(trained)
-        points = _values(point for training in trained for point in training.final)
+        if not self._n_whole:
+            raise ValueError("a model needs one whole training at least")
+        limits = self._limits()
+        processes = self._processes()
+        own = (point for training in self._trained if training.own for point in training.final)
+        found = _values(own).reshape(-1, len(self._names))
         if running:
             processes, believed = self._believe(processes, running)
-            points = np.concatenate([points, believed])
+            found = np.concatenate([found, believed])
+        found = found[np.isfinite(found).all(axis=1)]
         drawn = self._drawn(processes, candidates, rng)
-        whole = np.isfinite(points).all(axis=1)
-        inside = points[whole & limits.kept(points)]
-        scaled, front = self._scaled(drawn, inside if len(inside) else points[whole])
+        inside = found[limits.kept(found)]
+        # Nothing within the limits yet: whatever was found gives the scale, and no front is to be beaten.
+        scaled, front = self._scaled(drawn, next(points for points in (inside, found, drawn.reshape(-1, len(self._names))) if len(points)))
         # What breaks a limit reaches nowhere.
         scaled[~limits.kept(drawn)] = -1.0
         m = len(self._spec.objectives)
         gains: Floats = set_gains(scaled, front if len(inside) else front[:0], directions(N_DIRECTIONS, m)).mean(axis=1)
         return gains
 
-    def best(self, trained: Sequence[Known]) -> list[Start]:
+    def best(self) -> list[Start]:
         """Configurations that have a point on the front."""
-        return [training.start for training in trained if training.number in self._owners(trained)]
+        owners = self._owners()
+        return [training.start for training in self._trained if training.number in owners]
 
-    def _owners(self, trained: Sequence[Known]) -> set[int]:
-        owned = [(training.number, point) for training in trained for point in training.final]
+    def _owners(self) -> set[int]:
+        owned = [(training.number, point) for training in self._trained for point in training.final]
         values = _values(point for _, point in owned).reshape(-1, len(self._names))
-        usable = np.isfinite(values).all(axis=1) & self._limits(trained).kept(values)
-        places = np.flatnonzero(usable)
-        return {owned[places[i]][0] for i in np.flatnonzero(non_dominated(values[usable][:, : len(self._turned)], self._turned))}
+        places = np.flatnonzero(np.isfinite(values).all(axis=1) & self._limits().kept(values))
+        return {owned[places[i]][0] for i in np.flatnonzero(non_dominated(values[places][:, : len(self._turned)], self._turned))}
 
-    def _limits(self, trained: Sequence[Known]) -> Limits:
+    def _limits(self) -> Limits:
         bounds = []
         for limit in self._spec.limits:
-            baseline = self._baseline(limit, trained)
-            if math.isfinite(baseline):
-                bounds.append((limit, baseline + limit.bound.value))
+            name = limit.bound.baseline
+            if name is None:
+                bounds.append((limit, limit.bound.value))
+            elif name in self._baselines:
+                bounds.append((limit, limit.bound.value + self._baselines[name][self._names.index(limit.metric)]))
         return Limits(self._names, tuple(bounds))
 
-    def _baseline(self, limit: Constraint, trained: Sequence[Known]) -> float:
-        """What the bound is added to: 0, or its metric's value of the best-scoring trial that is such a baseline; nan without one."""
-        name = limit.bound.baseline
-        if name is None:
-            return 0.0
-        score, metric = self._names.index("score"), self._names.index(limit.metric)
-        of_kind = (t for t in trained if self._spec.by_label[t.start.combination].template.is_baseline(name))
-        points = [point.values for training in of_kind for point in training.final if point.at == 0]
-        return max(points, key=lambda values: values[score])[metric] if points else math.nan
+    def _note_baselines(self, known: Known) -> None:
+        """Remember what the best-scoring trial of each baseline measured without a threshold."""
+        template = self._spec.by_label[known.start.combination].template
+        for name in {limit.bound.baseline for limit in self._spec.limits if limit.bound.baseline}:
+            values = next((point.values for point in known.final if point.at == 0), None)
+            if values is not None and known.own and template.is_baseline(name):
+                score = self._names.index("score")
+                self._baselines[name] = max(values, self._baselines.get(name, values), key=lambda v: v[score])
+
+    def _processes(self) -> tuple[Process, ...]:
+        if self._to_fit:
+            kept = self._kept(self._to_fit)
+            fitted = (fit(*self._told(kept, i), self._features.groups, self._features.ordered) for i in range(len(self._names)))
+            self._hypers, self._to_fit = tuple(fitted), ()
+        kept = self._kept(self._trained)
+        return tuple(condition(*self._told(kept, i), self._features.groups, hyper) for i, hyper in enumerate(self._hypers))
 
     def _kept(self, trained: Sequence[Known]) -> list[tuple[Known, Measured]]:
         """Rows to learn from: of trainings on the front, then of the latest; all of them while they are few."""
         latest = list(reversed(trained))
         if sum(len(training.points) for training in latest) > MAX_ROWS:
-            owners = self._owners(trained)
+            owners = self._owners()
             on_front = [training for training in latest if training.number in owners]
-            rest = (training for training in latest if training.number not in owners)
-            latest = [*on_front[: MAX_ROWS // (2 * self._n_ladder)], *islice(rest, MAX_ROWS)]
+            rest = [training for training in latest if training.number not in owners]
+            n_front = MAX_ROWS // (2 * self._n_ladder)
+            latest = [*on_front[:n_front], *rest, *on_front[n_front:]]
         return kept_rows(latest)
-
-    def _processes(self, trained: Sequence[Known]) -> tuple[Process, ...]:
-        hypers = self._hypers(trained)
-        kept = self._kept(trained)
-        return tuple(condition(*self._told(kept, i), self._features.groups, hyper) for i, hyper in enumerate(hypers))
-
-    def _hypers(self, trained: Sequence[Known]) -> tuple[Hyper, ...]:
-        n = _milestone(len(trained))
-        if self._hyper[0] != n:
-            kept = self._kept(trained[:n])
-            fitted = (fit(*self._told(kept, i), self._features.groups, self._features.ordered) for i in range(len(self._names)))
-            self._hyper = n, tuple(fitted)
-        return self._hyper[1]
 
     def _told(self, kept: Sequence[tuple[Known, Measured]], i: int) -> tuple[Rows, Floats]:
         """Rows and values of the i-th metric, where it was measured."""

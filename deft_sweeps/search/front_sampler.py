@@ -33,7 +33,6 @@ class FrontSampler(BaseSampler):
         self._spec = spec
         self._model, self._ladder, self._history = FrontModel(spec), Ladder(spec), History()
         self._finite = tuple(all_points(spec)) if n_points(spec) <= 4 * N_CANDIDATES else None
-        self._trained: list[Known] = []
         self._tried: dict[Key, Start] = {}
         self._proposed: Mapping[str, Any] = {}
 
@@ -63,19 +62,19 @@ class FrontSampler(BaseSampler):
         for trial in self._history.news(study):
             known = self._take(trial)
             if known is not None and known.points and trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
-                self._trained.append(known)
+                self._model.add(known)
 
     def _take(self, trial: FrozenTrial) -> Known | None:
         known = self._ladder.known(trial)
-        if known is not None:
+        if known is not None and known.own:
             self._tried[_key(known.start)] = known.start
         return known
 
     def _propose(self, running: list[Known], rng: np.random.Generator) -> Start:
-        if sum(bool(known.final) for known in self._trained) < N_START:
+        if self._model.n_whole < N_START:
             return self._apart(rng)
         candidates = self._candidates(rng)
-        return candidates[int(np.argmax(self._model.gains(candidates, self._trained, running, rng)))]
+        return candidates[int(np.argmax(self._model.gains(candidates, running, rng)))]
 
     def _apart(self, rng: np.random.Generator) -> Start:
         """Of points with every number in the middle of its range, the one furthest from all that was tried."""
@@ -92,7 +91,7 @@ class FrontSampler(BaseSampler):
             left = [start for start in self._finite if _key(start) not in self._tried] or list(self._finite)
             return left if len(left) <= N_CANDIDATES else [left[i] for i in rng.permutation(len(left))[:N_CANDIDATES]]
         drawn = [random_point(self._spec, rng) for _ in range(N_CANDIDATES // 2)]
-        best = self._model.best(self._trained)
+        best = self._model.best()
         drawn += [neighbour(self._spec, best[rng.integers(len(best))], rng) for _ in range(N_CANDIDATES // 2) if best]
         return [start for start in drawn if _key(start) not in self._tried] or drawn
 

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 from deft_sweeps.objective import METRICS
 from deft_sweeps.search.features import Features
 from deft_sweeps.search.space import start_of
-from deft_sweeps.search.study import POINTS
+from deft_sweeps.search.study import POINTS, PRIOR
 from deft_sweeps.search.surrogate import Rows
 from deft_sweeps.spec.schema import Start, SweepSpec
 
@@ -44,11 +44,16 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One training and what was measured of it, rising in steps."""
+    """One training and what was measured of it, rising in steps.
+
+    Attributes:
+        own: of this sweep, not of an earlier one.
+    """
 
     number: int
     start: Start
     points: tuple[Measured, ...]
+    own: bool = True
 
     @property
     def final(self) -> tuple[Measured, ...]:
@@ -79,6 +84,7 @@ class Ladder:
             trial.number,
             start,
             tuple(Measured(places[at], step / steps, tuple(math.nan if v is None else v for v in values)) for step, at, *values in rows),
+            own=PRIOR not in trial.user_attrs,
         )
 
 

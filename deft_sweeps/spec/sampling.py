@@ -9,10 +9,6 @@ from deft_sweeps.spec.schema import Combination, SamplerName, SweepSpec
 
 ConcreteName = Literal["front", "tpe", "nsga2", "nsga3", "gp", "random"]
 
-GP_TRIALS, GP_PARAMETERS, GP_COMBINATIONS = 100, 6, 4
-MANY_OBJECTIVES = 4
-NSGA_GENERATIONS = 10
-
 USES_LIMITS: tuple[ConcreteName, ...] = ("front", "tpe", "nsga2", "nsga3", "gp")
 """The samplers that aim at points which keep the limits; random sampling cannot."""
 
@@ -39,21 +35,13 @@ class Picked:
 
 
 def pick(spec: SweepSpec) -> Picked:
-    """The sampler that the spec names, or for `auto` one that fits the space, the objectives and the budget."""
+    """The sampler that the spec names, or for `auto` the platform's own."""
     name: SamplerName = spec.search.sampler
     if name != "auto":
         return Picked(name)
-    trials, startup, n_objectives = spec.budget.trials, spec.search.startup, len(spec.objectives)
-    if trials <= startup:
-        return Picked("random", f"a budget of {trials} trials ends with the {startup} that every sampler starts at random")
-    if n_objectives >= MANY_OBJECTIVES and trials >= NSGA_GENERATIONS * startup:
-        return Picked("nsga3", f"with {n_objectives} objectives most points are on the front, and {trials} trials are enough generations")
-    n_open = len({name for combination in spec.combinations for name in combination.open})
-    few = len(spec.combinations) <= GP_COMBINATIONS and 1 <= n_open <= GP_PARAMETERS and trials <= GP_TRIALS
-    if few and gp_refuses(spec.combinations) is None:
-        return Picked("gp", f"the space has {n_open} open parameters, the same in all combinations, and {trials} trials are few")
-    n = len(spec.combinations)
-    return Picked("tpe", f"it models parameters that only some of the {n} combinations have" if n > 1 else "it is the cheapest that learns")
+    if len(spec.combinations) == 1 and not spec.combinations[0].open:
+        return Picked("random", "the space has a single configuration")
+    return Picked("front", "it learns from every threshold and rung of a trial, and needs the fewest trials where they were counted")
 
 
 def gp_refuses(combinations: Sequence[Combination]) -> str | None:

@@ -77,7 +77,9 @@ def test_samplers_that_see_the_limits_keep_them_more_often(name: ConcreteName) -
     spec = limited("weight_bytes <= 200", "activation_density <= 0.3")
 
     def share_kept(name: ConcreteName) -> float:
-        study = optuna.create_study(directions=["maximize", "minimize"], sampler=study_sampler(replace(spec, search=Search(sampler=name, startup=6, seed=3))))
+        study = optuna.create_study(
+            directions=["maximize", "minimize"], sampler=study_sampler(replace(spec, search=Search(sampler=name, startup=6, seed=3)))
+        )
         judge = LimitJudge(spec)
         for _ in range(60):
             trial = study.ask()
