@@ -10,6 +10,7 @@ mo-asha         Syne Tune's, in an environment of its own
 ours-NAME       this project's search with the sampler NAME of a spec; ours-NAME+halving stops trials early
 """
 
+import sys
 import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,10 +22,10 @@ from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler
 from optuna.study import Study
 
 from benchmarks.search.problem import Problem, directions, result
-from benchmarks.search.repeats import Repeats
 from benchmarks.search.simulate import Arm, Asked
 from benchmarks.search.synetune import ENVIRONMENT, synetune_arm
 from deft_sweeps.result import Point, Rung
+from deft_sweeps.search.repeats import Taken, ask
 from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.space import suggest
 from deft_sweeps.search.stopping import EarlyStopping
@@ -42,20 +43,24 @@ class OptunaArm:
 
     Attributes:
         early: decides at rungs; measures none where the spec stops nothing early.
+        taken: says how often a configuration may come again; the others' samplers are let be.
     """
 
     spec: SweepSpec
     study: Study
     early: EarlyStopping
-    repeats: Repeats
+    taken: Taken
     running: dict[int, Asked] = field(default_factory=dict)
 
-    def ask(self) -> Asked:
-        trial = self.study.ask()
+    def ask(self) -> Asked | None:
+        trial = ask(self.study, self.spec, self.taken)
+        if trial is None:
+            return None
         config = self.spec.config(suggest(trial, self.spec))
-        asked = Asked(trial.number, config, self.repeats.seed(config))
+        asked = Asked(trial.number, config, self.taken.next_seed(config, self.spec.trial_seed))
         trial.set_user_attr(SEED, asked.seed)
         trial.set_user_attr(TRIAL_ID, config.trial_id(asked.seed))
+        self.taken.update([config.trial_id(asked.seed)])
         self.running[asked.number] = asked
         return asked
 
@@ -68,18 +73,17 @@ class OptunaArm:
     def tell(self, number: int, points: tuple[Point, ...] | None) -> None:
         asked = self.running.pop(number)
         trial_id = asked.config.trial_id(asked.seed)
-        rungs = [(rung.step, rung.points) for rung in self.early.rungs(trial_id)]
-        tell(self.study, self.spec, number, result(asked.config, asked.seed, rungs, points))
+        tell(self.study, self.spec, number, result(asked.config, asked.seed, self.early.rungs(trial_id), points))
         self.early.forget(trial_id)
 
     def close(self) -> None:
         """Nothing is open."""
 
 
-def optuna_arm(spec: SweepSpec, sampler: BaseSampler) -> OptunaArm:
+def optuna_arm(spec: SweepSpec, sampler: BaseSampler, repeats: int = sys.maxsize) -> OptunaArm:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study = optuna.create_study(directions=directions(spec.objectives), sampler=sampler)
-    return OptunaArm(spec, study, EarlyStopping(spec, study, (), _complain), Repeats(spec.trial_seed))
+    return OptunaArm(spec, study, EarlyStopping(spec, study, (), _complain), Taken((), repeats))
 
 
 def _complain(sentence: str) -> None:
@@ -130,7 +134,7 @@ def _ours(name: str, problem: Problem, seed: int) -> Arm:
     spec = replace(problem.spec, search=search, stopping=Halving() if halved else NoStopping())
     if isinstance(spec.stopping, Halving) and spec.stopping.at(problem.rungs[-1]) != problem.rungs:
         raise ValueError(f"{problem.name} was measured at steps {problem.rungs}, not where the spec's halving looks")
-    return optuna_arm(spec, study_sampler(spec))
+    return optuna_arm(spec, study_sampler(spec), spec.search.repeats)
 
 
 def names() -> tuple[str, ...]:

@@ -139,7 +139,7 @@ def point(threshold: float, score: float, density: float, n_examples: int = 300,
     )
 
 
-def result(config: TrialConfig, seed: int, rungs: Sequence[tuple[int, tuple[Point, ...]]], points: tuple[Point, ...] | None) -> TrialResult:
+def result(config: TrialConfig, seed: int, rungs: Sequence[Rung], points: tuple[Point, ...] | None) -> TrialResult:
     """The trial as a sweep would keep it: complete with `points`, stopped early without; `rungs` are what it measured before."""
     status: Status = "stopped" if points is None else "complete"
     return TrialResult(
@@ -147,7 +147,7 @@ def result(config: TrialConfig, seed: int, rungs: Sequence[tuple[int, tuple[Poin
         seed=seed,
         status=status,
         points=points or (),
-        rungs=tuple(Rung(step=step, points=measured) for step, measured in rungs),
+        rungs=tuple(rungs),
         cost=UNTIMED if points else None,
         provenance=NOWHERE,
     )

@@ -1,14 +1,19 @@
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
-from benchmarks.search.arms import MO_ASHA, make_arm, names
+from benchmarks.search.arms import make_arm
 from benchmarks.search.closed_form import RUNGS, ClosedForm, make
 from benchmarks.search.measure import Progress, run, truths_of
-from benchmarks.search.problem import Problem
+from benchmarks.search.problem import Problem, result
 from benchmarks.search.simulate import Arm, Asked, simulate
-from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.result import Point
+from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.result import Point, Rung
+from deft_sweeps.search.report import report
+from deft_sweeps.search.searcher import StudySearcher
+from deft_sweeps.spec.schema import Budget, Halving
+from deft_sweeps.store.results import SweepDir
 
 
 @dataclass
@@ -58,7 +63,7 @@ def sequential(problem: Problem, arm: Arm, n: int) -> list[str]:
     return ids
 
 
-@pytest.mark.parametrize("name", ["tpe", "ours-tpe", "nsga2-12"])
+@pytest.mark.parametrize("name", ["tpe", "ours-tpe"])
 def test_one_worker_is_a_plain_loop(name: str) -> None:
     problem = make("bent")
     ended = simulate(problem, make_arm(name, problem, 4), workers=1, max_trials=25)
@@ -87,7 +92,7 @@ def test_a_slow_configuration_ends_late() -> None:
     assert [one.at for one in ended] == sorted(one.at for one in ended)
 
 
-@pytest.mark.parametrize("name", [name for name in names() if name != "gp" and name not in MO_ASHA])
+@pytest.mark.parametrize("name", ["random", "nsga2-12", "tpe-group", "ray-asha", "ours-tpe+halving"])
 def test_a_run_follows_from_its_seed(name: str) -> None:
     problem = make("broken")
 
@@ -115,3 +120,30 @@ def test_a_budget_of_steps_ends_a_run() -> None:
     problem = make("bent")
     ended = simulate(problem, make_arm("random", problem, 0), workers=4, max_trials=99, max_steps=1000)
     assert ended[-2].paid < 1000 <= ended[-1].paid
+
+
+def test_the_sweeps_own_searcher_proposes_and_stops_the_same(tmp_path: Path) -> None:
+    problem = make("bent")
+    search = replace(problem.spec.search, sampler="tpe", seed=5)
+    spec = replace(problem.spec, search=search, stopping=Halving(), budget=Budget(trials=14))
+    searcher = StudySearcher(spec, SweepDir(tmp_path), target=14)
+    ran = []
+    for i in range(14):
+        told = searcher.suggest(str(i))
+        assert isinstance(told, dict)
+        config: TrialConfig = codec(TrialConfig).validate_json(str(told["config"]))
+        seed, rungs = int(str(told["seed"])), list[Rung]()
+        for step in problem.rungs[:-1]:
+            rungs.append(Rung(step=step, points=problem.curve(config, seed, step)))
+            if not searcher.goes_on(str(i), report(step, rung=rungs[-1])):
+                searcher.on_trial_complete(str(i), report(step, rung=rungs[-1]))
+                break
+        else:
+            final = result(config, seed, rungs, problem.curve(config, seed, problem.rungs[-1]))
+            searcher.on_trial_complete(str(i), report(problem.rungs[-1], (), final))
+        ran.append(config.trial_id(seed))
+    stored = {one.trial_id: one.status == "complete" for one in SweepDir(tmp_path).results()}
+    ended = simulate(problem, make_arm("ours-tpe+halving", problem, 5), workers=1, max_trials=14)
+    assert ran == [one.asked.config.trial_id(one.asked.seed) for one in ended]
+    assert stored == {one.asked.config.trial_id(one.asked.seed): one.complete for one in ended}
+    assert set(stored.values()) == {True, False}
