@@ -184,7 +184,9 @@ def read_all(text: str, where: str) -> tuple[Document, ...]:
     for node, start, end in zip(nodes, starts, starts[1:], strict=False):
         reader = _Reader(where, yaml)
         data = reader.data(node, ())
-        documents.append(Document(where, data, reader.values, reader.keys, tuple(reader.problems), "".join(lines[start:end]).removesuffix("---\n")))
+        documents.append(
+            Document(where, data, reader.values, reader.keys, tuple(reader.problems), "".join(lines[start:end]).removesuffix("---\n"))
+        )
     return tuple(documents)
 
 
