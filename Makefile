@@ -3,14 +3,16 @@
 # make check        format, lint, types and import floors alone
 # make test-slow    the tests that take minutes
 # make bench        every benchmark, each printing a ratio measured side by side
+# make bench-search searchers side by side on known landscapes, Syne Tune's among them; hours
 
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CASES ?=
+ARMS ?= random nsga2-50 nsga2-12 tpe tpe-group ray ray-asha mo-asha mo-asha-mended ours-tpe ours-front ours-front+halving
 
-.PHONY: quickstart test check test-slow bench clean
+.PHONY: quickstart test check test-slow bench bench-search clean
 
 $(READY): pyproject.toml constraints.txt packaged.txt
 	@command -v $(PYTHON) >/dev/null || { echo "needs $(PYTHON) (3.11 to 3.13): install it, or say make PYTHON=..." >&2; exit 2; }
@@ -35,7 +37,10 @@ test-slow: $(READY)
 	$(BIN)/pytest -m slow
 
 bench: $(READY)
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out benchmarks/make_table.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+bench-search: $(READY)
+	$(BIN)/python -m benchmarks.search --install-synetune --arms $(ARMS) --seeds 20
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

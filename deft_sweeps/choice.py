@@ -13,11 +13,12 @@ from deft_sweeps.front import (
     baseline_member,
     baselines_of,
     candidates,
+    configurations,
     knee_distances,
-    paired_difference,
     pareto_front,
+    score_difference,
 )
-from deft_sweeps.front.pareto import Baselines, directions_of, excess, judgeable, keeps, values_of
+from deft_sweeps.front.pareto import Baselines, directions_of, excess, how_sure, judgeable, keeps, values_of
 from deft_sweeps.objective import METRICS, Constraint, Policy
 from deft_sweeps.result import TrialResult
 
@@ -79,7 +80,7 @@ def choose(
     every = tuple(dict.fromkeys((*limits, *policy.where)))
     eligible = pareto_front(results, axes, every, baselines).members
     if not eligible:
-        pool = candidates(results, axes)
+        pool = configurations(results, axes)
         miss = _nearest_miss(pool, every, baselines)
         return Choice(policy, front, None, None, baseline, None, _why_none(pool, every, baselines, miss), nearest_miss=miss)
     merit = _merits(eligible, axes, policy)
@@ -89,7 +90,7 @@ def choose(
     runner_up = eligible[ranking[1]] if len(eligible) > 1 else None
     difference = None
     if baseline is not None and baseline.name != member.name:
-        difference = paired_difference(member.point.example_scores, baseline.point.example_scores)
+        difference = score_difference(member.pairable_point, (1.0, baseline.pairable_point))
     merits = {eligible[i].name: merit[i] for i in ranking}
     others = [other for other in front.members if other.name != member.name]
     return Choice(
@@ -100,7 +101,7 @@ def choose(
         baseline=baseline,
         difference=difference,
         why=_why(member, policy, len(eligible), merits[member.name]),
-        caveats=_caveats(member, baseline, difference, every, len(candidates(results, axes))),
+        caveats=_caveats(member, baseline, difference, every, baselines, len(candidates(results, axes))),
         lost=tuple(Rejected(other, _why_lost(other, member, policy, every, baselines, merits)) for other in others),
     )
 
@@ -157,7 +158,8 @@ def _why_lost(
 def _breaks(member: FrontMember, limit: Constraint, baselines: Baselines) -> str:
     if limit.metric not in member.values:
         return f"{limit.metric} was not measured, so `{limit}` cannot be judged"
-    return f"breaks `{limit}`: {member.values[limit.metric]:.4g} is {excess(member, limit, baselines):.2g} beyond it"
+    how = f", judged {how_sure(member, limit, baselines)}" if limit.surely else ""
+    return f"breaks `{limit}`: {member.values[limit.metric]:.4g} is {excess(member, limit, baselines):.2g} beyond it{how}"
 
 
 def _caveats(
@@ -165,20 +167,28 @@ def _caveats(
     baseline: FrontMember | None,
     difference: PairedDifference | None,
     limits: Sequence[Constraint],
+    baselines: Baselines,
     n_candidates: int,
 ) -> tuple[str, ...]:
     told = []
+    over_seeds = member.over_seeds("score")
+    if over_seeds is not None:
+        told.append(
+            f"Its figures are means over {over_seeds.n_seeds} training seeds: score {over_seeds.value:.3f} (95% interval "
+            f"{over_seeds.low:.3f} to {over_seeds.high:.3f}, over seeds on the same examples). The trial to ship is the one nearest them."
+        )
     if difference is not None:
         told.append(
             f"On the {difference.n_examples} validation examples the chosen one scores {difference.value:+.3f} beside the baseline "
-            f"(95% interval {difference.low:+.3f} to {difference.high:+.3f}, paired by example)."
+            f"(95% interval {difference.low:+.3f} to {difference.high:+.3f}, {difference.how})."
         )
         for limit in limits:
-            relative = limit.metric == "score" and limit.relation == ">=" and limit.bound.baseline is not None
-            if relative and difference.low < limit.bound.value:
+            relative = limit.metric == "score" and limit.relation == ">=" and limit.bound.baseline == "peft"
+            if relative and not limit.surely and difference.low < limit.bound.value:
                 told.append(f"The interval reaches below `{limit}`: these examples cannot tell for certain that the limit is kept.")
     elif baseline is not None and baseline.name != member.name:
         told.append("The chosen one and the baseline cannot be paired by example, so their difference has no interval.")
+    told += [f"`{limit}` was judged {how_sure(member, limit, baselines)}." for limit in limits if limit.surely]
     if n_candidates > 1:
         told.append(
             f"It was picked from {n_candidates} measured points on the same examples, so its validation score flatters it; "

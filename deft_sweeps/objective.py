@@ -1,9 +1,10 @@
 """What is measured, which way is better, and the one grammar for limits and choices, in YAML and on the command line.
 
-    constraint  METRIC (<= | >=) BOUND             score >= baseline(peft) - 0.01      weight_bytes <= 64 MiB
+    constraint  [surely] METRIC (<= | >=) BOUND    score >= baseline(peft) - 0.01      weight_bytes <= 64 MiB
     policy      best METRIC [where C [and C ...]]  best activation_density where score >= baseline(peft) - 0.02
                 knee [where C [and C ...]]         knee where latency_sec <= 20 ms
 
+`surely` holds the limit against the end of the 95 % interval, not against the value: `surely score >= baseline(peft) - 0.01`.
 Directions are stated in METRICS and nowhere else.
 """
 
@@ -13,11 +14,17 @@ from difflib import get_close_matches
 from typing import Literal
 
 Direction = Literal["maximize", "minimize"]
-BaselineName = Literal["peft"]
+BaselineName = Literal["peft", "dense", "unquantized"]
 
 BASELINES: dict[BaselineName, str] = {
     "peft": "the best-scoring plain PEFT trial: no density loss, the checkpoint's activation, unpruned, unquantized, no threshold",
+    "dense": "the best-scoring trial without pruning and without skipped blocks, whatever else it has, no threshold",
+    "unquantized": "the best-scoring trial without quantization, whatever else it has, no threshold",
 }
+"""A limit compares a point with the same metric of the baseline's unthresholded point; best among the trials that are complete so far."""
+
+SURE_METRICS = ("score",)
+"""The metrics that have a standard error, so that `surely` can judge them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,7 @@ class Metric:
 
 
 METRICS: dict[str, Metric] = {
-    "score": Metric("maximize", "the task's metric on held-out examples, in [0, 1]"),
+    "score": Metric("maximize", "the task's metric on held-out examples, in [0, 1], or in [-1, 1] where it is a correlation"),
     "activation_density": Metric("minimize", "mean over MLP blocks of the share of gate entries with |O| > threshold, in [0, 1]"),
     "encoder_density": Metric("minimize", "the same over the encoder's blocks"),
     "decoder_density": Metric("minimize", "the same over the decoder's blocks"),
@@ -40,6 +47,18 @@ METRICS: dict[str, Metric] = {
     "peak_memory_bytes": Metric("minimize", "highest memory of the trial's process above its size after imports"),
     "latency_sec": Metric("minimize", "median time of one forward pass over a fixed batch"),
 }
+
+
+OF_A_POINT = ("score", "activation_density", "encoder_density", "decoder_density", "written_density", "loss")
+"""Those that a threshold changes and that can be measured while a trial trains; the others are of the whole trial, taken at its end."""
+
+CORRELATIONS = ("matthews", "pearson", "spearman")
+"""Metrics of tasks that may be below 0."""
+
+
+def score_range(metric: str) -> tuple[float, float]:
+    """Worst and best possible value of a task's metric, `accuracy` or `pearson` say."""
+    return (-1.0 if metric in CORRELATIONS else 0.0), 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +77,22 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A limit that a shipped configuration must keep."""
+    """A limit that a shipped configuration must keep.
+
+    Attributes:
+        surely: the near end of the 95 % interval must keep it: of the difference to the baseline, paired by example, or of the value.
+    """
 
     metric: str
     relation: Literal["<=", ">="]
     bound: Bound
+    surely: bool = False
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.relation} {self.bound}"
+        return f"{'surely ' if self.surely else ''}{self.metric} {self.relation} {self.bound}"
 
     def violation(self, value: float, baseline: float | None) -> float:
-        """How far `value` is on the wrong side, in the metric's unit; <= 0 means kept.
+        """How far `value` is on the wrong side, in the metric's unit; <= 0 means kept. What `surely` adds is in `front.sure`.
 
         Args:
             value: of the metric.
@@ -104,7 +128,7 @@ class Policy:
 
 _UNITS = {"": 1.0, "%": 0.01, "ms": 1e-3, "s": 1.0, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "KB": 1e3, "MB": 1e6, "GB": 1e9}
 _NUMBER = r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>[A-Za-z%]*)"
-_CONSTRAINT = re.compile(r"^\s*(?P<metric>\w+)\s*(?P<relation><=|>=)\s*(?P<bound>.+?)\s*$")
+_CONSTRAINT = re.compile(r"^\s*(?P<surely>surely\s+)?(?P<metric>\w+)\s*(?P<relation><=|>=)\s*(?P<bound>.+?)\s*$")
 _PLAIN_BOUND = re.compile(rf"^{_NUMBER}$")
 _BASELINE_BOUND = re.compile(rf"^baseline\(\s*(?P<name>\w+)\s*\)(?:\s*(?P<sign>[-+])\s*{_NUMBER})?$")
 
@@ -127,7 +151,7 @@ def parse_metric(text: str) -> str:
 
 
 def parse_constraint(text: str) -> Constraint:
-    """Read `METRIC <= BOUND` or `METRIC >= BOUND`.
+    """Read `METRIC <= BOUND` or `METRIC >= BOUND`, with or without `surely` before it.
 
     Raises:
         ValueError: with what was expected.
@@ -136,7 +160,10 @@ def parse_constraint(text: str) -> Constraint:
     if found is None:
         raise ValueError(f"expected METRIC <= BOUND or METRIC >= BOUND, got {text!r}")
     relation: Literal["<=", ">="] = "<=" if found["relation"] == "<=" else ">="
-    return Constraint(parse_metric(found["metric"]), relation, _parse_bound(found["bound"]))
+    metric = parse_metric(found["metric"])
+    if found["surely"] and metric not in SURE_METRICS:
+        raise ValueError(f"`surely` needs a metric with a standard error ({', '.join(SURE_METRICS)}), got {metric!r}")
+    return Constraint(metric, relation, _parse_bound(found["bound"]), found["surely"] is not None)
 
 
 def parse_policy(text: str) -> Policy:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from deft_sweeps.config.axes import check
 from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.outcomes import Outcomes
 
 SCHEMA_VERSION = 1
 
@@ -108,9 +109,11 @@ class Point:
             from counts, never measured; None where it was not.
         loss: what training minimises without the density loss: mean negative log-likelihood of the label tokens, in nats; of a head, of
             the classes, or of a span's two ends, or the mean squared error of a number.
-        density: teacher-forced on the real labels, padding and virtual tokens left out, gate in float32.
+        density: teacher-forced on the real labels, padding and virtual tokens left out, gate in float32; a mean over samples, which are
+            windows where a context takes several.
         written_density: the same while the model writes its own answers; None where it writes none.
-        example_scores: per held-out example in the split's order, for paired comparison; empty where there are none.
+        example_scores: per held-out example in the split's order, for paired comparison; empty where the score is no mean of such.
+        outcomes: what the score was taken of, for the same; None where there are example_scores.
     """
 
     threshold: float
@@ -122,6 +125,7 @@ class Point:
     percentile: float | None = None
     block_thresholds: tuple[float, ...] = ()
     energy_ratio: float | None = None
+    outcomes: Outcomes | None = None
 
     def __post_init__(self) -> None:
         check((self.percentile is None) == (not self.block_thresholds), "block_thresholds if and only if a percentile", self.percentile)
@@ -182,13 +186,24 @@ class RungResult:
         step: optimiser steps done so far.
         done: no step is left.
         steps: metrics of each step of this advance, for the tracker.
-        values: objectives measured at this rung, where something asked for them.
     """
 
     step: int
     done: bool
     steps: tuple[StepMetrics, ...] = ()
-    values: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """What was measured of a trial on its way, where early stopping asked for it; never a point of the front.
+
+    Attributes:
+        step: optimiser steps done.
+        points: rising in their threshold, without per-example scores.
+    """
+
+    step: int
+    points: tuple[Point, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +225,7 @@ class TrialResult:
 
     Attributes:
         points: one a threshold, rising, then one a percentile, rising; empty unless `status` is complete.
+        rungs: what was measured before its end, rising in steps; empty where nothing asked.
         exact_density: share of entries that are not exactly zero with the gate in the base's own dtype: the paper's count, shown as
             paper-compatible only; None where it was not taken.
         layer_sparsity: share of zeros of each layer that was pruned, by its name; empty where none was.
@@ -223,6 +239,7 @@ class TrialResult:
     seed: int
     status: Status
     points: tuple[Point, ...] = ()
+    rungs: tuple[Rung, ...] = ()
     exact_density: DensityReading | None = None
     layer_sparsity: dict[str, float] = field(default_factory=dict)
     cost: Cost | None = None

@@ -61,6 +61,10 @@ class FakeRun:
     def state(self) -> bytes:
         return json.dumps({"step": self.step}).encode()
 
+    def measure(self, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
+        self.maker.note("measure", self.config.trial_id(self.seed), self.step)
+        return tuple(fake_point(self.config, self.seed, threshold, self.step / self.config.training.steps) for threshold in thresholds)
+
     def weights(self) -> bytes:
         return f"weights of {self.config.trial_id(self.seed)}".encode()
 
@@ -120,21 +124,21 @@ class FakeMaker:
         return True
 
 
+def fake_point(config: TrialConfig, seed: int, threshold: float, trained: float = 1.0, loss: float | None = None) -> Point:
+    """The surface's point once the share `trained` of the steps is done; untrained, every trial scores 0.5 and is dense."""
+    score, density = surface(config, seed, threshold)
+    score, density = 0.5 + (score - 0.5) * trained**0.5, 1.0 + (density - 1.0) * trained
+    return Point(
+        threshold=threshold,
+        score=Score(metric="accuracy", value=score, n_examples=N_EXAMPLES, standard_error=(score * (1 - score) / N_EXAMPLES) ** 0.5),
+        loss=1.0 - score if loss is None else loss,
+        density=DensityReading(encoder_blocks=(density,), decoder_blocks=(density,)),
+    )
+
+
 def fake_result(config: TrialConfig, seed: int, started_at: float = 0.0, loss: float | None = None) -> TrialResult:
     """What a fake trial gives; `loss`, where given, is that of every point."""
-    points = []
-    for threshold in THRESHOLDS:
-        score, density = surface(config, seed, threshold)
-        points.append(
-            Point(
-                threshold=threshold,
-                score=Score(
-                    metric="accuracy", value=score, n_examples=N_EXAMPLES, standard_error=(score * (1 - score) / N_EXAMPLES) ** 0.5
-                ),
-                loss=1.0 - score if loss is None else loss,
-                density=DensityReading(encoder_blocks=(density,), decoder_blocks=(density,)),
-            )
-        )
+    points = [fake_point(config, seed, threshold, loss=loss) for threshold in THRESHOLDS]
     cost = Cost(
         label="proxy",
         trainable_parameters=10,

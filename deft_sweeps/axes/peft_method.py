@@ -75,6 +75,8 @@ def _on_linears(model: nn.Module, layout: Layout, method: Targeted, n_steps: int
         _set_lengths_(wrapped)
     if isinstance(method, Lora) and method.masked:
         mask_updates_(wrapped)
+    if isinstance(method, AdaLora):
+        _own_outputs_(wrapped)
     return wrapped
 
 
@@ -88,6 +90,14 @@ def _set_lengths_(model: nn.Module) -> None:
         if type(base) is nn.Linear:
             for length in layer.lora_magnitude_vector.values():
                 length.weight.copy_(torch.linalg.norm(base.weight.float(), dim=1))
+
+
+def _own_outputs_(model: nn.Module) -> None:
+    """Let packed layers give outputs of their own: with a bias they are views, which AdaLoRA's sum in place breaks autograd on."""
+    for module in model.modules():
+        packed = getattr(module, "base_layer", None)
+        if isinstance(packed, nn.Linear) and type(packed) is not nn.Linear:
+            packed.register_forward_hook(lambda _, __, out: out.clone())
 
 
 def _settings(layout: Layout, method: Targeted, n_steps: int) -> Any:

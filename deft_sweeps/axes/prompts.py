@@ -1,13 +1,13 @@
 """Virtual tokens: prefix, prompt and P-tuning. None of them is the identity at the start, and none can be merged into the base.
 
 A prompt stands before the encoder's real tokens, so the encoder's gates see it; `density.Masks` leaves it out of every count. A prefix is
-keys and values only: no gate sees it.
+keys and values only, of the decoder's self-attention or, where there is no decoder, of the encoder's: no gate sees it.
 """
 
 from typing import Any
 
 import torch
-from peft import PeftModelForSeq2SeqLM, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig
+from peft import PeftModelForFeatureExtraction, PeftModelForSeq2SeqLM, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig
 from torch import Tensor, nn
 
 from deft_sweeps.config.axes import PrefixTuning, Prompted, PromptTuning
@@ -29,10 +29,37 @@ class PromptedModel(PeftModelForSeq2SeqLM):  # type: ignore[misc]
         return self.base_model(attention_mask=attention_mask, **inputs)
 
 
+class PromptedEncoder(PeftModelForFeatureExtraction):  # type: ignore[misc]
+    """An encoder with absolute positions and virtual tokens, whose real tokens keep the positions and segments they were pretrained at.
+
+    peft's own forward pass drops segments and moves every real token, [CLS] first, by as many positions as there are virtual tokens. Here
+    the virtual ones all stand at the first token's position, which what is learned of them takes in; so a prompt takes nothing of the
+    longest input either. The output is of all tokens, virtual ones first.
+    """
+
+    first_position = 0
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None, **inputs: Any) -> Any:
+        n_samples, n_real = input_ids.shape
+        n_virtual = self.active_peft_config.num_virtual_tokens
+        positions = torch.arange(n_real, device=input_ids.device) + self.first_position
+        inputs["attention_mask"] = torch.nn.functional.pad(attention_mask, (n_virtual, 0), value=1)
+        if isinstance(self.active_peft_config, PrefixTuningConfig):
+            inputs |= {"input_ids": input_ids, "token_type_ids": token_type_ids, "past_key_values": self.get_prompt(n_samples)}
+            return self.base_model(position_ids=positions.expand(n_samples, -1), **inputs)
+        embedded = self.word_embeddings(input_ids)
+        inputs["inputs_embeds"] = torch.cat([self.get_prompt(n_samples).to(embedded.dtype), embedded], dim=1)
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = torch.nn.functional.pad(token_type_ids, (n_virtual, 0))
+        positions = torch.nn.functional.pad(positions, (n_virtual, 0), value=self.first_position)
+        return self.base_model(position_ids=positions.expand(n_samples, -1), **inputs)
+
+
 def prefixed_width(layout: Layout) -> tuple[int, int]:
-    """How many blocks have a prefix, and how wide its keys are: those of the decoder."""
-    widths = [linear.out_features for block in layout.blocks if block.stack == "decoder" for linear in block.linears if linear.role == "k"]
-    return sum(block.stack == "decoder" for block in layout.blocks), widths[0]
+    """How many blocks have a prefix, and how wide its keys are: those of the decoder, or of an encoder that is alone."""
+    stack = "decoder" if layout.has_decoder else "encoder"
+    widths = [linear.out_features for block in layout.blocks if block.stack == stack for linear in block.linears if linear.role == "k"]
+    return sum(block.stack == stack for block in layout.blocks), widths[0]
 
 
 def wrap(model: nn.Module, layout: Layout, method: PrefixTuning | Prompted) -> nn.Module:
@@ -41,19 +68,20 @@ def wrap(model: nn.Module, layout: Layout, method: PrefixTuning | Prompted) -> n
     n_blocks, width = prefixed_width(layout)
     # Every size is told: peft's guesses take the encoder's depth for the decoder's, and d_model for the width of the keys.
     sizes: dict[str, Any] = {
-        "task_type": "SEQ_2_SEQ_LM",
+        "task_type": "SEQ_2_SEQ_LM" if layout.has_decoder else "FEATURE_EXTRACTION",
         "num_virtual_tokens": method.virtual_tokens,
         "num_attention_heads": base.config.num_attention_heads,
         "num_layers": n_blocks,
     }
     settings: Any
     if isinstance(method, PrefixTuning):
-        settings = PrefixTuningConfig(**sizes, token_dim=width, num_transformer_submodules=2)
+        settings = PrefixTuningConfig(**sizes, token_dim=width, num_transformer_submodules=2 if layout.has_decoder else 1)
     elif isinstance(method, PromptTuning):
         init = "SAMPLE_VOCAB" if method.init == "vocabulary" else "RANDOM"
         settings = PromptTuningConfig(**sizes, token_dim=layout.d_model, num_transformer_submodules=1, prompt_tuning_init=init)
     else:
         settings = PromptEncoderConfig(**sizes, token_dim=layout.d_model, num_transformer_submodules=1, encoder_hidden_size=method.hidden)
-    wrapped: nn.Module = PromptedModel(model, settings)
-    device = next(model.parameters()).device
-    return wrapped.to(device)
+    wrapped = PromptedModel(model, settings) if layout.has_decoder else PromptedEncoder(model, settings)
+    wrapped.first_position = layout.first_position
+    moved: nn.Module = wrapped.to(next(model.parameters()).device)
+    return moved

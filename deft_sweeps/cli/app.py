@@ -104,6 +104,9 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a sweep that was cut off.")] = False,
     more: Annotated[int, typer.Option("--more", min=0, metavar="N", help="Add N trials to the sweep.")] = 0,
     ray_address: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Of a Ray cluster; a local one is started else.")] = None,
+    warm_start: Annotated[
+        list[Path] | None, typer.Option("--warm-start", metavar="DIR", help="An earlier sweep's folder whose results are used; repeatable.")
+    ] = None,
 ) -> None:
     """Run a sweep, go on with one, or add trials to one.
 
@@ -114,7 +117,7 @@ def run(
     """
     from deft_sweeps.cli import sweeps
 
-    sweeps.run(file, out, resume=resume, more=more, ray_address=ray_address)
+    sweeps.run(file, out, resume=resume, more=more, ray_address=ray_address, warm_start=warm_start or [])
 
 
 @app.command(epilog="Example: deft-sweeps status runs/quickstart")
@@ -156,6 +159,21 @@ def choose(
     from deft_sweeps.cli import results
 
     results.choose(folder, policy, as_json=as_json)
+
+
+@app.command(epilog="Example: deft-sweeps compare runs/tpe runs/random --json")
+@guarded
+def compare(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR DIR...", help="Sweeps' folders, of the same task and objectives.")],
+    as_json: AsJson = False,
+) -> None:
+    """Put the fronts of several sweeps side by side.
+
+    Their hypervolumes under one reference point, the joint front, and the scores at equal density.
+    """
+    from deft_sweeps.cli import compare as beside
+
+    beside.compare(folders, as_json=as_json)
 
 
 def main() -> None:

@@ -11,9 +11,11 @@ from deft_sweeps.choice import choose as choose_from
 from deft_sweeps.cli import show
 from deft_sweeps.cli.guard import FAILED, say
 from deft_sweeps.errors import ConfigError, Problem
-from deft_sweeps.front import FrontMember, front_json
+from deft_sweeps.front import FrontMember, front_json, membership
 from deft_sweeps.front.encode import member_dict
 from deft_sweeps.objective import Policy, parse_policy
+from deft_sweeps.report.answer import growth_told
+from deft_sweeps.report.saving import saving
 from deft_sweeps.report.tables import front_sheet, lost_sheet
 from deft_sweeps.spec.parts import load_parts
 from deft_sweeps.spec.schema import SweepSpec
@@ -27,13 +29,14 @@ def status(folder: Path, *, as_json: bool) -> None:
     sweep, spec = _open(folder)
     results, note = sweep.results(), sweep.note()
     n_of = {name: sum(result.status == name for result in results) for name in ("complete", "failed", "stopped")}
-    choice = _choice(sweep, spec, spec.choose)
+    choice, saved = _choice(sweep, spec, spec.choose), saving(results)
     state = driver_state(note)
     n_budget = note.n_budget if note else spec.budget.trials
     running = note.running if note and state in ("searching", "measuring") else ()
     left = note.left_sec if note and state == "searching" else None
     if as_json:
         told = {"name": spec.name, "state": state, "n_budget": n_budget, **{f"n_{name}": n for name, n in n_of.items()}}
+        told |= {"n_steps": saved.n_steps, "n_steps_whole": saved.n_steps_whole}
         show.as_json(
             told
             | {"running": list(running), "left_sec": left, "hypervolume": choice.front.hypervolume, "n_front": len(choice.front.members)}
@@ -41,6 +44,8 @@ def status(folder: Path, *, as_json: bool) -> None:
         return
     done = ", ".join(f"{n} {name}" for name, n in n_of.items() if n or name == "complete")
     print(f"{spec.name}: {state}, {len(results)} of {n_budget} trials done ({done}), {len(running)} running")
+    if saved.n_stopped:
+        print(f"early stopping: {saved.share:.2f} of the training steps saved ({saved.n_steps} of {saved.n_steps_whole} run, measured)")
     if left is not None:
         print(f"projected: {show.duration(left)} left")
     if state == "cut off":
@@ -58,7 +63,9 @@ def driver_state(note: DriverNote | None) -> str:
 
 def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool) -> None:
     sweep, spec = _open(folder)
-    choice = _choice(sweep, spec, spec.choose)
+    results = sweep.results()
+    choice = choose_from(results, spec.objectives, spec.limits, spec.choose)
+    sure = membership(results, choice.front, spec.limits)
     if not front_only:
         from deft_sweeps.report.html import render
 
@@ -70,9 +77,10 @@ def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool
         write_atomically(figure, scatter(sweep.results(), choice).encode())
         say(f"wrote {figure}")
     if as_json:
-        print(front_json(choice.front, choice.member))
+        print(front_json(choice.front, choice.member, sure))
     else:
-        show.table(front_sheet(choice.front, choice))
+        show.table(front_sheet(choice.front, choice, sure))
+        print(growth_told(results, spec))
 
 
 def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:

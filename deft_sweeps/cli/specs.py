@@ -16,6 +16,7 @@ from deft_sweeps.report.sheet import Row, Sheet
 from deft_sweeps.spec.domain import Domain, Value
 from deft_sweeps.spec.domain import show as words
 from deft_sweeps.spec.parts import load_parts
+from deft_sweeps.spec.sampling import pick
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.spec.shape import json_schema
 from deft_sweeps.spec.starter import sniff, starter
@@ -97,6 +98,7 @@ def _print_plan(spec: SweepSpec, projection: Projection) -> None:
     print(f"objectives: {', '.join(spec.objectives)}; choose: {spec.choose}")
     if spec.limits:
         print(f"limits: {', '.join(str(limit) for limit in spec.limits)}")
+    print(pick(spec).told(spec.limits))
     print()
     rows = tuple(
         Row(
@@ -154,6 +156,7 @@ def _plan_dict(spec: SweepSpec, projection: Projection) -> dict[str, object]:
         "objectives": list(spec.objectives),
         "limits": [str(limit) for limit in spec.limits],
         "choose": str(spec.choose),
+        "sampler": {"name": pick(spec).name, "why": pick(spec).why},
         "combinations": [
             {
                 "label": c.label,

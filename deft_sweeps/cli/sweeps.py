@@ -1,6 +1,8 @@
 """run: from a spec, or a folder that holds one, to a sweep that has run."""
 
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +15,11 @@ from deft_sweeps.cli.parts import run_several, several
 from deft_sweeps.cli.results import print_choice
 from deft_sweeps.cli.specs import unusable
 from deft_sweeps.errors import ConfigError, Problem, StoreError
-from deft_sweeps.front import all_gains
+from deft_sweeps.front import all_gains, membership
+from deft_sweeps.report.answer import growth_told
 from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet
 from deft_sweeps.spec.load import load_spec
+from deft_sweeps.spec.sampling import pick
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.results import SweepDir, write_atomically
 
@@ -23,15 +27,18 @@ if TYPE_CHECKING:
     from deft_sweeps.sweep.runner import Outcome
 
 
-def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: str | None) -> None:
+def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: str | None, warm_start: Sequence[Path] = ()) -> None:
     jobs = several(file, out, more=more)
     if jobs:
+        if warm_start:
+            refuse([Problem(str(file), "--warm-start is of one sweep; the file has several", "put `warm_start` under `search` of a part")])
         run_several(file, out, jobs, resume=resume, ray_address=ray_address, run_one=_run_one)
         return
     spec, sweep = _prepare(file, out, resume=resume, more=more)
     problems = unusable(spec, str(file))
     if problems:
         refuse(problems)
+    spec = _with_search(spec, sweep, [str(folder) for folder in warm_start])
     if not sweep.spec_path.exists():
         write_atomically(sweep.spec_path, file.read_bytes())
     _run_one(spec, sweep, resume=resume, more=more, ray_address=ray_address)
@@ -46,7 +53,7 @@ def _run_one(spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_a
         say(f"interrupted; what is finished is kept. Go on with: {again}")
         raise typer.Exit(INTERRUPTED) from None
     if outcome.interrupted:
-        say(f"interrupted after {outcome.n_complete + outcome.n_failed} trials, which are kept. Go on with: {again}")
+        say(f"interrupted after {outcome.n_complete + outcome.n_failed + outcome.n_stopped} trials, which are kept. Go on with: {again}")
         raise typer.Exit(INTERRUPTED)
     if outcome.n_complete == 0:
         say(f"the sweep failed: none of its {outcome.n_failed} trials completed; `deft-sweeps report {sweep.root}` says why")
@@ -83,6 +90,24 @@ def _prepare(file: Path, out: Path | None, *, resume: bool, more: int) -> tuple[
     return spec, sweep
 
 
+def _with_search(spec: SweepSpec, sweep: SweepDir, folders: Sequence[str]) -> SweepSpec:
+    """The spec with `folders` to start from besides its own, checked with the study's storage before anything is started.
+
+    Raises:
+        ConfigError: a folder is no sweep's.
+        StoreError: the storage cannot be used, or another driver has the study.
+    """
+    from deft_sweeps.search.storage import check_reachable
+    from deft_sweeps.search.warm_start import check_sources, taken
+
+    known = {given.folder for given in taken(sweep)}  # Those may be gone by now: what they gave is in the sweep's folder.
+    for where, named in (("search.warm_start", spec.search.warm_start), ("--warm-start", folders)):
+        check_sources([folder for folder in named if str(Path(folder).resolve()) not in known], where)
+    check_reachable(spec.search, sweep)
+    say(pick(spec).told(spec.limits))
+    return replace(spec, search=replace(spec.search, warm_start=tuple(dict.fromkeys((*spec.search.warm_start, *folders)))))
+
+
 def _session(spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_address: str | None) -> "Outcome":
     """The sweep itself; its progress goes to stderr, live on a terminal and in lines elsewhere."""
     from rich.console import Console
@@ -98,7 +123,7 @@ def _conclude(spec: SweepSpec, sweep: SweepDir) -> None:
     """The front, the choice, what the density loss buys it, its measurement on the test split, and where the page is."""
     results = sweep.results()
     choice = choose(results, spec.objectives, spec.limits, spec.choose)
-    show.table(front_sheet(choice.front, choice))
+    show.table(front_sheet(choice.front, choice, membership(results, choice.front, spec.limits)))
     print_choice(choice)
     gains = [gain for gain in all_gains(results) if choice.member is not None and gain.deft.trial_id == choice.member.result.trial_id]
     if gains:
@@ -108,4 +133,5 @@ def _conclude(spec: SweepSpec, sweep: SweepDir) -> None:
     if finals:
         print()
         show.table(finals_sheet(finals))
+    print(growth_told(results, spec))
     print(f"report: {sweep.report_path}")

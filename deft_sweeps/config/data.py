@@ -87,7 +87,7 @@ class SquadTask:
     Attributes:
         version: in quotes in a file.
         folder: with the official train-v*.json and dev-v*.json, or with the hub's files; null fetches rajpurkar/squad from the hub.
-        max_input_tokens: of question and context together, >= 32. T5 reads the context's beginning; a head reads it in windows.
+        max_input_tokens: of question and context together, >= 32; a context that is longer is read in windows of this.
         doc_stride: tokens of the context that two windows next to each other share.
         max_target_tokens: of the answer that T5 learns to write; longer ones are cut there.
     """
@@ -131,7 +131,7 @@ class FileTask:
         group: column whose values are never shared between splits (a customer, a movie); None splits by row.
         template: the input of a model that writes, with `{text}` where the text goes, and `{text_pair}` where a second one goes; a
             head reads the texts as they are.
-        max_input_tokens: longer inputs are cut, >= 4; a head reads the context of a question in windows of this.
+        max_input_tokens: longer inputs are cut, >= 4; the context of a question is read in windows of this.
         doc_stride: tokens of the context that two windows next to each other share; null is a third of max_input_tokens.
         max_target_tokens: of an answer or a text to write; longer ones are cut there.
     """

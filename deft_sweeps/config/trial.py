@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache
-from typing import Any
+from typing import Any, assert_never
 
 from pydantic import TypeAdapter
 
@@ -25,6 +25,7 @@ from deft_sweeps.config.axes import (
     check,
 )
 from deft_sweeps.config.data import PackagedTask, Task
+from deft_sweeps.objective import BaselineName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,18 @@ class TrialConfig:
         """No density loss, the checkpoint's activation, no block skipped, unpruned, unquantized: what `baseline(peft)` compares with."""
         members = (self.density.kind, self.activation, self.adaptive.kind, self.pruning.kind, self.quantization.kind)
         return members == ("none", "pretrained", "none", "none", "none")
+
+    def is_baseline(self, name: BaselineName) -> bool:
+        """Whether a trial of this configuration may be the baseline `name` of `objective.BASELINES`."""
+        match name:
+            case "peft":
+                return self.is_plain_peft
+            case "dense":
+                return self.pruning.kind == "none" and self.adaptive.kind == "none"
+            case "unquantized":
+                return self.quantization.kind == "none"
+            case unknown:
+                assert_never(unknown)
 
     @property
     def config_id(self) -> str:

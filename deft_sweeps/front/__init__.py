@@ -2,7 +2,17 @@
 
 from deft_sweeps.front.dominance import hypervolume, knee, knee_distances, non_dominated, non_dominated_rank
 from deft_sweeps.front.encode import front_json
-from deft_sweeps.front.gains import Gain, PairedDifference, all_gains, at_equal_density, density_change, paired_difference, twin_config
+from deft_sweeps.front.gains import (
+    Gain,
+    PairedDifference,
+    all_gains,
+    at_equal_density,
+    density_change,
+    paired_difference,
+    score_difference,
+    twin_config,
+)
+from deft_sweeps.front.noise import Membership, membership
 from deft_sweeps.front.pareto import (
     FrontMember,
     ParetoFront,
@@ -11,15 +21,19 @@ from deft_sweeps.front.pareto import (
     baseline_values,
     baselines_of,
     candidates,
+    configurations,
     pareto_front,
     trade_offs,
 )
+from deft_sweeps.front.seeds import SeedMean
 
 __all__ = [
     "FrontMember",
     "Gain",
+    "Membership",
     "PairedDifference",
     "ParetoFront",
+    "SeedMean",
     "TradeOff",
     "all_gains",
     "at_equal_density",
@@ -27,15 +41,18 @@ __all__ = [
     "baseline_values",
     "baselines_of",
     "candidates",
+    "configurations",
     "density_change",
     "front_json",
     "hypervolume",
     "knee",
     "knee_distances",
+    "membership",
     "non_dominated",
     "non_dominated_rank",
     "paired_difference",
     "pareto_front",
+    "score_difference",
     "trade_offs",
     "twin_config",
 ]

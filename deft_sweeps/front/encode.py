@@ -5,14 +5,21 @@ import math
 from typing import Any
 
 from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.front.noise import Membership
 from deft_sweeps.front.pareto import FrontMember, ParetoFront
 from deft_sweeps.result import Point
 
 FRONT_SCHEMA_VERSION = 1
 
 
-def front_json(front: ParetoFront, chosen: FrontMember | None = None) -> str:
-    """The front with every member's configuration and metrics, indented JSON; `chosen` is marked by name."""
+def front_json(front: ParetoFront, chosen: FrontMember | None = None, sure: Membership | None = None) -> str:
+    """The front with every member's configuration and metrics, indented JSON; `chosen` is marked by name.
+
+    Args:
+        front: to tell.
+        chosen: one of its members, or another point.
+        sure: how likely each member is on it; left out where None.
+    """
     told = {
         "schema_version": FRONT_SCHEMA_VERSION,
         "objectives": list(front.objectives),
@@ -23,7 +30,11 @@ def front_json(front: ParetoFront, chosen: FrontMember | None = None) -> str:
         "n_outside_limits": front.n_outside,
         "unjudged_limits": [str(limit) for limit in front.unjudged],
         "chosen": None if chosen is None else chosen.name,
-        "members": [member_dict(member) for member in front.members],
+        **({} if sure is None else {"noise": {"source": sure.source, "note": sure.note}}),
+        "members": [
+            member_dict(member) | ({} if sure is None else {"front_probability": sure.probabilities[member.name]})
+            for member in front.members
+        ],
     }
     return json.dumps(told, indent=1, allow_nan=False)
 
@@ -38,6 +49,8 @@ def member_dict(member: FrontMember) -> dict[str, Any]:
         "threshold": member.point.threshold,
         **_by_block(member.point),
         "metrics": member.values,
+        "n_seeds": member.n_seeds,
+        **_over_seeds(member),
         "score": {
             "metric": score.metric,
             "value": score.value,
@@ -48,6 +61,17 @@ def member_dict(member: FrontMember) -> dict[str, Any]:
         "density": {name: value for name, value in stacks.items() if math.isfinite(value)} | {"overall": density.overall},
         "cost_label": cost.label if cost else None,
         "config": codec(TrialConfig).dump_python(member.result.config, mode="json"),
+    }
+
+
+def _over_seeds(member: FrontMember) -> dict[str, Any]:
+    """Each metric's 95 % interval of the mean over the seeds, and each seed's own figures; nothing of a single seed."""
+    if not member.seeds:
+        return {}
+    means = {name: member.over_seeds(name) for name in member.values}
+    return {
+        "interval_over_seeds": {name: {"low": m.low, "high": m.high, "deviation": m.deviation} for name, m in means.items() if m},
+        "seeds": [{"trial_id": one.result.trial_id, "metrics": one.values} for one in member.seeds],
     }
 
 

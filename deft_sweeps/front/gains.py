@@ -3,25 +3,36 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from deft_sweeps.config.axes import DensityLoss, NoDensityLoss
 from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.front.resampled import N_RESAMPLES, resampled_differences
 from deft_sweeps.result import Point, TrialResult
 
 Z_95 = 1.959963984540054
 """Half-width of a 95 % interval in standard errors, normal approximation."""
 
 
+Method = Literal["mean", "bootstrap"]
+
+METHODS: dict[Method, str] = {
+    "mean": "mean of paired per-example differences, normal approximation",
+    "bootstrap": f"{N_RESAMPLES:,} seeded bootstrap resamples of the examples, the same for both, from the 2.5th to the 97.5th percentile",
+}
+"""How an interval is taken: of a score that is a mean over examples, and of any other."""
+
+
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
-    """Mean of per-example differences.
+    """Difference of two scores over the same examples.
 
     Attributes:
         value: in units of the score.
-        standard_error: of `value`, from the spread of the differences.
-        low, high: 95 % interval, normal approximation. It speaks of the examples drawn, not of training again with another seed.
+        standard_error: of `value`: from the spread of the per-example differences, or over the resamples.
+        low, high: 95 % interval, see METHODS. It speaks of the examples drawn, not of training again with another seed.
     """
 
     value: float
@@ -29,6 +40,12 @@ class PairedDifference:
     low: float
     high: float
     n_examples: int
+    method: Method = "mean"
+
+    @property
+    def how(self) -> str:
+        """The method in a few words."""
+        return "paired by example" + ("" if self.method == "mean" else f", {N_RESAMPLES:,} bootstrap resamples")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,36 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Paired
     return PairedDifference(value, error, value - Z_95 * error, value + Z_95 * error, len(differences))
 
 
+def score_difference(first: Point, *others: tuple[float, Point]) -> PairedDifference | None:
+    """Score of `first` minus the sum of the others' scores, each times its share, over the same examples.
+
+    A mean of per-example scores is paired by example; F1 and the correlations are resampled.
+
+    Args:
+        first: one point.
+        others: share and point; shares add up to 1.
+
+    Returns:
+        None where the examples cannot be paired: they are not the same ones as far as can be told, or nothing is kept of each.
+    """
+    points = [point for _, point in others]
+    if first.example_scores:
+        if any(len(point.example_scores) != len(first.example_scores) for point in points):
+            return None
+        mixed = sum((share * np.asarray(point.example_scores) for share, point in others), np.zeros(len(first.example_scores)))
+        return paired_difference(first.example_scores, mixed.tolist())
+    outcomes = [(share, point.outcomes) for share, point in others if point.outcomes is not None]
+    metric = first.score.metric
+    if first.outcomes is None or len(outcomes) < len(others) or any(point.score.metric != metric for point in points):
+        return None
+    found = resampled_differences(metric, first.outcomes, outcomes)
+    if found is None:
+        return None
+    value, drawn = found
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return PairedDifference(value, float(drawn.std()), float(low), float(high), first.score.n_examples, "bootstrap")
+
+
 def density_change(peft: float, deft: float) -> float:
     """How much of plain PEFT's density the density loss took away: (peft - deft) / peft; below 0 where it added some.
 
@@ -81,9 +128,10 @@ def twin_config(config: TrialConfig) -> TrialConfig:
 def at_equal_density(deft: TrialResult, plain: TrialResult) -> list[Gain]:
     """For each measured point of `deft`: its score minus that of `plain` thresholded to the same density.
 
-    Between two measured thresholds the plain trial's per-example scores are mixed linearly in density. Running either threshold with
-    that probability has exactly this density and score in expectation, so the mix is an operating point that can be had, not a guess
-    of a curve. Of a density outside the plain trial's measured ones nothing is said.
+    Between two measured thresholds the plain trial's scores are mixed linearly in density. Running either threshold with that
+    probability has exactly this density and score in expectation (example by example, or all examples at one of the two, of a score that
+    is no mean over examples), so the mix is an operating point that can be had, not a guess of a curve. Of a density outside the plain
+    trial's measured ones nothing is said.
     """
     if deft.provenance and plain.provenance and deft.provenance.dataset_fingerprint != plain.provenance.dataset_fingerprint:
         return [Gain(deft, plain, point, note="the two trials were measured on different data") for point in deft.points]
@@ -117,11 +165,8 @@ def _gain(deft: TrialResult, plain: TrialResult, point: Point) -> Gain:
     low, high = below[-1], above[0]
     span = high.density.overall - low.density.overall
     share = (density - low.density.overall) / span if span > 0 else 1.0
-    if len(low.example_scores) != len(high.example_scores):
-        return Gain(deft, plain, point, note="per-example scores are not there to pair")
-    mixed = tuple(share * h + (1 - share) * s for h, s in zip(high.example_scores, low.example_scores, strict=True))
-    difference = paired_difference(point.example_scores, mixed)
+    mix = [(part, of) for part, of in ((share, high), (1 - share, low)) if part]
+    difference = score_difference(point, *mix)
     if difference is None:
         return Gain(deft, plain, point, note="per-example scores are not there to pair")
-    thresholds = (high.at, low.at) if 0 < share < 1 else ((high if share == 1 else low).at,)
-    return Gain(deft, plain, point, thresholds, sum(mixed) / len(mixed), difference)
+    return Gain(deft, plain, point, tuple(of.at for _, of in mix), sum(part * of.score.value for part, of in mix), difference)

@@ -1,37 +1,64 @@
 """From results to the front. Derived each time, never stored."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from deft_sweeps.front.dominance import hypervolume, non_dominated
-from deft_sweeps.objective import BASELINES, METRICS, BaselineName, Constraint, Direction
+from deft_sweeps.front.seeds import SeedMean, nearest_to_mean, seed_mean
+from deft_sweeps.front.sure import SureExcess, sure_excess
+from deft_sweeps.objective import BASELINES, METRICS, BaselineName, Constraint, Direction, score_range
 from deft_sweeps.result import Point, TrialResult
 
-Baselines = Mapping[BaselineName, Mapping[str, float]]
-
-WORST_POSSIBLE = {"score": 0.0, "activation_density": 1.0, "encoder_density": 1.0, "decoder_density": 1.0, "written_density": 1.0}
-"""Reference values of the metrics that have a worst value."""
+WORST_POSSIBLE = {"activation_density": 1.0, "encoder_density": 1.0, "decoder_density": 1.0, "written_density": 1.0}
+"""Reference values of the metrics that have a worst value; the score's depends on the task's metric, see `objective.score_range`."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrontMember:
-    """A trained trial at one threshold.
+    """A trained trial at one threshold, or a configuration that was trained with several seeds.
 
     Attributes:
-        values: every metric of the point under the names of `objective.METRICS`.
+        result, point: the trial's; of several seeds, the one that stands for them (`seeds.nearest_to_mean` of score and density).
+        values: every metric of the point under the names of `objective.METRICS`; of several seeds, the means.
+        seeds: of several, each by itself, rising in its seed; empty of a single one.
     """
 
     result: TrialResult
     point: Point
     values: dict[str, float]
+    seeds: tuple["FrontMember", ...] = ()
+
+    @property
+    def n_seeds(self) -> int:
+        return len(self.seeds) or 1
+
+    def over_seeds(self, name: str) -> SeedMean | None:
+        """The metric's mean and interval over the seeds; None of a single one."""
+        return seed_mean([one.values[name] for one in self.seeds]) if self.seeds else None
+
+    @property
+    def example_scores(self) -> tuple[float, ...]:
+        """Per held-out example, the mean over the seeds; empty where a seed has none."""
+        scores = [one.point.example_scores for one in self.seeds or (self,)]
+        if len({len(one) for one in scores}) != 1:
+            return ()
+        return tuple(sum(column) / len(scores) for column in zip(*scores, strict=True)) if self.seeds else scores[0]
+
+    @property
+    def pairable_point(self) -> Point:
+        """The point with the seeds' `example_scores`, for a comparison by example."""
+        return replace(self.point, example_scores=self.example_scores)
 
     @property
     def name(self) -> str:
         """`<trial_id>@<threshold>`, or `<trial_id>@p<percentile>`; unique in a sweep."""
         return f"{self.result.trial_id}@{self.point.at}"
+
+
+Baselines = Mapping[BaselineName, FrontMember]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +71,7 @@ class ParetoFront:
         reference: of the hypervolume, a value an objective.
         reference_note: where the reference comes from, a sentence.
         hypervolume: between front and reference, in the product of the objectives' units; higher is better.
-        n_candidates: measured points that have every objective.
+        n_candidates: measured points that have every objective; those of a configuration's seeds at one threshold count as one.
         n_outside: candidates that break a limit, or lack a metric that a limit names.
         unjudged: limits that cannot be judged because their baseline is not there yet; while there are any, no point is a member.
     """
@@ -88,6 +115,25 @@ def candidates(results: Iterable[TrialResult], objectives: Sequence[str] = ()) -
     return tuple(member for member in every if all(name in member.values for name in objectives))
 
 
+def configurations(results: Iterable[TrialResult], objectives: Sequence[str] = ()) -> tuple[FrontMember, ...]:
+    """The candidates with the seeds of a configuration pooled at each threshold, in the order of their first."""
+    groups: dict[tuple[str, str], list[FrontMember]] = {}
+    ids: dict[str, str] = {}
+    for member in candidates(results, objectives):
+        result = member.result
+        config_id = ids.setdefault(result.trial_id, result.config_id)
+        groups.setdefault((config_id, member.point.at), []).append(member)
+    return tuple(_pooled(group) if len(group) > 1 else group[0] for group in groups.values())
+
+
+def _pooled(group: Sequence[FrontMember]) -> FrontMember:
+    seeds = tuple(sorted(group, key=lambda member: member.result.seed))
+    shared = [name for name in seeds[0].values if all(name in member.values for member in seeds)]
+    means = {name: sum(member.values[name] for member in seeds) / len(seeds) for name in shared}
+    typical = seeds[nearest_to_mean([member.values for member in seeds], ("score", "activation_density"))]
+    return FrontMember(typical.result, typical.point, means, seeds)
+
+
 def pareto_front(
     results: Iterable[TrialResult],
     objectives: Sequence[str],
@@ -95,7 +141,7 @@ def pareto_front(
     baselines: Baselines | None = None,
     reference: Mapping[str, float] | None = None,
 ) -> ParetoFront:
-    """The front of all measured points; each trial's points compete with one another too.
+    """The front of all measured points; each trial's points compete with one another too, and a configuration's seeds as their mean.
 
     Args:
         results: of any status; only complete ones have points.
@@ -106,7 +152,7 @@ def pareto_front(
     """
     results = tuple(results)
     known = baselines_of(results) if baselines is None else baselines
-    pool = candidates(results, objectives)
+    pool = configurations(results, objectives)
     unjudged = tuple(limit for limit in limits if not judgeable(limit, known))
     inside = () if unjudged else tuple(member for member in pool if all(keeps(member, limit, known) for limit in limits))
     point, note = _reference(pool, objectives, reference or {})
@@ -132,11 +178,13 @@ def pareto_front(
 def judgeable(limit: Constraint, baselines: Baselines) -> bool:
     """Whether the baseline that the limit names, if any, is there and has its metric."""
     name = limit.bound.baseline
-    return name is None or limit.metric in baselines.get(name, {})
+    return name is None or (name in baselines and limit.metric in baselines[name].values)
 
 
 def excess(member: FrontMember, limit: Constraint, baselines: Baselines) -> float:
     """How far the member is on the limit's wrong side, in the metric's unit; <= 0 keeps it, inf where the metric was not measured.
+
+    Of a limit with `surely` it is the near end of the interval that counts.
 
     Raises:
         ValueError: the limit names a baseline that is not there.
@@ -144,7 +192,29 @@ def excess(member: FrontMember, limit: Constraint, baselines: Baselines) -> floa
     if limit.metric not in member.values:
         return float("inf")
     name = limit.bound.baseline
-    return limit.violation(member.values[limit.metric], None if name is None else baselines.get(name, {}).get(limit.metric))
+    other = None if name is None else baselines.get(name)
+    if limit.surely and (name is None or other is not None):
+        return _sure(member, limit, other).value
+    return limit.violation(member.values[limit.metric], None if other is None else other.values.get(limit.metric))
+
+
+def how_sure(member: FrontMember, limit: Constraint, baselines: Baselines) -> str:
+    """By what a limit with `surely` is judged at this member, in words."""
+    other = baselines.get(limit.bound.baseline) if limit.bound.baseline else None
+    return _sure(member, limit, other).how
+
+
+def _sure(member: FrontMember, limit: Constraint, other: FrontMember | None) -> SureExcess:
+    base = () if other is None else (other.result, _mean_point(other))
+    return sure_excess(limit, member.result, _mean_point(member), *base)
+
+
+def _mean_point(member: FrontMember) -> Point:
+    """The point with the score of the mean over seeds; its standard error over examples stays the single trial's, which is no smaller."""
+    if not member.seeds:
+        return member.point
+    score = replace(member.point.score, value=member.values["score"])
+    return replace(member.point, score=score, example_scores=member.example_scores)
 
 
 def keeps(member: FrontMember, limit: Constraint, baselines: Baselines) -> bool:
@@ -157,15 +227,25 @@ def keeps(member: FrontMember, limit: Constraint, baselines: Baselines) -> bool:
 
 
 def baseline_member(results: Iterable[TrialResult], name: BaselineName = "peft") -> FrontMember | None:
-    """The best-scoring plain PEFT trial without a threshold, the one that finished first of equals; None where there is none.
+    """The best-scoring configuration that `objective.BASELINES` describes, without a threshold, the one that finished first of equals;
+    None where there is none.
 
     Raises:
         ValueError: no such baseline.
     """
     if name not in BASELINES:
         raise ValueError(f"no baseline {name!r}; there are {', '.join(BASELINES)}")
-    plain = [member for member in candidates(results) if member.result.config.is_plain_peft and member.point.is_unthresholded]
-    return max(plain, key=lambda m: (m.values["score"], -m.result.finished_at, m.name), default=None)
+    of_kind = (result for result in results if result.config.is_baseline(name))
+    return max((m for m in configurations(of_kind) if m.point.is_unthresholded), key=_merit, default=None)
+
+
+def better_baseline(member: FrontMember, than: FrontMember | None) -> bool:
+    """Whether `member` takes the place of `than` as a baseline."""
+    return than is None or _merit(member) > _merit(than)
+
+
+def _merit(member: FrontMember) -> tuple[float, float, str]:
+    return member.values["score"], -member.result.finished_at, member.name
 
 
 def baseline_values(results: Iterable[TrialResult], name: BaselineName = "peft") -> dict[str, float] | None:
@@ -178,11 +258,11 @@ def baseline_values(results: Iterable[TrialResult], name: BaselineName = "peft")
     return None if member is None else member.values
 
 
-def baselines_of(results: Iterable[TrialResult]) -> dict[BaselineName, dict[str, float]]:
-    """The values of every baseline that there is."""
+def baselines_of(results: Iterable[TrialResult]) -> dict[BaselineName, FrontMember]:
+    """Every baseline that there is."""
     results = tuple(results)
-    found = {name: baseline_values(results, name) for name in BASELINES}
-    return {name: values for name, values in found.items() if values is not None}
+    found = {name: baseline_member(results, name) for name in BASELINES}
+    return {name: member for name, member in found.items() if member is not None}
 
 
 def trade_offs(front: ParetoFront) -> tuple[TradeOff, ...]:
@@ -199,6 +279,9 @@ def _reference(pool: Sequence[FrontMember], objectives: Sequence[str], given: Ma
             point[name], why = given[name], "as given"
         elif name in WORST_POSSIBLE:
             point[name], why = WORST_POSSIBLE[name], "the worst possible"
+        elif name == "score":
+            point[name] = min((score_range(member.point.score.metric)[0] for member in pool), default=0.0)
+            why = "the worst possible"
         else:
             seen = [member.values[name] for member in pool]
             worst = max if direction == "minimize" else min

@@ -79,6 +79,7 @@ class Layout:
         other_parameters: of norms, biases, positions and the pooler.
         pooler: path of the pretrained projection that a head reads the first token through; None where a head brings its own.
         n_heads: of each attention.
+        first_position: of absolute positions, which BERT and RoBERTa have, that of an input's first token.
     """
 
     family: str
@@ -90,8 +91,9 @@ class Layout:
     blocks: tuple[Block, ...]
     embedding_parameters: int
     other_parameters: int
-    pooler: str | None = None
     n_heads: int
+    pooler: str | None = None
+    first_position: int = 0
 
     @property
     def has_decoder(self) -> bool:
@@ -228,4 +230,6 @@ def _bert(config: Mapping[str, Any], family: str) -> Layout:
         other_parameters=biases + norms + positions + pooler,
         pooler="pooler.dense" if family == "bert" else None,
         n_heads=int(config["num_attention_heads"]),
+        # RoBERTa counts on from its padding token's id.
+        first_position=0 if family == "bert" else 1 + int(1 if config.get("pad_token_id") is None else config["pad_token_id"]),
     )

@@ -108,10 +108,8 @@ def _peft_misfits(config: TrialConfig, layout: Layout) -> list[str]:
 
 
 def _prompts_that_misfit(config: TrialConfig, layout: Layout) -> list[str]:
-    if not any(block.stack == "decoder" for block in layout.blocks):
-        return [f"{config.peft.kind} is made for encoder-decoders, and {config.model} has no decoder"]
-    density = config.density
-    if isinstance(config.peft, PrefixTuning) and isinstance(density, DensityLoss) and density.decoder_weight == 0:
+    density, prefixed = config.density, isinstance(config.peft, PrefixTuning) and layout.has_decoder
+    if prefixed and isinstance(density, DensityLoss) and density.decoder_weight == 0:
         return ["prefix_tuning trains nothing before the encoder's gates, so a density loss on the encoder alone would do nothing"]
     return []
 

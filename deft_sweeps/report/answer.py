@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from deft_sweeps.choice import Choice
-from deft_sweeps.front import Gain, PairedDifference, paired_difference
+from deft_sweeps.front import Gain, PairedDifference, score_difference
+from deft_sweeps.front.growth import growth_of, project
 from deft_sweeps.report import cells
-from deft_sweeps.result import FinalMeasurement
+from deft_sweeps.result import FinalMeasurement, TrialResult
+from deft_sweeps.spec.schema import SweepSpec
 
 
 def finals_of(choice: Choice, finals: Sequence[FinalMeasurement]) -> tuple[FinalMeasurement, ...]:
@@ -32,7 +34,7 @@ def verdict(finals: Sequence[FinalMeasurement]) -> str:
     for role, name in names.items():
         if role in by_role:
             other = by_role[role].point
-            difference = paired_difference(mine.example_scores, other.example_scores)
+            difference = score_difference(mine, (1.0, other))
             told += f" Beside {name} ({other.score.value:.3f} at density {other.density.overall:.3f}) {_told_difference(difference)}."
     return told
 
@@ -88,10 +90,22 @@ def gains_told(gains: Sequence[Gain]) -> str:
     )
 
 
+def growth_told(results: Sequence[TrialResult], spec: SweepSpec) -> str:
+    """What half as many more trials would be expected to bring, in a sentence."""
+    told = project(growth_of(results, spec.objectives, spec.limits))
+    if told is None:
+        return "Too few trials to project what more of them would bring."
+    return (
+        f"Projected: {told.n_more} more trials beside the {told.n_trials} would be expected to raise the front's hypervolume by "
+        f"{100 * told.gain:.2g}% (80% interval {100 * told.low:.2g}% to {100 * told.high:.2g}%), from the gains over random orders of the "
+        "finished trials; a rough guide where the sampler learns."
+    )
+
+
 def _told_difference(difference: PairedDifference | None) -> str:
     if difference is None:
         return "it cannot be paired by example, so the difference has no interval"
-    interval = f"95% interval {difference.low:+.3f} to {difference.high:+.3f}, paired by example"
+    interval = f"95% interval {difference.low:+.3f} to {difference.high:+.3f}, {difference.how}"
     if difference.low <= 0 <= difference.high:
         return f"the difference is {difference.value:+.3f} ({interval}), which these examples cannot tell from none"
     return f"it is {abs(difference.value):.3f} {'better' if difference.value > 0 else 'worse'} ({interval})"

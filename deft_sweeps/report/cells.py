@@ -3,16 +3,35 @@
 import math
 from collections.abc import Sequence
 
-from deft_sweeps.front import PairedDifference, density_change
-from deft_sweeps.front.gains import Z_95
+from deft_sweeps.front import FrontMember, PairedDifference, density_change
+from deft_sweeps.front.gains import METHODS, Z_95
+from deft_sweeps.objective import score_range
 from deft_sweeps.result import Cost, DensityReading, Score, SkippedBlocks
 
 DENSITY_NOTE = "density = share of gate entries with |O| > threshold, mean over MLP blocks; in brackets encoder / decoder"
 SCORE_NOTE = "score ± one standard error"
+SEEDS_NOTE = (
+    "of several seeds the means stand there, the score's with its 95% interval over training seeds (t distribution, same examples); the "
+    "trial named is the one nearest them"
+)
 
 
 def score_text(score: Score) -> str:
     return f"{score.value:.3f} ± {score.standard_error:.3f}"
+
+
+def member_score_text(member: FrontMember) -> str:
+    """The score, of several seeds their mean and its 95 % interval."""
+    mean = member.over_seeds("score")
+    return score_text(member.point.score) if mean is None else f"{mean.value:.3f} [{mean.low:.3f}, {mean.high:.3f}]"
+
+
+def member_density_text(member: FrontMember) -> str:
+    """The density, of several seeds the means."""
+    if not member.seeds:
+        return density_text(member.point.density)
+    overall, *stacks = (member.values.get(name, math.nan) for name in ("activation_density", "encoder_density", "decoder_density"))
+    return _share(overall) + ("" if any(map(math.isnan, stacks)) else f" ({' / '.join(map(_share, stacks))})")
 
 
 def density_text(density: DensityReading) -> str:
@@ -41,6 +60,14 @@ def difference_text(difference: PairedDifference | None) -> str:
     return f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
 
 
+def methods_told(differences: Sequence[PairedDifference | None]) -> str:
+    """How the differences of a table were taken."""
+    return (
+        " or ".join(METHODS[method] for method in METHODS if any(d is not None and d.method == method for d in differences))
+        or METHODS["mean"]
+    )
+
+
 def latency_text(cost: Cost | None) -> str:
     return "–" if cost is None else f"{cost.latency_sec * 1e3:.3g} ms {cost.label}"
 
@@ -54,9 +81,9 @@ def weights_text(cost: Cost | None) -> str:
 
 
 def interval_text(score: Score) -> str:
-    """95% interval of a score, normal approximation, cut to [0, 1]."""
-    reach = Z_95 * score.standard_error
-    return f"{max(0.0, score.value - reach):.3f} to {min(1.0, score.value + reach):.3f}"
+    """95% interval of a score, normal approximation, cut to the metric's range."""
+    reach, (worst, best) = Z_95 * score.standard_error, score_range(score.metric)
+    return f"{max(worst, score.value - reach):.3f} to {min(best, score.value + reach):.3f}"
 
 
 def cost_columns(costs: Sequence[Cost | None]) -> tuple[tuple[str, str, str], list[tuple[str, str, str]]]:

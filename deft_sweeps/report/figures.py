@@ -81,7 +81,7 @@ def gain_by_density(gains: Sequence[Gain]) -> str:
     compared = [(gain, gain.difference) for gain in gains if gain.difference is not None]
     x = [gain.point.density.overall for gain, _ in compared]
     y = [difference.value for _, difference in compared]
-    reach = [(difference.high - difference.low) / 2 for _, difference in compared]
+    reach = [[d.value - d.low for _, d in compared], [d.high - d.value for _, d in compared]]
     with style():
         figure = Figure(figsize=(8.6, 2.9), layout="constrained")
         axes = figure.subplots()
@@ -124,10 +124,11 @@ def density_by_block(deft: DensityReading, plain: DensityReading) -> str:
 
 def _series(pool: Sequence[FrontMember], choice: Choice) -> list[_Series]:
     """Every point in exactly one series; the ones that matter most come last and lie on top."""
-    front = {member.name for member in choice.front.members}
+    front = {member.name: member for member in choice.front.members}
     chosen = choice.member.name if choice.member else ""
     parts: dict[str, list[FrontMember]] = {"plain": [], "deft": [], "front-plain": [], "front-deft": [], "chosen": []}
-    for member in pool:
+    for one in pool:
+        member = front.get(one.name, one)  # Of several seeds, the one that stands for them lies at their mean.
         kind = "deft" if isinstance(member.result.config.density, DensityLoss) else "plain"
         parts["chosen" if member.name == chosen else f"front-{kind}" if member.name in front else kind].append(member)
     looks = {
@@ -148,6 +149,12 @@ def _xy(members: Sequence[FrontMember]) -> tuple[list[float], list[float]]:
     return [member.values["activation_density"] for member in members], [member.values["score"] for member in members]
 
 
+def _standard_error(member: FrontMember) -> float:
+    """Of the score: of several seeds, of their mean over training seeds; of one, of its mean over examples."""
+    mean = member.over_seeds("score")
+    return member.point.score.standard_error if mean is None else mean.deviation / mean.n_seeds**0.5
+
+
 def _draw_front(axes: Axes, choice: Choice) -> None:
     """The staircase of the best score that a density allows, with one standard error at each member."""
     members = choice.front.members
@@ -155,7 +162,7 @@ def _draw_front(axes: Axes, choice: Choice) -> None:
         return
     x, y = _xy(members)
     axes.errorbar(
-        x, y, yerr=[m.point.score.standard_error for m in members], fmt="none", ecolor=INK, elinewidth=0.9, capsize=2.5, alpha=0.7, zorder=3
+        x, y, yerr=[_standard_error(m) for m in members], fmt="none", ecolor=INK, elinewidth=0.9, capsize=2.5, alpha=0.7, zorder=3
     )
     # With more than two objectives some members are beaten in this plane; the staircase runs over the others.
     kept = non_dominated(list(zip(x, y, strict=True)), ("minimize", "maximize"))

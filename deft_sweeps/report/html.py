@@ -11,11 +11,12 @@ from markupsafe import Markup, escape
 from deft_sweeps.choice import Choice, choose
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.label import label, settings
-from deft_sweeps.front import FrontMember, all_gains, candidates, twin_config
+from deft_sweeps.front import FrontMember, all_gains, candidates, membership, twin_config
 from deft_sweeps.objective import METRICS
 from deft_sweeps.report import answer, cells, figures, provenance, tables
 from deft_sweeps.report.svg import inline
 from deft_sweeps.result import TrialResult
+from deft_sweeps.spec.sampling import pick
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import without_secrets
@@ -43,7 +44,7 @@ def render(sweep: SweepDir, spec: SweepSpec) -> str:
     pair = block_pair(results, choice)
     threshold = spec.evaluation.objective_threshold
     sheets = {
-        "front": tables.front_sheet(choice.front, choice),
+        "front": tables.front_sheet(choice.front, choice, membership(results, choice.front, spec.limits)),
         "lost": tables.lost_sheet(choice),
         "steps": tables.steps_sheet(choice.front),
         "gains": tables.gains_sheet(gains),
@@ -67,6 +68,7 @@ def render(sweep: SweepDir, spec: SweepSpec) -> str:
             tiles=answer.tiles(choice, finals),
             scatter=_picture(figures.scatter(results, choice)),
             gains_told=answer.gains_told(gains),
+            growth_told=answer.growth_told(results, spec),
             gain_figure=_picture(figures.gain_by_density(gains)) if any(gain.difference for gain in gains) else "",
             pair=pair,
             pair_label=label(pair.deft.result.config) if pair else "",
@@ -74,7 +76,7 @@ def render(sweep: SweepDir, spec: SweepSpec) -> str:
             blocks=_picture(figures.density_by_block(pair.deft.point.density, pair.plain.point.density)) if pair else "",
             sheets=sheets,
             exact=[(label(r.config), cells.density_text(r.exact_density)) for r in results if r.exact_density],
-            method=provenance.method(results, choice),
+            method=[*provenance.method(results, choice), ("search", pick(spec).told(spec.limits))],
             provenance=provenance.provenance(results, every_final),
             points={tables.ref_of(m): point_card(m) for m in candidates(results)},
             metrics={name: METRICS[name] for name in spec.objectives},

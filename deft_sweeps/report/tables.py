@@ -4,9 +4,22 @@ from collections.abc import Iterable, Sequence
 
 from deft_sweeps.choice import Choice
 from deft_sweeps.config.label import label
-from deft_sweeps.front import FrontMember, Gain, ParetoFront, candidates, paired_difference, trade_offs
+from deft_sweeps.front import FrontMember, Gain, Membership, ParetoFront, candidates, score_difference, trade_offs
 from deft_sweeps.objective import METRICS
-from deft_sweeps.report.cells import DENSITY_NOTE, SCORE_NOTE, cost_columns, density_text, difference_text, interval_text, score_text
+from deft_sweeps.report.cells import (
+    DENSITY_NOTE,
+    SCORE_NOTE,
+    SEEDS_NOTE,
+    cost_columns,
+    density_text,
+    difference_text,
+    interval_text,
+    member_density_text,
+    member_score_text,
+    methods_told,
+    score_text,
+)
+from deft_sweeps.report.saving import saving, stopped_text
 from deft_sweeps.report.sheet import Mark, Row, Sheet
 from deft_sweeps.result import FinalMeasurement, Score, TrialResult
 from deft_sweeps.store.secrets import without_secrets
@@ -33,13 +46,20 @@ def mark_of(member: FrontMember, choice: Choice | None) -> Mark:
     return next((mark for other, mark in parts if other is not None and other.name == member.name), "")
 
 
-def front_sheet(front: ParetoFront, choice: Choice | None = None) -> Sheet:
-    """The front, best first by the first objective; objectives that have no column of their own get one."""
+def front_sheet(front: ParetoFront, choice: Choice | None = None, sure: Membership | None = None) -> Sheet:
+    """The front, best first by the first objective; objectives that have no column of their own get one.
+
+    Args:
+        front: to show.
+        choice: whose parts are marked.
+        sure: how likely each member is on the front, a column.
+    """
     own = {"score", "activation_density", "encoder_density", "decoder_density", "latency_sec", "weight_bytes", "peak_memory_bytes"}
     extra = tuple(name for name in front.objectives if name not in own)
     if "written_density" not in extra and any("written_density" in member.values for member in front.members):
         extra += ("written_density",)
     heads, costs = cost_columns([member.result.cost for member in front.members])
+    repeated = any(member.seeds for member in front.members)
     rows = []
     for member, cost in zip(front.members, costs, strict=True):
         mark = mark_of(member, choice)
@@ -49,8 +69,10 @@ def front_sheet(front: ParetoFront, choice: Choice | None = None) -> Sheet:
                     mark,
                     label(member.result.config),
                     member.point.at,
-                    score_text(member.point.score),
-                    density_text(member.point.density),
+                    member_score_text(member),
+                    member_density_text(member),
+                    *((str(member.n_seeds),) if repeated else ()),
+                    *((f"{sure.probabilities[member.name]:.2f}",) if sure else ()),
                     *(f"{member.values[name]:.4g}" if name in member.values else "–" for name in extra),
                     *cost,
                     member.result.trial_id,
@@ -65,15 +87,22 @@ def front_sheet(front: ParetoFront, choice: Choice | None = None) -> Sheet:
         ">threshold",
         ">score",
         ">density",
+        *((">seeds",) if repeated else ()),
+        *((">P(on front)",) if sure else ()),
         *(f">{e}" for e in extra),
         *heads,
         "trial",
     )
-    return Sheet("Front", columns, tuple(rows), _measured_on(m.point.score for m in front.members))
+    note = _measured_on(m.point.score for m in front.members)
+    if repeated:
+        note += f"; {SEEDS_NOTE}"
+    if sure and sure.note:
+        note += f". P(on front): {sure.note}"
+    return Sheet("Front", columns, tuple(rows), note)
 
 
 def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
-    """Every trial at one threshold, failed ones with their reason."""
+    """Every trial at one threshold, failed and stopped ones with their reason."""
     heads, costs = cost_columns([result.cost for result in results])
     rows = []
     for result, cost in zip(results, costs, strict=True):
@@ -88,14 +117,14 @@ def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
                     *measured,
                     *cost,
                     f"{result.finished_at - result.started_at:.0f} s",
-                    without_secrets(result.error),
+                    stopped_text(result) if result.rungs and result.status == "stopped" else without_secrets(result.error),
                 ),
                 "failed" if result.status == "failed" else "",
                 point_id(result.trial_id, at.at) if at else "",
             )
         )
     note = _measured_on(point.score for result in results for point in result.points)
-    columns = ("trial", "status", "configuration", ">score", ">density", *heads, ">time", "why it failed")
+    columns = ("trial", "status", "configuration", ">score", ">density", *heads, ">time", "why it ended")
     return Sheet(f"All trials, at threshold {threshold:g}", columns, tuple(rows), note)
 
 
@@ -120,7 +149,7 @@ def gains_sheet(gains: Sequence[Gain]) -> Sheet:
     )
     ns = sorted({gain.difference.n_examples for gain in gains if gain.difference})
     note = (
-        "gain = mean of paired per-example differences [95% interval, normal approximation]"
+        f"gain [95% interval] = {methods_told([gain.difference for gain in gains])}"
         + (f", n = {' or '.join(map(str, ns))} validation examples" if ns else "")
         + "; plain PEFT is a twin of the same other settings, its two neighbouring thresholds mixed to reach the density exactly. "
         "Intervals are of single rows, not corrected for their number, and say nothing of another training seed"
@@ -131,7 +160,7 @@ def gains_sheet(gains: Sequence[Gain]) -> Sheet:
 
 def finals_sheet(finals: Sequence[FinalMeasurement]) -> Sheet:
     """Test measurements, with each one's paired difference from the first."""
-    first = finals[0].point.example_scores if finals else ()
+    differences = [score_difference(finals[0].point, (1.0, final.point)) for final in finals[1:]]
     heads, costs = cost_columns([final.cost for final in finals])
     rows = tuple(
         Row(
@@ -142,15 +171,17 @@ def finals_sheet(finals: Sequence[FinalMeasurement]) -> Sheet:
                 interval_text(final.point.score),
                 density_text(final.point.density),
                 *cost,
-                "" if final is finals[0] else difference_text(paired_difference(first, final.point.example_scores)),
+                difference,
                 final.trial_id,
             ),
             "chosen" if final.role == "chosen" else "baseline" if final.role == "baseline" else "",
         )
-        for final, cost in zip(finals, costs, strict=True)
+        for final, cost, difference in zip(finals, costs, ["", *map(difference_text, differences)][: len(finals)], strict=True)
     )
     ns = sorted({final.point.score.n_examples for final in finals})
     note = f"measured once on {' or '.join(map(str, ns))} test examples that search and choice never saw; {SCORE_NOTE}; {DENSITY_NOTE}"
+    if any(differences):
+        note += f"; differences [95% interval]: {methods_told(differences)}"
     head = f">{finals[0].role} minus this" if finals else ">difference"
     columns = ("role", ">threshold", ">score", ">95% interval", ">density", *heads, head, "trial")
     return Sheet("Test measurements", columns, rows, note if finals else "")
@@ -204,4 +235,6 @@ def summary(results: Sequence[TrialResult]) -> str:
     """How many trials there are of each status, and measured points."""
     counts = {status: sum(result.status == status for result in results) for status in ("complete", "failed", "stopped")}
     told = ", ".join(f"{n} {status}" for status, n in counts.items() if n or status == "complete")
-    return f"{len(results)} trials ({told}), {len(candidates(results))} measured points"
+    saved = saving(results)
+    early = f"; {saved.share:.2f} of the training steps saved by early stopping, measured" if saved.n_stopped else ""
+    return f"{len(results)} trials ({told}), {len(candidates(results))} measured points{early}"

@@ -4,7 +4,8 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from deft_sweeps.result import StepMetrics, TrialResult
+from deft_sweeps.config.trial import codec
+from deft_sweeps.result import Rung, StepMetrics, TrialResult
 
 STEP = "step"
 """Optimiser steps done."""
@@ -12,14 +13,24 @@ STEPS = "steps"
 """JSON of the metrics of each step since the last report."""
 RESULT = "result"
 """The TrialResult's JSON; in the last report of a trial only."""
+RUNG = "rung"
+"""JSON of the Rung that the report ends at; absent elsewhere."""
 
 
-def report(step: int, steps: tuple[StepMetrics, ...] = (), result: TrialResult | None = None) -> dict[str, Any]:
-    """A report of a trial's progress; with its result it is the last one."""
+def report(step: int, steps: tuple[StepMetrics, ...] = (), result: TrialResult | None = None, rung: Rung | None = None) -> dict[str, Any]:
+    """A report of a trial's progress; with its result it is the last one, with a rung somebody may end the trial there."""
     told: dict[str, Any] = {STEP: step, STEPS: json.dumps([asdict(metrics) for metrics in steps])}
+    if rung is not None:
+        told[RUNG] = codec(Rung).dump_json(rung).decode()
     return told if result is None else told | {RESULT: result.to_json().decode(), "done": True}
 
 
 def reported_steps(told: dict[str, Any]) -> tuple[StepMetrics, ...]:
     """The step metrics of a report; none where it carries none."""
     return tuple(StepMetrics(**metrics) for metrics in json.loads(told.get(STEPS, "[]")))
+
+
+def reported_rung(told: dict[str, Any]) -> Rung | None:
+    """The rung that a report ends at; None where it ends at none."""
+    text = told.get(RUNG)
+    return codec(Rung).validate_json(text) if isinstance(text, str) else None

@@ -6,7 +6,9 @@ driver that dies between two of them is caught up with on the next start.
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from optuna.exceptions import StorageInternalError
 from optuna.study import Study
@@ -14,12 +16,18 @@ from pydantic import ValidationError
 from ray.tune.search import Searcher
 
 from deft_sweeps.config.trial import TrialConfig, codec
-from deft_sweeps.errors import StoreError
+from deft_sweeps.errors import StoreError, SweepError
 from deft_sweeps.result import TrialResult
-from deft_sweeps.search.report import RESULT
-from deft_sweeps.search.sampler import make_sampler
+from deft_sweeps.search.lease import Lease
+from deft_sweeps.search.limits import LimitJudge
+from deft_sweeps.search.repeats import Taken, ask
+from deft_sweeps.search.report import RESULT, reported_rung
+from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.space import start_of, suggest
-from deft_sweeps.search.study import SEED, TRIAL_ID, enqueue, finished, objectives, open_study, tell, unfinished
+from deft_sweeps.search.stopping import EarlyStopping
+from deft_sweeps.search.storage import BROKEN, connect, root, study_name
+from deft_sweeps.search.study import SEED, TRIAL_ID, VERDICTS, begin, enqueue, finished, n_extra, objectives, open_study, tell, unfinished
+from deft_sweeps.search.warm_start import tell_prior
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
@@ -58,8 +66,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         sweep: its folder; results in it are told to the study first.
         target: finished trials to reach, earlier ones counted.
         first: points to try before the sampler's own; one that the study already has is left out.
-        extra: points to try before those, also where the study already has them.
-        deadline: seconds since the epoch after which nothing is proposed; None is never.
+        extra: points to try before those, also where the study already has them, and also when the search is over.
+        enough: says why the search is over; while it says nothing, it goes on.
         on_finish: called with each result once it is stored and told.
         on_trouble: called with a sentence when something could not be written.
         stopping: while it says so, nothing more is proposed.
@@ -73,22 +81,29 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         target: int,
         first: Iterable[Start] = (),
         extra: Iterable[Start] = (),
-        deadline: float | None = None,
+        enough: Callable[[], str] = lambda: "",
         on_finish: Callable[[TrialResult], None] = lambda _: None,
         on_trouble: Callable[[str], None] = lambda _: None,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__()
-        self._spec, self._sweep, self._target, self._deadline = spec, sweep, target, deadline
+        self._spec, self._sweep, self._target, self._enough = spec, sweep, target, enough
         self._on_finish, self._on_trouble, self._stopping = on_finish, on_trouble, stopping
         sweep.root.mkdir(parents=True, exist_ok=True)
         stored = sweep.results()
-        self.study: Study = open_study(spec, sweep.study_url, stored)
+        self.hopeless: SweepError | None = None
+        self._judge, self._lease = LimitJudge(spec), Lease(sweep.root)
+        storage, name = connect(spec.search, sweep), study_name(spec.search, sweep)
+        self.study: Study = open_study(spec, storage, stored, name=name, judge=self._judge, lease=self._lease)
+        self.study.sampler = study_sampler(spec)
         enqueue(self.study, spec, extra, again=True)
         enqueue(self.study, spec, first)
-        self._taken = {result.trial_id for result in stored}
-        self._again = [self._taken_up(t.number, t.params, t.user_attrs[SEED]) for t in unfinished(self.study)]
-        self._taken |= {proposal.trial_id for proposal in self._again}
+        tell_prior(self.study, spec, sweep)
+        self._taken = Taken((result.trial_id for result in stored), spec.search.repeats)
+        self._early = EarlyStopping(spec, self.study, stored, on_trouble)
+        self._again = [self._taken_up(t.number, t.params, t.user_attrs) for t in unfinished(self.study)]
+        self._taken.update(proposal.trial_id for proposal in self._again)
+        self._over = ""
         self._n_finished = len(finished(self.study))
         self._live: dict[str, Proposal] = {}
         self._late: list[tuple[Proposal, TrialResult]] = []
@@ -105,6 +120,11 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         return self._n_finished
 
     @property
+    def over(self) -> str:
+        """Why the search ended before its target, a sentence; empty where it did not."""
+        return self._over
+
+    @property
     def late(self) -> tuple[TrialResult, ...]:
         """Results that could not be kept yet."""
         return tuple(result for _, result in self._late)
@@ -116,20 +136,24 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
     def suggest(self, trial_id: str) -> dict[str, object] | str | None:
         """The next trial's settings; FINISHED when there is none to come, None when there is none now."""
         self.settle()
-        if self._stopping() or self._n_finished + len(self._live) + len(self._late) >= self._target or self._over():
+        if self._stopping() or self._n_finished + len(self._live) + len(self._late) >= self._target:
             return str(Searcher.FINISHED)
         if self._late:
             return None  # What finishes now could not be kept either.
-        if self._again:
-            proposal = replace(self._again.pop(0), started_at=time.time())
-        else:
-            try:
-                proposal = self._ask()
-            except StorageInternalError as error:
-                self._on_trouble(f"the study cannot be written, waiting: {short_reason(_root(error))}")
-                return None
+        try:
+            proposal = self._next()
+        except BROKEN as error:
+            self._on_trouble(f"the study cannot be written, waiting: {short_reason(root(error))}")
+            return None
+        if proposal is None:
+            return str(Searcher.FINISHED) if self.hopeless or self._over else None
         self._live[trial_id] = proposal
         return proposal.tune_config()
+
+    def goes_on(self, trial_id: str, told: dict[str, Any]) -> bool:
+        """Whether a trial goes on past the report `told`; only a rung can end it."""
+        proposal, rung = self._live.get(trial_id), reported_rung(told)
+        return proposal is None or rung is None or self._early.goes_on(proposal.number, proposal.config, proposal.seed, rung)
 
     def on_trial_complete(self, trial_id: str, result: dict[str, object] | None = None, error: bool = False) -> None:
         """Keep what the trial gave. Without a TrialResult in `result` it was lost (`error`) or stopped early."""
@@ -155,16 +179,34 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             proposal, result = self._late[0]
             try:
                 self._sweep.write(result)
-                tell(self.study, self._spec, proposal.number, result)
-            except (OSError, StorageInternalError) as error:
-                self._on_trouble(f"a finished trial cannot be written, trying again: {short_reason(_root(error))}")
+                tell(self.study, self._spec, proposal.number, result, self._judge.add(result))
+            except BROKEN as error:
+                self._on_trouble(f"a finished trial cannot be written, trying again: {short_reason(root(error))}")
                 return
             self._late.pop(0)
             self._n_finished += 1
             self._sweep.checkpoint_path(result.trial_id).unlink(missing_ok=True)
+            self._sweep.rungs_path(result.trial_id).unlink(missing_ok=True)
+            self._early.forget(result.trial_id)
             if result.status != "complete":
                 self._sweep.weights_path(result.trial_id).unlink(missing_ok=True)
             self._on_finish(result)
+
+    def beat(self) -> None:
+        """Renew the right to the study.
+
+        Raises:
+            StoreError: another driver has taken it.
+        """
+        try:
+            self._lease.beat(self.study)
+        except StorageInternalError:
+            return  # What is written next will tell.
+
+    def close(self) -> None:
+        """Let go of the study."""
+        with suppress(*BROKEN):
+            self._lease.release(self.study)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: store and study hold it all."""
@@ -177,24 +219,46 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         """
         raise StoreError("a sweep goes on from its folder, not from Tune's checkpoint of the search")
 
-    def _over(self) -> bool:
-        return self._deadline is not None and time.time() >= self._deadline
+    def _next(self) -> Proposal | None:
+        """What runs next; None while a limit's baseline must finish first, or, with `hopeless` set, cannot, or when the search is over."""
+        if not self._again:
+            self._over = self._over or self._enough()
+            if self._over and not n_extra(self.study):
+                return None
+        name = self._judge.missing
+        if name is None:
+            return replace(self._again.pop(0), started_at=time.time()) if self._again else self._ask()
+        if any(proposal.config.is_baseline(name) for proposal in self._live.values()):
+            self._on_trouble(f"all else waits for baseline({name}), which the limits compare with")
+            return None
+        begun = next((proposal for proposal in self._again if proposal.config.is_baseline(name)), None)
+        if begun is not None:
+            self._again.remove(begun)
+            return replace(begun, started_at=time.time())
+        failures = self._judge.failures(name)
+        if len(failures) > self._spec.budget.max_failures:
+            told = f"baseline({name}), which the limits compare with, failed {len(failures)} times, last: {failures[-1]}"
+            self.hopeless = SweepError(told)
+            return None
+        return self._ask(self._judge.start(name))
 
-    def _ask(self) -> Proposal:
-        self.study.sampler = make_sampler(self._spec.search, len(self.study.get_trials(deepcopy=False)))
-        trial = self.study.ask()
+    def _ask(self, start: Start | None = None) -> Proposal | None:
+        trial = ask(self.study, self._spec, self._taken) if start is None else begin(self.study, self._spec, start)
+        if trial is None:
+            self._over = f"every configuration of the space has run as often as `repeats` allows, {self._spec.search.repeats} times"
+            return None
         config = self._spec.config(suggest(trial, self._spec))
-        seed = self._spec.trial_seed
-        while config.trial_id(seed) in self._taken:
-            seed += 1
+        seed = self._taken.next_seed(config, self._spec.trial_seed)
         proposal = Proposal(trial.number, config, seed, time.time())
         trial.set_user_attr(SEED, seed)
         trial.set_user_attr(TRIAL_ID, proposal.trial_id)  # Last: from here on the trial counts as begun.
-        self._taken.add(proposal.trial_id)
+        self._taken.update([proposal.trial_id])
         return proposal
 
-    def _taken_up(self, number: int, params: dict[str, object], seed: int) -> Proposal:
-        return Proposal(number, self._spec.config(start_of(self._spec, params)), seed, time.time())
+    def _taken_up(self, number: int, params: dict[str, object], attrs: dict[str, Any]) -> Proposal:
+        proposal = Proposal(number, self._spec.config(start_of(self._spec, params)), attrs[SEED], time.time())
+        self._early.take_up(proposal.config, proposal.seed, self._sweep.rungs(proposal.trial_id), attrs.get(VERDICTS, ()))
+        return proposal
 
     def _checked(self, proposal: Proposal, text: str) -> TrialResult:
         """The result, or a failed one where it cannot be used: what is stored can always be read, and its objectives are finite."""
@@ -218,13 +282,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             seed=proposal.seed,
             status="failed" if status == "failed" else "stopped",
             error=error,
+            rungs=self._early.rungs(proposal.trial_id),
             started_at=proposal.started_at,
             finished_at=time.time(),
         )
-
-
-def _root(error: BaseException) -> BaseException:
-    """The innermost cause: Optuna wraps SQLite's sentence in two others."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error

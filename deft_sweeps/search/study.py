@@ -1,44 +1,79 @@
 """The Optuna study of a sweep. It follows the store: whatever it lacks is told to it again, and a lost one is rebuilt."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import optuna
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage
 from optuna.study import Study
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
+from deft_sweeps.errors import StoreError
 from deft_sweeps.objective import METRICS
 from deft_sweeps.result import Status, TrialResult
+from deft_sweeps.search.lease import Lease
+from deft_sweeps.search.limits import LimitJudge
 from deft_sweeps.search.space import distributions, fingerprint, params
+from deft_sweeps.search.storage import FILE_STUDY
 from deft_sweeps.spec.schema import Start, SweepSpec
 
-STUDY = "sweep"
 TRIAL_ID = "trial_id"
 SEED = "seed"
+POINTS = "points"
+"""User attribute: `rows_of` the trial's result; while it runs, of what was measured so far."""
+WHOLE = "whole"
+"""User attribute of a trial that is never stopped early: somebody asked for this very point."""
+VERDICTS = "verdicts"
+"""User attribute: `[step, goes on]` of each rung that was decided about."""
+PRIOR = "prior"
+"""User attribute of a trial that an earlier sweep ran: its trial_id there. Such a trial has no TRIAL_ID."""
+ASKED = "asked"
+"""User attribute of a trial that the sampler did not propose: `first`, `extra` or `random`."""
 _SPACE = "space"
 
 STATES: dict[Status, TrialState] = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "stopped": TrialState.PRUNED}
 
 
-def open_study(spec: SweepSpec, url: str, results: Sequence[TrialResult]) -> Study:
-    """The study at `url`, told of every result that this spec's space knows.
+def open_study(
+    spec: SweepSpec,
+    storage: str | BaseStorage,
+    results: Sequence[TrialResult],
+    *,
+    name: str = FILE_STUDY,
+    judge: LimitJudge | None = None,
+    lease: Lease | None = None,
+) -> Study:
+    """The study in `storage`, told of every result that this spec's space knows.
 
     A study made for another space is dropped: results hold everything that it knew of finished trials.
+
+    Args:
+        spec: of the sweep.
+        storage: opened, or a URL.
+        results: of the sweep, in the order in which they finished.
+        name: of the study.
+        judge: is shown every result of this space; None takes a new one.
+        lease: is taken before anything is written; None where nobody else can drive the study.
+
+    Raises:
+        StoreError: another driver has the study.
     """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    # The driver is the only writer, but a reader (a dashboard) may hold the file for a moment.
-    storage = RDBStorage(url, engine_kwargs={"connect_args": {"timeout": 30}} if url.startswith("sqlite") else None)
     names = {summary.study_name for summary in optuna.get_all_study_summaries(storage, include_best_trial=False)}
-    if STUDY in names:
-        study = optuna.load_study(study_name=STUDY, storage=storage)
+    if name in names:
+        study = optuna.load_study(study_name=name, storage=storage)
+        if lease is not None:
+            lease.check(study)
         if study.user_attrs.get(_SPACE) != fingerprint(spec):
-            optuna.delete_study(study_name=STUDY, storage=storage)
-            names.discard(STUDY)
-    if STUDY not in names:
-        directions = [METRICS[name].direction for name in spec.objectives]
-        study = optuna.create_study(study_name=STUDY, storage=storage, directions=directions)
+            optuna.delete_study(study_name=name, storage=storage)
+            names.discard(name)
+    if name not in names:
+        directions = [METRICS[metric].direction for metric in spec.objectives]
+        study = optuna.create_study(study_name=name, storage=storage, directions=directions)
         study.set_user_attr(_SPACE, fingerprint(spec))
-    _replay(study, spec, results)
+    if lease is not None:
+        lease.take(study)
+    _replay(study, spec, results, judge or LimitJudge(spec))
     return study
 
 
@@ -58,10 +93,46 @@ def objectives(spec: SweepSpec, result: TrialResult) -> tuple[float, ...]:
     return tuple(metrics[name] for name in spec.objectives)
 
 
-def tell(study: Study, spec: SweepSpec, number: int, result: TrialResult) -> None:
-    """Tell the study how its trial `number` ended; told twice, the second is ignored."""
+def modelled(spec: SweepSpec) -> tuple[str, ...]:
+    """The metrics in `rows_of`: the objectives, then what limits are on; the score too, where one compares with a baseline."""
+    scored = ("score",) if any(limit.bound.baseline for limit in spec.limits) else ()
+    return tuple(dict.fromkeys((*spec.objectives, *(limit.metric for limit in spec.limits), *scored)))
+
+
+def rows_of(spec: SweepSpec, result: TrialResult) -> list[list[Any]]:
+    """Everything that was measured of a trial, `[step, Point.at, value, ...]` a point, rising in steps: what a model that knows of rungs
+    and thresholds learns from. A value is one of `modelled`, None where it was not measured."""
+    measured = [(rung.step, point) for rung in result.rungs for point in rung.points]
+    measured += [(result.config.training.steps, point) for point in result.points]
+    told = [(step, point.at, result.metrics(point)) for step, point in measured]
+    return [[step, at, *(metrics.get(name) for name in modelled(spec))] for step, at, metrics in told]
+
+
+def tell(study: Study, spec: SweepSpec, number: int, result: TrialResult, violations: Mapping[str, float] | None = None) -> None:
+    """Tell the study how its trial `number` ended; told twice, the second is ignored.
+
+    Args:
+        study: of the sweep.
+        spec: of the sweep.
+        number: of the study's trial.
+        result: what it gave.
+        violations: by how much the trial breaks each limit, as `LimitJudge.add` returns.
+    """
     values = objectives(spec, result) if result.status == "complete" else None
+    trial = live(study, number)
+    if trial is not None:
+        trial.set_user_attr(POINTS, rows_of(spec, result))
+        known = trial.constraints
+        for limit, violation in (violations or {}).items():
+            if limit not in known:  # Optuna takes a constraint once.
+                trial.set_constraint(limit, violation)
     study.tell(number, values, state=STATES[result.status], skip_if_finished=True)
+
+
+def live(study: Study, number: int) -> Trial | None:
+    """The study's trial `number` as something that can be written to; None where it has ended."""
+    frozen = study.get_trials(deepcopy=False)[number]
+    return None if frozen.state.is_finished() else Trial(study, frozen._trial_id)
 
 
 def finished(study: Study) -> tuple[FrozenTrial, ...]:
@@ -75,31 +146,57 @@ def unfinished(study: Study) -> tuple[FrozenTrial, ...]:
     return tuple(t for t in running if TRIAL_ID in t.user_attrs)
 
 
-def enqueue(study: Study, spec: SweepSpec, starts: Iterable[Start], *, again: bool = False) -> None:
-    """Have the study propose these points next, in their order; one that it already has is left out unless `again`."""
+def enqueue(study: Study, spec: SweepSpec, starts: Iterable[Start], *, again: bool = False, whole: bool = True) -> None:
+    """Have the study propose these points next, in their order; one that a trial of this sweep already has is left out unless `again`.
+    They run to their end, unless not `whole`."""
+    mine = [trial for trial in study.get_trials(deepcopy=False) if PRIOR not in trial.user_attrs]
+    known = [trial.system_attrs.get("fixed_params", trial.params) for trial in mine]
     for start in starts:
-        study.enqueue_trial(params(spec, start), skip_if_exists=not again)
+        kept = params(spec, start)
+        if again or kept not in known:
+            attrs: dict[str, Any] = {ASKED: "extra" if again else "first"} | ({WHOLE: True} if whole else {})
+            study.enqueue_trial(kept, user_attrs=attrs)
+            known.append(kept)
 
 
-def _replay(study: Study, spec: SweepSpec, results: Sequence[TrialResult]) -> None:
+def n_extra(study: Study) -> int:
+    """Points that were enqueued `again` and that no driver has begun."""
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    return sum(t.user_attrs.get(ASKED) == "extra" for t in waiting)
+
+
+def begin(study: Study, spec: SweepSpec, start: Start) -> Trial:
+    """A trial at this point, before all that wait; one that waits for the same point is taken."""
+    kept = params(spec, start)
+    for _ in range(2):
+        for frozen in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            if frozen.system_attrs.get("fixed_params") == kept:
+                study._storage.set_trial_state_values(frozen._trial_id, state=TrialState.RUNNING)
+                return Trial(study, frozen._trial_id)
+        study.enqueue_trial(kept, user_attrs={WHOLE: True})
+    raise StoreError(f"the study {study.study_name} does not keep a point that was given to it")
+
+
+def _replay(study: Study, spec: SweepSpec, results: Sequence[TrialResult], judge: LimitJudge) -> None:
     trials = study.get_trials(deepcopy=False)
     known = {t.user_attrs[TRIAL_ID]: t for t in trials if TRIAL_ID in t.user_attrs}
     for result in results:
         start = spec.locate(result.config)
         if start is None:
             continue
+        violations = judge.add(result)
         trial = known.get(result.trial_id)
         if trial is None:
-            _add(study, spec, start, result)
+            _add(study, spec, start, result, violations)
         elif not trial.state.is_finished():
-            tell(study, spec, trial.number, result)
+            tell(study, spec, trial.number, result, violations)
     for trial in trials:
         # The driver ended between asking for a proposal and naming it: nothing of it ever ran.
         if trial.state == TrialState.RUNNING and TRIAL_ID not in trial.user_attrs:
             study.tell(trial.number, state=TrialState.FAIL)
 
 
-def _add(study: Study, spec: SweepSpec, start: Start, result: TrialResult) -> None:
+def _add(study: Study, spec: SweepSpec, start: Start, result: TrialResult, violations: Mapping[str, float]) -> None:
     kept = params(spec, start)
     every = distributions(spec)
     study.add_trial(
@@ -108,6 +205,7 @@ def _add(study: Study, spec: SweepSpec, start: Start, result: TrialResult) -> No
             params=kept,
             distributions={name: every[name] for name in kept},
             values=objectives(spec, result) if result.status == "complete" else None,
-            user_attrs={TRIAL_ID: result.trial_id, SEED: result.seed},
+            user_attrs={TRIAL_ID: result.trial_id, SEED: result.seed, POINTS: rows_of(spec, result)},
+            constraints=dict(violations),
         )
     )

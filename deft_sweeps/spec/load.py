@@ -17,13 +17,15 @@ from deft_sweeps.config.axes import check
 from deft_sweeps.config.data import PackagedTask, Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.errors import ConfigError, Problem
-from deft_sweeps.objective import BASELINES, Constraint, Policy, parse_constraint, parse_policy
+from deft_sweeps.objective import METRICS, OF_A_POINT, Constraint, Policy, parse_constraint, parse_policy
 from deft_sweeps.spec import points, space
+from deft_sweeps.spec.baselines import MEMBERS, with_baselines
 from deft_sweeps.spec.document import Document, read, read_text
 from deft_sweeps.spec.domain import Const, Domain
 from deft_sweeps.spec.explain import explain
-from deft_sweeps.spec.schema import Budget, Combination, Excluded, Search, Start, SweepSpec
-from deft_sweeps.spec.shape import AXES, FIXED, Sweep, domain_of, members, settings, tasks
+from deft_sweeps.spec.sampling import gp_refuses
+from deft_sweeps.spec.schema import Budget, Combination, Excluded, Halving, Search, Start, Stopping, SweepSpec, fewest_steps
+from deft_sweeps.spec.shape import AXES, FIXED, Sweep, domain_of, members, members_of, settings, tasks
 
 Location = tuple[str | int, ...]
 
@@ -97,6 +99,7 @@ class _Reader:
         evaluation = self.make(Evaluation, raw.get("evaluation"), ("evaluation",))
         search = self.make(Search, raw.get("search"), ("search",))
         budget = self.make(Budget, raw.get("budget"), ("budget",))
+        stopping = self.stopping(raw.get("stopping", "none"))
         limits = tuple(limit for limit in (self.limit(i, text) for i, text in enumerate(_list(raw.get("limits")))) if limit)
         choose = self.policy(raw.get("choose", "knee"))
         objectives = tuple(o for o in _list(raw.get("objectives", ["score", "activation_density"])) if isinstance(o, str))
@@ -114,11 +117,19 @@ class _Reader:
         for i, point in enumerate(_list(raw.get("first"))):
             if ("first", i) not in self.refused:
                 self.first(i, points.start(point, options, legal, excluded), first)
-        n_added = self.baseline([*limits, *choose.where], legal, first)
-        if budget is None:
+        n_given = len(first)
+        first, lacking = with_baselines(first, limits, choose.where, legal)
+        for baseline in lacking:
+            place = ("choose",) if "choose" in raw else ("limits",)
+            self.complain(place, str(baseline), f"add {MEMBERS[baseline.name]}")
+        if search is not None and search.sampler == "gp" and (told := gp_refuses(legal)):
+            self.complain(("search", "sampler"), told, "take tpe or auto, or leave the same parameters open everywhere")
+        if isinstance(stopping, Halving):
+            self.halving(stopping, legal, objectives)
+        if budget is None or stopping is None:
             return None
         if budget.trials < len(first):
-            told = f"the {len(first)} first points" + (", a plain PEFT one for the baseline among them" if n_added else "")
+            told = f"the {len(first)} first points" + (", a limit's baseline among them" if len(first) > n_given else "")
             self.complain(("budget", "trials"), f"expected trials for {told}, got {budget.trials}", "raise trials or shorten first")
         if self.problems:
             return None
@@ -134,8 +145,26 @@ class _Reader:
             search=search,
             budget=budget,
             trial_seed=raw.get("trial_seed", 0),
+            seeds=raw.get("seeds", 1),
             tracking_uri=raw.get("tracking_uri"),
+            stopping=stopping,
         )
+
+    def stopping(self, raw: Any) -> Stopping | None:
+        kind, given = next(iter(raw.items()), ("", None)) if isinstance(raw, dict) else (raw, None)
+        of = members_of(Stopping).get(kind) if isinstance(kind, str) else None
+        return None if of is None else self.make(of, given, ("stopping", kind))
+
+    def halving(self, stopping: Halving, legal: Sequence[Combination], objectives: Sequence[str]) -> None:
+        """What halving asks of the rest of the spec."""
+        fewest = min(fewest_steps(combination) for combination in legal)
+        if fewest < stopping.least_steps:
+            what = f"{stopping.rungs} rungs a factor {stopping.eta} apart need at least {stopping.least_steps} training steps, got {fewest}"
+            self.complain(("stopping",), what, "train longer, or take fewer rungs")
+        late = [name for name in objectives if name in METRICS and name not in OF_A_POINT]
+        if late:
+            what = f"trials are compared on their way, where {' and '.join(late)} is not measured yet"
+            self.complain(("stopping",), what, f"make a limit of {' and '.join(late)}, or stop none")
 
     def limit(self, i: int, text: Any) -> Constraint | None:
         if not isinstance(text, str):
@@ -273,22 +302,6 @@ class _Reader:
             self.complain(("first", i), "the same point as one before it", "keep one of them")
         else:
             first.append(made)
-
-    def baseline(self, constraints: Sequence[Constraint], legal: Sequence[Combination], first: list[Start]) -> bool:
-        """Put a plain PEFT point before `first` where a limit compares with one and `first` has none; whether that was done."""
-        needs = next((c for c in constraints if c.bound.baseline == "peft"), None)
-        if needs is None:
-            return False
-        plain = {c.label: c for c in legal if c.template.is_plain_peft}
-        if not plain:
-            what = f"`{needs}` needs the baseline peft, {BASELINES['peft']}; the space has no such combination"
-            mend = "add activation pretrained, density none, adaptive none, pruning none and quantization none"
-            self.complain(("choose",) if "choose" in self.document.data else ("limits",), what, mend)
-        elif not any(start.combination in plain for start in first):
-            combination = next(iter(plain.values()))
-            first.insert(0, Start(combination.label, space.middles(combination)))
-            return True
-        return False
 
 
 def _dict(raw: Any) -> Mapping[str, Any]:

@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from deft_sweeps.config.axes import check
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.objective import Constraint, Policy
-from deft_sweeps.spec.domain import Domain, Float, Value, contains, show
+from deft_sweeps.spec.domain import Choice, Domain, Float, Int, Value, contains, show
 
-SamplerName = Literal["tpe", "nsga2", "random"]
+SamplerName = Literal["front", "tpe", "nsga2", "nsga3", "gp", "random", "auto"]
+STORAGE_SCHEMES = ("postgresql", "mysql", "sqlite")
+RankName = Literal["spread", "crowding", "hypervolume", "dominated"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,17 @@ def _place(name: str) -> tuple[str, str]:
     return parts[0], parts[-1]
 
 
+def fewest_steps(combination: Combination) -> int:
+    """Optimiser steps of the shortest trial that the combination allows."""
+    match combination.open.get("training.steps"):
+        case Int(low=low):
+            return low
+        case Choice(values):
+            return min(value for value in values if isinstance(value, int))
+        case _:
+            return combination.template.training.steps
+
+
 @dataclass(frozen=True, slots=True)
 class Excluded:
     """A combination that will not run, and why."""
@@ -88,27 +101,47 @@ class Search:
     """How proposals are made.
 
     Attributes:
-        sampler: Optuna's multi-objective TPE, NSGA-II or random sampling.
-        startup: trials sampled at random before TPE models anything, the `first` points included.
+        sampler: Optuna's multi-objective TPE, NSGA-II, NSGA-III, Gaussian process (`gp`: only where every combination leaves the same
+            parameters open) or random sampling; `auto` picks one and says why.
+        startup: trials sampled at random before TPE or GP models anything, the `first` points included; the population of NSGA.
         seed: of the sampler.
+        repeats: most seeds that one configuration gets while searching, >= 1; 1 never runs one twice. `first` points and the spec's
+            `seeds` are not held to it.
+        storage: where the study is kept: `sqlite` and `journal` (for shared file systems) are files in the sweep's folder; else the URL of
+            a database, `postgresql://...` or `mysql://...`.
+        warm_start: folders of earlier sweeps whose results are used: as finished trials where they compare, else as first points.
     """
 
     sampler: SamplerName = "tpe"
     startup: int = 10
     seed: int = 0
+    repeats: int = 3
+    storage: str = "sqlite"
+    warm_start: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check(self.startup >= 0, "startup >= 0", self.startup)
         check(self.seed >= 0, "seed >= 0", self.seed)
+        check(self.repeats >= 1, "repeats >= 1", self.repeats)
+        scheme = self.storage.partition("://")[0]
+        # Only the scheme is shown: the rest may hold a password.
+        urls = ", ".join(f"{name}://..." for name in STORAGE_SCHEMES)
+        known = self.storage in ("sqlite", "journal") or ("://" in self.storage and scheme.partition("+")[0] in STORAGE_SCHEMES)
+        check(known, f"storage as sqlite, journal, or a URL ({urls})", scheme)
+        check(len(set(self.warm_start)) == len(self.warm_start), "each folder of warm_start once", self.warm_start)
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What the sweep may use.
+    """What the sweep may use. The search stops at whichever limit it meets first.
 
     Attributes:
         trials: to finish, failed ones included, >= 1.
-        hours: of wall time after which no trial is started, > 0; None is no limit.
+        hours: of wall time after which no trial is started, > 0, those of earlier drivers on the folder counted; None is no limit.
+        gpu_hours: sum over trials of their duration times gpus_per_trial after which none is started, > 0; needs gpus_per_trial > 0.
+        cpu_hours: the same with cpus_per_trial.
+        until_flat: the search stops when a further trial is expected to add less than this share of the front's hypervolume, in (0, 1);
+            needs at least startup + 30 finished trials.
         concurrency: trials at a time, >= 1; None is as many as the resources allow.
         cpus_per_trial: cores, and threads of torch, a trial, >= 1.
         gpus_per_trial: may be a fraction; >= 0.
@@ -117,6 +150,9 @@ class Budget:
 
     trials: int
     hours: float | None = None
+    gpu_hours: float | None = None
+    cpu_hours: float | None = None
+    until_flat: float | None = None
     concurrency: int | None = None
     cpus_per_trial: int = 1
     gpus_per_trial: float = 0.0
@@ -128,7 +164,53 @@ class Budget:
         check(self.concurrency is None or self.concurrency >= 1, "concurrency >= 1 or null", self.concurrency)
         check(self.cpus_per_trial >= 1, "cpus_per_trial >= 1", self.cpus_per_trial)
         check(self.gpus_per_trial >= 0, "gpus_per_trial >= 0", self.gpus_per_trial)
+        check(self.gpu_hours is None or self.gpu_hours > 0, "gpu_hours > 0 or null", self.gpu_hours)
+        check(self.gpu_hours is None or self.gpus_per_trial > 0, "gpus_per_trial > 0 beside gpu_hours, or cpu_hours", self.gpus_per_trial)
+        check(self.cpu_hours is None or self.cpu_hours > 0, "cpu_hours > 0 or null", self.cpu_hours)
+        check(self.until_flat is None or 0 < self.until_flat < 1, "until_flat in (0, 1) or null", self.until_flat)
         check(self.max_failures >= 0, "max_failures >= 0", self.max_failures)
+
+
+@dataclass(frozen=True, slots=True)
+class NoStopping:
+    """Every trial runs to its end."""
+
+    kind: Literal["none"] = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Halving:
+    """Trials that are behind others at the same share of their training end there.
+
+    Attributes:
+        eta: of those that reach a rung one in `eta` goes on, >= 2.
+        rungs: how many there are, >= 2; the last one is a trial's end, each one before it `eta` times earlier than the next.
+        rank: what orders the trials at a rung: the share of peers that dominate (`dominated`), or non-dominated layers, inside them by
+            epsilon-net (`spread`, MO-ASHA), crowding distance or exclusive `hypervolume`.
+        thresholds: measured at a rung: all that the sweep names, or the objective's alone, which is cheaper.
+    """
+
+    eta: int = 3
+    rungs: int = 3
+    rank: RankName = "dominated"
+    thresholds: Literal["all", "objective"] = "all"
+    kind: Literal["halving"] = "halving"
+
+    def __post_init__(self) -> None:
+        check(self.eta >= 2, "eta >= 2", self.eta)
+        check(self.rungs >= 2, "rungs >= 2", self.rungs)
+
+    @property
+    def least_steps(self) -> int:
+        """Optimiser steps below which a trial has no room for the rungs."""
+        return int(self.eta ** (self.rungs - 1))
+
+    def at(self, steps: int) -> tuple[int, ...]:
+        """The rungs of a trial of `steps` steps, rising; the last one is its end."""
+        return tuple(round(steps / self.eta**i) for i in reversed(range(self.rungs)))
+
+
+Stopping = NoStopping | Halving
 
 
 @dataclass(frozen=True)
@@ -142,7 +224,9 @@ class SweepSpec:
         combinations: the legal ones, in a fixed order, never empty.
         excluded: the illegal ones, each with the reason.
         first: points tried before the sampler's own.
+        stopping: which trials are stopped early.
         trial_seed: seed of every trial's training; a repeated configuration counts up from it.
+        seeds: that each configuration of the front is to have before the choice; 1 runs none again.
         tracking_uri: of an MLflow server; None keeps a SQLite store in the sweep's folder.
     """
 
@@ -157,11 +241,26 @@ class SweepSpec:
     search: Search
     budget: Budget
     trial_seed: int = 0
+    seeds: int = 1
     tracking_uri: str | None = None
+    stopping: Stopping = NoStopping()
 
     @cached_property
     def by_label(self) -> Mapping[str, Combination]:
         return {combination.label: combination for combination in self.combinations}
+
+    @property
+    def rung_thresholds(self) -> tuple[float, ...]:
+        """Thresholds at which a trial is measured on its way; none where nothing is stopped early."""
+        match self.stopping:
+            case NoStopping():
+                return ()
+            case Halving(thresholds="all"):
+                return self.evaluation.thresholds
+            case Halving():
+                return (self.evaluation.objective_threshold,)
+            case unknown:
+                assert_never(unknown)
 
     @property
     def compared(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from deft_sweeps.config.data import PackagedTask, Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.objective import METRICS
 from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int
-from deft_sweeps.spec.schema import Budget, Search
+from deft_sweeps.spec.schema import Budget, Search, Stopping
 
 FIXED = ("model", "task", "dtype", "base_dropout")
 """The fields of TrialConfig that a sweep sets once; every other one is an axis of its space."""
@@ -40,7 +40,11 @@ def is_union(hint: Any) -> bool:
 
 def members(axis: str) -> dict[str, Any]:
     """The members of an axis by name: the dataclass of each, None where it has no settings; empty where the axis has no members."""
-    hint = AXES[axis]
+    return members_of(AXES[axis])
+
+
+def members_of(hint: Any) -> dict[str, Any]:
+    """The same for any closed union of names or dataclasses."""
     if get_origin(hint) is Literal:
         return dict.fromkeys(get_args(hint))
     classes = get_args(hint) if is_union(hint) else (hint,)
@@ -129,12 +133,15 @@ def _domain_tag(*, ranged: bool) -> Callable[[Any], str]:
 
 def member(axis: str) -> Any:
     """One member of an axis: its name, or a mapping of its name to settings."""
-    names = members(axis)
+    return _named(members(axis), searched=True)
+
+
+def _named(names: dict[str, Any], *, searched: bool) -> Any:
     word = Annotated[Literal[tuple(names)], Tag("<name>")]  # type: ignore[valid-type]
     models = []
     for name, of in names.items():
         if of is not None:
-            made: dict[str, Any] = {name: (settings(of, searched=True) | None, ...)}
+            made: dict[str, Any] = {name: (settings(of, searched=searched) | None, ...)}
             models.append(Annotated[create_model(f"{of.__name__}Member", __base__=Shape, **made), Tag(f"<{name}>")])
     if not models:
         return Literal[tuple(names)]
@@ -228,8 +235,13 @@ def _sweep() -> type[Shape]:
         ),
         "evaluation": (settings(Evaluation, searched=False), Field(default=None, description="How every trial is measured.")),
         "search": (settings(Search, searched=False), Field(default=None, description="How points are proposed.")),
+        "stopping": (_named(members_of(Stopping), searched=False), Field(default="none", description="Which trials are stopped early.")),
         "budget": (settings(Budget, searched=False), Field(description="What the sweep may use.")),
         "trial_seed": (Annotated[int, Field(ge=0)], Field(default=0, description="Seed of every trial's training.")),
+        "seeds": (
+            Annotated[int, Field(ge=1)],
+            Field(default=1, description="Training seeds that each configuration of the front is to have before the choice."),
+        ),
         "tracking_uri": (
             str | None,
             Field(default=None, description="Of an MLflow server; null keeps a SQLite store in the sweep's folder."),

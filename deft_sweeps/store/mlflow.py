@@ -17,7 +17,7 @@ from typing import Any
 
 from deft_sweeps.config.label import label, settings
 from deft_sweeps.errors import StoreError
-from deft_sweeps.result import Status, TrialResult
+from deft_sweeps.result import Rung, Status, TrialResult
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason, without_secrets
 
@@ -162,8 +162,12 @@ class Mirror:
         # The same time each time it is written: MLflow then takes the second writing for the first.
         metrics = [Metric(name, value, ended, 0) for name, value in final_metrics(result).items()]
         steps = self._sweep.steps(result.trial_id)
+        last = max([metric.step for metric in steps] + [rung.step for rung in result.rungs], default=1)
+        for rung in result.rungs:
+            at_ms = began + round((ended - began) * rung.step / last)
+            metrics += [Metric(name, value, at_ms, rung.step) for name, value in rung_metrics(result, rung).items()]
         for metric in steps:
-            at_ms = began + round((ended - began) * metric.step / steps[-1].step)
+            at_ms = began + round((ended - began) * metric.step / last)
             told = {
                 "train/task_loss": metric.task_loss,
                 "train/density_loss": metric.density_loss,
@@ -190,6 +194,16 @@ def final_metrics(result: TrialResult) -> dict[str, float]:
         for name, value in result.metrics(point).items():
             found[f"threshold_{point.at}/{name}" if name in _PER_THRESHOLD else name] = value
     return found
+
+
+def rung_metrics(result: TrialResult, rung: Rung) -> dict[str, float]:
+    """What was measured on a trial's way: `rung/threshold_0.01/score`, never under the name of what was measured at its end."""
+    return {
+        f"rung/threshold_{point.at}/{name}": value
+        for point in rung.points
+        for name, value in result.metrics(point).items()
+        if name in _PER_THRESHOLD
+    }
 
 
 def _key(root: Path) -> str:

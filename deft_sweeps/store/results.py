@@ -6,15 +6,19 @@
   weights/<trial_id>.safetensors   what the trial trained
   steps/<trial_id>.jsonl  metrics of each optimiser step, for the tracker
   checkpoints/<trial_id>.ckpt      of a trial that is not finished
+  rungs/<trial_id>.json   what was measured on the way of one; moves into its result
   final/<role>.json       FinalMeasurement on the test split
-  study.db                Optuna's storage; can be rebuilt from results/
+  study.db, study.journal Optuna's storage; can be rebuilt from results/
+  study.id                what tells the sweep's study from others in one database
   mlflow.db, mlartifacts/ the tracker's store; can be rebuilt from results/
+  warm_start/             what earlier sweeps gave: copies of their results, and the points taken from them
   driver.json             who runs the sweep and what is running now
   report.html
 """
 
 import json
 import os
+import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,7 +27,7 @@ from pathlib import Path
 
 from deft_sweeps.config.trial import codec
 from deft_sweeps.errors import StoreError
-from deft_sweeps.result import FinalMeasurement, StepMetrics, TrialResult
+from deft_sweeps.result import FinalMeasurement, Rung, StepMetrics, TrialResult
 
 FINAL_ROLES = ("chosen", "baseline", "twin")
 
@@ -55,6 +59,7 @@ class DriverNote:
         running: trial_ids under way.
         state: `searching`, `stopping`, `measuring`, `finished`, `interrupted` or `failed`.
         left_sec: projected time to the end, None where nothing is finished to project from.
+        spent_sec: wall time of all drivers that have searched on the folder, this one's included.
     """
 
     pid: int
@@ -64,6 +69,7 @@ class DriverNote:
     running: tuple[str, ...]
     state: str
     left_sec: float | None
+    spent_sec: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,17 @@ class SweepDir:
     @property
     def study_url(self) -> str:
         return f"sqlite:///{(self.root / 'study.db').resolve()}"
+
+    @property
+    def journal_path(self) -> Path:
+        return self.root / "study.journal"
+
+    def study_token(self) -> str:
+        """The sweep's name in a database that others share, made once: the folder's name and 12 hex digits."""
+        path = self.root / "study.id"
+        if not path.is_file():
+            write_atomically(path, f"{self.root.resolve().name} {secrets.token_hex(6)}".encode())
+        return path.read_text("utf-8")
 
     @property
     def mlflow_url(self) -> str:
@@ -103,6 +120,9 @@ class SweepDir:
 
     def checkpoint_path(self, trial_id: str) -> Path:
         return self.root / "checkpoints" / f"{trial_id}.ckpt"
+
+    def rungs_path(self, trial_id: str) -> Path:
+        return self.root / "rungs" / f"{trial_id}.json"
 
     def checkpoints(self) -> tuple[Path, ...]:
         """Of every trial that has one."""
@@ -166,6 +186,18 @@ class SweepDir:
                 metrics = StepMetrics(**json.loads(line))
                 found[metrics.step] = metrics
         return tuple(found[step] for step in sorted(found))
+
+    def write_rungs(self, trial_id: str, rungs: tuple[Rung, ...]) -> None:
+        """Keep what was measured of a trial on its way; what was kept before is replaced."""
+        write_atomically(self.rungs_path(trial_id), codec(tuple[Rung, ...]).dump_json(rungs))
+
+    def rungs(self, trial_id: str) -> tuple[Rung, ...]:
+        """What was measured of an unfinished trial; nothing where that cannot be read, since it can be measured again."""
+        try:
+            found: tuple[Rung, ...] = codec(tuple[Rung, ...]).validate_json(self.rungs_path(trial_id).read_bytes())
+        except (OSError, ValueError):
+            return ()
+        return found
 
     def write_final(self, measurement: FinalMeasurement) -> None:
         write_atomically(self.final_path(measurement.role), codec(FinalMeasurement).dump_json(measurement, indent=1) + b"\n")

@@ -7,7 +7,9 @@ from typing import Any
 
 from ray.tune import Callback
 
+from deft_sweeps.report.saving import saving
 from deft_sweeps.result import TrialResult
+from deft_sweeps.search.enough import Flatness, Spent, trial_sec, used_up
 from deft_sweeps.search.report import reported_steps
 from deft_sweeps.search.searcher import Proposal, StudySearcher
 from deft_sweeps.spec.schema import SweepSpec
@@ -25,17 +27,36 @@ class Driver:
         results: of this sweep's space that were there before.
         target: finished trials to reach.
         view: is shown each Progress.
+        more: trials were asked for beyond the budget: what was used before does not count against its hours, and a flat front is no reason
+            to end.
+        phase: what the trials are for, where it is not the search.
     """
 
-    def __init__(self, spec: SweepSpec, sweep: SweepDir, results: Iterable[TrialResult], target: int, view: View) -> None:
+    def __init__(
+        self,
+        spec: SweepSpec,
+        sweep: SweepDir,
+        results: Iterable[TrialResult],
+        target: int,
+        view: View,
+        *,
+        more: bool = False,
+        phase: str = "",
+    ) -> None:
         self.spec, self.sweep, self.target, self.view = spec, sweep, target, view
         self.results = list(results)
+        self._saving = saving(self.results)
         self.running: Callable[[], tuple[Proposal, ...]] = lambda: ()
         self.slots = 1
         self.stopping = False
         self.state = "searching"
         self._messages: dict[str, None] = {}
         self._started_at = time.time()
+        note = sweep.note()
+        self._spent_before = note.spent_sec if note else 0.0
+        self._before = Spent(self._spent_before, trial_sec(self.results, (), 0.0)) if more else Spent(0.0, 0.0)
+        self._flat = (lambda _: "") if more else Flatness(spec)
+        self._phase = phase
         self._beat_at = self._front_at = float("-inf")
         self._front_cost = 0.0
         self._front_stale = True
@@ -47,6 +68,19 @@ class Driver:
         """Warnings, each once, in the order they came."""
         return tuple(self._messages)
 
+    @property
+    def spent(self) -> Spent:
+        """By all drivers and trials of the folder, this one's included."""
+        now = time.time()
+        under_way = trial_sec(self.results, (proposal.started_at for proposal in self.running()), now)
+        return Spent(self._spent_before + now - self._started_at, under_way)
+
+    def enough(self) -> str:
+        """Why the search is over before its trials are all done, a sentence; empty while it is not."""
+        spent = self.spent
+        own = Spent(spent.wall_sec - self._before.wall_sec, spent.trial_sec - self._before.trial_sec)
+        return used_up(self.spec.budget, own) or self._flat(self.results)
+
     def warn(self, message: str) -> None:
         """Have the viewer told; may be called from any thread."""
         self._messages.setdefault(message)
@@ -54,6 +88,7 @@ class Driver:
     def finished(self, result: TrialResult) -> None:
         """A trial is stored and told."""
         self.results.append(result)
+        self._saving += saving([result])
         self._latest = result
         self._front_stale = True
         self.beat(now=True)
@@ -76,6 +111,7 @@ class Driver:
                     running=tuple(proposal.trial_id for proposal in self.running()),
                     state=self.state,
                     left_sec=left,
+                    spent_sec=self.spent.wall_sec,
                 )
             )
         except OSError as error:
@@ -93,7 +129,9 @@ class Driver:
                 left_sec=left,
                 latest=None if self._latest is None else ended(self._latest, self.spec.evaluation.objective_threshold),
                 messages=self.messages,
+                saving=self._saving if self._saving.n_stopped else None,
                 state=self.state,
+                phase=self._phase,
             )
         )
 
@@ -108,7 +146,7 @@ class Driver:
         """The mean duration of a trial times the trials to go, shared among the slots; None where there is nothing to project."""
         if len(self.results) >= self.target:
             return None
-        took = [result.finished_at - result.started_at for result in self.results if result.status == "complete"]
+        took = [result.finished_at - result.started_at for result in self.results if result.status != "failed"]
         if not took:
             return None
         mean = sum(took) / len(took)
@@ -130,6 +168,7 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self._searcher.settle()
+        self._searcher.beat()
         self._driver.beat()
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 from deft_sweeps.config.label import label
 from deft_sweeps.front import FrontMember, pareto_front
 from deft_sweeps.objective import Constraint
+from deft_sweeps.report.saving import Saving, stopped_text
 from deft_sweeps.result import TrialResult
 
 N_ROWS = 6
@@ -54,7 +55,9 @@ class Progress:
         left_sec: projected time to the end; None where nothing is finished to project from.
         latest: the trial that ended last.
         messages: warnings, each once.
+        saving: what early stopping saved so far; None where nothing was stopped.
         state: what the driver is at, as in DriverNote.
+        phase: what the trials are for, where it is not the search: `seeds of the front`.
     """
 
     n_done: int
@@ -67,14 +70,18 @@ class Progress:
     left_sec: float | None = None
     latest: Ended | None = None
     messages: tuple[str, ...] = ()
+    saving: Saving | None = None
     state: str = "searching"
+    phase: str = ""
 
     @property
     def line(self) -> str:
         """The counts in one line."""
         left = f", about {duration(self.left_sec)} left" if self.left_sec is not None else ""
         failed = f", {self.n_failed} failed" if self.n_failed else ""
-        return f"{self.n_done}/{self.n_budget} trials done, {self.n_running} running{failed}{left}"
+        stopped = f", {self.saving}" if self.saving is not None else ""
+        phase = f", {self.phase}" if self.phase else ""
+        return f"{self.n_done}/{self.n_budget} trials done, {self.n_running} running{failed}{stopped}{left}{phase}"
 
     @property
     def front_line(self) -> str:
@@ -91,6 +98,8 @@ def ended(result: TrialResult, threshold: float) -> Ended:
     if result.status == "complete":
         metrics = result.metrics(result.point_at(threshold))
         told = f"score {metrics['score']:.3f}, activation density {metrics['activation_density']:.3f}"
+    elif result.status == "stopped":
+        told = stopped_text(result)
     else:
         told = result.status + (f": {result.error}" if result.error else "")
     return Ended(result.trial_id, label(result.config), told)

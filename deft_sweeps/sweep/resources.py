@@ -239,8 +239,9 @@ def _peft_parameters(config: TrialConfig, layout: Layout) -> int:
         case Oft(block=block, targets=targets):
             return sum(linear.in_features // block * (block * (block - 1) // 2) for linear in _chosen(layout, targets))
         case PrefixTuning(virtual_tokens=n):
-            decoder = [linear for block in layout.blocks if block.stack == "decoder" for linear in block.linears]
-            return 2 * n * sum(linear.out_features for linear in decoder if linear.role == "k" and linear.source == "self")
+            stack = "decoder" if layout.has_decoder else "encoder"
+            prefixed = [linear for block in layout.blocks if block.stack == stack for linear in block.linears]
+            return 2 * n * sum(linear.out_features for linear in prefixed if linear.role == "k" and linear.source == "self")
         case PromptTuning(virtual_tokens=n):
             return n * layout.d_model
         case PTuning(virtual_tokens=n, hidden=hidden):

@@ -2,9 +2,8 @@
 
 import signal
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
@@ -13,7 +12,9 @@ from ray.tune.error import TuneError
 
 from deft_sweeps.errors import StoreError, SweepError
 from deft_sweeps.result import TrialResult
+from deft_sweeps.search import warm_start
 from deft_sweeps.search.searcher import StudySearcher
+from deft_sweeps.search.stopping import RungScheduler
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.results import SweepDir
@@ -32,7 +33,7 @@ class Outcome:
     """What a run of the driver came to.
 
     Attributes:
-        n_complete, n_failed: trials of the sweep, earlier runs' included.
+        n_complete, n_failed, n_stopped: trials of the sweep, earlier runs' included.
         interrupted: the user stopped it; what is finished is kept, and what was running goes on from its checkpoint when resumed.
         messages: warnings of the run, each once.
     """
@@ -41,6 +42,7 @@ class Outcome:
     n_failed: int
     interrupted: bool
     messages: tuple[str, ...] = ()
+    n_stopped: int = 0
 
 
 def run_sweep(
@@ -52,6 +54,7 @@ def run_sweep(
     resume: bool = False,
     more: int = 0,
     extra: tuple[Start, ...] = (),
+    phase: str = "",
     ray_address: str | None = None,
     n_cpus: int | None = None,
     checkpoint_every_sec: float = CHECKPOINT_EVERY_SEC,
@@ -65,13 +68,15 @@ def run_sweep(
         view: is shown the progress about once a second and whenever a trial ends.
         resume: go on with a folder that has results.
         more: trials beyond the budget and beyond those that earlier runs added.
-        extra: points to run besides, counted like `more`.
+        extra: points to run besides, counted like `more`; they run also where the search is over before its trials are all done.
+        phase: what they are for, shown with the progress.
         ray_address: of a Ray cluster that shares the folder with this machine; None starts a local Ray.
         n_cpus: cores for the local Ray; None is all there are.
         checkpoint_every_sec: of training, between two checkpoints of a trial.
 
     Raises:
-        StoreError: the folder is in use, unreadable, or has results and neither `resume`, `more` nor `extra` is given.
+        ConfigError: a folder to start from is no sweep's.
+        StoreError: the folder or its study is in use, unreadable, or has results and neither `resume`, `more` nor `extra` is given.
         SweepError: Ray does not start, no trial fits, or a result could not be kept at the end.
     """
     with sweep.lock():
@@ -81,9 +86,15 @@ def run_sweep(
         known = [result for result in results if spec.locate(result.config) is not None]
         for result in known:  # The driver ended between storing a result and this.
             sweep.checkpoint_path(result.trial_id).unlink(missing_ok=True)
+            sweep.rungs_path(result.trial_id).unlink(missing_ok=True)
         note = sweep.note()
-        target = max(spec.budget.trials, len(known), note.n_budget if note else 0) + more + len(extra)
-        driver = Driver(spec, sweep, known, target, view)
+        target = max(spec.budget.trials, len(known), note.n_budget if note else 0)
+        if (more or extra) and note is not None and note.state == "finished":
+            target = len(known)  # A search that ended before its trials were all done is not taken up again for a few points more.
+        target += more + len(extra)
+        driver = Driver(spec, sweep, known, target, view, more=more > 0, phase=phase)
+        for given in warm_start.take_up(spec, sweep):
+            driver.warn(str(given))
         if len(results) > len(known):
             driver.warn(f"{len(results) - len(known)} results are of another search space: kept, but not counted")
         return _drive(driver, maker, extra, ray_address, n_cpus, checkpoint_every_sec)
@@ -99,36 +110,41 @@ def _drive(
 ) -> Outcome:
     follower = Follower(Mirror(driver.sweep, driver.spec.name, driver.spec.tracking_uri), driver.warn)
     interrupted = False
+    prior_data = warm_start.data_of(driver.sweep)
 
     def finished(result: TrialResult) -> None:
         follower.nudge()
+        if result.provenance and prior_data - {result.provenance.dataset_fingerprint}:
+            driver.warn("the data have changed since the sweeps that this one was started from: what they tell the search may mislead it")
         driver.finished(result)
 
     try:
-        with _stoppable(driver):
-            hours = driver.spec.budget.hours
+        with _stoppable(driver), ExitStack() as at_end:
             searcher = StudySearcher(
                 driver.spec,
                 driver.sweep,
                 target=driver.target,
                 first=driver.spec.first,
                 extra=extra,
-                deadline=None if hours is None else time.time() + 3600 * hours,
+                enough=driver.enough,
                 on_finish=finished,
                 on_trouble=driver.warn,
                 stopping=lambda: driver.stopping,
             )
+            at_end.callback(searcher.close)
             driver.running = lambda: searcher.running
             driver.beat(now=True)
             if searcher.n_finished < driver.target:
                 with ray_session(driver.spec.budget, address=ray_address, n_cpus=n_cpus) as session, _stoppable(driver, waits=True):
                     _search(driver, searcher, session, maker, checkpoint_every_sec)
             searcher.settle(now=True)
+            if searcher.hopeless is not None:
+                raise searcher.hopeless
             if searcher.late and not driver.stopping:
                 driver.state = "failed"
                 raise SweepError(f"{len(searcher.late)} finished trials could not be written; make room, and resume the sweep")
             if searcher.n_finished < driver.target and not driver.stopping:
-                driver.warn(f"the time is used up after {searcher.n_finished} of {driver.target} trials")
+                driver.warn(f"{searcher.over or 'nothing more was proposed'}, after {searcher.n_finished} of {driver.target} trials")
     except KeyboardInterrupt:
         driver.stopping = True
     except BaseException:
@@ -141,12 +157,13 @@ def _drive(
         if driver.state == "finished":  # What is left is of trials that a lost study forgot.
             for path in driver.sweep.checkpoints():
                 path.unlink(missing_ok=True)
+                driver.sweep.rungs_path(path.stem).unlink(missing_ok=True)
         if not follower.close(interrupted=interrupted, patience_sec=15.0 if interrupted else 60.0):
             driver.warn("the tracker is behind the store; the next run on this folder catches it up")
         driver.running = lambda: ()
         driver.beat(now=True)
     statuses = [result.status for result in driver.results]
-    return Outcome(statuses.count("complete"), statuses.count("failed"), interrupted, driver.messages)
+    return Outcome(statuses.count("complete"), statuses.count("failed"), interrupted, driver.messages, statuses.count("stopped"))
 
 
 def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: StarterMaker, checkpoint_every_sec: float) -> None:
@@ -167,6 +184,8 @@ def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: St
         folder=str(driver.sweep.root.resolve()),
         n_threads=budget.cpus_per_trial,
         checkpoint_every_sec=checkpoint_every_sec,
+        stopping=driver.spec.stopping,
+        rung_thresholds=driver.spec.rung_thresholds,
     )
     try:
         tune.run(
@@ -174,6 +193,7 @@ def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: St
             name="sweep",
             num_samples=-1,
             search_alg=searcher,
+            scheduler=RungScheduler(searcher.goes_on),
             callbacks=[DriverCallback(driver, searcher)],
             resources_per_trial=resources,
             max_concurrent_trials=min(limits) if limits else None,

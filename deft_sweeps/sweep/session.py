@@ -1,4 +1,4 @@
-"""A whole session on one sweep: search, the twin that the choice is held against, the test split, the report."""
+"""A whole session on one sweep: search, seeds of the front, the twin that the choice is held against, the test split, the report."""
 
 import os
 import time
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from deft_sweeps.choice import choose
 from deft_sweeps.errors import StoreError
-from deft_sweeps.front import front_json
+from deft_sweeps.front import front_json, membership
 from deft_sweeps.report.html import render
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.spec.schema import SweepSpec
@@ -18,6 +18,7 @@ from deft_sweeps.sweep.fit import check_device, device_bytes, machine_memory, sl
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.runner import Outcome, run_sweep
+from deft_sweeps.sweep.seeds import ROUNDS, missing_seeds, n_configurations
 from deft_sweeps.trial.final import FinalJob
 from deft_sweeps.trial.protocol import StarterMaker
 from deft_sweeps.trial.run import BenchMaker
@@ -62,6 +63,10 @@ def _run(
     outcome = run_sweep(spec, sweep, maker, view=view, resume=resume, more=more, ray_address=ray_address)
     if outcome.interrupted or outcome.n_complete == 0:
         return outcome
+    seeded = _seed_front(spec, sweep, maker, view, say, ray_address)
+    outcome = outcome if seeded is None else replace(seeded, messages=(*outcome.messages, *seeded.messages))
+    if outcome.interrupted:
+        return outcome
     results = sweep.results()
     choice = choose(results, spec.objectives, spec.limits, spec.choose)
     twin = final.missing_twin(spec, choice, results)
@@ -76,12 +81,29 @@ def _run(
     return replace(outcome, messages=(*outcome.messages, *publish(spec, sweep)))
 
 
+def _seed_front(
+    spec: SweepSpec, sweep: SweepDir, maker: StarterMaker, view: View, say: Callable[[str], None], ray_address: str | None
+) -> Outcome | None:
+    """Run the front's configurations again until each has the spec's seeds; None where nothing was missing."""
+    outcome = None
+    for _ in range(ROUNDS):
+        extra = missing_seeds(spec, sweep.results())
+        if not extra or spec.seeds == 1:
+            break
+        say(f"seeds of the front: {len(extra)} more trials, until each of {n_configurations(extra)} configurations has {spec.seeds}")
+        outcome = run_sweep(spec, sweep, maker, view=view, resume=True, extra=extra, phase="seeds of the front", ray_address=ray_address)
+        if outcome.interrupted:
+            break
+    return outcome
+
+
 def publish(spec: SweepSpec, sweep: SweepDir) -> tuple[str, ...]:
     """Write report.html, and hand it and the front to the tracker; returns warnings."""
     page = render(sweep, spec).encode()
     write_atomically(sweep.report_path, page)
-    choice = choose(sweep.results(), spec.objectives, spec.limits, spec.choose)
-    front = front_json(choice.front, choice.member)
+    results = sweep.results()
+    choice = choose(results, spec.objectives, spec.limits, spec.choose)
+    front = front_json(choice.front, choice.member, membership(results, choice.front, spec.limits))
     try:
         mirror = Mirror(sweep, spec.name, spec.tracking_uri)
         mirror.attach({"report.html": page, "front.json": front.encode()})
@@ -95,10 +117,12 @@ def _measure(spec: SweepSpec, sweep: SweepDir, jobs: tuple[FinalJob, ...], say: 
     if not jobs or final.already_measured(jobs, sweep.finals()):
         return
     started_at = time.time()
+    before = sweep.note()
+    spent_sec = before.spent_sec if before else 0.0
 
     def note(state: str) -> None:
         n = len(sweep.results())
-        sweep.write_note(DriverNote(os.getpid(), started_at, time.time(), n, (), state, None))
+        sweep.write_note(DriverNote(os.getpid(), started_at, time.time(), n, (), state, None, spent_sec))
 
     note("measuring")
     sweep.clear_finals()

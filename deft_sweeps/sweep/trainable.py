@@ -5,9 +5,11 @@ checkpoint lies in the sweep's folder, so whoever takes the trial up again, in t
 from there; Tune's checkpoints hold nothing.
 """
 
+import math
 import os
 import time
 from contextlib import suppress
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,9 @@ from ray.tune import Trainable
 
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import TrialError
-from deft_sweeps.result import RungResult, TrialResult
+from deft_sweeps.result import Rung, RungResult, StepMetrics, TrialResult
 from deft_sweeps.search.report import report
+from deft_sweeps.spec.schema import Halving, NoStopping, Stopping
 from deft_sweeps.store.results import SweepDir, write_atomically
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.trial.protocol import Starter, StarterMaker, TrialRun
@@ -42,6 +45,8 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         folder: str = "",
         n_threads: int = 1,
         checkpoint_every_sec: float = CHECKPOINT_EVERY_SEC,
+        stopping: Stopping = NoStopping(),  # noqa: B008 (frozen)
+        rung_thresholds: tuple[float, ...] = (),
     ) -> None:
         """Take the worker's fixed things, then its first trial.
 
@@ -51,12 +56,15 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
             folder: of the sweep, absolute.
             n_threads: of a trial, for OpenMP, which reads it when torch is imported.
             checkpoint_every_sec: of training, at least, between two checkpoints.
+            stopping: at whose rungs a trial is measured, and may be ended by the driver.
+            rung_thresholds: measured there.
         """
         os.environ["OMP_NUM_THREADS"] = str(n_threads)
         self._maker = maker
         self._starter: Starter | None = None
         self._sweep = SweepDir(Path(folder))
         self._checkpoint_every_sec = checkpoint_every_sec
+        self._stopping, self._rung_thresholds = stopping, rung_thresholds
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -65,6 +73,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         self._seed = int(new_config["seed"])
         self._run: TrialRun | None = None
         self._step = 0
+        self._rungs: tuple[Rung, ...] = ()
         self._started_at = time.time()
         self._saved_at = time.monotonic()
         return True
@@ -72,10 +81,17 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
     def step(self) -> dict[str, Any]:
         """Advance to the next report; the last one carries the TrialResult, a failed one where the trial could not go on."""
         try:
-            self._run = self._run or self._start()
-            rung = self._run.advance(rung_steps(self._trial_config.training.steps))
-            self._step = rung.step
-            return self._last_report(self._run, rung) if rung.done else self._next_report(self._run, rung)
+            if self._run is None:
+                self._run = self._start()
+                if self._step in self._rungs_ahead:  # Whoever was to decide about it may have died before.
+                    return self._rung_report(self._run, ())
+            trained = self._run.advance(self._next_stop() - self._step)
+            self._step = trained.step
+            if trained.done:
+                return self._last_report(self._run, trained)
+            if trained.step in self._rungs_ahead:
+                return self._rung_report(self._run, trained.steps)
+            return self._next_report(self._run, trained)
         except Exception as error:  # Whatever is wrong with one trial, the sweep goes on.
             self._run = None
             return report(self._step, (), self._failed(error))
@@ -97,14 +113,29 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
     def _checkpoint(self) -> Path:
         return self._sweep.checkpoint_path(self._trial_config.trial_id(self._seed))
 
+    @property
+    def _rungs_ahead(self) -> tuple[int, ...]:
+        """Steps at which the trial is measured on its way."""
+        return self._stopping.at(self._trial_config.training.steps)[:-1] if isinstance(self._stopping, Halving) else ()
+
+    def _next_stop(self) -> int:
+        """The step that the next report ends at: a rung, or one of about N_REPORTS."""
+        regular = self._step + rung_steps(self._trial_config.training.steps)
+        return min((rung for rung in self._rungs_ahead if self._step < rung < regular), default=regular)
+
     def _start(self) -> TrialRun:
         if self._starter is None:
             if self._maker is None:
                 raise TrialError("the worker was given nothing to make trials with")
             self._starter = self._maker()
+        if self._rungs_ahead:
+            self._rungs = self._sweep.rungs(self._trial_config.trial_id(self._seed))
         if self._checkpoint.is_file():
             try:
-                return self._starter(self._trial_config, self._seed, self._checkpoint.read_bytes())
+                run = self._starter(self._trial_config, self._seed, self._checkpoint.read_bytes())
+                if self._rungs_ahead:
+                    self._step = run.advance(0).step
+                return run
             except Exception:  # Written by another version, say: the trial costs its first steps again, no more.
                 self._checkpoint.unlink(missing_ok=True)
         return self._starter(self._trial_config, self._seed, None)
@@ -114,9 +145,23 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
             self._save(run)
         return report(rung.step, rung.steps)
 
+    def _rung_report(self, run: TrialRun, steps: tuple[StepMetrics, ...]) -> dict[str, Any]:
+        """Measure the trial as it stands, unless that was done before; all of it is kept before anyone is told."""
+        rung = next((rung for rung in self._rungs if rung.step == self._step), None)
+        if rung is None:
+            points = tuple(replace(point, example_scores=()) for point in run.measure(self._rung_thresholds))
+            if not all(math.isfinite(number) for point in points for number in (point.loss, point.density.overall)):
+                raise TrialError(f"what was measured at step {self._step} is not finite")
+            rung = Rung(step=self._step, points=points)
+            self._rungs = (*self._rungs, rung)
+            with suppress(OSError):  # As with checkpoints: a full disk costs a second measurement.
+                self._sweep.write_rungs(self._trial_config.trial_id(self._seed), self._rungs)
+        self._save(run)
+        return report(self._step, steps, rung=rung)
+
     def _last_report(self, run: TrialRun, rung: RungResult) -> dict[str, Any]:
         weights = run.weights()
-        result = run.finish()
+        result = replace(run.finish(), rungs=self._rungs)
         self._run = None
         if result.status == "complete":
             write_atomically(self._sweep.weights_path(result.trial_id), weights)
@@ -133,6 +178,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
             seed=self._seed,
             status="failed",
             error=short_reason(error),
+            rungs=self._rungs,
             started_at=self._started_at,
             finished_at=time.time(),
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deft_sweeps.cache import build_once, cache_folder, sha256_file
-from deft_sweeps.config.data import Form, GlueTask, SquadTask, Task, TaskKind, task_kind
+from deft_sweeps.config.data import Form, GlueTask, Task, TaskKind, task_kind
 from deft_sweeps.config.trial import canonical
 from deft_sweeps.errors import DataError
 from deft_sweeps.models.checkpoints import load_tokenizer, read_config, revision
@@ -22,8 +22,10 @@ from deft_sweeps.tasks.sources import hub_name, source_files
 
 SPLITS = ("train", "validation", "test")
 
-# Raised when the same examples would be tokenised otherwise, so that an older cache is left alone.
+# Raised when the same examples would be tokenised otherwise, so that an older cache is left alone; of a long context for a model that
+# writes by itself, so that the other tasks' fingerprints, which results carry, stay what they were.
 _FORMAT = 3
+_PASSAGES_FORMAT = 4
 
 _CHUNK = 1000
 """Examples that are tokenised and written at a time."""
@@ -34,7 +36,8 @@ class TaskData:
     """Tokenised splits.
 
     Columns: `input_ids`, the end token included, and `example`, the index into the split's references. Text-to-text also `target_ids`,
-    what is teacher-forced, the end token included. Classification and regression also `label`, a class index or a number. Of the form
+    what is teacher-forced, the end token included: of a span task, see `passages.targets`; on validation and test a window whose target
+    would be nothing has the example's answer. Classification and regression also `label`, a class index or a number. Of the form
     `head` also `token_type_ids`, where the family uses them; a span task then has `start` and `end`, the answer's first and last token
     in the window (0 and 0 where it is not in it), and on validation and test `begins` and `ends`, where in the context each token's
     text is (-1 for a token that is not the context's).
@@ -42,9 +45,9 @@ class TaskData:
     Attributes:
         kind: what the metric compares.
         form: how the model answers.
-        train, validation, test: `datasets.Dataset`s; of the form `head`, a span task has a row for each window.
+        train, validation, test: `datasets.Dataset`s; a span task has a row for each window.
         references: of each split by the index `example`: class index, number, or the texts that are right (none: no answer).
-        contexts: of a span task, by split and the index `example`; empty otherwise.
+        contexts: of a span task of the form `head`, by split and the index `example`; empty otherwise.
         classes: of a classification task, their names, which are the target texts.
         class_ids: text-to-text, token ids of each class's target text, the end token included.
         metrics: names of the task's official metrics, the first the objective `score`.
@@ -127,7 +130,15 @@ def _fingerprint(task: Task, model: str, form: Form) -> str:
         settings.pop(name, None)
     source = {part: [sha256_file(path) for path in paths] for part, paths in files.items()}
     named = hub_name(task)
-    told = [_FORMAT, settings, source, hub_revision(*named) if named else "", prompt_of(task), revision(model)]
+    windowed = form == "text-to-text" and task_kind(task) == "span"
+    told = [
+        _PASSAGES_FORMAT if windowed else _FORMAT,
+        settings,
+        source,
+        hub_revision(*named) if named else "",
+        prompt_of(task),
+        revision(model),
+    ]
     return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -143,9 +154,7 @@ def _tokenise(task: Task, model: str, form: Form, into: Path) -> None:
             _write(({"answers": [e.answers for e in examples[i : i + _CHUNK]]} for i in chunks), into / f"{split}-answers.arrow")
         if plan.kind == "span" and form == "head" and evaluated:
             _write(({"context": [e.second for e in examples[i : i + _CHUNK]]} for i in chunks), into / f"{split}-contexts.arrow")
-    asked_without = plan.kind == "span" and not all(example.answers for example in splits.train)
-    may_be_none = task.version == "2.0" if isinstance(task, SquadTask) else asked_without
-    told = {"classes": plan.classes, "class_ids": plan.class_ids, "may_be_none": may_be_none}
+    told = {"classes": plan.classes, "class_ids": plan.class_ids, "may_be_none": plan.may_be_none}
     (into / "task.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from deft_sweeps.outcomes import Outcomes
 from deft_sweeps.result import Score
 
 Metric = Literal["accuracy", "f1", "matthews", "pearson", "spearman", "exact_match", "token_f1"]
@@ -27,10 +28,12 @@ class Scored:
 
     Attributes:
         example_scores: in [0, 1], which the metric is the mean of; empty where it is none.
+        outcomes: what it is of then.
     """
 
     score: Score
     example_scores: tuple[float, ...]
+    outcomes: Outcomes | None = None
 
 
 Values = Sequence[Any] | NDArray[Any]
@@ -49,7 +52,7 @@ def score_all(metrics: Sequence[str], predictions: Values, references: Values) -
     told = first.score
     also = {other.score.metric: other.score.value for other in others}
     made = Score(metric=told.metric, value=told.value, n_examples=told.n_examples, standard_error=told.standard_error, also=also)
-    return Scored(made, first.example_scores)
+    return Scored(made, first.example_scores, first.outcomes)
 
 
 def score(metric: str, predictions: Values, references: Values) -> Scored:
@@ -173,7 +176,8 @@ def _of_counts(metric: str, of: Callable[[NDArray[Any]], float], predictions: Se
     np.add.at(counts, (actual, predicted), 1)
     # Drawing n examples with replacement is drawing the table's cells by their shares.
     drawn = np.random.default_rng(0).multinomial(n, counts.ravel() / n, size=N_RESAMPLES).reshape(-1, n_classes, n_classes)
-    return Scored(_score(metric, of(counts), float(np.std([of(sample) for sample in drawn])), n), ())
+    error = float(np.std([of(sample) for sample in drawn]))
+    return Scored(_score(metric, of(counts), error, n), (), Outcomes.of(predictions, references))
 
 
 def _of_pairs(
@@ -182,7 +186,8 @@ def _of_pairs(
     a, b = np.asarray(predictions, dtype=np.float64), np.asarray(references, dtype=np.float64)
     generator = np.random.default_rng(0)
     draws = (generator.integers(len(a), size=len(a)) for _ in range(N_RESAMPLES))
-    return Scored(_score(metric, of(a, b), float(np.std([of(a[draw], b[draw]) for draw in draws])), len(a)), ())
+    error = float(np.std([of(a[draw], b[draw]) for draw in draws]))
+    return Scored(_score(metric, of(a, b), error, len(a)), (), Outcomes.of(predictions, references))
 
 
 def _score(metric: str, value: float, error: float, n_examples: int) -> Score:

@@ -7,6 +7,7 @@ from typing import Any
 from deft_sweeps.config.data import FileTask, Form, GlueTask, PackagedTask, SquadTask, Task, TaskKind, task_kind
 from deft_sweeps.tasks import glue, squad
 from deft_sweeps.tasks.examples import Example
+from deft_sweeps.tasks.passages import encode_passages, targets
 from deft_sweeps.tasks.split import Examples
 from deft_sweeps.tasks.tokens import encode, encode_classes, encode_targets, number_text
 from deft_sweeps.tasks.windows import Columns, encode_for_head, encode_windows
@@ -28,6 +29,7 @@ class Plan:
     Attributes:
         classes: of a classification task, by index.
         class_ids: token ids of each class's target text; empty for a head.
+        may_be_none: a span task's questions may have no answer.
     """
 
     task: Task
@@ -36,6 +38,7 @@ class Plan:
     tokenizer: Any
     classes: tuple[str, ...]
     class_ids: tuple[tuple[int, ...], ...]
+    may_be_none: bool = False
 
 
 def plan_of(task: Task, form: Form, splits: Examples, tokenizer: Any) -> Plan:
@@ -49,7 +52,9 @@ def plan_of(task: Task, form: Form, splits: Examples, tokenizer: Any) -> Plan:
     if kind == "classification":
         classes = glue.GLUE[task.name].classes if isinstance(task, GlueTask) else tuple(sorted({e.label for e in splits.train}))
     ids = encode_classes(tokenizer, classes) if form == "text-to-text" else ()
-    return Plan(task, kind, form, tokenizer, classes, ids)
+    asked_without = kind == "span" and not all(example.answers for example in splits.train)
+    may_be_none = task.version == "2.0" if isinstance(task, SquadTask) else asked_without
+    return Plan(task, kind, form, tokenizer, classes, ids, may_be_none)
 
 
 def columns(plan: Plan, examples: Sequence[Example], first: int, *, evaluated: bool) -> Columns:
@@ -66,6 +71,8 @@ def columns(plan: Plan, examples: Sequence[Example], first: int, *, evaluated: b
         made = encode_windows(tokenizer, examples, task.max_input_tokens, _stride(task))
         made["example"] = [first + i for i in made["example"]]
         return made if evaluated else {name: values for name, values in made.items() if name not in ("begins", "ends")}
+    if plan.kind == "span":
+        return _passages(plan, examples, first, evaluated=evaluated)
     if plan.form == "head":
         made = encode_for_head(tokenizer, examples, task.max_input_tokens)
     else:
@@ -95,6 +102,26 @@ def prompt_of(task: Task) -> str:
             return PAIR_PROMPT if task.text_pair is not None and task.template == "{text}" else task.template
 
 
+def _passages(plan: Plan, examples: Sequence[Example], first: int, *, evaluated: bool) -> Columns:
+    """Windows for a model that writes; all of them where answers are looked for, those with something to learn where it trains."""
+    task, tokenizer = plan.task, plan.tokenizer
+    made = encode_passages(tokenizer, examples, prompt_of(task), task.max_input_tokens, _stride(task))
+    rows = list(zip(made["input_ids"], made["example"], targets(made, examples, may_be_none=plan.may_be_none), strict=True))
+    if evaluated:
+        # Teacher-forced on the example's answer wherever there is no other.
+        rows = [(ids, which, examples[which].answers[0] if text is None else text) for ids, which, text in rows]
+    kept = [(ids, which, text) for ids, which, text in rows if text is not None]
+    return {
+        "input_ids": [ids for ids, _, _ in kept],
+        "example": [first + which for _, which, _ in kept],
+        "target_ids": list(encode_targets(tokenizer, [text for _, _, text in kept], _longest_target(task))),
+    }
+
+
+def _longest_target(task: Task) -> int:
+    return task.max_target_tokens if isinstance(task, SquadTask | FileTask) else task.max_input_tokens
+
+
 def _target_ids(plan: Plan, examples: Sequence[Example], made: Columns) -> list[Sequence[int]]:
     match plan.kind:
         case "classification":
@@ -104,8 +131,7 @@ def _target_ids(plan: Plan, examples: Sequence[Example], made: Columns) -> list[
             texts = [number_text(number, step) for number in made["label"]]
         case "span" | "text":
             texts = [e.answers[0] if e.answers else "" for e in examples]
-    longest = plan.task.max_target_tokens if isinstance(plan.task, SquadTask | FileTask) else plan.task.max_input_tokens
-    return list(encode_targets(plan.tokenizer, texts, longest))
+    return list(encode_targets(plan.tokenizer, texts, _longest_target(plan.task)))
 
 
 def _stride(task: Task) -> int:

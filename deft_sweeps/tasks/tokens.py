@@ -26,18 +26,18 @@ def encode(
     Raises:
         DataError: the template alone fills the input.
     """
-    n_template = len(tokenizer(_fill(template, "", ""))["input_ids"])
+    n_template = len(tokenizer(fill(template, "", ""))["input_ids"])
     if n_template >= max_input_tokens:
         raise DataError(f"the template takes {n_template} tokens, which leaves none of max_input_tokens {max_input_tokens} for the text")
     if not texts:
         return []
     pairs = list(zip(texts, seconds or [""] * len(texts), strict=True))
-    encoded: list[list[int]] = tokenizer([_fill(template, *pair) for pair in pairs], verbose=False)["input_ids"]
+    encoded: list[list[int]] = tokenizer([fill(template, *pair) for pair in pairs], verbose=False)["input_ids"]
     for i, ids in enumerate(encoded):
         budget = max_input_tokens - n_template
         while len(ids) > max_input_tokens:
             # A word may be cut in other pieces beside the template's words: at the first try the input may still be a token too long.
-            ids = tokenizer(_fill(template, *_cut_pair(tokenizer, *pairs[i], budget)))["input_ids"]
+            ids = tokenizer(fill(template, *_cut_pair(tokenizer, *pairs[i], budget)))["input_ids"]
             budget -= 1
         encoded[i] = ids
     return encoded
@@ -69,9 +69,15 @@ def number_text(value: float, step: float | None = None) -> str:
     return f"{value:g}" if step is None else f"{round(value / step) * step:.1f}"
 
 
-def _fill(template: str, text: str, second: str) -> str:
+def fill(template: str, text: str, second: str) -> str:
+    """The template with a text, or a pair of texts, in it."""
     # Spaces at the ends would be tokens of their own. One pass: a text that holds `{text_pair}` itself is no template.
     return _FIELDS.sub(lambda field: (second if field.group(1) else text).strip(), template).strip()
+
+
+def before_second(template: str, text: str) -> str:
+    """What stands before the second text where `fill` puts it."""
+    return _FIELDS.sub(lambda _: text.strip(), template[: template.index("{text_pair}")]).lstrip()
 
 
 def _cut_pair(tokenizer: Any, text: str, second: str, n_tokens: int) -> tuple[str, str]:

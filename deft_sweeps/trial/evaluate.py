@@ -93,6 +93,7 @@ class Evaluator:
             density=meter.result(),
             written_density=writing.result() if self.answers.writes else None,
             example_scores=scored.example_scores,
+            outcomes=scored.outcomes,
         )
 
 

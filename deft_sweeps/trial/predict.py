@@ -6,11 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache, EncoderDecoderCache
+from transformers import DynamicCache, EncoderDecoderCache, LogitsProcessor, LogitsProcessorList
 
 from deft_sweeps.axes.decoding import GenerationMeter, generated_lengths
 from deft_sweeps.tasks.batches import Batch
 from deft_sweeps.tasks.load import TaskData
+from deft_sweeps.tasks.passages import Written, best_written
 from deft_sweeps.tasks.spans import Window, best_answers
 
 
@@ -56,6 +57,37 @@ def as_number(text: str, otherwise: float) -> float:
     return value if value - value == 0 else otherwise
 
 
+class Confidence(LogitsProcessor):  # type: ignore[misc]
+    """Reads the log-probability of each token that greedy decoding takes, and of ending at once; changes nothing.
+
+    Attributes:
+        steps: (batch,) for each token.
+        empty: (batch,), of the end as the first token.
+    """
+
+    def __init__(self, end_id: int) -> None:
+        self._end_id = end_id
+        self.steps: list[Tensor] = []
+        self.empty = torch.zeros(0)
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        told = scores.float().log_softmax(-1)
+        if not self.steps:
+            self.empty = told[:, self._end_id]
+        self.steps.append(told.amax(-1))
+        return scores
+
+    def __deepcopy__(self, _: dict[int, Any]) -> "Confidence":
+        # peft copies what `generate` is given; a copy would read, and this one would not.
+        return self
+
+    def means(self, lengths: Tensor) -> Tensor:
+        """Mean over the first `lengths` (batch,) tokens of each sample."""
+        steps = torch.stack(self.steps, dim=1)
+        real = torch.arange(steps.shape[1], device=steps.device) < lengths.unsqueeze(1)
+        return (steps * real).sum(1) / lengths
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """Reads a model's answers to one split.
@@ -80,7 +112,7 @@ class Answers:
         return self.data.form == "text-to-text" and self.data.kind != "classification"
 
     def of_batch(self, places: Sequence[int], batch: Batch, inputs: dict[str, Any], logits: Tensor, meter: GenerationMeter) -> list[Any]:
-        """One answer a row: a class index, a number, a text, or what a window says of where the answer is.
+        """One answer a row: a class index, a number, a text, or what a window says of the answer.
 
         Args:
             places: of the rows in the split.
@@ -96,8 +128,10 @@ class Answers:
                 return [int(i) for i in scores.argmax(-1).tolist()]
             case ("text-to-text", "regression"):
                 return [as_number(text, self.middle) for text in self._write(inputs, meter)]
-            case ("text-to-text", "span" | "text"):
+            case ("text-to-text", "text"):
                 return self._write(inputs, meter)
+            case ("text-to-text", "span"):
+                return self._passages(batch, inputs, meter)
             case ("head", "classification"):
                 return [int(i) for i in logits.argmax(-1).tolist()]
             case ("head", "regression"):
@@ -117,13 +151,26 @@ class Answers:
         if answers and isinstance(answers[0], Window):
             contexts = self.data.contexts[self.split]
             return list(best_answers(answers, contexts, may_be_none=self.data.may_be_none))
+        if answers and isinstance(answers[0], Written):
+            return list(best_written(answers, len(self.data.references[self.split]), may_be_none=self.data.may_be_none))
         in_order = [None] * len(answers)
         for place, answer in zip(places, answers, strict=True):
             in_order[place] = answer
         return in_order
 
+    def _passages(self, batch: Batch, inputs: dict[str, Any], meter: GenerationMeter) -> list[Written]:
+        if batch.example is None:
+            raise ValueError("expected windows that say whose they are")
+        confidence = Confidence(int(self.tokenizer.eos_token_id))
+        texts, lengths = self._decode(inputs, meter, confidence)
+        told = zip(batch.example.tolist(), texts, confidence.means(lengths).tolist(), confidence.empty.tolist(), strict=True)
+        return [Written(*one) for one in told]
+
     def _write(self, inputs: dict[str, Any], meter: GenerationMeter) -> list[str]:
-        """Greedy decoding."""
+        return self._decode(inputs, meter)[0]
+
+    def _decode(self, inputs: dict[str, Any], meter: GenerationMeter, *readers: LogitsProcessor) -> tuple[list[str], Tensor]:
+        """Greedy decoding: the texts, and how many tokens each of them is, (batch,)."""
         model: Any = self.model
         end_id = int(self.tokenizer.eos_token_id)
         with meter.reading(inputs["attention_mask"]):
@@ -135,12 +182,14 @@ class Answers:
                 num_beams=1,
                 eos_token_id=end_id,
                 use_cache=True,
+                logits_processor=LogitsProcessorList(readers),
                 # The one that transformers would make is as deep as the encoder, which the decoder may be deeper than.
                 past_key_values=EncoderDecoderCache(DynamicCache(), DynamicCache()),
             )
-        meter.close(generated_lengths(out, [end_id]))
+        lengths = generated_lengths(out, [end_id])
+        meter.close(lengths)
         # The first token is the one that decoding starts from.
-        return [text.strip() for text in self.tokenizer.batch_decode(out[:, 1:], skip_special_tokens=True)]
+        return [text.strip() for text in self.tokenizer.batch_decode(out[:, 1:], skip_special_tokens=True)], lengths
 
     def _windows(self, places: Sequence[int], batch: Batch, logits: Tensor) -> list[Window]:
         if batch.example is None:

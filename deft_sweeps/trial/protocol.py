@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.result import RungResult, TrialResult
+from deft_sweeps.result import Point, RungResult, TrialResult
 
 
 class TrialRun(Protocol):
@@ -19,6 +19,10 @@ class TrialRun(Protocol):
 
     def state(self) -> bytes:
         """A checkpoint: `start` with it goes on as if nothing had happened."""
+        ...
+
+    def measure(self, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
+        """Score and density on the validation split as the model stands, one point a threshold; changes nothing of the trial."""
         ...
 
     def weights(self) -> bytes:

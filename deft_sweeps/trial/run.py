@@ -15,7 +15,7 @@ from deft_sweeps.config.axes import AdaDeft, DensityLoss
 from deft_sweeps.config.data import Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import load_tokenizer
-from deft_sweeps.result import Cost, Label, RungResult, StepMetrics, TrialResult
+from deft_sweeps.result import Cost, Label, Point, RungResult, StepMetrics, TrialResult
 from deft_sweeps.tasks.batches import Batch, collate, training_order
 from deft_sweeps.tasks.load import TaskData, load_task
 from deft_sweeps.trial.base import BaseKey, FrozenBase, build_base, model_inputs
@@ -254,6 +254,10 @@ class Run:
 
     def weights(self) -> bytes:
         return self.built.save()
+
+    def measure(self, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
+        evaluator = self.bench.evaluator(self.built, self.data, "validation")
+        return tuple(evaluator.point(threshold) for threshold in thresholds)
 
     def finish(self) -> TrialResult:
         start = time.perf_counter()

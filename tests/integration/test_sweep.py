@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 from ray.cluster_utils import Cluster
 
 from deft_sweeps.errors import StoreError, SweepError
+from deft_sweeps.search.storage import connect
 from deft_sweeps.search.study import finished, open_study
 from deft_sweeps.spec.schema import Budget, SweepSpec
 from deft_sweeps.store.mlflow import ENDED, Mirror
@@ -31,7 +32,7 @@ STATES = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "stopped":
 def counts_are_equal(spec: SweepSpec, sweep: SweepDir) -> None:
     """Every finished trial is in store, study and tracker, once, with the same ending."""
     stored = {result.trial_id: result.status for result in sweep.results()}
-    study = open_study(spec, sweep.study_url, ())
+    study = open_study(spec, connect(spec.search, sweep), ())
     told = [(trial.user_attrs["trial_id"], trial.state) for trial in finished(study)]
     assert len(told) == len(stored)
     assert dict(told) == {trial_id: STATES[status] for trial_id, status in stored.items()}
@@ -85,8 +86,8 @@ def test_a_sweep_with_every_kind_of_bad_trial(tmp_path: Path, capfd: pytest.Capt
         run_sweep(spec, sweep, fakes, view=view)
 
 
-def drive(root: Path) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "tests.integration.drive", str(root)]
+def drive(root: Path, module: str = "tests.integration.drive") -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", module, str(root)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
 
 
@@ -172,4 +173,6 @@ def test_an_hour_that_is_over_ends_the_search_and_says_so(tmp_path: Path) -> Non
     short = SweepSpec(**{**vars(spec), "budget": Budget(trials=3, hours=1e-9)})
     outcome = run_sweep(short, SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path), view=lambda _: None, n_cpus=2)
     assert outcome.n_complete == 0
-    assert outcome.messages == ("the time is used up after 0 of 3 trials",)
+    assert len(outcome.messages) == 1
+    assert outcome.messages[0].startswith("the hours of wall time are used up: ")
+    assert outcome.messages[0].endswith(", after 0 of 3 trials")

@@ -21,6 +21,7 @@ from deft_sweeps.front import (
     at_equal_density,
     baseline_member,
     baseline_values,
+    baselines_of,
     density_change,
     front_json,
     hypervolume,
@@ -204,7 +205,8 @@ def test_a_missing_baseline_leaves_the_limit_unjudged() -> None:
     limit = parse_constraint("score >= baseline(peft) - 0.01")
     front = pareto_front([result(point(0.0, 0.9, 0.5), weight=1.0)], OBJECTIVES, [limit])
     assert (front.members, front.unjudged) == ((), (limit,))
-    given_one = pareto_front([result(point(0.0, 0.9, 0.5), weight=1.0)], OBJECTIVES, [limit], baselines={"peft": {"score": 0.8}})
+    elsewhere = baselines_of([result(point(0.0, 0.8, 0.5))])
+    given_one = pareto_front([result(point(0.0, 0.9, 0.5), weight=1.0)], OBJECTIVES, [limit], baselines=elsewhere)
     assert len(given_one.members) == 1
 
 

@@ -1,4 +1,4 @@
-import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from deft_sweeps.search.report import report
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.study import finished
 from deft_sweeps.spec.domain import Choice
-from deft_sweeps.spec.schema import Combination, Start
+from deft_sweeps.spec.schema import Combination, SamplerName, Search, Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
 from tests.fakes import fake_result, fake_spec, plain
 
@@ -90,7 +90,7 @@ def test_an_extra_point_runs_again_with_another_seed(sweep: SweepDir) -> None:
 def test_a_configuration_that_comes_again_gets_another_seed(sweep: SweepDir) -> None:
     base = fake_spec()
     few = tuple(Combination(c.label, {"training.learning_rate": Choice((1e-3, 2e-3))}, c.template) for c in base.combinations[::4])
-    spec = replace(base, combinations=few)
+    spec = replace(base, combinations=few, search=replace(base.search, repeats=5))
     ids = play(StudySearcher(spec, sweep, target=12), 99)
     assert len(set(ids)) == 12
     assert len({trial_id.split("-")[0] for trial_id in ids}) <= 4
@@ -107,10 +107,12 @@ def test_no_more_trials_are_proposed_than_are_to_finish(sweep: SweepDir) -> None
     assert told[3] == "FINISHED"
 
 
-def test_nothing_is_proposed_after_the_deadline_or_while_stopping(sweep: SweepDir) -> None:
-    assert StudySearcher(fake_spec(3), sweep, target=3, deadline=time.time() - 1).suggest("t") == "FINISHED"
+def test_nothing_but_extra_points_is_proposed_when_it_is_enough_and_nothing_at_all_while_stopping(sweep: SweepDir) -> None:
+    over = StudySearcher(fake_spec(3), sweep, target=3, enough=lambda: "enough")
+    assert (over.suggest("t"), over.over) == ("FINISHED", "enough")
     assert StudySearcher(fake_spec(3), sweep, target=3, stopping=lambda: True).suggest("t") == "FINISHED"
-    assert isinstance(StudySearcher(fake_spec(3), sweep, target=3, deadline=time.time() + 60).suggest("t"), dict)
+    extra = StudySearcher(fake_spec(3), sweep, target=3, extra=(plain(1e-3),), enough=lambda: "enough")
+    assert [isinstance(extra.suggest(f"t{i}"), dict) for i in range(2)] == [True, False]
 
 
 def failed(config: TrialConfig, seed: int) -> TrialResult:
@@ -241,3 +243,50 @@ def test_a_finished_trial_leaves_no_checkpoint(sweep: SweepDir) -> None:
 def test_a_start_outside_the_space_is_no_start() -> None:
     with pytest.raises(KeyError):
         fake_spec().config(Start("no such", {}))
+
+
+def narrow(n_rates: int, repeats: int, sampler: SamplerName = "tpe") -> SweepSpec:
+    """Two combinations with `n_rates` learning rates each: a space that is soon used up."""
+    base = fake_spec(search=Search(sampler=sampler, startup=4, seed=3, repeats=repeats))
+    rates = Choice(tuple(1e-3 * (i + 1) for i in range(n_rates)))
+    return replace(
+        base, combinations=tuple(Combination(c.label, {"training.learning_rate": rates}, c.template) for c in base.combinations[::4])
+    )
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_no_configuration_runs_more_often_than_repeats_and_a_used_up_space_ends_the_search(
+    sweep: SweepDir, sampler: SamplerName, repeats: int
+) -> None:
+    spec = narrow(3, repeats, sampler)
+    searcher = StudySearcher(spec, sweep, target=99)
+    ids = play(searcher, 99)
+    assert Counter(trial_id.split("-")[0] for trial_id in ids) == dict.fromkeys({i.split("-")[0] for i in ids}, repeats)
+    assert len(ids) == 6 * repeats
+    assert searcher.over.startswith("every configuration of the space has run")
+    refused = [t for t in searcher.study.trials if "trial_id" not in t.user_attrs]
+    assert all(t.state == TrialState.FAIL for t in refused)
+    assert len(finished(searcher.study)) == searcher.n_finished == 6 * repeats
+    again = StudySearcher(spec, sweep, target=99)
+    assert (again.n_finished, again.suggest("t")) == (6 * repeats, "FINISHED")
+
+
+def test_configurations_under_way_count_too_and_extra_points_are_exempt(sweep: SweepDir) -> None:
+    spec = narrow(2, 1)
+    searcher = StudySearcher(spec, sweep, target=99)
+    begun = [trial_of(searcher.suggest(f"t{i}")) for i in range(4)]
+    assert len({config.config_id for config, _ in begun}) == 4
+    assert searcher.suggest("more") == "FINISHED"
+    for i, (config, seed) in enumerate(begun):
+        searcher.on_trial_complete(f"t{i}", report(20, (), fake_result(config, seed)))
+    start = spec.locate(begun[0][0])
+    assert start is not None
+    ids = play(StudySearcher(spec, sweep, target=99, extra=(start, start)), 99)
+    assert ids == [begun[0][0].trial_id(1), begun[0][0].trial_id(2)]
+
+
+def test_extra_points_that_a_driver_left_waiting_run_though_the_search_is_over(sweep: SweepDir) -> None:
+    spec = narrow(2, 1)
+    StudySearcher(spec, sweep, target=9, extra=[Start(c.label, {"training.learning_rate": 1e-3}) for c in spec.combinations])
+    assert len(play(StudySearcher(spec, sweep, target=9, enough=lambda: "enough"), 99)) == 2

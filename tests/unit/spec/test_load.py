@@ -12,6 +12,7 @@ from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.objective import Bound, Constraint
 from deft_sweeps.spec.domain import Choice, Float, Int
 from deft_sweeps.spec.load import load_spec, parse_spec
+from deft_sweeps.spec.schema import Halving, NoStopping, Stopping
 
 GOOD = {
     "name": "name: good",
@@ -153,7 +154,7 @@ def test_every_fault_is_told_at_once(keys: set[str]) -> None:
         ("objectives", "objectives: ^[score]", "at least 2 entries"),
         ("evaluation", "evaluation: {thresholds: ^[0, 0.1], objective_threshold: 0.2}", "one of (0.0, 0.1), got 0.2"),
         ("budget", "budget: {trials: ^0}", "expected trials >= 1"),
-        ("budget", "budget: {trials: ^1}", "expected trials for the 2 first points, a plain PEFT one"),
+        ("budget", "budget: {trials: ^1}", "expected trials for the 2 first points, a limit's baseline"),
         ("budget", "budget: ^{}", "expected the key `trials` of budget"),
         ("budget", "budget: {trials: 9, cpus_per_trial: ^0}", "cpus_per_trial >= 1"),
     ],
@@ -289,3 +290,46 @@ def test_any_value_anywhere_is_a_spec_or_problems(key: str, value: object) -> No
     except ConfigError as error:
         outcome += error.problems
     assert all(problem.where.startswith("s.yaml:") for problem in outcome)
+
+
+SMALL = "name: x\nspace: {}\nbudget: {trials: 9}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "stopping"),
+    [
+        ("", NoStopping()),
+        ("stopping: none", NoStopping()),
+        ("stopping: halving", Halving()),
+        ("stopping: {halving: {eta: 4, rungs: 2, rank: spread, thresholds: objective}}", Halving(4, 2, "spread", "objective")),
+    ],
+)
+def test_stopping_by_one_word_or_with_settings(text: str, stopping: Stopping) -> None:
+    spec = parse_spec(SMALL + text, "x.yaml")
+    assert spec.stopping == stopping
+    several = {"none": (), "all": spec.evaluation.thresholds, "objective": (spec.evaluation.objective_threshold,)}
+    assert spec.rung_thresholds == several[stopping.thresholds if isinstance(stopping, Halving) else "none"]
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "words"),
+    [
+        ("stopping: halvin", "4:11", "did you mean halving?"),
+        ("stopping: {halving: {eta: 1}}", "4:27", "expected eta >= 2, got 1"),
+        ("stopping: {halving: {rank: nds}}", "4:28", "expected one of spread, crowding, hypervolume, dominated"),
+        ("stopping: {halving: {rungs: 9}}", "4:11", "need at least 6561 training steps, got 100"),
+        ("stopping: halving\nobjectives: [score, weight_bytes]", "4:11", "where weight_bytes is not measured yet"),
+    ],
+)
+def test_stopping_that_cannot_be(text: str, where: str, words: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_spec(SMALL + text, "x.yaml")
+    (problem,) = error.value.problems
+    assert problem.where == f"x.yaml:{where}"
+    assert words in problem.what
+
+
+def test_rungs_must_fit_into_the_shortest_trial() -> None:
+    with pytest.raises(ConfigError, match="got 8"):
+        parse_spec("name: x\nspace: {training: {steps: {low: 8, high: 90}}}\nbudget: {trials: 9}\nstopping: halving", "x.yaml")
+    parse_spec("name: x\nspace: {training: {steps: {choice: [90, 9]}}}\nbudget: {trials: 9}\nstopping: halving", "x.yaml")

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from deft_sweeps.config.trial import TrialConfig, codec
-from deft_sweeps.result import TrialResult
-from deft_sweeps.search.report import RESULT, reported_steps
+from deft_sweeps.result import Point, TrialResult
+from deft_sweeps.search.report import RESULT, reported_rung, reported_steps
+from deft_sweeps.spec.schema import Halving, NoStopping, Stopping
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep.trainable import TrialTrainable, rung_steps
 from deft_sweeps.trial.protocol import Starter, StarterMaker
-from tests.fakes import N_STEPS, FakeMaker, Fault, fake_spec, plain
+from tests.fakes import N_STEPS, THRESHOLDS, FakeMaker, FakeRun, Fault, fake_point, fake_spec, plain
 
 CONFIG = fake_spec().config(plain(1e-3))
 
@@ -19,11 +20,21 @@ def told(config: TrialConfig = CONFIG, seed: int = 0) -> dict[str, object]:
     return {"config": codec(TrialConfig).dump_json(config).decode(), "seed": seed}
 
 
-def worker(tmp_path: Path, fault: Fault | None = None, *, maker: StarterMaker | None = None, every: float = 0.0) -> TrialTrainable:
+def worker(
+    tmp_path: Path, fault: Fault | None = None, *, maker: StarterMaker | None = None, every: float = 0.0, stopping: Stopping | None = None
+) -> TrialTrainable:
     """A worker's trainable without Ray around it."""
     trainable = TrialTrainable.__new__(TrialTrainable)
     fake = FakeMaker(tmp_path, {CONFIG.config_id: fault} if fault else {})
-    trainable.setup(told(), maker=maker or fake, folder=str(tmp_path / "sweep"), n_threads=1, checkpoint_every_sec=every)
+    trainable.setup(
+        told(),
+        maker=maker or fake,
+        folder=str(tmp_path / "sweep"),
+        n_threads=1,
+        checkpoint_every_sec=every,
+        stopping=stopping or NoStopping(),
+        rung_thresholds=THRESHOLDS,
+    )
     return trainable
 
 
@@ -103,3 +114,38 @@ def test_the_next_trial_of_a_worker_starts_afresh_with_the_same_starter(tmp_path
     fake = FakeMaker(tmp_path)
     assert fake.notes("start")[-1] == (other.trial_id(3), 0)
     assert len(fake.notes("worker")) == 1
+
+
+def test_reports_end_at_rungs_and_carry_what_was_measured_there(tmp_path: Path) -> None:
+    trainable = worker(tmp_path, stopping=Halving())
+    sweep, trial_id = SweepDir(tmp_path / "sweep"), CONFIG.trial_id(0)
+    reports: list[dict[str, Any]] = []
+    while not reports or RESULT not in reports[-1]:
+        reports.append(trainable.step())
+        if reported_rung(reports[-1]):
+            assert sweep.checkpoint_path(trial_id).read_bytes() == f'{{"step": {reports[-1]["step"]}}}'.encode()
+    assert [r["step"] for r in reports] == [2, 4, 6, 7, 9, 11, 13, 15, 17, 19, 20]
+    rungs = [rung for r in reports if (rung := reported_rung(r))]
+    assert [(rung.step, [point.threshold for point in rung.points]) for rung in rungs] == [(2, list(THRESHOLDS)), (7, list(THRESHOLDS))]
+    assert TrialResult.from_json(reports[-1][RESULT].encode()).rungs == tuple(rungs) == sweep.rungs(trial_id)
+
+
+def test_a_rung_is_told_again_after_a_restart_and_not_measured_again(tmp_path: Path) -> None:
+    first = worker(tmp_path, stopping=Halving())
+    told_first = first.step()
+    second = worker(tmp_path, stopping=Halving())
+    assert reported_rung(second.step()) == reported_rung(told_first)
+    assert [second.step()["step"] for _ in range(3)] == [4, 6, 7]
+    assert FakeMaker(tmp_path).notes("measure") == [(CONFIG.trial_id(0), 2), (CONFIG.trial_id(0), 7)]
+
+
+def test_what_is_not_finite_at_a_rung_fails_the_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def measure(self: FakeRun, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
+        return tuple(fake_point(self.config, self.seed, t, loss=float("nan") if self.step == 7 else None) for t in thresholds)
+
+    monkeypatch.setattr(FakeRun, "measure", measure)
+    trainable = worker(tmp_path, stopping=Halving())
+    reports = [trainable.step() for _ in range(4)]
+    result = TrialResult.from_json(reports[-1][RESULT].encode())
+    assert (result.status, result.error) == ("failed", "TrialError: what was measured at step 7 is not finite")
+    assert [rung.step for rung in result.rungs] == [2]

@@ -290,3 +290,17 @@ def test_few_bases_are_kept(tiny_config: TrialConfig, bench: Bench) -> None:
     bench.base(replace(tiny_config, dtype="bf16"), data)
     bench.base(replace(tiny_config, activation="relu"), data)
     assert bench.base(tiny_config, data) is not first
+
+
+def test_measuring_between_two_advances_changes_nothing(bench: Bench, tiny_config: TrialConfig) -> None:
+    config = short(tiny_config, density=DEFT, quantization=Nf4())
+    straight, measured = bench(config, 0), bench(config, 0)
+    straight.advance(3)
+    straight.advance(3)
+    measured.advance(3)
+    halfway = measured.measure((0.05, 0.3))
+    measured.advance(3)
+    assert same(trained(straight), trained(measured))
+    assert [point.threshold for point in halfway] == [0.05, 0.3]
+    (last,) = measured.measure((0.05,))
+    assert last == replace(measured.finish().point_at(0.05), energy_ratio=None) != halfway[0]

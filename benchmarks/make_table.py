@@ -1,0 +1,146 @@
+"""Trains every configuration of a small space and keeps what each gave at every rung and threshold: a landscape to compare searches on.
+
+    python benchmarks/make_table.py flan_t5_small_reviews --minutes 60
+
+Each training is written as it ends, so the script can be stopped and started again, and several may run side by side on one folder.
+At the end what there is becomes one compressed table, `benchmarks/tables/NAME.jsonl.gz`, a line a training, with provenance.
+"""
+
+import argparse
+import fcntl
+import gzip
+import itertools
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from deft_sweeps.config.label import label
+from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.result import Point, Provenance
+from deft_sweeps.spec.domain import Choice
+from deft_sweeps.spec.load import load_spec
+from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.store.results import write_atomically
+
+TABLES = Path(__file__).parent / "tables"
+ETA = 3
+N_RUNGS = 3
+
+
+def grid(spec: SweepSpec) -> tuple[TrialConfig, ...]:
+    """Every configuration of a space of choices; those of the first learning rate come first, so that a half of the table is a grid too."""
+    found: list[tuple[int, TrialConfig]] = []
+    for combination in spec.combinations:
+        choices = [list(enumerate(domain.values)) for domain in combination.open.values() if isinstance(domain, Choice)]
+        if len(choices) != len(combination.open):
+            raise ValueError(f"{combination.label}: expected choices only")
+        for picked in itertools.product(*choices):
+            named = dict(zip(combination.open, picked, strict=True))
+            late = named["training.learning_rate"][0] if "training.learning_rate" in named else 0
+            found.append((late, combination.config({name: value for name, (_, value) in named.items()})))
+    return tuple(config for _, config in sorted(found, key=lambda pair: (pair[0], pair[1].config_id)))
+
+
+def jobs(spec: SweepSpec, n_repeated: int, n_seeds: int) -> Iterator[tuple[TrialConfig, int]]:
+    """The first half of the grid, a sample of that with the other seeds, then the grid's rest; by config_id, that is, in no order."""
+    configs = grid(spec)
+    half = configs[: (len(configs) + 1) // 2]
+    yield from ((config, 0) for config in half)
+    sample = sorted(half, key=lambda config: config.config_id[::-1])[:n_repeated]
+    yield from ((config, seed) for seed in range(1, n_seeds) for config in sample)
+    yield from ((config, 0) for config in configs[len(half) :])
+
+
+def rungs(steps: int) -> tuple[int, ...]:
+    """Steps at which a trial is measured: a geometric ladder up to all of them."""
+    return tuple(max(1, round(steps / ETA**i)) for i in reversed(range(N_RUNGS)))
+
+
+def told(point: Point) -> dict[str, float]:
+    """What the table keeps of a point."""
+    density = point.density
+    kept = {
+        "threshold": point.threshold,
+        "score": point.score.value,
+        "standard_error": point.score.standard_error,
+        "loss": point.loss,
+        "encoder_density": density.encoder,
+        "decoder_density": density.decoder,
+    }
+    return {name: round(value, 6) for name, value in kept.items() if value == value}
+
+
+def train(spec: SweepSpec, folder: Path, n_repeated: int, n_seeds: int, until: float) -> None:
+    from deft_sweeps.trial.cost import tensor_bytes
+    from deft_sweeps.trial.provenance import provenance
+    from deft_sweeps.trial.run import BenchMaker, Run
+
+    bench = BenchMaker(spec.evaluation, n_threads=1, n_bases=8)()
+    thresholds = spec.evaluation.thresholds[1:]
+    every = list(jobs(spec, n_repeated, n_seeds))
+    for number, (config, seed) in enumerate(every):
+        path = folder / f"{config.trial_id(seed)}.json"
+        if time.time() > until:
+            return
+        taken = path.with_suffix(".lock").open("a")  # Held until the next one, or until this process ends, however it ends.
+        try:
+            fcntl.flock(taken, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        if path.exists():
+            continue
+        began, cpu = time.time(), time.process_time()
+        run = bench(config, seed)
+        assert isinstance(run, Run)
+        rows = []
+        for rung in rungs(config.training.steps):
+            trained = run.advance(rung - run.steps_done)
+            rows.append(
+                {"step": trained.step, "train_sec": round(run.train_time_sec, 2), "points": [told(p) for p in run.measure(thresholds)]}
+            )
+        made = {
+            "trial_id": config.trial_id(seed),
+            "config": codec(TrialConfig).dump_python(config, mode="json"),
+            "seed": seed,
+            "rungs": rows,
+            "n_examples": len(run.data.validation),
+            "weight_bytes": tensor_bytes(run.built.model),
+            "cpu_sec": round(time.process_time() - cpu, 1),
+            "wall_sec": round(time.time() - began, 1),
+            "provenance": codec(Provenance).dump_python(
+                provenance(bench.device, run.data.fingerprint, run.built.base.revision), mode="json"
+            ),
+        }
+        write_atomically(path, json.dumps(made).encode())
+        print(f"{number + 1}/{len(every)} {made['cpu_sec']:.0f} s {label(config)}: {rows[-1]['points']}", flush=True)
+
+
+def pack(spec: SweepSpec, folder: Path, into: Path) -> int:
+    """Write the table; returns how many trainings are in it."""
+    wanted = {config.config_id for config in grid(spec)}
+    rows = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+    rows = [row for row in rows if row["trial_id"].split("-")[0] in wanted]
+    lines = "".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
+    write_atomically(into, gzip.compress(lines.encode(), mtime=0))
+    return len(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", help="of a space in benchmarks/tables")
+    parser.add_argument("--minutes", type=float, default=1e9, help="start no training after these")
+    parser.add_argument("--repeated", type=int, default=16, help="configurations trained with every seed")
+    parser.add_argument("--seeds", type=int, default=3, help="of those")
+    parser.add_argument("--work", type=Path, default=Path("runs/tables"), help="folder of the trainings")
+    arguments = parser.parse_args()
+    spec = load_spec(TABLES / f"{arguments.name}.yaml")
+    folder = arguments.work / arguments.name
+    folder.mkdir(parents=True, exist_ok=True)
+    train(spec, folder, arguments.repeated, arguments.seeds, time.time() + 60 * arguments.minutes)
+    n = pack(spec, folder, TABLES / f"{arguments.name}.jsonl.gz")
+    print(f"{n} trainings of {len(list(jobs(spec, arguments.repeated, arguments.seeds)))} in {arguments.name}.jsonl.gz")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What a proposal costs after many trials: CPU time of one ask with all its parameters, in a study in memory.
+
+    .venv/bin/python benchmarks/proposals.py [N ...]
+
+For each sampler and each N finished trials, bounded in what it looks at as in a sweep, and beside it Optuna's own sampler on the whole
+study. The trials come from a closed form; nothing is trained.
+"""
+
+import statistics
+import sys
+import time
+from typing import get_args
+
+import numpy as np
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import TrialState
+
+from deft_sweeps.search.sampler import StudySampler, make_sampler
+from deft_sweeps.search.space import suggest
+from deft_sweeps.spec.load import parse_spec
+from deft_sweeps.spec.sampling import ConcreteName
+from deft_sweeps.spec.schema import Search, SweepSpec
+
+ROUNDS = 10
+WHOLE_UP_TO = {"tpe": 10_000, "nsga2": 10_000, "nsga3": 10_000, "gp": 300, "random": 10_000}
+"""Optuna's GP on more takes minutes a proposal."""
+SPEC = """
+name: proposals
+space:
+  activation: [pretrained, relu]
+  peft: [lora: {r: {low: 4, high: 16}}, adapter: {reduction: {choice: [8, 16]}}]
+  density: [none, loss: {weight: {low: 0.1, high: 3, log: true}, eps: {low: 1e-4, high: 1e-2, log: true}}]
+  quantization: [none, nf4]
+  training: {learning_rate: {low: 1e-4, high: 1e-2, log: true}}
+budget: {trials: 10000}
+"""
+
+
+def study_of(spec: SweepSpec, n: int) -> Study:
+    """A study with `n` finished trials, points drawn at random, two objectives that trade off."""
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=optuna.samplers.RandomSampler(seed=0))
+    generator = np.random.default_rng(0)
+    for _ in range(n):
+        trial = study.ask()
+        suggest(trial, spec)
+        density = float(generator.random())
+        study.tell(trial, (0.5 + 0.3 * density**0.5 * float(generator.beta(5, 1)), density))
+    return study
+
+
+def proposal_sec(study: Study, spec: SweepSpec, make: BaseSampler | None, search: Search) -> list[float]:
+    """CPU seconds of each of some proposals, the first one left out: it reads the study's past."""
+    took = []
+    for _ in range(ROUNDS + 1):
+        study.sampler = make or make_sampler(search, len(study.get_trials(deepcopy=False)))
+        start = time.process_time()
+        trial = study.ask()
+        suggest(trial, spec)
+        took.append(time.process_time() - start)
+        study.tell(trial, state=TrialState.FAIL)
+    return took[1:]
+
+
+def main() -> None:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    spec = parse_spec(SPEC, "proposals.yaml")
+    print("CPU ms a proposal, median (largest): measured; 16 combinations, up to 4 open parameters each, 1 thread")
+    for n in [int(word) for word in sys.argv[1:]] or [100, 1_000, 10_000]:
+        for name in get_args(ConcreteName):
+            search = Search(sampler=name, startup=10)
+            bounded = proposal_sec(study_of(spec, n), spec, StudySampler(name, search), search)
+            told = f"{name:8s} {n:6d} trials  bounded {1e3 * statistics.median(bounded):7.1f} ({1e3 * max(bounded):.1f})"
+            if n <= WHOLE_UP_TO[name]:
+                whole = proposal_sec(study_of(spec, n), spec, None, search)
+                told += f"   whole {1e3 * statistics.median(whole):7.1f} ({1e3 * max(whole):.1f})"
+            print(told, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""Searchers side by side on landscapes whose front is known, on a simulated clock.
+
+    python -m benchmarks.search --problem broken --arms random tpe nsga2-12 --seeds 20
+
+problem: a landscape and its true front · closed_form, table: the landscapes · simulate: workers on a simulated clock · replay: the same
+landscape behind real Ray · arms, halved, ray_tune, synetune: the searchers · measure: what they needed · __main__: the command
+"""

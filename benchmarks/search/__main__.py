@@ -1,0 +1,226 @@
+"""Prints what each searcher needed to 95 % of the true front's volume, beside what was asked of ours."""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+import deft_sweeps.search
+from benchmarks.search import closed_form, synetune, table
+from benchmarks.search.arms import MO_ASHA, OURS, make_arm, names
+from benchmarks.search.measure import TARGET, Effort, Run, median, needed, ratio, run, used
+from benchmarks.search.problem import Problem
+from deft_sweeps.config.trial import codec
+from deft_sweeps.store.results import write_atomically
+
+WHOLE = f"{OURS}front"
+HALVED = f"{OURS}front+halving"
+OTHERS_SHOWN = ("random", "tpe")
+BUDGETS = {"random": 3000, "gp": 60, "mo-asha": 60, "mo-asha-mended": 120}
+BUDGET = 600
+"""Trials of a run that does not get there, or as many steps in trials that were stopped early; some take seconds to decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What was asked of this project's search.
+
+    Attributes:
+        beside: a searcher; `best` is whichever of the others needed least.
+        at_most: ratio of the medians.
+    """
+
+    arm: str
+    what: Effort
+    beside: str
+    at_most: float
+
+
+TARGETS = (
+    Target(WHOLE, "trials", "random", 1 / 5),
+    Target(HALVED, "steps", "random", 1 / 10),
+    Target(WHOLE, "trials", "tpe", 1 / 2),
+    Target(WHOLE, "trials", "best", 1.0),
+    Target(HALVED, "steps", "best", 1.0),
+)
+
+
+@cache
+def landscape(name: str, source: Path | None) -> Problem:
+    return closed_form.make(name) if name in closed_form.NAMES else table.load(name, source)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run to make, or to find made."""
+
+    problem: str
+    source: Path | None
+    arm: str
+    seed: int
+    workers: int
+    trials: int
+    cache: Path
+    synetune: Path
+
+    def path(self, problem: Problem) -> Path:
+        """Changes with whatever the run's outcome depends on."""
+        told = [problem.digest, self.workers, self.trials, version("optuna"), version("ray"), _sources() if OURS in self.arm else ""]
+        key = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:10]
+        return self.cache / f"{self.problem}-{self.arm}-{self.seed}-{key}.json"
+
+
+def make(job: Job) -> Run:
+    problem = landscape(job.problem, job.source)
+    path = job.path(problem)
+    if path.exists():
+        found: Run = codec(Run).validate_json(path.read_bytes())
+        return found
+    arm = make_arm(job.arm, problem, job.seed, job.synetune)
+    try:
+        made = run(problem, job.arm, arm, job.seed, workers=job.workers, max_steps=job.trials * problem.rungs[-1])
+    finally:
+        arm.close()
+    write_atomically(path, codec(Run).dump_json(made))
+    return made
+
+
+@cache
+def _sources() -> str:
+    """Of our search's code: its runs are made again when it changes."""
+    folder = Path(deft_sweeps.search.__file__).parent
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()[:10]
+
+
+def made_in_turn(jobs: Sequence[Job], n_processes: int) -> Iterable[Run]:
+    if n_processes == 1:
+        yield from map(make, jobs)
+        return
+    with ProcessPoolExecutor(n_processes) as pool:
+        yield from pool.map(make, jobs)
+
+
+def table_lines(runs: Sequence[Run], order: Sequence[str]) -> list[str]:
+    """A row a searcher: what the median run needed, and how that compares."""
+    by_arm = {name: [run for run in runs if run.arm == name] for name in order}
+    head = f"{'':18}{'trials to 95 %':>22}{'steps':>30}{'reached':>9}"
+    head += (
+        "".join(f"{what + ' / ' + beside:>26}" for beside in OTHERS_SHOWN for what in ("trials", "steps")) + f"{'trials, log density':>24}"
+    )
+    lines = [head]
+    for name, of_arm in by_arm.items():
+        if not of_arm:
+            continue
+        trials, steps = needed(of_arm, "linear", "trials"), needed(of_arm, "linear", "steps")
+        cells = f"{name:18}{median(trials)!s:>22}{median(steps)!s:>30}{f'{int(np.isfinite(trials).sum())}/{len(trials)}':>9}"
+        for beside in OTHERS_SHOWN:
+            for what in ("trials", "steps"):
+                cells += f"{_ratio(of_arm, by_arm.get(beside, []), what):>26}"
+        lines.append(cells + f"{median(needed(of_arm, 'log', 'trials'))!s:>24}")
+    return lines
+
+
+def _ratio(runs: Sequence[Run], beside: Sequence[Run], what: Effort) -> str:
+    if not beside:
+        return "not run"
+    return str(ratio(needed(runs, "linear", what), needed(beside, "linear", what), used(beside, what)))
+
+
+def target_lines(runs: Sequence[Run]) -> list[str]:
+    """What was asked, and what was reached; a bound that noise covers is told as such."""
+    by_arm: dict[str, list[Run]] = {}
+    for one in runs:
+        by_arm.setdefault(one.arm, []).append(one)
+    lines = []
+    for target in TARGETS:
+        others = {name: of_arm for name, of_arm in by_arm.items() if not name.startswith(OURS)}
+        beside = target.beside
+        if beside == "best" and others:
+            beside = min(others, key=lambda name: median(needed(others[name], "linear", target.what)).value)
+        asked = f"{target.arm}: {target.what} at most {target.at_most:g} of {target.beside}'s" + f" ({beside})" * (target.beside != beside)
+        if target.arm not in by_arm or beside not in by_arm:
+            lines.append(f"{asked}: not run")
+            continue
+        other = by_arm[beside]
+        found = ratio(needed(by_arm[target.arm], "linear", target.what), needed(other, "linear", target.what), used(other, target.what))
+        verdict = "reached" if found.value <= target.at_most else "within noise" if found.low <= target.at_most else "missed"
+        lines.append(f"{asked}: {found}, {verdict}")
+    return lines
+
+
+def main() -> None:
+    arguments = _arguments()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if arguments.install_synetune:
+        synetune.install(arguments.synetune)
+    arms = list(dict.fromkeys(arguments.arms))
+    if set(MO_ASHA) & set(arms) and not synetune.is_installed(arguments.synetune):
+        arms = [name for name in arms if name not in MO_ASHA]
+        print(f"mo-asha left out: no Syne Tune in {arguments.synetune}, --install-synetune puts it there", file=sys.stderr)
+    try:
+        landscapes = {name: landscape(name, arguments.source) for name in arguments.problem}
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    told = []
+    for problem in arguments.problem:
+        jobs = [
+            Job(
+                problem,
+                arguments.source,
+                arm,
+                seed,
+                arguments.workers,
+                arguments.trials or BUDGETS.get(arm, BUDGET),
+                arguments.cache,
+                arguments.synetune,
+            )
+            for seed in range(arguments.seeds)  # Seeds outside: stopped early, what there is can be compared.
+            for arm in arms
+        ]
+        arguments.cache.mkdir(parents=True, exist_ok=True)
+        began, runs = time.time(), []
+        for made in made_in_turn(jobs, arguments.jobs):
+            runs.append(made)
+            hit = made.hits["linear"]
+            got = f"{hit.trials} trials, {hit.steps} steps" if hit.trials else f"{made.shares[-1]:.3f} after {len(made.shares)} trials"
+            print(f"{time.time() - began:6.0f} s {problem} {made.arm} seed {made.seed}: {got}", file=sys.stderr, flush=True)
+        told += runs
+        if not arguments.json:
+            how = f"{arguments.workers} workers, {arguments.seeds} seeds, median [95 % interval]; - not reached"
+            print(f"{problem}: {landscapes[problem].note}; {how}")
+            print("\n".join(table_lines(runs, arms) + target_lines(runs)), end="\n\n", flush=True)
+    if arguments.json:
+        print(json.dumps([codec(Run).dump_python(made, mode="json") for made in told]))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=f"{__doc__} The target is {TARGET:.0%}.")
+    tables = sorted(file.stem for file in table.TABLES.glob("*.yaml"))
+    parser.add_argument("--problem", nargs="+", default=list(closed_form.NAMES), choices=[*closed_form.NAMES, *tables])
+    parser.add_argument("--source", type=Path, help="folder of trainings, or packed table, to read instead of the one in benchmarks/tables")
+    parser.add_argument(
+        "--arms", nargs="+", default=["random", "tpe", "nsga2-12", f"{OURS}tpe"], choices=names(), metavar="ARM", help=", ".join(names())
+    )
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--workers", type=int, default=4, help="trials at a time, simulated")
+    parser.add_argument("--trials", type=int, help=f"budget of a run; {BUDGET}, {', '.join(f'{name} {n}' for name, n in BUDGETS.items())}")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--synetune", type=Path, default=synetune.ENVIRONMENT, help="environment with Syne Tune, for mo-asha")
+    parser.add_argument("--install-synetune", action="store_true", help="make that environment first")
+    parser.add_argument("--json", action="store_true", help="every run, instead of the table")
+    parser.add_argument("--cache", type=Path, default=Path("runs/search"), help="folder of finished runs, which are not made again")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

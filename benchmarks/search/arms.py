@@ -1,0 +1,139 @@
+"""The searchers: each by name, behind the simulation's one interface.
+
+random          Optuna's random sampling
+nsga2-50, -12   Optuna's NSGA-II with its default population, and with a small one
+tpe             Optuna's TPE as it comes
+tpe-group       multivariate, with groups
+gp              Optuna's Gaussian processes
+ray, ray-asha   Ray Tune's OptunaSearch, alone and beside its ASHAScheduler
+mo-asha         Syne Tune's, in an environment of its own
+ours-NAME       this project's search with the sampler NAME of a spec; ours-NAME+halving stops trials early
+"""
+
+import warnings
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import get_args
+
+import optuna
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.study import Study
+
+from benchmarks.search.problem import Problem, directions, result
+from benchmarks.search.repeats import Repeats
+from benchmarks.search.simulate import Arm, Asked
+from benchmarks.search.synetune import ENVIRONMENT, synetune_arm
+from deft_sweeps.result import Point, Rung
+from deft_sweeps.search.sampler import study_sampler
+from deft_sweeps.search.space import suggest
+from deft_sweeps.search.stopping import EarlyStopping
+from deft_sweeps.search.study import SEED, TRIAL_ID, tell
+from deft_sweeps.spec.schema import Halving, NoStopping, SamplerName, SweepSpec
+
+OURS = "ours-"
+SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
+MO_ASHA = ("mo-asha", "mo-asha-mended")
+
+
+@dataclass
+class OptunaArm:
+    """Ask and tell of a study in memory, as the sweep's searcher does it: a trial's points at all thresholds are kept beside it.
+
+    Attributes:
+        early: decides at rungs; measures none where the spec stops nothing early.
+    """
+
+    spec: SweepSpec
+    study: Study
+    early: EarlyStopping
+    repeats: Repeats
+    running: dict[int, Asked] = field(default_factory=dict)
+
+    def ask(self) -> Asked:
+        trial = self.study.ask()
+        config = self.spec.config(suggest(trial, self.spec))
+        asked = Asked(trial.number, config, self.repeats.seed(config))
+        trial.set_user_attr(SEED, asked.seed)
+        trial.set_user_attr(TRIAL_ID, config.trial_id(asked.seed))
+        self.running[asked.number] = asked
+        return asked
+
+    def rung(self, number: int, step: int, points: tuple[Point, ...]) -> bool:
+        if not self.spec.rung_thresholds:
+            return True
+        asked = self.running[number]
+        return self.early.goes_on(number, asked.config, asked.seed, Rung(step=step, points=points))
+
+    def tell(self, number: int, points: tuple[Point, ...] | None) -> None:
+        asked = self.running.pop(number)
+        trial_id = asked.config.trial_id(asked.seed)
+        rungs = [(rung.step, rung.points) for rung in self.early.rungs(trial_id)]
+        tell(self.study, self.spec, number, result(asked.config, asked.seed, rungs, points))
+        self.early.forget(trial_id)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def optuna_arm(spec: SweepSpec, sampler: BaseSampler) -> OptunaArm:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(directions=directions(spec.objectives), sampler=sampler)
+    return OptunaArm(spec, study, EarlyStopping(spec, study, (), _complain), Repeats(spec.trial_seed))
+
+
+def _complain(sentence: str) -> None:
+    raise RuntimeError(sentence)
+
+
+def make_arm(name: str, problem: Problem, seed: int, synetune: Path = ENVIRONMENT) -> Arm:
+    """The searcher of that name, seeded; `synetune` is the environment of Syne Tune.
+
+    Raises:
+        ValueError: there is none.
+    """
+    spec = problem.spec
+    if name.startswith(OURS):
+        return _ours(name.removeprefix(OURS), problem, seed)
+    if name in ("ray", "ray-asha"):
+        from benchmarks.search.ray_tune import ray_arm
+
+        return ray_arm(spec, problem.rungs, seed, asha=name == "ray-asha")
+    if name in MO_ASHA:
+        return synetune_arm(spec, problem.rungs, seed, synetune, mended=name == "mo-asha-mended")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        match name:
+            case "random":
+                sampler: BaseSampler = RandomSampler(seed=seed)
+            case "nsga2-50":
+                sampler = NSGAIISampler(seed=seed)
+            case "nsga2-12":
+                sampler = NSGAIISampler(population_size=12, seed=seed)
+            case "tpe":
+                sampler = TPESampler(seed=seed)
+            case "tpe-group":
+                sampler = TPESampler(multivariate=True, group=True, seed=seed)
+            case "gp":
+                sampler = GPSampler(seed=seed, warn_independent_sampling=False)
+            case _:
+                raise ValueError(f"expected one of {', '.join(names())}, got {name!r}")
+    return optuna_arm(spec, sampler)
+
+
+def _ours(name: str, problem: Problem, seed: int) -> Arm:
+    sampler, _, halved = name.partition("+")
+    picked = next((known for known in SAMPLERS if known == sampler), None)
+    if picked is None or halved not in ("", "halving"):
+        raise ValueError(f"expected one of {', '.join(names())}, got {OURS + name!r}")
+    search = replace(problem.spec.search, sampler=picked, seed=seed)
+    spec = replace(problem.spec, search=search, stopping=Halving() if halved else NoStopping())
+    if isinstance(spec.stopping, Halving) and spec.stopping.at(problem.rungs[-1]) != problem.rungs:
+        raise ValueError(f"{problem.name} was measured at steps {problem.rungs}, not where the spec's halving looks")
+    return optuna_arm(spec, study_sampler(spec))
+
+
+def names() -> tuple[str, ...]:
+    """Every searcher that can be named."""
+    ours = (f"{OURS}{name}{halved}" for name in SAMPLERS for halved in ("", "+halving"))
+    return ("random", "nsga2-50", "nsga2-12", "tpe", "tpe-group", "gp", "ray", "ray-asha", *MO_ASHA, *ours)

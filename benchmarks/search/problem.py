@@ -1,0 +1,170 @@
+"""A landscape to search: what each configuration gives at every rung and threshold, and the front that is really there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.front import hypervolume, non_dominated
+from deft_sweeps.objective import METRICS, Direction
+from deft_sweeps.result import Cost, DensityReading, Point, Provenance, Rung, Score, Status, TrialResult
+from deft_sweeps.spec.schema import SweepSpec
+
+Floats = NDArray[np.float64]
+Scale = Literal["linear", "log"]
+"""How densities are laid out when volumes are taken. `linear` is the primary one: what a density saves (multiplications, energy, time in
+a sparse kernel) is linear in it. On `log` a factor counts alike everywhere, so the front's sparse end weighs more."""
+
+SCALES: tuple[Scale, ...] = ("linear", "log")
+LEAST_DENSITY = 1e-4
+MARGIN = 0.1
+
+UNTIMED = Cost(
+    label="proxy",
+    trainable_parameters=1,
+    total_parameters=1,
+    weight_bytes=1,
+    weight_sparsity=0.0,
+    peak_memory_bytes=1,
+    latency_sec=1.0,
+    build_time_sec=0.0,
+    train_time_sec=0.0,
+    evaluate_time_sec=0.0,
+)
+NOWHERE = Provenance(
+    packages={}, commit="", python="", device="simulated", n_threads=0, dataset_fingerprint="simulated", checkpoint_revision="simulated"
+)
+
+
+class Problem(Protocol):
+    """A landscape.
+
+    Attributes:
+        spec: the space that is searched, every configuration of which trains as many steps.
+        rungs: steps at which a trial is measured, rising; the last is all of them.
+        digest: changes with the landscape.
+        note: what a reader of figures taken on it must know.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def spec(self) -> SweepSpec: ...
+    @property
+    def rungs(self) -> tuple[int, ...]: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def note(self) -> str: ...
+
+    def curve(self, config: TrialConfig, seed: int, step: int) -> tuple[Point, ...]:
+        """What a trial measures at a rung: one point a threshold, noise included; the same whenever it is asked."""
+        ...
+
+    def true_points(self, config: TrialConfig) -> Floats:
+        """The fully trained configuration's mean objectives, shape (thresholds, m)."""
+        ...
+
+    def true_front(self) -> Floats:
+        """Mean objectives that nothing in the space dominates, shape (n, m)."""
+        ...
+
+    def step_sec(self, config: TrialConfig) -> float:
+        """Simulated time of one step, about 1 on average over the space."""
+        ...
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The volume that a search is after.
+
+    Attributes:
+        front: on the scale, shape (n, m).
+        reference: the front's worst value of each objective, worsened by MARGIN of its range there.
+        volume: between the two.
+    """
+
+    objectives: tuple[str, ...]
+    scale: Scale
+    front: Floats
+    reference: Floats
+    volume: float
+
+    def share(self, values: ArrayLike) -> float:
+        """How much of the volume these points reach, in [0, 1]; values of shape (n, m), not scaled."""
+        return hypervolume(scaled(values, self.objectives, self.scale), self.reference, directions(self.objectives)) / self.volume
+
+
+def truth(front: ArrayLike, objectives: tuple[str, ...], scale: Scale) -> Truth:
+    """The volume of a front, or of any points that hold one.
+
+    With a reference at the worst possible values, a score of 0 and a density of 1, a few random trials reach 95 % and nothing is
+    compared: most of such a volume is common to every trial.
+    """
+    turned = directions(objectives)
+    points = scaled(front, objectives, scale)
+    points = points[non_dominated(points, turned)]
+    signs = np.array([1.0 if direction == "minimize" else -1.0 for direction in turned])
+    worst = (points * signs).max(axis=0)
+    spread = worst - (points * signs).min(axis=0)
+    reference = (worst + MARGIN * np.where(spread > 0, spread, 1.0)) * signs
+    return Truth(objectives, scale, points, reference, hypervolume(points, reference, turned))
+
+
+def directions(objectives: Sequence[str]) -> list[Direction]:
+    return [METRICS[name].direction for name in objectives]
+
+
+def scaled(values: ArrayLike, objectives: Sequence[str], scale: Scale) -> Floats:
+    """A copy of the values with densities on the scale, shape (n, m)."""
+    array = np.array(values, dtype=np.float64).reshape(-1, len(objectives))
+    if scale == "log":
+        for column, name in enumerate(objectives):
+            if name.endswith("density"):
+                array[:, column] = np.log10(np.maximum(array[:, column], LEAST_DENSITY))
+    return array
+
+
+def point(threshold: float, score: float, density: float, n_examples: int = 300, decoder: float | None = None, loss: float = 0.0) -> Point:
+    """A measured point; `density` is the encoder's where the decoder's is given too, else of all blocks."""
+    chance = min(max(score, 0.0), 1.0)
+    return Point(
+        threshold=threshold,
+        score=Score(metric="accuracy", value=score, n_examples=n_examples, standard_error=(chance * (1 - chance) / n_examples) ** 0.5),
+        loss=loss,
+        density=DensityReading(encoder_blocks=(density,), decoder_blocks=() if decoder is None else (decoder,)),
+    )
+
+
+def result(config: TrialConfig, seed: int, rungs: Sequence[tuple[int, tuple[Point, ...]]], points: tuple[Point, ...] | None) -> TrialResult:
+    """The trial as a sweep would keep it: complete with `points`, stopped early without; `rungs` are what it measured before."""
+    status: Status = "stopped" if points is None else "complete"
+    return TrialResult(
+        config=config,
+        seed=seed,
+        status=status,
+        points=points or (),
+        rungs=tuple(Rung(step=step, points=measured) for step, measured in rungs),
+        cost=UNTIMED if points else None,
+        provenance=NOWHERE,
+    )
+
+
+def objective_values(objectives: Sequence[str], points: Sequence[Point]) -> Floats:
+    """Of score and densities, shape (n, m)."""
+    return np.array([[_value(name, point) for name in objectives] for point in points], dtype=np.float64)
+
+
+def _value(name: str, point: Point) -> float:
+    density = point.density
+    known = {
+        "score": point.score.value,
+        "activation_density": density.overall,
+        "encoder_density": density.encoder,
+        "decoder_density": density.decoder,
+        "loss": point.loss,
+    }
+    return known[name]

@@ -1,0 +1,88 @@
+"""What a user of plain Ray Tune has: its OptunaSearch, alone or with ASHA on the first objective. Their own objects, driven by hand.
+
+A trial that ASHA stops is told to OptunaSearch as Ray's loop tells it: complete, with the values it had when it was stopped.
+"""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
+
+import optuna
+from ray.tune.schedulers import ASHAScheduler, TrialScheduler
+from ray.tune.search.optuna import OptunaSearch
+
+from benchmarks.search.problem import directions, objective_values
+from benchmarks.search.repeats import Repeats
+from benchmarks.search.simulate import Asked
+from deft_sweeps.result import Point
+from deft_sweeps.search.space import start_of, suggest
+from deft_sweeps.spec.schema import SweepSpec
+
+ETA = 3
+RUNG = "rung"
+
+
+@dataclass
+class RayArm:
+    """Ray's objects, as its loop calls them.
+
+    Attributes:
+        steps: of the rungs; ASHA is told powers of ETA in their place, so that its milestones are the landscape's.
+    """
+
+    spec: SweepSpec
+    steps: tuple[int, ...]
+    search: Any
+    asha: Any
+    repeats: Repeats
+    n_asked: int = 0
+
+    def ask(self) -> Asked:
+        number, self.n_asked = self.n_asked, self.n_asked + 1
+        config = self.spec.config(start_of(self.spec, self.search.suggest(str(number))))
+        if self.asha is not None:
+            self.asha.on_trial_add(None, SimpleNamespace(trial_id=str(number)))
+        return Asked(number, config, self.repeats.seed(config))
+
+    def rung(self, number: int, step: int, points: tuple[Point, ...]) -> bool:
+        told = self._told(step, points)
+        self.search.on_trial_result(str(number), told)
+        if self.asha is None:
+            return True
+        trial = SimpleNamespace(trial_id=str(number))
+        if self.asha.on_trial_result(None, trial, told) != TrialScheduler.STOP:
+            return True
+        self.asha.on_trial_complete(None, trial, told)
+        self.search.on_trial_complete(str(number), told)
+        return False
+
+    def tell(self, number: int, points: tuple[Point, ...] | None) -> None:
+        if points is None:  # `rung` told it.
+            return
+        told = self._told(self.steps[-1], points)
+        self.search.on_trial_complete(str(number), told)
+        if self.asha is not None:
+            self.asha.on_trial_complete(None, SimpleNamespace(trial_id=str(number)), told)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def _told(self, step: int, points: tuple[Point, ...]) -> dict[str, float]:
+        at = [point for point in points if point.threshold == self.spec.evaluation.objective_threshold]
+        values = objective_values(self.spec.objectives, at)[0]
+        return {**dict(zip(self.spec.objectives, map(float, values), strict=True)), RUNG: ETA ** self.steps.index(step)}
+
+
+def ray_arm(spec: SweepSpec, steps: tuple[int, ...], seed: int, *, asha: bool) -> RayArm:
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    modes = ["max" if direction == "maximize" else "min" for direction in directions(spec.objectives)]
+
+    def space(trial: Any) -> None:
+        suggest(trial, spec)
+
+    search = OptunaSearch(space, metric=list(spec.objectives), mode=modes, seed=seed)
+    scheduler = None
+    if asha:
+        top = ETA ** (len(steps) - 1)
+        scheduler = ASHAScheduler(time_attr=RUNG, metric=spec.objectives[0], mode=modes[0], max_t=top, grace_period=1, reduction_factor=ETA)
+    return RayArm(spec, steps, search, scheduler, Repeats(spec.trial_seed))

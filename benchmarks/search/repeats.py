@@ -1,0 +1,18 @@
+"""Seeds of configurations that come again: what the sweep's own searcher does, done for every searcher."""
+
+from dataclasses import dataclass, field
+
+from deft_sweeps.config.trial import TrialConfig
+
+
+@dataclass(slots=True)
+class Repeats:
+    """Counts seeds up from the sweep's own where a configuration comes again."""
+
+    first: int = 0
+    _next: dict[str, int] = field(default_factory=dict)
+
+    def seed(self, config: TrialConfig) -> int:
+        seed = self._next.get(config.config_id, self.first)
+        self._next[config.config_id] = seed + 1
+        return seed

@@ -1,0 +1,72 @@
+"""A landscape behind the sweep's own interface: `run_sweep` on real Ray trains nothing and measures what the landscape says."""
+
+import json
+import time
+from dataclasses import dataclass, replace
+
+from benchmarks.search.problem import Problem, result
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.errors import TrialError
+from deft_sweeps.result import Point, RungResult, TrialResult
+from deft_sweeps.trial.protocol import Starter
+
+
+@dataclass
+class ReplayRun:
+    """A TrialRun that takes its points from a landscape."""
+
+    problem: Problem
+    step_sec: float
+    config: TrialConfig
+    seed: int
+    step: int
+    started_at: float
+
+    def advance(self, n_steps: int) -> RungResult:
+        """Count the steps; each takes `step_sec` of a step's time on the landscape."""
+        steps = min(n_steps, self.problem.rungs[-1] - self.step)
+        self.step += steps
+        time.sleep(steps * self.step_sec * self.problem.step_sec(self.config))
+        return RungResult(step=self.step, done=self.step == self.problem.rungs[-1])
+
+    def state(self) -> bytes:
+        """The step it is at."""
+        return json.dumps({"step": self.step}).encode()
+
+    def measure(self, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
+        """The landscape's points at these thresholds; one that it does not know is left out.
+
+        Raises:
+            TrialError: nothing was measured at this step.
+        """
+        if self.step not in self.problem.rungs:
+            raise TrialError(f"the landscape has rungs {self.problem.rungs}, not step {self.step}")
+        return tuple(point for point in self.problem.curve(self.config, self.seed, self.step) if point.threshold in thresholds)
+
+    def weights(self) -> bytes:
+        """There are none."""
+        return b""
+
+    def finish(self) -> TrialResult:
+        """What was measured at the end, with costs and provenance that say that nothing ran."""
+        made = result(self.config, self.seed, (), self.problem.curve(self.config, self.seed, self.problem.rungs[-1]))
+        return replace(made, started_at=self.started_at, finished_at=time.time())
+
+
+@dataclass(frozen=True)
+class ReplayMaker:
+    """Picklable maker of replayed trials.
+
+    Attributes:
+        step_sec: real seconds of a step of average length.
+    """
+
+    problem: Problem
+    step_sec: float = 0.0
+
+    def __call__(self) -> Starter:
+        return self.start
+
+    def start(self, config: TrialConfig, seed: int, state: bytes | None) -> ReplayRun:
+        step = int(json.loads(state)["step"]) if state else 0
+        return ReplayRun(self.problem, self.step_sec, config, seed, step, time.time())

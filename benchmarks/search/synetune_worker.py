@@ -1,0 +1,83 @@
+"""Syne Tune's MO-ASHA behind lines of JSON; runs with the Python of Syne Tune's own environment and imports nothing of this project.
+
+First line in: {"seed", "space": {name: ["float" | "int", low, high, log] or ["choice", [text, ...]]}, "metrics", "max_t", "eta",
+"mended"}. Then
+{"do": "ask"} is answered by {"number", "values"}, {"do": "rung", "number", "t", "losses"} by {"goes_on"}, {"do": "end", ...} by {}.
+"""
+
+import json
+import sys
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from syne_tune import config_space
+from syne_tune.backend.trial_status import Trial
+from syne_tune.optimizer.scheduler import SchedulerDecision
+from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
+from syne_tune.optimizer.schedulers.multiobjective.multiobjective_priority import NonDominatedPriority
+from syne_tune.optimizer.schedulers.multiobjective.non_dominated_priority import compute_epsilon_net, nondominated_sort
+
+
+def domain(kind: str, *told: Any) -> Any:
+    if kind == "choice":
+        return config_space.choice(told[0])
+    low, high, log = told
+    makers = {
+        ("float", False): config_space.uniform,
+        ("float", True): config_space.loguniform,
+        ("int", False): config_space.randint,
+        ("int", True): config_space.lograndint,
+    }
+    return makers[kind, log](low, high)
+
+
+class Mended(NonDominatedPriority):  # type: ignore[misc]  # Syne Tune is not installed where types are checked
+    """What its paper says: a trial's place in the sorting. Version 0.16 hands out the sorted indices in its stead, so that the last
+    entry, which decides about the newest trial, is the index of the worst one."""
+
+    def priority_unsafe(self, objectives: Any) -> Any:
+        places, taken = np.empty(len(objectives)), 0
+        for layer in nondominated_sort(X=objectives, dim=self.dim, flatten=False):
+            members = np.sort(layer)
+            places[members] = taken + compute_epsilon_net(objectives[members], dim=self.dim)
+            taken += len(members)
+        return places
+
+
+def main() -> None:
+    asked = json.loads(sys.stdin.readline())
+    np.random.seed(asked["seed"])  # What its domains draw from.
+    scheduler = MOASHA(
+        {name: domain(*told) for name, told in asked["space"].items()},
+        metrics=asked["metrics"],
+        time_attr="t",
+        max_t=asked["max_t"],
+        reduction_factor=asked["eta"],
+        multiobjective_priority=Mended() if asked["mended"] else None,
+        random_seed=asked["seed"],
+    )
+    trials: dict[int, Trial] = {}
+    for line in sys.stdin:
+        told = json.loads(line)
+        if told["do"] == "ask":
+            number = len(trials)
+            values = scheduler.suggest().config
+            trials[number] = Trial(trial_id=number, config=values, creation_time=datetime.now())
+            scheduler.on_trial_add(trials[number])
+            answer: dict[str, Any] = {"number": number, "values": values}
+        else:
+            trial = trials[told["number"]]
+            result = {**dict(zip(asked["metrics"], told["losses"], strict=True)), "t": told["t"]}
+            answer = {}
+            if told["do"] == "rung":
+                answer = {"goes_on": scheduler.on_trial_result(trial, result) == SchedulerDecision.CONTINUE}
+                if not answer["goes_on"]:
+                    scheduler.on_trial_remove(trial)
+            else:
+                scheduler.on_trial_complete(trial, result)
+        print(json.dumps(answer, default=lambda number: number.item()), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,250 @@
+"""A table of real trainings (make_table.py) as a landscape, also where only a part of it is trained yet."""
+
+import gzip
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.search.problem import Floats, directions, objective_values, point
+from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.front import non_dominated
+from deft_sweeps.result import Point
+from deft_sweeps.spec.domain import Choice, Value
+from deft_sweeps.spec.load import load_spec
+from deft_sweeps.spec.schema import Combination, SweepSpec
+
+TABLES = Path(__file__).parents[1] / "tables"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One training.
+
+    Attributes:
+        rungs: steps, rising, with what was measured there.
+        train_sec: of all steps, on the machine that trained it.
+    """
+
+    config: TrialConfig
+    seed: int
+    rungs: tuple[tuple[int, tuple[Point, ...]], ...]
+    train_sec: float
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        return tuple(step for step, _ in self.rungs)
+
+
+def read(path: Path) -> tuple[Row, ...]:
+    """Rows of a packed table, or of a folder with a JSON a training.
+
+    Raises:
+        FileNotFoundError: there is neither.
+    """
+    if path.is_dir():
+        texts: Iterable[str] = [file.read_text() for file in sorted(path.glob("*.json"))]
+    else:
+        texts = gzip.decompress(path.read_bytes()).decode().splitlines()
+    return tuple(_row(json.loads(text)) for text in texts)
+
+
+def _row(made: dict[str, Any]) -> Row:
+    rungs = []
+    for rung in made["rungs"]:
+        points = (
+            point(p["threshold"], p["score"], p["encoder_density"], made["n_examples"], p.get("decoder_density"), p.get("loss", 0.0))
+            for p in rung["points"]
+        )
+        rungs.append((int(rung["step"]), tuple(points)))
+    config: TrialConfig = codec(TrialConfig).validate_python(made["config"])
+    return Row(config, int(made["seed"]), tuple(rungs), float(made["rungs"][-1]["train_sec"]))
+
+
+def complete_part(spec: SweepSpec, known: frozenset[str]) -> SweepSpec:
+    """The largest space within `spec` of which every configuration is known: values are left out of a choice everywhere alike, then
+    combinations that still lack one. The whole space where nothing lacks.
+
+    Raises:
+        ValueError: there is none with more than one configuration, or a setting is no choice.
+    """
+    names = sorted({name for combination in spec.combinations for name in combination.open})
+    best: tuple[int, tuple[Combination, ...]] = (1, ())
+    for kept in itertools.product(*(_parts(_choice(spec, name)) for name in names)):
+        allowed = dict(zip(names, kept, strict=True))
+        whole = []
+        n = 0
+        for combination in spec.combinations:
+            narrow = replace(combination, open={name: Choice(allowed[name]) for name in combination.open})
+            configs = list(configurations(narrow))
+            if all(config.config_id in known for config in configs):
+                whole.append(narrow)
+                n += len(configs)
+        if n > best[0]:
+            best = (n, tuple(whole))
+    if not best[1]:
+        raise ValueError(f"{spec.name}: too little is trained: no space of two configurations is complete")
+    return replace(spec, combinations=best[1], first=())
+
+
+def configurations(combination: Combination) -> Iterator[TrialConfig]:
+    """All of a combination of choices."""
+    choices = [domain.values for domain in combination.open.values() if isinstance(domain, Choice)]
+    if len(choices) != len(combination.open):
+        raise ValueError(f"{combination.label}: expected choices only")
+    for picked in itertools.product(*choices):
+        yield combination.config(dict(zip(combination.open, picked, strict=True)))
+
+
+def _choice(spec: SweepSpec, name: str) -> Choice:
+    domain = next(combination.open[name] for combination in spec.combinations if name in combination.open)
+    if not isinstance(domain, Choice):
+        raise ValueError(f"{name}: expected a choice")
+    return domain
+
+
+def _parts(choice: Choice) -> list[tuple[Value, ...]]:
+    values = choice.values
+    return [part for n in range(1, len(values) + 1) for part in itertools.combinations(values, n)]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A Problem made of trainings.
+
+    A trial with a seed that was trained gives that training's rows, bit by bit. One with another seed gives the configuration's mean
+    with the noise of one repeated training drawn at random: its curve's distance from its own configuration's mean over seeds, added to
+    the score and as a factor to the densities. Truth is the mean over the seeds trained; for a configuration trained once, that one.
+    """
+
+    name: str
+    spec: SweepSpec
+    rows: tuple[Row, ...]
+    n_wanted: int
+
+    @cached_property
+    def by_config(self) -> dict[str, dict[int, Row]]:
+        found: dict[str, dict[int, Row]] = {}
+        for row in self.rows:
+            found.setdefault(row.config.config_id, {})[row.seed] = row
+        return {config.config_id: found[config.config_id] for config in self.configs}
+
+    @cached_property
+    def configs(self) -> tuple[TrialConfig, ...]:
+        return tuple(config for combination in self.spec.combinations for config in configurations(combination))
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        return next(iter(self.by_config[self.configs[0].config_id].values())).steps
+
+    @cached_property
+    def digest(self) -> str:
+        told = [[config.config_id, sorted(self.by_config[config.config_id])] for config in self.configs]
+        return hashlib.sha256(json.dumps([told, self.true_front().round(9).tolist()]).encode()).hexdigest()[:12]
+
+    @property
+    def note(self) -> str:
+        repeated = sum(len(rows) > 1 for rows in self.by_config.values())
+        return (
+            f"{len(self.configs)} of {self.n_wanted} configurations, measured; {repeated} of them with several seeds, which give the noise"
+        )
+
+    @cached_property
+    def deviations(self) -> tuple[Floats, ...]:
+        """Of each training of a repeated configuration from its configuration's mean, shape (rungs, thresholds, 3): score, and the
+        logarithms of the stacks' densities; widened by sqrt(n / (n - 1)), which n seeds about their own mean fall short of."""
+        found = []
+        for rows in self.by_config.values():
+            if len(rows) < 2:
+                continue
+            curves = np.array([_curve(row) for row in rows.values()])
+            found.extend((curves - curves.mean(axis=0)) * (len(rows) / (len(rows) - 1)) ** 0.5)
+        return tuple(found)
+
+    def curve(self, config: TrialConfig, seed: int, step: int) -> tuple[Point, ...]:
+        rows = self.by_config[config.config_id]
+        rung = self.rungs.index(step)
+        if seed in rows:
+            return rows[seed].rungs[rung][1]
+        some = next(iter(rows.values())).rungs[rung][1]
+        off = np.zeros((len(self.rungs), len(some), 3))
+        if self.deviations:
+            off = self.deviations[int(np.random.default_rng([seed, int(config.config_id, 16)]).integers(len(self.deviations)))]
+        means = np.mean([_curve(row)[rung] for row in rows.values()], axis=0) + off[rung]
+        return tuple(_rebuilt(point, *values) for point, values in zip(some, means, strict=True))
+
+    def true_points(self, config: TrialConfig) -> Floats:
+        rows = self.by_config[config.config_id].values()
+        values: Floats = np.mean([objective_values(self.spec.objectives, row.rungs[-1][1]) for row in rows], axis=0)
+        return values
+
+    def true_front(self) -> Floats:
+        return self._front
+
+    @cached_property
+    def _front(self) -> Floats:
+        points = np.concatenate([self.true_points(config) for config in self.configs])
+        front: Floats = points[non_dominated(points, directions(self.spec.objectives))]
+        return front
+
+    def step_sec(self, config: TrialConfig) -> float:
+        return self._speeds[config.config_id]
+
+    @cached_property
+    def _speeds(self) -> dict[str, float]:
+        taken = {name: float(np.mean([row.train_sec for row in rows.values()])) for name, rows in self.by_config.items()}
+        mean = float(np.mean(list(taken.values())))
+        return {name: sec / mean for name, sec in taken.items()}
+
+
+def _curve(row: Row) -> Floats:
+    """Score and log densities (encoder, decoder; 0 where there is no decoder), shape (rungs, thresholds, 3)."""
+    return np.array([[_numbers(point) for point in points] for _, points in row.rungs])
+
+
+def _numbers(at: Point) -> tuple[float, float, float]:
+    density = at.density
+    decoder = float(np.log(max(density.decoder, 1e-9))) if density.decoder_blocks else 0.0
+    return at.score.value, float(np.log(max(density.encoder, 1e-9))), decoder
+
+
+def _rebuilt(like: Point, score: float, encoder: float, decoder: float) -> Point:
+    has_decoder = bool(like.density.decoder_blocks)
+    written = min(float(np.exp(decoder)), 1.0) if has_decoder else None
+    return point(
+        like.threshold, min(max(float(score), 0.0), 1.0), min(float(np.exp(encoder)), 1.0), like.score.n_examples, written, like.loss
+    )
+
+
+def table(name: str, spec: SweepSpec, rows: Sequence[Row]) -> Table:
+    """The landscape of what is trained.
+
+    Raises:
+        ValueError: too little is trained, or trainings differ in their rungs.
+    """
+    n_wanted = sum(1 for combination in spec.combinations for _ in configurations(combination))
+    known = frozenset(row.config.config_id for row in rows)
+    part = complete_part(spec, known)
+    ladders = {row.steps for row in rows}
+    if len(ladders) > 1:
+        raise ValueError(f"{name}: trainings were measured at different steps: {sorted(ladders)}")
+    return Table(name, part, tuple(rows), n_wanted)
+
+
+def load(name: str, path: Path | None = None) -> Table:
+    """The table `name` of benchmarks/tables; `path` is a folder of trainings, or another packed file, to read instead.
+
+    Raises:
+        ValueError: no such table, or too little in it.
+    """
+    source, spec_path = path or TABLES / f"{name}.jsonl.gz", TABLES / f"{name}.yaml"
+    if not source.exists() or not spec_path.exists():
+        known = sorted(file.stem for file in TABLES.glob("*.yaml"))
+        raise ValueError(f"expected a closed form or one of {', '.join(known)} with trainings in {source}, got {name!r}")
+    return table(name, load_spec(spec_path), read(source))

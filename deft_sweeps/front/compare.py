@@ -1,0 +1,129 @@
+"""Fronts of several sweeps side by side: one reference point, one joint front, and the difference at equal density."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deft_sweeps.front.dominance import hypervolume, non_dominated
+from deft_sweeps.front.pareto import WORST_POSSIBLE, FrontMember, ParetoFront, directions_of, values_of
+from deft_sweeps.objective import METRICS
+from deft_sweeps.result import TrialResult
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A sweep that takes part.
+
+    Attributes:
+        name: unique among those compared.
+        front: of the sweep, under its own limits.
+        results: that it was made of.
+    """
+
+    name: str
+    front: ParetoFront
+    results: tuple[TrialResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AtDensity:
+    """The best score of each sweep's front at or below a density.
+
+    Attributes:
+        scores: by the sweep's name; a sweep that has no point there is missing.
+    """
+
+    density: float
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What the fronts come to beside one another.
+
+    Attributes:
+        objectives: that all of them share.
+        reference: of every hypervolume, a value an objective.
+        hypervolumes: of each sweep's front, by its name, and under "" that of the joint front.
+        survivors: of each sweep, the members that no member of any sweep dominates.
+        levels: the densities of all members from the lowest that every sweep reaches, rising; empty where score and density are not both
+            objectives.
+    """
+
+    objectives: tuple[str, ...]
+    reference: Mapping[str, float]
+    hypervolumes: Mapping[str, float]
+    survivors: Mapping[str, tuple[FrontMember, ...]]
+    levels: tuple[AtDensity, ...]
+
+
+def incomparable(entries: Sequence[Entry]) -> tuple[str, ...]:
+    """Why the sweeps cannot be compared, a sentence each; empty where they can."""
+    found = []
+    for what, told in (
+        ("objectives", {entry.name: ", ".join(entry.front.objectives) for entry in entries}),
+        ("the metric of their score", {entry.name: _metrics(entry) for entry in entries}),
+        ("their data (fingerprint)", {entry.name: _data(entry) for entry in entries}),
+    ):
+        if len(set(told.values())) > 1:
+            found.append(f"the sweeps differ in {what}: " + "; ".join(f"{name} has {value}" for name, value in told.items()))
+    found += [f"{entry.name} has no member on its front" for entry in entries if not entry.front.members]
+    return tuple(found)
+
+
+def compare(entries: Sequence[Entry]) -> Comparison:
+    """Put the fronts beside one another.
+
+    The reference is the worst possible value of each objective, or else the worst on any of the fronts, taken a tenth of their span
+    further out, so that the worst member still counts.
+
+    Raises:
+        ValueError: `incomparable` says why.
+    """
+    reasons = incomparable(entries)
+    if reasons:
+        raise ValueError("; ".join(reasons))
+    objectives = entries[0].front.objectives
+    directions = directions_of(objectives)
+    members = [(entry.name, member) for entry in entries for member in entry.front.members]
+    values = values_of([member for _, member in members], objectives)
+    reference = {name: _worst(name, values[:, i]) for i, name in enumerate(objectives)}
+    corner = [reference[name] for name in objectives]
+    on_joint = non_dominated(values, directions)
+    volumes = {entry.name: hypervolume(values_of(entry.front.members, objectives), corner, directions) for entry in entries}
+    return Comparison(
+        objectives=objectives,
+        reference=reference,
+        hypervolumes=volumes | {"": hypervolume(values, corner, directions)},
+        survivors={
+            entry.name: tuple(m for (name, m), kept in zip(members, on_joint, strict=True) if kept and name == entry.name)
+            for entry in entries
+        },
+        levels=_levels(entries) if {"score", "activation_density"} <= set(objectives) else (),
+    )
+
+
+def _levels(entries: Sequence[Entry]) -> tuple[AtDensity, ...]:
+    points = {e.name: [(m.values["activation_density"], m.values["score"]) for m in e.front.members] for e in entries}
+    reached = max(min(density for density, _ in own) for own in points.values())
+    densities = sorted({density for own in points.values() for density, _ in own if density >= reached})
+    return tuple(AtDensity(at, {name: max(s for d, s in own if d <= at) for name, own in points.items()}) for at in densities)
+
+
+def _worst(name: str, values: np.ndarray) -> float:
+    if name in WORST_POSSIBLE:
+        return WORST_POSSIBLE[name]
+    low, high = float(values.min()), float(values.max())
+    margin = 0.1 * (high - low) or 0.1 * max(abs(low), 1e-12)
+    return high + margin if METRICS[name].direction == "minimize" else low - margin
+
+
+def _metrics(entry: Entry) -> str:
+    told = {f"{m.point.score.metric} on {m.point.score.n_examples} examples" for m in entry.front.members}
+    return ", ".join(sorted(told))
+
+
+def _data(entry: Entry) -> str:
+    told = {r.provenance.dataset_fingerprint for r in entry.results if r.status == "complete" and r.provenance}
+    return ", ".join(sorted(told))

@@ -1,0 +1,80 @@
+"""Several training seeds of one configuration: their mean, and how sure it is."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class SeedMean:
+    """A metric over the training seeds of one configuration at one threshold.
+
+    Attributes:
+        value: the mean.
+        deviation: standard deviation over the seeds, with n - 1.
+        low, high: 95 % interval of the mean, t distribution with n - 1 degrees of freedom. It speaks of training again with other seeds,
+            on the same examples; not of other examples.
+        n_seeds: at least 2.
+    """
+
+    value: float
+    deviation: float
+    low: float
+    high: float
+    n_seeds: int
+
+
+def seed_mean(values: Sequence[float]) -> SeedMean:
+    """Mean and interval of a metric's values, one a seed.
+
+    Raises:
+        ValueError: fewer than two.
+    """
+    n = len(values)
+    if n < 2:
+        raise ValueError(f"an interval over seeds needs at least 2, got {n}")
+    array = np.asarray(values, dtype=float)
+    mean, deviation = float(array.mean()), float(array.std(ddof=1))
+    reach = t_975(n - 1) * deviation / math.sqrt(n)
+    return SeedMean(mean, deviation, mean - reach, mean + reach, n)
+
+
+def nearest_to_mean(values: Sequence[Mapping[str, float]], names: Sequence[str]) -> int:
+    """The seed whose `names` lie nearest their means, each in units of its deviation over the seeds; the first of equals.
+
+    It stands for its configuration: what is shipped is then a typical training of it, not its luckiest.
+    """
+    table = np.array([[one[name] for name in names] for one in values], dtype=float)
+    off = table - table.mean(axis=0)
+    spread = table.std(axis=0)
+    scaled = np.divide(off, spread, out=np.zeros_like(off), where=spread > 1e-12 * np.abs(table).max(axis=0))
+    # Rounded, so that two seeds that lie equally far on either side of their mean are equals.
+    return int(np.argmin(np.round((scaled**2).sum(axis=1), 9)))
+
+
+@lru_cache
+def t_975(degrees: int) -> float:
+    """0.975 quantile of Student's t distribution with whole degrees of freedom >= 1.
+
+    By bisection on its closed form for whole degrees of freedom (Abramowitz and Stegun, 26.7.3 and 26.7.4).
+    """
+    low, high = 0.0, 16.0
+    while high - low > 1e-12 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if _central(middle, degrees) < 0.95 else (low, middle)
+    return (low + high) / 2
+
+
+def _central(t: float, degrees: int) -> float:
+    """Probability that |T| <= t."""
+    angle = math.atan(t / math.sqrt(degrees))
+    sine, cosine = math.sin(angle), math.cos(angle)
+    odd = degrees % 2
+    term = total = (cosine if odd else 1.0) if degrees > 1 else 0.0
+    for k in range(2 + odd, degrees - 1, 2):
+        term *= cosine**2 * (k - 1) / k
+        total += term
+    return 2 / math.pi * (angle + sine * total) if odd else sine * total

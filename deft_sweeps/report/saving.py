@@ -1,0 +1,47 @@
+"""What early stopping saved, counted in optimiser steps."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from deft_sweeps.result import TrialResult
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """Training that was not done.
+
+    Attributes:
+        n_stopped: trials stopped early.
+        n_steps: optimiser steps of the stopped and the complete trials, measured; failed ones, and those stopped at no rung, count on
+            neither side.
+        n_steps_whole: the same if none had been stopped.
+    """
+
+    n_stopped: int
+    n_steps: int
+    n_steps_whole: int
+
+    @property
+    def share(self) -> float:
+        """Of the steps that were saved, in [0, 1]."""
+        return 1.0 - self.n_steps / self.n_steps_whole if self.n_steps_whole else 0.0
+
+    def __add__(self, other: "Saving") -> "Saving":
+        return Saving(self.n_stopped + other.n_stopped, self.n_steps + other.n_steps, self.n_steps_whole + other.n_steps_whole)
+
+    def __str__(self) -> str:
+        return f"{self.n_stopped} stopped early, {self.share:.2f} of the training steps saved"
+
+
+def saving(results: Iterable[TrialResult]) -> Saving:
+    """Count over a sweep's trials of any status."""
+    ended = [result for result in results if result.status == "complete" or (result.status == "stopped" and result.rungs)]
+    stopped = [result for result in ended if result.status == "stopped"]
+    whole = sum(result.config.training.steps for result in ended)
+    left_out = sum(result.config.training.steps - result.rungs[-1].step for result in stopped)
+    return Saving(len(stopped), whole - left_out, whole)
+
+
+def stopped_text(result: TrialResult) -> str:
+    """`stopped after 20 of 180 steps`, or just `stopped` where it was at no rung."""
+    return f"stopped after {result.rungs[-1].step} of {result.config.training.steps} steps" if result.rungs else "stopped"

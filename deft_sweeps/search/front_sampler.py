@@ -1,0 +1,101 @@
+"""The sampler `front`: a few trials spread over the space, then whatever `FrontModel` expects to push the front furthest."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from deft_sweeps.search.features import all_points, n_points, neighbour, random_point
+from deft_sweeps.search.front_model import FrontModel
+from deft_sweeps.search.history import History
+from deft_sweeps.search.known import Known, Ladder
+from deft_sweeps.search.space import params
+from deft_sweeps.spec.schema import Start, SweepSpec
+
+N_START = 3
+"""Trainings that are spread over the space before a model is made."""
+N_CANDIDATES = 400
+Key = tuple[str, tuple[tuple[str, object], ...]]
+
+
+class FrontSampler(BaseSampler):
+    """See the module.
+
+    Its proposal depends on the sweep's seed and on what the study was told, in its order, not on how often the driver was started: what
+    it remembers between proposals can be worked out again.
+    """
+
+    def __init__(self, spec: SweepSpec) -> None:
+        self._spec = spec
+        self._model, self._ladder, self._history = FrontModel(spec), Ladder(spec), History()
+        self._finite = tuple(all_points(spec)) if n_points(spec) <= 4 * N_CANDIDATES else None
+        self._trained: list[Known] = []
+        self._tried: dict[Key, Start] = {}
+        self._proposed: Mapping[str, Any] = {}
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Nothing: a whole point is proposed at once, before Optuna asks for its parts."""
+        return {}
+
+    def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Propose a point, unless somebody asked for one."""
+        if "fixed_params" in trial.system_attrs:
+            return
+        self._look(study)
+        running = [known for other in self._history.running if other.number != trial.number and (known := self._take(other))]
+        rng = np.random.default_rng([self._spec.search.seed, trial.number])
+        self._proposed = params(self._spec, self._propose(running, rng))
+
+    def sample_independent(self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution) -> Any:
+        """A part of the point."""
+        return self._proposed[param_name]
+
+    def _look(self, study: Study) -> None:
+        """Take up what the study was told since the last time."""
+        for trial in self._history.news(study):
+            known = self._take(trial)
+            if known is not None and known.points and trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+                self._trained.append(known)
+
+    def _take(self, trial: FrozenTrial) -> Known | None:
+        known = self._ladder.known(trial)
+        if known is not None:
+            self._tried[_key(known.start)] = known.start
+        return known
+
+    def _propose(self, running: list[Known], rng: np.random.Generator) -> Start:
+        if sum(bool(known.final) for known in self._trained) < N_START:
+            return self._apart(rng)
+        candidates = self._candidates(rng)
+        return candidates[int(np.argmax(self._model.gains(candidates, self._trained, running, rng)))]
+
+    def _apart(self, rng: np.random.Generator) -> Start:
+        """Of points with every number in the middle of its range, the one furthest from all that was tried."""
+        candidates = [random_point(self._spec, rng, central=True) for _ in range(N_CANDIDATES)]
+        if not self._tried:
+            return candidates[0]
+        there, new = self._model.features.vectors(self._tried.values()), self._model.features.vectors(candidates)
+        distances = ((new[:, None] - there[None]) ** 2).sum(-1).min(1)
+        return candidates[int(np.argmax(distances + 1e-6 * rng.random(len(candidates))))]
+
+    def _candidates(self, rng: np.random.Generator) -> list[Start]:
+        """Configurations that were not tried: of a small space all of them; else random ones, and neighbours of those on the front."""
+        if self._finite is not None:
+            left = [start for start in self._finite if _key(start) not in self._tried] or list(self._finite)
+            return left if len(left) <= N_CANDIDATES else [left[i] for i in rng.permutation(len(left))[:N_CANDIDATES]]
+        drawn = [random_point(self._spec, rng) for _ in range(N_CANDIDATES // 2)]
+        best = self._model.best(self._trained)
+        drawn += [neighbour(self._spec, best[rng.integers(len(best))], rng) for _ in range(N_CANDIDATES // 2) if best]
+        return [start for start in drawn if _key(start) not in self._tried] or drawn
+
+
+def _key(start: Start) -> Key:
+    return start.combination, tuple(sorted(start.values.items()))

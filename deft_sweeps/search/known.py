@@ -1,0 +1,120 @@
+"""What was measured of a sweep's trainings, as rows that the surrogate can learn from."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from optuna.trial import FrozenTrial
+
+from deft_sweeps.objective import METRICS
+from deft_sweeps.search.features import Features
+from deft_sweeps.search.space import start_of
+from deft_sweeps.search.study import POINTS
+from deft_sweeps.search.surrogate import Rows
+from deft_sweeps.spec.schema import Start, SweepSpec
+
+Floats = NDArray[np.float64]
+
+MAX_ROWS = 240
+"""Rows that a model learns from at most: its cost grows with their cube."""
+
+_SHARE_SCALE = math.log(27.0)
+"""A rung at 1/27 of the steps is at -1."""
+
+_LEAST = 1e-4
+"""What a logarithm takes for 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One point of one training.
+
+    Attributes:
+        at: its place in the ladder of thresholds.
+        share: of the training's steps, in (0, 1].
+        values: of `study.modelled`, in their own units; nan where one was not measured.
+    """
+
+    at: int
+    share: float
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One training and what was measured of it, rising in steps."""
+
+    number: int
+    start: Start
+    points: tuple[Measured, ...]
+
+    @property
+    def final(self) -> tuple[Measured, ...]:
+        return tuple(point for point in self.points if point.share == 1.0)
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The points that every trial of a sweep has, by `Point.at`: thresholds, then percentiles."""
+
+    spec: SweepSpec
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        evaluation = self.spec.evaluation
+        return (*(f"{threshold:g}" for threshold in evaluation.thresholds), *(f"p{share:g}" for share in evaluation.percentiles))
+
+    def known(self, trial: FrozenTrial) -> Known | None:
+        """A trial of the study; None where it is of another space."""
+        places = {name: i for i, name in enumerate(self.names)}
+        try:
+            start = start_of(self.spec, trial.params)
+            steps = self.spec.config(start).training.steps
+        except (KeyError, StopIteration, ValueError):
+            return None
+        rows = (row for row in trial.user_attrs.get(POINTS, ()) if row[1] in places)
+        return Known(
+            trial.number,
+            start,
+            tuple(Measured(places[at], step / steps, tuple(math.nan if v is None else v for v in values)) for step, at, *values in rows),
+        )
+
+
+def kept_rows(trainings: Iterable[Known], limit: int = MAX_ROWS) -> list[tuple[Known, Measured]]:
+    """What the model learns from, the first in `trainings` first: whole trainings, then how far others got, then the rungs between."""
+    final: list[tuple[Known, Measured]] = []
+    last: list[tuple[Known, Measured]] = []
+    between: list[tuple[Known, Measured]] = []
+    for training in trainings:
+        furthest = max((point.share for point in training.points), default=0.0)
+        for point in training.points:
+            place = final if point.share == 1.0 else last if point.share == furthest else between
+            place.append((training, point))
+    return [*final, *last, *between][:limit]
+
+
+def as_rows(features: Features, kept: Sequence[tuple[Known, Measured]], n_ladder: int) -> Rows:
+    """The rows' places; trainings are told apart by their number."""
+    vectors = features.vectors(training.start for training, _ in kept)
+    at = np.array([point.at for _, point in kept], dtype=float) / max(1, n_ladder - 1)
+    share = np.array([max(-1.0, math.log(point.share) / _SHARE_SCALE) for _, point in kept], dtype=float)
+    return Rows(vectors, at, share, np.array([training.number for training, _ in kept], dtype=np.int64))
+
+
+def final_rows(features: Features, starts: Sequence[Start], n_ladder: int) -> Rows:
+    """Every threshold of a whole new training of each configuration, one configuration after the other."""
+    vectors = np.repeat(features.vectors(starts), n_ladder, axis=0)
+    at = np.tile(np.arange(n_ladder) / max(1, n_ladder - 1), len(starts))
+    return Rows(vectors, at, np.zeros(len(at)), -1 - np.repeat(np.arange(len(starts)), n_ladder))
+
+
+def to_model(metric: str, values: Floats) -> Floats:
+    """A metric as it is modelled: the logarithm of what is to be small, which spans decades; anything else as it is."""
+    return np.log(np.maximum(values, _LEAST)) if METRICS[metric].direction == "minimize" else values
+
+
+def from_model(metric: str, values: Floats) -> Floats:
+    """The inverse of `to_model`."""
+    return np.exp(values) if METRICS[metric].direction == "minimize" else values

@@ -1,0 +1,160 @@
+"""The order of points on several objectives, best first, without a weighted sum: which trials are worth going on with.
+
+Every order here puts a point behind all that dominate it. Values have shape (n, m), one direction an objective. Points that nothing else
+tells apart stand as their losses sort, the first objective first, and equal ones in the order they were given.
+
+The spread is that of MO-ASHA (Schmucker et al., Multi-objective Asynchronous Successive Halving, arXiv 2106.12639, section 4):
+non-dominated sorting, and within a layer an epsilon-net, so that any first part of the order is spread over the whole front.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from deft_sweeps.front import hypervolume
+from deft_sweeps.objective import Direction
+from deft_sweeps.spec.schema import RankName
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+def order(values: ArrayLike, directions: Sequence[Direction], how: RankName, violations: ArrayLike | None = None) -> Ints:
+    """Indices of the points, best first, shape (n,).
+
+    Args:
+        values: finite, shape (n, m).
+        directions: one an objective.
+        how: `spread`, `crowding` and `hypervolume` sort by non-dominated layers, and within a layer by epsilon-net, by crowding distance
+            (NSGA-II), by exclusive hypervolume; the three do not change when an objective is shifted or scaled. `dominated` sorts by the
+            share of the others that dominate a point, the fewer the better, then by the share that it dominates, the more the better;
+            it does not change under any strictly rising function of an objective but where it comes to the last tie.
+        violations: how far each point is outside the limits, >= 0, shape (n,); those above 0 come last, by it. None is all within.
+    """
+    signs = np.array([1.0 if direction == "minimize" else -1.0 for direction in directions])
+    losses = np.asarray(values, dtype=np.float64).reshape(-1, len(signs)) * signs
+    outside = np.zeros(len(losses)) if violations is None else np.asarray(violations, dtype=np.float64)
+    within = np.flatnonzero(outside <= 0)
+    # From here on the order the points came in matters for equal points only.
+    within = within[np.lexsort(losses[within].T[::-1])]
+    found = [within[_within(losses[within], how)]]
+    beyond = np.flatnonzero(outside > 0)
+    found.append(beyond[np.lexsort((*losses[beyond].T[::-1], outside[beyond]))])
+    return np.concatenate(found)
+
+
+def order_of_owners(points: Ints, owners: Sequence[int]) -> Ints:
+    """Owners of the points, best first, each once, where its best point stands.
+
+    An owner's other points count as rivals like anyone's and gain it nothing: measured at more thresholds, a trial has more tries, not more
+    weight.
+
+    Args:
+        points: as `order` gives them.
+        owners: of each point.
+    """
+    ordered = np.asarray(owners, dtype=np.int64)[points]
+    firsts = np.sort(np.unique(ordered, return_index=True)[1])
+    return ordered[firsts]
+
+
+def dominations(losses: Floats) -> NDArray[np.bool_]:
+    """Whether i dominates j at [i, j], shape (n, n); lower is better everywhere."""
+    no_worse = np.ones((len(losses), len(losses)), dtype=bool)
+    better = np.zeros_like(no_worse)
+    for column in losses.T:
+        no_worse &= column[:, None] <= column
+        better |= column[:, None] < column
+    return no_worse & better
+
+
+def layers(beats: NDArray[np.bool_]) -> tuple[Ints, ...]:
+    """Non-dominated points, those without the first, and so on; indices of each layer, rising."""
+    left = np.ones(len(beats), dtype=bool)
+    n_above = beats.sum(axis=0)
+    found = []
+    while left.any():
+        layer = np.flatnonzero(left & (n_above == 0))
+        found.append(layer)
+        left[layer] = False
+        n_above = n_above - beats[layer].sum(axis=0)
+    return tuple(found)
+
+
+def epsilon_net(losses: Floats) -> Ints:
+    """Points such that each next one is the farthest from all before it, the first of equals; begins with point 0.
+
+    Distances are Euclidean, with every objective scaled to [0, 1] over the points.
+    """
+    scaled = _scaled(losses)
+    gaps = np.full(len(losses), np.inf)
+    picked = np.zeros(len(losses), dtype=np.int64)
+    for i in range(len(losses)):
+        picked[i] = np.argmax(gaps)
+        gaps = np.minimum(gaps, np.linalg.norm(scaled - scaled[picked[i]], axis=1))
+        gaps[picked[: i + 1]] = -1.0
+    return picked
+
+
+def by_crowding(losses: Floats) -> Ints:
+    """By crowding distance, the loneliest first (Deb et al., NSGA-II, 2002): the sum over objectives of the gap between a point's two
+    neighbours, every objective scaled to [0, 1]; the ends of an objective come before all."""
+    scaled = _scaled(losses)
+    distance = np.zeros(len(losses))
+    for column in scaled.T:
+        along = np.argsort(column, kind="stable")
+        distance[along[1:-1]] += column[along[2:]] - column[along[:-2]]
+        distance[along[[0, -1]]] = np.inf
+    return np.argsort(-distance, kind="stable")
+
+
+def by_hypervolume(losses: Floats, worst: Floats) -> Ints:
+    """By the volume that a point alone adds to its layer, the most first.
+
+    Args:
+        losses: of points that do not dominate one another, sorted by the first objective.
+        worst: the reference, beyond every point, shape (m,).
+    """
+    n, m = losses.shape
+    if m == 2:
+        right = np.append(losses[1:, 0], worst[0])
+        above = np.insert(losses[:-1, 1], 0, worst[1])
+        gained = (right - losses[:, 0]) * (above - losses[:, 1])
+    else:
+        down: list[Direction] = ["minimize"] * m
+        whole = hypervolume(losses, worst, down)
+        gained = np.array([whole - hypervolume(np.delete(losses, i, axis=0), worst, down) for i in range(n)])
+    return np.argsort(-gained, kind="stable")
+
+
+def _within(losses: Floats, how: RankName) -> Ints:
+    """Order of points that are sorted by their losses."""
+    beats = dominations(losses)
+    match how:
+        case "spread":
+            return _by_layer(losses, beats, epsilon_net)
+        case "crowding":
+            return _by_layer(losses, beats, by_crowding)
+        case "hypervolume":
+            # An eighth beyond the worst, so that the ends of a layer have a volume of their own.
+            worst = losses.max(axis=0, initial=-np.inf) + 0.125 * np.ptp(losses, axis=0) if len(losses) else np.zeros(losses.shape[1])
+            return _by_layer(losses, beats, lambda layer: by_hypervolume(layer, worst))
+        case "dominated":
+            return np.lexsort((-beats.sum(axis=1), beats.sum(axis=0)))
+        case unknown:
+            assert_never(unknown)
+
+
+def _by_layer(losses: Floats, beats: NDArray[np.bool_], inside: Callable[[Floats], Ints]) -> Ints:
+    found = [layer[inside(losses[layer])] for layer in layers(beats)]
+    return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+
+
+def _scaled(losses: Floats) -> Floats:
+    if not len(losses):
+        return losses
+    low, span = losses.min(axis=0), np.ptp(losses, axis=0)
+    scaled: Floats = (losses - low) / np.where(span > 0, span, 1.0)
+    return scaled

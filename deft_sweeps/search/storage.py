@@ -1,0 +1,116 @@
+"""Where a sweep's study is kept: a SQLite file or a journal in its folder, or a database by URL."""
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend
+
+from deft_sweeps.errors import StoreError
+from deft_sweeps.search.lease import Lease
+from deft_sweeps.spec.schema import Search
+from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.secrets import short_reason, without_secrets
+
+FILE_STUDY = "sweep"
+"""Name of the study where the storage holds but one."""
+
+BROKEN = (OSError, StorageInternalError)
+"""What a storage raises that cannot be reached or written for now."""
+
+_DRIVERS = {"postgresql": ("postgresql+psycopg", "psycopg[binary]"), "mysql": ("mysql+pymysql", "pymysql")}
+"""SQLAlchemy's name of the driver that is taken where a URL names none, and the package that brings it."""
+
+
+def study_name(search: Search, sweep: SweepDir) -> str:
+    """Of the sweep's study; in a database that others share, the folder's own."""
+    return FILE_STUDY if search.storage in ("sqlite", "journal") else f"deft-sweeps {sweep.study_token()}"
+
+
+def connect(search: Search, sweep: SweepDir) -> BaseStorage:
+    """Open the storage; a file that cannot be read is set aside, since the results hold all that it knew.
+
+    Raises:
+        StoreError: the database's driver is not installed, or the database cannot be reached.
+    """
+    match search.storage:
+        case "sqlite":
+            try:
+                return _database(sweep.study_url)
+            except StorageInternalError as error:
+                if "not a database" not in str(root(error)) and "malformed" not in str(root(error)):
+                    raise StoreError(f"{sweep.root / 'study.db'} cannot be opened: {short_reason(root(error))}") from error
+                _set_aside(sweep.root / "study.db")
+                return _database(sweep.study_url)
+        case "journal":
+            try:
+                return _journal(sweep.journal_path)
+            except (ValueError, KeyError, AssertionError):
+                _set_aside(sweep.journal_path)
+                return _journal(sweep.journal_path)
+        case url:
+            return _by_url(url)
+
+
+def check_reachable(search: Search, sweep: SweepDir) -> None:
+    """Look whether a database can be used, before anything is started; nothing to do for a file in the folder.
+
+    Raises:
+        StoreError: its driver is missing, it cannot be reached, or another driver has the study.
+    """
+    if search.storage in ("sqlite", "journal"):
+        return
+    storage, name = connect(search, sweep), study_name(search, sweep)
+    try:
+        with suppress(KeyError):  # There is no such study yet.
+            Lease(sweep.root).check(optuna.load_study(study_name=name, storage=storage))
+    finally:
+        storage.remove_session()
+
+
+def root(error: BaseException) -> BaseException:
+    """The innermost cause: Optuna wraps the database's sentence in two others."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _by_url(url: str) -> BaseStorage:
+    scheme, _, rest = url.partition("://")
+    dialect, package = _DRIVERS.get(scheme, (scheme, ""))
+    package = package or next((p for name, (_, p) in _DRIVERS.items() if scheme.startswith(name)), "")
+    try:
+        return _database(f"{dialect}://{rest}")
+    except ImportError as error:
+        mend = f"; `pip install '{package}'` brings it" if package else ""
+        raise StoreError(f"search.storage: the database driver of {scheme} is not installed{mend}") from error
+    except Exception as error:  # Each driver raises its own; whatever it is, the study cannot be kept there.
+        raise StoreError(f"search.storage: {without_secrets(url)} cannot be used: {short_reason(root(error))}") from error
+
+
+def _database(url: str) -> RDBStorage:
+    # The driver is the only writer, but a reader (a dashboard) may hold a SQLite file for a moment.
+    arguments: dict[str, Any] = {"connect_args": {"timeout": 30}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+    return RDBStorage(url, engine_kwargs=arguments)
+
+
+def _journal(path: Path) -> JournalStorage:
+    _mend(path)
+    return JournalStorage(JournalFileBackend(str(path)))
+
+
+def _mend(path: Path) -> None:
+    """Take out what a driver that was killed left behind: half a line, and its lock. The folder's lock is this driver's."""
+    Path(f"{path}.lock").unlink(missing_ok=True)
+    if path.is_file():
+        content = path.read_bytes()
+        if not content.endswith(b"\n"):
+            with path.open("r+b") as file:
+                file.truncate(content.rfind(b"\n") + 1)
+
+
+def _set_aside(path: Path) -> None:
+    path.replace(path.with_name(f"{path.name}.broken"))

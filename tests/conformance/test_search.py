@@ -1,0 +1,184 @@
+"""Every sampler, with and without limits, through everything that can happen to a trial and to the driver.
+
+In this process a driver dies by an error at a named point; on a real Ray workers and drivers are killed.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from optuna.trial import TrialState
+
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.errors import StoreError
+from deft_sweeps.front import pareto_front
+from deft_sweeps.objective import parse_constraint
+from deft_sweeps.result import TrialResult
+from deft_sweeps.search import searcher as module
+from deft_sweeps.search.searcher import StudySearcher
+from deft_sweeps.search.study import TRIAL_ID, finished
+from deft_sweeps.spec.sampling import ConcreteName
+from deft_sweeps.spec.schema import Search, SweepSpec
+from deft_sweeps.store.results import SweepDir
+from deft_sweeps.sweep.local_ray import ray_session
+from deft_sweeps.sweep.runner import run_sweep
+from tests.fakes import FakeMaker, fake_result, fake_spec, plain
+from tests.integration.test_sweep import STATES, counts_are_equal, wait_for
+from tests.unit.search.test_searcher import failed, play, trial_of
+
+SAMPLERS: tuple[ConcreteName, ...] = get_args(ConcreteName)
+CHEAP = tuple(name for name in SAMPLERS if name != "gp")
+LIMITS = {"plain": (), "limits": (parse_constraint("activation_density <= 0.6"), parse_constraint("score >= baseline(peft) - 0.05"))}
+ALL = [pytest.param(name, marks=() if name in CHEAP else pytest.mark.slow) for name in SAMPLERS]
+
+
+def spec_for(name: ConcreteName, limits: str, trials: int = 7, storage: str = "journal", concurrency: int = 2) -> SweepSpec:
+    spec = fake_spec(trials, first=(plain(1e-3),), concurrency=concurrency)
+    if name == "gp":
+        spec = replace(spec, combinations=tuple(c for c in spec.combinations if c.template.density.kind == "none"))
+    return replace(spec, limits=LIMITS[limits], search=Search(sampler=name, startup=3, seed=3, storage=storage))
+
+
+def store_and_study_agree(searcher: StudySearcher, sweep: SweepDir, n: int) -> None:
+    stored = {result.trial_id: STATES[result.status] for result in sweep.results()}
+    told = [(trial.user_attrs[TRIAL_ID], trial.state) for trial in finished(searcher.study)]
+    assert len(told) == len(stored) == searcher.n_finished == n
+    assert dict(told) == stored
+    assert not [trial for trial in searcher.study.trials if trial.state == TrialState.RUNNING]
+
+
+def open_on(spec: SweepSpec, sweep: SweepDir, **more: Any) -> StudySearcher:
+    return StudySearcher(spec, sweep, target=spec.budget.trials, first=spec.first, **more)
+
+
+@pytest.mark.parametrize("limits", LIMITS)
+@pytest.mark.parametrize("name", ALL)
+def test_bad_trials_fail_and_the_search_goes_on(name: ConcreteName, limits: str, tmp_path: Path) -> None:
+    spec, sweep = spec_for(name, limits, trials=9), SweepDir(tmp_path)
+    searcher = open_on(spec, sweep)
+
+    def bad(config: TrialConfig, seed: int) -> TrialResult:
+        n = len(sweep.trial_ids())
+        if n == 2:
+            return fake_result(config, seed, loss=float("nan"))
+        if n == 3:
+            result = fake_result(config, seed)
+            return replace(result, points=tuple(point for point in result.points if point.threshold != 0.01))
+        return failed(config, seed) if n == 4 else fake_result(config, seed)
+
+    play(searcher, 6, bad)
+    trial_of(searcher.suggest("lost"))
+    searcher.on_trial_complete("lost", None, error=True)
+    play(searcher, 99, bad)
+    store_and_study_agree(searcher, sweep, 9)
+    assert [result.status for result in sweep.results()].count("failed") == 4
+    front = pareto_front(sweep.results(), spec.objectives, spec.limits)
+    assert all(member.result.status == "complete" for member in front.members)
+
+
+class Died(BaseException):
+    """The driver's end, at a point that a signal would have to hit by luck."""
+
+
+def dies(*_: object, **__: object) -> None:
+    raise Died
+
+
+PHASES: dict[str, Callable[[pytest.MonkeyPatch], object]] = {
+    "before it is stored": lambda patch: patch.setattr(SweepDir, "write", dies),
+    "stored, not told": lambda patch: patch.setattr(module, "tell", dies),
+    "told, not followed": lambda patch: None,
+    "asked, not named": lambda patch: patch.setattr(module, "suggest", dies),
+}
+
+
+@pytest.mark.parametrize("limits", LIMITS)
+@pytest.mark.parametrize("name", ALL)
+def test_a_driver_that_dies_anywhere_is_caught_up_with(
+    name: ConcreteName, limits: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, sweep = spec_for(name, limits), SweepDir(tmp_path)
+    for phase, kill in PHASES.items():
+        searcher = open_on(spec, sweep, on_finish=dies if phase == "told, not followed" else lambda _: None)
+        with pytest.MonkeyPatch.context() as patch:
+            kill(patch)
+            with pytest.raises(Died):
+                play(searcher, 99)
+    last = open_on(spec, sweep)
+    play(last, 99)
+    store_and_study_agree(last, sweep, 7)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_proposals_do_not_depend_on_how_often_the_driver_was_started(name: ConcreteName, tmp_path: Path) -> None:
+    through = play(open_on(spec_for(name, "limits"), SweepDir(tmp_path / "a")), 99)
+    often: list[str] = []
+    while len(often) < 7:
+        often += play(open_on(spec_for(name, "limits"), SweepDir(tmp_path / "b")), 2)
+    assert often == through
+
+
+def test_two_drivers_on_one_folder_are_refused(tmp_path: Path) -> None:
+    spec, sweep = spec_for("random", "plain"), SweepDir(tmp_path / "sweep")
+    with sweep.lock(), pytest.raises(StoreError, match="in use by another driver"):
+        run_sweep(spec, sweep, FakeMaker(tmp_path), view=lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def one_ray() -> Iterator[None]:
+    """One Ray for all sweeps of this module."""
+    with ray_session(fake_spec().budget, n_cpus=2):
+        yield
+
+
+IN_THE_GATE = {("tpe", "limits")}
+
+
+@pytest.mark.parametrize(
+    ("name", "limits"),
+    [pytest.param(name, limits, marks=() if (name, limits) in IN_THE_GATE else pytest.mark.slow) for name in SAMPLERS for limits in LIMITS],
+)
+@pytest.mark.usefixtures("one_ray")
+def test_a_sweep_on_ray_with_bad_trials(name: ConcreteName, limits: str, tmp_path: Path) -> None:
+    spec = spec_for(name, limits, trials=8)
+    bad = (plain(1e-3), plain(2e-3), plain(3e-3), plain(4e-3))
+    spec = replace(spec, first=bad)
+    ids = [spec.config(start).config_id for start in bad]
+    maker = FakeMaker(tmp_path, {ids[1]: "raise", ids[2]: "nan", ids[3]: "die_once"})
+    sweep = SweepDir(tmp_path / "sweep")
+    outcome = run_sweep(spec, sweep, maker, view=lambda _: None, checkpoint_every_sec=0.0)
+    assert (outcome.n_complete, outcome.n_failed) == (6, 2)
+    waited = any("all else waits for baseline(peft)" in message for message in outcome.messages)
+    assert waited == (limits == "limits")
+    if waited:
+        assert maker.notes("start")[0][0] == f"{ids[0]}-s0"
+        assert maker.notes("finish")[0][0] == f"{ids[0]}-s0"
+    counts_are_equal(spec, sweep)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_driver_that_is_killed_is_gone_on_from(name: ConcreteName, tmp_path: Path) -> None:
+    sweep = SweepDir(tmp_path / "sweep")
+    command = [sys.executable, "-m", "tests.integration.drive", str(sweep.root), name]
+
+    def drive() -> "subprocess.Popen[str]":
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+
+    first = drive()
+    wait_for(lambda: len(sweep.trial_ids()) >= 3, first)
+    os.kill(first.pid, signal.SIGKILL)
+    first.communicate()
+    kept = set(sweep.trial_ids())
+    second = drive()
+    told, _ = second.communicate(timeout=300)
+    assert second.returncode == 0, told
+    assert kept < set(sweep.trial_ids())
+    assert len(sweep.trial_ids()) == 8
+    counts_are_equal(spec_for(name, "limits", trials=8), sweep)

@@ -1,0 +1,33 @@
+from dataclasses import replace
+
+import pytest
+
+from deft_sweeps.config.axes import Training
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.report.saving import Saving, saving, stopped_text
+from deft_sweeps.report.tables import summary, trials_sheet
+from deft_sweeps.result import Rung, TrialResult
+from tests.samples import point, result
+
+LONG = TrialConfig(training=Training(steps=90))
+
+
+def stopped(*at: int) -> TrialResult:
+    return replace(result(config=LONG), status="stopped", error="", rungs=tuple(Rung(step=step, points=(point(),)) for step in at))
+
+
+def test_steps_of_stopped_and_complete_trials_are_counted() -> None:
+    results = [result(point(), config=LONG), result(config=LONG), stopped(10), stopped(10, 30)]
+    assert saving(results) == Saving(2, 90 + 10 + 30, 270) == saving(results[:2]) + saving(results[2:])
+    assert saving(results).share == pytest.approx(140 / 270)
+    assert str(saving(results)) == "2 stopped early, 0.52 of the training steps saved"
+    assert saving([stopped()]) == Saving(0, 0, 0)
+    assert saving([]).share == 0.0
+
+
+def test_a_stopped_trial_says_where() -> None:
+    assert stopped_text(stopped(10, 30)) == "stopped after 30 of 90 steps"
+    assert stopped_text(stopped()) == "stopped"
+    (row,) = trials_sheet([stopped(10)], 0.01).rows
+    assert row.cells[-1] == "stopped after 10 of 90 steps"
+    assert summary([stopped(10)]).endswith("; 0.89 of the training steps saved by early stopping, measured")

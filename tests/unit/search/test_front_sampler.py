@@ -1,0 +1,98 @@
+"""The sampler `front` on landscapes in closed form."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import optuna
+import pytest
+from optuna.study import Study
+
+from deft_sweeps.front import hypervolume
+from deft_sweeps.objective import Direction, parse_constraint
+from deft_sweeps.result import Rung, TrialResult
+from deft_sweeps.search.sampler import study_sampler
+from deft_sweeps.search.space import suggest
+from deft_sweeps.search.study import SEED, TRIAL_ID, enqueue, tell
+from deft_sweeps.spec.schema import SamplerName, Search, SweepSpec
+from tests.fakes import fake_point, fake_result, fake_spec
+from tests.fakes import plain as plain_start
+
+SCORE_AND_DENSITY: list[Direction] = ["maximize", "minimize"]
+
+
+def searched(spec: SweepSpec, n: int, each: Callable[[int, Study], None] = lambda _number, _study: None) -> list[TrialResult]:
+    study = optuna.create_study(directions=SCORE_AND_DENSITY)
+    study.sampler = study_sampler(spec)
+    found = []
+    for number in range(n):
+        each(number, study)
+        trial = study.ask()
+        config = spec.config(suggest(trial, spec))
+        trial.set_user_attr(SEED, 0)
+        trial.set_user_attr(TRIAL_ID, config.trial_id(0))
+        found.append(fake_result(config, 0))
+        tell(study, spec, trial.number, found[-1])
+    return found
+
+
+def of(name: SamplerName, seed: int = 0, **changes: object) -> SweepSpec:
+    return replace(fake_spec(search=Search(sampler=name, startup=8, seed=seed)), **changes)  # type: ignore[arg-type]
+
+
+def volume(results: list[TrialResult]) -> float:
+    points = [(point.score.value, point.density.overall) for result in results for point in result.points]
+    return hypervolume(points, [0.6, 1.0], SCORE_AND_DENSITY)
+
+
+def test_a_new_sampler_on_the_same_study_proposes_the_same() -> None:
+    spec = of("front")
+
+    def restart(number: int, study: Study) -> None:
+        if number in (2, 9):
+            study.sampler = study_sampler(spec)
+
+    straight, restarted = searched(spec, 12), searched(spec, 12, restart)
+    assert [result.config for result in straight] == [result.config for result in restarted]
+    assert [r.config for r in searched(of("front", seed=1), 4)] != [r.config for r in straight[:4]]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_it_is_ahead_of_twice_as_many_random_trials(seed: int) -> None:
+    assert volume(searched(of("front", seed), 16)) > volume(searched(of("random", seed), 32))
+
+
+def test_no_configuration_is_proposed_twice() -> None:
+    found = searched(of("front"), 16)
+    assert len({result.config_id for result in found}) == 16
+
+
+def test_it_aims_at_points_that_keep_the_limits() -> None:
+    limit = parse_constraint("score >= baseline(peft) - 0.03")
+    spec = of("front", limits=(limit,))
+
+    def baseline_first(number: int, study: Study) -> None:
+        if number == 0:
+            enqueue(study, spec, [plain_start(1e-3)])
+
+    found = searched(spec, 20, baseline_first)
+    plain = max(r.point_at(0.0).score.value for r in found if r.config.is_baseline("peft"))
+    keeps = [any(p.score.value >= plain - 0.03 for p in result.points) for result in found[8:]]
+    assert sum(keeps) >= 0.7 * len(keeps)
+
+
+def test_trials_under_way_and_those_stopped_early_count() -> None:
+    """Two proposals at once differ, and a stopped trial's rungs are learnt from without being on any front."""
+    spec = of("front")
+    study = optuna.create_study(directions=SCORE_AND_DENSITY)
+    study.sampler = study_sampler(spec)
+    for number in range(8):
+        trial = study.ask()
+        config = spec.config(suggest(trial, spec))
+        if number % 2:
+            points = tuple(fake_point(config, 0, threshold, 1 / 3) for threshold in spec.evaluation.thresholds)
+            rung = Rung(step=round(config.training.steps / 3), points=points)
+            tell(study, spec, number, TrialResult(config=config, seed=0, status="stopped", rungs=(rung,)))
+        else:
+            tell(study, spec, number, fake_result(config, 0))
+    under_way = [spec.config(suggest(study.ask(), spec)).config_id for _ in range(4)]
+    assert len(set(under_way)) == 4

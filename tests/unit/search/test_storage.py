@@ -1,0 +1,173 @@
+"""Where a study can be kept: each storage holds the same study, loses nothing that cannot be rebuilt, and lets one driver in."""
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import which
+
+import pytest
+from optuna.trial import TrialState
+
+from deft_sweeps.errors import StoreError
+from deft_sweeps.search.lease import DRIVER, LEASE_SEC
+from deft_sweeps.search.searcher import StudySearcher
+from deft_sweeps.search.storage import check_reachable, study_name
+from deft_sweeps.search.study import finished
+from deft_sweeps.spec.schema import Search, SweepSpec
+from deft_sweeps.store.results import SweepDir
+from tests.fakes import fake_spec, plain
+from tests.unit.search.test_searcher import play, states, trial_of
+
+
+def kept_in(storage: str, trials: int = 6) -> SweepSpec:
+    spec = fake_spec(trials, first=(plain(1e-3),))
+    return replace(spec, search=Search(sampler="random", startup=4, seed=3, storage=storage))
+
+
+@pytest.fixture(params=["sqlite", "journal", "url", pytest.param("postgresql", marks=pytest.mark.slow)])
+def spec(request: pytest.FixtureRequest, tmp_path: Path) -> SweepSpec:
+    if request.param == "postgresql":
+        return kept_in(request.getfixturevalue("postgresql"))
+    return kept_in(f"sqlite:///{tmp_path / 'shared.db'}" if request.param == "url" else request.param)
+
+
+@pytest.fixture(scope="module")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real server: the one that DEFT_SWEEPS_TEST_POSTGRESQL names, else one of the test's own where this machine has the program."""
+    if find_spec("psycopg") and "DEFT_SWEEPS_TEST_POSTGRESQL" in os.environ:
+        yield os.environ["DEFT_SWEEPS_TEST_POSTGRESQL"]
+        return
+    if which("initdb") is None or find_spec("psycopg") is None or os.geteuid() == 0:
+        pytest.skip("needs PostgreSQL's initdb, psycopg, and a user who is not root")
+    folder = tmp_path_factory.mktemp("pg")
+    subprocess.run(["initdb", "-D", folder / "data", "-U", "sweep", "-A", "trust"], check=True, capture_output=True)
+    server = subprocess.Popen(["postgres", "-D", folder / "data", "-p", "54329", "-k", folder, "-c", "listen_addresses=127.0.0.1"])
+    try:
+        for _ in range(100):
+            if subprocess.run(["pg_isready", "-h", "127.0.0.1", "-p", "54329"], check=False, capture_output=True).returncode == 0:
+                break
+            time.sleep(0.1)
+        yield "postgresql://sweep:secret@127.0.0.1:54329/postgres"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_every_storage_holds_the_same_study(spec: SweepSpec, tmp_path: Path) -> None:
+    sweep, plainly = SweepDir(tmp_path / "a"), SweepDir(tmp_path / "b")
+    ids: list[str] = []
+    while len(ids) < 6:
+        ids += play(StudySearcher(spec, sweep, target=6, first=spec.first), 2)
+    assert ids == play(StudySearcher(kept_in("sqlite"), plainly, target=6, first=spec.first), 99)
+    after = StudySearcher(spec, sweep, target=6)
+    assert set(states(after)) == set(ids) == set(sweep.trial_ids())
+    assert after.suggest("t") == "FINISHED"
+
+
+def test_a_killed_driver_is_caught_up_with(spec: SweepSpec, tmp_path: Path) -> None:
+    sweep = SweepDir(tmp_path / "a")
+    crashed = StudySearcher(spec, sweep, target=6)
+    begun = [trial_of(crashed.suggest(f"t{i}")) for i in range(2)]
+    after = StudySearcher(spec, sweep, target=6)
+    assert [trial_of(after.suggest(f"t{i}")) for i in range(2)] == begun
+
+
+def test_two_folders_have_studies_of_their_own(spec: SweepSpec, tmp_path: Path) -> None:
+    a, b = SweepDir(tmp_path / "a"), SweepDir(tmp_path / "b")
+    ids = play(StudySearcher(spec, a, target=3), 99)
+    assert len(finished(StudySearcher(spec, b, target=3).study)) == 0
+    assert set(states(StudySearcher(spec, a, target=3))) == set(ids)
+
+
+def test_a_second_driver_of_a_study_is_refused_until_the_first_is_gone(
+    spec: SweepSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of the folder, or the same one on another machine: the folder's own lock cannot tell."""
+    sweep = SweepDir(tmp_path / "a")
+    first = StudySearcher(spec, sweep, target=6)
+    monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
+    with pytest.raises(StoreError, match=r"in use by another driver: .*/a on .*, process \d+, last heard of \d+ s ago; stop it"):
+        StudySearcher(spec, sweep, target=6)
+    monkeypatch.undo()
+    first.close()
+    monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
+    StudySearcher(spec, sweep, target=6)
+    monkeypatch.undo()
+    with pytest.raises(StoreError, match=r"in use by another driver: .* on elsewhere"):
+        StudySearcher(spec, sweep, target=6)
+
+
+def test_a_driver_whose_study_was_taken_stops_and_a_stale_one_is_taken(tmp_path: Path) -> None:
+    searcher = StudySearcher(kept_in("sqlite"), SweepDir(tmp_path), target=6)
+    searcher.beat()
+    held = searcher.study.user_attrs[DRIVER]
+    searcher.study.set_user_attr(DRIVER, held | {"token": "other", "host": "elsewhere", "at": time.time() - LEASE_SEC - 1})
+    searcher._lease._beat_at = float("-inf")
+    with pytest.raises(StoreError, match=r"was taken over by .* on elsewhere"):
+        searcher.beat()
+    assert StudySearcher(kept_in("sqlite"), SweepDir(tmp_path), target=6).study.user_attrs[DRIVER]["token"] != "other"
+
+
+@pytest.mark.parametrize("storage", ["sqlite", "journal"])
+@pytest.mark.parametrize("damage", ["deleted", "garbage", "torn"])
+def test_a_file_that_is_lost_or_damaged_is_built_anew_from_the_results(tmp_path: Path, storage: str, damage: str) -> None:
+    spec, sweep = kept_in(storage), SweepDir(tmp_path)
+    ids = play(StudySearcher(spec, sweep, target=6), 4)
+    path = sweep.journal_path if storage == "journal" else tmp_path / "study.db"
+    if damage == "deleted":
+        path.unlink()
+    elif damage == "garbage":
+        path.write_bytes(b"this was a study once\n" * 200)
+    elif storage == "journal":
+        content = path.read_bytes()
+        path.write_bytes(content[: content.rfind(b"\n", 0, len(content) - 1) + 20])
+        path.with_name(f"{path.name}.lock").symlink_to("left-behind")
+    after = StudySearcher(spec, sweep, target=6)
+    assert set(states(after)) == set(ids)
+    assert len(play(after, 99)) == 2
+    assert path.with_name(f"{path.name}.broken").exists() == (damage == "garbage")
+    assert TrialState.RUNNING not in {t.state for t in after.study.trials}
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("postgresql+nosuch://sweep:hunter2@127.0.0.1:1/x", "cannot be used"),
+        ("mysql://sweep:hunter2@127.0.0.1:1/x", "database driver of mysql is not installed; `pip install 'pymysql'` brings it"),
+        ("sqlite:////nowhere/at/all/study.db", "unable to open database file"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_said_at_once_without_its_password(tmp_path: Path, url: str, told: str) -> None:
+    if "mysql" in url and find_spec("pymysql"):
+        pytest.skip("the driver is installed")
+    with pytest.raises(StoreError, match=r"search.storage: ") as caught:
+        check_reachable(kept_in(url).search, SweepDir(tmp_path))
+    assert told in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_a_server_that_is_down_is_said_at_once(tmp_path: Path) -> None:
+    pytest.importorskip("psycopg")
+    with pytest.raises(StoreError, match=r"cannot be used: .*[Cc]onnection") as caught:
+        check_reachable(kept_in("postgresql://sweep:hunter2@127.0.0.1:1/x").search, SweepDir(tmp_path))
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_name_in_a_shared_database_is_the_folders_own_and_stays(tmp_path: Path) -> None:
+    search = kept_in("postgresql://x/y").search
+    a, b = SweepDir(tmp_path / "same"), SweepDir(tmp_path / "other" / "same")
+    assert study_name(search, a) == study_name(search, a) != study_name(search, b)
+    assert "same" in study_name(search, a)
+    assert study_name(kept_in("journal").search, a) == "sweep"
+
+
+def test_the_journal_is_lines_of_json(tmp_path: Path) -> None:
+    play(StudySearcher(kept_in("journal"), SweepDir(tmp_path), target=2), 99)
+    assert all(json.loads(line) for line in SweepDir(tmp_path).journal_path.read_text().splitlines())
+    assert not (tmp_path / "study.db").exists()

@@ -1,0 +1,100 @@
+"""The Gaussian process against the textbook's formulas, written out with an inverse."""
+
+import numpy as np
+import pytest
+from scipy.optimize import approx_fprime
+
+from deft_sweeps.search import surrogate
+from deft_sweeps.search.surrogate import Hyper, Rows, condition, fit, joined
+
+GROUPS = (0, 0, 1)
+ORDERED = (False, True)
+
+
+def some_rows(n: int, seed: int, n_trainings: int = 5) -> Rows:
+    rng = np.random.default_rng(seed)
+    return Rows(rng.random((n, 3)), rng.random(n), -rng.random(n), rng.integers(n_trainings, size=n))
+
+
+def some_hyper() -> Hyper:
+    return Hyper.of(Hyper.prior(ORDERED).vector() + np.random.default_rng(1).normal(0, 0.3, 10))
+
+
+def kernel(hyper: Hyper, a: Rows, b: Rows) -> np.ndarray:
+    """f + g + h, entry by entry."""
+    found = np.zeros((len(a), len(b)))
+    for i in range(len(a)):
+        for j in range(len(b)):
+            apart = (a.x[i] - b.x[j]) ** 2
+            by_config = np.exp(hyper.groups[0]) * (apart[0] + apart[1]) + np.exp(hyper.groups[1]) * apart[2]
+            at, share = (a.at[i] - b.at[j]) ** 2, (a.share[i] - b.share[j]) ** 2
+            by_point = np.exp(hyper.at) * at + np.exp(hyper.share) * share
+            found[i, j] += np.exp(hyper.shared) * np.exp(-0.5 * (np.exp(hyper.shared_at) * at + np.exp(hyper.shared_share) * share))
+            found[i, j] += np.exp(hyper.config) * np.exp(-0.5 * (by_config + by_point))
+            found[i, j] += np.exp(hyper.seed) * np.exp(-0.5 * by_point) * (a.training[i] == b.training[j])
+    return found
+
+
+def test_predictions_are_the_textbooks() -> None:
+    rows, hyper = some_rows(20, 0), some_hyper()
+    y = np.random.default_rng(3).normal(2.0, 3.0, 20)
+    asked = some_rows(6, 4)
+    asked = Rows(np.repeat(asked.x[::3], 3, axis=0), np.tile(asked.at[:3], 2), np.zeros(6), np.array([-1, -1, -1, -2, -2, -2]))
+    mean, covariance = condition(rows, y, GROUPS, hyper).predict(asked, 3)
+
+    inverse = np.linalg.inv(kernel(hyper, rows, rows) + (np.exp(hyper.noise) + 1e-6) * np.eye(20))
+    cross = kernel(hyper, rows, asked)
+    expected = y.mean() + y.std() * cross.T @ inverse @ ((y - y.mean()) / y.std())
+    spread = y.std() ** 2 * (kernel(hyper, asked, asked) - cross.T @ inverse @ cross)
+    np.testing.assert_allclose(mean.reshape(-1), expected, atol=1e-8)
+    for i in range(2):
+        np.testing.assert_allclose(covariance[i], spread[3 * i : 3 * i + 3, 3 * i : 3 * i + 3], atol=1e-8)
+
+
+def test_values_told_later_count_as_if_told_at_once() -> None:
+    rows, late, hyper = some_rows(15, 0), some_rows(4, 9), some_hyper()
+    rng = np.random.default_rng(5)
+    y, y_late = rng.normal(size=15), rng.normal(size=4)
+    asked = some_rows(3, 11)
+    mean, covariance = joined(condition(rows, y, GROUPS, hyper), late, y_late).predict(asked, 3)
+
+    every = Rows(*(np.concatenate(pair) for pair in zip(rows.arrays, late.arrays, strict=True)))
+    inverse = np.linalg.inv(kernel(hyper, every, every) + (np.exp(hyper.noise) + 1e-6) * np.eye(19))
+    told = (np.concatenate([y, y_late]) - y.mean()) / y.std()
+    # A new training is nobody's but its own.
+    cross = kernel(hyper, every, Rows(asked.x, asked.at, asked.share, np.full(3, -7)))
+    np.testing.assert_allclose(mean.reshape(-1), y.mean() + y.std() * cross.T @ inverse @ told, atol=1e-8)
+    assert covariance.shape == (1, 3, 3)
+
+
+def test_the_gradient_is_that_of_finite_differences() -> None:
+    rows = some_rows(12, 2)
+    y = np.random.default_rng(6).normal(size=12)
+    prior, at = Hyper.prior(ORDERED).vector(), some_hyper().vector()
+    distances = surrogate._distances(GROUPS, rows, rows)
+    same = (rows.training[:, None] == rows.training[None]).astype(float)
+
+    def loss(vector: np.ndarray) -> float:
+        return surrogate._negative_log_posterior(vector, prior, distances, same, y)[0]
+
+    gradient = surrogate._negative_log_posterior(at, prior, distances, same, y)[1]
+    np.testing.assert_allclose(gradient, approx_fprime(at, loss, 1e-6), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_fitting_finds_which_group_matters(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    rows = Rows(rng.random((60, 3)), rng.random(60), np.zeros(60), np.arange(60))
+    hyper = fit(rows, np.sin(6 * rows.x[:, 2]) + 0.01 * rng.normal(size=60), GROUPS, ORDERED)
+    assert hyper.groups[1] > hyper.groups[0] + 1.0
+    new = Rows(rng.random((50, 3)), np.full(50, 0.5), np.zeros(50), np.full(50, -1))
+    told = condition(rows, np.sin(6 * rows.x[:, 2]), GROUPS, hyper).predict(new, 1)[0].reshape(-1)
+    assert np.abs(told - np.sin(6 * new.x[:, 2])).mean() < 0.1
+
+
+def test_values_that_are_all_equal_are_no_trouble() -> None:
+    rows = some_rows(5, 0)
+    hyper = fit(rows, np.full(5, 0.7), GROUPS, ORDERED)
+    mean, covariance = condition(rows, np.full(5, 0.7), GROUPS, hyper).predict(rows, 1)
+    np.testing.assert_allclose(mean, 0.7)
+    assert np.isfinite(covariance).all()

@@ -1,0 +1,194 @@
+"""Metrics over resamples against the same metrics over lists that repeat the examples, and what a paired bootstrap is good for."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deft_sweeps.config.axes import DensityLoss
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.front import all_gains, paired_difference, pareto_front, score_difference
+from deft_sweeps.front.resampled import N_RESAMPLES, resampled_differences, weighted_metric
+from deft_sweeps.objective import METRICS, score_range
+from deft_sweeps.outcomes import Outcomes
+from deft_sweeps.report.cells import interval_text
+from deft_sweeps.report.tables import gains_sheet
+from deft_sweeps.result import DensityReading, Point, Score, TrialResult
+from deft_sweeps.tasks.metrics import f1, matthews, pearson, score, spearman
+
+CLASSES = {"f1": 2, "matthews": 3}
+NUMBERS = ("pearson", "spearman")
+
+
+def drawn(metric: str, n: int, seed: int) -> tuple[list[float], list[float]]:
+    references: Any
+    generator = np.random.default_rng(seed)
+    if metric in CLASSES:
+        references = generator.integers(CLASSES[metric], size=n)
+        wrong = generator.random(n) < 0.3
+        predictions = np.where(wrong, generator.integers(CLASSES[metric], size=n), references)
+    else:
+        # Few distinct values, so that there are ties.
+        references = generator.integers(8, size=n) / 2
+        predictions = references + generator.integers(-3, 4, size=n) / 4
+    return predictions.tolist(), references.tolist()
+
+
+def naive(metric: str, predictions: Any, references: Any) -> float:
+    """Of lists, as `tasks.metrics` has it."""
+    if metric in NUMBERS:
+        return (pearson if metric == "pearson" else spearman)(np.array(predictions, dtype=float), np.array(references, dtype=float))
+    counts = np.zeros((3, 3), dtype=int)
+    for p, r in zip(predictions, references, strict=True):
+        counts[int(r), int(p)] += 1
+    return (f1 if metric == "f1" else matthews)(counts)
+
+
+@pytest.mark.parametrize("metric", [*CLASSES, *NUMBERS])
+@settings(max_examples=25)
+@given(seed=st.integers(0, 10_000), n=st.integers(2, 30))
+def test_a_weighted_metric_is_the_metric_of_repeated_examples(metric: str, seed: int, n: int) -> None:
+    predictions, references = drawn(metric, n, seed)
+    weights = np.random.default_rng(seed + 1).integers(0, 3, size=(5, n)) * np.random.default_rng(seed + 2).integers(0, 2, size=(5, n))
+    weights[:, 0] += 1
+    told = weighted_metric(metric, np.array(predictions), np.array(references), weights.astype(float))
+    for value, row in zip(told, weights, strict=True):
+        repeated = [np.repeat(values, row).tolist() for values in (predictions, references)]
+        assert value == pytest.approx(naive(metric, *repeated), abs=1e-9)
+
+
+def test_no_other_metric_is_resampled() -> None:
+    with pytest.raises(ValueError, match="'accuracy'"):
+        weighted_metric("accuracy", np.ones(2), np.ones(2), np.ones((1, 2)))
+
+
+def point(metric: str, predictions: Any, references: Any, density: float = 0.5, threshold: float = 0.0) -> Point:
+    kind = int if metric in (*CLASSES, "accuracy") else float
+    found = score(metric, [kind(x) for x in predictions], [kind(x) for x in references])
+    return Point(
+        threshold=threshold,
+        score=found.score,
+        loss=1.0,
+        density=DensityReading(encoder_blocks=(density,), decoder_blocks=()),
+        example_scores=found.example_scores,
+        outcomes=found.outcomes,
+    )
+
+
+@pytest.mark.parametrize("metric", [*CLASSES, *NUMBERS])
+def test_a_paired_bootstrap_equals_a_loop_over_resamples(metric: str) -> None:
+    predictions, references = drawn(metric, 60, 1)
+    other = [*drawn(metric, 60, 2)[0][:20], *predictions[20:]]
+    mine, theirs = point(metric, predictions, references), point(metric, other, references)
+    found = score_difference(mine, (1.0, theirs))
+    assert found is not None
+    assert (found.method, found.n_examples) == ("bootstrap", 60)
+    assert found.value == pytest.approx(mine.score.value - theirs.score.value, abs=1e-6)
+    generator, differences = np.random.default_rng(5), []
+    for _ in range(600):
+        which = generator.integers(60, size=60)
+        values = [naive(metric, [p[i] for i in which], [references[i] for i in which]) for p in (predictions, other)]
+        differences.append(values[0] - values[1])
+    spread = float(np.std(differences))
+    assert found.standard_error == pytest.approx(spread, rel=0.12)
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(differences, (2.5, 97.5))), abs=0.4 * spread)
+    assert score_difference(mine, (1.0, theirs)) == found
+    back = score_difference(theirs, (1.0, mine))
+    assert back is not None
+    assert (back.value, back.standard_error) == pytest.approx((-found.value, found.standard_error), rel=0.05)
+
+
+def test_many_distinct_examples_are_drawn_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = np.random.default_rng(0)
+    references = generator.random(300)
+    first, second = (Outcomes.of((references + generator.normal(size=300)).tolist(), references.tolist()) for _ in range(2))
+    whole = resampled_differences("pearson", first, [(1.0, second)])
+    monkeypatch.setattr("deft_sweeps.front.resampled._AT_ONCE", 300 * 64)
+    parts = resampled_differences("pearson", first, [(1.0, second)])
+    assert whole is not None
+    assert parts is not None
+    assert len(whole[1]) == len(parts[1]) == N_RESAMPLES
+    np.testing.assert_allclose(parts[1], whole[1], atol=1e-12)
+    assert len(set(parts[1].round(9))) > N_RESAMPLES * 0.9
+
+
+def test_the_same_answers_differ_by_nothing_and_other_examples_cannot_be_paired() -> None:
+    predictions, references = drawn("pearson", 40, 3)
+    mine = point("pearson", predictions, references)
+    same = score_difference(mine, (0.25, mine), (0.75, mine))
+    assert same is not None
+    assert (same.value, same.low, same.high) == pytest.approx((0, 0, 0), abs=1e-12)
+    assert score_difference(mine, (1.0, point("pearson", predictions[1:], references[1:]))) is None
+    assert score_difference(mine, (1.0, point("spearman", predictions, references))) is None
+    assert score_difference(mine, (1.0, replace(mine, outcomes=None))) is None
+    assert score_difference(replace(mine, outcomes=None), (1.0, mine)) is None
+
+
+def test_a_mean_over_examples_is_paired_as_ever() -> None:
+    (a, references), (b, _) = drawn("matthews", 50, 1), drawn("matthews", 50, 2)
+    mine, theirs = point("accuracy", a, references), point("accuracy", b, references)
+    assert mine.outcomes is None
+    assert score_difference(mine, (1.0, theirs)) == paired_difference(mine.example_scores, theirs.example_scores)
+
+
+def trials(metric: str = "matthews") -> tuple[TrialResult, TrialResult]:
+    references = drawn(metric, 80, 1)[1]
+    plain = TrialConfig()
+    deft = replace(plain, density=DensityLoss())
+    made = []
+    for seed, config, densities in ((10, plain, (0.9, 0.3)), (20, deft, (0.6, 0.1))):
+        predictions = [[*drawn(metric, 80, 1)[0][: 60 - 20 * i], *drawn(metric, 80, seed + i)[0][60 - 20 * i :]] for i in range(2)]
+        points = tuple(point(metric, p, references, d, t) for p, d, t in zip(predictions, densities, (0.0, 0.5), strict=True))
+        made.append(TrialResult(config=config, seed=0, status="complete", points=points))
+    return made[0], made[1]
+
+
+@pytest.mark.parametrize("metric", ["matthews", "spearman"])
+def test_gains_of_a_correlation_are_shown_with_their_method(metric: str) -> None:
+    plain, deft = trials(metric)
+    gains = all_gains([plain, deft])
+    assert [bool(gain.difference) for gain in gains] == [True, False]
+    gain = gains[0]
+    assert gain.difference is not None
+    assert gain.plain_score is not None
+    assert gain.plain_score == pytest.approx((plain.points[0].score.value + plain.points[1].score.value) / 2)
+    assert gain.difference.value == pytest.approx(deft.points[0].score.value - gain.plain_score, abs=1e-6)
+    assert gain.difference.low < gain.difference.value < gain.difference.high
+    note = gains_sheet(gains).note
+    assert "2,000 seeded bootstrap resamples" in note
+    assert "n = 80 validation examples" in note
+    assert TrialResult.from_json(plain.to_json()) == plain
+
+
+def test_outcomes_keep_a_result_small() -> None:
+    predictions, references = drawn("pearson", 1500, 1)
+    told = TrialResult(config=TrialConfig(), seed=0, status="complete", points=(point("pearson", predictions, references),)).to_json()
+    assert len(told) < 1500 * 12 + 4000
+
+
+def test_the_reference_is_the_metrics_worst_value() -> None:
+    plain, deft = trials()
+    front = pareto_front([plain, deft], ("score", "activation_density"))
+    assert front.reference == {"score": -1.0, "activation_density": 1.0}
+    assert "score -1 (the worst possible)" in front.reference_note
+    below = replace(plain, points=tuple(replace(p, score=replace(p.score, value=-0.4)) for p in plain.points))
+    assert pareto_front([below], ("score", "activation_density")).hypervolume == pytest.approx(0.6 * 0.7)
+    shares = replace(plain, points=tuple(replace(p, score=replace(p.score, metric="accuracy")) for p in plain.points))
+    assert pareto_front([shares], ("score", "activation_density")).reference["score"] == 0.0
+
+
+@given(value=st.floats(-1, 1), error=st.floats(0, 0.8), metric=st.sampled_from(["accuracy", "f1", "matthews", "pearson", "spearman"]))
+def test_intervals_stay_in_the_metrics_range_and_hold_the_score(value: float, error: float, metric: str) -> None:
+    worst, best = score_range(metric)
+    value = max(worst, value)
+    low, high = map(float, interval_text(Score(metric=metric, value=value, n_examples=9, standard_error=error)).split(" to "))
+    assert worst <= low <= value + 5e-4
+    assert value - 5e-4 <= high <= best
+    assert low == pytest.approx(max(worst, value - 1.96 * error), abs=1e-3)
+
+
+def test_what_score_means_says_its_range() -> None:
+    assert "[-1, 1] where it is a correlation" in METRICS["score"].meaning
