@@ -150,14 +150,14 @@ def input_tokens(config: TrialConfig) -> int:
 def activation_bytes(config: TrialConfig, layout: Layout) -> int:
     """Held for the backward pass of one micro-batch, every input padded to the task's longest."""
     examples = math.ceil(config.training.batch_size / config.training.accumulation)
-    held = sum(_block_bytes(config, layout, block) for block in layout.blocks if _trains_through(config, block))
+    held = sum(_block_bytes(config, layout, block) for block in layout.blocks if _trains_through(config, layout, block))
     return examples * (held + _logit_bytes(config, layout, training=True))
 
 
-def _trains_through(config: TrialConfig, block: Block) -> bool:
-    # A prefix is seen by the decoder alone, so nothing of the encoder has a gradient.
+def _trains_through(config: TrialConfig, layout: Layout, block: Block) -> bool:
+    # Where there is a decoder, a prefix is seen by it alone, so nothing of the encoder has a gradient.
     if isinstance(config.peft, PrefixTuning):
-        return block.stack == "decoder"
+        return block.stack == "decoder" or not layout.has_decoder
     # Nothing before the first adapter has one either.
     behind = isinstance(config.peft, Adapter) and config.peft.placement == "pfeiffer" and block.stack == "encoder" and block.index == 0
     return not behind or isinstance(config.adaptive, AdaDeft)

@@ -155,10 +155,13 @@ def _largest_by_base(spec: SweepSpec, trials: Mapping[str, Estimate]) -> dict[st
     for combination in spec.combinations:
         config = combination.template
         base = f"{config.model} {config.dtype}" + ("" if isinstance(config.quantization, Unquantized) else f" {config.quantization.kind}")
-        before = found.get(base)
-        if before is None or trials[combination.label].memory_bytes > trials[before].memory_bytes:
-            found[base] = combination.label
+        found[base] = max(found.get(base, combination.label), combination.label, key=lambda label: _rank(trials[label].peak))
     return found
+
+
+def _rank(peak: Peak) -> tuple[int, int]:
+    # Where building is the highest, as it often is for all alike, the one that trains highest stands for them.
+    return peak.highest, max(peak.train, peak.evaluate)
 
 
 def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_per_sec: float, *, on_gpu: bool = False) -> Estimate:
