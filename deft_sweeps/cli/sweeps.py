@@ -32,7 +32,7 @@ def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: s
     if jobs:
         if warm_start:
             refuse([Problem(str(file), "--warm-start is of one sweep; the file has several", "put `warm_start` under `search` of a part")])
-        run_several(file, out, jobs, resume=resume, ray_address=ray_address, run_one=_run_one)
+        run_several(file, out, jobs, resume=resume, ray_address=ray_address, run_one=_run_part)
         return
     spec, sweep = _prepare(file, out, resume=resume, more=more)
     problems = unusable(spec, str(file))

@@ -6,7 +6,7 @@ The interval speaks of the examples drawn, not of training again with another se
 import math
 from dataclasses import dataclass
 
-from deft_sweeps.front.gains import Z_95, paired_difference
+from deft_sweeps.front.gains import Z_95, score_difference
 from deft_sweeps.objective import Constraint
 from deft_sweeps.result import Point, TrialResult
 
@@ -42,7 +42,7 @@ def sure_excess(
     """
     value, error, how = point.score.value, point.score.standard_error, ALONE
     if other is not None and base is not None:
-        paired = paired_difference(point.example_scores, base.example_scores) if _same_examples(result, other) else None
+        paired = score_difference(point, (1.0, base)) if _same_examples(result, other) else None
         value -= base.score.value
         if paired is not None:
             value, error, how = paired.value, paired.standard_error, PAIRED

@@ -14,6 +14,7 @@ from deft_sweeps.search.front_model import FrontModel
 from deft_sweeps.search.history import History
 from deft_sweeps.search.known import Known, Ladder
 from deft_sweeps.search.space import params
+from deft_sweeps.search.study import TRIAL_ID
 from deft_sweeps.spec.schema import Start, SweepSpec
 
 N_START = 3
@@ -46,7 +47,7 @@ class FrontSampler(BaseSampler):
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Propose a point, unless somebody asked for one."""
-        if "fixed_params" in trial.system_attrs:
+        if "fixed_params" in trial.system_attrs or TRIAL_ID in trial.user_attrs:  # Asked for, or long begun and only written to.
             return
         self._look(study)
         running = [known for other in self._history.running if other.number != trial.number and (known := self._take(other))]

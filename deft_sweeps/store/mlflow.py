@@ -213,8 +213,11 @@ def _key(root: Path) -> str:
 def _client(uri: str) -> Any:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    logging.getLogger("alembic").setLevel(logging.ERROR)
     from mlflow import MlflowClient
+
+    # After the import, which sets a level of its own.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
     from mlflow.store.db import utils
 
     # A database that is down is otherwise asked for two minutes, whatever the settings above say.

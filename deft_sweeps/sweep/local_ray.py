@@ -108,7 +108,7 @@ def _start(scratch: Path, address: str | None, n_cpus: int | None) -> None:
                 logging_level=logging.ERROR,
                 _temp_dir=str(scratch),
             )
-    except (RuntimeError, ConnectionError, ValueError, OSError) as error:
+    except Exception as error:  # A bare one where its processes are late.
         raise SweepError(f"Ray does not start: {short_reason(error)}") from error
 
 

@@ -27,7 +27,7 @@ def test_every_duplicate_tag_and_endless_alias_is_told_and_the_rest_is_read() ->
 
 @pytest.mark.parametrize(
     ("text", "place"),
-    [("a: [1,", "f.yaml:1"), ("a: b: c", "f.yaml:1:5"), ("a: 1\n---\nb: 2", "f.yaml:2:1"), ("", "f.yaml:1:1"), ("a: \x00", "f.yaml")],
+    [("a: [1,", "f.yaml:1"), ("a: b: c", "f.yaml:1:5"), ("a: 1\n---\nb: 2", "f.yaml:3:1"), ("", "f.yaml:1:1"), ("a: \x00", "f.yaml")],
 )
 def test_not_yaml(text: str, place: str) -> None:
     with pytest.raises(ConfigError) as caught:

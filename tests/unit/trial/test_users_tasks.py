@@ -84,7 +84,7 @@ def test_a_users_task_from_file_to_test_measurement(kind: str, model: str, model
     assert replace(measured.point, energy_ratio=None) == bench.evaluator(run.built, run.data, "test").point(0.05)
     if kind == "qa":
         assert run.data.may_be_none
-        assert (len(run.data.validation) > 10) == (model != "t5")
+        assert len(run.data.validation) > 10  # Windows, more than there are questions.
 
 
 def test_a_model_with_a_head_is_measured_alike_whatever_the_batch(models: Path, bench: Bench) -> None:
