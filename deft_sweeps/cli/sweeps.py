@@ -43,6 +43,11 @@ def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: s
     _run_one(spec, sweep, resume=resume, more=more, ray_address=ray_address, warm_start=warm_start)
 
 
+def _run_part(spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_address: str | None) -> None:
+    """One of a file's sweeps."""
+    _run_one(_with_search(spec, sweep, ()), sweep, resume=resume, more=more, ray_address=ray_address)
+
+
 def _run_one(
     spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_address: str | None, warm_start: Sequence[Path] = ()
 ) -> None:

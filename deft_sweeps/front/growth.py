@@ -22,8 +22,8 @@ N_SIZES = 5
 
 CONFIDENCE = 0.99
 """Of the bound on the share of trials that add something. A search looks after every few trials, so each look has to be surer than the
-whole: chosen among five settings on one simulated
-problem, where 4 to 6 % of random searches then stopped too early, and with 0.95, a window of 20 and 3 sizes 9 to 19 %."""
+whole: chosen among five settings on one simulated problem, where 4 to 6 % of random searches then stopped too early, and with 0.95, a
+window of 20 and 3 sizes 9 to 19 %."""
 N_ORDERS = 400
 QUANTILES = (0.05, 0.97)
 """Of the gains over random orders, for an 80 % interval. All orders share one set of trials, so their spread is narrower than that of
