@@ -32,7 +32,7 @@ def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: s
     if jobs:
         if warm_start:
             refuse([Problem(str(file), "--warm-start is of one sweep; the file has several", "put `warm_start` under `search` of a part")])
-        run_several(file, out, jobs, resume=resume, ray_address=ray_address, run_one=_run_part)
+        run_several(file, out, jobs, resume=resume, ray_address=ray_address, run_one=_run_one)
         return
     spec, sweep = _prepare(file, out, resume=resume, more=more)
     problems = unusable(spec, str(file))
@@ -41,11 +41,6 @@ def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: s
     if not sweep.spec_path.exists():
         write_atomically(sweep.spec_path, file.read_bytes())
     _run_one(spec, sweep, resume=resume, more=more, ray_address=ray_address, warm_start=warm_start)
-
-
-def _run_part(spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_address: str | None) -> None:
-    """One of a file's sweeps."""
-    _run_one(_with_search(spec, sweep, ()), sweep, resume=resume, more=more, ray_address=ray_address)
 
 
 def _run_one(
