@@ -9,6 +9,7 @@ study. The trials come from a closed form; nothing is trained.
 import statistics
 import sys
 import time
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -17,13 +18,15 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from deft_sweeps.search.sampler import StudySampler, make_sampler
+from deft_sweeps.search.sampler import make_sampler, study_sampler
 from deft_sweeps.search.space import suggest
+from deft_sweeps.search.study import POINTS, TRIAL_ID
 from deft_sweeps.spec.load import parse_spec
 from deft_sweeps.spec.sampling import ConcreteName
 from deft_sweeps.spec.schema import Search, SweepSpec
 
 ROUNDS = 10
+STEPS = 100
 WHOLE_UP_TO = {"tpe": 10_000, "nsga2": 10_000, "nsga3": 10_000, "gp": 300, "random": 10_000}
 """Optuna's GP on more takes minutes a proposal."""
 SPEC = """
@@ -33,7 +36,7 @@ space:
   peft: [lora: {r: {low: 4, high: 16}}, adapter: {reduction: {choice: [8, 16]}}]
   density: [none, loss: {weight: {low: 0.1, high: 3, log: true}, eps: {low: 1e-4, high: 1e-2, log: true}}]
   quantization: [none, nf4]
-  training: {learning_rate: {low: 1e-4, high: 1e-2, log: true}}
+  training: {steps: 100, learning_rate: {low: 1e-4, high: 1e-2, log: true}}
 budget: {trials: 10000}
 """
 
@@ -46,7 +49,10 @@ def study_of(spec: SweepSpec, n: int) -> Study:
         trial = study.ask()
         suggest(trial, spec)
         density = float(generator.random())
-        study.tell(trial, (0.5 + 0.3 * density**0.5 * float(generator.beta(5, 1)), density))
+        values = (0.5 + 0.3 * density**0.5 * float(generator.beta(5, 1)), density)
+        trial.set_user_attr(POINTS, [[STEPS, f"{threshold:g}", *values] for threshold in spec.evaluation.thresholds])
+        trial.set_user_attr(TRIAL_ID, f"{trial.number}")
+        study.tell(trial, values)
     return study
 
 
@@ -70,9 +76,9 @@ def main() -> None:
     for n in [int(word) for word in sys.argv[1:]] or [100, 1_000, 10_000]:
         for name in get_args(ConcreteName):
             search = Search(sampler=name, startup=10)
-            bounded = proposal_sec(study_of(spec, n), spec, StudySampler(name, search), search)
+            bounded = proposal_sec(study_of(spec, n), spec, study_sampler(replace(spec, search=search)), search)
             told = f"{name:8s} {n:6d} trials  bounded {1e3 * statistics.median(bounded):7.1f} ({1e3 * max(bounded):.1f})"
-            if n <= WHOLE_UP_TO[name]:
+            if n <= WHOLE_UP_TO.get(name, 0):
                 whole = proposal_sec(study_of(spec, n), spec, None, search)
                 told += f"   whole {1e3 * statistics.median(whole):7.1f} ({1e3 * max(whole):.1f})"
             print(told, flush=True)

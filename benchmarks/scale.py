@@ -1,0 +1,160 @@
+"""What a sweep costs beside its trials: CPU of the driver and wall time a trial, by how many have finished, beside Ray Tune alone.
+
+    python benchmarks/scale.py --trials 2000
+    python benchmarks/scale.py --trials 10000 --sampler random
+
+Trials are replayed from a closed form and take no time, two workers side by side. The driver's CPU holds asking, launching, reporting,
+telling, the store, and MLflow, whose thread is in the driver. Ray Tune alone runs as many trials with reused actors and its own random
+search; with its OptunaSearch it is measured as far as `--optuna` and extrapolated beyond, which the output says.
+"""
+
+import argparse
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, get_args
+
+from benchmarks.search import closed_form
+from benchmarks.search.replay import ReplayMaker
+from deft_sweeps.spec.schema import Budget, SamplerName
+from deft_sweeps.store.results import SweepDir
+
+N_MARKS = 10
+MOST_CPU_MS, MOST_WALL, MOST_GROWTH = 100.0, 1.3, 1.5
+"""What was asked for: CPU a trial, wall beside Ray Tune alone, the last tenth's CPU beside the first's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The driver after some trials: process seconds, wall seconds, bytes at most."""
+
+    n: int
+    cpu_sec: float
+    wall_sec: float
+    peak_bytes: int
+
+
+class Marks:
+    """Takes a mark whenever another tenth is done."""
+
+    def __init__(self, n: int) -> None:
+        self._every, self.taken = max(1, n // N_MARKS), [_mark(0)]
+
+    def note(self, n_done: int) -> None:
+        if n_done >= self.taken[-1].n + self._every:
+            self.taken.append(_mark(n_done))
+
+
+def _mark(n: int) -> Mark:
+    return Mark(n, time.process_time(), time.time(), 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+
+
+def sweep(n: int, sampler: SamplerName) -> list[Mark]:
+    """A whole sweep of replayed trials."""
+    from deft_sweeps.sweep.runner import run_sweep
+
+    problem = closed_form.make("bent")
+    spec = replace(problem.spec, budget=Budget(trials=n, concurrency=2), search=replace(problem.spec.search, sampler=sampler))
+    marks = Marks(n)
+    with tempfile.TemporaryDirectory() as folder:
+        run_sweep(spec, SweepDir(Path(folder) / "scale"), ReplayMaker(problem), view=lambda progress: marks.note(progress.n_done), n_cpus=2)
+    return marks.taken
+
+
+def bare(n: int, search: Callable[[], Any]) -> list[Mark]:
+    """Ray Tune alone, with the same two workers and no work in them."""
+    import ray
+    from ray import tune
+    from ray.tune import Callback, Trainable
+
+    class Nothing(Trainable):  # type: ignore[misc]  # Ray ships no types
+        def step(self) -> dict[str, Any]:
+            return {"score": self.config["x"], "activation_density": 1 - self.config["x"], "done": True}
+
+        def reset_config(self, new_config: dict[str, Any]) -> bool:
+            self.config = new_config
+            return True
+
+        def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
+            return {}
+
+        def load_checkpoint(self, checkpoint: dict[str, Any] | None) -> None:
+            pass
+
+    class Counter(Callback):  # type: ignore[misc]  # Ray ships no types
+        def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+            self.n = getattr(self, "n", 0) + 1
+            marks.note(self.n)
+
+    marks = Marks(n)
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # A socket's path must be short.
+        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=40, _temp_dir=folder)
+        try:
+            tune.run(
+                Nothing,
+                config={"x": tune.uniform(0, 1)},
+                num_samples=n,
+                search_alg=search(),
+                callbacks=[Counter()],
+                max_concurrent_trials=2,
+                resources_per_trial={"cpu": 1},
+                reuse_actors=True,
+                storage_path=folder,
+                verbose=0,
+            )
+        finally:
+            ray.shutdown()
+    return marks.taken
+
+
+def show(name: str, marks: list[Mark]) -> None:
+    first = marks[0]
+    for before, after in pairwise(marks):
+        n = after.n - before.n
+        print(
+            f"{name:24} {after.n:7} trials  {1e3 * (after.cpu_sec - before.cpu_sec) / n:7.1f} ms CPU a trial  "
+            f"{1e3 * (after.wall_sec - before.wall_sec) / n:7.1f} ms wall a trial  {after.peak_bytes / 2**20:6.0f} MiB at most  "
+            f"{after.wall_sec - first.wall_sec:6.0f} s",
+            flush=True,
+        )
+
+
+def each(marks: list[Mark]) -> tuple[float, float]:
+    """CPU and wall milliseconds a trial over all but the first tenth, which starts Ray and its workers."""
+    a, b = marks[1] if len(marks) > 2 else marks[0], marks[-1]
+    return 1e3 * (b.cpu_sec - a.cpu_sec) / (b.n - a.n), 1e3 * (b.wall_sec - a.wall_sec) / (b.n - a.n)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=1000)
+    parser.add_argument("--sampler", choices=get_args(SamplerName), default="front")
+    parser.add_argument("--optuna", type=int, default=300, help="trials of Ray Tune with OptunaSearch; 0 leaves it out")
+    arguments = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    alone = bare(arguments.trials, lambda: None)
+    show("Ray Tune alone", alone)
+    ours = sweep(arguments.trials, arguments.sampler)
+    show(f"sweep, {arguments.sampler}", ours)
+    (cpu, wall), (_, bare_wall) = each(ours), each(alone)
+    growth = (ours[-1].cpu_sec - ours[-2].cpu_sec) / max(1e-9, ours[2].cpu_sec - ours[1].cpu_sec) if len(ours) > 3 else 1.0
+    print(f"driver's CPU a trial: {cpu:.1f} ms (asked for: at most {MOST_CPU_MS:g})")
+    print(f"wall a trial beside Ray Tune alone: {wall:.1f} / {bare_wall:.1f} ms = {wall / bare_wall:.2f} (asked for: at most {MOST_WALL})")
+    print(f"last tenth's CPU beside the second's: {growth:.2f} (asked for: at most {MOST_GROWTH})")
+    if arguments.optuna:
+        from ray.tune.search.optuna import OptunaSearch
+
+        told = bare(arguments.optuna, lambda: OptunaSearch(metric=["score", "activation_density"], mode=["max", "min"]))
+        show("Ray Tune, OptunaSearch", told)
+        slope = (each(told[-3:])[0] - each(told[:3])[0]) / (told[-1].n - told[2].n) if len(told) > 5 else 0.0
+        at = each(told[-3:])[0] + slope * (arguments.trials - told[-1].n)
+        print(f"OptunaSearch at {arguments.trials} trials: {at:.1f} ms CPU a trial, extrapolated in a straight line from {told[-1].n}")
+
+
+if __name__ == "__main__":
+    main()
