@@ -37,7 +37,7 @@ test-slow: $(READY)
 	$(BIN)/pytest -m slow
 
 bench: $(READY)
-	@for script in $(filter-out benchmarks/make_table.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out benchmarks/make_table.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done
 
 bench-search: $(READY)
 	$(BIN)/python -m benchmarks.search --install-synetune --arms $(ARMS) --seeds 20

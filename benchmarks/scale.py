@@ -1,7 +1,7 @@
 """What a sweep costs beside its trials: CPU of the driver and wall time a trial, by how many have finished, beside Ray Tune alone.
 
-    python benchmarks/scale.py --trials 2000
-    python benchmarks/scale.py --trials 10000 --sampler random
+    python -m benchmarks.scale --trials 2000
+    python -m benchmarks.scale --trials 10000 --sampler random
 
 Trials are replayed from a closed form and take no time, two workers side by side. The driver's CPU holds asking, launching, reporting,
 telling, the store, and MLflow, whose thread is in the driver. Ray Tune alone runs as many trials with reused actors and its own random
