@@ -132,6 +132,14 @@ def pack(spec: SweepSpec, folder: Path, into: Path) -> int:
     return len(rows)
 
 
+def unpack(table: Path, folder: Path) -> None:
+    """Put the trainings of a table back into the folder, so that it is gone on with wherever it was made."""
+    for line in gzip.decompress(table.read_bytes()).splitlines() if table.exists() else ():
+        path = folder / f"{json.loads(line)['trial_id']}.json"
+        if not path.exists():
+            write_atomically(path, line)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", help="of a space in benchmarks/tables")
@@ -143,8 +151,10 @@ def main() -> None:
     spec = load_spec(TABLES / f"{arguments.name}.yaml")
     folder = arguments.work / arguments.name
     folder.mkdir(parents=True, exist_ok=True)
+    table = TABLES / f"{arguments.name}.jsonl.gz"
+    unpack(table, folder)
     train(spec, folder, arguments.repeated, arguments.seeds, time.time() + 60 * arguments.minutes)
-    n = pack(spec, folder, TABLES / f"{arguments.name}.jsonl.gz")
+    n = pack(spec, folder, table)
     print(f"{n} trainings of {len(list(jobs(spec, arguments.repeated, arguments.seeds)))} in {arguments.name}.jsonl.gz")
 
 
