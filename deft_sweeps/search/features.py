@@ -5,9 +5,8 @@ at 0 otherwise. A setting that is open under a member only is a coordinate in [-
 conditional space is embedded in a Euclidean one.
 """
 
-import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -75,19 +74,6 @@ class Features:
         return found
 
 
-def n_points(spec: SweepSpec) -> float:
-    """How many configurations the space has; inf where a setting is continuous."""
-    return sum(math.prod(_n_values(domain) for domain in c.open.values()) for c in spec.combinations)
-
-
-def all_points(spec: SweepSpec) -> Iterator[Start]:
-    """Every configuration of a finite space."""
-    for combination in spec.combinations:
-        values = [_values(domain) for domain in combination.open.values()]
-        for picked in itertools.product(*values):
-            yield Start(combination.label, dict(zip(combination.open, picked, strict=True)))
-
-
 def random_point(spec: SweepSpec, rng: np.random.Generator, *, central: bool = False) -> Start:
     """A combination with equal chances, then each open setting, uniform in its domain, or in the middle half of a range."""
     combination = spec.combinations[rng.integers(len(spec.combinations))]
@@ -103,30 +89,6 @@ def neighbour(spec: SweepSpec, start: Start, rng: np.random.Generator) -> Start:
         kept = name in start.values and rng.random() < 0.6
         values[name] = start.values[name] if kept else _moved(domain, start.values.get(name), rng)
     return Start(changed, values)
-
-
-def _n_values(domain: Domain) -> float:
-    match domain:
-        case Const():
-            return 1
-        case Choice(values):
-            return len(values)
-        case Int(low, high):
-            return high - low + 1
-        case Float():
-            return math.inf
-
-
-def _values(domain: Domain) -> list[Value]:
-    match domain:
-        case Const(value):
-            return [value]
-        case Choice(values):
-            return list(values)
-        case Int(low, high):
-            return list(range(low, high + 1))
-        case Float():
-            raise ValueError("a continuous setting has no list of values")
 
 
 def _is_ordered(domain: Choice) -> bool:

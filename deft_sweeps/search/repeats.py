@@ -3,7 +3,6 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable
-from itertools import product
 from typing import assert_never
 
 import numpy as np
@@ -11,9 +10,9 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.search.space import params, suggest
+from deft_sweeps.search.space import all_points, params, suggest
 from deft_sweeps.search.study import ASKED
-from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int, Value
+from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int, Value, n_values
 from deft_sweeps.spec.schema import Combination, Start, SweepSpec
 
 N_ASKS = 5
@@ -89,17 +88,11 @@ def fresh_start(spec: SweepSpec, may_run: Callable[[TrialConfig], bool], seed: I
         start = _draw(spec.combinations[rng.integers(len(spec.combinations))], rng)
         if may_run(spec.config(start)):
             return start
-    endless = [c for c in spec.combinations if any(math.isinf(_size(domain)) for domain in c.open.values())]
+    endless = [c for c in spec.combinations if any(math.isinf(n_values(domain)) for domain in c.open.values())]
     if endless:  # All but surely open: a draw of a real number does not come twice.
         return _draw(endless[rng.integers(len(endless))], rng)
-    left = [start for c in spec.combinations for start in _points(c) if may_run(spec.config(start))]
+    left = [start for start in all_points(spec) if may_run(spec.config(start))]
     return left[rng.integers(len(left))] if left else None
-
-
-def _points(combination: Combination) -> Iterable[Start]:
-    names = tuple(combination.open)
-    for values in product(*(_values(domain) for domain in combination.open.values())):
-        yield Start(combination.label, dict(zip(names, values, strict=True)))
 
 
 def _draw(combination: Combination, rng: np.random.Generator) -> Start:
@@ -119,23 +112,5 @@ def _random(domain: Domain, rng: np.random.Generator) -> Value:
             if not log:
                 return int(rng.integers(low, high + 1))
             return min(max(round(math.exp(rng.uniform(math.log(low - 0.5), math.log(high + 0.5)))), low), high)
-        case unknown:
-            assert_never(unknown)
-
-
-def _size(domain: Domain) -> float:
-    return math.inf if isinstance(domain, Float) else len(_values(domain))
-
-
-def _values(domain: Const | Choice | Int | Float) -> tuple[Value, ...]:
-    match domain:
-        case Const(value):
-            return (value,)
-        case Choice(values):
-            return values
-        case Int(low, high):
-            return tuple(range(low, high + 1))
-        case Float():
-            raise ValueError("a range of real numbers cannot be listed")
         case unknown:
             assert_never(unknown)

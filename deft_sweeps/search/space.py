@@ -1,14 +1,16 @@
 """SweepSpec to Optuna's distributions and back: one categorical over the legal combinations, the open settings conditional under it."""
 
 import hashlib
+import itertools
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution, distribution_to_json
 from optuna.trial import Trial
 
-from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int, Value
+from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int, Value, listed, n_values
 from deft_sweeps.spec.schema import Start, SweepSpec
 
 COMBINATION = "combination"
@@ -27,6 +29,22 @@ def fingerprint(spec: SweepSpec) -> str:
     told = [list(spec.objectives), {name: distribution_to_json(d) for name, d in sorted(distributions(spec).items())}]
     told.append({c.label: sorted(c.open) for c in spec.combinations})
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def n_points(spec: SweepSpec) -> float:
+    """How many configurations the space has; inf where a setting is continuous."""
+    return sum(math.prod(n_values(domain) for domain in c.open.values()) for c in spec.combinations)
+
+
+def all_points(spec: SweepSpec) -> Iterator[Start]:
+    """Every configuration of a finite space.
+
+    Raises:
+        ValueError: a setting is continuous.
+    """
+    for combination in spec.combinations:
+        for values in itertools.product(*(listed(domain) for domain in combination.open.values())):
+            yield Start(combination.label, dict(zip(combination.open, values, strict=True)))
 
 
 def suggest(trial: Trial, spec: SweepSpec) -> Start:

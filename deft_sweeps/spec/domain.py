@@ -68,6 +68,29 @@ def ends(domain: Domain) -> tuple[Value, ...]:
     assert_never(domain)
 
 
+def n_values(domain: Domain) -> float:
+    """How many values there are; inf in a range of real numbers."""
+    return math.inf if isinstance(domain, Float) else len(listed(domain))
+
+
+def listed(domain: Domain) -> tuple[Value, ...]:
+    """Every value.
+
+    Raises:
+        ValueError: a range of real numbers cannot be listed.
+    """
+    match domain:
+        case Const(value):
+            return (value,)
+        case Choice(values):
+            return values
+        case Int(low, high):
+            return tuple(range(low, high + 1))
+        case Float():
+            raise ValueError("a range of real numbers cannot be listed")
+    assert_never(domain)
+
+
 def middle(domain: Domain) -> Value:
     """The middle of a range (geometric on a log scale); the first value of a choice."""
     match domain:

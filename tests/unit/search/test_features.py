@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from deft_sweeps.search.features import Features, all_points, n_points, neighbour, random_point
+from deft_sweeps.search.features import Features, neighbour, random_point
+from deft_sweeps.search.space import all_points, n_points
 from deft_sweeps.spec.load import parse_spec
 from deft_sweeps.spec.schema import Start, SweepSpec
 
