@@ -1,14 +1,14 @@
 """Optuna's samplers by the names that a spec uses, each bounded in what it looks at."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, assert_never
 
 import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseSampler, GPSampler, NSGAIIISampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseGASampler, BaseSampler, GPSampler, NSGAIIISampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
@@ -23,10 +23,11 @@ N_FRONT = 50
 """Non-dominated trials that it looks at besides, at most."""
 
 
-class _Nsga2(NSGAIISampler):
+class _GivenParents(BaseGASampler):
     """With its parents given, where there are any: Optuna's keeps generations in the study's attributes, and a rebuilt study has none."""
 
     parents: Sequence[FrozenTrial] | None = None
+    _elite_population_selection_strategy: Callable[[Study, list[FrozenTrial]], list[FrozenTrial]]
 
     def get_trial_generation(self, study: Study, trial: FrozenTrial) -> int:
         return super().get_trial_generation(study, trial) if self.parents is None else 0
@@ -39,20 +40,12 @@ class _Nsga2(NSGAIISampler):
         return self._elite_population_selection_strategy(study, population)
 
 
-class _Nsga3(NSGAIIISampler):
-    """As _Nsga2."""
+class _Nsga2(_GivenParents, NSGAIISampler):
+    """Optuna's NSGA-II."""
 
-    parents: Sequence[FrozenTrial] | None = None
 
-    def get_trial_generation(self, study: Study, trial: FrozenTrial) -> int:
-        return super().get_trial_generation(study, trial) if self.parents is None else 0
-
-    def get_parent_population(self, study: Study, generation: int) -> list[FrozenTrial]:
-        return super().get_parent_population(study, generation) if self.parents is None else list(self.parents)
-
-    def survivors(self, study: Study, population: list[FrozenTrial]) -> list[FrozenTrial]:
-        """The best of a generation and its parents."""
-        return self._elite_population_selection_strategy(study, population)
+class _Nsga3(_GivenParents, NSGAIIISampler):
+    """Optuna's NSGA-III."""
 
 
 def make_sampler(search: Search, n_trials: int) -> BaseSampler:
@@ -134,7 +127,7 @@ class StudySampler(BaseSampler):
             self._inner = make_sampler(self._search, trial.number)
             news = self._history.news(study)
             self._window.add(study, news)
-            if isinstance(self._inner, _Nsga2 | _Nsga3):
+            if isinstance(self._inner, _GivenParents):
                 self._breed(study, news)
                 self._inner.parents = self._parents
             self._view = StudyView(study, [*self._window.trials(), *self._history.running])
@@ -149,6 +142,6 @@ class StudySampler(BaseSampler):
                 self._n_generations += 1
                 # Of its own seed: a generation is chosen once, at whichever proposal it is first needed.
                 chooser = make_sampler(self._search, -self._n_generations % 2**32)
-                if isinstance(chooser, _Nsga2 | _Nsga3):
+                if isinstance(chooser, _GivenParents):
                     self._parents = chooser.survivors(study, [*self._generation, *self._parents])
                 self._generation = []
