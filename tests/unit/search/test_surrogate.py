@@ -56,6 +56,7 @@ def test_values_told_later_count_as_if_told_at_once() -> None:
     rng = np.random.default_rng(5)
     y, y_late = rng.normal(size=15), rng.normal(size=4)
     asked = some_rows(3, 11)
+    asked = Rows(np.repeat(asked.x[:1], 3, axis=0), asked.at, asked.share, asked.training)
     mean, covariance = joined(condition(rows, y, GROUPS, hyper), late, y_late).predict(asked, 3)
 
     every = Rows(*(np.concatenate(pair) for pair in zip(rows.arrays, late.arrays, strict=True)))
