@@ -110,7 +110,10 @@ def main() -> None:
         for name in names:
             took = 1e3 * np.array(of_a_search(name, arguments.run))
             tenths = " ".join(f"{part.mean():.1f}" for part in np.array_split(took, 10))
-            print(f"{name}: CPU ms a trial, measured, 1 thread: mean {took.mean():.2f}, largest {took.max():.0f}; by tenths {tenths}", flush=True)
+            print(
+                f"{name}: CPU ms a trial, measured, 1 thread: mean {took.mean():.2f}, largest {took.max():.0f}; by tenths {tenths}",
+                flush=True,
+            )
         return
     compare(arguments.n)
 

@@ -21,6 +21,7 @@ def fewest(points: Sequence[Floats], truth: Truth, target: float) -> tuple[int, 
         truth: the volume.
         target: share of it, in (0, 1], that all configurations together reach.
     """
+    target -= 1e-9  # What all of them reach together is subject to rounding.
     turned = directions(truth.objectives)
     nothing: Floats = np.empty((0, len(turned)))
     n_nodes = 0

@@ -17,7 +17,7 @@ Bools = NDArray[np.bool_]
 
 N_SAMPLES = 32
 N_DIRECTIONS = 128
-BOLDNESS = 0.5
+BOLDNESS = 0.7
 """Samples stray from the mean by so many standard deviations where the model's own are 1. Below 1 the search leans towards what it
 believes to be good: a sweep ends after some dozen trials, and the surest gains come first."""
 _LOOKED_AT = 16

@@ -68,6 +68,23 @@ def test_values_told_later_count_as_if_told_at_once() -> None:
     assert covariance.shape == (1, 3, 3)
 
 
+def test_what_is_believed_counts_as_if_told() -> None:
+    """One after the other, beside a process that was told the means."""
+    rows, hyper = some_rows(15, 0), some_hyper()
+    process = condition(rows, np.random.default_rng(5).normal(2.0, 3.0, 15), GROUPS, hyper)
+    at = some_rows(3, 1).at
+    asked = Rows(np.repeat(some_rows(4, 2).x, 3, axis=0), np.tile(at, 4), np.zeros(12), -1 - np.repeat(np.arange(4), 3))
+    outlook = process.outlook(asked, 3)
+    for i in (2, 0):
+        told = Rows(*(values[3 * i : 3 * i + 3] for values in asked.arrays))
+        process = joined(process, told, outlook.mean[i])
+        outlook.believe(i)
+    mean, covariance = process.predict(asked, 3)
+    np.testing.assert_allclose(outlook.mean, mean, atol=1e-8)
+    # The two that were told are asked for as other trainings here, which are a little less sure.
+    np.testing.assert_allclose(outlook.covariance[[1, 3]], covariance[[1, 3]], atol=1e-8)
+
+
 def test_the_gradient_is_that_of_finite_differences() -> None:
     rows = some_rows(12, 2)
     y = np.random.default_rng(6).normal(size=12)
