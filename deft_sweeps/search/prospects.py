@@ -86,7 +86,8 @@ class Prospects:
 
     def pick(self, n: int) -> list[int]:
         """The best candidate, then the best given that the first gives what is expected of it, and so on; at most `n` of them."""
-        bounds, picked = self.gains.copy(), []
+        bounds = self.gains.copy()
+        picked: list[int] = []
         while len(picked) < min(n, len(bounds)):
             best = int(np.argmax(bounds))
             if picked:

@@ -73,7 +73,12 @@ def test_after_many_trials_some_are_prepared_at_once(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(front_sampler, "TOLD_EACH", 5)
     asked: list[int] = []
     pick = Prospects.pick
-    monkeypatch.setattr(Prospects, "pick", lambda self, n: asked.append(n) or pick(self, n))
+
+    def counted(prospects: Prospects, n: int) -> list[int]:
+        asked.append(n)
+        return pick(prospects, n)
+
+    monkeypatch.setattr(Prospects, "pick", counted)
 
     def restart(number: int, study: Study) -> None:
         if number == 13:
