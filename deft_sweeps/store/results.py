@@ -98,8 +98,12 @@ class SweepDir:
         return path.read_text("utf-8")
 
     @property
+    def mlflow_path(self) -> Path:
+        return self.root / "mlflow.db"
+
+    @property
     def mlflow_url(self) -> str:
-        return f"sqlite:///{(self.root / 'mlflow.db').resolve()}"
+        return f"sqlite:///{self.mlflow_path.resolve()}"
 
     @property
     def mlflow_artifacts(self) -> Path:
