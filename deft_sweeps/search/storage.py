@@ -12,6 +12,7 @@ from optuna.storages.journal import JournalFileBackend
 from deft_sweeps.errors import StoreError
 from deft_sweeps.search.lease import Lease
 from deft_sweeps.spec.schema import Search
+from deft_sweeps.store import database
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason, without_secrets
 
@@ -39,12 +40,12 @@ def connect(search: Search, sweep: SweepDir) -> BaseStorage:
     match search.storage:
         case "sqlite":
             try:
-                return _database(sweep.study_url)
+                return _file(sweep.study_path)
             except Exception as error:  # SQLAlchemy's own where it is the first look at the file, Optuna's later.
                 if "not a database" not in str(root(error)) and "malformed" not in str(root(error)):
-                    raise StoreError(f"{sweep.root / 'study.db'} cannot be opened: {short_reason(root(error))}") from error
-                _set_aside(sweep.root / "study.db")
-                return _database(sweep.study_url)
+                    raise StoreError(f"{sweep.study_path} cannot be opened: {short_reason(root(error))}") from error
+                _set_aside(sweep.study_path)
+                return _file(sweep.study_path)
         case "journal":
             try:
                 return _journal(sweep.journal_path)
@@ -71,6 +72,13 @@ def check_reachable(search: Search, sweep: SweepDir) -> None:
         storage.remove_session()
 
 
+def let_go(storage: BaseStorage) -> None:
+    """Close its connections; it opens new ones where it is used again."""
+    storage.remove_session()
+    if isinstance(storage, RDBStorage):
+        storage.engine.dispose()
+
+
 def root(error: BaseException) -> BaseException:
     """The innermost cause: Optuna wraps the database's sentence in two others."""
     while error.__cause__ is not None:
@@ -91,8 +99,13 @@ def _by_url(url: str) -> BaseStorage:
         raise StoreError(f"search.storage: {without_secrets(url)} cannot be used: {short_reason(root(error))}") from error
 
 
+def _file(path: Path) -> RDBStorage:
+    # The driver is the only writer, but a reader (a dashboard) may look at any time; what the last moment wrote is in the results.
+    return RDBStorage(f"sqlite:///{path.resolve()}", engine_kwargs={"creator": lambda: database.connect(path.resolve())})
+
+
 def _database(url: str) -> RDBStorage:
-    # The driver is the only writer, but a reader (a dashboard) may hold a SQLite file for a moment.
+    # A reader may hold a SQLite file for a moment.
     arguments: dict[str, Any] = {"connect_args": {"timeout": 30}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     return RDBStorage(url, engine_kwargs=arguments)
 

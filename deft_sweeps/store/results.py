@@ -83,8 +83,12 @@ class SweepDir:
         return self.root / "spec.yaml"
 
     @property
+    def study_path(self) -> Path:
+        return self.root / "study.db"
+
+    @property
     def study_url(self) -> str:
-        return f"sqlite:///{(self.root / 'study.db').resolve()}"
+        return f"sqlite:///{self.study_path.resolve()}"
 
     @property
     def journal_path(self) -> Path:

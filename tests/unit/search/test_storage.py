@@ -117,7 +117,9 @@ def test_a_driver_whose_study_was_taken_stops_and_a_stale_one_is_taken(tmp_path:
 @pytest.mark.parametrize("damage", ["deleted", "garbage", "torn"])
 def test_a_file_that_is_lost_or_damaged_is_built_anew_from_the_results(tmp_path: Path, storage: str, damage: str) -> None:
     spec, sweep = kept_in(storage), SweepDir(tmp_path)
-    ids = play(StudySearcher(spec, sweep, target=6), 4)
+    before = StudySearcher(spec, sweep, target=6)
+    ids = play(before, 4)
+    before.close()  # Else a SQLite file is mended from its log.
     path = sweep.journal_path if storage == "journal" else tmp_path / "study.db"
     if damage == "deleted":
         path.unlink()
