@@ -5,7 +5,7 @@ trial again before it proposes. A study here has one writer, the driver that hol
 written in one go where it must outlive the driver, before a proposal runs and after a trial is told.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from copy import copy
 from typing import Any
@@ -34,7 +34,7 @@ class Buffered(InMemoryStorage):
             super().set_study_system_attr(own, key, value)
         self._written: dict[int, tuple[int, FrozenTrial]] = {}
         self._changed: set[int] = set()
-        for trial in behind.get_all_trials(self._behind_id, deepcopy=False):
+        for trial in _once(behind.get_all_trials(self._behind_id, deepcopy=False)):
             self._written[super().create_new_trial(own, trial)] = trial._trial_id, _kept(trial)
 
     def flush(self) -> None:
@@ -101,6 +101,21 @@ class Buffered(InMemoryStorage):
 
     def remove_session(self) -> None:
         self._behind.remove_session()
+
+
+def _once(trials: list[FrozenTrial]) -> Iterator[FrozenTrial]:
+    """Without those that were made twice because the storage did not answer: the last one is the one that was written on."""
+    later: list[FrozenTrial] = []
+    for trial in reversed(trials):
+        begun = trial.state == TrialState.RUNNING and bool(trial.user_attrs)
+        if not (begun and any(_holds(other, trial) for other in later)):
+            later.append(trial)
+    return reversed(later)
+
+
+def _holds(other: FrozenTrial, trial: FrozenTrial) -> bool:
+    told = other.user_attrs
+    return other.params == trial.params and all(key in told and told[key] == value for key, value in trial.user_attrs.items())
 
 
 def _kept(trial: FrozenTrial) -> FrozenTrial:

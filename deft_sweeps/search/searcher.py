@@ -26,7 +26,7 @@ from deft_sweeps.search.report import RESULT, reported_rung
 from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.space import start_of, suggest
 from deft_sweeps.search.stopping import EarlyStopping
-from deft_sweeps.search.storage import BROKEN, connect, let_go, root, study_name
+from deft_sweeps.search.storage import BROKEN, connect, kept_in, let_go, root, study_name
 from deft_sweeps.search.study import SEED, TRIAL_ID, VERDICTS, begin, enqueue, finished, n_extra, objectives, open_study, tell, unfinished
 from deft_sweeps.search.warm_start import tell_prior
 from deft_sweeps.spec.schema import Start, SweepSpec
@@ -94,8 +94,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         stored = sweep.results()
         self.hopeless: SweepError | None = None
         self._judge, self._lease = LimitJudge(spec), Lease(sweep.root)
-        self._storage, name = connect(spec.search, sweep), study_name(spec.search, sweep)
-        self.study: Study = open_study(spec, self._storage, stored, name=name, judge=self._judge, lease=self._lease)
+        where = kept_in(spec, sweep)
+        self._storage = connect(where, sweep)
+        self.study: Study = open_study(spec, self._storage, stored, name=study_name(where, sweep), judge=self._judge, lease=self._lease)
         self.study.sampler = study_sampler(spec)
         enqueue(self.study, spec, extra, again=True)
         enqueue(self.study, spec, first)

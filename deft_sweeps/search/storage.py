@@ -11,11 +11,13 @@ from optuna.storages.journal import JournalFileBackend
 
 from deft_sweeps.errors import StoreError
 from deft_sweeps.search.lease import Lease
-from deft_sweeps.spec.schema import Search
+from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store import database
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason, without_secrets
 
+FILES = ("sqlite", "journal")
+MOST_IN_SQLITE = 1000
 FILE_STUDY = "sweep"
 """Name of the study where the storage holds but one."""
 
@@ -26,18 +28,32 @@ _DRIVERS = {"postgresql": ("postgresql+psycopg", "psycopg[binary]"), "mysql": ("
 """SQLAlchemy's name of the driver that is taken where a URL names none, and the package that brings it."""
 
 
-def study_name(search: Search, sweep: SweepDir) -> str:
+def kept_in(spec: SweepSpec, sweep: SweepDir) -> str:
+    """What `search.storage` comes to. `auto` is the file that the folder has, else SQLite, which more programs read; a long search begins
+    with the journal, whose writes take a fifth of the driver's time that SQLite's take (measured, benchmarks/scale.py)."""
+    if spec.search.storage != "auto":
+        return spec.search.storage
+    if sweep.journal_path.exists() or sweep.study_path.exists():
+        return "journal" if sweep.journal_path.exists() else "sqlite"
+    return "sqlite" if spec.budget.trials <= MOST_IN_SQLITE else "journal"
+
+
+def study_name(storage: str, sweep: SweepDir) -> str:
     """Of the sweep's study; in a database that others share, the folder's own."""
-    return FILE_STUDY if search.storage in ("sqlite", "journal") else f"deft-sweeps {sweep.study_token()}"
+    return FILE_STUDY if storage in FILES else f"deft-sweeps {sweep.study_token()}"
 
 
-def connect(search: Search, sweep: SweepDir) -> BaseStorage:
+def connect(storage: str, sweep: SweepDir) -> BaseStorage:
     """Open the storage; a file that cannot be read is set aside, since the results hold all that it knew.
+
+    Args:
+        storage: as `kept_in` says.
+        sweep: its folder.
 
     Raises:
         StoreError: the database's driver is not installed, or the database cannot be reached.
     """
-    match search.storage:
+    match storage:
         case "sqlite":
             try:
                 return _file(sweep.study_path)
@@ -56,15 +72,16 @@ def connect(search: Search, sweep: SweepDir) -> BaseStorage:
             return _by_url(url)
 
 
-def check_reachable(search: Search, sweep: SweepDir) -> None:
+def check_reachable(spec: SweepSpec, sweep: SweepDir) -> None:
     """Look whether a database can be used, before anything is started; nothing to do for a file in the folder.
 
     Raises:
         StoreError: its driver is missing, it cannot be reached, or another driver has the study.
     """
-    if search.storage in ("sqlite", "journal"):
+    where = kept_in(spec, sweep)
+    if where in FILES:
         return
-    storage, name = connect(search, sweep), study_name(search, sweep)
+    storage, name = connect(where, sweep), study_name(where, sweep)
     try:
         with suppress(KeyError):  # There is no such study yet.
             Lease(sweep.root).check(optuna.load_study(study_name=name, storage=storage))

@@ -1,4 +1,4 @@
-"""The driver's side of the process that keeps the tracker level with the store, so that a slow or silent server never holds up the sweep."""
+"""The driver's side of the process that keeps the tracker level with the store: a slow or silent server never holds up the sweep."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from deft_sweeps.store.results import SweepDir
@@ -52,19 +52,22 @@ class Follower:
             interrupted: the user waits: `patience_sec` is all there is.
             patience_sec: without news, before it is left as it is.
         """
-        if self._process.poll() is not None:
-            self._start()
-        self._tell({"close": interrupted})
         began = time.monotonic()
-        while self._reader.is_alive() and time.monotonic() - (began if interrupted else max(began, self._heard_at)) < patience_sec:
-            self._reader.join(0.2)
+        for _ in range(2):  # Once more where it was dead, or dies now.
+            if self._process.poll() is not None:
+                self._start()
+            self._tell({"close": interrupted})
+            while self._reader.is_alive() and time.monotonic() - (began if interrupted else max(began, self._heard_at)) < patience_sec:
+                self._reader.join(0.2)
+            if self._said_so or self._reader.is_alive():
+                break
         self._given_up = True
         self._process.kill()
         self._process.wait()
         return self._level
 
     def _start(self) -> None:
-        self._level = False
+        self._level = self._said_so = False
         self._started_at = self._heard_at = time.monotonic()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
         self._process = subprocess.Popen(
@@ -79,7 +82,7 @@ class Follower:
         self._reader = threading.Thread(target=self._listen, args=(self._process,), name="tracker", daemon=True)
         self._reader.start()
 
-    def _tell(self, message: dict[str, object]) -> None:
+    def _tell(self, message: Mapping[str, object]) -> None:
         with suppress(OSError):  # It has ended, of which the reader tells.
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps(message) + "\n")
@@ -87,7 +90,6 @@ class Follower:
 
     def _listen(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout is not None
-        ended = False
         for line in process.stdout:
             self._heard_at = time.monotonic()
             told = json.loads(line)
@@ -95,8 +97,8 @@ class Follower:
                 self._on_trouble(told["trouble"])
             self.n_left = told.get("left", self.n_left)
             if "level" in told:
-                self._level, ended = told["level"], True
-        if not ended and not self._given_up:
+                self._level, self._said_so = told["level"], True
+        if not self._said_so and not self._given_up:
             process.wait()
             self._on_trouble(f"the tracker's process ended ({process.returncode}): {self._last_words()}; what is missing is mirrored later")
 
