@@ -1,11 +1,12 @@
 """What a sweep costs beside its trials: CPU of the driver and wall time a trial, by how many have finished, beside Ray Tune alone.
 
-    python -m benchmarks.scale --trials 2000
-    python -m benchmarks.scale --trials 10000 --sampler random
+    python -m benchmarks.scale --trials 10000
+    python -m benchmarks.scale --trials 1000 --storage sqlite
 
-Trials are replayed from a closed form and take no time, two workers side by side. The driver's CPU holds asking, launching, reporting,
-telling, the store, and MLflow, whose thread is in the driver. Ray Tune alone runs as many trials with reused actors and its own random
-search; with its OptunaSearch it is measured as far as `--optuna` and extrapolated beyond, which the output says.
+Trials are replayed from a closed form, take no time and report once, two workers side by side. The driver's CPU holds asking, launching,
+reporting, telling and the store; MLflow is written by a process of its own beside it, whose CPU, and how long it is behind at the end, are
+told too. Ray Tune alone runs as many trials with reused actors and its own random search, its default loggers on, as it comes; with its
+OptunaSearch it is measured as far as `--optuna` and extrapolated beyond, which the output says.
 """
 
 import argparse
@@ -20,7 +21,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from benchmarks.search import closed_form
-from benchmarks.search.replay import ReplayMaker
+from benchmarks.search.replay import ReplayMaker, ReplayRun
+from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.spec.schema import Budget, SamplerName
 from deft_sweeps.store.results import SweepDir
 
@@ -39,30 +41,46 @@ class Mark:
     peak_bytes: int
 
 
+@dataclass(frozen=True)
+class NoLength(ReplayMaker):
+    """Trials that are over with their first report, as Ray Tune's alone are."""
+
+    def start(self, config: TrialConfig, seed: int, state: bytes | None) -> ReplayRun:
+        return ReplayRun(self.problem, 0.0, config, seed, self.problem.rungs[-1] - 1, time.time())
+
+
 class Marks:
     """Takes a mark whenever another tenth is done."""
 
     def __init__(self, n: int) -> None:
         self._every, self.taken = max(1, n // N_MARKS), [_mark(0)]
+        self.last = self.taken[0]
 
     def note(self, n_done: int) -> None:
         if n_done >= self.taken[-1].n + self._every:
-            self.taken.append(_mark(n_done))
+            self.last = _mark(n_done)
+            self.taken.append(self.last)
 
 
 def _mark(n: int) -> Mark:
     return Mark(n, time.process_time(), time.time(), 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def sweep(n: int, sampler: SamplerName) -> list[Mark]:
-    """A whole sweep of replayed trials."""
+def sweep(n: int, sampler: SamplerName, storage: str) -> list[Mark]:
+    """A whole sweep of replayed trials; says what the tracker took besides."""
     from deft_sweeps.sweep.runner import run_sweep
 
     problem = closed_form.make("bent")
-    spec = replace(problem.spec, budget=Budget(trials=n, concurrency=2), search=replace(problem.spec.search, sampler=sampler))
+    search = replace(problem.spec.search, sampler=sampler, storage=storage)
+    spec = replace(problem.spec, budget=Budget(trials=n, concurrency=2), search=search)
     marks = Marks(n)
     with tempfile.TemporaryDirectory() as folder:
-        run_sweep(spec, SweepDir(Path(folder) / "scale"), ReplayMaker(problem), view=lambda progress: marks.note(progress.n_done), n_cpus=2)
+        told = run_sweep(spec, SweepDir(Path(folder) / "scale"), NoLength(problem), view=lambda p: marks.note(p.n_done), n_cpus=2).messages
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(
+        f"MLflow's process and Ray's, ended: {used.ru_utime + used.ru_stime:.0f} s CPU; "
+        f"the sweep ended {time.time() - marks.last.wall_sec:.0f} s after its last trial: {'; '.join(told) or 'the tracker has them all'}"
+    )
     return marks.taken
 
 
@@ -134,12 +152,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--sampler", choices=get_args(SamplerName), default="front")
+    parser.add_argument("--storage", default="auto")
     parser.add_argument("--optuna", type=int, default=300, help="trials of Ray Tune with OptunaSearch; 0 leaves it out")
     arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     alone = bare(arguments.trials, lambda: None)
     show("Ray Tune alone", alone)
-    ours = sweep(arguments.trials, arguments.sampler)
+    ours = sweep(arguments.trials, arguments.sampler, arguments.storage)
     show(f"sweep, {arguments.sampler}", ours)
     (cpu, wall), (_, bare_wall) = each(ours), each(alone)
     growth = (ours[-1].cpu_sec - ours[-2].cpu_sec) / max(1e-9, ours[2].cpu_sec - ours[1].cpu_sec) if len(ours) > 3 else 1.0

@@ -68,29 +68,47 @@ def _row(made: dict[str, Any]) -> Row:
 
 
 def complete_part(spec: SweepSpec, known: frozenset[str]) -> SweepSpec:
-    """The largest space within `spec` of which every configuration is known: values are left out of a choice everywhere alike, then
-    combinations that still lack one. The whole space where nothing lacks.
+    """The largest space within `spec` of which every configuration is known: values are left out of a choice everywhere alike; then a
+    combination that still lacks some stands at one value of a choice, which is no longer open there, or is left out. The whole space
+    where nothing lacks.
 
     Raises:
         ValueError: there is none with more than one configuration, or a setting is no choice.
     """
     names = sorted({name for combination in spec.combinations for name in combination.open})
     best: tuple[int, tuple[Combination, ...]] = (1, ())
-    for kept in itertools.product(*(_parts(_choice(spec, name)) for name in names)):
-        allowed = dict(zip(names, kept, strict=True))
+    for some in itertools.product(*(_parts(_choice(spec, name)) for name in names)):
+        allowed = dict(zip(names, some, strict=True))
         whole = []
         n = 0
         for combination in spec.combinations:
             narrow = replace(combination, open={name: Choice(allowed[name]) for name in combination.open})
-            configs = list(configurations(narrow))
-            if all(config.config_id in known for config in configs):
-                whole.append(narrow)
-                n += len(configs)
+            kept = max((c for c in (narrow, *_fixed(narrow)) if _is_known(c, known)), key=_size, default=None)
+            if kept is not None:
+                whole.append(kept)
+                n += _size(kept)
         if n > best[0]:
             best = (n, tuple(whole))
     if not best[1]:
         raise ValueError(f"{spec.name}: too little is trained: no space of two configurations is complete")
     return replace(spec, combinations=best[1], first=())
+
+
+def _fixed(combination: Combination) -> Iterator[Combination]:
+    """The combination with one of its choices at one of its values."""
+    for name, domain in combination.open.items():
+        others = {other: d for other, d in combination.open.items() if other != name}
+        for value in domain.values if isinstance(domain, Choice) and len(domain.values) > 1 else ():
+            first = {other: d.values[0] for other, d in others.items() if isinstance(d, Choice)}
+            yield replace(combination, open=others, template=combination.config(first | {name: value}))
+
+
+def _is_known(combination: Combination, known: frozenset[str]) -> bool:
+    return all(config.config_id in known for config in configurations(combination))
+
+
+def _size(combination: Combination) -> int:
+    return sum(1 for _ in configurations(combination))
 
 
 def configurations(combination: Combination) -> Iterator[TrialConfig]:
