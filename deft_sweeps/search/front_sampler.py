@@ -22,7 +22,7 @@ N_START = 3
 """Trainings that are spread over the space before a model is made."""
 N_CANDIDATES = 400
 """Points to choose from."""
-TOLD_EACH, MOST_AT_ONCE = 20, 32
+TOLD_EACH, MOST_AT_ONCE = 20, 64
 """Proposals are prepared one at a time for each TOLD_EACH trials that ended, at most MOST_AT_ONCE: a twentieth more trials teach little,
 and asking the model costs about as much for many proposals as for one."""
 Key = tuple[str, tuple[tuple[str, object], ...]]

@@ -20,6 +20,7 @@ N_DIRECTIONS = 128
 BOLDNESS = 0.7
 """Samples stray from the mean by so many standard deviations where the model's own are 1. Below 1 the search leans towards what it
 believes to be good: a sweep ends after some dozen trials, and the surest gains come first."""
+SHORTLIST = 3
 _LOOKED_AT = 16
 """Candidates that are valued again at once, after a pick."""
 
@@ -85,18 +86,19 @@ class Prospects:
         self.gains = self._valued(drawn)
 
     def pick(self, n: int) -> list[int]:
-        """The best candidate, then the best given that the first gives what is expected of it, and so on; at most `n` of them."""
-        bounds = self.gains.copy()
-        picked: list[int] = []
-        while len(picked) < min(n, len(bounds)):
-            best = int(np.argmax(bounds))
-            if picked:
-                best = self._still_best(bounds)
-            picked.append(best)
-            bounds[best] = -np.inf
-            if len(picked) < n:
-                self._believe(best)
-        return picked
+        """The best candidate, then the best given that the first gives what is expected of it, and so on; at most `n` of them. Of more
+        than one, only the SHORTLIST x n candidates that gain the most by themselves are looked at again. To be called once."""
+        if n == 1:
+            return [int(np.argmax(self.gains))]
+        listed = np.argsort(-self.gains, kind="stable")[: SHORTLIST * n]
+        self._outlooks = [outlook.only(listed) for outlook in self._outlooks]
+        bounds = self.gains[listed]
+        picked = [0]
+        while len(picked) < min(n, len(listed)):
+            bounds[picked[-1]] = -np.inf
+            self._believe(picked[-1])
+            picked.append(self._still_best(bounds))
+        return [int(i) for i in listed[picked]]
 
     def _still_best(self, bounds: Floats) -> int:
         """The best candidate now. Gains only fall as more is believed, so those whose earlier gain is behind need not be looked at."""

@@ -124,7 +124,7 @@ class Process:
         own = _kernel(self.hyper, self.groups, *(_part(asked, slice(n_each)),) * 2, same_training=True)
         reduced = half.reshape(len(self.rows), -1, n_each)
         covariance = own[None] - np.einsum("nci,ncj->cij", reduced, reduced, optimize=True)
-        return Outlook(self, asked, n_each, (cross.T @ self.weights).reshape(-1, n_each), half, covariance)
+        return Outlook(self, asked, n_each, (cross.T @ self.weights).reshape(-1, n_each), half, half[:0], covariance)
 
 
 @dataclass
@@ -133,7 +133,8 @@ class Outlook:
 
     Attributes:
         means: of the standardised values, shape (configurations, n_each); what is believed of one changes none.
-        half: solve(factor, cross kernel), grown by what is believed, shape (rows, configurations x n_each).
+        half: solve(factor, cross kernel), shape (rows, configurations x n_each).
+        grown: the same for what is believed; the factor would have these rows below, shape (rows believed, configurations x n_each).
         covariances: of the standardised values, shape (configurations, n_each, n_each).
     """
 
@@ -142,6 +143,7 @@ class Outlook:
     n_each: int
     means: Floats
     half: Floats
+    grown: Floats
     covariances: Floats
 
     @property
@@ -157,12 +159,19 @@ class Outlook:
     def believe(self, i: int) -> None:
         """Take a training of the i-th configuration to give its means, as `joined` would: less is unsure about those like it."""
         process, at = self.process, slice(i * self.n_each, (i + 1) * self.n_each)
-        cross = _cross(process.hyper, process.groups, _part(self.asked, at), self.asked, self.n_each) - self.half[:, at].T @ self.half
+        cross = _cross(process.hyper, process.groups, _part(self.asked, at), self.asked, self.n_each)
+        cross -= self.half[:, at].T @ self.half + self.grown[:, at].T @ self.grown
         known = self.covariances[i] + (np.exp(process.hyper.noise) + _JITTER) * np.eye(self.n_each)
         more = solve_triangular(cholesky(known, lower=True, check_finite=False), cross, lower=True, check_finite=False)
-        self.half = np.concatenate([self.half, more])
+        self.grown = np.concatenate([self.grown, more])
         reduced = more.reshape(self.n_each, -1, self.n_each)
         self.covariances = self.covariances - np.einsum("nci,ncj->cij", reduced, reduced, optimize=True)
+
+    def only(self, which: Ints) -> "Outlook":
+        """The same for these configurations alone."""
+        columns = (which[:, None] * self.n_each + np.arange(self.n_each)).reshape(-1)
+        half, grown = self.half[:, columns], self.grown[:, columns]
+        return Outlook(self.process, _part(self.asked, columns), self.n_each, self.means[which], half, grown, self.covariances[which])
 
 
 def fit(rows: Rows, y: Floats, groups: Sequence[int], ordered: Sequence[bool], *, n_iterations: int = 40) -> Hyper:
@@ -270,7 +279,7 @@ def _apart(hyper: Hyper, groups: Sequence[int], a: Floats, b: Floats) -> Floats:
     return np.maximum(squared, 0.0)
 
 
-def _part(rows: Rows, at: slice) -> Rows:
+def _part(rows: Rows, at: slice | Ints) -> Rows:
     return Rows(rows.x[at], rows.at[at], rows.share[at], rows.training[at])
 
 

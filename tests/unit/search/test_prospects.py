@@ -39,6 +39,7 @@ def of(processes: list[Process], found: np.ndarray, asked: Rows, goal: Goal) -> 
 @pytest.mark.parametrize("seed", range(3))
 def test_several_picks_are_those_of_a_new_model_for_each(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prospects, "_LOOKED_AT", 4)
+    monkeypatch.setattr(prospects, "SHORTLIST", 8)
     processes, found, asked = landscape(seed)
     goal = Goal(NAMES, 2, ())
     at_once = of(processes, found, asked, goal).pick(5)
