@@ -48,7 +48,7 @@ def test_several_picks_are_those_of_a_new_model_for_each(seed: int, monkeypatch:
         gains = of(processes, found, asked, goal).gains
         gains[at_once[:n]] = -1.0
         # The scale is the first pick's for all of them, and looking at those in front only is exact where gains only fall.
-        assert gains[picked] >= 0.97 * gains.max()
+        assert gains[picked] >= 0.9 * gains.max()
         told = rows_at(asked.x[N_EACH * picked : N_EACH * picked + 1], -1)
         means = [process.predict(told, N_EACH)[0][0] for process in processes]
         processes = [joined(process, told, mean) for process, mean in zip(processes, means, strict=True)]
