@@ -20,6 +20,7 @@ from deft_sweeps.spec.sampling import pick
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.spec.shape import json_schema
 from deft_sweeps.spec.starter import sniff, starter
+from deft_sweeps.store.sources import unusable_sources
 from deft_sweeps.sweep.fit import machine_memory
 from deft_sweeps.sweep.resources import TIME_FACTOR, Projection, gpus_that_hold, project
 from deft_sweeps.tasks.check import check_task, form_of
@@ -51,7 +52,9 @@ def validate(files: Sequence[Path]) -> None:
             continue
         for part in parts:
             spec = part.spec
-            found = unusable(spec, part.where)
+            own = {other.spec.name for other in parts}  # What another sweep of the file will have made is not there yet.
+            folders = (folder for folder in spec.search.warm_start if Path(folder).name not in own)
+            found = unusable(spec, part.where) + unusable_sources(folders, f"{part.where}: search.warm_start")
             problems += found
             if not found:
                 told = f"{len(spec.combinations)} combinations, {spec.budget.trials} trials"
