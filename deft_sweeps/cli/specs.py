@@ -136,12 +136,13 @@ def _gpu_sheet(projection: Projection) -> Sheet:
     rows = []
     for base, label in projection.gpus.items():
         peak = projection.trials[label].peak
-        holds = gpus_that_hold(peak.highest)
-        trains = gpus_that_hold(max(peak.train, peak.evaluate))
-        cells = (base, show.size(peak.build), show.size(peak.train), show.size(peak.evaluate), _gpu_words(holds), _gpu_words(trains))
-        rows.append(Row(cells))
-    columns = ("base", ">build", ">train", ">evaluate", "GPU needed", "once built")
-    note = "peak bytes on the GPU of the largest trial of each: projected, never measured on a GPU; trials that share one need it each"
+        sizes = (show.size(peak.build), show.size(peak.train), show.size(peak.evaluate))
+        rows.append(Row((base, *sizes, _gpu_words(gpus_that_hold(peak.highest)))))
+    columns = ("base", ">build", ">train", ">evaluate", "GPU needed")
+    note = (
+        "peak bytes on the GPU of the largest trial of each: projected, never measured on a GPU; trials that share one need it each. A "
+        f"base is built from float32 weights in the host's memory ({show.size(projection.host_bytes)}, projected)"
+    )
     return Sheet("GPU memory", columns, tuple(rows), note)
 
 

@@ -101,6 +101,7 @@ class Projection:
         n_parallel: trials at a time on this machine.
         memory_bytes: of that many of the largest.
         gpus: where trials run on GPUs, of each form of the base the largest trial's label.
+        host_bytes: where trials run on GPUs, of the float32 weights in the host's memory that a base is built from.
         time_sec: mean trial times the number of trials, over n_parallel, plus the start; at most the budget's hours and one trial.
     """
 
@@ -110,6 +111,7 @@ class Projection:
     memory_bytes: int
     time_sec: float
     gpus: dict[str, str]
+    host_bytes: int
 
 
 def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None, n_bytes: int | None = None) -> Projection:
@@ -147,6 +149,7 @@ def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None, n_bytes
         memory_bytes=n_parallel * trials[largest].memory_bytes,
         time_sec=START_SEC + total,
         gpus=_largest_by_base(spec, trials) if budget.gpus_per_trial else {},
+        host_bytes=4 * layout.n_parameters if budget.gpus_per_trial else 0,
     )
 
 
