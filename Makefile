@@ -1,5 +1,5 @@
 # make quickstart   set up, run a real sweep on this machine, end with a report and a chosen configuration
-# make test         set up, run the whole gate
+# make test         set up, run the whole gate, its tests in two processes (WORKERS=1 for one; CASES for some of them)
 # make check        format, lint, types and import floors alone
 # make test-slow    the tests that take minutes
 # make bench        every benchmark, each printing a ratio measured side by side

@@ -95,8 +95,8 @@ UNSEEN: dict[str, TrialConfig] = {
 }
 
 
-def measure(name: str) -> dict[str, int]:
-    """Bytes, in this process, which must be fresh."""
+def measure(name: str, steps: int) -> dict[str, int]:
+    """Bytes after so many steps and an evaluation, in this process, which must be fresh."""
     # What any trial imports, so that it counts as imported.
     import bitsandbytes  # noqa: F401
     import sklearn.metrics  # noqa: F401
@@ -110,7 +110,7 @@ def measure(name: str) -> dict[str, int]:
     memory = PeakMemory(bench.device, bench.memory_floor)
     run = bench((CASES | UNSEEN)[name], 0)
     built = memory.read()
-    run.advance(STEPS)
+    run.advance(steps)
     trained = memory.read()
     run.finish()
     return {"build": built, "train": trained, "peak": memory.read()}
@@ -125,16 +125,17 @@ def predict(config: TrialConfig) -> dict[str, int]:
 def main() -> int:
     parser = argparse.ArgumentParser(description="The planner's memory beside the measured one.")
     parser.add_argument("--unseen", action="store_true", help="the cases that no constant was measured on")
+    parser.add_argument("--steps", type=int, default=STEPS, help="trained before the evaluation")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("cases", nargs="*", metavar="CASE")
     given = parser.parse_args()
     if given.alone:
-        print(json.dumps(measure(given.cases[0])))
+        print(json.dumps(measure(given.cases[0], given.steps)))
         return 0
     rows = []
     for name in given.cases or (UNSEEN if given.unseen else CASES):
-        alone = [sys.executable, "-m", "benchmarks.memory", "--alone", name]
+        alone = [sys.executable, "-m", "benchmarks.memory", "--alone", "--steps", str(given.steps), name]
         done = subprocess.run(alone, check=True, stdout=subprocess.PIPE, text=True)
         measured = json.loads(done.stdout.splitlines()[-1])
         predicted = predict((CASES | UNSEEN)[name])
