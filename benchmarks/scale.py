@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from benchmarks.search import closed_form
-from benchmarks.search.replay import ReplayMaker
+from benchmarks.search.replay import ReplayMaker, ReplayRun
+from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.spec.schema import Budget, SamplerName
 from deft_sweeps.store.results import SweepDir
 
@@ -37,6 +38,14 @@ class Mark:
     cpu_sec: float
     wall_sec: float
     peak_bytes: int
+
+
+@dataclass(frozen=True)
+class NoLength(ReplayMaker):
+    """Trials that are over with their first report, as Ray Tune's alone are."""
+
+    def start(self, config: TrialConfig, seed: int, state: bytes | None) -> ReplayRun:
+        return ReplayRun(self.problem, 0.0, config, seed, self.problem.rungs[-1] - 1, time.time())
 
 
 class Marks:
@@ -62,7 +71,7 @@ def sweep(n: int, sampler: SamplerName) -> list[Mark]:
     spec = replace(problem.spec, budget=Budget(trials=n, concurrency=2), search=replace(problem.spec.search, sampler=sampler))
     marks = Marks(n)
     with tempfile.TemporaryDirectory() as folder:
-        run_sweep(spec, SweepDir(Path(folder) / "scale"), ReplayMaker(problem), view=lambda progress: marks.note(progress.n_done), n_cpus=2)
+        run_sweep(spec, SweepDir(Path(folder) / "scale"), NoLength(problem), view=lambda progress: marks.note(progress.n_done), n_cpus=2)
     return marks.taken
 
 

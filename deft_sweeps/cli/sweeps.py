@@ -105,7 +105,7 @@ def _with_search(spec: SweepSpec, sweep: SweepDir, folders: Sequence[str]) -> Sw
     known = {given.folder for given in taken(sweep)}  # Those may be gone by now: what they gave is in the sweep's folder.
     for where, named in (("search.warm_start", spec.search.warm_start), ("--warm-start", folders)):
         check_sources([folder for folder in named if str(Path(folder).resolve()) not in known], where)
-    check_reachable(spec.search, sweep)
+    check_reachable(spec, sweep)
     say(pick(spec).told(spec.limits))
     return replace(spec, search=replace(spec.search, warm_start=tuple(dict.fromkeys((*spec.search.warm_start, *folders)))))
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, assert_never
 
 from pydantic import TypeAdapter
@@ -74,8 +74,7 @@ class TrialConfig:
     @property
     def config_id(self) -> str:
         """12 hex digits of the SHA-256 of the canonical JSON. Seed and threshold are not part of it."""
-        text = json.dumps(canonical(self), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return _config_id(self)
 
     def trial_id(self, seed: int) -> str:
         """Name of one training of this configuration: `<config_id>-s<seed>`."""
@@ -116,6 +115,12 @@ class Evaluation:
         check(self.batch_size >= 1, "batch_size >= 1", self.batch_size)
         check(self.latency_batch_size >= 1, "latency_batch_size >= 1", self.latency_batch_size)
         check(self.latency_repeats >= 1, "latency_repeats >= 1", self.latency_repeats)
+
+
+@lru_cache(maxsize=100_000)  # Asked for again and again; equal configurations have equal ids.
+def _config_id(config: TrialConfig) -> str:
+    text = json.dumps(canonical(config), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def canonical(value: Any) -> Any:

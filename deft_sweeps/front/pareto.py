@@ -149,7 +149,8 @@ def pareto_front(
         reference: of the hypervolume; where a metric is not in it, its worst possible value, or else the worst among the candidates.
     """
     results = tuple(results)
-    known = baselines_of(results) if baselines is None else baselines
+    named = {limit.bound.baseline for limit in limits} - {None}
+    known = (baselines_of(results) if named else {}) if baselines is None else baselines
     pool = configurations(results, objectives)
     unjudged = tuple(limit for limit in limits if not judgeable(limit, known))
     inside = () if unjudged else tuple(member for member in pool if all(keeps(member, limit, known) for limit in limits))

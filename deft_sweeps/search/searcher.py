@@ -18,6 +18,7 @@ from ray.tune.search import Searcher
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import StoreError, SweepError
 from deft_sweeps.result import TrialResult
+from deft_sweeps.search.buffered import flush
 from deft_sweeps.search.lease import Lease
 from deft_sweeps.search.limits import LimitJudge
 from deft_sweeps.search.repeats import Taken, ask
@@ -25,7 +26,7 @@ from deft_sweeps.search.report import RESULT, reported_rung
 from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.space import start_of, suggest
 from deft_sweeps.search.stopping import EarlyStopping
-from deft_sweeps.search.storage import BROKEN, connect, root, study_name
+from deft_sweeps.search.storage import BROKEN, connect, kept_in, let_go, root, study_name
 from deft_sweeps.search.study import SEED, TRIAL_ID, VERDICTS, begin, enqueue, finished, n_extra, objectives, open_study, tell, unfinished
 from deft_sweeps.search.warm_start import tell_prior
 from deft_sweeps.spec.schema import Start, SweepSpec
@@ -93,16 +94,19 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         stored = sweep.results()
         self.hopeless: SweepError | None = None
         self._judge, self._lease = LimitJudge(spec), Lease(sweep.root)
-        storage, name = connect(spec.search, sweep), study_name(spec.search, sweep)
-        self.study: Study = open_study(spec, storage, stored, name=name, judge=self._judge, lease=self._lease)
+        where = kept_in(spec, sweep)
+        self._storage = connect(where, sweep)
+        self.study: Study = open_study(spec, self._storage, stored, name=study_name(where, sweep), judge=self._judge, lease=self._lease)
         self.study.sampler = study_sampler(spec)
         enqueue(self.study, spec, extra, again=True)
         enqueue(self.study, spec, first)
         tell_prior(self.study, spec, sweep)
+        flush(self.study)
         self._taken = Taken((result.trial_id for result in stored), spec.search.repeats)
         self._early = EarlyStopping(spec, self.study, stored, on_trouble)
         self._again = [self._taken_up(t.number, t.params, t.user_attrs) for t in unfinished(self.study)]
         self._taken.update(proposal.trial_id for proposal in self._again)
+        self._unsaved: Proposal | None = None
         self._over = ""
         self._n_finished = len(finished(self.study))
         self._live: dict[str, Proposal] = {}
@@ -141,7 +145,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         if self._late:
             return None  # What finishes now could not be kept either.
         try:
-            proposal = self._next()
+            proposal = self._unsaved = self._unsaved or self._next()
+            flush(self.study)  # What runs must be known to whoever takes up the sweep.
+            self._unsaved = None
         except BROKEN as error:
             self._on_trouble(f"the study cannot be written, waiting: {short_reason(root(error))}")
             return None
@@ -180,6 +186,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             try:
                 self._sweep.write(result)
                 tell(self.study, self._spec, proposal.number, result, self._judge.add(result))
+                flush(self.study)
             except BROKEN as error:
                 self._on_trouble(f"a finished trial cannot be written, trying again: {short_reason(root(error))}")
                 return
@@ -204,9 +211,11 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             return  # What is written next will tell.
 
     def close(self) -> None:
-        """Let go of the study."""
+        """Let go of the study and of its storage."""
         with suppress(*BROKEN):
             self._lease.release(self.study)
+        with suppress(*BROKEN):
+            let_go(self._storage)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: store and study hold it all."""

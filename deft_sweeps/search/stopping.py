@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterable
 from typing import Any, assert_never
 
-from optuna.exceptions import StorageInternalError
 from optuna.study import Study
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import Rung, TrialResult
+from deft_sweeps.search.buffered import flush
 from deft_sweeps.search.halving import HalvingRule
+from deft_sweeps.search.storage import BROKEN
 from deft_sweeps.search.study import POINTS, VERDICTS, WHOLE, live, rows_of
 from deft_sweeps.spec.schema import Halving, NoStopping, SweepSpec
 
@@ -53,7 +54,8 @@ class EarlyStopping:
             trial.set_user_attr(POINTS, rows_of(self._spec, so_far))
             earlier = [entry for entry in trial.user_attrs.get(VERDICTS, []) if entry[0] != rung.step]
             trial.set_user_attr(VERDICTS, [*earlier, [rung.step, verdict]])
-        except StorageInternalError:
+            flush(self._study)
+        except BROKEN:
             self._on_trouble("the study cannot be written: a restart may decide differently about a trial that is under way")
         return verdict
 

@@ -11,10 +11,13 @@ from optuna.storages.journal import JournalFileBackend
 
 from deft_sweeps.errors import StoreError
 from deft_sweeps.search.lease import Lease
-from deft_sweeps.spec.schema import Search
+from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.store import database
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason, without_secrets
 
+FILES = ("sqlite", "journal")
+MOST_IN_SQLITE = 1000
 FILE_STUDY = "sweep"
 """Name of the study where the storage holds but one."""
 
@@ -25,26 +28,40 @@ _DRIVERS = {"postgresql": ("postgresql+psycopg", "psycopg[binary]"), "mysql": ("
 """SQLAlchemy's name of the driver that is taken where a URL names none, and the package that brings it."""
 
 
-def study_name(search: Search, sweep: SweepDir) -> str:
+def kept_in(spec: SweepSpec, sweep: SweepDir) -> str:
+    """What `search.storage` comes to. `auto` is the file that the folder has, else SQLite, which more programs read; a long search begins
+    with the journal, whose writes take a fifth of the driver's time that SQLite's take (measured, benchmarks/scale.py)."""
+    if spec.search.storage != "auto":
+        return spec.search.storage
+    if sweep.journal_path.exists() or sweep.study_path.exists():
+        return "journal" if sweep.journal_path.exists() else "sqlite"
+    return "sqlite" if spec.budget.trials <= MOST_IN_SQLITE else "journal"
+
+
+def study_name(storage: str, sweep: SweepDir) -> str:
     """Of the sweep's study; in a database that others share, the folder's own."""
-    return FILE_STUDY if search.storage in ("sqlite", "journal") else f"deft-sweeps {sweep.study_token()}"
+    return FILE_STUDY if storage in FILES else f"deft-sweeps {sweep.study_token()}"
 
 
-def connect(search: Search, sweep: SweepDir) -> BaseStorage:
+def connect(storage: str, sweep: SweepDir) -> BaseStorage:
     """Open the storage; a file that cannot be read is set aside, since the results hold all that it knew.
+
+    Args:
+        storage: as `kept_in` says.
+        sweep: its folder.
 
     Raises:
         StoreError: the database's driver is not installed, or the database cannot be reached.
     """
-    match search.storage:
+    match storage:
         case "sqlite":
             try:
-                return _database(sweep.study_url)
+                return _file(sweep.study_path)
             except Exception as error:  # SQLAlchemy's own where it is the first look at the file, Optuna's later.
                 if "not a database" not in str(root(error)) and "malformed" not in str(root(error)):
-                    raise StoreError(f"{sweep.root / 'study.db'} cannot be opened: {short_reason(root(error))}") from error
-                _set_aside(sweep.root / "study.db")
-                return _database(sweep.study_url)
+                    raise StoreError(f"{sweep.study_path} cannot be opened: {short_reason(root(error))}") from error
+                _set_aside(sweep.study_path)
+                return _file(sweep.study_path)
         case "journal":
             try:
                 return _journal(sweep.journal_path)
@@ -55,20 +72,28 @@ def connect(search: Search, sweep: SweepDir) -> BaseStorage:
             return _by_url(url)
 
 
-def check_reachable(search: Search, sweep: SweepDir) -> None:
+def check_reachable(spec: SweepSpec, sweep: SweepDir) -> None:
     """Look whether a database can be used, before anything is started; nothing to do for a file in the folder.
 
     Raises:
         StoreError: its driver is missing, it cannot be reached, or another driver has the study.
     """
-    if search.storage in ("sqlite", "journal"):
+    where = kept_in(spec, sweep)
+    if where in FILES:
         return
-    storage, name = connect(search, sweep), study_name(search, sweep)
+    storage, name = connect(where, sweep), study_name(where, sweep)
     try:
         with suppress(KeyError):  # There is no such study yet.
             Lease(sweep.root).check(optuna.load_study(study_name=name, storage=storage))
     finally:
         storage.remove_session()
+
+
+def let_go(storage: BaseStorage) -> None:
+    """Close its connections; it opens new ones where it is used again."""
+    storage.remove_session()
+    if isinstance(storage, RDBStorage):
+        storage.engine.dispose()
 
 
 def root(error: BaseException) -> BaseException:
@@ -91,8 +116,13 @@ def _by_url(url: str) -> BaseStorage:
         raise StoreError(f"search.storage: {without_secrets(url)} cannot be used: {short_reason(root(error))}") from error
 
 
+def _file(path: Path) -> RDBStorage:
+    # The driver is the only writer, but a reader (a dashboard) may look at any time; what the last moment wrote is in the results.
+    return RDBStorage(f"sqlite:///{path.resolve()}", engine_kwargs={"creator": lambda: database.connect(path.resolve())})
+
+
 def _database(url: str) -> RDBStorage:
-    # The driver is the only writer, but a reader (a dashboard) may hold a SQLite file for a moment.
+    # A reader may hold a SQLite file for a moment.
     arguments: dict[str, Any] = {"connect_args": {"timeout": 30}} if url.startswith("sqlite") else {"pool_pre_ping": True}
     return RDBStorage(url, engine_kwargs=arguments)
 

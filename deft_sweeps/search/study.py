@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from deft_sweeps.errors import StoreError
 from deft_sweeps.objective import METRICS
 from deft_sweeps.result import Status, TrialResult
+from deft_sweeps.search.buffered import Buffered, flush
 from deft_sweeps.search.lease import Lease
 from deft_sweeps.search.limits import LimitJudge
 from deft_sweeps.search.space import distributions, fingerprint, params
@@ -43,7 +44,7 @@ def open_study(
     judge: LimitJudge | None = None,
     lease: Lease | None = None,
 ) -> Study:
-    """The study in `storage`, told of every result that this spec's space knows.
+    """The study in `storage`, told of every result that this spec's space knows; buffered, so what changes later is written by `flush`.
 
     A study made for another space is dropped: results hold everything that it knew of finished trials.
 
@@ -57,7 +58,9 @@ def open_study(
 
     Raises:
         StoreError: another driver has the study.
+        StorageInternalError, OSError: it cannot be written.
     """
+    storage = optuna.storages.get_storage(storage)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     names = {summary.study_name for summary in optuna.get_all_study_summaries(storage, include_best_trial=False)}
     if name in names:
@@ -73,7 +76,9 @@ def open_study(
         study.set_user_attr(_SPACE, fingerprint(spec))
     if lease is not None:
         lease.take(study)
+    study = optuna.load_study(study_name=name, storage=Buffered(storage, name))
     _replay(study, spec, results, judge or LimitJudge(spec))
+    flush(study)
     return study
 
 

@@ -108,8 +108,8 @@ class Search:
         seed: of the sampler.
         repeats: most seeds that one configuration gets while searching, >= 1; 1 never runs one twice. `first` points and the spec's
             `seeds` are not held to it.
-        storage: where the study is kept: `sqlite` and `journal` (for shared file systems) are files in the sweep's folder; else the URL of
-            a database, `postgresql://...` or `mysql://...`.
+        storage: where the study is kept: `sqlite` and `journal` (for shared file systems) are files in the sweep's folder, of which `auto`
+            takes SQLite up to 1,000 trials; else the URL of a database, `postgresql://...` or `mysql://...`.
         warm_start: folders of earlier sweeps whose results are used: as finished trials where they compare, else as first points.
     """
 
@@ -117,7 +117,7 @@ class Search:
     startup: int = 10
     seed: int = 0
     repeats: int = 3
-    storage: str = "sqlite"
+    storage: str = "auto"
     warm_start: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -127,8 +127,8 @@ class Search:
         scheme = self.storage.partition("://")[0]
         # Only the scheme is shown: the rest may hold a password.
         urls = ", ".join(f"{name}://..." for name in STORAGE_SCHEMES)
-        known = self.storage in ("sqlite", "journal") or ("://" in self.storage and scheme.partition("+")[0] in STORAGE_SCHEMES)
-        check(known, f"storage as sqlite, journal, or a URL ({urls})", scheme)
+        known = self.storage in ("auto", "sqlite", "journal") or ("://" in self.storage and scheme.partition("+")[0] in STORAGE_SCHEMES)
+        check(known, f"storage as auto, sqlite, journal, or a URL ({urls})", scheme)
         check(len(set(self.warm_start)) == len(self.warm_start), "each folder of warm_start once", self.warm_start)
 
 

@@ -10,14 +10,16 @@ import math
 import os
 import platform
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from deft_sweeps.config.label import label, settings
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import Rung, Status, TrialResult
+from deft_sweeps.store.database import write_ahead
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason, without_secrets
 
@@ -27,7 +29,8 @@ ENDED: dict[Status, str] = {"complete": "FINISHED", "failed": "FAILED", "stopped
 
 _PARENT = "mlflow.parentRunId"
 _PER_THRESHOLD = ("score", "activation_density", "encoder_density", "decoder_density", "written_density", "loss")
-_BATCH = 900
+_BATCH, _PARAMS = 900, 100
+"""At most so many metrics and parameters in one request: MLflow takes 1,000 things in all, and 100 parameters."""
 _ENVIRONMENT = {
     # A server that is down must cost seconds, not MLflow's default of minutes.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -57,6 +60,7 @@ class Mirror:
         self._uri = tracking_uri(sweep, uri)
         self._client: Any = None
         self._parent = ""
+        self._runs: dict[str, tuple[str, str]] | None = None
         self._done: set[str] = set()
 
     @property
@@ -64,26 +68,48 @@ class Mirror:
         """The store's address, without a password."""
         return without_secrets(self._uri)
 
-    def catch_up(self) -> int:
+    def catch_up(self, on_each: Callable[[int], None] = lambda _: None) -> int:
         """Mirror every result that is stored and not mirrored; returns how many.
+
+        Args:
+            on_each: called after each with how many are left.
 
         Raises:
             StoreError: the tracker cannot be reached or refuses; what was mirrored before stays.
         """
         missing = [trial_id for trial_id in self._sweep.trial_ids() if trial_id not in self._done]
-        if not missing and self._parent:
-            return 0
-        with _told_plainly(self.where):
-            runs = self._open()
-            results = sorted((self._sweep.result(t) for t in missing), key=lambda result: result.finished_at)
-            n_done = 0
-            for result in results:
-                run_id, status = runs.get(result.trial_id, (None, ""))
-                if status not in ENDED.values():
+        results = sorted((self._sweep.result(t) for t in missing), key=lambda result: result.finished_at)
+        n_done = 0
+        for n_left, result in reversed(tuple(enumerate(reversed(results)))):
+            n_done += self.add(result)
+            on_each(n_left)
+        if not self._parent:
+            with _told_plainly(self.where):
+                self._open()
+        return n_done
+
+    def add(self, result: TrialResult) -> bool:
+        """Mirror one result; whether that was still to do. What the tracker has is asked once, and again after it refused something.
+
+        Raises:
+            StoreError: as `catch_up`.
+        """
+        if result.trial_id in self._done:
+            return False
+        try:
+            with _told_plainly(self.where):
+                self._open()
+                if self._runs is None:
+                    self._runs = self._children()
+                run_id, status = self._runs.get(result.trial_id, (None, ""))
+                ended = status in ENDED.values()
+                if not ended:
                     self._write(result, run_id)
-                    n_done += 1
-                self._done.add(result.trial_id)
-            return n_done
+        except StoreError:
+            self._runs = None  # It may have been half written.
+            raise
+        self._done.add(result.trial_id)
+        return not ended
 
     def attach(self, files: Mapping[str, bytes]) -> None:
         """Keep rendered files (the front's JSON, the report) as artifacts of the sweep's run.
@@ -113,11 +139,14 @@ class Mirror:
             StoreError: as `catch_up`.
         """
         with _told_plainly(self.where):
-            return {trial_id: status for trial_id, (_, status) in self._open().items()}
+            self._open()
+            return {trial_id: status for trial_id, (_, status) in self._children().items()}
 
-    def _open(self) -> dict[str, tuple[str, str]]:
-        """Find or make experiment and parent; run id and status of each child by trial_id."""
+    def _open(self) -> None:
+        """Find or make experiment and parent."""
         if self._client is None:
+            if self._uri == self._sweep.mlflow_url:
+                write_ahead(self._sweep.mlflow_path)
             self._client = _client(self._uri)
         if not self._parent:
             experiment = self._client.get_experiment_by_name(self._name)
@@ -131,6 +160,9 @@ class Mirror:
             self._parent = (found[0] if found else self._client.create_run(experiment_id, tags=tags)).info.run_id
             self._experiment = experiment_id
             self._client.update_run(self._parent, status="RUNNING")
+
+    def _children(self) -> dict[str, tuple[str, str]]:
+        """Run id and status of each child by trial_id."""
         runs: dict[str, tuple[str, str]] = {}
         token = None
         while True:
@@ -157,8 +189,6 @@ class Mirror:
                 tags["error"] = without_secrets(result.error)
             run_id = str(self._client.create_run(self._experiment, start_time=began, tags=tags).info.run_id)
         params = [Param(name, value[:6000]) for name, value in (settings(result.config) | {"seed": str(result.seed)}).items()]
-        for at in range(0, len(params), 100):
-            self._client.log_batch(run_id, params=params[at : at + 100])
         # The same time each time it is written: MLflow then takes the second writing for the first.
         metrics = [Metric(name, value, ended, 0) for name, value in final_metrics(result).items()]
         steps = self._sweep.steps(result.trial_id)
@@ -175,8 +205,9 @@ class Mirror:
                 "train/learning_rate": metric.learning_rate,
             }
             metrics += [Metric(name, value, at_ms, metric.step) for name, value in told.items() if math.isfinite(value)]
-        for at in range(0, len(metrics), _BATCH):
-            self._client.log_batch(run_id, metrics=metrics[at : at + _BATCH])
+        for i in range(max(ceil(len(metrics) / _BATCH), ceil(len(params) / _PARAMS))):
+            some = metrics[i * _BATCH : (i + 1) * _BATCH]
+            self._client.log_batch(run_id, metrics=some, params=params[i * _PARAMS : (i + 1) * _PARAMS])
         self._attach(run_id, "result.json", result.to_json())
         self._client.set_terminated(run_id, status=ENDED[result.status], end_time=ended)
 

@@ -32,15 +32,16 @@ from deft_sweeps.result import FinalMeasurement, Rung, StepMetrics, TrialResult
 FINAL_ROLES = ("chosen", "baseline", "twin")
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, and a crash, sees all of it or nothing of it."""
+def write_atomically(path: Path, content: bytes, *, durably: bool = True) -> None:
+    """Write a file so that a reader, and a crash, sees all of it or nothing of it; `durably` where the machine may go down after it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
+            if durably:
+                os.fsync(file.fileno())
         Path(temporary).chmod(0o644)  # Others may read a result; the temporary file was this user's alone.
         Path(temporary).replace(path)
     except BaseException:
@@ -83,8 +84,12 @@ class SweepDir:
         return self.root / "spec.yaml"
 
     @property
+    def study_path(self) -> Path:
+        return self.root / "study.db"
+
+    @property
     def study_url(self) -> str:
-        return f"sqlite:///{(self.root / 'study.db').resolve()}"
+        return f"sqlite:///{self.study_path.resolve()}"
 
     @property
     def journal_path(self) -> Path:
@@ -98,8 +103,12 @@ class SweepDir:
         return path.read_text("utf-8")
 
     @property
+    def mlflow_path(self) -> Path:
+        return self.root / "mlflow.db"
+
+    @property
     def mlflow_url(self) -> str:
-        return f"sqlite:///{(self.root / 'mlflow.db').resolve()}"
+        return f"sqlite:///{self.mlflow_path.resolve()}"
 
     @property
     def mlflow_artifacts(self) -> Path:
@@ -224,7 +233,7 @@ class SweepDir:
         return tuple(found)
 
     def write_note(self, note: DriverNote) -> None:
-        write_atomically(self._note_path, json.dumps(asdict(note)).encode())
+        write_atomically(self._note_path, json.dumps(asdict(note)).encode(), durably=False)
 
     def note(self) -> DriverNote | None:
         """What the driver last said; None where none ever ran here."""

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from ray.tune import Callback
@@ -18,6 +19,9 @@ from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep.progress import Progress, View, ended, front_rows
 
 BEAT_SEC = 1.0
+NOTE_SEC = 0.2
+FRONT_SHARE = 0.03
+"""Of the driver's time, at most, goes into the front that is shown: with thousands of points it takes seconds."""
 
 
 class Driver:
@@ -44,7 +48,11 @@ class Driver:
         phase: str = "",
     ) -> None:
         self.spec, self.sweep, self.target, self.view = spec, sweep, target, view
-        self.results = list(results)
+        self._keeps_examples = any(limit.surely for limit in spec.limits)
+        self.results = [self._kept(result) for result in results]
+        self._trial_sec = trial_sec(self.results, (), 0.0)
+        took = [_took(result) for result in self.results if result.status != "failed"]
+        self._n_took, self._took_sec = len(took), sum(took)
         self._saving = saving(self.results)
         self.running: Callable[[], tuple[Proposal, ...]] = lambda: ()
         self.slots = 1
@@ -54,10 +62,10 @@ class Driver:
         self._started_at = time.time()
         note = sweep.note()
         self._spent_before = note.spent_sec if note else 0.0
-        self._before = Spent(self._spent_before, trial_sec(self.results, (), 0.0)) if more else Spent(0.0, 0.0)
+        self._before = Spent(self._spent_before, self._trial_sec) if more else Spent(0.0, 0.0)
         self._flat = (lambda _: "") if more else Flatness(spec)
         self._phase = phase
-        self._beat_at = self._front_at = float("-inf")
+        self._beat_at = self._noted_at = self._front_at = float("-inf")
         self._front_cost = 0.0
         self._front_stale = True
         self._front = front_rows((), spec.objectives, ())
@@ -72,7 +80,7 @@ class Driver:
     def spent(self) -> Spent:
         """By all drivers and trials of the folder, this one's included."""
         now = time.time()
-        under_way = trial_sec(self.results, (proposal.started_at for proposal in self.running()), now)
+        under_way = self._trial_sec + trial_sec((), (proposal.started_at for proposal in self.running()), now)
         return Spent(self._spent_before + now - self._started_at, under_way)
 
     def enough(self) -> str:
@@ -87,41 +95,34 @@ class Driver:
 
     def finished(self, result: TrialResult) -> None:
         """A trial is stored and told."""
-        self.results.append(result)
+        self.results.append(self._kept(result))
+        self._trial_sec += _took(result)
+        if result.status != "failed":
+            self._n_took, self._took_sec = self._n_took + 1, self._took_sec + _took(result)
         self._saving += saving([result])
         self._latest = result
         self._front_stale = True
-        self.beat(now=True)
+        self._show(time.monotonic(), NOTE_SEC)
 
     def beat(self, *, now: bool = False) -> None:
         """Tell folder and viewer how things stand; at most once in BEAT_SEC unless `now`."""
         clock = time.monotonic()
-        if not now and clock - self._beat_at < BEAT_SEC:
-            return
+        if now or clock - self._beat_at >= BEAT_SEC:
+            self._show(clock, 0.0)
+
+    def _show(self, clock: float, note_every_sec: float) -> None:
         self._beat_at = clock
         self._refresh_front(clock)
         left = self._left_sec()
-        try:
-            self.sweep.write_note(
-                DriverNote(
-                    pid=os.getpid(),
-                    started_at=self._started_at,
-                    beat_at=time.time(),
-                    n_budget=self.target,
-                    running=tuple(proposal.trial_id for proposal in self.running()),
-                    state=self.state,
-                    left_sec=left,
-                    spent_sec=self.spent.wall_sec,
-                )
-            )
-        except OSError as error:
-            self.warn(f"the sweep's folder cannot be written: {short_reason(error)}")
+        if clock - self._noted_at >= note_every_sec:
+            self._noted_at = clock
+            self._note(left)
         rows, n_front, volume = self._front
         self.view(
             Progress(
                 n_done=len(self.results),
                 n_running=len(self.running()),
-                n_failed=sum(result.status == "failed" for result in self.results),
+                n_failed=len(self.results) - self._n_took,
                 n_budget=self.target,
                 front=rows,
                 n_front=n_front,
@@ -135,9 +136,30 @@ class Driver:
             )
         )
 
+    def _kept(self, result: TrialResult) -> TrialResult:
+        """Without the scores of single examples, which would be most of the driver's memory, unless a limit is judged by them."""
+        if self._keeps_examples:
+            return result
+        return replace(result, points=tuple(replace(point, example_scores=()) for point in result.points))
+
+    def _note(self, left_sec: float | None) -> None:
+        note = DriverNote(
+            pid=os.getpid(),
+            started_at=self._started_at,
+            beat_at=time.time(),
+            n_budget=self.target,
+            running=tuple(proposal.trial_id for proposal in self.running()),
+            state=self.state,
+            left_sec=left_sec,
+            spent_sec=self.spent.wall_sec,
+        )
+        try:
+            self.sweep.write_note(note)
+        except OSError as error:
+            self.warn(f"the sweep's folder cannot be written: {short_reason(error)}")
+
     def _refresh_front(self, clock: float) -> None:
-        # With thousands of points the front costs seconds: it may take a tenth of the driver's time, no more.
-        if self._front_stale and clock - self._front_at >= 10 * self._front_cost:
+        if self._front_stale and (clock - self._front_at) * FRONT_SHARE >= self._front_cost:
             self._front = front_rows(self.results, self.spec.objectives, self.spec.limits)
             self._front_at, self._front_stale = time.monotonic(), False
             self._front_cost = self._front_at - clock
@@ -146,13 +168,16 @@ class Driver:
         """The mean duration of a trial times the trials to go, shared among the slots; None where there is nothing to project."""
         if len(self.results) >= self.target:
             return None
-        took = [result.finished_at - result.started_at for result in self.results if result.status != "failed"]
-        if not took:
+        if not self._n_took:
             return None
-        mean = sum(took) / len(took)
+        mean = self._took_sec / self._n_took
         under_way = sum(min(time.time() - proposal.started_at, mean) for proposal in self.running())
         to_go = self.target - len(self.results)
         return max(0.0, (to_go * mean - under_way) / min(max(self.slots, len(self.running())), to_go))
+
+
+def _took(result: TrialResult) -> float:
+    return result.finished_at - result.started_at
 
 
 class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types

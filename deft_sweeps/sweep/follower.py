@@ -1,56 +1,108 @@
-"""Keeps the tracker level with the store from a thread of its own, so that a slow or silent server never holds up the sweep."""
+"""The driver's side of the process that keeps the tracker level with the store: a slow or silent server never holds up the sweep."""
 
+import json
+import subprocess
+import sys
+import tempfile
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 
-from deft_sweeps.errors import StoreError
-from deft_sweeps.store.mlflow import Mirror
+from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.secrets import without_secrets
 
 RETRY_SEC = 30.0
 PATIENCE_SEC = 60.0
 
 
 class Follower:
-    """Mirrors after each nudge, and again after a while where that failed.
+    """Has each result mirrored, and again after a while where that failed. A process that dies is started again with the next result.
 
     Args:
-        mirror: of the sweep; used by the thread alone.
-        on_trouble: called from the thread with a sentence.
+        sweep: its folder.
+        name: of the sweep.
+        uri: of the tracker, as the spec says; may hold a password.
+        on_trouble: called with a sentence, from a thread of this.
     """
 
-    def __init__(self, mirror: Mirror, on_trouble: Callable[[str], None]) -> None:
-        self._mirror, self._on_trouble = mirror, on_trouble
-        self._news = threading.Event()
-        self._news.set()
-        self._closing = False
-        self._interrupted = False
-        self._behind = False
-        self._thread = threading.Thread(target=self._follow, name="mlflow", daemon=True)
-        self._thread.start()
+    def __init__(self, sweep: SweepDir, name: str, uri: str | None, on_trouble: Callable[[str], None]) -> None:
+        self._start_message = {"root": str(sweep.root.resolve()), "name": name, "uri": uri, "retry_sec": RETRY_SEC}
+        self._on_trouble = on_trouble
+        self._given_up = False
+        self.n_left = 0
+        self._start()
 
-    def nudge(self) -> None:
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def nudge(self, trial_id: str) -> None:
         """There is a new result."""
-        self._news.set()
+        if self._process.poll() is not None and time.monotonic() - self._started_at > RETRY_SEC:
+            self._start()  # It begins with all that is not mirrored.
+        else:
+            self._tell({"new": trial_id})
 
     def close(self, *, interrupted: bool = False, patience_sec: float = PATIENCE_SEC) -> bool:
-        """Catch up a last time; returns whether the tracker is level with the store."""
-        self._closing, self._interrupted = True, interrupted
-        self._news.set()
-        self._thread.join(patience_sec)
-        return not self._thread.is_alive() and not self._behind
+        """Catch up a last time, for as long as that gets on; returns whether the tracker is level with the store.
 
-    def _follow(self) -> None:
-        while True:
-            self._news.wait(RETRY_SEC if self._behind else None)
-            self._news.clear()
-            closing = self._closing
-            try:
-                self._mirror.catch_up()
-                self._behind = False
-                if closing:
-                    self._mirror.close(interrupted=self._interrupted)
-            except StoreError as error:
-                self._behind = True
-                self._on_trouble(f"{error}; the sweep goes on, and the tracker catches up later")
-            if closing:
-                return
+        Args:
+            interrupted: the user waits: `patience_sec` is all there is.
+            patience_sec: without news, before it is left as it is.
+        """
+        began = time.monotonic()
+        for _ in range(2):  # Once more where it was dead, or dies now.
+            if self._process.poll() is not None:
+                self._start()
+            self._tell({"close": interrupted})
+            while self._reader.is_alive() and time.monotonic() - (began if interrupted else max(began, self._heard_at)) < patience_sec:
+                self._reader.join(0.2)
+            if self._said_so or self._reader.is_alive():
+                break
+        self._given_up = True
+        self._process.kill()
+        self._process.wait()
+        return self._level
+
+    def _start(self) -> None:
+        self._level = self._said_so = False
+        self._started_at = self._heard_at = time.monotonic()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "deft_sweeps.store.mirroring"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            start_new_session=True,  # Ctrl-C is the driver's.
+        )
+        self._tell(self._start_message)  # Not among the arguments, which everyone may read.
+        self._reader = threading.Thread(target=self._listen, args=(self._process,), name="tracker", daemon=True)
+        self._reader.start()
+
+    def _tell(self, message: Mapping[str, object]) -> None:
+        with suppress(OSError):  # It has ended, of which the reader tells.
+            assert self._process.stdin is not None
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+
+    def _listen(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            self._heard_at = time.monotonic()
+            told = json.loads(line)
+            if "trouble" in told:
+                self._on_trouble(told["trouble"])
+            self.n_left = told.get("left", self.n_left)
+            if "level" in told:
+                self._level, self._said_so = told["level"], True
+        if not self._said_so and not self._given_up:
+            process.wait()
+            self._on_trouble(f"the tracker's process ended ({process.returncode}): {self._last_words()}; what is missing is mirrored later")
+
+    def _last_words(self) -> str:
+        self._errors.seek(0)
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return without_secrets(lines[-1])[:300] if lines else "it said nothing"

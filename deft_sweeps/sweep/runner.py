@@ -16,7 +16,6 @@ from deft_sweeps.search import warm_start
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.stopping import RungScheduler
 from deft_sweeps.spec.schema import Start, SweepSpec
-from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep.driver import Driver, DriverCallback
@@ -108,12 +107,12 @@ def _drive(
     n_cpus: int | None,
     checkpoint_every_sec: float,
 ) -> Outcome:
-    follower = Follower(Mirror(driver.sweep, driver.spec.name, driver.spec.tracking_uri), driver.warn)
+    follower = Follower(driver.sweep, driver.spec.name, driver.spec.tracking_uri, driver.warn)
     interrupted = False
     prior_data = warm_start.data_of(driver.sweep)
 
     def finished(result: TrialResult) -> None:
-        follower.nudge()
+        follower.nudge(result.trial_id)
         if result.provenance and prior_data - {result.provenance.dataset_fingerprint}:
             driver.warn("the data have changed since the sweeps that this one was started from: what they tell the search may mislead it")
         driver.finished(result)

@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 from ray.cluster_utils import Cluster
 
 from deft_sweeps.errors import StoreError, SweepError
-from deft_sweeps.search.storage import connect
+from deft_sweeps.search.storage import connect, kept_in
 from deft_sweeps.search.study import finished, open_study
 from deft_sweeps.spec.schema import Budget, SweepSpec
 from deft_sweeps.store.mlflow import ENDED, Mirror
@@ -33,7 +33,7 @@ STATES = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "stopped":
 def counts_are_equal(spec: SweepSpec, sweep: SweepDir) -> None:
     """Every finished trial is in store, study and tracker, once, with the same ending."""
     stored = {result.trial_id: result.status for result in sweep.results()}
-    study = open_study(spec, connect(spec.search, sweep), ())
+    study = open_study(spec, connect(kept_in(spec, sweep), sweep), ())
     told = [(trial.user_attrs["trial_id"], trial.state) for trial in finished(study)]
     assert len(told) == len(stored)
     assert dict(told) == {trial_id: STATES[status] for trial_id, status in stored.items()}

@@ -4,19 +4,27 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
+from typing import Any
 
+import optuna
 import pytest
+from optuna.exceptions import StorageInternalError
+from optuna.samplers import RandomSampler
+from optuna.storages import InMemoryStorage
+from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from deft_sweeps.errors import StoreError
+from deft_sweeps.search.buffered import Buffered, flush
 from deft_sweeps.search.lease import DRIVER, LEASE_SEC
 from deft_sweeps.search.searcher import StudySearcher
-from deft_sweeps.search.storage import check_reachable, study_name
+from deft_sweeps.search.storage import check_reachable, kept_in, study_name
 from deft_sweeps.search.study import finished
 from deft_sweeps.spec.schema import Search, SweepSpec
 from deft_sweeps.store.results import SweepDir
@@ -24,7 +32,7 @@ from tests.fakes import fake_spec, plain
 from tests.unit.search.test_searcher import play, states, trial_of
 
 
-def kept_in(storage: str, trials: int = 6) -> SweepSpec:
+def spec_in(storage: str, trials: int = 6) -> SweepSpec:
     spec = fake_spec(trials, first=(plain(1e-3),))
     return replace(spec, search=Search(sampler="random", startup=4, seed=3, storage=storage))
 
@@ -32,8 +40,8 @@ def kept_in(storage: str, trials: int = 6) -> SweepSpec:
 @pytest.fixture(params=["sqlite", "journal", "url", pytest.param("postgresql", marks=pytest.mark.slow)])
 def spec(request: pytest.FixtureRequest, tmp_path: Path) -> SweepSpec:
     if request.param == "postgresql":
-        return kept_in(request.getfixturevalue("postgresql"))
-    return kept_in(f"sqlite:///{tmp_path / 'shared.db'}" if request.param == "url" else request.param)
+        return spec_in(request.getfixturevalue("postgresql"))
+    return spec_in(f"sqlite:///{tmp_path / 'shared.db'}" if request.param == "url" else request.param)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +71,7 @@ def test_every_storage_holds_the_same_study(spec: SweepSpec, tmp_path: Path) -> 
     ids: list[str] = []
     while len(ids) < 6:
         ids += play(StudySearcher(spec, sweep, target=6, first=spec.first), 2)
-    assert ids == play(StudySearcher(kept_in("sqlite"), plainly, target=6, first=spec.first), 99)
+    assert ids == play(StudySearcher(spec_in("sqlite"), plainly, target=6, first=spec.first), 99)
     after = StudySearcher(spec, sweep, target=6)
     assert set(states(after)) == set(ids) == set(sweep.trial_ids())
     assert after.suggest("t") == "FINISHED"
@@ -103,21 +111,23 @@ def test_a_second_driver_of_a_study_is_refused_until_the_first_is_gone(
 
 
 def test_a_driver_whose_study_was_taken_stops_and_a_stale_one_is_taken(tmp_path: Path) -> None:
-    searcher = StudySearcher(kept_in("sqlite"), SweepDir(tmp_path), target=6)
+    searcher = StudySearcher(spec_in("sqlite"), SweepDir(tmp_path), target=6)
     searcher.beat()
     held = searcher.study.user_attrs[DRIVER]
     searcher.study.set_user_attr(DRIVER, held | {"token": "other", "host": "elsewhere", "at": time.time() - LEASE_SEC - 1})
     searcher._lease._beat_at = float("-inf")
     with pytest.raises(StoreError, match=r"was taken over by .* on elsewhere"):
         searcher.beat()
-    assert StudySearcher(kept_in("sqlite"), SweepDir(tmp_path), target=6).study.user_attrs[DRIVER]["token"] != "other"
+    assert StudySearcher(spec_in("sqlite"), SweepDir(tmp_path), target=6).study.user_attrs[DRIVER]["token"] != "other"
 
 
 @pytest.mark.parametrize("storage", ["sqlite", "journal"])
 @pytest.mark.parametrize("damage", ["deleted", "garbage", "torn"])
 def test_a_file_that_is_lost_or_damaged_is_built_anew_from_the_results(tmp_path: Path, storage: str, damage: str) -> None:
-    spec, sweep = kept_in(storage), SweepDir(tmp_path)
-    ids = play(StudySearcher(spec, sweep, target=6), 4)
+    spec, sweep = spec_in(storage), SweepDir(tmp_path)
+    before = StudySearcher(spec, sweep, target=6)
+    ids = play(before, 4)
+    before.close()  # Else a SQLite file is mended from its log.
     path = sweep.journal_path if storage == "journal" else tmp_path / "study.db"
     if damage == "deleted":
         path.unlink()
@@ -146,7 +156,7 @@ def test_a_database_that_cannot_be_used_is_said_at_once_without_its_password(tmp
     if "mysql" in url and find_spec("pymysql"):
         pytest.skip("the driver is installed")
     with pytest.raises(StoreError, match=r"search.storage: ") as caught:
-        check_reachable(kept_in(url).search, SweepDir(tmp_path))
+        check_reachable(spec_in(url), SweepDir(tmp_path))
     assert told in str(caught.value)
     assert "hunter2" not in str(caught.value)
 
@@ -155,19 +165,114 @@ def test_a_database_that_cannot_be_used_is_said_at_once_without_its_password(tmp
 def test_a_server_that_is_down_is_said_at_once(tmp_path: Path) -> None:
     pytest.importorskip("psycopg")
     with pytest.raises(StoreError, match=r"cannot be used: .*[Cc]onnection") as caught:
-        check_reachable(kept_in("postgresql://sweep:hunter2@127.0.0.1:1/x").search, SweepDir(tmp_path))
+        check_reachable(spec_in("postgresql://sweep:hunter2@127.0.0.1:1/x"), SweepDir(tmp_path))
     assert "hunter2" not in str(caught.value)
 
 
 def test_the_name_in_a_shared_database_is_the_folders_own_and_stays(tmp_path: Path) -> None:
-    search = kept_in("postgresql://x/y").search
+    url = "postgresql://x/y"
     a, b = SweepDir(tmp_path / "same"), SweepDir(tmp_path / "other" / "same")
-    assert study_name(search, a) == study_name(search, a) != study_name(search, b)
-    assert "same" in study_name(search, a)
-    assert study_name(kept_in("journal").search, a) == "sweep"
+    assert study_name(url, a) == study_name(url, a) != study_name(url, b)
+    assert "same" in study_name(url, a)
+    assert study_name("journal", a) == "sweep"
+
+
+def test_a_long_search_takes_the_journal_unless_the_folder_has_a_file_already(tmp_path: Path) -> None:
+    short, long = SweepDir(tmp_path / "short"), SweepDir(tmp_path / "long")
+    assert kept_in(spec_in("auto", 1000), short) == "sqlite"
+    assert kept_in(spec_in("auto", 1001), long) == "journal"
+    play(StudySearcher(spec_in("auto"), short, target=2), 99)
+    play(StudySearcher(spec_in("auto", 1001), long, target=2), 99)
+    assert kept_in(spec_in("auto", 1001), short) == "sqlite"
+    assert kept_in(spec_in("auto"), long) == "journal"
+
+
+class Failing(InMemoryStorage):
+    """Refuses a write of its own `at`, once, as a disk that was full does; or has it done, and the answer lost."""
+
+    def __init__(self, at: int, *, done: bool) -> None:
+        super().__init__()
+        self.at, self.done, self.n_writes = at, done, 0
+
+    def _write(self, write: Callable[[], Any]) -> Any:
+        self.n_writes += 1
+        failing = self.n_writes == self.at
+        result = write() if self.done or not failing else None
+        if failing:
+            raise StorageInternalError("the disk is full")
+        return result
+
+    def create_new_trial(self, *args: Any, **kwargs: Any) -> int:
+        return int(self._write(lambda: super(Failing, self).create_new_trial(*args, **kwargs)))
+
+    def set_trial_user_attr(self, *args: Any, **kwargs: Any) -> None:
+        self._write(lambda: super(Failing, self).set_trial_user_attr(*args, **kwargs))
+
+    def set_trial_param(self, *args: Any, **kwargs: Any) -> None:
+        self._write(lambda: super(Failing, self).set_trial_param(*args, **kwargs))
+
+    def set_trial_state_values(self, *args: Any, **kwargs: Any) -> bool:
+        return bool(self._write(lambda: super(Failing, self).set_trial_state_values(*args, **kwargs)))
+
+
+@pytest.mark.parametrize("done", [False, True])
+@pytest.mark.parametrize("at", range(1, 15))
+def test_what_could_not_be_written_is_written_by_the_next_flush(at: int, done: bool) -> None:
+    behind = Failing(at, done=done)
+    optuna.create_study(storage=behind, study_name="s", directions=["maximize"])
+    study = optuna.load_study(study_name="s", storage=Buffered(behind, "s"), sampler=RandomSampler(seed=0))
+    study.enqueue_trial({"x": 0.5})
+    for i in range(3):
+        with suppress(StorageInternalError):
+            flush(study)
+        trial = study.ask()
+        trial.suggest_float("x", 0, 1)
+        trial.set_user_attr("trial_id", f"t{i}")
+        with suppress(StorageInternalError):
+            flush(study)
+        trial.set_constraint("limit", 0.1 * i)
+        study.tell(trial, 0.1 * i)
+    with suppress(StorageInternalError):
+        flush(study)
+    flush(study)
+    kept = {t.user_attrs["trial_id"]: t for t in optuna.load_study(study_name="s", storage=behind).trials if t.state.is_finished()}
+    assert [kept[f"t{i}"].params for i in range(3)] == [trial.params for trial in study.trials]
+    assert [kept[f"t{i}"].values for i in range(3)] == [[0.0], [0.1], [0.2]]
+    assert [kept[f"t{i}"].constraints for i in range(3)] == [{"limit": 0.0}, {"limit": 0.1}, {"limit": 0.2}]
+
+
+def test_a_trial_whose_making_was_not_answered_is_there_once(tmp_path: Path) -> None:
+    behind = Failing(1, done=True)
+    optuna.create_study(storage=behind, study_name="s", directions=["maximize"])
+    study = optuna.load_study(study_name="s", storage=Buffered(behind, "s"))
+    trial = study.ask()
+    trial.suggest_float("x", 0, 1)
+    trial.set_user_attr("trial_id", "t")
+    with pytest.raises(StorageInternalError):
+        flush(study)
+    flush(study)
+    assert len(behind.get_all_trials(0)) == 2
+    assert [t.state for t in Buffered(behind, "s").get_all_trials(0)] == [TrialState.RUNNING]
+    study.tell(trial, 0.1)
+    flush(study)
+    assert [t.state for t in Buffered(behind, "s").get_all_trials(0)] == [TrialState.COMPLETE]
+
+
+def test_a_proposal_that_cannot_be_written_does_not_run_and_is_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    searcher = StudySearcher(spec_in("journal"), SweepDir(tmp_path), target=3, on_trouble=told.append)
+    with monkeypatch.context() as full:
+        full.setattr(JournalFileBackend, "append_logs", lambda *_: (_ for _ in ()).throw(OSError("no space left")))
+        assert searcher.suggest("a") is None
+        assert searcher.running == ()
+    assert "the study cannot be written, waiting: OSError: no space left" in told[0]
+    wanted = searcher.study.trials[-1].user_attrs["trial_id"]
+    config, seed = trial_of(searcher.suggest("b"))
+    assert config.trial_id(seed) == wanted
+    assert len(searcher.study.trials) == 1
 
 
 def test_the_journal_is_lines_of_json(tmp_path: Path) -> None:
-    play(StudySearcher(kept_in("journal"), SweepDir(tmp_path), target=2), 99)
+    play(StudySearcher(spec_in("journal"), SweepDir(tmp_path), target=2), 99)
     assert all(json.loads(line) for line in SweepDir(tmp_path).journal_path.read_text().splitlines())
     assert not (tmp_path / "study.db").exists()

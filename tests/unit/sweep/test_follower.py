@@ -1,3 +1,8 @@
+import os
+import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -14,9 +19,9 @@ from tests.fakes import fake_result, fake_spec, plain
 def test_a_nudge_mirrors_what_is_new_and_closing_catches_up(tmp_path: Path) -> None:
     sweep = SweepDir(tmp_path)
     config = fake_spec().config(plain(1e-3))
-    follows = Follower(Mirror(sweep, "fake"), pytest.fail)
+    follows = Follower(sweep, "fake", None, pytest.fail)
     sweep.write(fake_result(config, 0))
-    follows.nudge()
+    follows.nudge(config.trial_id(0))
     sweep.write(fake_result(config, 1))
     assert follows.close()
     assert set(Mirror(sweep, "fake").trials()) == {config.trial_id(0), config.trial_id(1)}
@@ -36,10 +41,54 @@ def test_a_tracker_that_is_down_is_told_of_and_tried_again(tmp_path: Path, monke
         troubles.append(message)
         heard.set()
 
-    follows = Follower(Mirror(sweep, "fake"), on_trouble)
+    follows = Follower(sweep, "fake", None, on_trouble)
     assert heard.wait(60)
     assert "catches up later" in troubles[0]
     (tmp_path / "mlflow.db").rmdir()
     time.sleep(0.5)
     assert follows.close()
     assert set(Mirror(sweep, "fake").trials()) == {config.trial_id(0)}
+
+
+def test_a_process_that_is_killed_is_told_of_and_what_it_missed_is_mirrored(tmp_path: Path) -> None:
+    sweep = SweepDir(tmp_path)
+    config = fake_spec().config(plain(1e-3))
+    troubles: list[str] = []
+    follows = Follower(sweep, "fake", None, troubles.append)
+    os.kill(follows.pid, signal.SIGKILL)
+    sweep.write(fake_result(config, 0))
+    follows.nudge(config.trial_id(0))
+    assert follows.close()
+    assert "the tracker's process ended (-9)" in troubles[0]
+    assert set(Mirror(sweep, "fake").trials()) == {config.trial_id(0)}
+
+
+def test_a_silent_tracker_is_left_after_the_patience_and_the_driver_never_waits_for_it(tmp_path: Path) -> None:
+    """A socket that takes connections and never answers; more is told than a pipe holds."""
+    sweep = SweepDir(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        follows = Follower(sweep, "fake", f"http://ann:hunter2@127.0.0.1:{silent.getsockname()[1]}", lambda _: None)
+        assert "hunter2" not in Path(f"/proc/{follows.pid}/cmdline").read_text()
+        began = time.monotonic()
+        for i in range(20_000):
+            follows.nudge(f"{i:012x}-s0")
+        assert time.monotonic() - began < 5
+        assert not follows.close(patience_sec=1)
+
+
+def test_the_process_ends_with_the_driver(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from deft_sweeps.store.results import SweepDir; "
+        "from deft_sweeps.sweep.follower import Follower; "
+        f"print(Follower(SweepDir(Path({str(tmp_path)!r})), 'fake', None, print).pid, flush=True); time.sleep(600)"
+    )
+    driver = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert driver.stdout is not None
+    pid = int(driver.stdout.readline())
+    driver.kill()
+    driver.wait()
+    for _ in range(300):
+        if not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]:
+            return
+        time.sleep(0.1)
+    pytest.fail("the tracker's process outlives its driver")

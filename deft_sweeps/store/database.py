@@ -1,0 +1,25 @@
+"""SQLite files as a sweep uses them: one writer, readers at any time."""
+
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+
+def write_ahead(path: Path) -> None:
+    """Have a file, made where it is missing, log ahead of its pages: a reader holds up no writer, and a commit costs one flush to the disk
+    instead of several. Where the file system cannot do that, or the file cannot be opened, it stays as it was."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=30)) as file:
+        file.execute("PRAGMA journal_mode=WAL")
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection to a file in that mode whose commits survive the death of the process, and of the machine but for the last ones: for
+    what can be made again.
+
+    Raises:
+        sqlite3.Error: the file cannot be opened.
+    """
+    write_ahead(path)
+    file = sqlite3.connect(path, timeout=30, check_same_thread=False)
+    file.execute("PRAGMA synchronous=NORMAL")
+    return file
