@@ -22,7 +22,7 @@ from deft_sweeps.spec.shape import json_schema
 from deft_sweeps.spec.starter import sniff, starter
 from deft_sweeps.store.sources import unusable_sources
 from deft_sweeps.sweep.fit import machine_memory
-from deft_sweeps.sweep.resources import TIME_FACTOR, Projection, gpus_that_hold, project
+from deft_sweeps.sweep.resources import TIME_RANGE, Projection, gpus_that_hold, project
 from deft_sweeps.tasks.check import check_task, form_of
 
 
@@ -130,8 +130,15 @@ def _print_plan(spec: SweepSpec, projection: Projection) -> None:
     together = f"{projection.n_parallel} at a time" if projection.n_parallel > 1 else "one at a time"
     print(
         f"projected: {together}, {show.size(projection.memory_bytes)} of memory (largest: {projection.largest}), "
-        f"{show.duration(projection.time_sec)} for {spec.budget.trials} trials; the time may be {TIME_FACTOR:g} times off either way"
+        f"{show.duration(projection.time_sec)} for {spec.budget.trials} trials; {_time_words(on_gpu=spec.budget.gpus_per_trial > 0)}"
     )
+
+
+def _time_words(*, on_gpu: bool) -> str:
+    if on_gpu:
+        return "the time follows from a round figure for a GPU and was never held against one"
+    low, high = TIME_RANGE
+    return f"trainings on a quiet core of our machine took {low:g} to {high:g} times as long (measured), on a busy one several times"
 
 
 def _gpu_sheet(projection: Projection) -> Sheet:
@@ -139,12 +146,13 @@ def _gpu_sheet(projection: Projection) -> Sheet:
     rows = []
     for base, label in projection.gpus.items():
         peak = projection.trials[label].peak
-        holds = gpus_that_hold(peak.highest)
-        trains = gpus_that_hold(max(peak.train, peak.evaluate))
-        cells = (base, show.size(peak.build), show.size(peak.train), show.size(peak.evaluate), _gpu_words(holds), _gpu_words(trains))
-        rows.append(Row(cells))
-    columns = ("base", ">build", ">train", ">evaluate", "GPU needed", "once built")
-    note = "peak bytes on the GPU of the largest trial of each: projected, never measured on a GPU; trials that share one need it each"
+        sizes = (show.size(peak.build), show.size(peak.train), show.size(peak.evaluate))
+        rows.append(Row((base, *sizes, _gpu_words(gpus_that_hold(peak.highest)))))
+    columns = ("base", ">build", ">train", ">evaluate", "GPU needed")
+    note = (
+        "peak bytes on the GPU of the largest trial of each: projected, never measured on a GPU; trials that share one need it each. A "
+        f"base is built from float32 weights in the host's memory ({show.size(projection.host_bytes)}, projected)"
+    )
     return Sheet("GPU memory", columns, tuple(rows), note)
 
 
