@@ -1,13 +1,15 @@
 """What a proposal costs after many trials: CPU time of one ask with all its parameters, in a study in memory.
 
-    .venv/bin/python benchmarks/proposals.py [N ...]
+    python -m benchmarks.proposals [N ...]
+    python -m benchmarks.proposals --run N
 
 For each sampler and each N finished trials, bounded in what it looks at as in a sweep, and beside it Optuna's own sampler on the whole
-study. The trials come from a closed form; nothing is trained.
+study. With --run, of a whole search of N trials with the sampler `front`, which prepares several proposals at once, beside random
+sampling: what each tenth of the search cost a trial. The trials come from closed forms; nothing is trained.
 """
 
+import argparse
 import statistics
-import sys
 import time
 from dataclasses import replace
 from typing import get_args
@@ -18,6 +20,10 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import TrialState
 
+from benchmarks.search.arms import OptunaArm, optuna_arm
+from benchmarks.search.closed_form import make
+from benchmarks.search.simulate import Asked, simulate
+from deft_sweeps.search.front_sampler import MOST_AT_ONCE
 from deft_sweeps.search.sampler import make_sampler, study_sampler
 from deft_sweeps.search.space import suggest
 from deft_sweeps.search.study import POINTS, TRIAL_ID
@@ -26,6 +32,7 @@ from deft_sweeps.spec.sampling import ConcreteName
 from deft_sweeps.spec.schema import Search, SweepSpec
 
 ROUNDS = 10
+N_WORKERS = 4
 STEPS = 100
 WHOLE_UP_TO = {"tpe": 10_000, "nsga2": 10_000, "nsga3": 10_000, "gp": 300, "random": 10_000}
 """Optuna's GP on more takes minutes a proposal."""
@@ -59,7 +66,7 @@ def study_of(spec: SweepSpec, n: int) -> Study:
 def proposal_sec(study: Study, spec: SweepSpec, make: BaseSampler | None, search: Search) -> list[float]:
     """CPU seconds of each of some proposals, the first one left out: it reads the study's past."""
     took = []
-    for _ in range(ROUNDS + 1):
+    for _ in range((MOST_AT_ONCE if search.sampler == "front" else ROUNDS) + 1):
         study.sampler = make or make_sampler(search, len(study.get_trials(deepcopy=False)))
         start = time.process_time()
         trial = study.ask()
@@ -69,18 +76,61 @@ def proposal_sec(study: Study, spec: SweepSpec, make: BaseSampler | None, search
     return took[1:]
 
 
+class TimedArm:
+    """A searcher, and the CPU seconds of each of its asks."""
+
+    def __init__(self, arm: OptunaArm) -> None:
+        self._arm = arm
+        self.took: list[float] = []
+        self.rung, self.tell, self.close = arm.rung, arm.tell, arm.close
+
+    def ask(self) -> Asked | None:
+        start = time.process_time()
+        asked = self._arm.ask()
+        self.took.append(time.process_time() - start)
+        return asked
+
+
+def of_a_search(name: ConcreteName, n: int) -> list[float]:
+    """CPU seconds of each ask of a search of `n` trials on the closed form `broken`."""
+    problem = make("broken")
+    spec = replace(problem.spec, search=Search(sampler=name))
+    arm = TimedArm(optuna_arm(spec, study_sampler(spec), spec.search.repeats))
+    simulate(problem, arm, workers=N_WORKERS, max_trials=n)
+    return arm.took
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("n", nargs="*", type=int, default=[100, 1_000, 10_000], help="finished trials")
+    parser.add_argument("--run", type=int, metavar="N", help="trials of a whole search")
+    arguments = parser.parse_args()
+    if arguments.run:
+        names: tuple[ConcreteName, ...] = ("front", "random")
+        for name in names:
+            took = 1e3 * np.array(of_a_search(name, arguments.run))
+            tenths = " ".join(f"{part.mean():.1f}" for part in np.array_split(took, 10))
+            print(
+                f"{name}: CPU ms a trial, measured, 1 thread: mean {took.mean():.2f}, largest {took.max():.0f}; by tenths {tenths}",
+                flush=True,
+            )
+        return
+    compare(arguments.n)
+
+
+def compare(counts: list[int]) -> None:
+    """Print what one proposal costs, for each sampler and count of finished trials."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     spec = parse_spec(SPEC, "proposals.yaml")
-    print("CPU ms a proposal, median (largest): measured; 16 combinations, up to 4 open parameters each, 1 thread")
-    for n in [int(word) for word in sys.argv[1:]] or [100, 1_000, 10_000]:
+    print("CPU ms a proposal, mean (largest): measured; 16 combinations, up to 4 open parameters each, 1 thread")
+    for n in counts:
         for name in get_args(ConcreteName):
             search = Search(sampler=name, startup=10)
             bounded = proposal_sec(study_of(spec, n), spec, study_sampler(replace(spec, search=search)), search)
-            told = f"{name:8s} {n:6d} trials  bounded {1e3 * statistics.median(bounded):7.1f} ({1e3 * max(bounded):.1f})"
+            told = f"{name:8s} {n:6d} trials  bounded {1e3 * statistics.mean(bounded):7.1f} ({1e3 * max(bounded):.1f})"
             if n <= WHOLE_UP_TO.get(name, 0):
                 whole = proposal_sec(study_of(spec, n), spec, None, search)
-                told += f"   whole {1e3 * statistics.median(whole):7.1f} ({1e3 * max(whole):.1f})"
+                told += f"   whole {1e3 * statistics.mean(whole):7.1f} ({1e3 * max(whole):.1f})"
             print(told, flush=True)
 
 

@@ -18,7 +18,8 @@ import numpy as np
 import deft_sweeps.search
 from benchmarks.search import closed_form, synetune, table
 from benchmarks.search.arms import MO_ASHA, OURS, make_arm, names
-from benchmarks.search.measure import TARGET, Effort, Run, median, needed, ratio, run, used
+from benchmarks.search.measure import TARGET, Effort, Run, median, needed, ratio, run, truths_of, used
+from benchmarks.search.oracle import fewest
 from benchmarks.search.problem import Problem
 from deft_sweeps.config.trial import codec
 from deft_sweeps.store.results import write_atomically
@@ -136,6 +137,16 @@ def _ratio(runs: Sequence[Run], beside: Sequence[Run], what: Effort) -> str:
     return str(ratio(needed(runs, "linear", what), needed(beside, "linear", what), used(beside, what)))
 
 
+def oracle_lines(problem: Problem) -> list[str]:
+    """Of a table, the fewest trainings that get there, which only a searcher that knew all of them could pick; of a closed form nothing."""
+    if not isinstance(problem, table.Table):
+        return []
+    points = [problem.true_points(config) for config in problem.configs]
+    (linear, exact), (log, log_exact) = (fewest(points, truth, TARGET) for truth in truths_of(problem))
+    told = f"{'<= ' * (not exact)}{linear}", f"{'<= ' * (not exact)}{linear * problem.rungs[-1]}", f"{'<= ' * (not log_exact)}{log}"
+    return [f"{'oracle':18}{told[0]:>22}{told[1]:>30}   no searcher can need fewer; log density: {told[2]}"]
+
+
 def target_lines(runs: Sequence[Run]) -> list[str]:
     """What was asked, and what was reached; a bound that noise covers is told as such."""
     by_arm: dict[str, list[Run]] = {}
@@ -198,7 +209,7 @@ def main() -> None:
         if not arguments.json:
             how = f"{arguments.workers} workers, {arguments.seeds} seeds, median [95 % interval]; - not reached"
             print(f"{problem}: {landscapes[problem].note}; {how}")
-            print("\n".join(table_lines(runs, arms) + target_lines(runs)), end="\n\n", flush=True)
+            print("\n".join(table_lines(runs, arms) + oracle_lines(landscapes[problem]) + target_lines(runs)), end="\n\n", flush=True)
     if arguments.json:
         print(json.dumps([codec(Run).dump_python(made, mode="json") for made in told]))
 

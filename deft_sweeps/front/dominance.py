@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 
 
 def non_dominated(values: ArrayLike, directions: Sequence[Direction]) -> NDArray[np.bool_]:
-    """Which points no other point dominates, shape (n,); equal points are all kept. O(n^2 m).
+    """Which points no other point dominates, shape (n,); equal points are all kept. O(n m) for each point that is kept.
 
     Raises:
         ValueError: a value is not finite, or the shape does not fit the directions.
@@ -23,9 +23,12 @@ def non_dominated(values: ArrayLike, directions: Sequence[Direction]) -> NDArray
     losses = _losses(values, directions)
     kept = np.zeros(len(losses), dtype=bool)
     # In lexicographic order a point can only be dominated by one before it, and then by one that is kept.
-    for i in np.lexsort(losses.T[::-1]):
-        rivals = losses[kept]
-        kept[i] = not np.any(np.all(rivals <= losses[i], axis=1) & np.any(rivals < losses[i], axis=1))
+    left = np.lexsort(losses.T[::-1])
+    while len(left):
+        first, left = left[0], left[1:]
+        kept[first] = True
+        rivals = losses[left]
+        left = left[np.any(rivals < losses[first], axis=1) | np.all(rivals == losses[first], axis=1)]
     return kept
 
 

@@ -1,5 +1,6 @@
 """The sampler `front`: a few trials spread over the space, then whatever `FrontModel` expects to push the front furthest."""
 
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,14 +21,19 @@ from deft_sweeps.spec.schema import Start, SweepSpec
 N_START = 3
 """Trainings that are spread over the space before a model is made."""
 N_CANDIDATES = 400
+"""Points to choose from."""
+TOLD_EACH, MOST_AT_ONCE = 20, 32
+"""Proposals are prepared one at a time for each TOLD_EACH trials that ended, at most MOST_AT_ONCE: a twentieth more trials teach little,
+and asking the model costs about as much for many proposals as for one."""
 Key = tuple[str, tuple[tuple[str, object], ...]]
 
 
 class FrontSampler(BaseSampler):
     """See the module.
 
-    Its proposal depends on the sweep's seed and on what the study was told, in its order, not on how often the driver was started: what
-    it remembers between proposals can be worked out again.
+    Its proposals depend on the sweep's seed and on what the study was told, in its order. Up to 2 x TOLD_EACH trials they do not depend on
+    how often the driver was started. Beyond, some are prepared at once, each counting on what those before it are expected to give; a
+    driver that goes on with a sweep asks the model anew instead of handing out what the last one had left.
     """
 
     def __init__(self, spec: SweepSpec) -> None:
@@ -36,6 +42,7 @@ class FrontSampler(BaseSampler):
         self._finite = tuple(all_points(spec)) if n_points(spec) <= 4 * N_CANDIDATES else None
         self._tried: dict[Key, Start] = {}
         self._proposed: Mapping[str, Any] = {}
+        self._prepared: deque[Start] = deque()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Nothing: a whole point is proposed at once, before Optuna asks for its parts."""
@@ -50,9 +57,7 @@ class FrontSampler(BaseSampler):
         if "fixed_params" in trial.system_attrs or TRIAL_ID in trial.user_attrs:  # Asked for, or long begun and only written to.
             return
         self._look(study)
-        running = [known for other in self._history.running if other.number != trial.number and (known := self._take(other))]
-        rng = np.random.default_rng([self._spec.search.seed, trial.number])
-        self._proposed = params(self._spec, self._propose(running, rng))
+        self._proposed = params(self._spec, self._next(trial.number))
 
     def sample_independent(self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution) -> Any:
         """A part of the point."""
@@ -71,11 +76,23 @@ class FrontSampler(BaseSampler):
             self._tried[_key(known.start)] = known.start
         return known
 
-    def _propose(self, running: list[Known], rng: np.random.Generator) -> Start:
+    def _next(self, number: int) -> Start:
+        while self._prepared:
+            start = self._prepared.popleft()
+            if _key(start) not in self._tried:
+                return start
+        running = [known for other in self._history.running if other.number != number and (known := self._take(other))]
+        start, *others = self._propose(running, np.random.default_rng([self._spec.search.seed, number]))
+        self._prepared.extend(others)
+        return start
+
+    def _propose(self, running: list[Known], rng: np.random.Generator) -> list[Start]:
+        """Points for the next trials, in their order; at least one."""
         if self._model.n_whole < N_START:
-            return self._apart(rng)
+            return [self._apart(rng)]
         candidates = self._candidates(rng)
-        return candidates[int(np.argmax(self._model.gains(candidates, running, rng)))]
+        n = min(MOST_AT_ONCE, max(1, self._model.n_shown // TOLD_EACH))
+        return [candidates[i] for i in self._model.prospects(candidates, running, rng).pick(n)]
 
     def _apart(self, rng: np.random.Generator) -> Start:
         """Of points with every number in the middle of its range, the one furthest from all that was tried."""
@@ -94,7 +111,8 @@ class FrontSampler(BaseSampler):
         drawn = [random_point(self._spec, rng) for _ in range(N_CANDIDATES // 2)]
         best = self._model.best()
         drawn += [neighbour(self._spec, best[rng.integers(len(best))], rng) for _ in range(N_CANDIDATES // 2) if best]
-        return [start for start in drawn if _key(start) not in self._tried] or drawn
+        new = {key: start for start in drawn if (key := _key(start)) not in self._tried}
+        return list(new.values()) or drawn
 
 
 def _key(start: Start) -> Key:

@@ -12,6 +12,9 @@ from scipy.stats import norm, qmc
 
 Floats = NDArray[np.float64]
 
+_BLOCK = 128
+"""Sets that are valued at once: what they need stays in a core's cache."""
+
 
 def directions(n: int, m: int, seed: int = 0) -> Floats:
     """Directions on the positive part of the unit sphere, evenly spread, shape (n, m); n a power of 2."""
@@ -35,11 +38,15 @@ def reach(values: Floats, towards: Floats) -> Floats:
         Shape (..., directions).
     """
     m = values.shape[-1]
-    along = np.full((*values.shape[:-1], len(towards)), np.inf)
-    for i in range(m):
-        np.minimum(along, values[..., i, None] / towards[:, i], out=along)
-    best: Floats = np.maximum(along.max(axis=-2, initial=0.0), 0.0) ** m
-    return best
+    inverse = 1.0 / towards.T
+    best = np.zeros((*values.shape[:-2], len(towards)))
+    for point in range(values.shape[-2]):
+        along = values[..., point, 0, None] * inverse[0]
+        for i in range(1, m):
+            np.minimum(along, values[..., point, i, None] * inverse[i], out=along)
+        np.maximum(best, along, out=best)
+    result: Floats = best**m
+    return result
 
 
 def set_gains(values: Floats, front: Floats, towards: Floats) -> Floats:
@@ -51,5 +58,9 @@ def set_gains(values: Floats, front: Floats, towards: Floats) -> Floats:
         towards: shape (directions, m).
     """
     there = reach(front, towards)
-    gains: Floats = np.maximum(reach(values, towards) - there, 0.0).mean(axis=-1)
+    sets = values.reshape(-1, *values.shape[-2:])
+    found = np.empty(len(sets))
+    for at in range(0, len(sets), _BLOCK):
+        found[at : at + _BLOCK] = np.maximum(reach(sets[at : at + _BLOCK], towards) - there, 0.0).mean(axis=-1)
+    gains: Floats = found.reshape(values.shape[:-2])
     return gains

@@ -17,9 +17,6 @@ from deft_sweeps.spec.schema import Start, SweepSpec
 
 Floats = NDArray[np.float64]
 
-MAX_ROWS = 240
-"""Rows that a model learns from at most: its cost grows with their cube."""
-
 _SHARE_SCALE = math.log(27.0)
 """A rung at 1/27 of the steps is at -1."""
 
@@ -88,7 +85,7 @@ class Ladder:
         )
 
 
-def kept_rows(trainings: Iterable[Known], limit: int = MAX_ROWS) -> list[tuple[Known, Measured]]:
+def kept_rows(trainings: Iterable[Known], limit: int) -> list[tuple[Known, Measured]]:
     """What the model learns from, the first in `trainings` first: whole trainings, then how far others got, then the rungs between."""
     final: list[tuple[Known, Measured]] = []
     last: list[tuple[Known, Measured]] = []
@@ -103,7 +100,9 @@ def kept_rows(trainings: Iterable[Known], limit: int = MAX_ROWS) -> list[tuple[K
 
 def as_rows(features: Features, kept: Sequence[tuple[Known, Measured]], n_ladder: int) -> Rows:
     """The rows' places; trainings are told apart by their number."""
-    vectors = features.vectors(training.start for training, _ in kept)
+    of_training = {training.number: training.start for training, _ in kept}
+    places = {number: place for place, number in enumerate(of_training)}
+    vectors = features.vectors(of_training.values())[[places[training.number] for training, _ in kept]]
     at = np.array([point.at for _, point in kept], dtype=float) / max(1, n_ladder - 1)
     share = np.array([max(-1.0, math.log(point.share) / _SHARE_SCALE) for _, point in kept], dtype=float)
     return Rows(vectors, at, share, np.array([training.number for training, _ in kept], dtype=np.int64))

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
 Floats = NDArray[np.float64]
@@ -107,20 +108,61 @@ class Process:
         """What a new training of each configuration would give, e left out.
 
         Args:
-            asked: rows of one configuration after the other.
+            asked: rows of one configuration after the other, at the same thresholds and shares each.
             n_each: rows of each.
 
         Returns:
             Means, shape (configurations, n_each), and covariances, shape (configurations, n_each, n_each).
         """
-        n = len(asked) // n_each
-        cross = _kernel(self.hyper, self.groups, self.rows, asked, same_training=False)
-        mean = cross.T @ self.weights
-        half = solve_triangular(self.factor, cross, lower=True, check_finite=False).reshape(len(self.rows), n, n_each)
-        first = Rows(asked.x[:n_each], asked.at[:n_each], asked.share[:n_each], asked.training[:n_each])
-        own = _kernel(self.hyper, self.groups, first, first, same_training=True)
-        covariance = own[None] - np.einsum("nci,ncj->cij", half, half, optimize=True)
-        return self.mean + self.scale * mean.reshape(n, n_each), self.scale**2 * covariance
+        outlook = self.outlook(asked, n_each)
+        return outlook.mean, outlook.covariance
+
+    def outlook(self, asked: Rows, n_each: int) -> "Outlook":
+        """What new trainings would give, told so that some of them can be believed; arguments as of `predict`."""
+        cross = _cross(self.hyper, self.groups, self.rows, asked, n_each)
+        half = solve_triangular(self.factor, cross, lower=True, check_finite=False)
+        own = _kernel(self.hyper, self.groups, *(_part(asked, slice(n_each)),) * 2, same_training=True)
+        reduced = half.reshape(len(self.rows), -1, n_each)
+        covariance = own[None] - np.einsum("nci,ncj->cij", reduced, reduced, optimize=True)
+        return Outlook(self, asked, n_each, (cross.T @ self.weights).reshape(-1, n_each), half, covariance)
+
+
+@dataclass
+class Outlook:
+    """A process at places that are asked for.
+
+    Attributes:
+        means: of the standardised values, shape (configurations, n_each); what is believed of one changes none.
+        half: solve(factor, cross kernel), grown by what is believed, shape (rows, configurations x n_each).
+        covariances: of the standardised values, shape (configurations, n_each, n_each).
+    """
+
+    process: Process
+    asked: Rows
+    n_each: int
+    means: Floats
+    half: Floats
+    covariances: Floats
+
+    @property
+    def mean(self) -> Floats:
+        """In the values' unit, shape (configurations, n_each)."""
+        return self.process.mean + self.process.scale * self.means
+
+    @property
+    def covariance(self) -> Floats:
+        """In the values' unit, shape (configurations, n_each, n_each)."""
+        return self.process.scale**2 * self.covariances
+
+    def believe(self, i: int) -> None:
+        """Take a training of the i-th configuration to give its means, as `joined` would: less is unsure about those like it."""
+        process, at = self.process, slice(i * self.n_each, (i + 1) * self.n_each)
+        cross = _cross(process.hyper, process.groups, _part(self.asked, at), self.asked, self.n_each) - self.half[:, at].T @ self.half
+        known = self.covariances[i] + (np.exp(process.hyper.noise) + _JITTER) * np.eye(self.n_each)
+        more = solve_triangular(cholesky(known, lower=True, check_finite=False), cross, lower=True, check_finite=False)
+        self.half = np.concatenate([self.half, more])
+        reduced = more.reshape(self.n_each, -1, self.n_each)
+        self.covariances = self.covariances - np.einsum("nci,ncj->cij", reduced, reduced, optimize=True)
 
 
 def fit(rows: Rows, y: Floats, groups: Sequence[int], ordered: Sequence[bool], *, n_iterations: int = 40) -> Hyper:
@@ -199,10 +241,37 @@ def _parts(hyper: Hyper, distances: Floats) -> tuple[Floats, Floats, Floats]:
 
 def _kernel(hyper: Hyper, groups: Sequence[int], a: Rows, b: Rows, *, same_training: bool | None) -> Floats:
     """f + g + h; whether rows are of the same training is told by `training` where `same_training` is None."""
-    shared, config, seed = _parts(hyper, _distances(groups, a, b))
+    shared, by_point = _along(hyper, a, b)
     same = (a.training[:, None] == b.training[None]) if same_training is None else same_training
-    total: Floats = shared + config + seed * same
+    total: Floats = shared + (np.exp(hyper.config - 0.5 * _apart(hyper, groups, a.x, b.x)) + np.exp(hyper.seed) * same) * by_point
     return total
+
+
+def _cross(hyper: Hyper, groups: Sequence[int], a: Rows, asked: Rows, n_each: int) -> Floats:
+    """f + g between rows and those of new trainings, as `Process.predict` is asked: each configuration is looked at once."""
+    shared, by_point = _along(hyper, a, _part(asked, slice(n_each)))
+    config = np.exp(hyper.config - 0.5 * _apart(hyper, groups, a.x, asked.x[::n_each]))
+    total: Floats = config[:, :, None] * by_point[:, None] + shared[:, None]
+    return total.reshape(len(a), len(asked))
+
+
+def _along(hyper: Hyper, a: Rows, b: Rows) -> tuple[Floats, Floats]:
+    """The kernel of f, and what those of g and h have in common, shape (n_a, n_b) each."""
+    at, share = (a.at[:, None] - b.at[None]) ** 2, (a.share[:, None] - b.share[None]) ** 2
+    shared = np.exp(hyper.shared - 0.5 * (np.exp(hyper.shared_at) * at + np.exp(hyper.shared_share) * share))
+    return shared, np.exp(-0.5 * (np.exp(hyper.at) * at + np.exp(hyper.share) * share))
+
+
+def _apart(hyper: Hyper, groups: Sequence[int], a: Floats, b: Floats) -> Floats:
+    """Squared distances between configurations in length scales, shape (n_a, n_b)."""
+    root = np.exp(0.5 * hyper.groups[list(groups)])
+    a, b = a * root, b * root
+    squared: Floats = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2.0 * (a @ b.T)
+    return np.maximum(squared, 0.0)
+
+
+def _part(rows: Rows, at: slice) -> Rows:
+    return Rows(rows.x[at], rows.at[at], rows.share[at], rows.training[at])
 
 
 def _negative_log_posterior(vector: Floats, prior: Floats, distances: Floats, same: Floats, y: Floats) -> tuple[float, Floats]:
@@ -215,7 +284,8 @@ def _negative_log_posterior(vector: Floats, prior: Floats, distances: Floats, sa
     kernel[np.diag_indices_from(kernel)] += noise + _JITTER
     factor = cholesky(kernel, lower=True, check_finite=False)
     weights = cho_solve((factor, True), y, check_finite=False)
-    inverse = cho_solve((factor, True), np.eye(len(y)), check_finite=False)
+    half, _ = dpotri(factor, lower=True)
+    inverse = np.tril(half) + np.tril(half, -1).T
     # d/dp of the log likelihood is tr((a a' - K^-1) dK/dp) / 2.
     pull = 0.5 * (np.outer(weights, weights) - inverse)
     of_config, of_seed, of_shared = pull * config, pull * seed, pull * shared

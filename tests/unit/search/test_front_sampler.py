@@ -10,6 +10,8 @@ from optuna.study import Study
 from deft_sweeps.front import hypervolume
 from deft_sweeps.objective import Direction, parse_constraint
 from deft_sweeps.result import Rung, TrialResult
+from deft_sweeps.search import front_sampler
+from deft_sweeps.search.prospects import Prospects
 from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.space import suggest
 from deft_sweeps.search.study import SEED, TRIAL_ID, enqueue, tell
@@ -64,6 +66,28 @@ def test_it_is_ahead_of_twice_as_many_random_trials(seed: int) -> None:
 def test_no_configuration_is_proposed_twice() -> None:
     found = searched(of("front"), 16)
     assert len({result.config_id for result in found}) == 16
+
+
+def test_after_many_trials_some_are_prepared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prepared or not, none comes twice; a new sampler in the midst of them asks anew and goes on."""
+    monkeypatch.setattr(front_sampler, "TOLD_EACH", 5)
+    asked: list[int] = []
+    pick = Prospects.pick
+
+    def counted(prospects: Prospects, n: int) -> list[int]:
+        asked.append(n)
+        return pick(prospects, n)
+
+    monkeypatch.setattr(Prospects, "pick", counted)
+
+    def restart(number: int, study: Study) -> None:
+        if number == 13:
+            study.sampler = study_sampler(spec)
+
+    spec = of("front")
+    found = searched(spec, 18, restart)
+    assert asked == [1] * (10 - 3) + [2, 2, 2] + [3]
+    assert len({result.config_id for result in found}) == 18
 
 
 def test_it_aims_at_points_that_keep_the_limits() -> None:

@@ -56,6 +56,7 @@ def test_values_told_later_count_as_if_told_at_once() -> None:
     rng = np.random.default_rng(5)
     y, y_late = rng.normal(size=15), rng.normal(size=4)
     asked = some_rows(3, 11)
+    asked = Rows(np.repeat(asked.x[:1], 3, axis=0), asked.at, asked.share, asked.training)
     mean, covariance = joined(condition(rows, y, GROUPS, hyper), late, y_late).predict(asked, 3)
 
     every = Rows(*(np.concatenate(pair) for pair in zip(rows.arrays, late.arrays, strict=True)))
@@ -65,6 +66,23 @@ def test_values_told_later_count_as_if_told_at_once() -> None:
     cross = kernel(hyper, every, Rows(asked.x, asked.at, asked.share, np.full(3, -7)))
     np.testing.assert_allclose(mean.reshape(-1), y.mean() + y.std() * cross.T @ inverse @ told, atol=1e-8)
     assert covariance.shape == (1, 3, 3)
+
+
+def test_what_is_believed_counts_as_if_told() -> None:
+    """One after the other, beside a process that was told the means."""
+    rows, hyper = some_rows(15, 0), some_hyper()
+    process = condition(rows, np.random.default_rng(5).normal(2.0, 3.0, 15), GROUPS, hyper)
+    at = some_rows(3, 1).at
+    asked = Rows(np.repeat(some_rows(4, 2).x, 3, axis=0), np.tile(at, 4), np.zeros(12), -1 - np.repeat(np.arange(4), 3))
+    outlook = process.outlook(asked, 3)
+    for i in (2, 0):
+        told = Rows(*(values[3 * i : 3 * i + 3] for values in asked.arrays))
+        process = joined(process, told, outlook.mean[i])
+        outlook.believe(i)
+    mean, covariance = process.predict(asked, 3)
+    np.testing.assert_allclose(outlook.mean, mean, atol=1e-8)
+    # The two that were told are asked for as other trainings here, which are a little less sure.
+    np.testing.assert_allclose(outlook.covariance[[1, 3]], covariance[[1, 3]], atol=1e-8)
 
 
 def test_the_gradient_is_that_of_finite_differences() -> None:
