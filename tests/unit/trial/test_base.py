@@ -24,11 +24,11 @@ from tests.tiny import batch, layout_of, tiny_encoder, tiny_t5
 CPU, AWAY = torch.device("cpu"), torch.device("meta")
 
 
-class Arrivals(TorchDispatchMode):
+class Arrivals(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch ships none
     """Every tensor that an operation makes on the other device."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.dtypes: list[torch.dtype] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -43,7 +43,7 @@ def test_what_goes_over_is_final(tiny_config: TrialConfig, dtype: Any, monkeypat
     config = replace(tiny_config, dtype=dtype)
     data = load_task(config.task, config.model)
     loaded = load_model(config.model, "fp32")  # Which makes tensors without values too, before it has read them.
-    monkeypatch.setattr(base.checkpoints, "load_model", lambda *_: loaded)
+    monkeypatch.setattr("deft_sweeps.models.checkpoints.load_model", lambda *_: loaded)
     with Arrivals() as arrived:
         made = build_base(config, data, AWAY)
     assert {held.device for held in (*made.model.parameters(), *made.model.buffers())} == {AWAY}
