@@ -1,6 +1,6 @@
 """init, validate and plan: what is done with a spec before anything runs. Loads neither torch nor ray."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from deft_sweeps.spec.domain import Domain, Value
 from deft_sweeps.spec.domain import show as words
 from deft_sweeps.spec.parts import load_parts
 from deft_sweeps.spec.sampling import pick
-from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.spec.schema import Halving, SweepSpec
 from deft_sweeps.spec.shape import json_schema
 from deft_sweeps.spec.starter import sniff, starter
 from deft_sweeps.store.sources import unusable_sources
@@ -132,6 +132,19 @@ def _print_plan(spec: SweepSpec, projection: Projection) -> None:
         f"projected: {together}, {show.size(projection.memory_bytes)} of memory (largest: {projection.largest}), "
         f"{show.duration(projection.time_sec)} for {spec.budget.trials} trials; {_time_words(on_gpu=spec.budget.gpus_per_trial > 0)}"
     )
+    for besides in _besides(spec):
+        print(besides)
+
+
+def _besides(spec: SweepSpec) -> Iterator[str]:
+    """What makes a search shorter or longer than its trials, in sentences."""
+    if spec.budget.until_flat is not None:
+        yield "not in the time: the search ends sooner where the front is flat before (until_flat)"
+    if isinstance(spec.stopping, Halving):
+        shares = ", ".join(f"{step / 900:.0%}" for step in spec.stopping.at(900)[:-1])
+        yield f"not in the time: trials that are behind end after {shares} of their steps"
+    if spec.seeds > 1:
+        yield f"not in the time: then up to {spec.seeds - 1} more trainings of each configuration on the front (seeds: {spec.seeds})"
 
 
 def _time_words(*, on_gpu: bool) -> str:
@@ -188,6 +201,7 @@ def _plan_dict(spec: SweepSpec, projection: Projection) -> dict[str, object]:
         "excluded": [{"label": e.label, "reason": e.reason} for e in spec.excluded],
         "first": [{"combination": start.combination, "values": dict(start.values)} for start in spec.first],
         "projected": {"n_parallel": projection.n_parallel, "memory_bytes": projection.memory_bytes, "time_sec": projection.time_sec},
+        "not_in_the_time": list(_besides(spec)),
         "gpus": {
             base: {"largest": label, "gib_that_hold": list(gpus_that_hold(projection.trials[label].peak.highest))}
             for base, label in projection.gpus.items()

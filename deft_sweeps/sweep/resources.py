@@ -105,7 +105,8 @@ class Projection:
         memory_bytes: of that many of the largest.
         gpus: where trials run on GPUs, of each form of the base the largest trial's label.
         host_bytes: where trials run on GPUs, of the float32 weights in the host's memory that a base is built from.
-        time_sec: mean trial times the number of trials, over n_parallel, plus the start; at most the budget's hours and one trial.
+        time_sec: mean trial times the number of trials, over n_parallel, plus the start; at most the budget's hours, of whichever
+            kind, and one trial. Early stopping, a front that is flat, and more seeds of the front are not in it.
     """
 
     trials: dict[str, Estimate]
@@ -143,8 +144,12 @@ def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None, n_bytes
     n_parallel = max(1, min(limits))
     mean = sum(e.time_sec for e in trials.values()) / len(trials)
     total = math.ceil(budget.trials / n_parallel) * mean
-    if budget.hours is not None:
-        total = min(total, budget.hours * 3600 + mean)
+    devices = (
+        (budget.hours, 1.0),
+        (budget.gpu_hours, n_parallel * budget.gpus_per_trial),
+        (budget.cpu_hours, n_parallel * budget.cpus_per_trial),
+    )
+    total = min([total, *(hours * 3600 / used + mean for hours, used in devices if hours is not None and used)])
     return Projection(
         trials=trials,
         largest=largest,

@@ -145,6 +145,15 @@ class TestBadInput:
         assert "search.warm_start: runs/nowhere is no sweep folder" in told
         assert f"runs/{name} is" not in told
 
+    def test_plan_says_what_makes_a_search_shorter_or_longer(self, tmp_path: Path) -> None:
+        file = tmp_path / "more.yaml"
+        file.write_text(GOOD.replace("trials: 2", "trials: 2, until_flat: 0.01") + "stopping: halving\nseeds: 3\n")
+        told = call("plan", file).stdout
+        assert "sooner where the front is flat" in told
+        assert "end after 11%, 33% of their steps" in told
+        assert "up to 2 more trainings of each configuration on the front" in told
+        assert "not in the time" not in call("plan", QUICKSTART).stdout
+
     def test_a_density_that_the_model_never_has(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         file = tmp_path / "encoder.yaml"
