@@ -1,5 +1,5 @@
 # make quickstart   set up, run a real sweep on this machine, end with a report and a chosen configuration
-# make test         set up, run the whole gate
+# make test         set up, run the whole gate, its tests in two processes (WORKERS=1 for one; CASES for some of them)
 # make check        format, lint, types and import floors alone
 # make test-slow    the tests that take minutes
 # make bench        every benchmark, each printing a ratio measured side by side
@@ -10,6 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CASES ?=
+WORKERS ?= 2
 ARMS ?= random nsga2-50 nsga2-12 tpe tpe-group ray ray-asha mo-asha mo-asha-mended ours-tpe ours-front ours-front+halving
 
 .PHONY: quickstart test check test-slow bench bench-search clean
@@ -31,7 +32,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/pytest $(CASES)
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(CASES)
 
 test-slow: $(READY)
 	$(BIN)/pytest -m slow

@@ -1,17 +1,19 @@
 """What ADA-DEFT buys on the packaged Flan-T5-small: a model whose closed MLP blocks are gone, beside the same DEFT with all of them.
 
-    .venv/bin/python benchmarks/ada.py
+    python -m benchmarks.ada [--seeds 3] [--work FOLDER]
 
-Both train the same steps on the same examples. Each saved model, which holds the weights of its kept blocks only, is then measured
-alone in processes of its own that never saw the other weights; the two models take turns, and the ratios are those of the medians.
+Each seed trains both on the same examples in the same order. Each saved model, which holds the weights of its kept blocks only, is then
+measured alone in fresh processes that never saw the other weights; the models take turns. What is done lies in the work folder, a file
+each, and an interrupted run goes on from there. About a quarter of an hour with the defaults on a quiet core.
 """
 
+import argparse
 import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,51 +24,81 @@ from deft_sweeps.config.axes import AdaDeft, DensityLoss, Lora, Training
 from deft_sweeps.config.data import PackagedTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.front import paired_difference
+from deft_sweeps.front.seeds import seed_mean
 from deft_sweeps.report.cells import difference_text, skipped_text
 from deft_sweeps.result import TrialResult
+from deft_sweeps.store.results import write_atomically
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.cost import PeakMemory, median_latency_sec, resident_bytes, tensor_bytes
 from deft_sweeps.trial.run import Bench, BenchMaker, Run
 
-ROUNDS = 5
-REPEATS = 9
-STEPS = 60
 THRESHOLD = 0.01
-DEFT = TrialConfig(
-    task=PackagedTask(splits=Splits(validation=600)),
-    activation="relu",
-    peft=Lora(targets=("q", "v", "gate", "down")),
-    density=DensityLoss(weight=0.5, eps=1e-3),
-    training=Training(steps=STEPS, batch_size=16, learning_rate=2e-3),
-)
-ADA = replace(DEFT, adaptive=AdaDeft(skip=4))
+ROWS = (("weight_bytes", "MiB", 2**20), ("peak_memory_bytes", "MiB", 2**20), ("cpu_sec", "ms", 1e-3), ("latency_sec", "ms", 1e-3))
 
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """One model in a process of its own."""
+    """One model in a process of its own.
+
+    Attributes:
+        weight_bytes: of its tensors.
+        peak_memory_bytes: of loading and running it, above the process with its libraries.
+        cpu_sec: median CPU time of a forward pass.
+        latency_sec: median wall time of one.
+    """
 
     weight_bytes: int
     peak_memory_bytes: int
-    latency_sec: float
     cpu_sec: float
+    latency_sec: float
 
 
-def train(bench: Bench, config: TrialConfig, into: Path) -> TrialResult:
-    """Train, save the whole model with the batch that is timed, and measure score and density."""
-    run: Any = bench(config, 0)
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A trial's files in the work folder; its trial_id holds its settings and its seed."""
+
+    folder: Path
+    config: TrialConfig
+    seed: int
+
+    @property
+    def result_path(self) -> Path:
+        return self._path("json")
+
+    @property
+    def model_path(self) -> Path:
+        """The saved model and the batch that is timed."""
+        return self._path("pt")
+
+    def alone_path(self, number: int) -> Path:
+        return self._path(f"alone-{number}.json")
+
+    def result(self) -> TrialResult:
+        return TrialResult.from_json(self.result_path.read_bytes())
+
+    def alone(self, rounds: int) -> list[Alone]:
+        return [Alone(**json.loads(self.alone_path(number).read_bytes())) for number in range(rounds)]
+
+    def _path(self, ending: str) -> Path:
+        return self.folder / f"{self.config.trial_id(self.seed)}.{ending}"
+
+
+def train(bench: Bench, kept: Kept) -> None:
+    """Train, save the whole model, and measure score and density."""
+    run: Any = bench(kept.config, kept.seed)
     if not isinstance(run, Run):
         raise TypeError(type(run).__name__)
-    run.advance(STEPS)
+    run.advance(kept.config.training.steps)
     rows = [run.data.validation[i] for i in range(8)]
     inputs, _ = model_inputs(collate(rows, run.data.class_ids, run.built.base.pad_id), bench.device)
-    torch.save({"model": run.built.model.eval(), "inputs": inputs}, into)
-    return run.finish()
+    torch.save({"model": run.built.model.eval(), "inputs": inputs}, kept.model_path)
+    # Last: where it is, the model is whole.
+    write_atomically(kept.result_path, run.finish().to_json())
 
 
-def measure(path: Path) -> Alone:
-    """Peak memory of loading and running the model, above the process with its libraries; median latency and CPU time of a forward pass."""
+def measure(path: Path, repeats: int) -> Alone:
+    """Of the saved model, in this process, which must be fresh."""
     import bitsandbytes  # noqa: F401
     import peft  # noqa: F401
     import transformers.models.t5.modeling_t5  # noqa: F401
@@ -77,18 +109,22 @@ def measure(path: Path) -> Alone:
     loaded = torch.load(path, weights_only=False, map_location=device)
     model, inputs = loaded["model"], loaded["inputs"]
     with torch.no_grad():
-        latency = median_latency_sec(lambda: model(**inputs), REPEATS, device)
+        latency = median_latency_sec(lambda: model(**inputs), repeats, device)
         cpu = []
-        for _ in range(REPEATS):
+        for _ in range(repeats):
             start = time.process_time()
             model(**inputs)
             cpu.append(time.process_time() - start)
-    return Alone(tensor_bytes(model), memory.read(), latency, statistics.median(cpu))
+    return Alone(tensor_bytes(model), memory.read(), statistics.median(cpu), latency)
 
 
-def measure_alone(path: Path) -> Alone:
-    told = subprocess.run([sys.executable, __file__, str(path)], check=True, capture_output=True, text=True).stdout
-    return Alone(**json.loads(told.splitlines()[-1]))
+def measure_missing(every: Sequence[Kept], rounds: int, repeats: int) -> None:
+    for number in range(rounds):
+        for kept in every:
+            if not kept.alone_path(number).exists():
+                command = [sys.executable, "-m", "benchmarks.ada", "--alone", str(kept.model_path), "--repeats", str(repeats)]
+                told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+                write_atomically(kept.alone_path(number), told.splitlines()[-1].encode())
 
 
 def told(name: str, result: TrialResult) -> str:
@@ -100,32 +136,74 @@ def told(name: str, result: TrialResult) -> str:
     )
 
 
+def print_scores(pairs: Sequence[tuple[Kept, Kept]]) -> None:
+    differences = []
+    for deft, ada in pairs:
+        whole, skipped = deft.result(), ada.result()
+        print(f"seed {deft.seed}")
+        print(f"  {told('DEFT', whole)}")
+        print(f"  {told('ADA-DEFT', skipped)}")
+        print(f"  skipped {len(skipped.skipped)} of 8 + 8 MLP blocks: {skipped_text(skipped.skipped)}")
+        difference = paired_difference(skipped.point_at(THRESHOLD).example_scores, whole.point_at(THRESHOLD).example_scores)
+        print(f"  ADA-DEFT minus DEFT: {difference_text(difference)}, paired by example, 95% interval over examples")
+        differences.append(skipped.point_at(THRESHOLD).score.value - whole.point_at(THRESHOLD).score.value)
+    if len(differences) > 1:
+        mean = seed_mean(differences)
+        print(
+            f"ADA-DEFT minus DEFT over {mean.n_seeds} seeds: {mean.value:+.3f} [{mean.low:+.3f}, {mean.high:+.3f}], 95% interval over seeds"
+        )
+
+
+def print_costs(pairs: Sequence[tuple[Kept, Kept]], rounds: int) -> None:
+    """Of each seed the medians over the rounds; the ratio is the seeds' mean."""
+    print(f"ADA-DEFT / DEFT, each alone in a fresh process, {rounds} rounds")
+    for field, unit, scale in ROWS:
+        sides = [[statistics.median(getattr(one, field) for one in kept.alone(rounds)) for kept in pair] for pair in pairs]
+        ratios = [skipped / whole for whole, skipped in sides]
+        whole, skipped = (statistics.fmean(side) for side in zip(*sides, strict=True))
+        spread = f"{min(ratios):.3f} to {max(ratios):.3f} over seeds"
+        print(f"{field:18s} {skipped / scale:8.1f} / {whole / scale:8.1f} {unit} = {statistics.fmean(ratios):.3f}  ({spread})")
+
+
 def main() -> None:
-    print(f"Flan-T5-small as packaged, {STEPS} steps, LoRA, bfloat16, 1 thread, one seed; threshold {THRESHOLD:g}; measured")
-    bench = BenchMaker(Evaluation(thresholds=(0.0, THRESHOLD), objective_threshold=THRESHOLD), n_threads=1)()
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / "deft.pt", Path(folder) / "ada.pt"]
-        deft, ada = (train(bench, config, path) for config, path in zip((DEFT, ADA), paths, strict=True))
-        print(told("DEFT", deft))
-        print(told("ADA-DEFT", ada))
-        print(f"{'':9s} skipped {len(ada.skipped)} of 8 + 8 MLP blocks: {skipped_text(ada.skipped)}")
-        difference = paired_difference(ada.point_at(THRESHOLD).example_scores, deft.point_at(THRESHOLD).example_scores)
-        print(f"{'':9s} ADA-DEFT minus DEFT: {difference_text(difference)}, paired by example, 95% interval")
-        pairs = [(measure_alone(paths[0]), measure_alone(paths[1])) for _ in range(ROUNDS)]
-    for field, unit, scale in (
-        ("weight_bytes", "MiB", 2**20),
-        ("peak_memory_bytes", "MiB", 2**20),
-        ("latency_sec", "ms", 1e-3),
-        ("cpu_sec", "ms", 1e-3),
-    ):
-        whole, skipped = ([getattr(alone, field) for alone in side] for side in zip(*pairs, strict=True))
-        each = [b / a for a, b in zip(whole, skipped, strict=True)]
-        a, b = statistics.median(whole), statistics.median(skipped)
-        print(f"{field:18s} {b / scale:8.1f} / {a / scale:8.1f} {unit} = {b / a:.3f}  ({min(each):.3f} to {max(each):.3f})")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--skip", type=int, default=4, help="MLP blocks that ADA-DEFT removes")
+    parser.add_argument("--validation", type=int, default=600, help="examples that score and density are measured on")
+    parser.add_argument("--rounds", type=int, default=5, help="fresh processes a model")
+    parser.add_argument("--repeats", type=int, default=9, help="forward passes in each")
+    parser.add_argument("--work", type=Path, default=Path("runs/ada"), help="folder of what is done")
+    parser.add_argument("--alone", type=Path, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.alone:
+        print(json.dumps(asdict(measure(given.alone, given.repeats))))
+        return
+    deft = TrialConfig(
+        task=PackagedTask(splits=Splits(validation=given.validation)),
+        activation="relu",
+        peft=Lora(targets=("q", "v", "gate", "down")),
+        density=DensityLoss(weight=0.5, eps=1e-3),
+        training=Training(steps=given.steps, batch_size=16, learning_rate=2e-3),
+    )
+    ada = replace(deft, adaptive=AdaDeft(skip=given.skip))
+    given.work.mkdir(parents=True, exist_ok=True)
+    pairs = [(Kept(given.work, deft, seed), Kept(given.work, ada, seed)) for seed in range(given.seeds)]
+    every = [kept for pair in pairs for kept in pair]
+    missing = [kept for kept in every if not kept.result_path.exists()]
+    if missing:
+        bench = BenchMaker(Evaluation(thresholds=(0.0, THRESHOLD), objective_threshold=THRESHOLD), n_threads=1)()
+        for kept in missing:
+            train(bench, kept)
+            print(f"trained {kept.config.trial_id(kept.seed)}", file=sys.stderr)
+        del bench
+    measure_missing(every, given.rounds, given.repeats)
+    print(
+        f"Flan-T5-small as packaged, {given.steps} steps, LoRA, bfloat16, 1 thread, {given.seeds} seeds; threshold {THRESHOLD:g}; measured"
+    )
+    print_scores(pairs)
+    print_costs(pairs, given.rounds)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        print(json.dumps(asdict(measure(Path(sys.argv[1])))))
-    else:
-        main()
+    main()

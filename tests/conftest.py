@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 # Read by the hub's client when it is imported; worker processes inherit it.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# Two processes of tests share the machine; where torch is given more threads than cores, each waits for the others.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A test is about what is true, not about how long a busy machine takes.
 settings.register_profile("untimed", deadline=None)
@@ -30,6 +33,52 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
     del os.environ["DEFT_SWEEPS_CACHE"]
     shutil.rmtree(folder, ignore_errors=True)
+
+
+class SharedRay:
+    """One Ray for all tests that only run sweeps on one: it takes seconds to start."""
+
+    def __init__(self) -> None:
+        self._up: ExitStack | None = None
+
+    def start(self) -> None:
+        from deft_sweeps.spec.schema import Budget
+        from deft_sweeps.sweep.local_ray import ray_session
+
+        if self._up is None:
+            self._up = ExitStack()
+            self._up.enter_context(ray_session(Budget(trials=1), n_cpus=2))
+
+    def stop(self) -> None:
+        if self._up is not None:
+            self._up.close()
+            self._up = None
+
+
+@pytest.fixture(scope="session")
+def shared_ray() -> Iterator[SharedRay]:
+    ray = SharedRay()
+    yield ray
+    ray.stop()
+
+
+@pytest.fixture
+def one_ray(shared_ray: SharedRay) -> None:
+    """A Ray of 2 cores that is up, and stays."""
+    shared_ray.start()
+
+
+@pytest.fixture
+def own_ray(shared_ray: SharedRay) -> None:
+    """For a test that starts Ray itself."""
+    shared_ray.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, a module's stay together, and so do all that share the Ray."""
+    for item in items:
+        rays = {"one_ray", "own_ray"} & set(getattr(item, "fixturenames", ()))
+        item.add_marker(pytest.mark.xdist_group("ray" if rays else item.path.name))
 
 
 @pytest.fixture(scope="session")

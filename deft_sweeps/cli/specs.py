@@ -1,6 +1,6 @@
 """init, validate and plan: what is done with a spec before anything runs. Loads neither torch nor ray."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from deft_sweeps.spec.domain import Domain, Value
 from deft_sweeps.spec.domain import show as words
 from deft_sweeps.spec.parts import load_parts
 from deft_sweeps.spec.sampling import pick
-from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.spec.schema import Halving, SweepSpec
 from deft_sweeps.spec.shape import json_schema
 from deft_sweeps.spec.starter import sniff, starter
+from deft_sweeps.store.sources import unusable_sources
 from deft_sweeps.sweep.fit import machine_memory
-from deft_sweeps.sweep.resources import TIME_FACTOR, Projection, gpus_that_hold, project
+from deft_sweeps.sweep.resources import TIME_RANGE, Projection, gpus_that_hold, project
 from deft_sweeps.tasks.check import check_task, form_of
 
 
@@ -51,7 +52,9 @@ def validate(files: Sequence[Path]) -> None:
             continue
         for part in parts:
             spec = part.spec
-            found = unusable(spec, part.where)
+            own = {other.spec.name for other in parts}  # What another sweep of the file will have made is not there yet.
+            folders = (folder for folder in spec.search.warm_start if Path(folder).name not in own)
+            found = unusable(spec, part.where) + unusable_sources(folders, f"{part.where}: search.warm_start")
             problems += found
             if not found:
                 told = f"{len(spec.combinations)} combinations, {spec.budget.trials} trials"
@@ -127,8 +130,28 @@ def _print_plan(spec: SweepSpec, projection: Projection) -> None:
     together = f"{projection.n_parallel} at a time" if projection.n_parallel > 1 else "one at a time"
     print(
         f"projected: {together}, {show.size(projection.memory_bytes)} of memory (largest: {projection.largest}), "
-        f"{show.duration(projection.time_sec)} for {spec.budget.trials} trials; the time may be {TIME_FACTOR:g} times off either way"
+        f"{show.duration(projection.time_sec)} for {spec.budget.trials} trials; {_time_words(on_gpu=spec.budget.gpus_per_trial > 0)}"
     )
+    for besides in _besides(spec):
+        print(besides)
+
+
+def _besides(spec: SweepSpec) -> Iterator[str]:
+    """What makes a search shorter or longer than its trials, in sentences."""
+    if spec.budget.until_flat is not None:
+        yield "not in the time: the search ends sooner where the front is flat before (until_flat)"
+    if isinstance(spec.stopping, Halving):
+        shares = ", ".join(f"{step / 900:.0%}" for step in spec.stopping.at(900)[:-1])
+        yield f"not in the time: trials that are behind end after {shares} of their steps"
+    if spec.seeds > 1:
+        yield f"not in the time: then up to {spec.seeds - 1} more trainings of each configuration on the front (seeds: {spec.seeds})"
+
+
+def _time_words(*, on_gpu: bool) -> str:
+    if on_gpu:
+        return "the time follows from a round figure for a GPU and was never held against one"
+    low, high = TIME_RANGE
+    return f"trainings on a quiet core of our machine took {low:g} to {high:g} times as long (measured), on a busy one several times"
 
 
 def _gpu_sheet(projection: Projection) -> Sheet:
@@ -136,12 +159,13 @@ def _gpu_sheet(projection: Projection) -> Sheet:
     rows = []
     for base, label in projection.gpus.items():
         peak = projection.trials[label].peak
-        holds = gpus_that_hold(peak.highest)
-        trains = gpus_that_hold(max(peak.train, peak.evaluate))
-        cells = (base, show.size(peak.build), show.size(peak.train), show.size(peak.evaluate), _gpu_words(holds), _gpu_words(trains))
-        rows.append(Row(cells))
-    columns = ("base", ">build", ">train", ">evaluate", "GPU needed", "once built")
-    note = "peak bytes on the GPU of the largest trial of each: projected, never measured on a GPU; trials that share one need it each"
+        sizes = (show.size(peak.build), show.size(peak.train), show.size(peak.evaluate))
+        rows.append(Row((base, *sizes, _gpu_words(gpus_that_hold(peak.highest)))))
+    columns = ("base", ">build", ">train", ">evaluate", "GPU needed")
+    note = (
+        "peak bytes on the GPU of the largest trial of each: projected, never measured on a GPU; trials that share one need it each. A "
+        f"base is built from float32 weights in the host's memory ({show.size(projection.host_bytes)}, projected)"
+    )
     return Sheet("GPU memory", columns, tuple(rows), note)
 
 
@@ -177,6 +201,7 @@ def _plan_dict(spec: SweepSpec, projection: Projection) -> dict[str, object]:
         "excluded": [{"label": e.label, "reason": e.reason} for e in spec.excluded],
         "first": [{"combination": start.combination, "values": dict(start.values)} for start in spec.first],
         "projected": {"n_parallel": projection.n_parallel, "memory_bytes": projection.memory_bytes, "time_sec": projection.time_sec},
+        "not_in_the_time": list(_besides(spec)),
         "gpus": {
             base: {"largest": label, "gib_that_hold": list(gpus_that_hold(projection.trials[label].peak.highest))}
             for base, label in projection.gpus.items()

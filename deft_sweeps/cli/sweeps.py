@@ -22,6 +22,7 @@ from deft_sweeps.spec.load import load_spec
 from deft_sweeps.spec.sampling import pick
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.results import SweepDir, write_atomically
+from deft_sweeps.store.sources import unusable_sources
 
 if TYPE_CHECKING:
     from deft_sweeps.sweep.runner import Outcome
@@ -100,11 +101,14 @@ def _with_search(spec: SweepSpec, sweep: SweepDir, folders: Sequence[str]) -> Sw
         StoreError: the storage cannot be used, or another driver has the study.
     """
     from deft_sweeps.search.storage import check_reachable
-    from deft_sweeps.search.warm_start import check_sources, taken
+    from deft_sweeps.search.warm_start import taken
 
     known = {given.folder for given in taken(sweep)}  # Those may be gone by now: what they gave is in the sweep's folder.
+    problems = []
     for where, named in (("search.warm_start", spec.search.warm_start), ("--warm-start", folders)):
-        check_sources([folder for folder in named if str(Path(folder).resolve()) not in known], where)
+        problems += unusable_sources((folder for folder in named if str(Path(folder).resolve()) not in known), where)
+    if problems:
+        raise ConfigError(problems)
     check_reachable(spec, sweep)
     say(pick(spec).told(spec.limits))
     return replace(spec, search=replace(spec.search, warm_start=tuple(dict.fromkeys((*spec.search.warm_start, *folders)))))

@@ -5,9 +5,10 @@ front judges every measured point against the baselines of the end. Limits of th
 among what was found and do not narrow the search.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from deft_sweeps.front.pareto import FrontMember, better_baseline, candidates, excess, judgeable, keeps
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.front.pareto import FrontMember, better_baseline, configurations, excess, judgeable, keeps
 from deft_sweeps.objective import BaselineName, Constraint
 from deft_sweeps.result import TrialResult
 from deft_sweeps.spec.schema import Start, SweepSpec
@@ -23,6 +24,8 @@ class LimitJudge:
 
     spec: SweepSpec
     _baselines: dict[BaselineName, FrontMember] = field(default_factory=dict)
+    _seeds: dict[BaselineName, dict[TrialConfig, dict[str, TrialResult]]] = field(default_factory=dict)
+    _means: dict[BaselineName, dict[TrialConfig, FrontMember]] = field(default_factory=dict)
     _failed: dict[BaselineName, dict[str, str]] = field(default_factory=dict)
 
     @property
@@ -55,16 +58,33 @@ class LimitJudge:
         for name in self.needed:
             if not result.config.is_baseline(name):
                 continue
-            found = next((member for member in candidates([result]) if member.point.is_unthresholded), None)
-            if found is None:
+            if any(point.is_unthresholded for point in result.points):
+                self._take(name, result)
+            else:
                 self._failed.setdefault(name, {})[result.trial_id] = result.error or result.status
-            elif better_baseline(found, self._baselines.get(name)):
-                self._baselines[name] = found
         if result.status != "complete" or not self.spec.limits:
             return {}
         point = result.point_at(self.spec.evaluation.objective_threshold)
         member = FrontMember(result, point, result.metrics(point))
         return {str(limit): self._violation(member, limit) for limit in self.spec.limits if judgeable(limit, self._baselines)}
+
+    def _take(self, name: BaselineName, result: TrialResult) -> None:
+        """One more seed of a configuration that may be the baseline: as on the front, means over seeds compete."""
+        examples = any(limit.surely for limit in self.spec.limits)
+        points = (point if examples else replace(point, example_scores=()) for point in result.points if point.is_unthresholded)
+        seeds = self._seeds.setdefault(name, {}).setdefault(result.config, {})
+        seeds[result.trial_id] = replace(result, points=tuple(points), rungs=())
+        means = self._means.setdefault(name, {})
+        (means[result.config],) = configurations(seeds.values())
+        best = self._baselines.get(name)
+        if best is None or best.result.config == result.config:  # Another seed may have made the best one worse.
+            best = None
+            for mean in means.values():
+                best = mean if better_baseline(mean, best) else best
+        elif better_baseline(means[result.config], best):
+            best = means[result.config]
+        if best is not None:
+            self._baselines[name] = best
 
     def _violation(self, member: FrontMember, limit: Constraint) -> float:
         if limit.metric not in member.values:

@@ -8,7 +8,7 @@ folder, so that it goes on without the folders it came from.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from optuna.study import Study
 from optuna.trial import create_trial
 
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.errors import ConfigError, Problem, StoreError
+from deft_sweeps.errors import ConfigError, StoreError
 from deft_sweeps.front import pareto_front
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.limits import LimitJudge
@@ -26,6 +26,7 @@ from deft_sweeps.search.study import POINTS, PRIOR, SEED, STATES, enqueue, objec
 from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int, Value, contains
 from deft_sweeps.spec.schema import Combination, Start, SweepSpec
 from deft_sweeps.store.results import SweepDir, write_atomically
+from deft_sweeps.store.sources import unusable_sources
 
 MOST_POINTS = 12
 BUDGET_SHARE = 0.25
@@ -58,24 +59,6 @@ class Taken:
         )
 
 
-def check_sources(folders: Iterable[str], where: str) -> None:
-    """Look whether every folder is a sweep with results that can be read.
-
-    Raises:
-        ConfigError: one is not, `where` being what named it; lists every such folder.
-    """
-    problems = []
-    for folder in folders:
-        source = SweepDir(Path(folder))
-        try:
-            if not any(result.status == "complete" for result in source.require().results()):
-                problems.append(Problem(where, f"{folder} has no complete trial to start from", "leave it out"))
-        except StoreError as error:
-            problems.append(Problem(where, str(error), "name the folder of a sweep that has run"))
-    if problems:
-        raise ConfigError(problems)
-
-
 def take_up(spec: SweepSpec, sweep: SweepDir) -> tuple[Taken, ...]:
     """Copy into the sweep's folder what its `warm_start` folders give; those that it has been given before are left as they were.
 
@@ -83,13 +66,15 @@ def take_up(spec: SweepSpec, sweep: SweepDir) -> tuple[Taken, ...]:
         What was taken now, one a folder.
 
     Raises:
-        ConfigError: as `check_sources`.
+        ConfigError: one cannot be started from; lists every such folder.
         StoreError: the sweep's own folder cannot be read.
     """
     before = taken(sweep)
     known = {earlier.folder for earlier in before}
     new = [folder for folder in dict.fromkeys(str(Path(f).resolve()) for f in spec.search.warm_start) if folder not in known]
-    check_sources(new, "search.warm_start")
+    problems = unusable_sources(new, "search.warm_start")
+    if problems:
+        raise ConfigError(problems)
     found: list[Taken] = []
     for folder in new:
         told, one = _take(spec, folder, SweepDir(Path(folder)).results())

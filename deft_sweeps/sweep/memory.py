@@ -98,16 +98,15 @@ def peak(
         device: where the trial runs.
     """
     measured = evaluation_bytes(config, layout, evaluation.batch_size)
-    calibration = 0
+    calibration = _pruning_bytes(config, layout)
     if isinstance(config.pruning, Wanda | SparseGpt):
-        calibration = evaluation_bytes(config, layout, min(CALIBRATION_BATCH, config.pruning.n_calibration), dtype_bytes=4)
-        calibration = max(calibration, _pruning_bytes(config, layout))
+        examples = min(CALIBRATION_BATCH, config.pruning.n_calibration)
+        calibration = max(calibration, evaluation_bytes(config, layout, examples, dtype_bytes=4))
     dense = 4 * layout.n_parameters
     stays_dense = config.dtype == "fp32" and isinstance(config.quantization, Unquantized)
     live = activation_bytes(config, layout) + _transient_bytes(config, layout)
     if device == "cuda":
-        # The base is built there from float32 weights that went over whole; each layer's are freed as it is packed or cast.
-        build = dense + max(calibration, 4 * max(linear.n_parameters for linear in layout.linears))
+        build = _cuda_build_bytes(config, layout, weights, calibration)
         train = weights + adapter + optimizer + live
         highest = (build, train, weights + adapter + optimizer + measured)
         return Peak(
@@ -254,11 +253,28 @@ def _logit_bytes(config: TrialConfig, layout: Layout, *, training: bool, dtype_b
     return target_tokens(config) * layout.vocab_size * each
 
 
+def _cuda_build_bytes(config: TrialConfig, layout: Layout, weights: int, calibration: int) -> int:
+    """On the GPU: dense weights of the blocks' layers come one layer at a time, to be looked at while pruning, and to be packed."""
+    largest = 4 * max(linear.n_parameters for linear in layout.linears)
+    packing = weights + (0 if isinstance(config.quantization, Unquantized) else largest)
+    if isinstance(config.pruning, NoPruning):
+        return packing
+    if not isinstance(config.pruning, Wanda | SparseGpt):
+        return max(packing, largest + calibration)
+    # Calibration runs with all but those layers there in float32, until the cast at the end.
+    rest = layout.n_parameters - sum(linear.n_parameters for linear in layout.linears)
+    return max(packing + (4 - _size(config)) * rest, 4 * rest + largest + calibration)
+
+
 def _pruning_bytes(config: TrialConfig, layout: Layout) -> int:
     """Of the statistics and copies of one block's widest layer."""
-    widest = max(linear.in_features for linear in layout.linears)
-    # Moments in float32 of the block's layers, and four float64 matrices of the widest while they are inverted.
-    return (4 * 4 + 4 * 8) * widest**2 if isinstance(config.pruning, SparseGpt) else 0
+    if isinstance(config.pruning, NoPruning):
+        return 0
+    if isinstance(config.pruning, SparseGpt):
+        # Moments in float32 of the block's layers, and four float64 matrices of the widest while they are inverted.
+        return (4 * 4 + 4 * 8) * max(linear.in_features for linear in layout.linears) ** 2
+    # Scores, the same in order, and their places as 64-bit integers.
+    return 16 * max(linear.n_parameters for linear in layout.linears)
 
 
 def _tokens(config: TrialConfig, block: Block) -> int:

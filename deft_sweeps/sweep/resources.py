@@ -1,8 +1,7 @@
 """What a trial will need, projected from the model's shape alone: nothing is loaded or measured here, and torch is not needed.
 
 Sizes of weights, adapters and optimiser are exact; the peak is that of `memory`, every input padded to the task's longest. Time is
-floating point operations over the rates below, which may be three times off on another machine. A projection says what fits and how long
-to wait, no more.
+floating point operations over the rates below, which are those of one machine. A projection says what fits and how long to wait, no more.
 """
 
 import math
@@ -49,8 +48,9 @@ INT8_SLOWDOWN = 2.3
 """The same for 8-bit weights."""
 PROCESS_BYTES = 620 * 2**20
 """A worker with its libraries imported, Ray among them, before it loads a model."""
-TIME_FACTOR = 3
-"""How far off the time may be: processors differ, and so does what else they do."""
+TIME_RANGE = (0.7, 1.3)
+"""Measured over projected time of the quickest training of each kind in `benchmarks/tables` (`benchmarks/times.py`): Flan-T5-small
+and MiniLM on one core of one machine. On a busy machine the same took up to 22 times the projection."""
 START_SEC = 20.0
 """A sweep's start: the local cluster and each worker's imports."""
 BUILD_SEC_PER_PARAMETER = 5e-8
@@ -73,6 +73,8 @@ class Estimate:
         peak: of each phase, above a process with its libraries imported; on the GPU's memory where the trial runs on one.
         train_flops: of all steps.
         evaluate_flops: of one pass over the validation examples for each threshold and percentile.
+        train_sec: of all steps.
+        time_sec: of the whole trial.
     """
 
     weight_bytes: int
@@ -84,6 +86,7 @@ class Estimate:
     on_gpu: bool
     train_flops: float
     evaluate_flops: float
+    train_sec: float
     time_sec: float
 
     @property
@@ -101,7 +104,9 @@ class Projection:
         n_parallel: trials at a time on this machine.
         memory_bytes: of that many of the largest.
         gpus: where trials run on GPUs, of each form of the base the largest trial's label.
-        time_sec: mean trial times the number of trials, over n_parallel, plus the start; at most the budget's hours and one trial.
+        host_bytes: where trials run on GPUs, of the float32 weights in the host's memory that a base is built from.
+        time_sec: mean trial times the number of trials, over n_parallel, plus the start; at most the budget's hours, of whichever
+            kind, and one trial. Early stopping, a front that is flat, and more seeds of the front are not in it.
     """
 
     trials: dict[str, Estimate]
@@ -110,6 +115,7 @@ class Projection:
     memory_bytes: int
     time_sec: float
     gpus: dict[str, str]
+    host_bytes: int
 
 
 def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None, n_bytes: int | None = None) -> Projection:
@@ -138,8 +144,12 @@ def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None, n_bytes
     n_parallel = max(1, min(limits))
     mean = sum(e.time_sec for e in trials.values()) / len(trials)
     total = math.ceil(budget.trials / n_parallel) * mean
-    if budget.hours is not None:
-        total = min(total, budget.hours * 3600 + mean)
+    devices = (
+        (budget.hours, 1.0),
+        (budget.gpu_hours, n_parallel * budget.gpus_per_trial),
+        (budget.cpu_hours, n_parallel * budget.cpus_per_trial),
+    )
+    total = min([total, *(hours * 3600 / used + mean for hours, used in devices if hours is not None and used)])
     return Projection(
         trials=trials,
         largest=largest,
@@ -147,6 +157,7 @@ def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None, n_bytes
         memory_bytes=n_parallel * trials[largest].memory_bytes,
         time_sec=START_SEC + total,
         gpus=_largest_by_base(spec, trials) if budget.gpus_per_trial else {},
+        host_bytes=4 * layout.n_parameters if budget.gpus_per_trial else 0,
     )
 
 
@@ -196,6 +207,7 @@ def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_
         on_gpu=on_gpu,
         train_flops=train_flops,
         evaluate_flops=evaluate_flops,
+        train_sec=slowdown * train_flops / flops_per_sec,
         time_sec=BUILD_SEC_PER_PARAMETER * layout.n_parameters
         + (slowdown * (train_flops + evaluate_flops) + calibrate_flops) / flops_per_sec,
     )

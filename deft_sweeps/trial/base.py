@@ -1,11 +1,14 @@
 """The frozen base: everything of a trial that does not train, built once and shared by the trials that agree on it."""
 
 import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from deft_sweeps.axes.activation import Gates, find_gates, install_gates_
 from deft_sweeps.axes.density import Masks
@@ -97,6 +100,9 @@ class FrozenBase:
 def build_base(config: TrialConfig, data: TaskData, device: torch.device) -> FrozenBase:
     """Load dense, swap the activation, prune, quantize or cast: the one legal order.
 
+    The dense weights stay in the host's memory; what goes to a GPU is final: each layer as it is packed, all else in the trial's dtype.
+    Pruning computes on the GPU, with the dense weights of one layer at a time (`lending`).
+
     Raises:
         CheckpointError: the checkpoint cannot be used.
     """
@@ -110,11 +116,10 @@ def build_base(config: TrialConfig, data: TaskData, device: torch.device) -> Fro
     n_parameters = sum(parameter.numel() for parameter in model.parameters())
     set_dropout_(model, config.base_dropout)
     install_gates_(model, shape, config.activation)
-    model.to(device)
     sparsity = {} if isinstance(config.pruning, NoPruning) else _prune(model, shape, config.pruning, data, pad_id, device)
     if not isinstance(config.quantization, Unquantized):
         quantize_(model, shape, config.quantization, config.dtype, device)
-    cast_(model, TORCH_DTYPES[config.dtype])
+    cast_(model, TORCH_DTYPES[config.dtype], device)
     key = BaseKey.of(config, data.fingerprint, device)
     return FrozenBase(key, model, shape, pad_id, sparsity, checkpoints.revision(config.model), n_parameters)
 
@@ -139,23 +144,70 @@ def set_dropout_(model: nn.Module, p: float) -> None:
             module.dropout = p  # type: ignore[assignment]
 
 
-def cast_(model: nn.Module, dtype: torch.dtype) -> None:
-    """Cast every floating-point parameter and buffer that is not packed."""
+def cast_(model: nn.Module, dtype: torch.dtype, device: torch.device | None = None) -> None:
+    """Cast every floating-point parameter and buffer that is not packed, one after the other, and move all that is not packed to
+    `device` where one is given."""
+
+    def cast(tensor: Tensor) -> Tensor:
+        # Cast before it goes over, so that the device never holds it in float32.
+        return tensor.to(device=device or tensor.device, dtype=dtype if tensor.is_floating_point() else tensor.dtype)
+
+    _change_(model, lambda parameter: type(parameter) is nn.Parameter, cast)
+
+
+def _change_(model: nn.Module, which: Callable[[nn.Parameter], bool], change: Callable[[Tensor], Tensor]) -> None:
+    """Put changed tensors in place of every buffer and of the parameters asked for; what modules share, they share afterwards."""
+    changed: dict[int, tuple[nn.Parameter, nn.Parameter]] = {}
     for module in model.modules():
-        for parameter in module.parameters(recurse=False):
-            if parameter.is_floating_point() and type(parameter) is nn.Parameter:
-                parameter.data = parameter.data.to(dtype)
-        for name, buffer in module.named_buffers(recurse=False):
-            if buffer.is_floating_point():
-                setattr(module, name, buffer.to(dtype))
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            if id(parameter) not in changed and which(parameter):
+                old = parameter.data
+                new = change(old)
+                if new is old:
+                    continue
+                # Kept, so that its id stays its own, but not its weights.
+                parameter.data = old.new_empty(0)
+                changed[id(parameter)] = parameter, nn.Parameter(new, requires_grad=parameter.requires_grad)
+            if id(parameter) in changed:
+                setattr(module, name, changed[id(parameter)][1])
+        for name, buffer in list(module.named_buffers(recurse=False)):
+            setattr(module, name, change(buffer))
+
+
+@contextmanager
+def lending(model: nn.Module, shape: Layout, device: torch.device) -> Iterator[None]:
+    """Let `model` run on `device` while the weights of its blocks' linear layers stay where they are: each lends its own for the time of
+    its call. All else goes over, and stays."""
+    layers: list[Any] = [model.get_submodule(linear.name) for linear in shape.linears]
+    lent = {id(layer.weight) for layer in layers}
+    _change_(model, lambda parameter: id(parameter) not in lent, lambda tensor: tensor.to(device))
+    hooks = []
+    for layer in layers:
+
+        def give(layer: Any, _: object, home: nn.Parameter) -> None:
+            layer.weight = nn.Parameter(home.data.to(device), requires_grad=False)
+
+        def take_back(layer: Any, *_: object, home: nn.Parameter) -> None:
+            layer.weight = home
+
+        hooks.append(layer.register_forward_pre_hook(partial(give, home=layer.weight)))
+        hooks.append(layer.register_forward_hook(partial(take_back, home=layer.weight), always_call=True))
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _prune(model: nn.Module, shape: Layout, pruning: Any, data: TaskData, pad_id: int, device: torch.device) -> dict[str, float]:
-    n = min(pruning.n_calibration, len(data.train)) if isinstance(pruning, (Wanda, SparseGpt)) else 0
+    if not isinstance(pruning, (Wanda, SparseGpt)):
+        return prune_(model, shape, pruning, device=device)
+    n = min(pruning.n_calibration, len(data.train))
 
     def calibration(start: int) -> Calibration:
         rows = [data.train[i] for i in range(start, min(start + CALIBRATION_BATCH, n))]
         inputs, masks = model_inputs(collate(rows, data.class_ids, pad_id), device)
         return Calibration(lambda: model(**inputs), masks)
 
-    return prune_(model, shape, pruning, [calibration(start) for start in range(0, n, CALIBRATION_BATCH)])
+    with lending(model, shape, device):
+        return prune_(model, shape, pruning, [calibration(start) for start in range(0, n, CALIBRATION_BATCH)], device)

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -26,7 +26,6 @@ from deft_sweeps.search.study import TRIAL_ID, finished
 from deft_sweeps.spec.sampling import ConcreteName
 from deft_sweeps.spec.schema import Search, SweepSpec
 from deft_sweeps.store.results import SweepDir
-from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.runner import run_sweep
 from tests.fakes import FakeMaker, fake_result, fake_spec, plain
 from tests.integration.test_sweep import STATES, counts_are_equal, wait_for
@@ -128,13 +127,6 @@ def test_two_drivers_on_one_folder_are_refused(tmp_path: Path) -> None:
     spec, sweep = spec_for("random", "plain"), SweepDir(tmp_path / "sweep")
     with sweep.lock(), pytest.raises(StoreError, match="in use by another driver"):
         run_sweep(spec, sweep, FakeMaker(tmp_path), view=lambda _: None)
-
-
-@pytest.fixture(scope="module")
-def one_ray() -> Iterator[None]:
-    """One Ray for all sweeps of this module."""
-    with ray_session(fake_spec().budget, n_cpus=2):
-        yield
 
 
 IN_THE_GATE = {("tpe", "limits")}

@@ -1,5 +1,6 @@
 """Every YAML that is shipped: it loads, the schema takes it, and each of its points survives JSON and is found again."""
 
+import re
 from itertools import product
 from pathlib import Path
 
@@ -59,3 +60,14 @@ class TestFile:
     def test_header_says_what_it_is(self, file: Path) -> None:
         head = [line for line in file.read_text().splitlines() if line.startswith("#")]
         assert [line.split()[1] for line in head if line[2:3].isupper()][:3] == ["What:", "Cost:", "Command:"]
+
+    def test_header_names_the_gpu_memory_that_is_projected(self, file: Path) -> None:
+        named = re.search(r"([\d.]+) GiB of GPU memory a trial", file.read_text())
+        parts = load_parts(file)
+        if len(parts) > 1 or not parts[0].spec.budget.gpus_per_trial:
+            assert named is None
+            return
+        spec = parts[0].spec
+        planned = project(spec, layout(read_config(spec.combinations[0].template.model)), n_cores=4)
+        assert named is not None
+        assert float(named.group(1)) == pytest.approx(planned.trials[planned.largest].memory_bytes / 2**30, rel=0.05)

@@ -107,14 +107,19 @@ def test_later_commands_read_the_folder_alone(finished: tuple[Path, subprocess.C
     assert not re.search(r"""(?:src|href)=["']https?://""", page)
 
 
-def test_a_finished_sweep_is_not_run_again_and_more_adds_to_it(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_a_finished_sweep_is_not_run_again(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     folder, _ = finished
-    sweep = SweepDir(folder / "runs/tiny")
-    before = {result.trial_id: sweep.result_path(result.trial_id).read_bytes() for result in sweep.results()}
     refused = command("run", "tiny.yaml", cwd=folder)
     assert refused.returncode == 2
     assert "--more" in refused.stderr
     assert "--resume" in refused.stderr
+
+
+@pytest.mark.slow
+def test_more_adds_to_a_finished_sweep(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, _ = finished
+    sweep = SweepDir(folder / "runs/tiny")
+    before = {result.trial_id: sweep.result_path(result.trial_id).read_bytes() for result in sweep.results()}
     more = command("run", "runs/tiny", "--more", "1", cwd=folder)
     assert more.returncode == 0, more.stderr
     after = {result.trial_id: sweep.result_path(result.trial_id).read_bytes() for result in sweep.results()}

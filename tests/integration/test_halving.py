@@ -5,6 +5,7 @@ import signal
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
@@ -44,6 +45,7 @@ def by_hand(root: Path) -> SweepDir:
     return sweep
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_stopped_trials_are_pruned_counted_and_never_points(tmp_path: Path) -> None:
     dies = plain(1e-3)
     spec = replace(fake_spec(14, first=(dies,)), stopping=Halving())
@@ -87,6 +89,7 @@ def test_stopped_trials_are_pruned_counted_and_never_points(tmp_path: Path) -> N
     assert [(metric.step, metric.value) for metric in history] == told
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_a_driver_killed_between_rungs_decides_as_one_that_was_not(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     (tmp_path / "killed").mkdir()

@@ -19,6 +19,7 @@ from deft_sweeps.sweep.runner import run_sweep
 TRIALS = 14
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_simulated_and_real_sweep_run_the_same_trials_one_after_the_other(tmp_path: Path) -> None:
     problem = make("bent")
     search = replace(problem.spec.search, sampler="tpe", seed=5)

@@ -4,12 +4,13 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from deft_sweeps.front import pareto_front
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.spec.domain import Choice
 from deft_sweeps.spec.schema import Combination, SweepSpec
 from deft_sweeps.store.results import SweepDir
-from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.progress import Progress
 from deft_sweeps.sweep.runner import run_sweep
 from deft_sweeps.sweep.seeds import missing_seeds
@@ -31,32 +32,32 @@ def seeds_by_config(sweep: SweepDir) -> Counter[str]:
     return Counter(result.config_id for result in sweep.results() if result.status == "complete")
 
 
+@pytest.mark.usefixtures("one_ray")
 def test_a_used_up_space_ends_the_search_and_its_front_gets_its_seeds_once(tmp_path: Path) -> None:
     spec, sweep, fakes = small(), SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path)
     said: list[str] = []
     shown: list[Progress] = []
-    with ray_session(spec.budget, n_cpus=2):
-        outcome = run_sweep(spec, sweep, fakes, view=lambda _: None, n_cpus=2)
-        assert outcome.n_complete == 16
-        assert set(seeds_by_config(sweep).values()) == {2}
-        assert any("as often as `repeats` allows" in message and "16 of 40" in message for message in outcome.messages)
+    outcome = run_sweep(spec, sweep, fakes, view=lambda _: None, n_cpus=2)
+    assert outcome.n_complete == 16
+    assert set(seeds_by_config(sweep).values()) == {2}
+    assert any("as often as `repeats` allows" in message and "16 of 40" in message for message in outcome.messages)
 
-        extra = missing_seeds(spec, sweep.results())
-        assert len(extra) >= 1
-        StudySearcher(spec, sweep, target=16 + len(extra), extra=extra[:1]).close()  # A driver that died once it had asked for a seed.
-        run_sweep(spec, sweep, fakes, view=lambda _: None, resume=True, n_cpus=2)
-        assert len(sweep.results()) == 17, "the seed asked for runs; the search, which is over, is not taken up again"
+    extra = missing_seeds(spec, sweep.results())
+    assert len(extra) >= 1
+    StudySearcher(spec, sweep, target=16 + len(extra), extra=extra[:1]).close()  # A driver that died once it had asked for a seed.
+    run_sweep(spec, sweep, fakes, view=lambda _: None, resume=True, n_cpus=2)
+    assert len(sweep.results()) == 17, "the seed asked for runs; the search, which is over, is not taken up again"
 
-        seed_front(spec, sweep, fakes, shown.append, said.append, None)
-        results = sweep.results()
-        front = pareto_front(results, spec.objectives)
-        n_of = seeds_by_config(sweep)
-        assert max(n_of.values()) == 3
-        assert said[0].startswith("seeds of the front: ")
-        assert any(", seeds of the front" in progress.line for progress in shown)
-        if not missing_seeds(spec, results):
-            assert {n_of[member.result.config_id] for member in front.members} == {3}
-            assert seed_front(spec, sweep, fakes, shown.append, said.append, None) is None
-            assert len(sweep.results()) == len(results)
-        assert all(member.seeds for member in front.members)
+    seed_front(spec, sweep, fakes, shown.append, said.append, None)
+    results = sweep.results()
+    front = pareto_front(results, spec.objectives)
+    n_of = seeds_by_config(sweep)
+    assert max(n_of.values()) == 3
+    assert said[0].startswith("seeds of the front: ")
+    assert any(", seeds of the front" in progress.line for progress in shown)
+    if not missing_seeds(spec, results):
+        assert {n_of[member.result.config_id] for member in front.members} == {3}
+        assert seed_front(spec, sweep, fakes, shown.append, said.append, None) is None
+        assert len(sweep.results()) == len(results)
+    assert all(member.seeds for member in front.members)
     counts_are_equal(spec, sweep)

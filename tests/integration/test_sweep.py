@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import ray
 from optuna.trial import TrialState
 from ray.cluster_utils import Cluster
 
@@ -42,9 +43,34 @@ def counts_are_equal(spec: SweepSpec, sweep: SweepDir) -> None:
 
 def nothing_is_left(sweep: SweepDir) -> None:
     assert list((sweep.root / "checkpoints").glob("*")) == []
-    assert list(Path(tempfile.gettempdir()).glob(f"deft-{os.getpid()}-*")) == []
+    # The Ray that the tests share has a folder of its own.
+    assert len(list(Path(tempfile.gettempdir()).glob(f"deft-{os.getpid()}-*"))) <= ray.is_initialized()
 
 
+@pytest.mark.usefixtures("one_ray")
+def test_an_hour_that_is_over_ends_the_search_and_says_so(tmp_path: Path) -> None:
+    """With no time at all nothing is proposed; the driver says how far it came."""
+    spec = fake_spec(3)
+    short = SweepSpec(**{**vars(spec), "budget": Budget(trials=3, hours=1e-9)})
+    outcome = run_sweep(short, SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path), view=lambda _: None, n_cpus=2)
+    assert outcome.n_complete == 0
+    assert len(outcome.messages) == 1
+    assert outcome.messages[0].startswith("the hours of wall time are used up: ")
+    assert outcome.messages[0].endswith(", after 0 of 3 trials")
+
+
+@pytest.mark.usefixtures("own_ray")
+def test_a_trial_that_fits_on_no_machine_ends_the_sweep_at_once(tmp_path: Path) -> None:
+    spec = fake_spec(2)
+    big = SweepSpec(**{**vars(spec), "budget": Budget(trials=2, cpus_per_trial=64)})
+    with pytest.raises(SweepError, match="a trial asks for 64 CPU, this machine has 2 CPU"):
+        run_sweep(big, SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path), view=lambda _: None, n_cpus=2)
+    note = SweepDir(tmp_path / "sweep").note()
+    assert note is not None
+    assert note.state == "failed"
+
+
+@pytest.mark.usefixtures("own_ray")
 def test_a_sweep_with_every_kind_of_bad_trial(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     bad: dict[float, Fault] = {1e-3: "raise", 2e-3: "nan", 3e-3: "die_once", 4e-3: "die_always"}
     spec = fake_spec(12, first=tuple(plain(rate) for rate in bad))
@@ -91,14 +117,14 @@ def drive(root: Path, module: str = "tests.integration.drive") -> "subprocess.Po
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
 
 
-def wait_for(holds: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
-    for _ in range(1200):
+def wait_for(holds: Callable[[], bool], process: "subprocess.Popen[str]", seconds: int = 120) -> None:
+    for _ in range(20 * seconds):
         if holds():
             return
         if process.poll() is not None:
             pytest.fail(process.communicate()[0])
         time.sleep(0.05)
-    pytest.fail("waited a minute for nothing")
+    pytest.fail(f"waited {seconds} s for nothing")
 
 
 def half_way(sweep: SweepDir) -> set[str]:
@@ -106,6 +132,7 @@ def half_way(sweep: SweepDir) -> set[str]:
     return {path.stem for path in sweep.checkpoints()} - set(sweep.trial_ids())
 
 
+@pytest.mark.usefixtures("own_ray")
 def test_a_killed_an_interrupted_and_an_extended_sweep(tmp_path: Path) -> None:
     """One folder through kill -9, a second driver, Ctrl-C, a deleted study, a resumption on a cluster, and more trials."""
     sweep = SweepDir(tmp_path / "sweep")
@@ -155,24 +182,3 @@ def test_a_killed_an_interrupted_and_an_extended_sweep(tmp_path: Path) -> None:
     assert set(sweep.trial_ids()) <= set(ran)
     assert all(ran[trial_id] == 1 for trial_id in kept), "no trial that was stored ran again"
     assert begun <= {trial_id for trial_id, step in fakes.notes("start") if step > 0}, "what was running went on from its checkpoint"
-
-
-def test_a_trial_that_fits_on_no_machine_ends_the_sweep_at_once(tmp_path: Path) -> None:
-    spec = fake_spec(2)
-    big = SweepSpec(**{**vars(spec), "budget": Budget(trials=2, cpus_per_trial=64)})
-    with pytest.raises(SweepError, match="a trial asks for 64 CPU, this machine has 2 CPU"):
-        run_sweep(big, SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path), view=lambda _: None, n_cpus=2)
-    note = SweepDir(tmp_path / "sweep").note()
-    assert note is not None
-    assert note.state == "failed"
-
-
-def test_an_hour_that_is_over_ends_the_search_and_says_so(tmp_path: Path) -> None:
-    """With no time at all nothing is proposed; the driver says how far it came."""
-    spec = fake_spec(3)
-    short = SweepSpec(**{**vars(spec), "budget": Budget(trials=3, hours=1e-9)})
-    outcome = run_sweep(short, SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path), view=lambda _: None, n_cpus=2)
-    assert outcome.n_complete == 0
-    assert len(outcome.messages) == 1
-    assert outcome.messages[0].startswith("the hours of wall time are used up: ")
-    assert outcome.messages[0].endswith(", after 0 of 3 trials")

@@ -136,6 +136,24 @@ class TestBadInput:
         file.write_text(GOOD.replace("space: {", "space: {peft: [lora: {targets: [up]}], ") + "model: t5-small\n")
         assert "lora targets up, but t5-small has only" in call("validate", file).stderr
 
+    def test_a_folder_to_start_from_that_is_none_unless_the_file_makes_it(self, tmp_path: Path) -> None:
+        file = tmp_path / "two.yaml"
+        file.write_text(f"{GOOD}---\n{GOOD.replace('name: ', 'name: second-')}search: {{warm_start: [runs/first, runs/nowhere]}}\n")
+        name = next(line.removeprefix("name: ") for line in GOOD.splitlines() if line.startswith("name: "))
+        file.write_text(file.read_text().replace("runs/first", f"runs/{name}"))
+        told = call("validate", file).stderr
+        assert "search.warm_start: runs/nowhere is no sweep folder" in told
+        assert f"runs/{name} is" not in told
+
+    def test_plan_says_what_makes_a_search_shorter_or_longer(self, tmp_path: Path) -> None:
+        file = tmp_path / "more.yaml"
+        file.write_text(GOOD.replace("trials: 2", "trials: 2, until_flat: 0.01") + "stopping: halving\nseeds: 3\n")
+        told = call("plan", file).stdout
+        assert "sooner where the front is flat" in told
+        assert "end after 11%, 33% of their steps" in told
+        assert "up to 2 more trainings of each configuration on the front" in told
+        assert "not in the time" not in call("plan", QUICKSTART).stdout
+
     def test_a_density_that_the_model_never_has(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         file = tmp_path / "encoder.yaml"

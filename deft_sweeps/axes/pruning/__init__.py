@@ -16,9 +16,13 @@ __all__ = ["Calibration", "keep_largest", "magnitude_mask", "prune_", "sparsegpt
 
 
 def prune_(
-    model: nn.Module, layout: Layout, pruning: Magnitude | Wanda | SparseGpt, calibration: Sequence[Calibration] = ()
+    model: nn.Module,
+    layout: Layout,
+    pruning: Magnitude | Wanda | SparseGpt,
+    calibration: Sequence[Calibration] = (),
+    device: torch.device | None = None,
 ) -> dict[str, float]:
-    """Zero weights of every block's linear layers in place.
+    """Zero weights of every block's linear layers in place, where they are.
 
     Args:
         model: not yet quantized, no adapters.
@@ -26,25 +30,28 @@ def prune_(
         pruning: how.
         calibration: forward passes of `model` over the calibration examples, in an order that must always be the same; Magnitude needs
             none. However the examples are split into passes, the statistics are those of all of them.
+        device: which weights go, and what SparseGPT makes of the rest, is computed there, layer by layer; None is where the weights are.
 
     Returns:
         Share of zeros of each layer, by the layer's name.
     """
     weights = {linear.name: _weight(model, linear) for linear in layout.linears}
+    there = {name: device or weight.device for name, weight in weights.items()}
     match pruning:
         case Magnitude(sparsity=sparsity, pattern=pattern):
-            for weight in weights.values():
-                weight.mul_(magnitude_mask(weight, sparsity, pattern))
+            for name, weight in weights.items():
+                weight.mul_(magnitude_mask(weight.to(there[name]), sparsity, pattern).to(weight.device))
         case Wanda(sparsity=sparsity, pattern=pattern):
 
             def mask(name: str, squares: Tensor) -> None:
-                weights[name].mul_(wanda_mask(weights[name], squares.sqrt(), sparsity, pattern))
+                weight = weights[name]
+                weight.mul_(wanda_mask(weight.to(there[name]), squares.sqrt(), sparsity, pattern).to(weight.device))
 
             prune_while_running(model, layout, calibration, lambda x: x.square().sum(0), mask)
         case SparseGpt(sparsity=sparsity, pattern=pattern, damping=damping):
 
             def replace(name: str, moments: Tensor) -> None:
-                weights[name].copy_(sparsegpt(weights[name], moments, sparsity, pattern, damping=damping))
+                weights[name].copy_(sparsegpt(weights[name].to(there[name]), moments, sparsity, pattern, damping=damping))
 
             prune_while_running(model, layout, calibration, lambda x: x.T @ x, replace)
         case unknown:

@@ -3,12 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 from optuna.trial import TrialState
 
 from deft_sweeps.config.axes import Nf4, Wanda
-from deft_sweeps.front import pareto_front
+from deft_sweeps.front import baseline_values, pareto_front
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.limits import LimitJudge
@@ -54,6 +55,21 @@ def test_what_was_not_measured_breaks_its_limit_and_what_cannot_be_judged_is_lef
     assert judge.add(replace(some(spec, 1e-3, quantized=True), cost=None)) == {"latency_sec <= 1": 1.0}
     assert set(judge.add(some(spec, 1e-3))) == {"latency_sec <= 1", "score >= baseline(unquantized) - 0.1"}
     assert judge.add(failed(spec.config(plain(1e-3)), 3)) == {}
+
+
+def test_the_judges_baseline_is_the_fronts_whatever_seeds_come(tmp_path: Path) -> None:
+    """Means over seeds compete; one lucky seed is no baseline."""
+    spec = limited("score >= baseline(peft) - 0.01")
+    judge, results = LimitJudge(spec), []
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        config = spec.config(plain((1e-3, 1.1e-3, 1.2e-3)[rng.integers(3)]))
+        results.append(fake_result(config, i))
+        judge.add(results[-1])
+        judge.add(results[-1])
+        wanted = baseline_values(results)
+        assert wanted is not None
+        assert judge._baselines["peft"].values["score"] == pytest.approx(wanted["score"])
 
 
 def test_the_study_knows_by_how_much_each_trial_breaks_the_limits(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_every_finished_trial_is_stored_told_and_then_reported(sweep: SweepDir) 
 
 
 def test_the_proposals_do_not_depend_on_how_often_the_driver_was_started(tmp_path: Path) -> None:
-    spec = fake_spec(14, first=(plain(1e-3),))
+    spec = fake_spec(14, first=(plain(1e-3),), search=Search(startup=4, seed=3, storage="journal"))
     through = play(StudySearcher(spec, SweepDir(tmp_path / "a"), target=14, first=spec.first), 99)
     often: list[str] = []
     while len(often) < 14:
@@ -247,7 +247,7 @@ def test_a_start_outside_the_space_is_no_start() -> None:
 
 def narrow(n_rates: int, repeats: int, sampler: SamplerName = "tpe") -> SweepSpec:
     """Two combinations with `n_rates` learning rates each: a space that is soon used up."""
-    base = fake_spec(search=Search(sampler=sampler, startup=4, seed=3, repeats=repeats))
+    base = fake_spec(search=Search(sampler=sampler, startup=4, seed=3, repeats=repeats, storage="journal"))
     rates = Choice(tuple(1e-3 * (i + 1) for i in range(n_rates)))
     return replace(
         base, combinations=tuple(Combination(c.label, {"training.learning_rate": rates}, c.template) for c in base.combinations[::4])

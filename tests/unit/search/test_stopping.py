@@ -21,7 +21,7 @@ N_TRIALS = 9
 
 
 def spec_of() -> SweepSpec:
-    spec = fake_spec(N_TRIALS, first=(plain(9e-3),), search=Search(sampler="random", seed=3))
+    spec = fake_spec(N_TRIALS, first=(plain(9e-3),), search=Search(sampler="random", seed=3, storage="journal"))
     return replace(spec, stopping=Halving())
 
 

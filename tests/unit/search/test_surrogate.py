@@ -76,7 +76,7 @@ def test_what_is_believed_counts_as_if_told() -> None:
     asked = Rows(np.repeat(some_rows(4, 2).x, 3, axis=0), np.tile(at, 4), np.zeros(12), -1 - np.repeat(np.arange(4), 3))
     outlook = process.outlook(asked, 3)
     for i in (2, 0):
-        told = Rows(*(values[3 * i : 3 * i + 3] for values in asked.arrays))
+        told = Rows(*(values[3 * i : 3 * i + 3] for values in asked.arrays))  # type: ignore[arg-type]
         process = joined(process, told, outlook.mean[i])
         outlook.believe(i)
     mean, covariance = process.predict(asked, 3)

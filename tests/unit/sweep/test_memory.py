@@ -11,13 +11,36 @@ from deft_sweeps.axes.activation import install_gates_
 from deft_sweeps.axes.density import DensityProbe, Masks, combine
 from deft_sweeps.axes.peft_method import attach
 from deft_sweeps.axes.quantization import TORCH_DTYPES
-from deft_sweeps.config.axes import Adapter, DensityLoss, Dtype, Int8, Lora, Nf4, Peft, PrefixTuning, PromptTuning, SparseGpt, Training
+from deft_sweeps.config.axes import (
+    Adapter,
+    DensityLoss,
+    Dtype,
+    Int8,
+    Lora,
+    Magnitude,
+    Nf4,
+    Peft,
+    PrefixTuning,
+    PromptTuning,
+    SparseGpt,
+    Training,
+    Unquantized,
+    Wanda,
+)
 from deft_sweeps.config.data import FileTask, PackagedTask, SquadTask
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
-from deft_sweeps.sweep.memory import CLASS_TOKENS, activation_bytes, evaluation_bytes, input_tokens, target_tokens
-from deft_sweeps.sweep.resources import Estimate, estimate, gpus_that_hold
+from deft_sweeps.sweep.memory import (
+    CLASS_TOKENS,
+    CUDA_CONTEXT_BYTES,
+    CUDA_OVERHEAD,
+    activation_bytes,
+    evaluation_bytes,
+    input_tokens,
+    target_tokens,
+)
+from deft_sweeps.sweep.resources import Estimate, estimate, gpus_that_hold, weight_bytes
 from deft_sweeps.trial.base import cast_
 from tests.tiny import layout_of, tiny_t5
 
@@ -106,13 +129,19 @@ def test_what_lowers_the_peak_and_what_does_not() -> None:
     assert evaluation_bytes(TrialConfig(), SMALL, 64) == 2 * evaluation_bytes(TrialConfig(), SMALL, 32)
 
 
-def test_qlora_on_xxl_is_trained_on_a_smaller_gpu_than_it_is_built_on() -> None:
+def test_a_gpu_never_holds_the_dense_model() -> None:
     config = TrialConfig(
         model="google/flan-t5-xxl", task=SquadTask(), quantization=Nf4(), peft=Lora(r=16), training=Training(batch_size=4, accumulation=4)
     )
-    peak = of(config, on_gpu=True, shape=XXL).peak
-    assert peak.phase == "build"
-    assert peak.build > 4 * XXL.n_parameters, "float32 weights go over whole"
-    assert gpus_that_hold(peak.highest)[0] == 80
-    assert gpus_that_hold(peak.train)[0] <= 24
+    largest = 4 * max(linear.n_parameters for linear in XXL.linears)
+    spared = weight_bytes(config, XXL) + largest
+    plain = of(config, on_gpu=True, shape=XXL).peak
+    assert plain.build == int(CUDA_CONTEXT_BYTES + CUDA_OVERHEAD * spared)
+    assert plain.build < plain.train
+    assert gpus_that_hold(plain.highest)[0] <= 24
+    for pruning in (Magnitude(), Wanda(), SparseGpt()):
+        pruned = of(replace(config, pruning=pruning), on_gpu=True, shape=XXL).peak.build
+        assert plain.build <= pruned < 0.3 * 4 * XXL.n_parameters
+    dense = of(replace(config, quantization=Unquantized(), dtype="bf16"), on_gpu=True, shape=XXL).peak.build
+    assert dense == int(CUDA_CONTEXT_BYTES + CUDA_OVERHEAD * 2 * XXL.n_parameters)
     assert gpus_that_hold(2**50) == ()

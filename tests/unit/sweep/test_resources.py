@@ -174,6 +174,8 @@ def test_a_sweep_is_its_trials_over_what_runs_at_once() -> None:
     assert one.memory_bytes == max(e.memory_bytes for e in one.trials.values()) == one.trials[one.largest].memory_bytes
     assert four.time_sec < one.time_sec
     assert project(spec("{trials: 8, hours: 0.01}"), SMALL, n_cores=1).time_sec < one.time_sec
+    of_cores = project(spec("{trials: 8, cpu_hours: 0.02, cpus_per_trial: 2}"), SMALL, n_cores=2).time_sec
+    assert of_cores == project(spec("{trials: 8, hours: 0.01, cpus_per_trial: 2}"), SMALL, n_cores=2).time_sec < one.time_sec
     assert project(spec("{trials: 1}"), SMALL, n_cores=64).n_parallel == 1
 
 

@@ -1,0 +1,51 @@
+"""The planner's time beside real trainings."""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.times import ratio, trainings
+from deft_sweeps.config.trial import Evaluation, TrialConfig, codec
+from deft_sweeps.models.checkpoints import read_config
+from deft_sweeps.models.families import layout
+from deft_sweeps.sweep.resources import FLOPS_PER_CORE, TIME_RANGE, estimate
+
+CONFIG = TrialConfig()
+
+
+def row(*rungs: tuple[int, float], trial_id: str = "a-s0") -> dict[str, Any]:
+    told = [{"step": step, "train_sec": sec} for step, sec in rungs]
+    config = codec(TrialConfig).dump_python(CONFIG, mode="json")
+    return {"trial_id": trial_id, "config": config, "rungs": told, "provenance": {"n_threads": 1}}
+
+
+def test_a_training_as_long_as_projected_has_the_ratio_1() -> None:
+    steps, sec = (
+        CONFIG.training.steps,
+        estimate(CONFIG, layout(read_config(CONFIG.model)), Evaluation(), FLOPS_PER_CORE[CONFIG.dtype]).train_sec,
+    )
+    through = ratio(row((steps // 4, sec / 4), (steps, sec)))
+    assert (through.whole, through.stretch) == pytest.approx((1.0, 1.0))
+    # Held up in its first quarter, as long as all of it should take.
+    held_up = ratio(row((steps // 4, sec), (steps, sec * 1.75)))
+    assert (held_up.whole, held_up.stretch) == pytest.approx((1.75, 1.0))
+
+
+def test_a_training_counts_once(tmp_path: Path) -> None:
+    known = list(trainings())
+    for number, one in enumerate((known[0], row((1, 1.0)))):
+        (tmp_path / f"{number}.json").write_text(json.dumps(one))
+    assert [one["trial_id"] for one in trainings([tmp_path])] == [one["trial_id"] for one in known] + ["a-s0"]
+
+
+def test_what_plan_says_holds_for_the_tables() -> None:
+    """By each kind's quickest stretch, since what else the machine did only adds to it."""
+    quickest: dict[str, list[float]] = defaultdict(list)
+    for one in map(ratio, trainings()):
+        quickest[one.kind].append(one.stretch)
+    least = [min(ratios) for ratios in quickest.values() if len(ratios) >= 5]
+    assert len(least) >= 2
+    assert all(0.8 * TIME_RANGE[0] <= value <= TIME_RANGE[1] for value in least)
