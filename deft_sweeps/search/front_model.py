@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 MAX_ROWS, MAX_FITTED = 480, 240
 """Rows that the model looks at, and that its hyperparameters are fitted to, at most: the cost grows with their cube. A model that forgets
 where it has looked looks there again: with 240 rows of 4 thresholds, 3 of 6 searches on a front in pieces were not there after 200 trials,
-with 480 one was not."""
+with 480 all were (`benchmarks.search`, `broken`)."""
 REFIT_GROWTH = 1.2
 """Hyperparameters are fitted again whenever there are this many times as many trainings."""
 MOST_KEPT, KEPT = 320, 240
