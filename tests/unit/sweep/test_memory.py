@@ -141,7 +141,7 @@ def test_a_gpu_never_holds_the_dense_model() -> None:
     assert gpus_that_hold(plain.highest)[0] <= 24
     for pruning in (Magnitude(), Wanda(), SparseGpt()):
         pruned = of(replace(config, pruning=pruning), on_gpu=True, shape=XXL).peak.build
-        assert plain.build <= pruned < 0.3 * 4 * XXL.n_parameters
+        assert plain.build <= pruned < 0.5 * 4 * XXL.n_parameters
     dense = of(replace(config, quantization=Unquantized(), dtype="bf16"), on_gpu=True, shape=XXL).peak.build
     assert dense == int(CUDA_CONTEXT_BYTES + CUDA_OVERHEAD * 2 * XXL.n_parameters)
     assert gpus_that_hold(2**50) == ()
