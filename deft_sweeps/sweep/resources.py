@@ -48,7 +48,7 @@ INT8_SLOWDOWN = 2.3
 """The same for 8-bit weights."""
 PROCESS_BYTES = 620 * 2**20
 """A worker with its libraries imported, Ray among them, before it loads a model."""
-TIME_RANGE = (0.7, 1.3)
+TIME_RANGE = (0.5, 1.3)
 """Measured over projected time of the quickest training of each kind in `benchmarks/tables` (`benchmarks/times.py`): Flan-T5-small
 and MiniLM on one core of one machine. On a busy machine the same took up to 22 times the projection."""
 START_SEC = 20.0

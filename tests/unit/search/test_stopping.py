@@ -121,7 +121,7 @@ def test_a_lost_study_is_rebuilt_with_rungs_and_decides_the_same(tmp_path: Path,
         kept += event == "kept"
         if kept == 5:
             break
-    (sweep.root / "study.db").unlink()
+    sweep.journal_path.unlink()
     for _ in drive(sweep):
         pass
     half = list(endings(sweep).items())[:5]
