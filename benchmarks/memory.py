@@ -44,7 +44,7 @@ from deft_sweeps.models.families import layout
 from deft_sweeps.sweep.resources import estimate
 
 TOLERANCE = 0.15
-STEPS = 4
+STEPS = 60
 EVALUATION = Evaluation(batch_size=64, thresholds=(0.0, 0.01))
 _LORA = Lora(targets=("q", "v", "gate", "down"))
 _DEFT = DensityLoss(weight=1.0, eps=1e-2)
