@@ -47,19 +47,19 @@ def predicted(y: Floats, n_seeds: Ints, noise: float, levels: Ints) -> Floats:
         noise: variance of one training about its configuration's mean, >= 0; at 0 the predictions are `y`.
         levels: of `settings`.
     """
-    spread = float(y.var())
-    if noise <= 0.0 or spread <= 0.0:
+    if noise <= 0.0 or y.var() <= 0.0:
         return y.copy()
-    of_mean, kernels, standard = noise / spread / n_seeds, _kernels(levels), (y - y.mean()) / spread**0.5
+    kernels = _kernels(levels)
+    return best_unbiased(_fitted(y, n_seeds, noise, kernels), kernels, noise / n_seeds, y)
 
-    def loss(logs: Floats) -> tuple[float, Floats]:
-        return restricted_loss(np.exp(logs), kernels, of_mean, standard)
 
-    bounds = [(np.log(_LEAST), np.log(_MOST))] * len(kernels)
-    # From where one kind of effect is most of all, each in turn: there may be a lesser maximum.
-    climbed = [minimize(loss, np.log(start), jac=True, method="L-BFGS-B", bounds=bounds) for start in 0.01 + 0.9 * np.eye(len(kernels))]
-    variances = np.exp(min(climbed, key=lambda end: end.fun).x)
-    found: Floats = y.mean() + spread**0.5 * best_unbiased(variances, kernels, of_mean, standard)
+def effects_covariance(y: Floats, n_seeds: Ints, noise: float, levels: Ints) -> Floats:
+    """Of the configurations' true means about the common one, by the variances of the highest restricted likelihood, shape (n, n);
+    arguments as of `predicted`."""
+    if noise <= 0.0 or y.var() <= 0.0:
+        return np.diag(np.full(len(y), float(y.var())))
+    kernels = _kernels(levels)
+    found: Floats = np.tensordot(_fitted(y, n_seeds, noise, kernels), kernels, axes=1)
     return found
 
 
@@ -104,6 +104,21 @@ def pooled_noise(repeated: Sequence[Floats]) -> Floats:
     squares = sum(((values - values.mean(axis=0)) ** 2).sum(axis=0) for values in repeated)
     pooled: Floats = np.asarray(squares) / sum(len(values) - 1 for values in repeated)
     return pooled
+
+
+def _fitted(y: Floats, n_seeds: Ints, noise: float, kernels: Floats) -> Floats:
+    """Variances of the highest restricted likelihood, shape (kinds,)."""
+    spread = float(y.var())
+    of_mean, standard = noise / spread / n_seeds, (y - y.mean()) / spread**0.5
+
+    def loss(logs: Floats) -> tuple[float, Floats]:
+        return restricted_loss(np.exp(logs), kernels, of_mean, standard)
+
+    bounds = [(np.log(_LEAST), np.log(_MOST))] * len(kernels)
+    # From where one kind of effect is most of all, each in turn: there may be a lesser maximum.
+    climbed = [minimize(loss, np.log(start), jac=True, method="L-BFGS-B", bounds=bounds) for start in 0.01 + 0.9 * np.eye(len(kernels))]
+    found: Floats = spread * np.exp(min(climbed, key=lambda end: end.fun).x)
+    return found
 
 
 def _kernels(levels: Ints) -> Floats:

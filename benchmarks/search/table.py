@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.search.mixed_model import pooled_noise, predicted, settings
+from benchmarks.search.mixed_model import Ints, effects_covariance, pooled_noise, predicted, settings
 from benchmarks.search.problem import Floats, directions, objective_values, point
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.front import non_dominated
@@ -198,17 +198,44 @@ class Table:
         return tuple(found)
 
     @cached_property
+    def noise(self) -> Floats | None:
+        """Variance of one training about its configuration's mean, shape (rungs, thresholds, 3); None where nothing was repeated."""
+        repeated = [curves for _, curves in self._trained.values() if len(curves) > 1]
+        return pooled_noise(repeated) if repeated else None
+
+    @cached_property
     def means(self) -> dict[str, Floats]:
         """Of each configuration the true curve, shape (rungs, thresholds, 3), as in `deviations`."""
+        told, n_seeds, levels = self._told
+        means, noise = told.copy(), np.zeros(told.shape[1:]) if self.noise is None else self.noise
+        for at in np.ndindex(noise.shape):
+            means[:, *at] = predicted(told[:, *at], n_seeds, float(noise[at]), levels)
+        return dict(zip(self._trained, means, strict=True))
+
+    @cached_property
+    def effects(self) -> Floats:
+        """Covariance of the true means of `configs` at the last rung, shape (thresholds, 3, n, n), as `mixed_model` sees them.
+
+        Raises:
+            ValueError: nothing was repeated, so there is no model.
+        """
+        if self.noise is None:
+            raise ValueError(f"{self.name}: no configuration has a second seed, so nothing is known of noise")
+        told, n_seeds, levels = self._told
+        places = {name: place for place, name in enumerate(self._trained)}
+        those = np.array([places[config.config_id] for config in self.configs])
+        found = np.empty((*told.shape[2:], len(those), len(those)))
+        for at in np.ndindex(told.shape[2:]):
+            covariance = effects_covariance(told[:, -1, *at], n_seeds, float(self.noise[-1, *at]), levels)
+            found[at] = covariance[np.ix_(those, those)]
+        return found
+
+    @cached_property
+    def _told(self) -> tuple[Floats, Ints, Ints]:
+        """Of each configuration the mean over its trainings, how many they are, and the settings' levels."""
         of_each = [curves for _, curves in self._trained.values()]
-        told: Floats = np.array([curves.mean(axis=0) for curves in of_each])
-        repeated = [curves for curves in of_each if len(curves) > 1]
-        if repeated:
-            noise, n_seeds = pooled_noise(repeated), np.array([len(curves) for curves in of_each])
-            levels = settings([config for config, _ in self._trained.values()])
-            for at in np.ndindex(*noise.shape):
-                told[:, *at] = predicted(told[:, *at], n_seeds, float(noise[at]), levels)
-        return dict(zip(self._trained, told, strict=True))
+        levels = settings([config for config, _ in self._trained.values()])
+        return np.array([curves.mean(axis=0) for curves in of_each]), np.array([len(curves) for curves in of_each]), levels
 
     def curve(self, config: TrialConfig, seed: int, step: int) -> tuple[Point, ...]:
         rung = self.rungs.index(step)
@@ -248,8 +275,13 @@ class Table:
 
 
 def _curve(row: Row) -> Floats:
-    """Score and log densities (encoder, decoder; 0 where there is no decoder), shape (rungs, thresholds, 3)."""
-    return np.array([[_numbers(point) for point in points] for _, points in row.rungs])
+    """Shape (rungs, thresholds, 3)."""
+    return np.array([log_curve(points) for _, points in row.rungs])
+
+
+def log_curve(points: Sequence[Point]) -> Floats:
+    """Score and log densities (encoder, decoder; 0 where there is no decoder), shape (thresholds, 3)."""
+    return np.array([_numbers(point) for point in points])
 
 
 def _numbers(at: Point) -> tuple[float, float, float]:
