@@ -6,7 +6,7 @@ sparser in bfloat16 than in float32.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -115,6 +115,18 @@ def find_gates(model: nn.Module, layout: Layout) -> Gates:
             raise TypeError(f"{block.activation} is {type(gate).__name__}, not a Gate; install_gates_ comes first")
         found.append(GateAt(gate, block.stack, block.index))
     return tuple(found)
+
+
+@contextmanager
+def read_by(gates: Gates, readers: Iterable[Reader]) -> Iterator[None]:
+    """Have each gate read inside the context; one reader for each gate, in their order."""
+    for at, reader in zip(gates, readers, strict=True):
+        at.gate.reader = reader
+    try:
+        yield
+    finally:
+        for at in gates:
+            at.gate.reader = None
 
 
 @contextmanager

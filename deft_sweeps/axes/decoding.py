@@ -1,13 +1,13 @@
 """The activation density while a model generates, beside the teacher-forced one of `density`."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from deft_sweeps.axes.activation import GateAt, Gates
+from deft_sweeps.axes.activation import GateAt, Gates, read_by
 from deft_sweeps.axes.density import Masks, masked_mean, skipped_blocks
 from deft_sweeps.result import DensityReading
 
@@ -26,8 +26,7 @@ class GenerationMeter:
         self._samples = 0
         self._shares: list[Tensor] = []
 
-    @contextmanager
-    def reading(self, attention_mask: Tensor) -> Iterator[None]:
+    def reading(self, attention_mask: Tensor) -> AbstractContextManager[None]:
         """Read one `generate` over a batch.
 
         Args:
@@ -37,13 +36,8 @@ class GenerationMeter:
             ValueError: the decoder runs more sequences than there are samples, as beam search does.
         """
         self._shares = [torch.zeros(attention_mask.shape[0], 0, device=attention_mask.device) for _ in self._gates]
-        for number, at in enumerate(self._gates):
-            at.gate.reader = partial(self._read, number, at, Masks(attention_mask, None))
-        try:
-            yield
-        finally:
-            for at in self._gates:
-                at.gate.reader = None
+        masks = Masks(attention_mask, None)
+        return read_by(self._gates, (partial(self._read, number, at, masks) for number, at in enumerate(self._gates)))
 
     def close(self, lengths: Tensor) -> None:
         """Add the batch just read.

@@ -6,14 +6,14 @@ of the gate in float32, per block: mean over neurons and tokens of a sample, the
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from deft_sweeps.axes.activation import GateAt, Gates, native_activation
+from deft_sweeps.axes.activation import GateAt, Gates, native_activation, read_by
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import DensityReading, SkippedBlocks
@@ -214,16 +214,9 @@ class DensityMeter:
         self._native_sums = [0.0] * len(gates) if native else None
         self._samples = [0] * len(gates)
 
-    @contextmanager
-    def reading(self, masks: Masks) -> Iterator[None]:
+    def reading(self, masks: Masks) -> AbstractContextManager[None]:
         """Count in the forward passes inside."""
-        for number, at in enumerate(self._gates):
-            at.gate.reader = partial(self._count, number, at, masks)
-        try:
-            yield
-        finally:
-            for at in self._gates:
-                at.gate.reader = None
+        return read_by(self._gates, (partial(self._count, number, at, masks) for number, at in enumerate(self._gates)))
 
     @torch.no_grad()
     def _count(self, number: int, at: GateAt, masks: Masks, x: Tensor, gate: Tensor) -> None:

@@ -4,14 +4,13 @@ The distribution is kept as a histogram over the leading bits of |O|, whose orde
 many entries there are. A bucket is 2^-9 of its value wide, so that a threshold is above the exact quantile by less than 0.2 %.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from deft_sweeps.axes.activation import GateAt, Gates
+from deft_sweeps.axes.activation import GateAt, Gates, read_by
 from deft_sweeps.axes.density import Masks
 
 RELATIVE_ERROR = 2.0**-9
@@ -58,16 +57,9 @@ class GateHistogram:
         self._gates = gates
         self._counts: list[Tensor | None] = [None] * len(gates)
 
-    @contextmanager
-    def reading(self, masks: Masks) -> Iterator[None]:
+    def reading(self, masks: Masks) -> AbstractContextManager[None]:
         """Count in the forward passes inside."""
-        for number, at in enumerate(self._gates):
-            at.gate.reader = partial(self._count, number, at, masks)
-        try:
-            yield
-        finally:
-            for at in self._gates:
-                at.gate.reader = None
+        return read_by(self._gates, (partial(self._count, number, at, masks) for number, at in enumerate(self._gates)))
 
     @torch.no_grad()
     def _count(self, number: int, at: GateAt, masks: Masks, _: Tensor, gate: Tensor) -> None:

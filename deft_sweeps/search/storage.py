@@ -11,12 +11,11 @@ from optuna.storages.journal import JournalFileBackend
 
 from deft_sweeps.errors import StoreError
 from deft_sweeps.search.lease import Lease
-from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.spec.schema import STORAGE_FILES, SweepSpec
 from deft_sweeps.store import database
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason, without_secrets
 
-FILES = ("sqlite", "journal")
 MOST_IN_SQLITE = 1000
 FILE_STUDY = "sweep"
 """Name of the study where the storage holds but one."""
@@ -40,7 +39,7 @@ def kept_in(spec: SweepSpec, sweep: SweepDir) -> str:
 
 def study_name(storage: str, sweep: SweepDir) -> str:
     """Of the sweep's study; in a database that others share, the folder's own."""
-    return FILE_STUDY if storage in FILES else f"deft-sweeps {sweep.study_token()}"
+    return FILE_STUDY if storage in STORAGE_FILES else f"deft-sweeps {sweep.study_token()}"
 
 
 def connect(storage: str, sweep: SweepDir) -> BaseStorage:
@@ -79,7 +78,7 @@ def check_reachable(spec: SweepSpec, sweep: SweepDir) -> None:
         StoreError: its driver is missing, it cannot be reached, or another driver has the study.
     """
     where = kept_in(spec, sweep)
-    if where in FILES:
+    if where in STORAGE_FILES:
         return
     storage, name = connect(where, sweep), study_name(where, sweep)
     try:

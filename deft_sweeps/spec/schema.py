@@ -11,6 +11,7 @@ from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.spec.domain import Choice, Domain, Float, Int, Value, contains, show
 
 SamplerName = Literal["front", "tpe", "nsga2", "nsga3", "gp", "random", "auto"]
+STORAGE_FILES = ("sqlite", "journal")
 STORAGE_SCHEMES = ("postgresql", "mysql", "sqlite")
 RankName = Literal["spread", "crowding", "hypervolume", "dominated"]
 
@@ -127,8 +128,8 @@ class Search:
         scheme = self.storage.partition("://")[0]
         # Only the scheme is shown: the rest may hold a password.
         urls = ", ".join(f"{name}://..." for name in STORAGE_SCHEMES)
-        known = self.storage in ("auto", "sqlite", "journal") or ("://" in self.storage and scheme.partition("+")[0] in STORAGE_SCHEMES)
-        check(known, f"storage as auto, sqlite, journal, or a URL ({urls})", scheme)
+        known = self.storage in ("auto", *STORAGE_FILES) or ("://" in self.storage and scheme.partition("+")[0] in STORAGE_SCHEMES)
+        check(known, f"storage as auto, {', '.join(STORAGE_FILES)}, or a URL ({urls})", scheme)
         check(len(set(self.warm_start)) == len(self.warm_start), "each folder of warm_start once", self.warm_start)
 
 

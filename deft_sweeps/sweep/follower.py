@@ -30,7 +30,6 @@ class Follower:
         self._start_message = {"root": str(sweep.root.resolve()), "name": name, "uri": uri, "retry_sec": RETRY_SEC}
         self._on_trouble = on_trouble
         self._given_up = False
-        self.n_left = 0
         self._start()
 
     @property
@@ -95,7 +94,6 @@ class Follower:
             told = json.loads(line)
             if "trouble" in told:
                 self._on_trouble(told["trouble"])
-            self.n_left = told.get("left", self.n_left)
             if "level" in told:
                 self._level, self._said_so = told["level"], True
         if not self._said_so and not self._given_up:

@@ -25,6 +25,7 @@ from deft_sweeps.trial.energy import with_energy
 from deft_sweeps.trial.evaluate import Evaluator, evaluating
 from deft_sweeps.trial.gating import Gating
 from deft_sweeps.trial.heads import HeadSpec, mean_target
+from deft_sweeps.trial.heap import give_back_freed
 from deft_sweeps.trial.predict import Answers
 from deft_sweeps.trial.protocol import TrialRun
 from deft_sweeps.trial.provenance import provenance
@@ -69,6 +70,7 @@ class Bench:
         Raises:
             CheckpointError, DataError, ConfigError: the configuration cannot be run.
         """
+        give_back_freed()
         memory = PeakMemory(self.device, self.memory_floor)
         started_at = time.time()
         data = self.data(config)
@@ -97,6 +99,7 @@ class Bench:
 
     def evaluator(self, built: Built, data: TaskData, split: str) -> Evaluator:
         """Measures a model on `validation` or `test`; batches hold examples of like length, so that little is padding."""
+        give_back_freed()
         rows = data.test if split == "test" else data.validation
         lengths = [len(ids) for ids in rows["input_ids"]]
         order = sorted(range(len(lengths)), key=lambda i: lengths[i])
