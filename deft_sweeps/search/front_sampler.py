@@ -22,6 +22,8 @@ N_START = 3
 """Trainings that are spread over the space before a model is made."""
 N_CANDIDATES = 400
 """Points to choose from."""
+N_BESIDE = 100
+"""Of these at most, those that a training under way is compared with."""
 TOLD_EACH, MOST_AT_ONCE = 20, 64
 """Proposals are prepared one at a time for each TOLD_EACH trials that ended, at most MOST_AT_ONCE: a twentieth more trials teach little,
 and asking the model costs about as much for many proposals as for one."""
@@ -73,7 +75,7 @@ class FrontSampler(BaseSampler):
         rng = np.random.default_rng([self._spec.search.seed, number, step])
         running = self._running(number)
         candidates = self._candidates([known, *running], rng)
-        return self._model.is_worth_its_rest(known, candidates, running, rng)
+        return self._model.is_worth_its_rest(known, candidates[:: -(-len(candidates) // N_BESIDE)], running, rng)
 
     def _look(self, study: Study) -> None:
         """Take up what the study was told since the last time."""
