@@ -7,7 +7,7 @@ tpe-group       multivariate, with groups
 gp              Optuna's Gaussian processes
 ray, ray-asha   Ray Tune's OptunaSearch, alone and beside its ASHAScheduler
 mo-asha         Syne Tune's, in an environment of its own
-informed        on tables: a bound, which knows the model of their truth
+informed        on tables: a yardstick, which knows the model of their truth
 ours-NAME       this project's search with the sampler NAME of a spec; ours-NAME+halving stops trials early
 """
 

@@ -1,8 +1,8 @@
-"""A bound on searchers of a table, not one of them: it knows what no searcher can know.
+"""A yardstick for searchers of a table, not one of them: it knows what no searcher can know.
 
 It is told the model by which the table's truth is predicted (`mixed_model`), with the variances that were fitted to all of the table, the
 noise, the mean of all, and the reference of the true front's volume. What it has to find out is the values alone, as any searcher does: by
-trainings with their noise, as many at a time. It trains whatever is expected to add the most volume.
+trainings with their noise, as many at a time. It trains whatever is expected to add the most volume, which is good and need not be best.
 """
 
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The bound that knows the truth's model, on the packed tables."""
+"""The yardstick that knows the truth's model, on the packed tables."""
 
 from typing import cast
 
@@ -51,6 +51,6 @@ def test_it_trains_every_configuration_once(minilm: Table) -> None:
     assert sorted(one.asked.config.config_id for one in ended) == sorted(config.config_id for config in minilm.configs)
 
 
-def test_a_closed_form_has_no_such_bound() -> None:
+def test_a_closed_form_has_no_such_yardstick() -> None:
     with pytest.raises(ValueError, match="informed is for tables, got bent"):
         make_arm("informed", make("bent"), 0)
