@@ -2,6 +2,8 @@
 
     python -m benchmarks.search --problem broken --arms random tpe nsga2-12 --seeds 20
 
-problem: a landscape and its true front · closed_form, table: the landscapes · simulate: workers on a simulated clock · replay: the same
-landscape behind real Ray · arms, halved, ray_tune, synetune: the searchers · measure: what they needed · __main__: the command
+problem: a landscape and its true front · closed_form, table: the landscapes · mixed_model: what a table's configurations give on average
+· simulate: workers on a simulated clock · replay: the same landscape behind real Ray · arms, ray_tune, synetune: the searchers
+· measure: what they needed · oracle: the fewest trials that any could need · informed: a yardstick that knows the truth's model · __main__:
+the command
 """

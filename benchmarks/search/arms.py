@@ -7,6 +7,7 @@ tpe-group       multivariate, with groups
 gp              Optuna's Gaussian processes
 ray, ray-asha   Ray Tune's OptunaSearch, alone and beside its ASHAScheduler
 mo-asha         Syne Tune's, in an environment of its own
+informed        on tables: a yardstick, which knows the model of their truth
 ours-NAME       this project's search with the sampler NAME of a spec; ours-NAME+halving stops trials early
 """
 
@@ -21,9 +22,11 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.study import Study
 
+from benchmarks.search.informed import InformedArm
 from benchmarks.search.problem import Problem, directions, result
 from benchmarks.search.simulate import Arm, Asked
 from benchmarks.search.synetune import ENVIRONMENT, synetune_arm
+from benchmarks.search.table import Table
 from deft_sweeps.result import Point, Rung
 from deft_sweeps.search.repeats import Taken, ask
 from deft_sweeps.search.sampler import study_sampler
@@ -33,6 +36,7 @@ from deft_sweeps.search.study import SEED, TRIAL_ID, tell
 from deft_sweeps.spec.schema import Halving, NoStopping, SamplerName, SweepSpec
 
 OURS = "ours-"
+INFORMED = "informed"
 SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
 MO_ASHA = ("mo-asha", "mo-asha-mended")
 
@@ -103,6 +107,10 @@ def make_arm(name: str, problem: Problem, seed: int, synetune: Path = ENVIRONMEN
         from benchmarks.search.ray_tune import ray_arm
 
         return ray_arm(spec, problem.rungs, seed, asha=name == "ray-asha")
+    if name == INFORMED:
+        if not isinstance(problem, Table):
+            raise ValueError(f"{INFORMED} is for tables, got {problem.name}")
+        return InformedArm(problem, seed)
     if name in MO_ASHA:
         return synetune_arm(spec, problem.rungs, seed, synetune, mended=name == "mo-asha-mended")
     with warnings.catch_warnings():
@@ -140,4 +148,4 @@ def _ours(name: str, problem: Problem, seed: int) -> Arm:
 def names() -> tuple[str, ...]:
     """Every searcher that can be named."""
     ours = (f"{OURS}{name}{halved}" for name in SAMPLERS for halved in ("", "+halving"))
-    return ("random", "nsga2-50", "nsga2-12", "tpe", "tpe-group", "gp", "ray", "ray-asha", *MO_ASHA, *ours)
+    return ("random", "nsga2-50", "nsga2-12", "tpe", "tpe-group", "gp", "ray", "ray-asha", *MO_ASHA, INFORMED, *ours)

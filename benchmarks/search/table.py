@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.search.mixed_model import Ints, effects_covariance, pooled_noise, predicted, settings
 from benchmarks.search.problem import Floats, directions, objective_values, point
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.front import non_dominated
@@ -138,7 +139,9 @@ class Table:
 
     A trial with a seed that was trained gives that training's rows, bit by bit. One with another seed gives the configuration's mean
     with the noise of one repeated training drawn at random: its curve's distance from its own configuration's mean over seeds, added to
-    the score and as a factor to the densities. Truth is the mean over the seeds trained; for a configuration trained once, that one.
+    the score and as a factor to the densities. Truth is that mean, which is predicted from all trainings (`mixed_model`): a lucky seed is
+    pulled towards what its settings give elsewhere, the less the more seeds there are. Where no configuration has a second seed, nothing
+    is known of luck, and truth is what was measured.
     """
 
     name: str
@@ -164,43 +167,93 @@ class Table:
     @cached_property
     def digest(self) -> str:
         told = [[config.config_id, sorted(self.by_config[config.config_id])] for config in self.configs]
-        return hashlib.sha256(json.dumps([told, self.true_front().round(9).tolist()]).encode()).hexdigest()[:12]
+        true = [self.means[config.config_id].round(6).tolist() for config in self.configs]
+        return hashlib.sha256(json.dumps([told, true]).encode()).hexdigest()[:12]
 
     @property
     def note(self) -> str:
-        repeated = sum(len(rows) > 1 for rows in self.by_config.values())
+        repeated = sum(len(curves) > 1 for _, curves in self._trained.values())
+        truth = "predicted from all trainings by a mixed model with that noise" if repeated else "what was measured"
         return (
-            f"{len(self.configs)} of {self.n_wanted} configurations, measured; {repeated} of them with several seeds, which give the noise"
+            f"{len(self.configs)} of {self.n_wanted} configurations, measured; {repeated} with several seeds, which give the noise; "
+            f"a configuration's true mean: {truth}"
         )
+
+    @cached_property
+    def _trained(self) -> dict[str, tuple[TrialConfig, Floats]]:
+        """Every configuration of the rows, also outside the space, with its curves, shape (trainings, rungs, thresholds, 3)."""
+        found: dict[str, tuple[TrialConfig, list[Floats]]] = {}
+        for row in self.rows:
+            found.setdefault(row.config.config_id, (row.config, []))[1].append(_curve(row))
+        return {name: (config, np.array(curves)) for name, (config, curves) in found.items()}
 
     @cached_property
     def deviations(self) -> tuple[Floats, ...]:
         """Of each training of a repeated configuration from its configuration's mean, shape (rungs, thresholds, 3): score, and the
         logarithms of the stacks' densities; widened by sqrt(n / (n - 1)), which n seeds about their own mean fall short of."""
         found = []
-        for rows in self.by_config.values():
-            if len(rows) < 2:
-                continue
-            curves = np.array([_curve(row) for row in rows.values()])
-            found.extend((curves - curves.mean(axis=0)) * (len(rows) / (len(rows) - 1)) ** 0.5)
+        for _, curves in self._trained.values():
+            if len(curves) > 1:
+                found.extend((curves - curves.mean(axis=0)) * (len(curves) / (len(curves) - 1)) ** 0.5)
         return tuple(found)
 
+    @cached_property
+    def noise(self) -> Floats | None:
+        """Variance of one training about its configuration's mean, shape (rungs, thresholds, 3); None where nothing was repeated."""
+        repeated = [curves for _, curves in self._trained.values() if len(curves) > 1]
+        return pooled_noise(repeated) if repeated else None
+
+    @cached_property
+    def means(self) -> dict[str, Floats]:
+        """Of each configuration the true curve, shape (rungs, thresholds, 3), as in `deviations`."""
+        told, n_seeds, levels = self._told
+        means, noise = told.copy(), np.zeros(told.shape[1:]) if self.noise is None else self.noise
+        for at in np.ndindex(noise.shape):
+            means[:, *at] = predicted(told[:, *at], n_seeds, float(noise[at]), levels)
+        return dict(zip(self._trained, means, strict=True))
+
+    @cached_property
+    def effects(self) -> Floats:
+        """Covariance of the true means of `configs` at the last rung, shape (thresholds, 3, n, n), as `mixed_model` sees them.
+
+        Raises:
+            ValueError: nothing was repeated, so there is no model.
+        """
+        if self.noise is None:
+            raise ValueError(f"{self.name}: no configuration has a second seed, so nothing is known of noise")
+        told, n_seeds, levels = self._told
+        places = {name: place for place, name in enumerate(self._trained)}
+        those = np.array([places[config.config_id] for config in self.configs])
+        found = np.empty((*told.shape[2:], len(those), len(those)))
+        for at in np.ndindex(told.shape[2:]):
+            covariance = effects_covariance(told[:, -1, *at], n_seeds, float(self.noise[-1, *at]), levels)
+            found[at] = covariance[np.ix_(those, those)]
+        return found
+
+    @cached_property
+    def _told(self) -> tuple[Floats, Ints, Ints]:
+        """Of each configuration the mean over its trainings, how many they are, and the settings' levels."""
+        of_each = [curves for _, curves in self._trained.values()]
+        levels = settings([config for config, _ in self._trained.values()])
+        return np.array([curves.mean(axis=0) for curves in of_each]), np.array([len(curves) for curves in of_each]), levels
+
     def curve(self, config: TrialConfig, seed: int, step: int) -> tuple[Point, ...]:
-        rows = self.by_config[config.config_id]
         rung = self.rungs.index(step)
+        rows = self.by_config[config.config_id]
         if seed in rows:
             return rows[seed].rungs[rung][1]
-        some = next(iter(rows.values())).rungs[rung][1]
-        off = np.zeros((len(self.rungs), len(some), 3))
+        off = np.zeros_like(self.means[config.config_id])
         if self.deviations:
             off = self.deviations[int(np.random.default_rng([seed, int(config.config_id, 16)]).integers(len(self.deviations)))]
-        means = np.mean([_curve(row)[rung] for row in rows.values()], axis=0) + off[rung]
-        return tuple(_rebuilt(point, *values) for point, values in zip(some, means, strict=True))
+        return self._points(config, self.means[config.config_id] + off, rung)
+
+    def _points(self, config: TrialConfig, curve: Floats, rung: int) -> tuple[Point, ...]:
+        """A rung of the configuration's curve."""
+        some = next(iter(self.by_config[config.config_id].values())).rungs[rung][1]
+        return tuple(_rebuilt(point, *values) for point, values in zip(some, curve[rung], strict=True))
 
     def true_points(self, config: TrialConfig) -> Floats:
-        rows = self.by_config[config.config_id].values()
-        values: Floats = np.mean([objective_values(self.spec.objectives, row.rungs[-1][1]) for row in rows], axis=0)
-        return values
+        return objective_values(self.spec.objectives, self._points(config, self.means[config.config_id], -1))
 
     def true_front(self) -> Floats:
         return self._front
@@ -222,8 +275,13 @@ class Table:
 
 
 def _curve(row: Row) -> Floats:
-    """Score and log densities (encoder, decoder; 0 where there is no decoder), shape (rungs, thresholds, 3)."""
-    return np.array([[_numbers(point) for point in points] for _, points in row.rungs])
+    """Shape (rungs, thresholds, 3)."""
+    return np.array([log_curve(points) for _, points in row.rungs])
+
+
+def log_curve(points: Sequence[Point]) -> Floats:
+    """Score and log densities (encoder, decoder; 0 where there is no decoder), shape (thresholds, 3)."""
+    return np.array([_numbers(point) for point in points])
 
 
 def _numbers(at: Point) -> tuple[float, float, float]:

@@ -27,6 +27,10 @@ where it has looked looks there again: with 240 rows of 4 thresholds, 3 of 6 sea
 with 480 all were (`benchmarks.search`, `broken`)."""
 REFIT_GROWTH = 1.2
 """Hyperparameters are fitted again whenever there are this many times as many trainings."""
+WORTH = 0.1
+"""A training under way is not worth its rest below this part of what the best new one promises. The best of many expectations promises
+too much, and another one is the best after every trial that ends: where a training had to promise as much as that (1.0), searches of
+real trainings (`benchmarks.search`, `flan_t5_small_reviews`) took 1.9 times the steps of those that stop nothing; with 0.1 about 1.2."""
 MOST_KEPT, KEPT = 320, 240
 """Trainings that are remembered at most, and how many are left when that is passed: half of them on the front, the others the latest."""
 
@@ -84,15 +88,21 @@ class FrontModel:
 
         Args:
             candidates: to value.
-            running: trainings under way, taken to give what is expected of them.
+            running: trainings under way, taken to give what is expected of them after what they measured so far.
             rng: draws the samples.
 
         Raises:
             ValueError: no whole training was shown yet.
         """
+        return self._prospects(candidates, running, (), rng)
+
+    def _prospects(
+        self, candidates: Sequence[Start], running: Sequence[Known], begun: Sequence[Known], rng: np.random.Generator
+    ) -> Prospects:
+        """With what `begun` trainings measured so far, and nothing expected of them."""
         if not self._n_whole:
             raise ValueError("a model needs one whole training at least")
-        processes = self._processes()
+        processes = self._processes([training for training in (*begun, *running) if training.points])
         own = (point for training in self._trained if training.own for point in training.final)
         found = _values(own).reshape(-1, len(self._names))
         if running:
@@ -101,6 +111,13 @@ class FrontModel:
         asked = final_rows(self._features, candidates, self._n_ladder)
         outlooks = [process.outlook(asked, self._n_ladder) for process in processes]
         return Prospects(self._goal(), outlooks, found[np.isfinite(found).all(axis=1)], rng)
+
+    def is_worth_its_rest(self, training: Known, candidates: Sequence[Start], running: Sequence[Known], rng: np.random.Generator) -> bool:
+        """Whether a training under way is expected to gain for each step that is left at least WORTH of what the best candidate gains for
+        each of all its steps; arguments as of `prospects`, `running` without the training itself."""
+        done = max((point.share for point in training.points), default=0.0)
+        gains = self._prospects([training.start, *candidates], running, [training], rng).gains
+        return bool(gains[0] >= WORTH * (1.0 - done) * gains[1:].max(initial=0.0))
 
     def best(self) -> list[Start]:
         """Configurations that have a point on the front."""
@@ -135,12 +152,13 @@ class FrontModel:
                 score = self._names.index("score")
                 self._baselines[name] = max(values, self._baselines.get(name, values), key=lambda v: v[score])
 
-    def _processes(self) -> tuple[Process, ...]:
+    def _processes(self, begun: Sequence[Known]) -> tuple[Process, ...]:
+        """Of each metric, given the trainings that ended and what others measured so far."""
         if self._to_fit:
             kept = self._kept(self._to_fit, MAX_FITTED)
             fitted = (fit(*self._told(kept, i), self._features.groups, self._features.ordered) for i in range(len(self._names)))
             self._hypers, self._to_fit = tuple(fitted), ()
-        kept = self._kept(self._trained, MAX_ROWS)
+        kept = self._kept([*self._trained, *begun], MAX_ROWS)
         return tuple(condition(*self._told(kept, i), self._features.groups, hyper) for i, hyper in enumerate(self._hypers))
 
     def _kept(self, trained: Sequence[Known], limit: int) -> list[tuple[Known, Measured]]:

@@ -1,7 +1,7 @@
 """The sampler `front`: a few trials spread over the space, then whatever `FrontModel` expects to push the front furthest."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ N_START = 3
 """Trainings that are spread over the space before a model is made."""
 N_CANDIDATES = 400
 """Points to choose from."""
+N_BESIDE = 100
+"""Of these at most, those that a training under way is compared with."""
 TOLD_EACH, MOST_AT_ONCE = 20, 64
 """Proposals are prepared one at a time for each TOLD_EACH trials that ended, at most MOST_AT_ONCE: a twentieth more trials teach little,
 and asking the model costs about as much for many proposals as for one."""
@@ -63,55 +65,77 @@ class FrontSampler(BaseSampler):
         """A part of the point."""
         return self._proposed[param_name]
 
+    def is_worth_its_rest(self, study: Study, number: int, step: int) -> bool:
+        """Whether the study's trial `number`, measured at a rung, shall go on although it is behind its peers: until a model can be made,
+        and then while its rest is expected to gain as much a step as any new trial."""
+        self._look(study)
+        known = self._ladder.known(study.get_trials(deepcopy=False)[number])
+        if known is None or self._model.n_whole < N_START:
+            return True
+        rng = np.random.default_rng([self._spec.search.seed, number, step])
+        running = self._running(number)
+        candidates = self._candidates([known, *running], rng)
+        return self._model.is_worth_its_rest(known, candidates[:: -(-len(candidates) // N_BESIDE)], running, rng)
+
     def _look(self, study: Study) -> None:
         """Take up what the study was told since the last time."""
         for trial in self._history.news(study):
-            known = self._take(trial)
-            if known is not None and known.points and trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+            known = self._ladder.known(trial)
+            if known is None:
+                continue
+            if known.points and trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
                 self._model.add(known)
+            # One that was stopped early may yet turn out to be worth its end.
+            if known.own and trial.state != TrialState.PRUNED:
+                self._tried[_key(known.start)] = known.start
 
-    def _take(self, trial: FrozenTrial) -> Known | None:
-        known = self._ladder.known(trial)
-        if known is not None and known.own:
-            self._tried[_key(known.start)] = known.start
-        return known
+    def _running(self, number: int) -> list[Known]:
+        """Trials under way but for that one."""
+        return [known for other in self._history.running if other.number != number and (known := self._ladder.known(other))]
 
     def _next(self, number: int) -> Start:
+        running = self._running(number)
+        taken = self._taken(running)
         while self._prepared:
             start = self._prepared.popleft()
-            if _key(start) not in self._tried:
+            if _key(start) not in taken:
                 return start
-        running = [known for other in self._history.running if other.number != number and (known := self._take(other))]
         start, *others = self._propose(running, np.random.default_rng([self._spec.search.seed, number]))
         self._prepared.extend(others)
         return start
 
-    def _propose(self, running: list[Known], rng: np.random.Generator) -> list[Start]:
+    def _taken(self, running: Sequence[Known]) -> Mapping[Key, Start]:
+        """Points that are not to be proposed: those that came to their end, failed ones too, and those under way."""
+        return self._tried | {_key(known.start): known.start for known in running if known.own}
+
+    def _propose(self, running: Sequence[Known], rng: np.random.Generator) -> list[Start]:
         """Points for the next trials, in their order; at least one."""
         if self._model.n_whole < N_START:
-            return [self._apart(rng)]
-        candidates = self._candidates(rng)
+            return [self._apart(running, rng)]
+        candidates = self._candidates(running, rng)
         n = min(MOST_AT_ONCE, max(1, self._model.n_shown // TOLD_EACH))
         return [candidates[i] for i in self._model.prospects(candidates, running, rng).pick(n)]
 
-    def _apart(self, rng: np.random.Generator) -> Start:
+    def _apart(self, running: Sequence[Known], rng: np.random.Generator) -> Start:
         """Of points with every number in the middle of its range, the one furthest from all that was tried."""
         candidates = [random_point(self._spec, rng, central=True) for _ in range(N_CANDIDATES)]
-        if not self._tried:
+        taken = self._taken(running)
+        if not taken:
             return candidates[0]
-        there, new = self._model.features.vectors(self._tried.values()), self._model.features.vectors(candidates)
+        there, new = self._model.features.vectors(taken.values()), self._model.features.vectors(candidates)
         distances = ((new[:, None] - there[None]) ** 2).sum(-1).min(1)
         return candidates[int(np.argmax(distances + 1e-6 * rng.random(len(candidates))))]
 
-    def _candidates(self, rng: np.random.Generator) -> list[Start]:
-        """Configurations that were not tried: of a small space all of them; else random ones, and neighbours of those on the front."""
+    def _candidates(self, running: Sequence[Known], rng: np.random.Generator) -> list[Start]:
+        """Configurations that are not taken: of a small space all of them; else random ones, and neighbours of those on the front."""
+        taken = self._taken(running)
         if self._finite is not None:
-            left = [start for start in self._finite if _key(start) not in self._tried] or list(self._finite)
+            left = [start for start in self._finite if _key(start) not in taken] or list(self._finite)
             return left if len(left) <= N_CANDIDATES else [left[i] for i in rng.permutation(len(left))[:N_CANDIDATES]]
         drawn = [random_point(self._spec, rng) for _ in range(N_CANDIDATES // 2)]
         best = self._model.best()
         drawn += [neighbour(self._spec, best[rng.integers(len(best))], rng) for _ in range(N_CANDIDATES // 2) if best]
-        new = {key: start for start in drawn if (key := _key(start)) not in self._tried}
+        new = {key: start for start in drawn if (key := _key(start)) not in taken}
         return list(new.values()) or drawn
 
 

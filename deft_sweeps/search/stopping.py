@@ -9,6 +9,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import Rung, TrialResult
 from deft_sweeps.search.buffered import flush
+from deft_sweeps.search.front_sampler import FrontSampler
 from deft_sweeps.search.halving import HalvingRule
 from deft_sweeps.search.storage import BROKEN
 from deft_sweeps.search.study import POINTS, VERDICTS, WHOLE, live, rows_of
@@ -16,7 +17,8 @@ from deft_sweeps.spec.schema import Halving, NoStopping, SweepSpec
 
 
 class EarlyStopping:
-    """Decides at rungs. A verdict is written into the study before anyone acts on it, so it is the same after a restart.
+    """Decides at rungs: by the rule, and where that would stop a trial, by the sampler `front` if the study has it, which may let it go on.
+    A verdict is written into the study before anyone acts on it, so it is the same after a restart.
 
     Args:
         spec: of the sweep.
@@ -48,12 +50,15 @@ class EarlyStopping:
             return True
         told = self._rungs.setdefault(config.trial_id(seed), {})
         told[rung.step] = rung
-        verdict = self._rule.goes_on(config, seed, rung, whole=bool(trial.user_attrs.get(WHOLE)))
+        earlier: dict[int, bool] = dict(trial.user_attrs.get(VERDICTS, ()))
+        verdict = earlier.get(rung.step, False) or self._rule.goes_on(config, seed, rung, whole=bool(trial.user_attrs.get(WHOLE)))
         so_far = TrialResult(config=config, seed=seed, status="stopped", rungs=self.rungs(config.trial_id(seed)))
         try:
             trial.set_user_attr(POINTS, rows_of(self._spec, so_far))
-            earlier = [entry for entry in trial.user_attrs.get(VERDICTS, []) if entry[0] != rung.step]
-            trial.set_user_attr(VERDICTS, [*earlier, [rung.step, verdict]])
+            if not verdict and rung.step not in earlier and isinstance(self._study.sampler, FrontSampler):
+                # Behind at a rung is not behind at the end where rungs tell little of it, which the sampler's model has seen.
+                verdict = self._study.sampler.is_worth_its_rest(self._study, number, rung.step)
+            trial.set_user_attr(VERDICTS, [[step, was] for step, was in (earlier | {rung.step: verdict}).items()])
             flush(self._study)
         except BROKEN:
             self._on_trouble("the study cannot be written: a restart may decide differently about a trial that is under way")

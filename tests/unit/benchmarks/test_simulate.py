@@ -12,7 +12,7 @@ from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.result import Point, Rung
 from deft_sweeps.search.report import report
 from deft_sweeps.search.searcher import StudySearcher
-from deft_sweeps.spec.schema import Budget, Halving
+from deft_sweeps.spec.schema import Budget, Halving, SamplerName
 from deft_sweeps.store.results import SweepDir
 
 
@@ -122,9 +122,10 @@ def test_a_budget_of_steps_ends_a_run() -> None:
     assert ended[-2].paid < 1000 <= ended[-1].paid
 
 
-def test_the_sweeps_own_searcher_proposes_and_stops_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sampler", ["tpe", "front"])
+def test_the_sweeps_own_searcher_proposes_and_stops_the_same(tmp_path: Path, sampler: SamplerName) -> None:
     problem = make("bent")
-    search = replace(problem.spec.search, sampler="tpe", seed=5)
+    search = replace(problem.spec.search, sampler=sampler, seed=5)
     spec = replace(problem.spec, search=search, stopping=Halving(), budget=Budget(trials=14))
     searcher = StudySearcher(spec, SweepDir(tmp_path), target=14)
     ran = []
@@ -143,7 +144,7 @@ def test_the_sweeps_own_searcher_proposes_and_stops_the_same(tmp_path: Path) -> 
             searcher.on_trial_complete(str(i), report(problem.rungs[-1], (), final))
         ran.append(config.trial_id(seed))
     stored = {one.trial_id: one.status == "complete" for one in SweepDir(tmp_path).results()}
-    ended = simulate(problem, make_arm("ours-tpe+halving", problem, 5), workers=1, max_trials=14)
+    ended = simulate(problem, make_arm(f"ours-{sampler}+halving", problem, 5), workers=1, max_trials=14)
     assert ran == [one.asked.config.trial_id(one.asked.seed) for one in ended]
     assert stored == {one.asked.config.trial_id(one.asked.seed): one.complete for one in ended}
     assert set(stored.values()) == {True, False}

@@ -6,16 +6,21 @@ from dataclasses import replace
 import optuna
 import pytest
 from optuna.study import Study
+from optuna.trial import TrialState
 
+from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.front import hypervolume
 from deft_sweeps.objective import Direction, parse_constraint
 from deft_sweeps.result import Rung, TrialResult
 from deft_sweeps.search import front_sampler
+from deft_sweeps.search.front_sampler import FrontSampler
 from deft_sweeps.search.prospects import Prospects
 from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.space import suggest
-from deft_sweeps.search.study import SEED, TRIAL_ID, enqueue, tell
-from deft_sweeps.spec.schema import SamplerName, Search, SweepSpec
+from deft_sweeps.search.stopping import EarlyStopping
+from deft_sweeps.search.study import POINTS, SEED, TRIAL_ID, enqueue, rows_of, tell
+from deft_sweeps.spec.domain import Choice
+from deft_sweeps.spec.schema import Halving, SamplerName, Search, SweepSpec
 from tests.fakes import fake_point, fake_result, fake_spec
 from tests.fakes import plain as plain_start
 
@@ -120,3 +125,70 @@ def test_trials_under_way_and_those_stopped_early_count() -> None:
             tell(study, spec, number, fake_result(config, 0))
     under_way = [spec.config(suggest(study.ask(), spec)).config_id for _ in range(4)]
     assert len(set(under_way)) == 4
+
+
+def rung_of(config: TrialConfig, spec: SweepSpec, worse: float = 0.0) -> Rung:
+    """At a third of the steps, the score as much worse as told."""
+    points = (fake_point(config, 0, threshold, 1 / 3) for threshold in spec.evaluation.thresholds)
+    lower = tuple(replace(point, score=replace(point.score, value=point.score.value - worse)) for point in points)
+    return Rung(step=round(config.training.steps / 3), points=lower)
+
+
+def trained_with_rungs(spec: SweepSpec, n: int) -> Study:
+    study = optuna.create_study(directions=SCORE_AND_DENSITY)
+    study.sampler = study_sampler(spec)
+    for number in range(n):
+        trial = study.ask()
+        config = spec.config(suggest(trial, spec))
+        trial.set_user_attr(TRIAL_ID, config.trial_id(0))
+        tell(study, spec, number, replace(fake_result(config, 0), rungs=(rung_of(config, spec),)))
+    return study
+
+
+@pytest.mark.parametrize("n", [2, 10])
+def test_a_trial_behind_its_peers_goes_on_until_there_is_a_model_and_while_its_rest_is_worth_it(n: int) -> None:
+    spec = replace(of("front"), stopping=Halving())
+    study = trained_with_rungs(spec, n)
+    sampler = study.sampler
+    assert isinstance(sampler, FrontSampler)
+    verdicts = []
+    for worse in (0.0, 0.3):
+        trial = study.ask()
+        config = spec.config(suggest(trial, spec))
+        rung = rung_of(config, spec, worse)
+        trial.set_user_attr(POINTS, rows_of(spec, TrialResult(config=config, seed=0, status="stopped", rungs=(rung,))))
+        verdicts.append(sampler.is_worth_its_rest(study, trial.number, rung.step))
+        assert sampler.is_worth_its_rest(study, trial.number, rung.step) == verdicts[-1]
+        study.tell(trial, state=TrialState.FAIL)
+    assert verdicts == ([True, True] if n == 2 else [True, False])
+
+
+def test_a_verdict_stands_whatever_is_learnt_after_it() -> None:
+    spec = replace(of("front"), stopping=Halving())
+    study = trained_with_rungs(spec, 10)
+    early = EarlyStopping(spec, study, (), lambda sentence: pytest.fail(sentence))
+    trial = study.ask()
+    config = spec.config(suggest(trial, spec))
+    rung = rung_of(config, spec)
+    verdict = early.goes_on(trial.number, config, 0, rung)
+    study.sampler = optuna.samplers.RandomSampler()
+    assert early.goes_on(trial.number, config, 0, rung) == verdict
+
+
+def test_of_a_finite_space_what_was_stopped_may_come_again_and_what_ended_not() -> None:
+    fake = of("front")
+    plain = next(c for c in fake.combinations if set(c.open) == {"training.learning_rate"})
+    choices = Choice((1e-4, 5e-4, 2e-3, 1e-2))
+    spec = replace(fake, combinations=(replace(plain, open={"training.learning_rate": choices}),))
+    study = optuna.create_study(directions=SCORE_AND_DENSITY)
+    study.sampler = study_sampler(spec)
+    rates = []
+    for number in range(4):
+        trial = study.ask()
+        config = spec.config(suggest(trial, spec))
+        rates.append(config.training.learning_rate)
+        trial.set_user_attr(TRIAL_ID, config.trial_id(0))
+        stopped = TrialResult(config=config, seed=0, status="stopped", rungs=(rung_of(config, spec),))
+        tell(study, spec, number, stopped if number == 3 else fake_result(config, 0))
+    assert len(set(rates)) == 4
+    assert spec.config(suggest(study.ask(), spec)).training.learning_rate == rates[3]

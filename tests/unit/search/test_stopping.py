@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 from deft_sweeps.search.report import RESULT
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.study import POINTS, VERDICTS, finished, rows_of
-from deft_sweeps.spec.schema import Halving, Search, SweepSpec
+from deft_sweeps.spec.schema import Halving, SamplerName, Search, SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep.trainable import TrialTrainable
 from tests.fakes import N_STEPS, FakeMaker, fake_spec, plain
@@ -20,8 +20,8 @@ RUNGS = Halving().at(N_STEPS)
 N_TRIALS = 9
 
 
-def spec_of() -> SweepSpec:
-    spec = fake_spec(N_TRIALS, first=(plain(9e-3),), search=Search(sampler="random", seed=3, storage="journal"))
+def spec_of(sampler: SamplerName = "random") -> SweepSpec:
+    spec = fake_spec(N_TRIALS, first=(plain(9e-3),), search=Search(sampler=sampler, seed=3, storage="journal"))
     return replace(spec, stopping=Halving())
 
 
@@ -32,9 +32,9 @@ def trainable(told: dict[str, Any], sweep: SweepDir) -> TrialTrainable:
     return worker
 
 
-def drive(sweep: SweepDir) -> Iterator[str]:
+def drive(sweep: SweepDir, sampler: SamplerName = "random") -> Iterator[str]:
     """One trial after the other, as Tune does it; yields wherever the driver and its worker may die."""
-    spec = spec_of()
+    spec = spec_of(sampler)
     searcher = StudySearcher(spec, sweep, target=N_TRIALS, first=spec.first)
     number = 0
     while (told := searcher.suggest(f"tune-{number}")) != "FINISHED":
@@ -112,6 +112,18 @@ def test_drivers_that_die_all_the_time_decide_as_one_that_never_does(tmp_path: P
     assert [r.points == sweep.result(r.trial_id).points for r in through.results()] == [True] * N_TRIALS
     measured = FakeMaker(tmp_path).notes("measure")
     assert len(measured) == len(set(measured)), "what was measured is not measured again"
+
+
+def test_the_sampler_that_has_a_say_says_the_same_to_drivers_that_die(tmp_path: Path) -> None:
+    through, sweep = SweepDir(tmp_path / "through"), SweepDir(tmp_path / "sweep")
+    for _ in drive(through, "front"):
+        pass
+    for _ in range(200):
+        events = drive(sweep, "front")
+        if sum(1 for _, _ in zip(range(7), events, strict=False)) < 7:
+            break
+    assert endings(sweep) == endings(through)
+    assert {status for status, _ in endings(through).values()} == {"complete", "stopped"}
 
 
 def test_a_lost_study_is_rebuilt_with_rungs_and_decides_the_same(tmp_path: Path, through: SweepDir) -> None:
