@@ -115,11 +115,9 @@ class Learner:
         task_loss = density_loss = 0.0
         scheme = scheduled(self.density, number, self.training.steps) if isinstance(self.density, DensityLoss) else None
         for batch in micro_batches:
-            task, density = self._losses(batch, n_predicted, n_examples, scheme)
-            loss = task if density is None or scheme is None else task + scheme.weight * density
-            loss.backward()  # type: ignore[no-untyped-call]
-            task_loss += task.item()
-            density_loss += 0.0 if density is None else density.item()
+            task, density = self._backward(batch, n_predicted, n_examples, scheme)
+            task_loss += task
+            density_loss += density
         if self.allocation is not None:
             self.allocation.penalty().backward()  # type: ignore[no-untyped-call]
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, self.training.max_grad_norm))
@@ -133,6 +131,13 @@ class Learner:
         if self.allocation is not None:
             self.allocation.after_step(number + 1)
         return StepMetrics(step=number + 1, task_loss=task_loss, density_loss=density_loss, grad_norm=norm, learning_rate=rate)
+
+    def _backward(self, batch: Batch, n_predicted: int, n_examples: int, scheme: DensityLoss | None) -> tuple[float, float]:
+        """Add this micro-batch's gradients; its shares of the losses. What its graph holds is gone before the next one is read."""
+        task, density = self._losses(batch, n_predicted, n_examples, scheme)
+        loss = task if density is None or scheme is None else task + scheme.weight * density
+        loss.backward()  # type: ignore[no-untyped-call]
+        return task.item(), 0.0 if density is None else density.item()
 
     def _losses(self, batch: Batch, n_predicted: int, n_examples: int, scheme: DensityLoss | None) -> tuple[Tensor, Tensor | None]:
         """This micro-batch's share of the whole batch's mean task loss over its targets and sample-mean density loss."""
