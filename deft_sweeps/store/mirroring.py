@@ -40,6 +40,7 @@ def follow(told: "queue.Queue[dict[str, Any] | None]", out: TextIO) -> None:
             break
         if "new" in message and not behind:
             behind = not _try(lambda trial_id=message["new"]: mirror.add(sweep.result(trial_id)), out)
+            say(out, left=told.qsize())
         elif not message:
             behind = not _try(lambda: mirror.catch_up(lambda left: say(out, left=left)), out)
     level = _try(lambda: mirror.catch_up(lambda left: say(out, left=left)), out)
