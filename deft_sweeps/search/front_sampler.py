@@ -1,6 +1,6 @@
 """The sampler `front`: a few trials spread over the space, then whatever `FrontModel` expects to push the front furthest."""
 
-from collections import deque
+from collections import ChainMap, deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -106,7 +106,7 @@ class FrontSampler(BaseSampler):
 
     def _taken(self, running: Sequence[Known]) -> Mapping[Key, Start]:
         """Points that are not to be proposed: those that came to their end, failed ones too, and those under way."""
-        return self._tried | {_key(known.start): known.start for known in running if known.own}
+        return ChainMap({_key(known.start): known.start for known in running if known.own}, self._tried)
 
     def _propose(self, running: Sequence[Known], rng: np.random.Generator) -> list[Start]:
         """Points for the next trials, in their order; at least one."""
