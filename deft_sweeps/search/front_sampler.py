@@ -67,7 +67,7 @@ class FrontSampler(BaseSampler):
 
     def is_worth_its_rest(self, study: Study, number: int, step: int) -> bool:
         """Whether the study's trial `number`, measured at a rung, shall go on although it is behind its peers: until a model can be made,
-        and then while its rest is expected to gain as much a step as any new trial."""
+        and then while its rest is expected to gain enough beside a new trial, as `FrontModel.is_worth_its_rest` says."""
         self._look(study)
         known = self._ladder.known(study.get_trials(deepcopy=False)[number])
         if known is None or self._model.n_whole < N_START:
