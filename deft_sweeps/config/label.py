@@ -79,12 +79,18 @@ def _density(config: TrialConfig) -> str:
     match config.density:
         case NoDensityLoss():
             return "plain"
-        case DensityLoss(weight=weight, surrogate="l0", eps=eps):
-            return f"DEFT {weight:.3g} (l0, eps {eps:.1g})"
-        case DensityLoss(weight=weight, beta=beta):
-            return f"DEFT {weight:.3g} (tanh, beta {beta:.3g})"
+        case DensityLoss(weight=weight, surrogate="l0", eps=eps) as loss:
+            return f"DEFT {weight:.3g} (l0, eps {eps:.1g}{_stacks(loss)})"
+        case DensityLoss(weight=weight, beta=beta) as loss:
+            return f"DEFT {weight:.3g} (tanh, beta {beta:.3g}{_stacks(loss)})"
         case unknown:
             assert_never(unknown)
+
+
+def _stacks(loss: DensityLoss) -> str:
+    """The stacks' own weights, where they are not 1."""
+    weights = (("encoder", loss.encoder_weight), ("decoder", loss.decoder_weight))
+    return "".join(f", {stack} × {weight:.3g}" for stack, weight in weights if weight != 1)
 
 
 def _adaptive(config: TrialConfig) -> str:

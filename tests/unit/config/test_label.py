@@ -54,3 +54,9 @@ def test_block_gates_stand_behind_the_density_loss(adaptive: AdaDeft, words: str
 def test_without_block_gates_the_label_is_silent_about_them() -> None:
     assert label(TrialConfig()) == "LoRA r8 on q v · plain · lr 0.001"
     assert settings(TrialConfig(adaptive=AdaDeft(skip=2)))["adaptive.skip"] == "2"
+
+
+def test_a_stack_that_weighs_more_is_named() -> None:
+    assert "DEFT 1 (l0, eps 1e-07, encoder × 3)" in label(TrialConfig(density=DensityLoss(encoder_weight=3.0)))
+    tanh = DensityLoss(surrogate="tanh", decoder_weight=0.5)
+    assert "DEFT 1 (tanh, beta 20, decoder × 0.5)" in label(TrialConfig(density=tanh))
