@@ -17,7 +17,7 @@ import numpy as np
 
 import deft_sweeps.search
 from benchmarks.search import closed_form, synetune, table
-from benchmarks.search.arms import INFORMED, MO_ASHA, OURS, make_arm, names
+from benchmarks.search.arms import INFORMED, MO_ASHA, OURS, is_rival, make_arm, names
 from benchmarks.search.measure import TARGET, Effort, Run, median, needed, ratio, run, truths_of, used
 from benchmarks.search.oracle import fewest
 from benchmarks.search.problem import Problem
@@ -74,13 +74,9 @@ class Job:
     cache: Path
     synetune: Path
 
-    @property
-    def _is_ours(self) -> bool:
-        return OURS in self.arm or self.arm == INFORMED
-
     def path(self, problem: Problem) -> Path:
         """Changes with whatever the run's outcome depends on."""
-        told = [problem.digest, self.workers, self.trials, version("optuna"), version("ray"), _sources() if self._is_ours else ""]
+        told = [problem.digest, self.workers, self.trials, version("optuna"), version("ray"), "" if is_rival(self.arm) else _sources()]
         key = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:10]
         return self.cache / f"{self.problem}-{self.arm}-{self.seed}-{key}.json"
 
@@ -158,7 +154,7 @@ def target_lines(runs: Sequence[Run]) -> list[str]:
         by_arm.setdefault(one.arm, []).append(one)
     lines = []
     for target in TARGETS:
-        others = {name: of_arm for name, of_arm in by_arm.items() if not name.startswith(OURS) and name != INFORMED}
+        others = {name: of_arm for name, of_arm in by_arm.items() if is_rival(name)}
         beside = target.beside
         if beside == "best" and others:
             beside = min(others, key=lambda name: median(needed(others[name], "linear", target.what)).value)

@@ -145,6 +145,11 @@ def _ours(name: str, problem: Problem, seed: int) -> Arm:
     return optuna_arm(spec, study_sampler(spec), spec.search.repeats)
 
 
+def is_rival(name: str) -> bool:
+    """Whether a searcher has nothing of this project in it."""
+    return not name.startswith(OURS) and name != INFORMED
+
+
 def names() -> tuple[str, ...]:
     """Every searcher that can be named."""
     ours = (f"{OURS}{name}{halved}" for name in SAMPLERS for halved in ("", "+halving"))

@@ -28,7 +28,11 @@ def follow(told: "queue.Queue[dict[str, Any] | None]", out: TextIO) -> None:
         return
     sweep = SweepDir(Path(start["root"]))
     mirror = Mirror(sweep, start["name"], start["uri"])
-    behind = not _try(lambda: mirror.catch_up(lambda left: say(out, left=left)), out)
+
+    def left(n_left: int) -> None:
+        say(out, left=n_left)
+
+    behind = not _try(lambda: mirror.catch_up(left), out)
     while True:
         try:
             message = told.get(timeout=start["retry_sec"] if behind else None)
@@ -40,10 +44,10 @@ def follow(told: "queue.Queue[dict[str, Any] | None]", out: TextIO) -> None:
             break
         if "new" in message and not behind:
             behind = not _try(lambda trial_id=message["new"]: mirror.add(sweep.result(trial_id)), out)
-            say(out, left=told.qsize())
+            left(told.qsize())
         elif not message:
-            behind = not _try(lambda: mirror.catch_up(lambda left: say(out, left=left)), out)
-    level = _try(lambda: mirror.catch_up(lambda left: say(out, left=left)), out)
+            behind = not _try(lambda: mirror.catch_up(left), out)
+    level = _try(lambda: mirror.catch_up(left), out)
     say(out, level=_try(lambda: mirror.close(interrupted=message["close"]), out) and level)
 
 

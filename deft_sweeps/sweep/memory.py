@@ -3,7 +3,7 @@
 A trial is highest while its base is built (the checkpoint in float32 beside its final form), while a step trains (what the backward pass
 needs), or while it is measured. The tensors are counted; what the allocator and the libraries hold besides are the constants below,
 measured with `benchmarks/memory.py` on Flan-T5-small and MiniLM (glibc 2.36, one thread) after 60 steps. In bfloat16 the first steps hold
-less on the CPU, and from about the fiftieth on no more is added: LoRA on Flan-T5-small, batch 16, stood at 538, 618, 648 and 648 MiB after
+less on the CPU, and from about the fiftieth on no more is added: LoRA on Flan-T5-small, batch 16, stood at 537, 643, 658 and 660 MiB after
 8, 48, 96 and 200 steps. On a GPU only tensors count, and the allocator's rounding.
 """
 

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from deft_sweeps.trial.heap import give_back_freed
+
 _STATUS = Path("/proc/self/status")
 
 
@@ -47,6 +49,7 @@ class PeakMemory:
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         else:
+            give_back_freed()
             _forget_peak()
 
     def read(self) -> int:

@@ -70,7 +70,6 @@ class Bench:
         Raises:
             CheckpointError, DataError, ConfigError: the configuration cannot be run.
         """
-        give_back_freed()
         memory = PeakMemory(self.device, self.memory_floor)
         started_at = time.time()
         data = self.data(config)
