@@ -15,6 +15,7 @@ from deft_sweeps.models.legality import misfits, unmeasured
 from deft_sweeps.report.sheet import Row, Sheet
 from deft_sweeps.spec.domain import Domain, Value
 from deft_sweeps.spec.domain import show as words
+from deft_sweeps.spec.hardware import slow_dtype
 from deft_sweeps.spec.parts import load_parts
 from deft_sweeps.spec.sampling import pick
 from deft_sweeps.spec.schema import Halving, SweepSpec
@@ -89,7 +90,8 @@ def plan(file: Path, *, as_json: bool) -> None:
         else:
             print(end="\n" if number else "")
             _print_plan(spec, projection)
-        notes += unusable(spec, part.where)
+        slow = slow_dtype(spec.dtype, on_gpu=spec.budget.gpus_per_trial > 0)
+        notes += [*unusable(spec, part.where), *([slow] if slow else [])]
     if as_json:
         show.as_json(told[0] if len(told) == 1 else told)
     say(*(f"note: {problem}" for problem in notes))

@@ -18,6 +18,7 @@ from deft_sweeps.errors import ConfigError, Problem, StoreError
 from deft_sweeps.front import all_gains, membership
 from deft_sweeps.report.answer import growth_told
 from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet
+from deft_sweeps.spec.hardware import slow_dtype
 from deft_sweeps.spec.load import load_spec
 from deft_sweeps.spec.sampling import pick
 from deft_sweeps.spec.schema import SweepSpec
@@ -48,7 +49,9 @@ def _run_one(
     spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_address: str | None, warm_start: Sequence[Path] = ()
 ) -> None:
     """A sweep whose spec lies in its folder, to its end or to the exit code that says what came instead."""
-    spec = _with_search(spec, sweep, [str(folder) for folder in warm_start])
+    spec = _with_search(as_begun(spec, sweep), sweep, [str(folder) for folder in warm_start])
+    if slow := slow_dtype(spec.dtype, on_gpu=spec.budget.gpus_per_trial > 0):
+        say(f"warning: {slow}")
     again = f"deft-sweeps run {sweep.root} --resume"
     try:
         outcome = _session(spec, sweep, resume=resume, more=more, ray_address=ray_address)
@@ -91,6 +94,12 @@ def _prepare(file: Path, out: Path | None, *, resume: bool, more: int) -> tuple[
             )
         write_atomically(sweep.spec_path, file.read_bytes())
     return spec, sweep
+
+
+def as_begun(spec: SweepSpec, sweep: SweepDir) -> SweepSpec:
+    """The spec in the dtype of the trials that its folder holds: where it says `auto`, another machine may have begun."""
+    begun = next(iter(sweep.results()), None)
+    return spec if begun is None else spec.with_dtype(begun.config.dtype)
 
 
 def _with_search(spec: SweepSpec, sweep: SweepDir, folders: Sequence[str]) -> SweepSpec:

@@ -23,6 +23,7 @@ from deft_sweeps.spec.baselines import MEMBERS, with_baselines
 from deft_sweeps.spec.document import Document, read, read_text
 from deft_sweeps.spec.domain import Const, Domain
 from deft_sweeps.spec.explain import explain
+from deft_sweeps.spec.hardware import fast_dtype
 from deft_sweeps.spec.sampling import gp_refuses
 from deft_sweeps.spec.schema import Budget, Combination, Excluded, Halving, Search, Start, Stopping, SweepSpec, fewest_steps
 from deft_sweeps.spec.shape import AXES, FIXED, Sweep, domain_of, members, members_of, settings, tasks
@@ -106,7 +107,7 @@ class _Reader:
         for i, name in enumerate(objectives):
             if name in objectives[:i]:
                 self.complain(("objectives", i), f"the objective {name} is named twice", "keep one of them")
-        base = self.base(raw)
+        base = self.base(raw, on_gpu=budget is not None and budget.gpus_per_trial > 0)
         options = self.options(_dict(raw.get("space")))
         if ("space",) in self.refused or not isinstance(raw.get("space"), dict):
             return None
@@ -182,9 +183,11 @@ class _Reader:
             self.complain(("choose",), str(error))
             return Policy()
 
-    def base(self, raw: Mapping[str, Any]) -> TrialConfig:
+    def base(self, raw: Mapping[str, Any], *, on_gpu: bool) -> TrialConfig:
         """The settings that every trial shares; defaults where they were refused."""
         told = {name: raw[name] for name in FIXED if name in raw and (name,) not in self.refused}
+        if told.get("dtype", "auto") == "auto":
+            told["dtype"] = fast_dtype(on_gpu=on_gpu)
         told["task"] = self.task(raw.get("task", PackagedTask().name)) or PackagedTask()
         dropout = float(told.pop("base_dropout", 0.0))
         try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any, Literal, assert_never
 
-from deft_sweeps.config.axes import check
+from deft_sweeps.config.axes import Dtype, check
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.spec.domain import Choice, Domain, Float, Int, Value, contains, show
@@ -270,6 +270,15 @@ class SweepSpec:
         chosen = (self.choose.metric,) if self.choose.metric else ()
         limited = (limit.metric for limit in (*self.limits, *self.choose.where))
         return tuple(dict.fromkeys((*self.objectives, *chosen, *limited)))
+
+    @property
+    def dtype(self) -> Dtype:
+        """Of every trial."""
+        return self.combinations[0].template.dtype
+
+    def with_dtype(self, dtype: Dtype) -> "SweepSpec":
+        """The same in another dtype."""
+        return replace(self, combinations=tuple(replace(c, template=replace(c.template, dtype=dtype)) for c in self.combinations))
 
     def config(self, start: Start) -> TrialConfig:
         """The configuration that a point of this sweep's space stands for."""

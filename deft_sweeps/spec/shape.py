@@ -25,6 +25,7 @@ FIXED = ("model", "task", "dtype", "base_dropout")
 
 HINTS = get_type_hints(TrialConfig)
 AXES: dict[str, Any] = {f.name: HINTS[f.name] for f in fields(TrialConfig) if f.name not in FIXED}
+_AUTO = "auto: bf16 on a GPU and on a processor with instructions for it, else fp32."
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
@@ -220,7 +221,7 @@ def _sweep() -> type[Shape]:
             _task(),
             Field(default="rotten-tomatoes", description="Labelled examples: a packaged set's name, GLUE, SQuAD, or the user's own data."),
         ),
-        "dtype": (HINTS["dtype"], Field(default=TrialConfig().dtype, description=docs["dtype"])),
+        "dtype": (Literal["auto", *get_args(HINTS["dtype"])], Field(default="auto", description=f"{docs['dtype']} {_AUTO}")),
         "base_dropout": (float, Field(default=TrialConfig().base_dropout, description=docs["base_dropout"])),
         "space": (_space(), Field(description="What is searched.")),
         "first": (list[point], Field(default=[], description="Points tried before the sampler's own.")),

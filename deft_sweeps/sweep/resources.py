@@ -34,12 +34,15 @@ from deft_sweeps.config.data import GlueTask, task_kind
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.families import Layout, Linear
 from deft_sweeps.models.legality import packed_linears
+from deft_sweeps.spec.hardware import slow_dtype
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.sweep.memory import Device, Peak, activation_bytes, input_tokens, peak, target_tokens
 from deft_sweeps.tasks.glue import GLUE
 
 FLOPS_PER_CORE = {"fp32": 36e9, "bf16": 80e9}
 """Floating point operations a second that one core reached in training Flan-T5-small (AVX-512 with BF16 instructions, 2 threads)."""
+FLOPS_IN_SOFTWARE = 1e9
+"""The same in bf16 on a processor without such instructions (AVX2), by a matrix product."""
 FLOPS_PER_GPU = {"fp32": 15e12, "bf16": 60e12}
 """The same for a whole data centre GPU: a round figure, not measured here."""
 FOUR_BIT_SLOWDOWN = 1.5
@@ -129,12 +132,14 @@ def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None, n_bytes
     """
     cores = n_cores or os.cpu_count() or 1
     budget = spec.budget
-    rate_of = {
-        dtype: FLOPS_PER_GPU[dtype] * budget.gpus_per_trial if budget.gpus_per_trial else FLOPS_PER_CORE[dtype] * budget.cpus_per_trial
-        for dtype in FLOPS_PER_CORE
-    }
+    if budget.gpus_per_trial:
+        rate = FLOPS_PER_GPU[spec.dtype] * budget.gpus_per_trial
+    elif slow_dtype(spec.dtype, on_gpu=False):
+        rate = FLOPS_IN_SOFTWARE * budget.cpus_per_trial
+    else:
+        rate = FLOPS_PER_CORE[spec.dtype] * budget.cpus_per_trial
     trials = {
-        c.label: estimate(c.template, layout, spec.evaluation, rate_of[c.template.dtype], on_gpu=budget.gpus_per_trial > 0)
+        c.label: estimate(c.template, layout, spec.evaluation, rate, on_gpu=budget.gpus_per_trial > 0)
         for c in spec.combinations
     }
     largest = max(trials, key=lambda label: trials[label].memory_bytes)

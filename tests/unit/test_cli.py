@@ -14,6 +14,7 @@ from deft_sweeps.choice import choose
 from deft_sweeps.cli import show
 from deft_sweeps.cli.app import app
 from deft_sweeps.cli.results import QUIET_SEC, driver_state
+from deft_sweeps.cli.sweeps import as_begun
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.result import DensityReading, Point
 from deft_sweeps.spec.load import load_spec
@@ -223,6 +224,19 @@ class TestPlan:
         assert told["combinations"][0]["projected"]["memory_bytes"] > 0
         assert told["projected"]["time_sec"] > 0
 
+    @pytest.mark.parametrize("has", [True, False])
+    def test_says_that_a_dtype_is_slow_here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: bool) -> None:
+        monkeypatch.setattr("deft_sweeps.spec.hardware.cpu_has_bf16", lambda: has)
+        file = tmp_path / "x.yaml"
+        file.write_text(GOOD + "dtype: bf16\n")
+        named, auto = call("plan", file, "--json"), call("plan", QUICKSTART)
+        assert ("no instructions for it" in named.stderr) is not has
+        assert "no instructions for it" not in auto.stderr
+        assert ("bf16" if has else "fp32") in auto.stdout.splitlines()[0]
+        file.write_text(GOOD + "dtype: fp32\n")
+        slower = json.loads(named.stdout)["projected"]["time_sec"] > json.loads(call("plan", file, "--json").stdout)["projected"]["time_sec"]
+        assert slower is not has
+
     def test_combinations_of_all_members_and_of_a_file(self, tmp_path: Path) -> None:
         told = call("plan", "--combinations").stdout
         assert re.search(r"^lora dora +yes .* no$", told, re.MULTILINE)
@@ -344,6 +358,12 @@ class TestRun:
         assert done.exit_code == 2
         assert "no such file" in done.stderr
         assert not (tmp_path / "sweep").exists()
+
+    @pytest.mark.parametrize("has", [True, False])
+    def test_a_sweep_goes_on_in_the_dtype_it_began_in(self, sweep: SweepDir, monkeypatch: pytest.MonkeyPatch, has: bool) -> None:
+        monkeypatch.setattr("deft_sweeps.spec.hardware.cpu_has_bf16", lambda: has)
+        begun = {result.config.dtype for result in sweep.results()}
+        assert {as_begun(load_spec(sweep.spec_path), sweep).dtype} == begun
 
     def test_a_folder_and_out_are_too_much(self, sweep: SweepDir) -> None:
         assert "--out" in call("run", sweep.root, "--out", "x").stderr
