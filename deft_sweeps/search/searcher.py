@@ -10,7 +10,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from optuna.exceptions import StorageInternalError
 from optuna.study import Study
 from pydantic import ValidationError
 from ray.tune.search import Searcher
@@ -207,7 +206,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         """
         try:
             self._lease.beat(self.study)
-        except StorageInternalError:
+        except StoreError:  # An OSError too, but nothing that passes.
+            raise
+        except BROKEN:
             return  # What is written next will tell.
 
     def close(self) -> None:

@@ -121,6 +121,21 @@ def test_a_driver_whose_study_was_taken_stops_and_a_stale_one_is_taken(tmp_path:
     assert StudySearcher(spec_in("sqlite"), SweepDir(tmp_path), target=6).study.user_attrs[DRIVER]["token"] != "other"
 
 
+@pytest.mark.parametrize("error", [OSError("no space left"), StorageInternalError("the database is gone")])
+def test_a_lease_that_cannot_be_renewed_for_now_is_no_reason_to_stop(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searcher = StudySearcher(spec_in("journal"), SweepDir(tmp_path), target=6)
+    held = searcher.study.user_attrs[DRIVER]["at"]
+    searcher._lease._beat_at = float("-inf")
+    with monkeypatch.context() as full:
+        full.setattr(JournalFileBackend, "append_logs", lambda *_: (_ for _ in ()).throw(error))
+        searcher.beat()
+    assert searcher.study.user_attrs[DRIVER]["at"] == held
+    searcher.beat()
+    assert searcher.study.user_attrs[DRIVER]["at"] > held, "tried again at once"
+
+
 @pytest.mark.parametrize("storage", ["sqlite", "journal"])
 @pytest.mark.parametrize("damage", ["deleted", "garbage", "torn"])
 def test_a_file_that_is_lost_or_damaged_is_built_anew_from_the_results(tmp_path: Path, storage: str, damage: str) -> None:
