@@ -16,6 +16,9 @@ from deft_sweeps.spec.space import middles
 
 NOT_MEASURED = 1.0
 """Violation of a limit whose metric the trial lacks."""
+NOT_JUDGEABLE = 0.0
+"""Violation of a limit whose baseline is not there yet. A number all the same, since Optuna's Gaussian process demands every limit of every
+trial; at the edge, so that the trial neither counts as broken nor makes its surroundings look safe."""
 
 
 @dataclass
@@ -51,10 +54,12 @@ class LimitJudge:
         return tuple(self._failed.get(name, {}).values())
 
     def add(self, result: TrialResult) -> dict[str, float]:
-        """Take up a result; how far it breaks each limit, as a share of the limit's value. At or below 0 is kept.
+        """Take up a result; how far it breaks each limit, as `violations` says."""
+        self.take(result)
+        return self.violations(result)
 
-        A limit that cannot be judged yet is left out, and so counts as kept.
-        """
+    def take(self, result: TrialResult) -> None:
+        """Take up a result: it may be a baseline."""
         for name in self.needed:
             if not result.config.is_baseline(name):
                 continue
@@ -62,11 +67,15 @@ class LimitJudge:
                 self._take(name, result)
             else:
                 self._failed.setdefault(name, {})[result.trial_id] = result.error or result.status
+
+    def violations(self, result: TrialResult) -> dict[str, float]:
+        """How far a complete trial breaks each limit, as a share of the limit's value, against the baselines as they stand now; at or below
+        0 is kept. Every limit is there, so that all complete trials have the same; nothing of a trial that is not complete."""
         if result.status != "complete" or not self.spec.limits:
             return {}
         point = result.point_at(self.spec.evaluation.objective_threshold)
         member = FrontMember(result, point, result.metrics(point))
-        return {str(limit): self._violation(member, limit) for limit in self.spec.limits if judgeable(limit, self._baselines)}
+        return {str(limit): self._violation(member, limit) for limit in self.spec.limits}
 
     def _take(self, name: BaselineName, result: TrialResult) -> None:
         """One more seed of a configuration that may be the baseline: as on the front, means over seeds compete."""
@@ -89,6 +98,8 @@ class LimitJudge:
     def _violation(self, member: FrontMember, limit: Constraint) -> float:
         if limit.metric not in member.values:
             return NOT_MEASURED
+        if not judgeable(limit, self._baselines):
+            return NOT_JUDGEABLE
         beyond = excess(member, limit, self._baselines)
         if keeps(member, limit, self._baselines):
             beyond = min(beyond, 0.0)

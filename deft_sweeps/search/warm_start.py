@@ -107,11 +107,10 @@ def tell_prior(study: Study, spec: SweepSpec, sweep: SweepDir) -> None:
         return
     known = {t.user_attrs[PRIOR] for t in study.get_trials(deepcopy=False) if PRIOR in t.user_attrs}
     judge, every = LimitJudge(spec), distributions(spec)
-    for result in _copies(sweep).results():
-        start = spec.locate(result.config)
-        if start is None:
-            continue
-        violations = judge.add(result)
+    located = [(result, start) for result in _copies(sweep).results() if (start := spec.locate(result.config)) is not None]
+    for result, _ in located:  # All of them first: an earlier sweep need not have begun with its baseline.
+        judge.take(result)
+    for result, start in located:
         if result.trial_id in known:
             continue
         kept = params(spec, start)
@@ -122,7 +121,7 @@ def tell_prior(study: Study, spec: SweepSpec, sweep: SweepDir) -> None:
                 distributions={name: every[name] for name in kept},
                 values=objectives(spec, result),
                 user_attrs={PRIOR: result.trial_id, SEED: result.seed, POINTS: rows_of(spec, result)},
-                constraints=violations,
+                constraints=judge.violations(result),
             )
         )
     enqueue(study, spec, (start for one in given for start in one.starts if _fits(spec, start)), whole=False)
