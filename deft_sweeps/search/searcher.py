@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from optuna.study import Study
+from optuna.trial import Trial
 from pydantic import ValidationError
 from ray.tune.search import Searcher
 
@@ -26,7 +27,7 @@ from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.space import start_of, suggest
 from deft_sweeps.search.stopping import EarlyStopping
 from deft_sweeps.search.storage import BROKEN, connect, kept_in, let_go, root, study_name
-from deft_sweeps.search.study import SEED, TRIAL_ID, VERDICTS, begin, enqueue, finished, n_extra, objectives, open_study, tell, unfinished
+from deft_sweeps.search.study import SEED, TRIAL_ID, VERDICTS, begin, begin_extra, enqueue, finished, objectives, open_study, tell, unfinished
 from deft_sweeps.search.warm_start import tell_prior
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
@@ -233,8 +234,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         """What runs next; None while a limit's baseline must finish first, or, with `hopeless` set, cannot, or when the search is over."""
         if not self._again:
             self._over = self._over or self._enough()
-            if self._over and not n_extra(self.study):
-                return None
+            if self._over:  # First points and an earlier sweep's may still wait; they are the search's.
+                extra = begin_extra(self.study)
+                return None if extra is None else self._named(extra)
         name = self._judge.missing
         if name is None:
             return replace(self._again.pop(0), started_at=time.time()) if self._again else self._ask()
@@ -253,10 +255,14 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         return self._ask(self._judge.start(name))
 
     def _ask(self, start: Start | None = None) -> Proposal | None:
-        trial = ask(self.study, self._spec, self._taken) if start is None else begin(self.study, self._spec, start)
+        trial = begin(self.study, self._spec, start) if start is not None else begin_extra(self.study)
+        trial = trial or ask(self.study, self._spec, self._taken)
         if trial is None:
             self._over = f"every configuration of the space has run as often as `repeats` allows, {self._spec.search.repeats} times"
             return None
+        return self._named(trial)
+
+    def _named(self, trial: Trial) -> Proposal:
         config = self._spec.config(suggest(trial, self._spec))
         seed = self._taken.next_seed(config, self._spec.trial_seed)
         proposal = Proposal(trial.number, config, seed, time.time())

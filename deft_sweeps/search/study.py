@@ -153,21 +153,26 @@ def unfinished(study: Study) -> tuple[FrozenTrial, ...]:
 
 def enqueue(study: Study, spec: SweepSpec, starts: Iterable[Start], *, again: bool = False, whole: bool = True) -> None:
     """Have the study propose these points next, in their order; one that a trial of this sweep already has is left out unless `again`.
-    They run to their end, unless not `whole`."""
+    They run to their end, unless not `whole`. Of points that are asked for `again`, those that a driver was killed with still wait, and each
+    stands for one of these."""
     mine = [trial for trial in study.get_trials(deepcopy=False) if PRIOR not in trial.user_attrs]
     known = [trial.system_attrs.get("fixed_params", trial.params) for trial in mine]
+    waiting = [trial.system_attrs.get("fixed_params") for trial in _extra(study)]
     for start in starts:
         kept = params(spec, start)
-        if again or kept not in known:
+        if again and kept in waiting:
+            waiting.remove(kept)
+        elif again or kept not in known:
             attrs: dict[str, Any] = {ASKED: "extra" if again else "first"} | ({WHOLE: True} if whole else {})
             study.enqueue_trial(kept, user_attrs=attrs)
             known.append(kept)
 
 
-def n_extra(study: Study) -> int:
-    """Points that were enqueued `again` and that no driver has begun."""
-    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-    return sum(t.user_attrs.get(ASKED) == "extra" for t in waiting)
+def begin_extra(study: Study) -> Trial | None:
+    """The first point that was enqueued `again` and that no driver has begun, before all that wait; None where there is none."""
+    for frozen in _extra(study):
+        return _begun(study, frozen)
+    return None
 
 
 def begin(study: Study, spec: SweepSpec, start: Start) -> Trial:
@@ -176,10 +181,19 @@ def begin(study: Study, spec: SweepSpec, start: Start) -> Trial:
     for _ in range(2):
         for frozen in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             if frozen.system_attrs.get("fixed_params") == kept:
-                study._storage.set_trial_state_values(frozen._trial_id, state=TrialState.RUNNING)
-                return Trial(study, frozen._trial_id)
+                return _begun(study, frozen)
         study.enqueue_trial(kept, user_attrs={WHOLE: True})
     raise StoreError(f"the study {study.study_name} does not keep a point that was given to it")
+
+
+def _extra(study: Study) -> list[FrozenTrial]:
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    return [trial for trial in waiting if trial.user_attrs.get(ASKED) == "extra"]
+
+
+def _begun(study: Study, frozen: FrozenTrial) -> Trial:
+    study._storage.set_trial_state_values(frozen._trial_id, state=TrialState.RUNNING)
+    return Trial(study, frozen._trial_id)
 
 
 def _replay(study: Study, spec: SweepSpec, results: Sequence[TrialResult], judge: LimitJudge) -> None:

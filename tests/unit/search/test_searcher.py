@@ -286,6 +286,24 @@ def test_configurations_under_way_count_too_and_extra_points_are_exempt(sweep: S
     assert ids == [begun[0][0].trial_id(1), begun[0][0].trial_id(2)]
 
 
+def test_what_is_asked_for_besides_runs_before_first_points_that_the_search_left_waiting(sweep: SweepDir) -> None:
+    """A search that hours ended with first points waiting: the twin runs, and none of them in its place."""
+    spec = fake_spec(9, first=(plain(2e-3), plain(3e-3)))
+    assert play(StudySearcher(spec, sweep, target=9, first=spec.first), 1) == [spec.config(plain(2e-3)).trial_id(0)]
+    twin = plain(5e-3)
+    over = StudySearcher(spec, sweep, target=3, first=spec.first, extra=(twin,), enough=lambda: "enough")
+    assert play(over, 99) == [spec.config(twin).trial_id(0)]
+    more = StudySearcher(spec, sweep, target=4, first=spec.first, extra=(twin,))
+    assert play(more, 99) == [spec.config(twin).trial_id(1), spec.config(plain(3e-3)).trial_id(0)]
+
+
+def test_points_that_a_killed_driver_was_asked_for_are_not_there_twice(sweep: SweepDir) -> None:
+    spec, twin = fake_spec(9), plain(5e-3)
+    StudySearcher(spec, sweep, target=2, extra=(twin, twin))
+    after = StudySearcher(spec, sweep, target=9, extra=(twin, plain(6e-3), twin, twin), enough=lambda: "enough")
+    assert sorted(play(after, 99)) == sorted([*(spec.config(twin).trial_id(seed) for seed in range(3)), spec.config(plain(6e-3)).trial_id(0)])
+
+
 def test_extra_points_that_a_driver_left_waiting_run_though_the_search_is_over(sweep: SweepDir) -> None:
     spec = narrow(2, 1)
     StudySearcher(spec, sweep, target=9, extra=[Start(c.label, {"training.learning_rate": 1e-3}) for c in spec.combinations])
