@@ -6,7 +6,9 @@ whichever threshold is best.
 """
 
 import math
+from bisect import insort
 from collections.abc import Iterable, Sequence
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +51,7 @@ class FrontModel:
         self._trained: list[Known] = []
         self._n_shown = self._n_whole = 0
         self._baselines: dict[BaselineName, tuple[float, ...]] = {}
+        self._margins: dict[str, list[float]] = {}
         self._to_fit: tuple[Known, ...] = ()
         self._hypers: tuple[Hyper, ...] = ()
         self._on_front: frozenset[int] | None = None
@@ -59,6 +62,8 @@ class FrontModel:
         self._n_shown += 1
         self._n_whole += bool(known.final)
         self._note_baselines(known)
+        for limit, margin in known.margins.items():
+            insort(self._margins.setdefault(limit, []), margin)
         self._on_front = None
         if len(self._trained) > MOST_KEPT:
             owners = self._owners()
@@ -137,10 +142,13 @@ class FrontModel:
         bounds = []
         for limit in self._spec.limits:
             name = limit.bound.baseline
+            # The model knows values, not their intervals: what `surely` asks beyond the bound is what it has typically asked so far.
+            margins = self._margins.get(str(limit), ())
+            bound = limit.bound.value + (median(margins) if margins else 0.0) * (1.0 if limit.relation == ">=" else -1.0)
             if name is None:
-                bounds.append((limit, limit.bound.value))
+                bounds.append((limit, bound))
             elif name in self._baselines:
-                bounds.append((limit, limit.bound.value + self._baselines[name][self._names.index(limit.metric)]))
+                bounds.append((limit, bound + self._baselines[name][self._names.index(limit.metric)]))
         return Goal(self._names, len(self._spec.objectives), tuple(bounds))
 
     def _note_baselines(self, known: Known) -> None:

@@ -77,6 +77,23 @@ class LimitJudge:
         member = FrontMember(result, point, result.metrics(point))
         return {str(limit): self._violation(member, limit) for limit in self.spec.limits}
 
+    def margins(self, result: TrialResult) -> dict[str, float]:
+        """By how much `surely` tightens each limit that has it at a complete trial, in the metric's unit: its interval's reach. Left out
+        where it cannot be judged, and of the baseline itself, which differs from itself by nothing."""
+        if result.status != "complete":
+            return {}
+        point = result.point_at(self.spec.evaluation.objective_threshold)
+        member = FrontMember(result, point, result.metrics(point))
+        found: dict[str, float] = {}
+        for limit in self.spec.limits:
+            name = limit.bound.baseline
+            if not limit.surely or limit.metric not in member.values or not judgeable(limit, self._baselines):
+                continue
+            if name is None or self._baselines[name].result.config != result.config:
+                merely = excess(member, replace(limit, surely=False), self._baselines)
+                found[str(limit)] = excess(member, limit, self._baselines) - merely
+        return found
+
     def _take(self, name: BaselineName, result: TrialResult) -> None:
         """One more seed of a configuration that may be the baseline: as on the front, means over seeds compete."""
         examples = any(limit.surely for limit in self.spec.limits)

@@ -27,7 +27,19 @@ from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.space import start_of, suggest
 from deft_sweeps.search.stopping import EarlyStopping
 from deft_sweeps.search.storage import BROKEN, connect, kept_in, let_go, root, study_name
-from deft_sweeps.search.study import SEED, TRIAL_ID, VERDICTS, begin, begin_extra, enqueue, finished, objectives, open_study, tell, unfinished
+from deft_sweeps.search.study import (
+    SEED,
+    TRIAL_ID,
+    VERDICTS,
+    begin,
+    begin_extra,
+    enqueue,
+    finished,
+    objectives,
+    open_study,
+    tell,
+    unfinished,
+)
 from deft_sweeps.search.warm_start import tell_prior
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
@@ -185,7 +197,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             proposal, result = self._late[0]
             try:
                 self._sweep.write(result)
-                tell(self.study, self._spec, proposal.number, result, self._judge.add(result))
+                tell(self.study, self._spec, proposal.number, result, self._judge.add(result), self._judge.margins(result))
                 flush(self.study)
             except BROKEN as error:
                 self._on_trouble(f"a finished trial cannot be written, trying again: {short_reason(root(error))}")

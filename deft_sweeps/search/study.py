@@ -26,6 +26,8 @@ WHOLE = "whole"
 """User attribute of a trial that is never stopped early: somebody asked for this very point."""
 VERDICTS = "verdicts"
 """User attribute: `[step, goes on]` of each rung that was decided about."""
+MARGINS = "margins"
+"""User attribute of a complete trial: by how much `surely` tightens each limit that has it there, as `LimitJudge.margins` returns."""
 PRIOR = "prior"
 """User attribute of a trial that an earlier sweep ran: its trial_id there. Such a trial has no TRIAL_ID."""
 ASKED = "asked"
@@ -113,7 +115,14 @@ def rows_of(spec: SweepSpec, result: TrialResult) -> list[list[Any]]:
     return [[step, at, *(metrics.get(name) for name in modelled(spec))] for step, at, metrics in told]
 
 
-def tell(study: Study, spec: SweepSpec, number: int, result: TrialResult, violations: Mapping[str, float] | None = None) -> None:
+def tell(
+    study: Study,
+    spec: SweepSpec,
+    number: int,
+    result: TrialResult,
+    violations: Mapping[str, float] | None = None,
+    margins: Mapping[str, float] | None = None,
+) -> None:
     """Tell the study how its trial `number` ended; told twice, the second is ignored.
 
     Args:
@@ -122,11 +131,14 @@ def tell(study: Study, spec: SweepSpec, number: int, result: TrialResult, violat
         number: of the study's trial.
         result: what it gave.
         violations: by how much the trial breaks each limit, as `LimitJudge.add` returns.
+        margins: by how much `surely` tightens the limits there.
     """
     values = objectives(spec, result) if result.status == "complete" else None
     trial = live(study, number)
     if trial is not None:
         trial.set_user_attr(POINTS, rows_of(spec, result))
+        if margins:
+            trial.set_user_attr(MARGINS, dict(margins))
         known = trial.constraints
         for limit, violation in (violations or {}).items():
             if limit not in known:  # Optuna takes a constraint once.
@@ -203,28 +215,29 @@ def _replay(study: Study, spec: SweepSpec, results: Sequence[TrialResult], judge
         start = spec.locate(result.config)
         if start is None:
             continue
-        violations = judge.add(result)
+        violations, margins = judge.add(result), judge.margins(result)
         trial = known.get(result.trial_id)
         if trial is None:
-            _add(study, spec, start, result, violations)
+            study.add_trial(told(spec, start, result, violations, margins))
         elif not trial.state.is_finished():
-            tell(study, spec, trial.number, result, violations)
+            tell(study, spec, trial.number, result, violations, margins)
     for trial in trials:
         # The driver ended between asking for a proposal and naming it: nothing of it ever ran.
         if trial.state == TrialState.RUNNING and TRIAL_ID not in trial.user_attrs:
             study.tell(trial.number, state=TrialState.FAIL)
 
 
-def _add(study: Study, spec: SweepSpec, start: Start, result: TrialResult, violations: Mapping[str, float]) -> None:
-    kept = params(spec, start)
-    every = distributions(spec)
-    study.add_trial(
-        create_trial(
-            state=STATES[result.status],
-            params=kept,
-            distributions={name: every[name] for name in kept},
-            values=objectives(spec, result) if result.status == "complete" else None,
-            user_attrs={TRIAL_ID: result.trial_id, SEED: result.seed, POINTS: rows_of(spec, result)},
-            constraints=dict(violations),
-        )
+def told(
+    spec: SweepSpec, start: Start, result: TrialResult, violations: Mapping[str, float], margins: Mapping[str, float], name: str = TRIAL_ID
+) -> FrozenTrial:
+    """A trial that has ended, as the study knows it; `name` is the user attribute that holds its trial_id."""
+    kept, every = params(spec, start), distributions(spec)
+    return create_trial(
+        state=STATES[result.status],
+        params=kept,
+        distributions={key: every[key] for key in kept},
+        values=objectives(spec, result) if result.status == "complete" else None,
+        user_attrs={name: result.trial_id, SEED: result.seed, POINTS: rows_of(spec, result)}
+        | ({MARGINS: dict(margins)} if margins else {}),
+        constraints=dict(violations),
     )

@@ -9,28 +9,37 @@ from optuna.study import Study
 from optuna.trial import TrialState
 
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.front import hypervolume
+from deft_sweeps.front import baselines_of, candidates, hypervolume
+from deft_sweeps.front.pareto import keeps
 from deft_sweeps.objective import Direction, parse_constraint
 from deft_sweeps.result import Rung, TrialResult
 from deft_sweeps.search import front_sampler
 from deft_sweeps.search.front_sampler import FrontSampler
+from deft_sweeps.search.limits import LimitJudge
 from deft_sweeps.search.prospects import Prospects
 from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.space import suggest
 from deft_sweeps.search.stopping import EarlyStopping
 from deft_sweeps.search.study import POINTS, SEED, TRIAL_ID, enqueue, rows_of, tell
 from deft_sweeps.spec.domain import Choice
-from deft_sweeps.spec.schema import Halving, SamplerName, Search, SweepSpec
+from deft_sweeps.spec.schema import Halving, SamplerName, Search, Start, SweepSpec
 from tests.fakes import fake_point, fake_result, fake_spec
 from tests.fakes import plain as plain_start
 
 SCORE_AND_DENSITY: list[Direction] = ["maximize", "minimize"]
 
 
-def searched(spec: SweepSpec, n: int, each: Callable[[int, Study], None] = lambda _number, _study: None) -> list[TrialResult]:
+def searched(
+    spec: SweepSpec,
+    n: int,
+    each: Callable[[int, Study], None] = lambda _number, _study: None,
+    *,
+    first: tuple[Start, ...] = (),
+) -> list[TrialResult]:
     study = optuna.create_study(directions=SCORE_AND_DENSITY)
     study.sampler = study_sampler(spec)
-    found = []
+    enqueue(study, spec, first)
+    judge, found = LimitJudge(spec), list[TrialResult]()
     for number in range(n):
         each(number, study)
         trial = study.ask()
@@ -38,7 +47,7 @@ def searched(spec: SweepSpec, n: int, each: Callable[[int, Study], None] = lambd
         trial.set_user_attr(SEED, 0)
         trial.set_user_attr(TRIAL_ID, config.trial_id(0))
         found.append(fake_result(config, 0))
-        tell(study, spec, trial.number, found[-1])
+        tell(study, spec, trial.number, found[-1], judge.add(found[-1]), judge.margins(found[-1]))
     return found
 
 
@@ -99,14 +108,26 @@ def test_it_aims_at_points_that_keep_the_limits() -> None:
     limit = parse_constraint("score >= baseline(peft) - 0.03")
     spec = of("front", limits=(limit,))
 
-    def baseline_first(number: int, study: Study) -> None:
-        if number == 0:
-            enqueue(study, spec, [plain_start(1e-3)])
-
-    found = searched(spec, 20, baseline_first)
+    found = searched(spec, 20, first=(plain_start(1e-3),))
     plain = max(r.point_at(0.0).score.value for r in found if r.config.is_baseline("peft"))
-    keeps = [any(p.score.value >= plain - 0.03 for p in result.points) for result in found[8:]]
-    assert sum(keeps) >= 0.7 * len(keeps)
+    inside = [any(p.score.value >= plain - 0.03 for p in result.points) for result in found[8:]]
+    assert sum(inside) >= 0.7 * len(inside)
+
+
+@pytest.mark.parametrize("text", ["surely score >= 0.78", "surely score >= baseline(peft) - 0.09"])
+def test_surely_asks_for_more_than_the_value(text: str) -> None:
+    """The near end of the interval has to keep the limit: beside a search that looks at the value alone, more of its points do."""
+    surely = parse_constraint(text)
+    shares = []
+    for limit in (surely, replace(surely, surely=False)):
+        kept: list[bool] = []
+        for seed in range(2):
+            found = searched(of("front", seed, limits=(limit,)), 20, first=(plain_start(1e-3),))
+            baselines = baselines_of(found)
+            late = {result.config for result in found[8:]}
+            kept += [keeps(member, surely, baselines) for member in candidates(found) if member.result.config in late]
+        shares.append(sum(kept) / len(kept))
+    assert shares[0] > shares[1] + 0.15
 
 
 def test_trials_under_way_and_those_stopped_early_count() -> None:

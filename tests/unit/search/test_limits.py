@@ -115,7 +115,9 @@ def test_a_gaussian_process_goes_on_with_two_baselines_and_with_what_an_earlier_
     """It demands every limit of every trial, whichever baseline was there when the trial ended."""
     few = tuple(c for c in fake_spec().combinations if c.template.density.kind == "none")
     search = Search(sampler="gp", startup=4, seed=3, storage="journal")
-    free = replace(fake_spec(5, search=search), combinations=few, first=(Start(few[1].label, {"training.learning_rate": 1e-3}), plain(2e-3)))
+    free = replace(
+        fake_spec(5, search=search), combinations=few, first=(Start(few[1].label, {"training.learning_rate": 1e-3}), plain(2e-3))
+    )
     play(StudySearcher(free, old := SweepDir(tmp_path / "old"), target=5, first=free.first), 99)
     old.spec_path.write_text("name: old\n")
     texts = ("score >= baseline(dense) - 0.05", "score >= baseline(unquantized) - 0.1")

@@ -301,7 +301,9 @@ def test_points_that_a_killed_driver_was_asked_for_are_not_there_twice(sweep: Sw
     spec, twin = fake_spec(9), plain(5e-3)
     StudySearcher(spec, sweep, target=2, extra=(twin, twin))
     after = StudySearcher(spec, sweep, target=9, extra=(twin, plain(6e-3), twin, twin), enough=lambda: "enough")
-    assert sorted(play(after, 99)) == sorted([*(spec.config(twin).trial_id(seed) for seed in range(3)), spec.config(plain(6e-3)).trial_id(0)])
+    assert sorted(play(after, 99)) == sorted(
+        [*(spec.config(twin).trial_id(seed) for seed in range(3)), spec.config(plain(6e-3)).trial_id(0)]
+    )
 
 
 def test_extra_points_that_a_driver_left_waiting_run_though_the_search_is_over(sweep: SweepDir) -> None:
