@@ -14,7 +14,7 @@ from deft_sweeps.search.features import neighbour, random_point
 from deft_sweeps.search.front_model import FrontModel
 from deft_sweeps.search.history import History
 from deft_sweeps.search.known import Known, Ladder
-from deft_sweeps.search.space import all_points, n_points, params
+from deft_sweeps.search.space import Key, all_points, key_of, n_points, params
 from deft_sweeps.search.study import TRIAL_ID
 from deft_sweeps.spec.schema import Start, SweepSpec
 
@@ -27,7 +27,6 @@ N_BESIDE = 100
 TOLD_EACH, MOST_AT_ONCE = 20, 64
 """Proposals are prepared one at a time for each TOLD_EACH trials that ended, at most MOST_AT_ONCE: a twentieth more trials teach little,
 and asking the model costs about as much for many proposals as for one."""
-Key = tuple[str, tuple[tuple[str, object], ...]]
 
 
 class FrontSampler(BaseSampler):
@@ -87,7 +86,7 @@ class FrontSampler(BaseSampler):
                 self._model.add(known)
             # One that was stopped early may yet turn out to be worth its end.
             if known.own and trial.state != TrialState.PRUNED:
-                self._tried[_key(known.start)] = known.start
+                self._tried[key_of(known.start)] = known.start
 
     def _running(self, number: int) -> list[Known]:
         """Trials under way but for that one."""
@@ -98,7 +97,7 @@ class FrontSampler(BaseSampler):
         taken = self._taken(running)
         while self._prepared:
             start = self._prepared.popleft()
-            if _key(start) not in taken:
+            if key_of(start) not in taken:
                 return start
         start, *others = self._propose(running, np.random.default_rng([self._spec.search.seed, number]))
         self._prepared.extend(others)
@@ -106,7 +105,7 @@ class FrontSampler(BaseSampler):
 
     def _taken(self, running: Sequence[Known]) -> Mapping[Key, Start]:
         """Points that are not to be proposed: those that came to their end, failed ones too, and those under way."""
-        return ChainMap({_key(known.start): known.start for known in running if known.own}, self._tried)
+        return ChainMap({key_of(known.start): known.start for known in running if known.own}, self._tried)
 
     def _propose(self, running: Sequence[Known], rng: np.random.Generator) -> list[Start]:
         """Points for the next trials, in their order; at least one."""
@@ -130,14 +129,10 @@ class FrontSampler(BaseSampler):
         """Configurations that are not taken: of a small space all of them; else random ones, and neighbours of those on the front."""
         taken = self._taken(running)
         if self._finite is not None:
-            left = [start for start in self._finite if _key(start) not in taken] or list(self._finite)
+            left = [start for start in self._finite if key_of(start) not in taken] or list(self._finite)
             return left if len(left) <= N_CANDIDATES else [left[i] for i in rng.permutation(len(left))[:N_CANDIDATES]]
         drawn = [random_point(self._spec, rng) for _ in range(N_CANDIDATES // 2)]
         best = self._model.best()
         drawn += [neighbour(self._spec, best[rng.integers(len(best))], rng) for _ in range(N_CANDIDATES // 2) if best]
-        new = {key: start for start in drawn if (key := _key(start)) not in taken}
+        new = {key: start for start in drawn if (key := key_of(start)) not in taken}
         return list(new.values()) or drawn
-
-
-def _key(start: Start) -> Key:
-    return start.combination, tuple(sorted(start.values.items()))

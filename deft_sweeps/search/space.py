@@ -14,6 +14,7 @@ from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int, Value, li
 from deft_sweeps.spec.schema import Start, SweepSpec
 
 COMBINATION = "combination"
+Key = tuple[str, tuple[tuple[str, object], ...]]
 
 
 def distributions(spec: SweepSpec) -> dict[str, BaseDistribution]:
@@ -45,6 +46,11 @@ def all_points(spec: SweepSpec) -> Iterator[Start]:
     for combination in spec.combinations:
         for values in itertools.product(*(listed(domain) for domain in combination.open.values())):
             yield Start(combination.label, dict(zip(combination.open, values, strict=True)))
+
+
+def key_of(start: Start) -> Key:
+    """Equal of equal points, and hashable."""
+    return start.combination, tuple(sorted(start.values.items()))
 
 
 def suggest(trial: Trial, spec: SweepSpec) -> Start:

@@ -165,8 +165,8 @@ def unfinished(study: Study) -> tuple[FrozenTrial, ...]:
 
 def enqueue(study: Study, spec: SweepSpec, starts: Iterable[Start], *, again: bool = False, whole: bool = True) -> None:
     """Have the study propose these points next, in their order; one that a trial of this sweep already has is left out unless `again`.
-    They run to their end, unless not `whole`. Of points that are asked for `again`, those that a driver was killed with still wait, and each
-    stands for one of these."""
+    They run to their end, unless not `whole`. Points asked for `again` with which an earlier driver was killed still wait, and each stands
+    for one of these."""
     mine = [trial for trial in study.get_trials(deepcopy=False) if PRIOR not in trial.user_attrs]
     known = [trial.system_attrs.get("fixed_params", trial.params) for trial in mine]
     waiting = [trial.system_attrs.get("fixed_params") for trial in _extra(study)]

@@ -9,7 +9,7 @@ from optuna.study import Study
 from optuna.trial import TrialState
 
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.front import baselines_of, candidates, hypervolume
+from deft_sweeps.front import baseline_values, baselines_of, candidates, hypervolume
 from deft_sweeps.front.pareto import keeps
 from deft_sweeps.objective import Direction, parse_constraint
 from deft_sweeps.result import Rung, TrialResult
@@ -112,6 +112,28 @@ def test_it_aims_at_points_that_keep_the_limits() -> None:
     plain = max(r.point_at(0.0).score.value for r in found if r.config.is_baseline("peft"))
     inside = [any(p.score.value >= plain - 0.03 for p in result.points) for result in found[8:]]
     assert sum(inside) >= 0.7 * len(inside)
+
+
+def test_its_baseline_is_the_mean_over_seeds() -> None:
+    """As on the front: one lucky training makes no limit harder."""
+    spec = of("front", limits=(parse_constraint("score >= baseline(peft) - 0.03"),))
+    study = optuna.create_study(directions=SCORE_AND_DENSITY)
+    study.sampler = sampler = study_sampler(spec)
+    assert isinstance(sampler, FrontSampler)
+    rates = (1e-3, 1e-3, 1e-3, 1.1e-3, 1.1e-3)
+    results = [fake_result(spec.config(plain_start(rate)), seed) for seed, rate in enumerate(rates)]
+    for number, result in enumerate(results):
+        enqueue(study, spec, [plain_start(result.config.training.learning_rate)], again=True)
+        trial = study.ask()
+        suggest(trial, spec)
+        trial.set_user_attr(TRIAL_ID, result.trial_id)
+        tell(study, spec, number, result)
+    study.ask()
+    wanted = baseline_values(results)
+    assert wanted is not None
+    (_, bound), *_ = sampler._model._goal().bounds
+    assert bound == pytest.approx(wanted["score"] - 0.03)
+    assert wanted["score"] < max(result.point_at(0.0).score.value for result in results)
 
 
 @pytest.mark.parametrize("text", ["surely score >= 0.78", "surely score >= baseline(peft) - 0.09"])

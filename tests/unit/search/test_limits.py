@@ -73,7 +73,7 @@ def test_the_judges_baseline_is_the_fronts_whatever_seeds_come(tmp_path: Path) -
         judge.add(results[-1])
         wanted = baseline_values(results)
         assert wanted is not None
-        assert judge._baselines["peft"].values["score"] == pytest.approx(wanted["score"])
+        assert judge.baselines["peft"].values["score"] == pytest.approx(wanted["score"])
 
 
 def test_the_study_knows_by_how_much_each_trial_breaks_the_limits(tmp_path: Path) -> None:
