@@ -18,7 +18,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.samplers import RandomSampler
 from optuna.storages import InMemoryStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
 from deft_sweeps.errors import StoreError
 from deft_sweeps.search.buffered import Buffered, flush
@@ -271,6 +271,29 @@ def test_a_trial_whose_making_was_not_answered_is_there_once(tmp_path: Path) -> 
     study.tell(trial, 0.1)
     flush(study)
     assert [t.state for t in Buffered(behind, "s").get_all_trials(0)] == [TrialState.COMPLETE]
+
+
+@pytest.mark.parametrize("state", [TrialState.COMPLETE, TrialState.WAITING])
+def test_a_trial_that_was_added_and_not_answered_is_there_once(state: TrialState) -> None:
+    """Told of a result while it is rebuilt it would count twice; waiting, it would run twice. Two that are meant to be there stay two."""
+    behind = Failing(1, done=True)
+    optuna.create_study(storage=behind, study_name="s", directions=["maximize"])
+    study = optuna.load_study(study_name="s", storage=Buffered(behind, "s"))
+    for _ in range(2):
+        if state == TrialState.COMPLETE:
+            study.add_trial(create_trial(value=0.5, params={}, distributions={}, user_attrs={"trial_id": "t"}))
+        else:
+            study.enqueue_trial({"x": 0.5})
+    with pytest.raises(StorageInternalError):
+        flush(study)
+    flush(study)
+    assert len(behind.get_all_trials(0)) == 3
+    after = optuna.load_study(study_name="s", storage=Buffered(behind, "s"))
+    assert [t.state for t in after.trials] == [state, state]
+    if state == TrialState.WAITING:
+        after.ask()
+        flush(after)
+        assert [t.state for t in Buffered(behind, "s").get_all_trials(0)] == [TrialState.RUNNING, TrialState.WAITING]
 
 
 def test_a_proposal_that_cannot_be_written_does_not_run_and_is_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
