@@ -108,7 +108,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self._judge, self._lease = LimitJudge(spec), Lease(sweep.root)
         where = kept_in(spec, sweep)
         self._storage = connect(where, sweep)
-        self.study: Study = open_study(spec, self._storage, stored, name=study_name(where, sweep), judge=self._judge, lease=self._lease)
+        self.study: Study = open_study(
+            spec, self._storage, stored, name=study_name(where, sweep), judge=self._judge, lease=self._lease, every=True
+        )
         self.study.sampler = study_sampler(spec)
         enqueue(self.study, spec, extra, again=True)
         enqueue(self.study, spec, first)

@@ -14,7 +14,7 @@ from deft_sweeps.result import Status, TrialResult
 from deft_sweeps.search.buffered import Buffered, flush
 from deft_sweeps.search.lease import Lease
 from deft_sweeps.search.limits import LimitJudge
-from deft_sweeps.search.space import distributions, fingerprint, params
+from deft_sweeps.search.space import distributions, fingerprint, params, start_of
 from deft_sweeps.search.storage import FILE_STUDY
 from deft_sweeps.spec.schema import Start, SweepSpec
 
@@ -45,10 +45,12 @@ def open_study(
     name: str = FILE_STUDY,
     judge: LimitJudge | None = None,
     lease: Lease | None = None,
+    every: bool = False,
 ) -> Study:
     """The study in `storage`, told of every result that this spec's space knows; buffered, so what changes later is written by `flush`.
 
-    A study made for another space is dropped: results hold everything that it knew of finished trials.
+    A study made for another space is dropped: results hold everything that it knew of finished trials. So is one that knows more than the
+    results, or other limits, but for its trials that have not ended.
 
     Args:
         spec: of the sweep.
@@ -57,6 +59,7 @@ def open_study(
         name: of the study.
         judge: is shown every result of this space; None takes a new one.
         lease: is taken before anything is written; None where nobody else can drive the study.
+        every: there are no results but these: a trial that has ended and left none, its file lost or deleted, runs again.
 
     Raises:
         StoreError: another driver has the study.
@@ -73,15 +76,54 @@ def open_study(
             optuna.delete_study(study_name=name, storage=storage)
             names.discard(name)
     if name not in names:
-        directions = [METRICS[metric].direction for metric in spec.objectives]
-        study = optuna.create_study(study_name=name, storage=storage, directions=directions)
-        study.set_user_attr(_SPACE, fingerprint(spec))
+        _create(spec, storage, name)
     if lease is not None:
-        lease.take(study)
+        lease.take(optuna.load_study(study_name=name, storage=storage))
     study = optuna.load_study(study_name=name, storage=Buffered(storage, name))
+    open_: list[FrozenTrial] = []
+    if every and _is_beside(study, spec, results):
+        open_ = _left_open(study, spec, results)
+        optuna.delete_study(study_name=name, storage=storage)
+        _create(spec, storage, name)
+        if lease is not None:
+            lease.take(optuna.load_study(study_name=name, storage=storage))
+        study = optuna.load_study(study_name=name, storage=Buffered(storage, name))
     _replay(study, spec, results, judge or LimitJudge(spec))
+    study.add_trials(open_)
     flush(study)
     return study
+
+
+def _create(spec: SweepSpec, storage: BaseStorage, name: str) -> None:
+    directions = [METRICS[metric].direction for metric in spec.objectives]
+    study = optuna.create_study(study_name=name, storage=storage, directions=directions)
+    study.set_user_attr(_SPACE, fingerprint(spec))
+
+
+def _is_beside(study: Study, spec: SweepSpec, results: Sequence[TrialResult]) -> bool:
+    """Whether the study knows of a trial that ended and is no result of this space, or was told other limits than the spec's."""
+    there = {result.trial_id for result in results if spec.locate(result.config) is not None}
+    limits = {str(limit) for limit in spec.limits}
+    trials = study.get_trials(deepcopy=False)
+    told = (t for t in trials if t.state == TrialState.COMPLETE and (TRIAL_ID in t.user_attrs or PRIOR in t.user_attrs))
+    return any(t.user_attrs[TRIAL_ID] not in there for t in finished(study)) or any(set(t.constraints) != limits for t in told)
+
+
+def _left_open(study: Study, spec: SweepSpec, results: Sequence[TrialResult]) -> list[FrozenTrial]:
+    """Trials that wait, that are under way, and that have ended without a result: those are under way again, under their seed."""
+    there = {result.trial_id for result in results}
+    found = []
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state == TrialState.WAITING:
+            found.append(trial)
+        elif TRIAL_ID in trial.user_attrs and trial.user_attrs[TRIAL_ID] not in there:
+            config = spec.config(start_of(spec, trial.params))
+            if config.trial_id(trial.user_attrs[SEED]) == trial.user_attrs[TRIAL_ID]:  # Else what is fixed was something else then.
+                kept = {key: value for key, value in trial.user_attrs.items() if key in (TRIAL_ID, SEED, ASKED, WHOLE, VERDICTS)}
+                found.append(
+                    create_trial(state=TrialState.RUNNING, params=trial.params, distributions=trial.distributions, user_attrs=kept)
+                )
+    return found
 
 
 def objectives(spec: SweepSpec, result: TrialResult) -> tuple[float, ...]:

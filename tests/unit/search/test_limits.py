@@ -135,6 +135,16 @@ def test_a_gaussian_process_goes_on_with_two_baselines_and_with_what_an_earlier_
     assert all(trial.constraints[text] != 0.0 for trial in prior for text in texts), "judged by baselines that came after some of them"
 
 
+def test_a_study_that_was_told_other_limits_is_told_anew(tmp_path: Path) -> None:
+    """Of a spec that was changed, or by a version that left limits out: else a Gaussian process refuses the study on every start."""
+    spec, sweep = limited("weight_bytes <= 200"), SweepDir(tmp_path)
+    ids = play(StudySearcher(spec, sweep, target=12), 5)
+    changed = limited("weight_bytes <= 200", "score >= 0.5")
+    searcher = StudySearcher(changed, sweep, target=12)
+    assert [t.user_attrs["trial_id"] for t in finished(searcher.study)] == ids
+    assert {tuple(t.constraints) for t in finished(searcher.study)} == {("weight_bytes <= 200", "score >= 0.5")}
+
+
 def test_everything_waits_for_the_baseline_of_a_limit(tmp_path: Path) -> None:
     spec, troubles = limited("score >= baseline(peft) - 0.05"), list[str]()
     searcher = StudySearcher(spec, SweepDir(tmp_path), target=12, on_trouble=troubles.append)

@@ -162,6 +162,24 @@ def test_a_study_follows_the_store_even_when_it_was_deleted(sweep: SweepDir, los
     assert after.suggest("t") == "FINISHED"
 
 
+@pytest.mark.parametrize("storage", ["journal", "sqlite"])
+def test_a_trial_whose_result_is_gone_runs_again_and_nothing_else_is_lost(sweep: SweepDir, storage: str) -> None:
+    spec = fake_spec(8, first=(plain(2e-3),), search=Search(sampler="random", startup=4, seed=3, storage=storage))
+    ids = play(StudySearcher(spec, sweep, target=8, first=spec.first), 3)
+    ids += play(before := StudySearcher(spec, sweep, target=8, first=spec.first), 2, failed)
+    begun = trial_of(before.suggest("t"))
+    values = states(before)
+    for lost in (ids[0], ids[4]):
+        sweep.result_path(lost).unlink()
+    after = StudySearcher(spec, sweep, target=7, first=spec.first, extra=(plain(5e-3),))
+    assert states(after) == {trial_id: state for trial_id, state in values.items() if trial_id not in (ids[0], ids[4])}
+    assert after.n_finished == len(sweep.trial_ids()) == 3
+    again = StudySearcher(spec, sweep, target=7, first=spec.first, extra=(plain(5e-3),))
+    assert play(again, 99) == [ids[0], ids[4], begun[0].trial_id(begun[1]), spec.config(plain(5e-3)).trial_id(0)]
+    assert len(finished(again.study)) == again.n_finished == len(sweep.trial_ids()) == 7
+    assert {trial.state for trial in again.study.trials} == {TrialState.COMPLETE, TrialState.FAIL}
+
+
 def test_what_was_stored_but_not_told_is_told_on_the_next_start(sweep: SweepDir) -> None:
     spec = fake_spec(5)
     crashed = StudySearcher(spec, sweep, target=5)
