@@ -10,11 +10,11 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from deft_sweeps.search.features import neighbour, random_point
+from deft_sweeps.search.features import neighbour
 from deft_sweeps.search.front_model import FrontModel
 from deft_sweeps.search.history import History
 from deft_sweeps.search.known import Known, Ladder
-from deft_sweeps.search.space import Key, all_points, key_of, n_points, params
+from deft_sweeps.search.space import Key, all_points, key_of, n_points, params, random_point
 from deft_sweeps.search.study import TRIAL_ID
 from deft_sweeps.spec.schema import Start, SweepSpec
 
