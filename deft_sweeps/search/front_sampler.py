@@ -1,6 +1,6 @@
 """The sampler `front`: a few trials spread over the space, then whatever `FrontModel` expects to push the front furthest."""
 
-from collections import ChainMap, deque
+from collections import ChainMap, Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,6 +42,7 @@ class FrontSampler(BaseSampler):
         self._model, self._ladder, self._history = FrontModel(spec), Ladder(spec), History()
         self._finite = tuple(all_points(spec)) if n_points(spec) <= 4 * N_CANDIDATES else None
         self._tried: dict[Key, Start] = {}
+        self._n_seeds: Counter[Key] = Counter()
         self._proposed: Mapping[str, Any] = {}
         self._prepared: deque[Start] = deque()
 
@@ -74,7 +75,7 @@ class FrontSampler(BaseSampler):
         rng = np.random.default_rng([self._spec.search.seed, number, step])
         running = self._running(number)
         candidates = self._candidates([known, *running], rng)
-        return self._model.is_worth_its_rest(known, candidates[:: -(-len(candidates) // N_BESIDE)], running, rng)
+        return self._model.is_worth_its_rest(known, candidates[:: max(1, -(-len(candidates) // N_BESIDE))], running, rng)
 
     def _look(self, study: Study) -> None:
         """Take up what the study was told since the last time."""
@@ -87,6 +88,7 @@ class FrontSampler(BaseSampler):
             # One that was stopped early may yet turn out to be worth its end.
             if known.own and trial.state != TrialState.PRUNED:
                 self._tried[key_of(known.start)] = known.start
+            self._n_seeds[key_of(known.start)] += known.own and TRIAL_ID in trial.user_attrs
 
     def _running(self, number: int) -> list[Known]:
         """Trials under way but for that one."""
@@ -112,6 +114,8 @@ class FrontSampler(BaseSampler):
         if self._model.n_whole < N_START:
             return [self._apart(running, rng)]
         candidates = self._candidates(running, rng)
+        if not candidates:
+            return [random_point(self._spec, rng)]  # It will be refused, as anything would.
         n = min(MOST_AT_ONCE, max(1, self._model.n_shown // TOLD_EACH))
         return [candidates[i] for i in self._model.prospects(candidates, running, rng).pick(n)]
 
@@ -126,13 +130,17 @@ class FrontSampler(BaseSampler):
         return candidates[int(np.argmax(distances + 1e-6 * rng.random(len(candidates))))]
 
     def _candidates(self, running: Sequence[Known], rng: np.random.Generator) -> list[Start]:
-        """Configurations that are not taken: of a small space all of them; else random ones, and neighbours of those on the front."""
+        """Configurations that are not taken: of a small space all of them, and once all are taken, those that may run with another seed;
+        else random ones, and neighbours of those on the front. None where a small space is used up."""
+        n_seeds = self._n_seeds + Counter(key_of(known.start) for known in running if known.own)
+        used_up = {key for key, n in n_seeds.items() if n >= self._spec.search.repeats}
         taken = self._taken(running)
         if self._finite is not None:
-            left = [start for start in self._finite if key_of(start) not in taken] or list(self._finite)
+            open_ = [start for start in self._finite if key_of(start) not in used_up]
+            left = [start for start in open_ if key_of(start) not in taken] or open_
             return left if len(left) <= N_CANDIDATES else [left[i] for i in rng.permutation(len(left))[:N_CANDIDATES]]
         drawn = [random_point(self._spec, rng) for _ in range(N_CANDIDATES // 2)]
         best = self._model.best()
         drawn += [neighbour(self._spec, best[rng.integers(len(best))], rng) for _ in range(N_CANDIDATES // 2) if best]
-        new = {key: start for start in drawn if (key := key_of(start)) not in taken}
+        new = {key: start for start in drawn if (key := key_of(start)) not in taken and key not in used_up}
         return list(new.values()) or drawn

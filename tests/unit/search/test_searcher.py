@@ -9,6 +9,7 @@ from optuna.trial import TrialState
 from deft_sweeps.config.axes import NoPruning, Wanda
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.result import TrialResult
+from deft_sweeps.search.repeats import N_ASKS
 from deft_sweeps.search.report import report
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.study import finished
@@ -272,7 +273,7 @@ def narrow(n_rates: int, repeats: int, sampler: SamplerName = "tpe") -> SweepSpe
     )
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+@pytest.mark.parametrize("sampler", ["front", "tpe", "nsga2", "random"])
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_no_configuration_runs_more_often_than_repeats_and_a_used_up_space_ends_the_search(
     sweep: SweepDir, sampler: SamplerName, repeats: int
@@ -285,6 +286,8 @@ def test_no_configuration_runs_more_often_than_repeats_and_a_used_up_space_ends_
     assert searcher.over.startswith("every configuration of the space has run")
     refused = [t for t in searcher.study.trials if "trial_id" not in t.user_attrs]
     assert all(t.state == TrialState.FAIL for t in refused)
+    if sampler == "front":
+        assert len(refused) <= 2 * N_ASKS, "it knows what may not run again: beside its first trials only the end is refused"
     assert len(finished(searcher.study)) == searcher.n_finished == 6 * repeats
     again = StudySearcher(spec, sweep, target=99)
     assert (again.n_finished, again.suggest("t")) == (6 * repeats, "FINISHED")
