@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import optuna
 import pytest
 from optuna.study import Study
@@ -18,7 +19,7 @@ from deft_sweeps.search.front_sampler import FrontSampler
 from deft_sweeps.search.limits import LimitJudge
 from deft_sweeps.search.prospects import Prospects
 from deft_sweeps.search.sampler import study_sampler
-from deft_sweeps.search.space import suggest
+from deft_sweeps.search.space import all_points, start_of, suggest
 from deft_sweeps.search.stopping import EarlyStopping
 from deft_sweeps.search.study import POINTS, SEED, TRIAL_ID, enqueue, rows_of, tell
 from deft_sweeps.spec.domain import Choice
@@ -26,6 +27,7 @@ from deft_sweeps.spec.schema import Halving, SamplerName, Search, Start, SweepSp
 from tests.fakes import fake_point, fake_result, fake_spec
 from tests.fakes import plain as plain_start
 
+SAMPLERS: tuple[SamplerName, ...] = ("front", "random")
 SCORE_AND_DENSITY: list[Direction] = ["maximize", "minimize"]
 
 
@@ -77,9 +79,18 @@ def test_it_is_ahead_of_twice_as_many_random_trials(seed: int) -> None:
     assert volume(searched(of("front", seed), 16)) > volume(searched(of("random", seed), 32))
 
 
-def test_no_configuration_is_proposed_twice() -> None:
-    found = searched(of("front"), 16)
-    assert len({result.config_id for result in found}) == 16
+def of_few(name: SamplerName, n_rates: int) -> SweepSpec:
+    """Four combinations with `n_rates` learning rates each."""
+    spec = of(name)
+    rates = Choice(tuple(float(rate) for rate in np.geomspace(1e-4, 1e-2, n_rates)))
+    plainly = (c for c in spec.combinations if set(c.open) == {"training.learning_rate"})
+    return replace(spec, combinations=tuple(replace(c, open={"training.learning_rate": rates}) for c in plainly))
+
+
+def test_no_configuration_is_proposed_twice_while_there_is_another() -> None:
+    distinct = {name: len({r.config_id for r in searched(of_few(name, 4), 16)}) for name in SAMPLERS}
+    assert distinct["front"] == 16
+    assert distinct["random"] < 16
 
 
 def test_after_many_trials_some_are_prepared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,8 +164,8 @@ def test_surely_asks_for_more_than_the_value(text: str) -> None:
 
 
 def test_trials_under_way_and_those_stopped_early_count() -> None:
-    """Two proposals at once differ, and a stopped trial's rungs are learnt from without being on any front."""
-    spec = of("front")
+    """What is under way is not proposed again, and a stopped trial's rungs are learnt from without being on any front."""
+    spec = of_few("front", 3)
     study = optuna.create_study(directions=SCORE_AND_DENSITY)
     study.sampler = study_sampler(spec)
     for number in range(8):
@@ -166,8 +177,14 @@ def test_trials_under_way_and_those_stopped_early_count() -> None:
             tell(study, spec, number, TrialResult(config=config, seed=0, status="stopped", rungs=(rung,)))
         else:
             tell(study, spec, number, fake_result(config, 0))
-    under_way = [spec.config(suggest(study.ask(), spec)).config_id for _ in range(4)]
-    assert len(set(under_way)) == 4
+    ended = {spec.config(start_of(spec, trial.params)).config_id for trial in study.get_trials(states=(TrialState.COMPLETE,))}
+    assert len(ended) == 4
+    under_way = [spec.config(suggest(study.ask(), spec)).config_id for _ in range(8)]
+    assert set(under_way) == {spec.config(start).config_id for start in all_points(spec)} - ended
+    sampler = study.sampler
+    assert isinstance(sampler, FrontSampler)
+    assert (sampler._model.n_shown, sampler._model.n_whole) == (8, 4)
+    assert {spec.config(start).config_id for start in sampler._model.best()} <= ended
 
 
 def rung_of(config: TrialConfig, spec: SweepSpec, worse: float = 0.0) -> Rung:
