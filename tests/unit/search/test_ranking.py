@@ -140,7 +140,12 @@ def test_hypervolume_is_that_of_leaving_one_out(n_objectives: int, seed: int, n:
 def test_of_a_large_layer_only_the_first_of_a_net_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """A verdict on four objectives over some hundred points would else take minutes."""
     calls: list[int] = []
-    monkeypatch.setattr(ranking, "hypervolume", lambda points, *rest: calls.append(len(points)) or hypervolume(points, *rest))
+
+    def counted(points: np.ndarray, worst: np.ndarray, directions: list[Direction]) -> float:
+        calls.append(len(points))
+        return hypervolume(points, worst, directions)
+
+    monkeypatch.setattr(ranking, "hypervolume", counted)
     layer = np.random.default_rng(0).dirichlet(np.ones(4), 300)
     layer = layer[np.argsort(layer[:, 0])]
     found = by_hypervolume(layer, np.full(4, 1.1)).tolist()
