@@ -5,7 +5,8 @@ trial again before it proposes. A study here has one writer, the driver that hol
 written in one go where it must outlive the driver, before a proposal runs and after a trial is told.
 """
 
-from collections.abc import Iterator, Sequence
+import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from copy import copy
 from typing import Any
@@ -16,6 +17,9 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+
+_MADE = "deft_sweeps:made"
+"""System attribute: a name of its own that a trial gets in memory, by which two copies of it are known for one."""
 
 
 class Buffered(InMemoryStorage):
@@ -68,7 +72,13 @@ class Buffered(InMemoryStorage):
             self._behind.set_trial_state_values(behind_id, now.state, now.values)
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        trial_id = super().create_new_trial(study_id, template_trial)
+        if template_trial is None:
+            trial_id = super().create_new_trial(study_id)
+            super().set_trial_system_attr(trial_id, _MADE, secrets.token_hex(4))
+        else:
+            named = _kept(template_trial)
+            named.system_attrs[_MADE] = secrets.token_hex(4)
+            trial_id = super().create_new_trial(study_id, named)
         self._changed.add(trial_id)
         return trial_id
 
@@ -103,19 +113,10 @@ class Buffered(InMemoryStorage):
         self._behind.remove_session()
 
 
-def _once(trials: list[FrozenTrial]) -> Iterator[FrozenTrial]:
+def _once(trials: list[FrozenTrial]) -> list[FrozenTrial]:
     """Without those that were made twice because the storage did not answer: the last one is the one that was written on."""
-    later: list[FrozenTrial] = []
-    for trial in reversed(trials):
-        begun = trial.state == TrialState.RUNNING and bool(trial.user_attrs)
-        if not (begun and any(_holds(other, trial) for other in later)):
-            later.append(trial)
-    return reversed(later)
-
-
-def _holds(other: FrozenTrial, trial: FrozenTrial) -> bool:
-    told = other.user_attrs
-    return other.params == trial.params and all(key in told and told[key] == value for key, value in trial.user_attrs.items())
+    last = {trial.system_attrs.get(_MADE, trial.number): trial for trial in trials}
+    return sorted(last.values(), key=lambda trial: trial.number)
 
 
 def _kept(trial: FrozenTrial) -> FrozenTrial:

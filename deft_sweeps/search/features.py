@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.search.space import drawn, value_at
 from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int, Value
 from deft_sweeps.spec.schema import Start, SweepSpec
 
@@ -74,12 +75,6 @@ class Features:
         return found
 
 
-def random_point(spec: SweepSpec, rng: np.random.Generator, *, central: bool = False) -> Start:
-    """A combination with equal chances, then each open setting, uniform in its domain, or in the middle half of a range."""
-    combination = spec.combinations[rng.integers(len(spec.combinations))]
-    return Start(combination.label, {name: _drawn(domain, rng, central) for name, domain in combination.open.items()})
-
-
 def neighbour(spec: SweepSpec, start: Start, rng: np.random.Generator) -> Start:
     """The point with one or more of its settings drawn again, or moved a little, and sometimes with another combination."""
     changed = start.combination if rng.random() < 0.6 else spec.combinations[rng.integers(len(spec.combinations))].label
@@ -118,24 +113,7 @@ def _unit(domain: Domain, value: Value) -> float:
             return 0.5
 
 
-def _at(domain: Float | Int, unit: float) -> Value:
-    """The value at a place in [0, 1]."""
-    unit = min(max(unit, 0.0), 1.0)
-    raw = domain.low * (domain.high / domain.low) ** unit if domain.log else domain.low + unit * (domain.high - domain.low)
-    return min(max(round(raw), domain.low), domain.high) if isinstance(domain, Int) else min(max(float(raw), domain.low), domain.high)
-
-
-def _drawn(domain: Domain, rng: np.random.Generator, central: bool = False) -> Value:
-    match domain:
-        case Const(value):
-            return value
-        case Choice(values):
-            return values[rng.integers(len(values))]
-        case Float() | Int():
-            return _at(domain, 0.25 + 0.5 * rng.random() if central else rng.random())
-
-
 def _moved(domain: Domain, value: Value, rng: np.random.Generator) -> Value:
     if isinstance(domain, Float | Int) and value is not None and rng.random() < 0.7:
-        return _at(domain, _unit(domain, value) + rng.normal(0.0, 0.15))
-    return _drawn(domain, rng)
+        return value_at(domain, _unit(domain, value) + rng.normal(0.0, 0.15))
+    return drawn(domain, rng)

@@ -6,7 +6,9 @@ whichever threshold is best.
 """
 
 import math
+from bisect import insort
 from collections.abc import Iterable, Sequence
+from statistics import fmean, median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from deft_sweeps.objective import BaselineName
 from deft_sweeps.search.features import Features
 from deft_sweeps.search.known import Known, Ladder, Measured, as_rows, final_rows, from_model, kept_rows, to_model
 from deft_sweeps.search.prospects import Goal, Prospects
+from deft_sweeps.search.space import Key, key_of
 from deft_sweeps.search.study import modelled
 from deft_sweeps.search.surrogate import Hyper, Process, Rows, condition, fit, joined
 from deft_sweeps.spec.schema import Start, SweepSpec
@@ -48,7 +51,10 @@ class FrontModel:
         self._n_ladder = len(Ladder(spec).names)
         self._trained: list[Known] = []
         self._n_shown = self._n_whole = 0
+        self._unthresholded: dict[Key, list[tuple[float, ...]]] = {}
+        self._of_baseline: dict[BaselineName, dict[Key, tuple[float, ...]]] = {}
         self._baselines: dict[BaselineName, tuple[float, ...]] = {}
+        self._margins: dict[str, list[float]] = {}
         self._to_fit: tuple[Known, ...] = ()
         self._hypers: tuple[Hyper, ...] = ()
         self._on_front: frozenset[int] | None = None
@@ -59,6 +65,8 @@ class FrontModel:
         self._n_shown += 1
         self._n_whole += bool(known.final)
         self._note_baselines(known)
+        for limit, margin in known.margins.items():
+            insort(self._margins.setdefault(limit, []), margin)
         self._on_front = None
         if len(self._trained) > MOST_KEPT:
             owners = self._owners()
@@ -137,20 +145,30 @@ class FrontModel:
         bounds = []
         for limit in self._spec.limits:
             name = limit.bound.baseline
+            # The model knows values, not their intervals: what `surely` asks beyond the bound is what it has typically asked so far.
+            margins = self._margins.get(str(limit), ())
+            bound = limit.bound.value + (median(margins) if margins else 0.0) * (1.0 if limit.relation == ">=" else -1.0)
             if name is None:
-                bounds.append((limit, limit.bound.value))
+                bounds.append((limit, bound))
             elif name in self._baselines:
-                bounds.append((limit, limit.bound.value + self._baselines[name][self._names.index(limit.metric)]))
+                bounds.append((limit, bound + self._baselines[name][self._names.index(limit.metric)]))
         return Goal(self._names, len(self._spec.objectives), tuple(bounds))
 
     def _note_baselines(self, known: Known) -> None:
-        """Remember what the best-scoring trial of each baseline measured without a threshold."""
+        """Remember what the best-scoring configuration of each baseline measured without a threshold, the mean over its seeds."""
         template = self._spec.by_label[known.start.combination].template
-        for name in {limit.bound.baseline for limit in self._spec.limits if limit.bound.baseline}:
-            values = next((point.values for point in known.final if point.at == 0), None)
-            if values is not None and known.own and template.is_baseline(name):
-                score = self._names.index("score")
-                self._baselines[name] = max(values, self._baselines.get(name, values), key=lambda v: v[score])
+        names = {limit.bound.baseline for limit in self._spec.limits if limit.bound.baseline}
+        names = {name for name in names if template.is_baseline(name)}
+        values = next((point.values for point in known.final if point.at == 0), None)
+        if values is None or not known.own or not names:
+            return
+        seeds = self._unthresholded.setdefault(key_of(known.start), [])
+        seeds.append(values)
+        score = self._names.index("score")
+        for name in names:
+            means = self._of_baseline.setdefault(name, {})
+            means[key_of(known.start)] = tuple(fmean(column) for column in zip(*seeds, strict=True))
+            self._baselines[name] = max(means.values(), key=lambda mean: mean[score])
 
     def _processes(self, begun: Sequence[Known]) -> tuple[Process, ...]:
         """Of each metric, given the trainings that ended and what others measured so far."""

@@ -1,6 +1,6 @@
 """The sampler `front`: a few trials spread over the space, then whatever `FrontModel` expects to push the front furthest."""
 
-from collections import ChainMap, deque
+from collections import ChainMap, Counter, deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,11 +10,11 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from deft_sweeps.search.features import neighbour, random_point
+from deft_sweeps.search.features import neighbour
 from deft_sweeps.search.front_model import FrontModel
 from deft_sweeps.search.history import History
 from deft_sweeps.search.known import Known, Ladder
-from deft_sweeps.search.space import all_points, n_points, params
+from deft_sweeps.search.space import Key, all_points, key_of, n_points, params, random_point
 from deft_sweeps.search.study import TRIAL_ID
 from deft_sweeps.spec.schema import Start, SweepSpec
 
@@ -27,7 +27,6 @@ N_BESIDE = 100
 TOLD_EACH, MOST_AT_ONCE = 20, 64
 """Proposals are prepared one at a time for each TOLD_EACH trials that ended, at most MOST_AT_ONCE: a twentieth more trials teach little,
 and asking the model costs about as much for many proposals as for one."""
-Key = tuple[str, tuple[tuple[str, object], ...]]
 
 
 class FrontSampler(BaseSampler):
@@ -43,6 +42,7 @@ class FrontSampler(BaseSampler):
         self._model, self._ladder, self._history = FrontModel(spec), Ladder(spec), History()
         self._finite = tuple(all_points(spec)) if n_points(spec) <= 4 * N_CANDIDATES else None
         self._tried: dict[Key, Start] = {}
+        self._n_seeds: Counter[Key] = Counter()
         self._proposed: Mapping[str, Any] = {}
         self._prepared: deque[Start] = deque()
 
@@ -75,7 +75,7 @@ class FrontSampler(BaseSampler):
         rng = np.random.default_rng([self._spec.search.seed, number, step])
         running = self._running(number)
         candidates = self._candidates([known, *running], rng)
-        return self._model.is_worth_its_rest(known, candidates[:: -(-len(candidates) // N_BESIDE)], running, rng)
+        return self._model.is_worth_its_rest(known, candidates[:: max(1, -(-len(candidates) // N_BESIDE))], running, rng)
 
     def _look(self, study: Study) -> None:
         """Take up what the study was told since the last time."""
@@ -87,7 +87,8 @@ class FrontSampler(BaseSampler):
                 self._model.add(known)
             # One that was stopped early may yet turn out to be worth its end.
             if known.own and trial.state != TrialState.PRUNED:
-                self._tried[_key(known.start)] = known.start
+                self._tried[key_of(known.start)] = known.start
+            self._n_seeds[key_of(known.start)] += known.own and TRIAL_ID in trial.user_attrs
 
     def _running(self, number: int) -> list[Known]:
         """Trials under way but for that one."""
@@ -98,7 +99,7 @@ class FrontSampler(BaseSampler):
         taken = self._taken(running)
         while self._prepared:
             start = self._prepared.popleft()
-            if _key(start) not in taken:
+            if key_of(start) not in taken:
                 return start
         start, *others = self._propose(running, np.random.default_rng([self._spec.search.seed, number]))
         self._prepared.extend(others)
@@ -106,13 +107,15 @@ class FrontSampler(BaseSampler):
 
     def _taken(self, running: Sequence[Known]) -> Mapping[Key, Start]:
         """Points that are not to be proposed: those that came to their end, failed ones too, and those under way."""
-        return ChainMap({_key(known.start): known.start for known in running if known.own}, self._tried)
+        return ChainMap({key_of(known.start): known.start for known in running if known.own}, self._tried)
 
     def _propose(self, running: Sequence[Known], rng: np.random.Generator) -> list[Start]:
         """Points for the next trials, in their order; at least one."""
         if self._model.n_whole < N_START:
             return [self._apart(running, rng)]
         candidates = self._candidates(running, rng)
+        if not candidates:
+            return [random_point(self._spec, rng)]  # It will be refused, as anything would.
         n = min(MOST_AT_ONCE, max(1, self._model.n_shown // TOLD_EACH))
         return [candidates[i] for i in self._model.prospects(candidates, running, rng).pick(n)]
 
@@ -127,17 +130,17 @@ class FrontSampler(BaseSampler):
         return candidates[int(np.argmax(distances + 1e-6 * rng.random(len(candidates))))]
 
     def _candidates(self, running: Sequence[Known], rng: np.random.Generator) -> list[Start]:
-        """Configurations that are not taken: of a small space all of them; else random ones, and neighbours of those on the front."""
+        """Configurations that are not taken: of a small space all of them, and once all are taken, those that may run with another seed;
+        else random ones, and neighbours of those on the front. None where a small space is used up."""
+        n_seeds = self._n_seeds + Counter(key_of(known.start) for known in running if known.own)
+        used_up = {key for key, n in n_seeds.items() if n >= self._spec.search.repeats}
         taken = self._taken(running)
         if self._finite is not None:
-            left = [start for start in self._finite if _key(start) not in taken] or list(self._finite)
+            open_ = [start for start in self._finite if key_of(start) not in used_up]
+            left = [start for start in open_ if key_of(start) not in taken] or open_
             return left if len(left) <= N_CANDIDATES else [left[i] for i in rng.permutation(len(left))[:N_CANDIDATES]]
         drawn = [random_point(self._spec, rng) for _ in range(N_CANDIDATES // 2)]
         best = self._model.best()
         drawn += [neighbour(self._spec, best[rng.integers(len(best))], rng) for _ in range(N_CANDIDATES // 2) if best]
-        new = {key: start for start in drawn if (key := _key(start)) not in taken}
+        new = {key: start for start in drawn if (key := key_of(start)) not in taken and key not in used_up}
         return list(new.values()) or drawn
-
-
-def _key(start: Start) -> Key:
-    return start.combination, tuple(sorted(start.values.items()))

@@ -8,15 +8,16 @@ knows yet what is good there. What orders them is `ranking`; a trial stands wher
 import hashlib
 from bisect import insort
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.front import FrontMember, baselines_of, candidates
-from deft_sweeps.front.pareto import Baselines, better_baseline, directions_of, excess, judgeable, keeps, values_of
-from deft_sweeps.objective import BaselineName, Constraint
+from deft_sweeps.front import FrontMember, candidates
+from deft_sweeps.front.pareto import Baselines, directions_of, excess, judgeable, keeps, values_of
+from deft_sweeps.objective import Constraint
 from deft_sweeps.result import Rung, TrialResult
+from deft_sweeps.search.baselines import BaselinesSoFar
 from deft_sweeps.search.ranking import order, order_of_owners
 from deft_sweeps.spec.schema import Halving
 
@@ -29,12 +30,12 @@ class Reached:
     """What is known at one rung.
 
     Attributes:
+        baselines: what limits may refer to, measured at this rung too.
         peers: digest and points of trials that reached it, the lowest digests first, at most N_PEERS.
-        baselines: what limits may refer to, measured at this rung too: a limit means at a rung what it means at the end.
     """
 
+    baselines: BaselinesSoFar
     peers: list[tuple[str, tuple[FrontMember, ...]]] = field(default_factory=list)
-    baselines: dict[BaselineName, FrontMember] = field(default_factory=dict)
 
 
 class HalvingRule:
@@ -43,11 +44,13 @@ class HalvingRule:
     Args:
         halving: how many go on, and what orders them.
         objectives: names of `objective.METRICS`, in the sweep's order.
-        limits: points that break one stand behind all that keep them; one that cannot be judged at a rung is left out.
+        limits: points that break one stand behind all that keep them; one that cannot be judged at a rung is left out, and `surely` is
+            not asked for: a rung keeps no scores of single examples, and by two standard errors a baseline would break its own limit.
     """
 
     def __init__(self, halving: Halving, objectives: Sequence[str], limits: Sequence[Constraint] = ()) -> None:
-        self._halving, self._objectives, self._limits = halving, tuple(objectives), tuple(limits)
+        self._halving, self._objectives = halving, tuple(objectives)
+        self._limits = tuple(replace(limit, surely=False) for limit in limits)
         self._reached: dict[int, Reached] = {}
         self._verdicts: dict[tuple[str, int], bool] = {}
 
@@ -81,16 +84,14 @@ class HalvingRule:
         return rungs.index(rung.step) if rung.step in rungs else None
 
     def _points(self, config: TrialConfig, seed: int, rung: Rung) -> tuple[FrontMember, ...]:
-        # As if the trial had ended here: front, limits and baselines then mean at a rung what they mean at the end.
+        # As if the trial had ended here: front, baselines and, but for `surely`, limits then mean at a rung what they mean at the end.
         return candidates([TrialResult(config=config, seed=seed, status="complete", points=rung.points)], self._objectives)
 
     def _enter(self, number: int, points: tuple[FrontMember, ...], trial_id: str) -> None:
-        here = self._reached.setdefault(number, Reached())
+        here = self._reached.setdefault(number, Reached(BaselinesSoFar(self._limits)))
         if not points:
             return
-        for name, member in baselines_of([points[0].result]).items():
-            if better_baseline(member, here.baselines.get(name)):
-                here.baselines[name] = member
+        here.baselines.take(points[0].result)
         insort(here.peers, (_digest(trial_id), points), key=lambda peer: peer[0])
         del here.peers[N_PEERS:]
 
@@ -106,7 +107,7 @@ class HalvingRule:
             values_of(members, self._objectives),
             directions_of(self._objectives),
             self._halving.rank,
-            violations(members, self._limits, here.baselines),
+            violations(members, self._limits, here.baselines.best),
         )
         return len(peers) in order_of_owners(ranked, owners)[:n_places]
 

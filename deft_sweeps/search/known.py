@@ -1,8 +1,8 @@
 """What was measured of a sweep's trainings, as rows that the surrogate can learn from."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 from deft_sweeps.objective import METRICS
 from deft_sweeps.search.features import Features
 from deft_sweeps.search.space import start_of
-from deft_sweeps.search.study import POINTS, PRIOR
+from deft_sweeps.search.study import MARGINS, POINTS, PRIOR
 from deft_sweeps.search.surrogate import Rows
 from deft_sweeps.spec.schema import Start, SweepSpec
 
@@ -45,12 +45,14 @@ class Known:
 
     Attributes:
         own: of this sweep, not of an earlier one.
+        margins: by how much `surely` tightens limits there, by the limit's text.
     """
 
     number: int
     start: Start
     points: tuple[Measured, ...]
     own: bool = True
+    margins: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def final(self) -> tuple[Measured, ...]:
@@ -82,6 +84,7 @@ class Ladder:
             start,
             tuple(Measured(places[at], step / steps, tuple(math.nan if v is None else v for v in values)) for step, at, *values in rows),
             own=PRIOR not in trial.user_attrs,
+            margins=trial.user_attrs.get(MARGINS, {}),
         )
 
 

@@ -29,8 +29,8 @@ _LOOKED_AT = 16
 
 @dataclass(frozen=True)
 class Goal:
-    """The objectives, and the sweep's limits on what is modelled, with their bounds as numbers; one whose baseline is not known yet is
-    left out.
+    """The objectives, and the sweep's limits on what is modelled, with their bounds as numbers, `surely` in them; one whose baseline is not
+    known yet is left out.
 
     Attributes:
         names: of `study.modelled`: the objectives first.

@@ -13,12 +13,15 @@ from typing import assert_never
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deft_sweeps.front import hypervolume
+from deft_sweeps.front import hypervolume, non_dominated
 from deft_sweeps.objective import Direction
 from deft_sweeps.spec.schema import RankName
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+MOST_MEASURED = 128
+"""Points of a layer whose own volume is measured where there are three objectives; half as many with each further one."""
 
 
 def order(values: ArrayLike, directions: Sequence[Direction], how: RankName, violations: ArrayLike | None = None) -> Ints:
@@ -113,20 +116,34 @@ def by_crowding(losses: Floats) -> Ints:
 def by_hypervolume(losses: Floats, worst: Floats) -> Ints:
     """By the volume that a point alone adds to its layer, the most first.
 
+    Of more than two objectives it is measured for the first points of the layer's epsilon-net only, among themselves, and the others follow
+    as the net has them: a volume's cost grows with a power of the points that each further objective raises.
+
     Args:
         losses: of points that do not dominate one another, sorted by the first objective.
         worst: the reference, beyond every point, shape (m,).
     """
-    n, m = losses.shape
+    m = losses.shape[1]
     if m == 2:
         right = np.append(losses[1:, 0], worst[0])
         above = np.insert(losses[:-1, 1], 0, worst[1])
         gained = (right - losses[:, 0]) * (above - losses[:, 1])
     else:
-        down: list[Direction] = ["minimize"] * m
-        whole = hypervolume(losses, worst, down)
-        gained = np.array([whole - hypervolume(np.delete(losses, i, axis=0), worst, down) for i in range(n)])
+        net = epsilon_net(losses)
+        most = max(1, MOST_MEASURED >> max(0, m - 3))
+        first = np.sort(net[:most])
+        gained = np.array([_exclusive(np.delete(losses[first], i, axis=0), losses[at], worst) for i, at in enumerate(first)])
+        return np.concatenate([first[np.argsort(-gained, kind="stable")], net[most:]])
     return np.argsort(-gained, kind="stable")
+
+
+def _exclusive(others: Floats, point: Floats, worst: Floats) -> float:
+    """The volume that the point dominates and the others do not: of what they dominate, only the part behind the point counts (While et
+    al., A fast way of calculating exact hypervolumes, IEEE Transactions on Evolutionary Computation 16, 2012)."""
+    down: list[Direction] = ["minimize"] * len(point)
+    behind = np.maximum(others, point)
+    behind = np.unique(behind[non_dominated(behind, down)], axis=0)
+    return float(np.prod(worst - point)) - hypervolume(behind, worst, down)
 
 
 def _within(losses: Floats, how: RankName) -> Ints:

@@ -1,24 +1,24 @@
 """How often a configuration may run: a proposal that comes again is another seed of it, up to a limit."""
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import assert_never
 
 import numpy as np
 from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.search.space import all_points, params, suggest
+from deft_sweeps.search.space import all_points, params, point_of, random_point, suggest
 from deft_sweeps.search.study import ASKED
-from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int, Value, n_values
-from deft_sweeps.spec.schema import Combination, Start, SweepSpec
+from deft_sweeps.spec.domain import n_values
+from deft_sweeps.spec.schema import Start, SweepSpec
 
 N_ASKS = 5
 """Proposals of a sampler that are looked at before a point is drawn at random instead."""
 
 N_DRAWS = 100
+MOST_LISTED = 10**6
+"""A whole number's range with more values than this is drawn from like a real number's."""
 
 
 class Taken:
@@ -85,32 +85,11 @@ def fresh_start(spec: SweepSpec, may_run: Callable[[TrialConfig], bool], seed: I
     """
     rng = np.random.default_rng(list(seed))
     for _ in range(N_DRAWS):
-        start = _draw(spec.combinations[rng.integers(len(spec.combinations))], rng)
+        start = random_point(spec, rng)
         if may_run(spec.config(start)):
             return start
-    endless = [c for c in spec.combinations if any(math.isinf(n_values(domain)) for domain in c.open.values())]
-    if endless:  # All but surely open: a draw of a real number does not come twice.
-        return _draw(endless[rng.integers(len(endless))], rng)
+    endless = [c for c in spec.combinations if any(n_values(domain) > MOST_LISTED for domain in c.open.values())]
+    if endless:  # All but surely open: what is drawn from so many does not come twice.
+        return point_of(endless[rng.integers(len(endless))], rng)
     left = [start for start in all_points(spec) if may_run(spec.config(start))]
     return left[rng.integers(len(left))] if left else None
-
-
-def _draw(combination: Combination, rng: np.random.Generator) -> Start:
-    return Start(combination.label, {name: _random(domain, rng) for name, domain in combination.open.items()})
-
-
-def _random(domain: Domain, rng: np.random.Generator) -> Value:
-    match domain:
-        case Const(value):
-            return value
-        case Choice(values):
-            return values[rng.integers(len(values))]
-        case Float(low, high, log):
-            drawn = math.exp(rng.uniform(math.log(low), math.log(high))) if log else float(rng.uniform(low, high))
-            return min(max(drawn, low), high)
-        case Int(low, high, log):
-            if not log:
-                return int(rng.integers(low, high + 1))
-            return min(max(round(math.exp(rng.uniform(math.log(low - 0.5), math.log(high + 0.5)))), low), high)
-        case unknown:
-            assert_never(unknown)

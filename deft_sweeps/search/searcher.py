@@ -10,8 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
-from optuna.exceptions import StorageInternalError
 from optuna.study import Study
+from optuna.trial import Trial
 from pydantic import ValidationError
 from ray.tune.search import Searcher
 
@@ -27,7 +27,19 @@ from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.space import start_of, suggest
 from deft_sweeps.search.stopping import EarlyStopping
 from deft_sweeps.search.storage import BROKEN, connect, kept_in, let_go, root, study_name
-from deft_sweeps.search.study import SEED, TRIAL_ID, VERDICTS, begin, enqueue, finished, n_extra, objectives, open_study, tell, unfinished
+from deft_sweeps.search.study import (
+    SEED,
+    TRIAL_ID,
+    VERDICTS,
+    begin,
+    begin_extra,
+    enqueue,
+    finished,
+    objectives,
+    open_study,
+    tell,
+    unfinished,
+)
 from deft_sweeps.search.warm_start import tell_prior
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
@@ -96,7 +108,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self._judge, self._lease = LimitJudge(spec), Lease(sweep.root)
         where = kept_in(spec, sweep)
         self._storage = connect(where, sweep)
-        self.study: Study = open_study(spec, self._storage, stored, name=study_name(where, sweep), judge=self._judge, lease=self._lease)
+        self.study: Study = open_study(
+            spec, self._storage, stored, name=study_name(where, sweep), judge=self._judge, lease=self._lease, every=True
+        )
         self.study.sampler = study_sampler(spec)
         enqueue(self.study, spec, extra, again=True)
         enqueue(self.study, spec, first)
@@ -185,7 +199,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             proposal, result = self._late[0]
             try:
                 self._sweep.write(result)
-                tell(self.study, self._spec, proposal.number, result, self._judge.add(result))
+                tell(self.study, self._spec, proposal.number, result, self._judge.add(result), self._judge.margins(result))
                 flush(self.study)
             except BROKEN as error:
                 self._on_trouble(f"a finished trial cannot be written, trying again: {short_reason(root(error))}")
@@ -207,7 +221,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         """
         try:
             self._lease.beat(self.study)
-        except StorageInternalError:
+        except StoreError:  # An OSError too, but nothing that passes.
+            raise
+        except BROKEN:
             return  # What is written next will tell.
 
     def close(self) -> None:
@@ -232,8 +248,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         """What runs next; None while a limit's baseline must finish first, or, with `hopeless` set, cannot, or when the search is over."""
         if not self._again:
             self._over = self._over or self._enough()
-            if self._over and not n_extra(self.study):
-                return None
+            if self._over:  # First points and an earlier sweep's may still wait; they are the search's.
+                extra = begin_extra(self.study)
+                return None if extra is None else self._named(extra)
         name = self._judge.missing
         if name is None:
             return replace(self._again.pop(0), started_at=time.time()) if self._again else self._ask()
@@ -252,10 +269,14 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         return self._ask(self._judge.start(name))
 
     def _ask(self, start: Start | None = None) -> Proposal | None:
-        trial = ask(self.study, self._spec, self._taken) if start is None else begin(self.study, self._spec, start)
+        trial = begin(self.study, self._spec, start) if start is not None else begin_extra(self.study)
+        trial = trial or ask(self.study, self._spec, self._taken)
         if trial is None:
             self._over = f"every configuration of the space has run as often as `repeats` allows, {self._spec.search.repeats} times"
             return None
+        return self._named(trial)
+
+    def _named(self, trial: Trial) -> Proposal:
         config = self._spec.config(suggest(trial, self._spec))
         seed = self._taken.next_seed(config, self._spec.trial_seed)
         proposal = Proposal(trial.number, config, seed, time.time())

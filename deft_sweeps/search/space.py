@@ -7,13 +7,15 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
+import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution, distribution_to_json
 from optuna.trial import Trial
 
 from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int, Value, listed, n_values
-from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.spec.schema import Combination, Start, SweepSpec
 
 COMBINATION = "combination"
+Key = tuple[str, tuple[tuple[str, object], ...]]
 
 
 def distributions(spec: SweepSpec) -> dict[str, BaseDistribution]:
@@ -45,6 +47,43 @@ def all_points(spec: SweepSpec) -> Iterator[Start]:
     for combination in spec.combinations:
         for values in itertools.product(*(listed(domain) for domain in combination.open.values())):
             yield Start(combination.label, dict(zip(combination.open, values, strict=True)))
+
+
+def random_point(spec: SweepSpec, rng: np.random.Generator, *, central: bool = False) -> Start:
+    """A combination with equal chances, then each open setting, uniform in its domain, or in the middle half of a range."""
+    return point_of(spec.combinations[rng.integers(len(spec.combinations))], rng, central=central)
+
+
+def point_of(combination: Combination, rng: np.random.Generator, *, central: bool = False) -> Start:
+    """The same of one combination."""
+    return Start(combination.label, {name: drawn(domain, rng, central=central) for name, domain in combination.open.items()})
+
+
+def drawn(domain: Domain, rng: np.random.Generator, *, central: bool = False) -> Value:
+    """A value of the domain, each whole number of a range with equal chances where it is not on a log scale."""
+    match domain:
+        case Const(value):
+            return value
+        case Choice(values):
+            return values[rng.integers(len(values))]
+        case Float() | Int():
+            return value_at(domain, 0.25 + 0.5 * rng.random() if central else rng.random())
+        case unknown:
+            assert_never(unknown)
+
+
+def value_at(domain: Float | Int, unit: float) -> Value:
+    """The value at a place in [0, 1]; every whole number has as much room as its neighbours."""
+    unit = min(max(unit, 0.0), 1.0)
+    half = 0.5 if isinstance(domain, Int) else 0.0
+    low, high = domain.low - half, domain.high + half
+    raw = low * (high / low) ** unit if domain.log else low + unit * (high - low)
+    return min(max(round(raw), domain.low), domain.high) if isinstance(domain, Int) else min(max(float(raw), domain.low), domain.high)
+
+
+def key_of(start: Start) -> Key:
+    """Equal of equal points, and hashable."""
+    return start.combination, tuple(sorted(start.values.items()))
 
 
 def suggest(trial: Trial, spec: SweepSpec) -> Start:

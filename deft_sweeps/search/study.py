@@ -14,7 +14,7 @@ from deft_sweeps.result import Status, TrialResult
 from deft_sweeps.search.buffered import Buffered, flush
 from deft_sweeps.search.lease import Lease
 from deft_sweeps.search.limits import LimitJudge
-from deft_sweeps.search.space import distributions, fingerprint, params
+from deft_sweeps.search.space import distributions, fingerprint, params, start_of
 from deft_sweeps.search.storage import FILE_STUDY
 from deft_sweeps.spec.schema import Start, SweepSpec
 
@@ -26,6 +26,8 @@ WHOLE = "whole"
 """User attribute of a trial that is never stopped early: somebody asked for this very point."""
 VERDICTS = "verdicts"
 """User attribute: `[step, goes on]` of each rung that was decided about."""
+MARGINS = "margins"
+"""User attribute of a complete trial: by how much `surely` tightens each limit that has it there, as `LimitJudge.margins` returns."""
 PRIOR = "prior"
 """User attribute of a trial that an earlier sweep ran: its trial_id there. Such a trial has no TRIAL_ID."""
 ASKED = "asked"
@@ -43,10 +45,12 @@ def open_study(
     name: str = FILE_STUDY,
     judge: LimitJudge | None = None,
     lease: Lease | None = None,
+    every: bool = False,
 ) -> Study:
     """The study in `storage`, told of every result that this spec's space knows; buffered, so what changes later is written by `flush`.
 
-    A study made for another space is dropped: results hold everything that it knew of finished trials.
+    A study made for another space is dropped: results hold everything that it knew of finished trials. So is one that knows more than the
+    results, or other limits, but for its trials that have not ended.
 
     Args:
         spec: of the sweep.
@@ -55,6 +59,7 @@ def open_study(
         name: of the study.
         judge: is shown every result of this space; None takes a new one.
         lease: is taken before anything is written; None where nobody else can drive the study.
+        every: there are no results but these: a trial that has ended and left none, its file lost or deleted, runs again.
 
     Raises:
         StoreError: another driver has the study.
@@ -71,15 +76,54 @@ def open_study(
             optuna.delete_study(study_name=name, storage=storage)
             names.discard(name)
     if name not in names:
-        directions = [METRICS[metric].direction for metric in spec.objectives]
-        study = optuna.create_study(study_name=name, storage=storage, directions=directions)
-        study.set_user_attr(_SPACE, fingerprint(spec))
+        _create(spec, storage, name)
     if lease is not None:
-        lease.take(study)
+        lease.take(optuna.load_study(study_name=name, storage=storage))
     study = optuna.load_study(study_name=name, storage=Buffered(storage, name))
+    open_: list[FrozenTrial] = []
+    if every and _is_beside(study, spec, results):
+        open_ = _left_open(study, spec, results)
+        optuna.delete_study(study_name=name, storage=storage)
+        _create(spec, storage, name)
+        if lease is not None:
+            lease.take(optuna.load_study(study_name=name, storage=storage))
+        study = optuna.load_study(study_name=name, storage=Buffered(storage, name))
     _replay(study, spec, results, judge or LimitJudge(spec))
+    study.add_trials(open_)
     flush(study)
     return study
+
+
+def _create(spec: SweepSpec, storage: BaseStorage, name: str) -> None:
+    directions = [METRICS[metric].direction for metric in spec.objectives]
+    study = optuna.create_study(study_name=name, storage=storage, directions=directions)
+    study.set_user_attr(_SPACE, fingerprint(spec))
+
+
+def _is_beside(study: Study, spec: SweepSpec, results: Sequence[TrialResult]) -> bool:
+    """Whether the study knows of a trial that ended and is no result of this space, or was told other limits than the spec's."""
+    there = {result.trial_id for result in results if spec.locate(result.config) is not None}
+    limits = {str(limit) for limit in spec.limits}
+    trials = study.get_trials(deepcopy=False)
+    told = (t for t in trials if t.state == TrialState.COMPLETE and (TRIAL_ID in t.user_attrs or PRIOR in t.user_attrs))
+    return any(t.user_attrs[TRIAL_ID] not in there for t in finished(study)) or any(set(t.constraints) != limits for t in told)
+
+
+def _left_open(study: Study, spec: SweepSpec, results: Sequence[TrialResult]) -> list[FrozenTrial]:
+    """Trials that wait, that are under way, and that have ended without a result: those are under way again, under their seed."""
+    there = {result.trial_id for result in results}
+    found = []
+    for trial in study.get_trials(deepcopy=False):
+        if trial.state == TrialState.WAITING:
+            found.append(trial)
+        elif TRIAL_ID in trial.user_attrs and trial.user_attrs[TRIAL_ID] not in there:
+            config = spec.config(start_of(spec, trial.params))
+            if config.trial_id(trial.user_attrs[SEED]) == trial.user_attrs[TRIAL_ID]:  # Else what is fixed was something else then.
+                kept = {key: value for key, value in trial.user_attrs.items() if key in (TRIAL_ID, SEED, ASKED, WHOLE, VERDICTS)}
+                found.append(
+                    create_trial(state=TrialState.RUNNING, params=trial.params, distributions=trial.distributions, user_attrs=kept)
+                )
+    return found
 
 
 def objectives(spec: SweepSpec, result: TrialResult) -> tuple[float, ...]:
@@ -113,7 +157,14 @@ def rows_of(spec: SweepSpec, result: TrialResult) -> list[list[Any]]:
     return [[step, at, *(metrics.get(name) for name in modelled(spec))] for step, at, metrics in told]
 
 
-def tell(study: Study, spec: SweepSpec, number: int, result: TrialResult, violations: Mapping[str, float] | None = None) -> None:
+def tell(
+    study: Study,
+    spec: SweepSpec,
+    number: int,
+    result: TrialResult,
+    violations: Mapping[str, float] | None = None,
+    margins: Mapping[str, float] | None = None,
+) -> None:
     """Tell the study how its trial `number` ended; told twice, the second is ignored.
 
     Args:
@@ -122,11 +173,14 @@ def tell(study: Study, spec: SweepSpec, number: int, result: TrialResult, violat
         number: of the study's trial.
         result: what it gave.
         violations: by how much the trial breaks each limit, as `LimitJudge.add` returns.
+        margins: by how much `surely` tightens the limits there.
     """
     values = objectives(spec, result) if result.status == "complete" else None
     trial = live(study, number)
     if trial is not None:
         trial.set_user_attr(POINTS, rows_of(spec, result))
+        if margins:
+            trial.set_user_attr(MARGINS, dict(margins))
         known = trial.constraints
         for limit, violation in (violations or {}).items():
             if limit not in known:  # Optuna takes a constraint once.
@@ -153,21 +207,26 @@ def unfinished(study: Study) -> tuple[FrozenTrial, ...]:
 
 def enqueue(study: Study, spec: SweepSpec, starts: Iterable[Start], *, again: bool = False, whole: bool = True) -> None:
     """Have the study propose these points next, in their order; one that a trial of this sweep already has is left out unless `again`.
-    They run to their end, unless not `whole`."""
+    They run to their end, unless not `whole`. Points asked for `again` with which an earlier driver was killed still wait, and each stands
+    for one of these."""
     mine = [trial for trial in study.get_trials(deepcopy=False) if PRIOR not in trial.user_attrs]
     known = [trial.system_attrs.get("fixed_params", trial.params) for trial in mine]
+    waiting = [trial.system_attrs.get("fixed_params") for trial in _extra(study)]
     for start in starts:
         kept = params(spec, start)
-        if again or kept not in known:
+        if again and kept in waiting:
+            waiting.remove(kept)
+        elif again or kept not in known:
             attrs: dict[str, Any] = {ASKED: "extra" if again else "first"} | ({WHOLE: True} if whole else {})
             study.enqueue_trial(kept, user_attrs=attrs)
             known.append(kept)
 
 
-def n_extra(study: Study) -> int:
-    """Points that were enqueued `again` and that no driver has begun."""
-    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
-    return sum(t.user_attrs.get(ASKED) == "extra" for t in waiting)
+def begin_extra(study: Study) -> Trial | None:
+    """The first point that was enqueued `again` and that no driver has begun, before all that wait; None where there is none."""
+    for frozen in _extra(study):
+        return _begun(study, frozen)
+    return None
 
 
 def begin(study: Study, spec: SweepSpec, start: Start) -> Trial:
@@ -176,10 +235,19 @@ def begin(study: Study, spec: SweepSpec, start: Start) -> Trial:
     for _ in range(2):
         for frozen in study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
             if frozen.system_attrs.get("fixed_params") == kept:
-                study._storage.set_trial_state_values(frozen._trial_id, state=TrialState.RUNNING)
-                return Trial(study, frozen._trial_id)
+                return _begun(study, frozen)
         study.enqueue_trial(kept, user_attrs={WHOLE: True})
     raise StoreError(f"the study {study.study_name} does not keep a point that was given to it")
+
+
+def _extra(study: Study) -> list[FrozenTrial]:
+    waiting = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    return [trial for trial in waiting if trial.user_attrs.get(ASKED) == "extra"]
+
+
+def _begun(study: Study, frozen: FrozenTrial) -> Trial:
+    study._storage.set_trial_state_values(frozen._trial_id, state=TrialState.RUNNING)
+    return Trial(study, frozen._trial_id)
 
 
 def _replay(study: Study, spec: SweepSpec, results: Sequence[TrialResult], judge: LimitJudge) -> None:
@@ -189,28 +257,29 @@ def _replay(study: Study, spec: SweepSpec, results: Sequence[TrialResult], judge
         start = spec.locate(result.config)
         if start is None:
             continue
-        violations = judge.add(result)
+        violations, margins = judge.add(result), judge.margins(result)
         trial = known.get(result.trial_id)
         if trial is None:
-            _add(study, spec, start, result, violations)
+            study.add_trial(told(spec, start, result, violations, margins))
         elif not trial.state.is_finished():
-            tell(study, spec, trial.number, result, violations)
+            tell(study, spec, trial.number, result, violations, margins)
     for trial in trials:
         # The driver ended between asking for a proposal and naming it: nothing of it ever ran.
         if trial.state == TrialState.RUNNING and TRIAL_ID not in trial.user_attrs:
             study.tell(trial.number, state=TrialState.FAIL)
 
 
-def _add(study: Study, spec: SweepSpec, start: Start, result: TrialResult, violations: Mapping[str, float]) -> None:
-    kept = params(spec, start)
-    every = distributions(spec)
-    study.add_trial(
-        create_trial(
-            state=STATES[result.status],
-            params=kept,
-            distributions={name: every[name] for name in kept},
-            values=objectives(spec, result) if result.status == "complete" else None,
-            user_attrs={TRIAL_ID: result.trial_id, SEED: result.seed, POINTS: rows_of(spec, result)},
-            constraints=dict(violations),
-        )
+def told(
+    spec: SweepSpec, start: Start, result: TrialResult, violations: Mapping[str, float], margins: Mapping[str, float], name: str = TRIAL_ID
+) -> FrozenTrial:
+    """A trial that has ended, as the study knows it; `name` is the user attribute that holds its trial_id."""
+    kept, every = params(spec, start), distributions(spec)
+    return create_trial(
+        state=STATES[result.status],
+        params=kept,
+        distributions={key: every[key] for key in kept},
+        values=objectives(spec, result) if result.status == "complete" else None,
+        user_attrs={name: result.trial_id, SEED: result.seed, POINTS: rows_of(spec, result)}
+        | ({MARGINS: dict(margins)} if margins else {}),
+        constraints=dict(violations),
     )

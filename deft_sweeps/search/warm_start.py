@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from optuna.study import Study
-from optuna.trial import create_trial
 
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import ConfigError, StoreError
 from deft_sweeps.front import pareto_front
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.limits import LimitJudge
-from deft_sweeps.search.space import distributions, params
-from deft_sweeps.search.study import POINTS, PRIOR, SEED, STATES, enqueue, objectives, rows_of
+from deft_sweeps.search.study import PRIOR, enqueue, objectives, told
 from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int, Value, contains
 from deft_sweeps.spec.schema import Combination, Start, SweepSpec
 from deft_sweeps.store.results import SweepDir, write_atomically
@@ -106,25 +104,14 @@ def tell_prior(study: Study, spec: SweepSpec, sweep: SweepDir) -> None:
     if not given:
         return
     known = {t.user_attrs[PRIOR] for t in study.get_trials(deepcopy=False) if PRIOR in t.user_attrs}
-    judge, every = LimitJudge(spec), distributions(spec)
-    for result in _copies(sweep).results():
-        start = spec.locate(result.config)
-        if start is None:
-            continue
-        violations = judge.add(result)
+    judge = LimitJudge(spec)
+    located = [(result, start) for result in _copies(sweep).results() if (start := spec.locate(result.config)) is not None]
+    for result, _ in located:  # All of them first: an earlier sweep need not have begun with its baseline.
+        judge.take(result)
+    for result, start in located:
         if result.trial_id in known:
             continue
-        kept = params(spec, start)
-        study.add_trial(
-            create_trial(
-                state=STATES[result.status],
-                params=kept,
-                distributions={name: every[name] for name in kept},
-                values=objectives(spec, result),
-                user_attrs={PRIOR: result.trial_id, SEED: result.seed, POINTS: rows_of(spec, result)},
-                constraints=violations,
-            )
-        )
+        study.add_trial(told(spec, start, result, judge.violations(result), judge.margins(result), PRIOR))
     enqueue(study, spec, (start for one in given for start in one.starts if _fits(spec, start)), whole=False)
 
 

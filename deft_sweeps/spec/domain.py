@@ -70,7 +70,13 @@ def ends(domain: Domain) -> tuple[Value, ...]:
 
 def n_values(domain: Domain) -> float:
     """How many values there are; inf in a range of real numbers."""
-    return math.inf if isinstance(domain, Float) else len(listed(domain))
+    match domain:
+        case Float():
+            return math.inf
+        case Int(low, high):  # Not listed: there may be billions.
+            return high - low + 1
+        case _:
+            return len(listed(domain))
 
 
 def listed(domain: Domain) -> tuple[Value, ...]:

@@ -1,4 +1,4 @@
-"""Every sampler, with and without limits, through everything that can happen to a trial and to the driver.
+"""Every sampler, with and without limits and early stopping, through everything that can happen to a trial and to the driver.
 
 In this process a driver dies by an error at a named point; on a real Ray workers and drivers are killed.
 """
@@ -21,10 +21,12 @@ from deft_sweeps.front import pareto_front
 from deft_sweeps.objective import parse_constraint
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search import searcher as module
+from deft_sweeps.search.halving import HalvingRule
 from deft_sweeps.search.searcher import StudySearcher
-from deft_sweeps.search.study import TRIAL_ID, finished
+from deft_sweeps.search.storage import connect, kept_in
+from deft_sweeps.search.study import TRIAL_ID, VERDICTS, finished, open_study
 from deft_sweeps.spec.sampling import ConcreteName
-from deft_sweeps.spec.schema import Search, SweepSpec
+from deft_sweeps.spec.schema import Halving, RankName, Search, SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep.runner import run_sweep
 from tests.fakes import FakeMaker, fake_result, fake_spec, plain
@@ -76,9 +78,12 @@ def test_bad_trials_fail_and_the_search_goes_on(name: ConcreteName, limits: str,
     searcher.on_trial_complete("lost", None, error=True)
     play(searcher, 99, bad)
     store_and_study_agree(searcher, sweep, 9)
-    assert [result.status for result in sweep.results()].count("failed") == 4
-    front = pareto_front(sweep.results(), spec.objectives, spec.limits)
-    assert all(member.result.status == "complete" for member in front.members)
+    reasons = ("no", "is a number not finite?", "not measured at the objective's threshold", "its worker was lost")  # As their clocks say.
+    told = [result.error for result in sweep.results() if result.status == "failed"]
+    assert len(told) == len(reasons)
+    assert all(reason in error for reason, error in zip(reasons, told, strict=True)), told
+    assert all(trial.values is None for trial in finished(searcher.study) if trial.state == TrialState.FAIL)
+    assert pareto_front(sweep.results(), spec.objectives, spec.limits).members
 
 
 class Died(BaseException):
@@ -152,6 +157,41 @@ def test_a_sweep_on_ray_with_bad_trials(name: ConcreteName, limits: str, tmp_pat
         assert maker.notes("start")[0][0] == f"{ids[0]}-s0"
         assert maker.notes("finish")[0][0] == f"{ids[0]}-s0"
     counts_are_equal(spec, sweep)
+
+
+def stopped_early_on_ray(spec: SweepSpec, folder: Path) -> tuple[SweepDir, dict[str, list[list[object]]]]:
+    """A sweep with early stopping, and the verdicts on each trial; some were stopped, some were not, and all are counted everywhere."""
+    sweep = SweepDir(folder / "sweep")
+    outcome = run_sweep(spec, sweep, FakeMaker(folder), view=lambda _: None)
+    assert (outcome.n_complete + outcome.n_stopped, outcome.n_failed) == (spec.budget.trials, 0)
+    assert min(outcome.n_complete, outcome.n_stopped) >= 2
+    counts_are_equal(spec, sweep)
+    study = open_study(spec, connect(kept_in(spec, sweep), sweep), ())
+    verdicts = {trial.user_attrs[TRIAL_ID]: trial.user_attrs[VERDICTS] for trial in finished(study)}
+    for result in sweep.results():
+        goes_on = [verdict for _, verdict in verdicts[result.trial_id]]
+        assert goes_on == [True] * len(goes_on) if result.status == "complete" else goes_on == [True] * (len(goes_on) - 1) + [False]
+    return sweep, verdicts
+
+
+@pytest.mark.parametrize("rank", [pytest.param(rank, marks=() if rank == "spread" else pytest.mark.slow) for rank in get_args(RankName)])
+@pytest.mark.usefixtures("one_ray")
+def test_every_rank_decides_on_ray_as_by_hand(rank: RankName, tmp_path: Path) -> None:
+    spec = replace(spec_for("random", "limits", trials=12, concurrency=1), stopping=Halving(rank=rank))
+    sweep, verdicts = stopped_early_on_ray(spec, tmp_path)
+    rule = HalvingRule(Halving(rank=rank), spec.objectives, spec.limits)
+    for result in sweep.results():  # One at a time: they reached each rung in the order in which they ended.
+        whole = result.config == spec.config(spec.first[0])
+        decided = [[rung.step, rule.goes_on(result.config, result.seed, rung, whole=whole)] for rung in result.rungs]
+        assert decided == verdicts[result.trial_id]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limits", LIMITS)
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.usefixtures("one_ray")
+def test_every_sampler_goes_with_early_stopping_on_ray(name: ConcreteName, limits: str, tmp_path: Path) -> None:
+    stopped_early_on_ray(replace(spec_for(name, limits, trials=16), stopping=Halving()), tmp_path)
 
 
 @pytest.mark.slow

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from deft_sweeps.search.features import Features, neighbour, random_point
-from deft_sweeps.search.space import all_points, n_points
+from deft_sweeps.search.features import Features, neighbour
+from deft_sweeps.search.space import all_points, n_points, random_point
 from deft_sweeps.spec.load import parse_spec
 from deft_sweeps.spec.schema import Start, SweepSpec
 

@@ -3,34 +3,45 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import optuna
 import pytest
 from optuna.study import Study
 from optuna.trial import TrialState
 
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.front import hypervolume
+from deft_sweeps.front import baseline_values, baselines_of, candidates, hypervolume
+from deft_sweeps.front.pareto import keeps
 from deft_sweeps.objective import Direction, parse_constraint
 from deft_sweeps.result import Rung, TrialResult
 from deft_sweeps.search import front_sampler
 from deft_sweeps.search.front_sampler import FrontSampler
+from deft_sweeps.search.limits import LimitJudge
 from deft_sweeps.search.prospects import Prospects
 from deft_sweeps.search.sampler import study_sampler
-from deft_sweeps.search.space import suggest
+from deft_sweeps.search.space import all_points, start_of, suggest
 from deft_sweeps.search.stopping import EarlyStopping
 from deft_sweeps.search.study import POINTS, SEED, TRIAL_ID, enqueue, rows_of, tell
 from deft_sweeps.spec.domain import Choice
-from deft_sweeps.spec.schema import Halving, SamplerName, Search, SweepSpec
+from deft_sweeps.spec.schema import Halving, SamplerName, Search, Start, SweepSpec
 from tests.fakes import fake_point, fake_result, fake_spec
 from tests.fakes import plain as plain_start
 
+SAMPLERS: tuple[SamplerName, ...] = ("front", "random")
 SCORE_AND_DENSITY: list[Direction] = ["maximize", "minimize"]
 
 
-def searched(spec: SweepSpec, n: int, each: Callable[[int, Study], None] = lambda _number, _study: None) -> list[TrialResult]:
+def searched(
+    spec: SweepSpec,
+    n: int,
+    each: Callable[[int, Study], None] = lambda _number, _study: None,
+    *,
+    first: tuple[Start, ...] = (),
+) -> list[TrialResult]:
     study = optuna.create_study(directions=SCORE_AND_DENSITY)
     study.sampler = study_sampler(spec)
-    found = []
+    enqueue(study, spec, first)
+    judge, found = LimitJudge(spec), list[TrialResult]()
     for number in range(n):
         each(number, study)
         trial = study.ask()
@@ -38,7 +49,7 @@ def searched(spec: SweepSpec, n: int, each: Callable[[int, Study], None] = lambd
         trial.set_user_attr(SEED, 0)
         trial.set_user_attr(TRIAL_ID, config.trial_id(0))
         found.append(fake_result(config, 0))
-        tell(study, spec, trial.number, found[-1])
+        tell(study, spec, trial.number, found[-1], judge.add(found[-1]), judge.margins(found[-1]))
     return found
 
 
@@ -68,9 +79,18 @@ def test_it_is_ahead_of_twice_as_many_random_trials(seed: int) -> None:
     assert volume(searched(of("front", seed), 16)) > volume(searched(of("random", seed), 32))
 
 
-def test_no_configuration_is_proposed_twice() -> None:
-    found = searched(of("front"), 16)
-    assert len({result.config_id for result in found}) == 16
+def of_few(name: SamplerName, n_rates: int) -> SweepSpec:
+    """Four combinations with `n_rates` learning rates each."""
+    spec = of(name)
+    rates = Choice(tuple(float(rate) for rate in np.geomspace(1e-4, 1e-2, n_rates)))
+    plainly = (c for c in spec.combinations if set(c.open) == {"training.learning_rate"})
+    return replace(spec, combinations=tuple(replace(c, open={"training.learning_rate": rates}) for c in plainly))
+
+
+def test_no_configuration_is_proposed_twice_while_there_is_another() -> None:
+    distinct = {name: len({r.config_id for r in searched(of_few(name, 4), 16)}) for name in SAMPLERS}
+    assert distinct["front"] == 16
+    assert distinct["random"] < 16
 
 
 def test_after_many_trials_some_are_prepared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,19 +119,53 @@ def test_it_aims_at_points_that_keep_the_limits() -> None:
     limit = parse_constraint("score >= baseline(peft) - 0.03")
     spec = of("front", limits=(limit,))
 
-    def baseline_first(number: int, study: Study) -> None:
-        if number == 0:
-            enqueue(study, spec, [plain_start(1e-3)])
-
-    found = searched(spec, 20, baseline_first)
+    found = searched(spec, 20, first=(plain_start(1e-3),))
     plain = max(r.point_at(0.0).score.value for r in found if r.config.is_baseline("peft"))
-    keeps = [any(p.score.value >= plain - 0.03 for p in result.points) for result in found[8:]]
-    assert sum(keeps) >= 0.7 * len(keeps)
+    inside = [any(p.score.value >= plain - 0.03 for p in result.points) for result in found[8:]]
+    assert sum(inside) >= 0.7 * len(inside)
+
+
+def test_its_baseline_is_the_mean_over_seeds() -> None:
+    """As on the front: one lucky training makes no limit harder."""
+    spec = of("front", limits=(parse_constraint("score >= baseline(peft) - 0.03"),))
+    study = optuna.create_study(directions=SCORE_AND_DENSITY)
+    study.sampler = sampler = study_sampler(spec)
+    assert isinstance(sampler, FrontSampler)
+    rates = (1e-3, 1e-3, 1e-3, 1.1e-3, 1.1e-3)
+    results = [fake_result(spec.config(plain_start(rate)), seed) for seed, rate in enumerate(rates)]
+    for number, result in enumerate(results):
+        enqueue(study, spec, [plain_start(result.config.training.learning_rate)], again=True)
+        trial = study.ask()
+        suggest(trial, spec)
+        trial.set_user_attr(TRIAL_ID, result.trial_id)
+        tell(study, spec, number, result)
+    study.ask()
+    wanted = baseline_values(results)
+    assert wanted is not None
+    (_, bound), *_ = sampler._model._goal().bounds
+    assert bound == pytest.approx(wanted["score"] - 0.03)
+    assert wanted["score"] < max(result.point_at(0.0).score.value for result in results)
+
+
+@pytest.mark.parametrize("text", ["surely score >= 0.78", "surely score >= baseline(peft) - 0.09"])
+def test_surely_asks_for_more_than_the_value(text: str) -> None:
+    """The near end of the interval has to keep the limit: beside a search that looks at the value alone, more of its points do."""
+    surely = parse_constraint(text)
+    shares = []
+    for limit in (surely, replace(surely, surely=False)):
+        kept: list[bool] = []
+        for seed in range(2):
+            found = searched(of("front", seed, limits=(limit,)), 20, first=(plain_start(1e-3),))
+            baselines = baselines_of(found)
+            late = {result.config for result in found[8:]}
+            kept += [keeps(member, surely, baselines) for member in candidates(found) if member.result.config in late]
+        shares.append(sum(kept) / len(kept))
+    assert shares[0] > shares[1] + 0.15
 
 
 def test_trials_under_way_and_those_stopped_early_count() -> None:
-    """Two proposals at once differ, and a stopped trial's rungs are learnt from without being on any front."""
-    spec = of("front")
+    """What is under way is not proposed again, and a stopped trial's rungs are learnt from without being on any front."""
+    spec = of_few("front", 3)
     study = optuna.create_study(directions=SCORE_AND_DENSITY)
     study.sampler = study_sampler(spec)
     for number in range(8):
@@ -123,8 +177,14 @@ def test_trials_under_way_and_those_stopped_early_count() -> None:
             tell(study, spec, number, TrialResult(config=config, seed=0, status="stopped", rungs=(rung,)))
         else:
             tell(study, spec, number, fake_result(config, 0))
-    under_way = [spec.config(suggest(study.ask(), spec)).config_id for _ in range(4)]
-    assert len(set(under_way)) == 4
+    ended = {spec.config(start_of(spec, trial.params)).config_id for trial in study.get_trials(states=(TrialState.COMPLETE,))}
+    assert len(ended) == 4
+    under_way = [spec.config(suggest(study.ask(), spec)).config_id for _ in range(8)]
+    assert set(under_way) == {spec.config(start).config_id for start in all_points(spec)} - ended
+    sampler = study.sampler
+    assert isinstance(sampler, FrontSampler)
+    assert (sampler._model.n_shown, sampler._model.n_whole) == (8, 4)
+    assert {spec.config(start).config_id for start in sampler._model.best()} <= ended
 
 
 def rung_of(config: TrialConfig, spec: SweepSpec, worse: float = 0.0) -> Rung:

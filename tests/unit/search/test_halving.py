@@ -128,6 +128,24 @@ def test_limits_at_a_rung_mean_what_they_mean_at_the_end() -> None:
     assert halving.goes_on(deft[4], 0, rung(0.62, 0.05))
 
 
+def test_surely_is_not_asked_for_at_a_rung() -> None:
+    """Rungs keep no scores of single examples: by the errors of both scores the baseline itself would be outside."""
+    plainly, surely = (rule(limits=(f"{word}score >= baseline(peft) - 0.05",)) for word in ("", "surely "))
+    scores = np.random.default_rng(0).uniform(0.4, 0.9, 20)
+    told = [(config(0), rung(0.8, 0.9)), *((replace(config(i), activation="relu"), rung(float(s), float(s))) for i, s in enumerate(scores))]
+    verdicts = [[halving.goes_on(c, 0, r) for c, r in told] for halving in (plainly, surely)]
+    assert verdicts[0] == verdicts[1]
+    assert not all(verdicts[0])
+
+
+def test_a_baseline_at_a_rung_is_the_mean_over_its_seeds() -> None:
+    halving = rule(limits=("score >= baseline(peft) - 0.1",))
+    for seed, score in enumerate((0.9, 0.5)):
+        assert halving.goes_on(config(0), seed, rung(score, 0.99))
+    halving.goes_on(replace(config(1), activation="relu"), 0, rung(0.62, 0.5))
+    assert halving.goes_on(replace(config(2), activation="relu"), 0, rung(0.65, 0.1)), "by the mean 0.6 is the least, by the lucky seed 0.8"
+
+
 def test_violations_are_shares_of_the_largest() -> None:
     halving = rule()
     members = [m for i, score in enumerate((0.5, 0.7, 0.9)) for m in halving._points(config(i), 0, rung(score))]

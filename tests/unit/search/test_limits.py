@@ -8,7 +8,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from deft_sweeps.config.axes import Nf4, Wanda
+from deft_sweeps.config.axes import Nf4, Unquantized, Wanda
 from deft_sweeps.front import baseline_values, pareto_front
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.result import TrialResult
@@ -16,7 +16,8 @@ from deft_sweeps.search.limits import LimitJudge
 from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.space import suggest
-from deft_sweeps.search.study import finished, tell
+from deft_sweeps.search.study import PRIOR, finished, tell
+from deft_sweeps.search.warm_start import take_up
 from deft_sweeps.spec.sampling import USES_LIMITS, ConcreteName
 from deft_sweeps.spec.schema import Search, Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
@@ -49,11 +50,14 @@ def test_a_violation_is_a_share_of_the_limit_and_kept_is_not_above_zero() -> Non
     assert judge.add(some(spec, 1e-3, quantized=True))["weight_bytes <= 200"] == pytest.approx(-0.5)
 
 
-def test_what_was_not_measured_breaks_its_limit_and_what_cannot_be_judged_is_left_out() -> None:
+def test_what_was_not_measured_breaks_its_limit_and_what_cannot_be_judged_is_at_its_edge() -> None:
     spec = limited("latency_sec <= 1", "score >= baseline(unquantized) - 0.1")
     judge = LimitJudge(spec)
-    assert judge.add(replace(some(spec, 1e-3, quantized=True), cost=None)) == {"latency_sec <= 1": 1.0}
-    assert set(judge.add(some(spec, 1e-3))) == {"latency_sec <= 1", "score >= baseline(unquantized) - 0.1"}
+    told = judge.add(replace(some(spec, 1e-3, quantized=True), cost=None))
+    assert told == {"latency_sec <= 1": 1.0, "score >= baseline(unquantized) - 0.1": 0.0}
+    later = judge.add(some(spec, 1e-3))
+    assert list(later) == list(told)
+    assert all(violation < 0 for violation in later.values())
     assert judge.add(failed(spec.config(plain(1e-3)), 3)) == {}
 
 
@@ -69,7 +73,7 @@ def test_the_judges_baseline_is_the_fronts_whatever_seeds_come(tmp_path: Path) -
         judge.add(results[-1])
         wanted = baseline_values(results)
         assert wanted is not None
-        assert judge._baselines["peft"].values["score"] == pytest.approx(wanted["score"])
+        assert judge.baselines["peft"].values["score"] == pytest.approx(wanted["score"])
 
 
 def test_the_study_knows_by_how_much_each_trial_breaks_the_limits(tmp_path: Path) -> None:
@@ -105,6 +109,40 @@ def test_samplers_that_see_the_limits_keep_them_more_often(name: ConcreteName) -
         return sum(all(violation <= 0 for violation in trial.constraints.values()) for trial in late) / len(late)
 
     assert share_kept(name) > share_kept("random") + 0.15
+
+
+def test_a_gaussian_process_goes_on_with_two_baselines_and_with_what_an_earlier_sweep_ran_before_its_own(tmp_path: Path) -> None:
+    """It demands every limit of every trial, whichever baseline was there when the trial ended."""
+    few = tuple(c for c in fake_spec().combinations if c.template.density.kind == "none")
+    search = Search(sampler="gp", startup=4, seed=3, storage="journal")
+    free = replace(
+        fake_spec(5, search=search), combinations=few, first=(Start(few[1].label, {"training.learning_rate": 1e-3}), plain(2e-3))
+    )
+    play(StudySearcher(free, old := SweepDir(tmp_path / "old"), target=5, first=free.first), 99)
+    old.spec_path.write_text("name: old\n")
+    texts = ("score >= baseline(dense) - 0.05", "score >= baseline(unquantized) - 0.1")
+    spec = replace(free, limits=tuple(map(parse_constraint, texts)), search=replace(search, warm_start=(str(old.root),)))
+    sweep = SweepDir(tmp_path / "new")
+    take_up(spec, sweep)
+    for target in (6, 8):
+        play(searcher := StudySearcher(spec, sweep, target=target, first=spec.first), 99)
+    assert len(finished(searcher.study)) == 8
+    complete = searcher.study.get_trials(states=(TrialState.COMPLETE,))
+    assert {tuple(trial.constraints) for trial in complete} == {texts}
+    assert not isinstance(spec.config(spec.first[0]).quantization, Unquantized), "the first baseline is none of the second limit's"
+    prior = [trial for trial in complete if PRIOR in trial.user_attrs]
+    assert len(prior) == 5
+    assert all(trial.constraints[text] != 0.0 for trial in prior for text in texts), "judged by baselines that came after some of them"
+
+
+def test_a_study_that_was_told_other_limits_is_told_anew(tmp_path: Path) -> None:
+    """Of a spec that was changed, or by a version that left limits out: else a Gaussian process refuses the study on every start."""
+    spec, sweep = limited("weight_bytes <= 200"), SweepDir(tmp_path)
+    ids = play(StudySearcher(spec, sweep, target=12), 5)
+    changed = limited("weight_bytes <= 200", "score >= 0.5")
+    searcher = StudySearcher(changed, sweep, target=12)
+    assert [t.user_attrs["trial_id"] for t in finished(searcher.study)] == ids
+    assert {tuple(t.constraints) for t in finished(searcher.study)} == {("weight_bytes <= 200", "score >= 0.5")}
 
 
 def test_everything_waits_for_the_baseline_of_a_limit(tmp_path: Path) -> None:

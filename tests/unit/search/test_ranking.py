@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as arrays
 
 from deft_sweeps.front import hypervolume, non_dominated_rank
 from deft_sweeps.objective import Direction
+from deft_sweeps.search import ranking
 from deft_sweeps.search.ranking import by_crowding, by_hypervolume, dominations, epsilon_net, layers, order, order_of_owners
 from deft_sweeps.spec.schema import RankName
 
@@ -122,7 +123,7 @@ def test_crowding_is_the_published_sum() -> None:
     assert by_crowding(front).tolist() == sorted(range(5), key=lambda i: (-distances[i], i))
 
 
-@pytest.mark.parametrize("n_objectives", [2, 3])
+@pytest.mark.parametrize("n_objectives", [1, 2, 3, 4])
 @settings(max_examples=25)
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 9))
 def test_hypervolume_is_that_of_leaving_one_out(n_objectives: int, seed: int, n: int) -> None:
@@ -134,6 +135,27 @@ def test_hypervolume_is_that_of_leaving_one_out(n_objectives: int, seed: int, n:
     gained = [hypervolume(layer, worst, down) - hypervolume(np.delete(layer, i, axis=0), worst, down) for i in range(len(layer))]
     found = by_hypervolume(layer, worst)
     assert np.all(np.diff(np.array(gained)[found]) <= 1e-12)
+
+
+def test_of_a_large_layer_only_the_first_of_a_net_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A verdict on four objectives over some hundred points would else take minutes."""
+    calls: list[int] = []
+
+    def counted(points: np.ndarray, worst: np.ndarray, directions: list[Direction]) -> float:
+        calls.append(len(points))
+        return hypervolume(points, worst, directions)
+
+    monkeypatch.setattr(ranking, "hypervolume", counted)
+    layer = np.random.default_rng(0).dirichlet(np.ones(4), 300)
+    layer = layer[np.argsort(layer[:, 0])]
+    found = by_hypervolume(layer, np.full(4, 1.1)).tolist()
+    assert sorted(found) == list(range(300))
+    n = ranking.MOST_MEASURED // 2
+    assert len(calls) == n
+    assert max(calls) < n
+    net = epsilon_net(layer).tolist()
+    assert found[n:] == net[n:]
+    assert set(found[:n]) == set(net[:n])
 
 
 def test_dominated_share_counts() -> None:

@@ -1,7 +1,10 @@
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
+
 from deft_sweeps.search.repeats import Taken, fresh_start
+from deft_sweeps.search.space import n_points, random_point, value_at
 from deft_sweeps.spec.domain import Choice, Float, Int
 from deft_sweeps.spec.schema import Combination, SweepSpec
 from tests.fakes import fake_spec, plain
@@ -55,3 +58,18 @@ def test_draws_follow_their_seed_and_reach_every_value_alike() -> None:
     counts = Counter(start.values["peft.lora.r"] for start in starts if start)
     assert set(counts) == {1, 2, 3, 4}
     assert min(counts.values()) > 60
+
+
+def test_what_a_search_draws_itself_reaches_both_ends_of_a_range_as_often_as_its_middle() -> None:
+    rng = np.random.default_rng(0)
+    counts = Counter(random_point(space(Int(1, 4)), rng).values["peft.lora.r"] for _ in range(2000))
+    assert set(counts) == {1, 2, 3, 4}
+    assert min(counts.values()) > 420
+    ends = [value_at(Int(2, 5, log=log), unit) for log in (False, True) for unit in (0.0, 1.0)]
+    assert ends == [2, 5, 2, 5]
+
+
+def test_a_range_of_billions_is_not_listed() -> None:
+    spec = space(Int(1, 4 * 10**9))
+    assert n_points(spec) == 4 * 10**9
+    assert fresh_start(spec, lambda _: False, (0,)) is not None

@@ -9,6 +9,7 @@ from optuna.trial import TrialState
 from deft_sweeps.config.axes import NoPruning, Wanda
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.result import TrialResult
+from deft_sweeps.search.repeats import N_ASKS
 from deft_sweeps.search.report import report
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.study import finished
@@ -162,6 +163,24 @@ def test_a_study_follows_the_store_even_when_it_was_deleted(sweep: SweepDir, los
     assert after.suggest("t") == "FINISHED"
 
 
+@pytest.mark.parametrize("storage", ["journal", "sqlite"])
+def test_a_trial_whose_result_is_gone_runs_again_and_nothing_else_is_lost(sweep: SweepDir, storage: str) -> None:
+    spec = fake_spec(8, first=(plain(2e-3),), search=Search(sampler="random", startup=4, seed=3, storage=storage))
+    ids = play(StudySearcher(spec, sweep, target=8, first=spec.first), 3)
+    ids += play(before := StudySearcher(spec, sweep, target=8, first=spec.first), 2, failed)
+    begun = trial_of(before.suggest("t"))
+    values = states(before)
+    for lost in (ids[0], ids[4]):
+        sweep.result_path(lost).unlink()
+    after = StudySearcher(spec, sweep, target=7, first=spec.first, extra=(plain(5e-3),))
+    assert states(after) == {trial_id: state for trial_id, state in values.items() if trial_id not in (ids[0], ids[4])}
+    assert after.n_finished == len(sweep.trial_ids()) == 3
+    again = StudySearcher(spec, sweep, target=7, first=spec.first, extra=(plain(5e-3),))
+    assert play(again, 99) == [ids[0], ids[4], begun[0].trial_id(begun[1]), spec.config(plain(5e-3)).trial_id(0)]
+    assert len(finished(again.study)) == again.n_finished == len(sweep.trial_ids()) == 7
+    assert {trial.state for trial in again.study.trials} == {TrialState.COMPLETE, TrialState.FAIL}
+
+
 def test_what_was_stored_but_not_told_is_told_on_the_next_start(sweep: SweepDir) -> None:
     spec = fake_spec(5)
     crashed = StudySearcher(spec, sweep, target=5)
@@ -254,7 +273,7 @@ def narrow(n_rates: int, repeats: int, sampler: SamplerName = "tpe") -> SweepSpe
     )
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2", "random"])
+@pytest.mark.parametrize("sampler", ["front", "tpe", "nsga2", "random"])
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_no_configuration_runs_more_often_than_repeats_and_a_used_up_space_ends_the_search(
     sweep: SweepDir, sampler: SamplerName, repeats: int
@@ -267,6 +286,8 @@ def test_no_configuration_runs_more_often_than_repeats_and_a_used_up_space_ends_
     assert searcher.over.startswith("every configuration of the space has run")
     refused = [t for t in searcher.study.trials if "trial_id" not in t.user_attrs]
     assert all(t.state == TrialState.FAIL for t in refused)
+    if sampler == "front":
+        assert len(refused) <= 2 * N_ASKS, "it knows what may not run again: beside its first trials only the end is refused"
     assert len(finished(searcher.study)) == searcher.n_finished == 6 * repeats
     again = StudySearcher(spec, sweep, target=99)
     assert (again.n_finished, again.suggest("t")) == (6 * repeats, "FINISHED")
@@ -284,6 +305,26 @@ def test_configurations_under_way_count_too_and_extra_points_are_exempt(sweep: S
     assert start is not None
     ids = play(StudySearcher(spec, sweep, target=99, extra=(start, start)), 99)
     assert ids == [begun[0][0].trial_id(1), begun[0][0].trial_id(2)]
+
+
+def test_what_is_asked_for_besides_runs_before_first_points_that_the_search_left_waiting(sweep: SweepDir) -> None:
+    """A search that hours ended with first points waiting: the twin runs, and none of them in its place."""
+    spec = fake_spec(9, first=(plain(2e-3), plain(3e-3)))
+    assert play(StudySearcher(spec, sweep, target=9, first=spec.first), 1) == [spec.config(plain(2e-3)).trial_id(0)]
+    twin = plain(5e-3)
+    over = StudySearcher(spec, sweep, target=3, first=spec.first, extra=(twin,), enough=lambda: "enough")
+    assert play(over, 99) == [spec.config(twin).trial_id(0)]
+    more = StudySearcher(spec, sweep, target=4, first=spec.first, extra=(twin,))
+    assert play(more, 99) == [spec.config(twin).trial_id(1), spec.config(plain(3e-3)).trial_id(0)]
+
+
+def test_points_that_a_killed_driver_was_asked_for_are_not_there_twice(sweep: SweepDir) -> None:
+    spec, twin = fake_spec(9), plain(5e-3)
+    StudySearcher(spec, sweep, target=2, extra=(twin, twin))
+    after = StudySearcher(spec, sweep, target=9, extra=(twin, plain(6e-3), twin, twin), enough=lambda: "enough")
+    assert sorted(play(after, 99)) == sorted(
+        [*(spec.config(twin).trial_id(seed) for seed in range(3)), spec.config(plain(6e-3)).trial_id(0)]
+    )
 
 
 def test_extra_points_that_a_driver_left_waiting_run_though_the_search_is_over(sweep: SweepDir) -> None:

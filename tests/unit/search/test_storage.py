@@ -18,7 +18,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.samplers import RandomSampler
 from optuna.storages import InMemoryStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
 from deft_sweeps.errors import StoreError
 from deft_sweeps.search.buffered import Buffered, flush
@@ -121,6 +121,21 @@ def test_a_driver_whose_study_was_taken_stops_and_a_stale_one_is_taken(tmp_path:
     assert StudySearcher(spec_in("sqlite"), SweepDir(tmp_path), target=6).study.user_attrs[DRIVER]["token"] != "other"
 
 
+@pytest.mark.parametrize("error", [OSError("no space left"), StorageInternalError("the database is gone")])
+def test_a_lease_that_cannot_be_renewed_for_now_is_no_reason_to_stop(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searcher = StudySearcher(spec_in("journal"), SweepDir(tmp_path), target=6)
+    held = searcher.study.user_attrs[DRIVER]["at"]
+    searcher._lease._beat_at = float("-inf")
+    with monkeypatch.context() as full:
+        full.setattr(JournalFileBackend, "append_logs", lambda *_: (_ for _ in ()).throw(error))
+        searcher.beat()
+    assert searcher.study.user_attrs[DRIVER]["at"] == held
+    searcher.beat()
+    assert searcher.study.user_attrs[DRIVER]["at"] > held, "tried again at once"
+
+
 @pytest.mark.parametrize("storage", ["sqlite", "journal"])
 @pytest.mark.parametrize("damage", ["deleted", "garbage", "torn"])
 def test_a_file_that_is_lost_or_damaged_is_built_anew_from_the_results(tmp_path: Path, storage: str, damage: str) -> None:
@@ -133,14 +148,18 @@ def test_a_file_that_is_lost_or_damaged_is_built_anew_from_the_results(tmp_path:
         path.unlink()
     elif damage == "garbage":
         path.write_bytes(b"this was a study once\n" * 200)
-    elif storage == "journal":
+    elif storage == "sqlite":
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2])
+    else:
         content = path.read_bytes()
         path.write_bytes(content[: content.rfind(b"\n", 0, len(content) - 1) + 20])
         path.with_name(f"{path.name}.lock").symlink_to("left-behind")
     after = StudySearcher(spec, sweep, target=6)
     assert set(states(after)) == set(ids)
     assert len(play(after, 99)) == 2
-    assert path.with_name(f"{path.name}.broken").exists() == (damage == "garbage")
+    # Of a torn journal all but its last line can be read; half a database is none.
+    assert path.with_name(f"{path.name}.broken").exists() == (damage == "garbage" or (damage, storage) == ("torn", "sqlite"))
     assert TrialState.RUNNING not in {t.state for t in after.study.trials}
 
 
@@ -256,6 +275,29 @@ def test_a_trial_whose_making_was_not_answered_is_there_once(tmp_path: Path) -> 
     study.tell(trial, 0.1)
     flush(study)
     assert [t.state for t in Buffered(behind, "s").get_all_trials(0)] == [TrialState.COMPLETE]
+
+
+@pytest.mark.parametrize("state", [TrialState.COMPLETE, TrialState.WAITING])
+def test_a_trial_that_was_added_and_not_answered_is_there_once(state: TrialState) -> None:
+    """Told of a result while it is rebuilt it would count twice; waiting, it would run twice. Two that are meant to be there stay two."""
+    behind = Failing(1, done=True)
+    optuna.create_study(storage=behind, study_name="s", directions=["maximize"])
+    study = optuna.load_study(study_name="s", storage=Buffered(behind, "s"))
+    for _ in range(2):
+        if state == TrialState.COMPLETE:
+            study.add_trial(create_trial(value=0.5, params={}, distributions={}, user_attrs={"trial_id": "t"}))
+        else:
+            study.enqueue_trial({"x": 0.5})
+    with pytest.raises(StorageInternalError):
+        flush(study)
+    flush(study)
+    assert len(behind.get_all_trials(0)) == 3
+    after = optuna.load_study(study_name="s", storage=Buffered(behind, "s"))
+    assert [t.state for t in after.trials] == [state, state]
+    if state == TrialState.WAITING:
+        after.ask()
+        flush(after)
+        assert [t.state for t in Buffered(behind, "s").get_all_trials(0)] == [TrialState.RUNNING, TrialState.WAITING]
 
 
 def test_a_proposal_that_cannot_be_written_does_not_run_and_is_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

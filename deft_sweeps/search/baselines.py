@@ -1,0 +1,52 @@
+"""The baselines that limits compare with, followed while results come in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.front.pareto import FrontMember, better_baseline, configurations
+from deft_sweeps.objective import BaselineName, Constraint
+from deft_sweeps.result import TrialResult
+
+
+@dataclass
+class BaselinesSoFar:
+    """As on the front, the means over a configuration's seeds compete; a result shown twice counts once.
+
+    Attributes:
+        limits: name the baselines that are followed.
+        best: the baselines that there are.
+    """
+
+    limits: Sequence[Constraint]
+    best: dict[BaselineName, FrontMember] = field(default_factory=dict)
+    _seeds: dict[BaselineName, dict[TrialConfig, dict[str, TrialResult]]] = field(default_factory=dict)
+    _means: dict[BaselineName, dict[TrialConfig, FrontMember]] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[BaselineName, ...]:
+        """Those that the limits compare with."""
+        return tuple(dict.fromkeys(limit.bound.baseline for limit in self.limits if limit.bound.baseline is not None))
+
+    def take(self, result: TrialResult) -> None:
+        """Take up a result that was measured without a threshold, if it may be one of them."""
+        for name in self.names:
+            if result.config.is_baseline(name) and any(point.is_unthresholded for point in result.points):
+                self._take(name, result)
+
+    def _take(self, name: BaselineName, result: TrialResult) -> None:
+        examples = any(limit.surely for limit in self.limits)
+        points = (point if examples else replace(point, example_scores=()) for point in result.points if point.is_unthresholded)
+        seeds = self._seeds.setdefault(name, {}).setdefault(result.config, {})
+        seeds[result.trial_id] = replace(result, points=tuple(points), rungs=())
+        means = self._means.setdefault(name, {})
+        (means[result.config],) = configurations(seeds.values())
+        best = self.best.get(name)
+        if best is None or best.result.config == result.config:  # Another seed may have made the best one worse.
+            best = None
+            for mean in means.values():
+                best = mean if better_baseline(mean, best) else best
+        elif better_baseline(means[result.config], best):
+            best = means[result.config]
+        if best is not None:
+            self.best[name] = best
