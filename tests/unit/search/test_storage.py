@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from getpass import getuser
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
@@ -37,10 +38,13 @@ def spec_in(storage: str, trials: int = 6) -> SweepSpec:
     return replace(spec, search=Search(sampler="random", startup=4, seed=3, storage=storage))
 
 
-@pytest.fixture(params=["sqlite", "journal", "url", pytest.param("postgresql", marks=pytest.mark.slow)])
+SERVERS = ("postgresql", "mysql")
+
+
+@pytest.fixture(params=["sqlite", "journal", "url", *(pytest.param(name, marks=pytest.mark.slow) for name in SERVERS)])
 def spec(request: pytest.FixtureRequest, tmp_path: Path) -> SweepSpec:
-    if request.param == "postgresql":
-        return spec_in(request.getfixturevalue("postgresql"))
+    if request.param in SERVERS:
+        return spec_in(request.getfixturevalue(request.param))
     return spec_in(f"sqlite:///{tmp_path / 'shared.db'}" if request.param == "url" else request.param)
 
 
@@ -61,6 +65,32 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 break
             time.sleep(0.1)
         yield "postgresql://sweep:secret@127.0.0.1:54329/postgres"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+@pytest.fixture(scope="module")
+def mysql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real server: the one that DEFT_SWEEPS_TEST_MYSQL names, else a MariaDB of the test's own where this machine has the program."""
+    if find_spec("pymysql") and "DEFT_SWEEPS_TEST_MYSQL" in os.environ:
+        yield os.environ["DEFT_SWEEPS_TEST_MYSQL"]
+        return
+    if which("mariadb-install-db") is None or find_spec("pymysql") is None:
+        pytest.skip("needs MariaDB's server and pymysql")
+    folder = tmp_path_factory.mktemp("my")
+    own = ["--no-defaults", f"--user={getuser()}", f"--datadir={folder / 'data'}"]
+    subprocess.run(["mariadb-install-db", *own, "--auth-root-authentication-method=normal"], check=True, capture_output=True)
+    socket = f"--socket={folder / 's'}"
+    server = subprocess.Popen(["mariadbd", *own, socket, "--port=33069", "--bind-address=127.0.0.1"], stderr=subprocess.DEVNULL)
+    made = "create database sweep; create user sweep@'127.0.0.1' identified by 'secret'; grant all on sweep.* to sweep@'127.0.0.1'"
+    try:
+        for _ in range(100):
+            client = ["mariadb", "--no-defaults", socket, "--user=root", f"--execute={made}"]
+            if subprocess.run(client, check=False, capture_output=True).returncode == 0:
+                break
+            time.sleep(0.1)
+        yield "mysql://sweep:secret@127.0.0.1:33069/sweep"
     finally:
         server.terminate()
         server.wait()
