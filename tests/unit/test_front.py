@@ -177,6 +177,19 @@ def test_every_point_of_a_trial_competes() -> None:
     assert "worst possible" in front.reference_note
 
 
+def test_the_volume_is_taken_over_the_front_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The result is the same over all points, and with three objectives some hundred times slower."""
+    results = sweep_results()
+    whole = pareto_front(results, OBJECTIVES)
+    pool = np.array([[m.values[name] for name in OBJECTIVES] for m in candidates(results, OBJECTIVES)])
+    assert whole.hypervolume == pytest.approx(hypervolume(pool, [whole.reference[n] for n in OBJECTIVES], ("maximize", "minimize")))
+    sizes: list[int] = []
+    monkeypatch.setattr("deft_sweeps.front.pareto.hypervolume", lambda values, *rest: sizes.append(len(values)) or 0.0)
+    pareto_front(results, OBJECTIVES)
+    assert sizes == [len(whole.members)]
+    assert sizes[0] < len(pool)
+
+
 def test_only_complete_trials_have_candidates() -> None:
     complete = result(point(0.0, 0.7, 0.5))
     assert [m.result for m in pareto_front([result(), complete], OBJECTIVES).members] == [complete]
