@@ -1,6 +1,6 @@
 """The front: which measured points nothing else beats, what they cost, and what the density loss buys at equal density."""
 
-from deft_sweeps.front.dominance import hypervolume, knee, knee_distances, non_dominated, non_dominated_rank
+from deft_sweeps.front.dominance import hypervolume, knee_distances, non_dominated, non_dominated_rank
 from deft_sweeps.front.encode import front_json
 from deft_sweeps.front.gains import (
     Gain,
@@ -45,7 +45,6 @@ __all__ = [
     "density_change",
     "front_json",
     "hypervolume",
-    "knee",
     "knee_distances",
     "membership",
     "non_dominated",

@@ -92,18 +92,6 @@ def knee_distances(values: ArrayLike, directions: Sequence[Direction]) -> Floats
     return distances
 
 
-def knee(values: ArrayLike, directions: Sequence[Direction]) -> int:
-    """Index of the point with the largest `knee_distances`, the first of equals.
-
-    Raises:
-        ValueError: as `non_dominated`, or there is no point.
-    """
-    distances = knee_distances(values, directions)
-    if not len(distances):
-        raise ValueError("a knee needs at least one point")
-    return int(np.argmax(distances))
-
-
 def _losses(values: ArrayLike, directions: Sequence[Direction]) -> Floats:
     """The values as (n, m) float64, turned so that lower is better everywhere."""
     array = np.asarray(values, dtype=np.float64)

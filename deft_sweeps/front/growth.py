@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import comb
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deft_sweeps.front.dominance import Floats, hypervolume, non_dominated
 from deft_sweeps.front.pareto import baselines_of, candidates, directions_of, judgeable, keeps, pareto_front
@@ -86,12 +87,21 @@ def hypervolumes(growth: Growth) -> Floats:
     front = np.zeros((0, len(growth.directions)))
     volume, found = 0.0, []
     for points in growth.values:
-        if len(points):
-            front = np.concatenate([front, points])
+        # Most trials of a long sweep change nothing, and the volume costs far more than this look.
+        fresh = points[~_covered(points, front, growth.directions)]
+        if len(fresh):
+            front = np.concatenate([front, fresh])
             front = front[non_dominated(front, growth.directions)]
             volume = max(volume, hypervolume(front, growth.reference, growth.directions))
         found.append(volume)
     return np.array(found)
+
+
+def _covered(points: Floats, front: Floats, directions: Sequence[Direction]) -> NDArray[np.bool_]:
+    """Which points are nowhere better than some point of the front, shape (n,)."""
+    signs = np.array([1.0 if direction == "minimize" else -1.0 for direction in directions])
+    covered: NDArray[np.bool_] = np.all(front[None] * signs <= points[:, None] * signs, axis=2).any(axis=1)
+    return covered
 
 
 def gain_bound(volumes: Floats, skip: int = 0) -> float | None:

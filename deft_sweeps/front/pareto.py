@@ -167,7 +167,8 @@ def pareto_front(
         objectives=tuple(objectives),
         reference=point,
         reference_note=note,
-        hypervolume=hypervolume(values, [point[name] for name in objectives], directions) if members else 0.0,
+        # Dominated points add nothing, and with three objectives and more they are nearly all of the time.
+        hypervolume=hypervolume(values[on_front], [point[name] for name in objectives], directions) if members else 0.0,
         n_candidates=len(pool),
         n_outside=len(pool) - len(inside),
         unjudged=unjudged,

@@ -55,16 +55,23 @@ def nearest_to_mean(values: Sequence[Mapping[str, float]], names: Sequence[str])
     return int(np.argmin(np.round((scaled**2).sum(axis=1), 9)))
 
 
-@lru_cache
 def t_975(degrees: int) -> float:
-    """0.975 quantile of Student's t distribution with whole degrees of freedom >= 1.
+    """0.975 quantile of Student's t distribution with whole degrees of freedom >= 1."""
+    return t_quantile(0.95, degrees)
+
+
+@lru_cache
+def t_quantile(central: float, degrees: int) -> float:
+    """The t that |T| stays below with probability `central`, of Student's t distribution with whole degrees of freedom >= 1.
 
     By bisection on its closed form for whole degrees of freedom (Abramowitz and Stegun, 26.7.3 and 26.7.4).
     """
     low, high = 0.0, 16.0
+    while _central(high, degrees) < central:
+        high *= 2
     while high - low > 1e-12 * high:
         middle = (low + high) / 2
-        low, high = (middle, high) if _central(middle, degrees) < 0.95 else (low, middle)
+        low, high = (middle, high) if _central(middle, degrees) < central else (low, middle)
     return (low + high) / 2
 
 

@@ -1,5 +1,7 @@
 """How the front grew, when it counts as flat, and what more trials would bring."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -28,6 +30,20 @@ def test_volumes_are_those_of_every_prefix() -> None:
     whole = pareto_front(results, OBJECTIVES)
     expected = [pareto_front(ordered[: i + 1], OBJECTIVES, reference=whole.reference).hypervolume for i in range(len(ordered))]
     assert hypervolumes(growth).tolist() == pytest.approx(expected)
+
+
+def test_the_volume_is_taken_only_after_trials_that_change_the_front(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three objectives in mixed directions, repeated and empty trials among them; against the volume of every prefix."""
+    directions: tuple[Direction, ...] = ("maximize", "minimize", "minimize")
+    values = np.random.default_rng(3).integers(0, 8, size=(60, 3)) / 8
+    growth = Growth((*(values[i : i + 2] for i in range(0, 60, 2)), values[:2], np.zeros((0, 3))), np.array([-0.1, 1.1, 1.1]), directions)
+    so_far = [np.concatenate(growth.values[: i + 1]) for i in range(len(growth.values))]
+    expected = [hypervolume(points, growth.reference, directions) for points in so_far]
+    rising = sum(after > before + 1e-12 for before, after in pairwise([0.0, *expected]))
+    calls: list[int] = []
+    monkeypatch.setattr("deft_sweeps.front.growth.hypervolume", lambda *args: calls.append(len(args[0])) or hypervolume(*args))
+    assert hypervolumes(growth).tolist() == pytest.approx(expected)
+    assert len(calls) == rising < len(expected)
 
 
 def test_points_outside_the_limits_add_nothing() -> None:
