@@ -32,4 +32,5 @@ def slow_dtype(dtype: Dtype, *, on_gpu: bool) -> str:
     """What is to be said of a dtype that was asked for and is slow here; empty where there is nothing."""
     if dtype != "bf16" or on_gpu or cpu_has_bf16():
         return ""
-    return "dtype bf16: this processor has no instructions for it, so that a training takes many times as long as in fp32, which `dtype: auto` takes here"
+    slow = "this processor has no instructions for it, so that a training takes many times as long as in fp32"
+    return f"dtype bf16: {slow}, which `dtype: auto` takes here"
