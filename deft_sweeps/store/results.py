@@ -236,10 +236,11 @@ class SweepDir:
         write_atomically(self._note_path, json.dumps(asdict(note)).encode(), durably=False)
 
     def note(self) -> DriverNote | None:
-        """What the driver last said; None where none ever ran here."""
-        if not self._note_path.is_file():
+        """What the driver last said; None where none ever ran here, or where a loss of power left nothing that can be read."""
+        try:
+            read: DriverNote = codec(DriverNote).validate_json(self._note_path.read_bytes())
+        except (FileNotFoundError, ValueError):
             return None
-        read: DriverNote = codec(DriverNote).validate_json(self._note_path.read_bytes())
         return read
 
     @contextmanager

@@ -96,6 +96,8 @@ def test_the_note_is_read_back(tmp_path: Path) -> None:
     note = DriverNote(pid=1, started_at=1.0, beat_at=2.0, n_budget=3, running=("a-s0",), state="searching", left_sec=None)
     sweep.write_note(note)
     assert sweep.note() == note
+    (tmp_path / "driver.json").write_bytes(b"")  # What a loss of power may leave.
+    assert sweep.note() is None
 
 
 def test_only_a_folder_with_a_spec_is_a_sweep(tmp_path: Path) -> None:
