@@ -61,6 +61,9 @@ class DriverNote:
         state: `searching`, `stopping`, `measuring`, `finished`, `interrupted` or `failed`.
         left_sec: projected time to the end, None where nothing is finished to project from.
         spent_sec: wall time of all drivers that have searched on the folder, this one's included.
+        ended: finished trials to which the search came, and those asked for since; None while it is not at its end. It outlives the
+            state, which says what the driver does after the search.
+        since: wall time, and trials' time, used when trials beyond the budget were asked for; None where none were.
     """
 
     pid: int
@@ -71,6 +74,8 @@ class DriverNote:
     state: str
     left_sec: float | None
     spent_sec: float = 0.0
+    ended: int | None = None
+    since: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,12 +117,12 @@ def _measure(spec: SweepSpec, sweep: SweepDir, jobs: tuple[FinalJob, ...], say: 
     if not jobs or final.already_measured(jobs, sweep.finals()):
         return
     started_at = time.time()
-    before = sweep.note()
-    spent_sec = before.spent_sec if before else 0.0
+    before = sweep.note() or DriverNote(0, 0.0, 0.0, 0, (), "", None)
+    n = before.ended if before.ended is not None else len(sweep.trial_ids())
 
-    def note(state: str) -> None:
-        n = len(sweep.results())
-        sweep.write_note(DriverNote(os.getpid(), started_at, time.time(), n, (), state, None, spent_sec))
+    def note(state: str) -> None:  # What the search came to stays: its end may be cut off here, and more be asked for then.
+        now = replace(before, pid=os.getpid(), started_at=started_at, beat_at=time.time(), n_budget=n, running=(), state=state, left_sec=None)
+        sweep.write_note(now)
 
     note("measuring")
     sweep.clear_finals()

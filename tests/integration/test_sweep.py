@@ -9,7 +9,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import ray
@@ -57,6 +59,31 @@ def test_an_hour_that_is_over_ends_the_search_and_says_so(tmp_path: Path) -> Non
     assert len(outcome.messages) == 1
     assert outcome.messages[0].startswith("the hours of wall time are used up: ")
     assert outcome.messages[0].endswith(", after 0 of 3 trials")
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_more_of_a_search_that_its_hours_ended_is_only_that_much_more_and_is_gone_on_with(tmp_path: Path) -> None:
+    """Cut off while it was measured, given two trials more, and those cut off too: they run, and not the rest of the budget."""
+    sweep, fakes = SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path)
+    short = replace(fake_spec(40), budget=Budget(trials=40, hours=1e-9))
+    run_sweep(short, sweep, fakes, view=lambda _: None, n_cpus=2)
+    rewrite_note(sweep, state="measuring")
+    outcome = run_sweep(short, sweep, fakes, view=lambda _: None, more=2, n_cpus=2)
+    assert outcome.messages[0].endswith(", after 0 of 2 trials")
+
+    rewrite_note(sweep, state="interrupted", ended=None, spent_sec=7200.0, since=(7200.0, 0.0))
+    an_hour = replace(short, budget=replace(short.budget, hours=1.0))
+    outcome = run_sweep(an_hour, sweep, fakes, view=lambda _: None, resume=True, n_cpus=2)
+    assert (outcome.n_complete, outcome.messages) == (2, ())
+    note = sweep.note()
+    assert note is not None
+    assert (note.state, note.ended, note.n_budget) == ("finished", 2, 2)
+
+
+def rewrite_note(sweep: SweepDir, **said: Any) -> None:
+    note = sweep.note()
+    assert note is not None
+    sweep.write_note(replace(note, **said))
 
 
 @pytest.mark.usefixtures("own_ray")
