@@ -52,7 +52,8 @@ def run(
         slots_in_memory(spec, machine_memory())
         if spec.budget.gpus_per_trial:
             check_device(spec, device_bytes())
-    with ray_session(spec.budget, address=ray_address):
+    # One lock for all of it: a second driver beside the measuring would forget what the first has measured of the test split.
+    with sweep.lock(), ray_session(spec.budget, address=ray_address):
         return _run(spec, sweep, view, say, resume=resume, more=more, ray_address=ray_address)
 
 

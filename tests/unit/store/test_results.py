@@ -1,5 +1,6 @@
 """The sweep's folder: what is written is read back whole, or named when it cannot be."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -127,3 +128,15 @@ def test_a_second_driver_is_kept_out_until_the_first_is_gone(tmp_path: Path) -> 
         other.wait()
         with sweep.lock():
             pass
+
+
+def test_a_results_name_survives_a_loss_of_power_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[str, list[str]]] = []
+
+    def fsync(handle: int) -> None:
+        where = Path(f"/proc/self/fd/{handle}").resolve()
+        synced.append(("folder", sorted(path.name for path in where.iterdir())) if where.is_dir() else ("file", []))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_atomically(tmp_path / "a.json", b"{}")
+    assert synced == [("file", []), ("folder", ["a.json"])]
