@@ -207,4 +207,5 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         proposal = self._searcher.proposal(trial.trial_id)
         if proposal is not None:
-            self._driver.warn(f"{proposal.trial_id} lost its worker and goes on from its checkpoint")
+            why = self._searcher.lost.get(trial.trial_id, "no reason is known")
+            self._driver.warn(f"{proposal.trial_id} lost its worker and goes on from its checkpoint: {why}")

@@ -200,7 +200,7 @@ def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: St
             name="sweep",
             num_samples=-1,
             search_alg=searcher,
-            scheduler=RungScheduler(searcher.goes_on),
+            scheduler=RungScheduler(searcher.goes_on, searcher.lost.__setitem__),
             callbacks=[DriverCallback(driver, searcher)],
             resources_per_trial=resources,
             max_concurrent_trials=min(limits) if limits else None,

@@ -116,7 +116,7 @@ def test_a_sweep_with_every_kind_of_bad_trial(tmp_path: Path, capfd: pytest.Capt
     errors = {result.trial_id: result.error for result in sweep.results() if result.status == "failed"}
     assert errors[ids["raise"]] == "TrialError: loss is not finite at step 7"
     assert "loss" in errors[ids["nan"]]
-    assert errors[ids["die_always"]] == "its worker was lost 2 times"
+    assert errors[ids["die_always"]].startswith("its worker was lost 2 times, last: The actor is dead because its worker process")
     assert fakes.notes("start").count((ids["die_once"], 6)) == 1, "taken up again where its last checkpoint was"
     assert any(ids["die_once"] in message for message in outcome.messages)
     assert [m.step for m in sweep.steps(ids["die_once"])] == list(range(1, N_STEPS + 1))
@@ -137,6 +137,28 @@ def test_a_sweep_with_every_kind_of_bad_trial(tmp_path: Path, capfd: pytest.Capt
 
     with pytest.raises(StoreError, match="already has 12 results"):
         run_sweep(spec, sweep, fakes, view=view)
+
+
+class NoPackage(FakeMaker):
+    """Pickles here, and cannot be unpickled in a worker: what a node gives that has no package."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _not_there, (os.getpid(),)
+
+
+def _not_there(pid: int) -> None:
+    if os.getpid() != pid:
+        raise ModuleNotFoundError("No module named 'deft_sweeps', says https://ann:hunter2@hub/simple")
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_a_trial_whose_worker_cannot_start_says_why(tmp_path: Path) -> None:
+    spec, sweep = fake_spec(1, max_failures=0), SweepDir(tmp_path / "sweep")
+    outcome = run_sweep(spec, sweep, NoPackage(tmp_path), view=lambda _: None, n_cpus=2)
+    assert outcome.n_failed == 1
+    (result,) = sweep.results()
+    assert result.error.startswith("its worker was lost 1 times, last: ")
+    assert "No module named 'deft_sweeps', says https://***@hub/simple" in result.error
 
 
 def drive(root: Path, module: str = "tests.integration.drive") -> "subprocess.Popen[str]":
