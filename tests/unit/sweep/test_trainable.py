@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.errors import TrialError
 from deft_sweeps.result import Point, TrialResult
 from deft_sweeps.search.enough import trial_sec
 from deft_sweeps.search.report import RESULT, reported_rung, reported_steps
@@ -105,6 +106,23 @@ def test_a_checkpoint_that_cannot_be_read_costs_its_steps_and_no_more(tmp_path: 
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not json")
     assert worker(tmp_path).step()["step"] == 2
+
+
+@pytest.mark.parametrize("error", [MemoryError("no room"), type("OutOfMemoryError", (RuntimeError,), {})("no room")])
+def test_a_checkpoint_is_kept_for_the_next_attempt_where_there_was_no_room_for_it(tmp_path: Path, error: Exception) -> None:
+    first = worker(tmp_path)
+    for _ in range(3):
+        first.step()
+
+    def maker() -> Starter:
+        def start(config: TrialConfig, seed: int, state: bytes | None = None) -> FakeRun:
+            raise error
+
+        return start
+
+    with pytest.raises(TrialError, match="no room"):
+        worker(tmp_path, maker=maker).step()
+    assert worker(tmp_path).step()["step"] == 8
 
 
 def test_what_a_trial_raises_becomes_a_failed_result(tmp_path: Path) -> None:
