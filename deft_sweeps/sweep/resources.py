@@ -138,10 +138,7 @@ def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None, n_bytes
         rate = FLOPS_IN_SOFTWARE * budget.cpus_per_trial
     else:
         rate = FLOPS_PER_CORE[spec.dtype] * budget.cpus_per_trial
-    trials = {
-        c.label: estimate(c.template, layout, spec.evaluation, rate, on_gpu=budget.gpus_per_trial > 0)
-        for c in spec.combinations
-    }
+    trials = {c.label: estimate(c.template, layout, spec.evaluation, rate, on_gpu=budget.gpus_per_trial > 0) for c in spec.combinations}
     largest = max(trials, key=lambda label: trials[label].memory_bytes)
     limits = [budget.concurrency or budget.trials, cores // budget.cpus_per_trial, budget.trials]
     if n_bytes is not None and not budget.gpus_per_trial:

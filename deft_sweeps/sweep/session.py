@@ -141,7 +141,9 @@ def _measure(spec: SweepSpec, sweep: SweepDir, jobs: tuple[FinalJob, ...], say: 
     n = before.ended if before.ended is not None else len(sweep.trial_ids())
 
     def note(state: str) -> None:  # What the search came to stays: its end may be cut off here, and more be asked for then.
-        now = replace(before, pid=os.getpid(), started_at=started_at, beat_at=time.time(), n_budget=n, running=(), state=state, left_sec=None)
+        now = replace(
+            before, pid=os.getpid(), started_at=started_at, beat_at=time.time(), n_budget=n, running=(), state=state, left_sec=None
+        )
         sweep.write_note(now)
 
     note("measuring")

@@ -35,7 +35,7 @@ def rung_steps(steps: int) -> int:
     return min(ceil(steps / N_REPORTS), MAX_RUNG)
 
 
-class _NoRoomNow(Exception):
+class _NoRoomNowError(Exception):
     """A trial could not be taken up from its checkpoint for a reason that may pass."""
 
 
@@ -105,7 +105,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
             if trained.step in self._rungs_ahead:
                 return self._rung_report(self._run, trained.steps)
             return self._next_report(self._run, trained)
-        except _NoRoomNow as error:
+        except _NoRoomNowError as error:
             raise TrialError(short_reason(error.__cause__ or error)) from error
         except Exception as error:  # Whatever is wrong with one trial, the sweep goes on.
             self._run = None
@@ -153,7 +153,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
                 return run
             except Exception as error:
                 if _passes(error):  # It ran before: its checkpoint stays for the next attempt, of which `max_failures` allows some.
-                    raise _NoRoomNow from error
+                    raise _NoRoomNowError from error
                 # Written by another version, say: the trial costs its first steps again, no more.
                 self._checkpoint.unlink(missing_ok=True)
         return self._starter(self._trial_config, self._seed, None)

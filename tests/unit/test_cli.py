@@ -234,7 +234,9 @@ class TestPlan:
         assert "no instructions for it" not in auto.stderr
         assert ("bf16" if has else "fp32") in auto.stdout.splitlines()[0]
         file.write_text(GOOD + "dtype: fp32\n")
-        slower = json.loads(named.stdout)["projected"]["time_sec"] > json.loads(call("plan", file, "--json").stdout)["projected"]["time_sec"]
+        slower = (
+            json.loads(named.stdout)["projected"]["time_sec"] > json.loads(call("plan", file, "--json").stdout)["projected"]["time_sec"]
+        )
         assert slower is not has
 
     def test_combinations_of_all_members_and_of_a_file(self, tmp_path: Path) -> None:
