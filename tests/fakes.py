@@ -59,7 +59,7 @@ class FakeRun:
         return RungResult(step=self.step, done=self.step >= self.config.training.steps, steps=tuple(metrics))
 
     def state(self) -> bytes:
-        return json.dumps({"step": self.step}).encode()
+        return json.dumps({"step": self.step, "elapsed_sec": time.time() - self.started_at}).encode()
 
     def measure(self, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
         self.maker.note("measure", self.config.trial_id(self.seed), self.step)
@@ -102,9 +102,9 @@ class FakeMaker:
         return self.start
 
     def start(self, config: TrialConfig, seed: int, state: bytes | None) -> FakeRun:
-        step = json.loads(state)["step"] if state else 0
-        self.note("start", config.trial_id(seed), step)
-        return FakeRun(config, seed, self, step)
+        saved = json.loads(state) if state else {"step": 0, "elapsed_sec": 0.0}
+        self.note("start", config.trial_id(seed), saved["step"])
+        return FakeRun(config, seed, self, saved["step"], time.time() - saved["elapsed_sec"])
 
     def note(self, what: str, who: str, step: int) -> None:
         with (self.folder / "log").open("a") as file:

@@ -30,8 +30,8 @@ class ReplayRun:
         return RungResult(step=self.step, done=self.step == self.problem.rungs[-1])
 
     def state(self) -> bytes:
-        """The step it is at."""
-        return json.dumps({"step": self.step}).encode()
+        """The step it is at, and the time it took."""
+        return json.dumps({"step": self.step, "elapsed_sec": time.time() - self.started_at}).encode()
 
     def measure(self, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
         """The landscape's points at these thresholds; one that it does not know is left out.
@@ -68,5 +68,5 @@ class ReplayMaker:
         return self.start
 
     def start(self, config: TrialConfig, seed: int, state: bytes | None) -> ReplayRun:
-        step = int(json.loads(state)["step"]) if state else 0
-        return ReplayRun(self.problem, self.step_sec, config, seed, step, time.time())
+        saved = json.loads(state) if state else {"step": 0, "elapsed_sec": 0.0}
+        return ReplayRun(self.problem, self.step_sec, config, seed, int(saved["step"]), time.time() - saved["elapsed_sec"])

@@ -124,6 +124,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self._over = ""
         self._n_finished = len(finished(self.study))
         self._live: dict[str, Proposal] = {}
+        self.lost: dict[str, str] = {}  # Tune's ids of trials under way, and why the worker is gone or could not start.
         self._late: list[tuple[Proposal, TrialResult]] = []
         self._tried_at = 0.0
 
@@ -177,14 +178,14 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
 
     def on_trial_complete(self, trial_id: str, result: dict[str, object] | None = None, error: bool = False) -> None:
         """Keep what the trial gave. Without a TrialResult in `result` it was lost (`error`) or stopped early."""
-        proposal = self._live.pop(trial_id, None)
+        proposal, why = self._live.pop(trial_id, None), self.lost.pop(trial_id, "no reason is known")
         if proposal is None:
             return
         text = (result or {}).get(RESULT)
         if isinstance(text, str):
             final = self._checked(proposal, text)
         elif error:
-            final = self._ended(proposal, "failed", f"its worker was lost {self._spec.budget.max_failures + 1} times")
+            final = self._ended(proposal, "failed", f"its worker was lost {self._spec.budget.max_failures + 1} times, last: {why}")
         else:
             final = self._ended(proposal, "stopped", "")
         self._late.append((proposal, final))

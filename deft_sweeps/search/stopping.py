@@ -1,6 +1,8 @@
 """Early stopping while a sweep runs: the rule, what it must remember beyond a driver's death, and its place in Ray Tune."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, assert_never
 
 from optuna.study import Study
@@ -14,6 +16,7 @@ from deft_sweeps.search.halving import HalvingRule
 from deft_sweeps.search.storage import BROKEN
 from deft_sweeps.search.study import POINTS, VERDICTS, WHOLE, live, rows_of
 from deft_sweeps.spec.schema import Halving, NoStopping, SweepSpec
+from deft_sweeps.store.secrets import last_failure
 
 
 class EarlyStopping:
@@ -79,21 +82,28 @@ class EarlyStopping:
 
 
 class RungScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
-    """Ends a trial at a report where it is told to; trials start in the order they were proposed.
+    """Ends a trial at a report where it is told to, and tells why a trial failed outside of its own steps; trials start in the order they
+    were proposed.
 
     Args:
         goes_on: whether the trial of this Tune id goes on past this report.
+        on_lost: told a Tune id, and why its worker is gone or never was.
     """
 
     # A worker must not train on before the verdict is there.
     _supports_buffered_results = False
 
-    def __init__(self, goes_on: Callable[[str, dict[str, Any]], bool]) -> None:
+    def __init__(self, goes_on: Callable[[str, dict[str, Any]], bool], on_lost: Callable[[str, str], None]) -> None:
         super().__init__()
-        self._goes_on = goes_on
+        self._goes_on, self._on_lost = goes_on, on_lost
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         return str(TrialScheduler.CONTINUE if self._goes_on(trial.trial_id, result) else TrialScheduler.STOP)
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
+        """Tune calls this before it tells the searcher, which is not told the exception; the trial's error file has it."""
+        with suppress(OSError, TypeError):  # No file, or none that can be read: the trial has failed all the same.
+            self._on_lost(trial.trial_id, last_failure(Path(trial.error_file).read_text("utf-8", errors="replace")))
 
 
 def _rule(spec: SweepSpec) -> HalvingRule | None:

@@ -11,6 +11,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -33,9 +34,10 @@ def follow(told: "queue.Queue[dict[str, Any] | None]", out: TextIO) -> None:
         say(out, left=n_left)
 
     behind = not _try(lambda: mirror.catch_up(left), out)
+    retry_at = time.monotonic() + start["retry_sec"]
     while True:
         try:
-            message = told.get(timeout=start["retry_sec"] if behind else None)
+            message = told.get(timeout=max(0.0, retry_at - time.monotonic()) if behind else None)
         except queue.Empty:
             message = {}
         if message is None:
@@ -45,8 +47,10 @@ def follow(told: "queue.Queue[dict[str, Any] | None]", out: TextIO) -> None:
         if "new" in message and not behind:
             behind = not _try(lambda trial_id=message["new"]: mirror.add(sweep.result(trial_id)), out)
             left(told.qsize())
-        elif not message:
+            retry_at = time.monotonic() + start["retry_sec"]
+        elif behind and time.monotonic() >= retry_at:  # By the clock: in a busy sweep it is never quiet for long enough.
             behind = not _try(lambda: mirror.catch_up(left), out)
+            retry_at = time.monotonic() + start["retry_sec"]
     level = _try(lambda: mirror.catch_up(left), out)
     say(out, level=_try(lambda: mirror.close(interrupted=message["close"]), out) and level)
 

@@ -22,6 +22,7 @@ import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,6 +31,9 @@ from deft_sweeps.errors import StoreError
 from deft_sweeps.result import FinalMeasurement, Rung, StepMetrics, TrialResult
 
 FINAL_ROLES = ("chosen", "baseline", "twin")
+
+_HELD: ContextVar[frozenset[Path]] = ContextVar("_HELD", default=frozenset())
+"""Folders that this thread's driver holds: one that holds a folder for a whole session may take it again for a part."""
 
 
 def write_atomically(path: Path, content: bytes, *, durably: bool = True) -> None:
@@ -44,6 +48,8 @@ def write_atomically(path: Path, content: bytes, *, durably: bool = True) -> Non
                 os.fsync(file.fileno())
         Path(temporary).chmod(0o644)  # Others may read a result; the temporary file was this user's alone.
         Path(temporary).replace(path)
+        if durably:
+            _sync_folder(path.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -61,6 +67,9 @@ class DriverNote:
         state: `searching`, `stopping`, `measuring`, `finished`, `interrupted` or `failed`.
         left_sec: projected time to the end, None where nothing is finished to project from.
         spent_sec: wall time of all drivers that have searched on the folder, this one's included.
+        ended: finished trials to which the search came, and those asked for since; None while it is not at its end. It outlives the
+            state, which says what the driver does after the search.
+        since: wall time, and trials' time, used when trials beyond the budget were asked for; None where none were.
     """
 
     pid: int
@@ -71,6 +80,8 @@ class DriverNote:
     state: str
     left_sec: float | None
     spent_sec: float = 0.0
+    ended: int | None = None
+    since: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,21 +247,26 @@ class SweepDir:
         write_atomically(self._note_path, json.dumps(asdict(note)).encode(), durably=False)
 
     def note(self) -> DriverNote | None:
-        """What the driver last said; None where none ever ran here."""
-        if not self._note_path.is_file():
+        """What the driver last said; None where none ever ran here, or where a loss of power left nothing that can be read."""
+        try:
+            read: DriverNote = codec(DriverNote).validate_json(self._note_path.read_bytes())
+        except (FileNotFoundError, ValueError):
             return None
-        read: DriverNote = codec(DriverNote).validate_json(self._note_path.read_bytes())
         return read
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the folder for this driver; the system lets go of it when the process ends, however it ends.
+        """Hold the folder for this driver, also if it holds it already; the system lets go of it when the process ends, however it ends.
 
         Raises:
             StoreError: another driver holds it.
         """
         import fcntl
 
+        held, root = _HELD.get(), self.root.resolve()
+        if root in held:
+            yield
+            return
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / ".lock").open("a+b") as file:
             try:
@@ -259,7 +275,21 @@ class SweepDir:
                 note = self.note()
                 who = f" (process {note.pid})" if note else ""
                 raise StoreError(f"{self.root} is in use by another driver{who}; wait for it, or stop it") from error
-            yield
+            token = _HELD.set(held | {root})
+            try:
+                yield
+            finally:
+                _HELD.reset(token)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the names in it survive a loss of power; some file systems cannot, and what was written is there all the same."""
+    with suppress(OSError):
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)
 
 
 def _read(path: Path) -> TrialResult:

@@ -26,3 +26,15 @@ def short_reason(error: BaseException, limit: int = 300) -> str:
     lines = str(error).strip().splitlines()
     said = without_secrets(lines[0]) if lines else ""
     return (f"{type(error).__name__}: {said}" if said else type(error).__name__)[:limit]
+
+
+def last_failure(log: str, limit: int = 300) -> str:
+    """What a Ray Tune trial's error file says of its last failure, a line without secrets; empty where it says nothing.
+
+    Of a traceback that is the line after its last frame; of a dead worker the first line after those that name it.
+    """
+    lines = [line for line in log.rpartition("Failure # ")[2].splitlines()[1:] if line.strip()]
+    frames = [i for i, line in enumerate(lines) if line.startswith("  File ")]
+    after = lines[frames[-1] + 1 :] if frames else lines[1:]
+    telling = next((line for line in after if not line[0].isspace()), lines[0] if lines else "")
+    return without_secrets(telling.strip())[:limit]

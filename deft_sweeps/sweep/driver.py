@@ -16,6 +16,7 @@ from deft_sweeps.search.searcher import Proposal, StudySearcher
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.results import DriverNote, SweepDir
 from deft_sweeps.store.secrets import short_reason
+from deft_sweeps.sweep.aim import Aim
 from deft_sweeps.sweep.progress import Progress, View, ended, front_rows
 
 BEAT_SEC = 1.0
@@ -29,10 +30,8 @@ class Driver:
 
     Args:
         results: of this sweep's space that were there before.
-        target: finished trials to reach.
+        aim: what to reach.
         view: is shown each Progress.
-        more: trials were asked for beyond the budget: what was used before does not count against its hours, and a flat front is no reason
-            to end.
         phase: what the trials are for, where it is not the search.
     """
 
@@ -41,13 +40,13 @@ class Driver:
         spec: SweepSpec,
         sweep: SweepDir,
         results: Iterable[TrialResult],
-        target: int,
+        aim: Aim,
         view: View,
         *,
-        more: bool = False,
         phase: str = "",
     ) -> None:
-        self.spec, self.sweep, self.target, self.view = spec, sweep, target, view
+        self.spec, self.sweep, self.target, self.view = spec, sweep, aim.target, view
+        self.ended, self._since = aim.ended, aim.since
         self._keeps_examples = any(limit.surely for limit in spec.limits)
         self.results = [self._kept(result) for result in results]
         self._trial_sec = trial_sec(self.results, (), 0.0)
@@ -62,8 +61,7 @@ class Driver:
         self._started_at = time.time()
         note = sweep.note()
         self._spent_before = note.spent_sec if note else 0.0
-        self._before = Spent(self._spent_before, self._trial_sec) if more else Spent(0.0, 0.0)
-        self._flat = (lambda _: "") if more else Flatness(spec)
+        self._flat = Flatness(spec) if aim.since is None else (lambda _: "")
         self._phase = phase
         self._beat_at = self._noted_at = self._front_at = float("-inf")
         self._front_cost = 0.0
@@ -85,8 +83,8 @@ class Driver:
 
     def enough(self) -> str:
         """Why the search is over before its trials are all done, a sentence; empty while it is not."""
-        spent = self.spent
-        own = Spent(spent.wall_sec - self._before.wall_sec, spent.trial_sec - self._before.trial_sec)
+        spent, before = self.spent, self._since or Spent(0.0, 0.0)
+        own = Spent(spent.wall_sec - before.wall_sec, spent.trial_sec - before.trial_sec)
         return used_up(self.spec.budget, own) or self._flat(self.results)
 
     def warn(self, message: str) -> None:
@@ -152,6 +150,8 @@ class Driver:
             state=self.state,
             left_sec=left_sec,
             spent_sec=self.spent.wall_sec,
+            ended=self.ended,
+            since=None if self._since is None else (self._since.wall_sec, self._since.trial_sec),
         )
         try:
             self.sweep.write_note(note)
@@ -207,4 +207,5 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         proposal = self._searcher.proposal(trial.trial_id)
         if proposal is not None:
-            self._driver.warn(f"{proposal.trial_id} lost its worker and goes on from its checkpoint")
+            why = self._searcher.lost.get(trial.trial_id, "no reason is known")
+            self._driver.warn(f"{proposal.trial_id} lost its worker and goes on from its checkpoint: {why}")

@@ -13,11 +13,13 @@ from ray.tune.error import TuneError
 from deft_sweeps.errors import StoreError, SweepError
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search import warm_start
+from deft_sweeps.search.enough import trial_sec
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.stopping import RungScheduler
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
+from deft_sweeps.sweep.aim import aim
 from deft_sweeps.sweep.driver import Driver, DriverCallback
 from deft_sweeps.sweep.fit import largest, machine_memory, slots_in_memory
 from deft_sweeps.sweep.follower import Follower
@@ -79,24 +81,27 @@ def run_sweep(
         SweepError: Ray does not start, no trial fits, or a result could not be kept at the end.
     """
     with sweep.lock():
-        results = sweep.results()
-        if results and not (resume or more or extra):
-            raise StoreError(f"{sweep.root} already has {len(results)} results; resume it, add more trials, or choose another folder")
-        known = [result for result in results if spec.locate(result.config) is not None]
-        for result in known:  # The driver ended between storing a result and this.
-            sweep.checkpoint_path(result.trial_id).unlink(missing_ok=True)
-            sweep.rungs_path(result.trial_id).unlink(missing_ok=True)
-        note = sweep.note()
-        target = max(spec.budget.trials, len(known), note.n_budget if note else 0)
-        if (more or extra) and note is not None and note.state == "finished":
-            target = len(known)  # A search that ended before its trials were all done is not taken up again for a few points more.
-        target += more + len(extra)
-        driver = Driver(spec, sweep, known, target, view, more=more > 0, phase=phase)
-        for given in warm_start.take_up(spec, sweep):
-            driver.warn(str(given))
-        if len(results) > len(known):
-            driver.warn(f"{len(results) - len(known)} results are of another search space: kept, but not counted")
+        driver = _driver(spec, sweep, view, resume=resume, more=more, n_extra=len(extra), phase=phase)
         return _drive(driver, maker, extra, ray_address, n_cpus, checkpoint_every_sec)
+
+
+def _driver(spec: SweepSpec, sweep: SweepDir, view: View, *, resume: bool, more: int, n_extra: int, phase: str) -> Driver:
+    """The driver at its start. What it keeps of the results that there are is small; whole, with the scores of single examples, they are
+    let go of here, before anything runs."""
+    results = sweep.results()
+    if results and not (resume or more or n_extra):
+        raise StoreError(f"{sweep.root} already has {len(results)} results; resume it, add more trials, or choose another folder")
+    known = [result for result in results if spec.locate(result.config) is not None]
+    for result in known:  # The driver ended between storing a result and this.
+        sweep.checkpoint_path(result.trial_id).unlink(missing_ok=True)
+        sweep.rungs_path(result.trial_id).unlink(missing_ok=True)
+    reach = aim(spec.budget.trials, len(known), sweep.note(), more=more, n_extra=n_extra, trial_sec=trial_sec(known, (), 0.0))
+    driver = Driver(spec, sweep, known, reach, view, phase=phase)
+    for given in warm_start.take_up(spec, sweep):
+        driver.warn(str(given))
+    if len(results) > len(known):
+        driver.warn(f"{len(results) - len(known)} results are of another search space: kept, but not counted")
+    return driver
 
 
 def _drive(
@@ -144,6 +149,9 @@ def _drive(
                 raise SweepError(f"{len(searcher.late)} finished trials could not be written; make room, and resume the sweep")
             if searcher.n_finished < driver.target and not driver.stopping:
                 driver.warn(f"{searcher.over or 'nothing more was proposed'}, after {searcher.n_finished} of {driver.target} trials")
+            if not driver.stopping:
+                driver.ended = searcher.n_finished
+                driver.beat(now=True)  # Now: the tracker may take a minute yet, in which the driver may be killed.
     except KeyboardInterrupt:
         driver.stopping = True
     except BaseException:
@@ -192,7 +200,7 @@ def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: St
             name="sweep",
             num_samples=-1,
             search_alg=searcher,
-            scheduler=RungScheduler(searcher.goes_on),
+            scheduler=RungScheduler(searcher.goes_on, searcher.lost.__setitem__),
             callbacks=[DriverCallback(driver, searcher)],
             resources_per_trial=resources,
             max_concurrent_trials=min(limits) if limits else None,

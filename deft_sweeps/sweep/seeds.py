@@ -8,8 +8,9 @@ from deft_sweeps.front import baselines_of, pareto_front
 from deft_sweeps.result import TrialResult
 from deft_sweeps.spec.schema import Start, SweepSpec
 
-ROUNDS = 2
-"""With more seeds a front changes: what enters it in the first round is run again in the second, and that is the end of it."""
+ROUNDS = 10
+"""With more seeds a front changes, and what enters it is run again in the next round. Few sweeps need a third; where luck decides who is on
+the front, it need not come to rest, and this is the end of it."""
 
 
 def missing_seeds(spec: SweepSpec, results: Sequence[TrialResult]) -> tuple[Start, ...]:

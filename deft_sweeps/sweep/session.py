@@ -10,7 +10,7 @@ from deft_sweeps.errors import StoreError
 from deft_sweeps.front import front_json, membership
 from deft_sweeps.report.html import render
 from deft_sweeps.result import FinalMeasurement
-from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
 from deft_sweeps.sweep import final
@@ -52,7 +52,8 @@ def run(
         slots_in_memory(spec, machine_memory())
         if spec.budget.gpus_per_trial:
             check_device(spec, device_bytes())
-    with ray_session(spec.budget, address=ray_address):
+    # One lock for all of it: a second driver beside the measuring would forget what the first has measured of the test split.
+    with sweep.lock(), ray_session(spec.budget, address=ray_address):
         return _run(spec, sweep, view, say, resume=resume, more=more, ray_address=ray_address)
 
 
@@ -63,38 +64,57 @@ def _run(
     outcome = run_sweep(spec, sweep, maker, view=view, resume=resume, more=more, ray_address=ray_address)
     if outcome.interrupted or outcome.n_complete == 0:
         return outcome
+    messages = outcome.messages
     seeded = seed_front(spec, sweep, maker, view, say, ray_address)
-    outcome = outcome if seeded is None else replace(seeded, messages=(*outcome.messages, *seeded.messages))
-    if outcome.interrupted:
-        return outcome
-    results = sweep.results()
-    choice = choose(results, spec.objectives, spec.limits, spec.choose)
-    twin = final.missing_twin(spec, choice, results)
+    if seeded is not None:
+        outcome, messages = seeded, (*messages, *seeded.messages)
+    twin = None if outcome.interrupted else _missing_twin(spec, sweep)
     if twin is not None:
         say("one more trial: plain PEFT with the chosen configuration's other settings, to hold it against")
         outcome = run_sweep(spec, sweep, maker, view=view, resume=True, extra=(twin,), ray_address=ray_address)
-        if outcome.interrupted:
-            return outcome
-        results = sweep.results()
-        choice = choose(results, spec.objectives, spec.limits, spec.choose)
-    _measure(spec, sweep, final.final_jobs(sweep, choice, results), say, ray_address)
-    return replace(outcome, messages=(*outcome.messages, *publish(spec, sweep)))
+        messages = (*messages, *outcome.messages)
+    if not outcome.interrupted:
+        _measure(spec, sweep, _final_jobs(spec, sweep), say, ray_address)
+        for warning in (published := publish(spec, sweep)):
+            say(f"warning: {warning}")
+        messages = (*messages, *published)
+    return replace(outcome, messages=tuple(dict.fromkeys(messages)))
 
 
 def seed_front(
     spec: SweepSpec, sweep: SweepDir, maker: StarterMaker, view: View, say: Callable[[str], None], ray_address: str | None
 ) -> Outcome | None:
-    """Run the front's configurations again until each has the spec's seeds; None where nothing was missing."""
-    outcome = None
+    """Run the front's configurations again until each has the spec's seeds, or it is no use; None where nothing was missing."""
+    if spec.seeds == 1:
+        return None
+    outcome, messages = None, list[str]()
+    extra = missing_seeds(spec, sweep.results())
     for _ in range(ROUNDS):
-        extra = missing_seeds(spec, sweep.results())
-        if not extra or spec.seeds == 1:
+        if not extra:
             break
         say(f"seeds of the front: {len(extra)} more trials, until each of {n_configurations(extra)} configurations has {spec.seeds}")
         outcome = run_sweep(spec, sweep, maker, view=view, resume=True, extra=extra, phase="seeds of the front", ray_address=ray_address)
-        if outcome.interrupted:
+        messages += outcome.messages
+        before, extra = extra, missing_seeds(spec, sweep.results())
+        if outcome.interrupted or extra == before:  # Where all of a round failed, another would too.
             break
-    return outcome
+    if outcome is None:
+        return None
+    if extra and not outcome.interrupted:
+        messages.append(f"{n_configurations(extra)} configurations that the choice rests on still have fewer than {spec.seeds} seeds")
+        say(f"warning: {messages[-1]}")
+    return replace(outcome, messages=tuple(dict.fromkeys(messages)))
+
+
+# What reads all results, with the scores of single examples, gives back little: they are not held while trials run.
+def _missing_twin(spec: SweepSpec, sweep: SweepDir) -> Start | None:
+    results = sweep.results()
+    return final.missing_twin(spec, choose(results, spec.objectives, spec.limits, spec.choose), results)
+
+
+def _final_jobs(spec: SweepSpec, sweep: SweepDir) -> tuple[FinalJob, ...]:
+    results = sweep.results()
+    return final.final_jobs(sweep, choose(results, spec.objectives, spec.limits, spec.choose), results)
 
 
 def publish(spec: SweepSpec, sweep: SweepDir) -> tuple[str, ...]:
@@ -117,12 +137,14 @@ def _measure(spec: SweepSpec, sweep: SweepDir, jobs: tuple[FinalJob, ...], say: 
     if not jobs or final.already_measured(jobs, sweep.finals()):
         return
     started_at = time.time()
-    before = sweep.note()
-    spent_sec = before.spent_sec if before else 0.0
+    before = sweep.note() or DriverNote(0, 0.0, 0.0, 0, (), "", None)
+    n = before.ended if before.ended is not None else len(sweep.trial_ids())
 
-    def note(state: str) -> None:
-        n = len(sweep.results())
-        sweep.write_note(DriverNote(os.getpid(), started_at, time.time(), n, (), state, None, spent_sec))
+    def note(state: str) -> None:  # What the search came to stays: its end may be cut off here, and more be asked for then.
+        now = replace(
+            before, pid=os.getpid(), started_at=started_at, beat_at=time.time(), n_budget=n, running=(), state=state, left_sec=None
+        )
+        sweep.write_note(now)
 
     note("measuring")
     sweep.clear_finals()

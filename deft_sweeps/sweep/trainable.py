@@ -35,6 +35,15 @@ def rung_steps(steps: int) -> int:
     return min(ceil(steps / N_REPORTS), MAX_RUNG)
 
 
+class _NoRoomNowError(Exception):
+    """A trial could not be taken up from its checkpoint for a reason that may pass."""
+
+
+def _passes(error: Exception) -> bool:
+    """Whether an error says of the machine, not of the checkpoint, that it could not do it: out of memory, of the device's too."""
+    return isinstance(error, MemoryError | OSError) or type(error).__name__ == "OutOfMemoryError"  # Torch's; torch is not imported here.
+
+
 class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
     """One worker's trials, one after the other."""
 
@@ -79,7 +88,11 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         return True
 
     def step(self) -> dict[str, Any]:
-        """Advance to the next report; the last one carries the TrialResult, a failed one where the trial could not go on."""
+        """Advance to the next report; the last one carries the TrialResult, a failed one where the trial could not go on.
+
+        Raises:
+            TrialError: the trial has a checkpoint, and this worker has no room for it just now; another worker may take it up.
+        """
         try:
             if self._run is None:
                 self._run = self._start()
@@ -92,6 +105,8 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
             if trained.step in self._rungs_ahead:
                 return self._rung_report(self._run, trained.steps)
             return self._next_report(self._run, trained)
+        except _NoRoomNowError as error:
+            raise TrialError(short_reason(error.__cause__ or error)) from error
         except Exception as error:  # Whatever is wrong with one trial, the sweep goes on.
             self._run = None
             return report(self._step, (), self._failed(error))
@@ -136,7 +151,10 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
                 if self._rungs_ahead:
                     self._step = run.advance(0).step
                 return run
-            except Exception:  # Written by another version, say: the trial costs its first steps again, no more.
+            except Exception as error:
+                if _passes(error):  # It ran before: its checkpoint stays for the next attempt, of which `max_failures` allows some.
+                    raise _NoRoomNowError from error
+                # Written by another version, say: the trial costs its first steps again, no more.
                 self._checkpoint.unlink(missing_ok=True)
         return self._starter(self._trial_config, self._seed, None)
 

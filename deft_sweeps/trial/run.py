@@ -223,7 +223,7 @@ class Run:
                 "trial_id": self.config.trial_id(self.seed),
                 "steps_done": self.steps_done,
                 "train_time_sec": self.train_time_sec,
-                "started_at": self.started_at,
+                "elapsed_sec": time.time() - self.started_at,
                 "trained": {name: parameter.detach() for name, parameter in self.built.trained.items()},
                 "optimizer": self.optimizer.state_dict(),
                 "gating": None if self.gating is None else self.gating.state(),
@@ -252,7 +252,8 @@ class Run:
         if self.built.allocation is not None:
             self.built.allocation.load(saved["allocation"])
         torch.set_rng_state(saved["generator"].cpu())
-        self.steps_done, self.train_time_sec, self.started_at = saved["steps_done"], saved["train_time_sec"], saved["started_at"]
+        self.steps_done, self.train_time_sec = saved["steps_done"], saved["train_time_sec"]
+        self.started_at -= saved["elapsed_sec"]  # As if without the pause: the trial's duration counts against the budget's hours.
 
     def weights(self) -> bytes:
         return self.built.save()

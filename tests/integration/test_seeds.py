@@ -15,7 +15,7 @@ from deft_sweeps.sweep.progress import Progress
 from deft_sweeps.sweep.runner import run_sweep
 from deft_sweeps.sweep.seeds import missing_seeds
 from deft_sweeps.sweep.session import seed_front
-from tests.fakes import FakeMaker, fake_spec
+from tests.fakes import FakeMaker, Fault, fake_spec
 from tests.integration.test_sweep import counts_are_equal
 
 
@@ -55,9 +55,32 @@ def test_a_used_up_space_ends_the_search_and_its_front_gets_its_seeds_once(tmp_p
     assert max(n_of.values()) == 3
     assert said[0].startswith("seeds of the front: ")
     assert any(", seeds of the front" in progress.line for progress in shown)
-    if not missing_seeds(spec, results):
-        assert {n_of[member.result.config_id] for member in front.members} == {3}
-        assert seed_front(spec, sweep, fakes, shown.append, said.append, None) is None
-        assert len(sweep.results()) == len(results)
+    assert not missing_seeds(spec, results)
+    assert {n_of[member.result.config_id] for member in front.members} == {3}
+    assert seed_front(spec, sweep, fakes, shown.append, said.append, None) is None
+    assert len(sweep.results()) == len(results)
     assert all(member.seeds for member in front.members)
     counts_are_equal(spec, sweep)
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_seeds_that_only_fail_are_not_asked_for_again_and_again_and_it_is_said(tmp_path: Path) -> None:
+    spec, sweep = replace(fake_spec(2), seeds=2), SweepDir(tmp_path / "sweep")
+    run_sweep(spec, sweep, FakeMaker(tmp_path), view=lambda _: None, n_cpus=2)
+    wanted = missing_seeds(spec, sweep.results())
+    assert wanted
+    faults: dict[str, Fault] = {result.config_id: "raise" for result in sweep.results()}
+    said: list[str] = []
+    outcome = seed_front(spec, sweep, FakeMaker(tmp_path, faults), lambda _: None, said.append, None)
+    assert outcome is not None
+    assert outcome.n_failed == len(wanted)
+    warning = f"{len(wanted)} configurations that the choice rests on still have fewer than 2 seeds"
+    assert warning in outcome.messages
+    assert said[-1] == f"warning: {warning}"
+
+
+def test_where_one_seed_is_enough_no_result_is_read(tmp_path: Path) -> None:
+    sweep = SweepDir(tmp_path)
+    sweep.result_path("broken").parent.mkdir()
+    sweep.result_path("broken").write_text("no result")
+    assert seed_front(fake_spec(), sweep, FakeMaker(tmp_path), lambda _: None, lambda _: None, None) is None

@@ -9,7 +9,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import ray
@@ -59,6 +61,31 @@ def test_an_hour_that_is_over_ends_the_search_and_says_so(tmp_path: Path) -> Non
     assert outcome.messages[0].endswith(", after 0 of 3 trials")
 
 
+@pytest.mark.usefixtures("one_ray")
+def test_more_of_a_search_that_its_hours_ended_is_only_that_much_more_and_is_gone_on_with(tmp_path: Path) -> None:
+    """Cut off while it was measured, given two trials more, and those cut off too: they run, and not the rest of the budget."""
+    sweep, fakes = SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path)
+    short = replace(fake_spec(40), budget=Budget(trials=40, hours=1e-9))
+    run_sweep(short, sweep, fakes, view=lambda _: None, n_cpus=2)
+    rewrite_note(sweep, state="measuring")
+    outcome = run_sweep(short, sweep, fakes, view=lambda _: None, more=2, n_cpus=2)
+    assert outcome.messages[0].endswith(", after 0 of 2 trials")
+
+    rewrite_note(sweep, state="interrupted", ended=None, spent_sec=7200.0, since=(7200.0, 0.0))
+    an_hour = replace(short, budget=replace(short.budget, hours=1.0))
+    outcome = run_sweep(an_hour, sweep, fakes, view=lambda _: None, resume=True, n_cpus=2)
+    assert (outcome.n_complete, outcome.messages) == (2, ())
+    note = sweep.note()
+    assert note is not None
+    assert (note.state, note.ended, note.n_budget) == ("finished", 2, 2)
+
+
+def rewrite_note(sweep: SweepDir, **said: Any) -> None:
+    note = sweep.note()
+    assert note is not None
+    sweep.write_note(replace(note, **said))
+
+
 @pytest.mark.usefixtures("own_ray")
 def test_a_trial_that_fits_on_no_machine_ends_the_sweep_at_once(tmp_path: Path) -> None:
     spec = fake_spec(2)
@@ -89,7 +116,7 @@ def test_a_sweep_with_every_kind_of_bad_trial(tmp_path: Path, capfd: pytest.Capt
     errors = {result.trial_id: result.error for result in sweep.results() if result.status == "failed"}
     assert errors[ids["raise"]] == "TrialError: loss is not finite at step 7"
     assert "loss" in errors[ids["nan"]]
-    assert errors[ids["die_always"]] == "its worker was lost 2 times"
+    assert errors[ids["die_always"]].startswith("its worker was lost 2 times, last: The actor is dead because its worker process")
     assert fakes.notes("start").count((ids["die_once"], 6)) == 1, "taken up again where its last checkpoint was"
     assert any(ids["die_once"] in message for message in outcome.messages)
     assert [m.step for m in sweep.steps(ids["die_once"])] == list(range(1, N_STEPS + 1))
@@ -110,6 +137,28 @@ def test_a_sweep_with_every_kind_of_bad_trial(tmp_path: Path, capfd: pytest.Capt
 
     with pytest.raises(StoreError, match="already has 12 results"):
         run_sweep(spec, sweep, fakes, view=view)
+
+
+class NoPackage(FakeMaker):
+    """Pickles here, and cannot be unpickled in a worker: what a node gives that has no package."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _not_there, (os.getpid(),)
+
+
+def _not_there(pid: int) -> None:
+    if os.getpid() != pid:
+        raise ModuleNotFoundError("No module named 'deft_sweeps', says https://ann:hunter2@hub/simple")
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_a_trial_whose_worker_cannot_start_says_why(tmp_path: Path) -> None:
+    spec, sweep = fake_spec(1, max_failures=0), SweepDir(tmp_path / "sweep")
+    outcome = run_sweep(spec, sweep, NoPackage(tmp_path), view=lambda _: None, n_cpus=2)
+    assert outcome.n_failed == 1
+    (result,) = sweep.results()
+    assert result.error.startswith("its worker was lost 1 times, last: ")
+    assert "No module named 'deft_sweeps', says https://***@hub/simple" in result.error
 
 
 def drive(root: Path, module: str = "tests.integration.drive") -> "subprocess.Popen[str]":

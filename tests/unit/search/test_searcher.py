@@ -125,13 +125,14 @@ def test_failures_are_told_as_failures_and_count(sweep: SweepDir) -> None:
     ids = play(searcher, 1, failed)
     ids += play(searcher, 1, lambda config, seed: fake_result(config, seed, loss=float("nan")))
     lost = trial_of(searcher.suggest("lost"))
+    searcher.lost["lost"] = "out of memory"
     searcher.on_trial_complete("lost", None, error=True)
     assert searcher.suggest("more") == "FINISHED"
     assert set(states(searcher).values()) == {TrialState.FAIL}
     errors = {result.trial_id: result.error for result in sweep.results()}
     assert errors[ids[0]] == "no"
     assert "points.0.loss" in errors[ids[1]]
-    assert "its worker was lost 2 times" in errors[lost[0].trial_id(lost[1])]
+    assert errors[lost[0].trial_id(lost[1])] == "its worker was lost 2 times, last: out of memory"
 
 
 def test_an_objective_that_was_not_measured_makes_the_trial_fail(sweep: SweepDir) -> None:

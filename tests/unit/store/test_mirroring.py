@@ -1,9 +1,15 @@
 import io
 import json
 import queue
+import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from deft_sweeps.errors import StoreError
+from deft_sweeps.result import TrialResult
+from deft_sweeps.store import mirroring
 from deft_sweeps.store.mirroring import follow
 from deft_sweeps.store.results import SweepDir
 from tests.fakes import fake_result, fake_spec, plain
@@ -33,3 +39,47 @@ def test_each_result_mirrored_is_a_sign_of_life(tmp_path: Path) -> None:
     out = io.StringIO()
     follow(told, out)
     assert [json.loads(line) for line in out.getvalue().splitlines()] == [{"left": 3}, {"left": 2}, {"left": 1}, {"level": True}]
+
+
+class Busy(queue.Queue[dict[str, Any] | None]):
+    """A driver that tells of something every ten seconds, and is never waited for in vain."""
+
+    def __init__(self, clock: list[float], messages: list[dict[str, Any]]) -> None:
+        super().__init__()
+        self._clock, self._messages = clock, messages
+
+    def get(self, block: bool = True, timeout: float | None = None) -> dict[str, Any] | None:
+        self._clock[0] += 10.0
+        return self._messages.pop(0)
+
+
+def test_a_tracker_that_failed_is_tried_again_while_results_keep_coming(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, caught_up_at, added = [0.0], list[float](), list[str]()
+
+    class Flaky:
+        """Down for its first forty seconds."""
+
+        def __init__(self, *_: Any) -> None:
+            pass
+
+        def catch_up(self, left: Any) -> None:
+            caught_up_at.append(clock[0])
+            if clock[0] < 40.0:
+                raise StoreError("the tracker cannot be reached")
+
+        def add(self, result: TrialResult) -> None:
+            added.append(result.trial_id)
+
+        def close(self, *, interrupted: bool) -> None:
+            pass
+
+    monkeypatch.setattr(mirroring, "Mirror", Flaky)
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    sweep, config = SweepDir(tmp_path), fake_spec().config(plain(1e-3))
+    for seed in range(8):
+        sweep.write(fake_result(config, seed))
+    start = {"root": str(tmp_path), "name": "fake", "uri": None, "retry_sec": 30.0}
+    told = Busy(clock, [start, *({"new": config.trial_id(seed)} for seed in range(8)), {"close": False}])
+    follow(told, io.StringIO())
+    assert caught_up_at == [10.0, 40.0, 100.0], "at the start, when the time to try again has come, and at the end"
+    assert added == [config.trial_id(seed) for seed in range(3, 8)], "once it is level, results are mirrored as they come"

@@ -1,5 +1,6 @@
 """The sweep's folder: what is written is read back whole, or named when it cannot be."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -96,6 +97,8 @@ def test_the_note_is_read_back(tmp_path: Path) -> None:
     note = DriverNote(pid=1, started_at=1.0, beat_at=2.0, n_budget=3, running=("a-s0",), state="searching", left_sec=None)
     sweep.write_note(note)
     assert sweep.note() == note
+    (tmp_path / "driver.json").write_bytes(b"")  # What a loss of power may leave.
+    assert sweep.note() is None
 
 
 def test_only_a_folder_with_a_spec_is_a_sweep(tmp_path: Path) -> None:
@@ -125,3 +128,15 @@ def test_a_second_driver_is_kept_out_until_the_first_is_gone(tmp_path: Path) -> 
         other.wait()
         with sweep.lock():
             pass
+
+
+def test_a_results_name_survives_a_loss_of_power_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[tuple[str, list[str]]] = []
+
+    def fsync(handle: int) -> None:
+        where = Path(f"/proc/self/fd/{handle}").resolve()
+        synced.append(("folder", sorted(path.name for path in where.iterdir())) if where.is_dir() else ("file", []))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_atomically(tmp_path / "a.json", b"{}")
+    assert synced == [("file", []), ("folder", ["a.json"])]

@@ -1,6 +1,6 @@
 import pytest
 
-from deft_sweeps.store.secrets import short_reason, without_secrets
+from deft_sweeps.store.secrets import last_failure, short_reason, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,36 @@ def test_a_reason_is_one_short_line() -> None:
     assert short_reason(ValueError("first\nsecond")) == "ValueError: first"
     assert short_reason(KeyError()) == "KeyError"
     assert len(short_reason(ValueError("x" * 1000), limit=50)) == 50
+
+
+IN_SETUP = """Failure # 1 (occurred at 2026-01-01)
+The actor died unexpectedly before finishing this task.
+Failure # 2 (occurred at 2026-01-02)
+The actor died because of an error raised in its creation task, ray::T.__init__() (pid=1, ip=1.2.3.4)
+  File "/x/trainable.py", line 151, in __init__
+    self.setup(copy.deepcopy(self.config))
+           ^^^^^^^^^^
+  File "/x/y.py", line 12, in setup
+    raise OSError(where)
+OSError: cannot read https://ann:hunter2@hub/model
+"""
+OUT_OF_MEMORY = """Failure # 1 (occurred at 2026-01-01)
+The actor died unexpectedly before finishing this task.
+\tclass_name: T
+\tactor_id: 7a03
+The actor is dead because its worker process was killed: the node was running low on memory.
+Refer to the documentation.
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        (IN_SETUP, "OSError: cannot read https://***@hub/model"),
+        (OUT_OF_MEMORY, "The actor is dead because its worker process was killed: the node was running low on memory."),
+        ("Failure # 1 (occurred at 2026-01-01)\nsomething else\n", "something else"),
+        ("", ""),
+    ],
+)
+def test_the_last_failure_of_an_error_file_is_named_in_a_line(log: str, expected: str) -> None:
+    assert last_failure(log) == expected

@@ -1,11 +1,15 @@
+import json
 import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.errors import TrialError
 from deft_sweeps.result import Point, TrialResult
+from deft_sweeps.search.enough import trial_sec
 from deft_sweeps.search.report import RESULT, reported_rung, reported_steps
 from deft_sweeps.spec.schema import Halving, NoStopping, Stopping
 from deft_sweeps.store.results import SweepDir
@@ -71,6 +75,23 @@ def test_a_worker_taken_up_again_goes_on_from_the_checkpoint(tmp_path: Path) -> 
     assert FakeMaker(tmp_path).notes("start") == [(CONFIG.trial_id(0), 0), (CONFIG.trial_id(0), 6)]
 
 
+def test_a_pause_of_days_does_not_count_as_the_trials_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a trial took counts against the hours of the budget."""
+    clock = [1e9]
+    monkeypatch.setattr(time, "time", lambda: clock[0])
+    first = worker(tmp_path)
+    first.step()
+    clock[0] += 600.0
+    first.step()
+    clock[0] += 3 * 86400.0
+    second = worker(tmp_path)
+    reports = [second.step()]
+    clock[0] += 60.0
+    while RESULT not in reports[-1]:
+        reports.append(second.step())
+    assert trial_sec([TrialResult.from_json(reports[-1][RESULT].encode())], (), clock[0]) == pytest.approx(660.0)
+
+
 def test_a_checkpoint_is_not_written_more_often_than_asked(tmp_path: Path) -> None:
     trainable = worker(tmp_path, every=3600.0)
     trainable.step()
@@ -85,6 +106,23 @@ def test_a_checkpoint_that_cannot_be_read_costs_its_steps_and_no_more(tmp_path: 
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not json")
     assert worker(tmp_path).step()["step"] == 2
+
+
+@pytest.mark.parametrize("error", [MemoryError("no room"), type("OutOfMemoryError", (RuntimeError,), {})("no room")])
+def test_a_checkpoint_is_kept_for_the_next_attempt_where_there_was_no_room_for_it(tmp_path: Path, error: Exception) -> None:
+    first = worker(tmp_path)
+    for _ in range(3):
+        first.step()
+
+    def maker() -> Starter:
+        def start(config: TrialConfig, seed: int, state: bytes | None = None) -> FakeRun:
+            raise error
+
+        return start
+
+    with pytest.raises(TrialError, match="no room"):
+        worker(tmp_path, maker=maker).step()
+    assert worker(tmp_path).step()["step"] == 8
 
 
 def test_what_a_trial_raises_becomes_a_failed_result(tmp_path: Path) -> None:
@@ -123,7 +161,7 @@ def test_reports_end_at_rungs_and_carry_what_was_measured_there(tmp_path: Path) 
     while not reports or RESULT not in reports[-1]:
         reports.append(trainable.step())
         if reported_rung(reports[-1]):
-            assert sweep.checkpoint_path(trial_id).read_bytes() == f'{{"step": {reports[-1]["step"]}}}'.encode()
+            assert json.loads(sweep.checkpoint_path(trial_id).read_bytes())["step"] == reports[-1]["step"]
     assert [r["step"] for r in reports] == [2, 4, 6, 7, 9, 11, 13, 15, 17, 19, 20]
     rungs = [rung for r in reports if (rung := reported_rung(r))]
     assert [(rung.step, [point.threshold for point in rung.points]) for rung in rungs] == [(2, list(THRESHOLDS)), (7, list(THRESHOLDS))]

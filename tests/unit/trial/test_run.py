@@ -1,6 +1,7 @@
 """A trial from start to result on a tiny model: the same numbers every time, and nothing shared that should not be."""
 
 import math
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -94,6 +95,22 @@ def test_accumulated_micro_batches_add_up_to_the_whole_batch(bench: Bench, tiny_
     # Adam makes much of rounding where a gradient is nearly zero, so the paths part slowly.
     for x, y in zip(later_a, later_b, strict=True):
         assert (x.task_loss, x.density_loss) == pytest.approx((y.task_loss, y.density_loss), rel=1e-2)
+
+
+def test_a_pause_between_two_parts_is_none_of_a_trials_time(
+    bench: Bench, tiny_config: TrialConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, now = short(tiny_config), time.time
+    cut = bench(config, 0)
+    cut.advance(4)
+    began = now()
+    state = cut.state()
+    monkeypatch.setattr(time, "time", lambda: now() + 3 * 86400.0)
+    resumed = bench(config, 0, state)
+    assert isinstance(cut, Run)
+    assert isinstance(resumed, Run)
+    result = resumed.finish()
+    assert began - cut.started_at <= result.finished_at - result.started_at <= now() - cut.started_at
 
 
 @pytest.mark.parametrize(

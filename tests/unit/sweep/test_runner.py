@@ -1,0 +1,40 @@
+import gc
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deft_sweeps.result import TrialResult
+from deft_sweeps.store.results import SweepDir
+from deft_sweeps.sweep import runner
+from deft_sweeps.sweep.runner import Outcome, run_sweep
+from tests.fakes import FakeMaker, fake_result, fake_spec, plain
+
+MARK = 0.123
+
+
+def heavy() -> int:
+    """Results in memory that hold the scores of single examples, of those that this test made."""
+    gc.collect()
+    found = [thing for thing in gc.get_objects() if type(thing) is TrialResult]
+    return sum(result.points[0].example_scores[:1] == (MARK,) for result in found if result.points)
+
+
+def test_a_resumed_driver_holds_no_scores_of_single_examples_while_trials_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are most of what a result takes: a thousand results of a few hundred examples are a hundred megabytes."""
+    spec, sweep, held = fake_spec(4), SweepDir(tmp_path / "sweep"), list[int]()
+    for seed in range(3):
+        result = fake_result(spec.config(plain(1e-3)), seed)
+        sweep.write(replace(result, points=tuple(replace(point, example_scores=(MARK,) * 200) for point in result.points)))
+    del result
+    whole = sweep.results()
+    assert heavy() == 3
+    del whole
+
+    def drive(*_: object) -> Outcome:
+        held.append(heavy())
+        return Outcome(0, 0, False)
+
+    monkeypatch.setattr(runner, "_drive", drive)
+    run_sweep(spec, sweep, FakeMaker(tmp_path), view=lambda _: None, resume=True)
+    assert held == [0]
