@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -102,7 +102,7 @@ class FakeMaker:
         return self.start
 
     def start(self, config: TrialConfig, seed: int, state: bytes | None) -> FakeRun:
-        saved = json.loads(state) if state else {"step": 0, "elapsed_sec": 0.0}
+        saved: dict[str, Any] = json.loads(state) if state else {"step": 0, "elapsed_sec": 0.0}
         self.note("start", config.trial_id(seed), saved["step"])
         return FakeRun(config, seed, self, saved["step"], time.time() - saved["elapsed_sec"])
 

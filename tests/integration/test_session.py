@@ -11,7 +11,7 @@ from deft_sweeps.errors import StoreError
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep import session
-from deft_sweeps.sweep.session import Outcome
+from deft_sweeps.sweep.runner import Outcome
 from tests.fakes import FakeMaker, fake_spec
 from tests.integration.test_parts import measured
 

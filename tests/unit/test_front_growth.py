@@ -1,6 +1,7 @@
 """How the front grew, when it counts as flat, and what more trials would bring."""
 
 from itertools import pairwise
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -40,10 +41,10 @@ def test_the_volume_is_taken_only_after_trials_that_change_the_front(monkeypatch
     so_far = [np.concatenate(growth.values[: i + 1]) for i in range(len(growth.values))]
     expected = [hypervolume(points, growth.reference, directions) for points in so_far]
     rising = sum(after > before + 1e-12 for before, after in pairwise([0.0, *expected]))
-    calls: list[int] = []
-    monkeypatch.setattr("deft_sweeps.front.growth.hypervolume", lambda *args: calls.append(len(args[0])) or hypervolume(*args))
+    counted = Mock(side_effect=hypervolume)
+    monkeypatch.setattr("deft_sweeps.front.growth.hypervolume", counted)
     assert hypervolumes(growth).tolist() == pytest.approx(expected)
-    assert len(calls) == rising < len(expected)
+    assert counted.call_count == rising < len(expected)
 
 
 def test_points_outside_the_limits_add_nothing() -> None:
