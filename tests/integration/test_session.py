@@ -1,5 +1,10 @@
 """Whole sessions, search to test split, on a real Ray with trials in closed form."""
 
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,9 +16,16 @@ from deft_sweeps.errors import StoreError
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep import session
+<<<<<<< HEAD
 from deft_sweeps.sweep.runner import Outcome
+=======
+from deft_sweeps.sweep.seeds import missing_seeds
+from deft_sweeps.sweep.session import Outcome
+>>>>>>> w-d
 from tests.fakes import FakeMaker, fake_spec
+from tests.integration import drive_session
 from tests.integration.test_parts import measured
+from tests.integration.test_sweep import counts_are_equal, wait_for
 
 
 @pytest.mark.usefixtures("one_ray")
@@ -41,3 +53,36 @@ def test_a_second_driver_is_refused_while_the_test_split_is_read(tmp_path: Path,
         assert "in use by another driver" in str(error)
     with sweep.lock():
         pass
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("own_ray")
+def test_a_session_killed_in_each_of_its_later_phases_goes_on_and_does_nothing_twice(tmp_path: Path) -> None:
+    """`kill -9` while seeds of the front run, while the twin runs, and between two measurements on the test split."""
+    spec, sweep = drive_session.spec(), SweepDir(tmp_path / "sweep")
+    fakes, told = FakeMaker(tmp_path), ""
+    for phase in ("seeds", "twin", "finals", ""):
+        command = [sys.executable, "-m", "tests.integration.drive_session", str(sweep.root), phase]
+        driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+        if phase:
+            wait_for(lambda: phase in reached(tmp_path), driver)  # noqa: B023 (called here)
+            note = sweep.note()
+            assert note is not None
+            assert note.ended is not None, "whatever runs now, the search has ended"
+            os.kill(driver.pid, signal.SIGKILL)
+        told, _ = driver.communicate(timeout=120)
+    assert driver.returncode == 0, told
+    results = sweep.results()
+    assert {result.status for result in results} == {"complete"}
+    assert not missing_seeds(spec, results)
+    assert [final.role for final in sweep.finals()][0] == "chosen"
+    assert "twin" in [final.role for final in sweep.finals()]
+    assert sweep.report_path.exists()
+    ran = Counter(trial_id for trial_id, _ in fakes.notes("finish"))
+    assert dict(ran) == {result.trial_id: 1 for result in results}
+    counts_are_equal(spec, sweep)
+
+
+def reached(folder: Path) -> list[str]:
+    path = folder / "phases"
+    return path.read_text().split() if path.exists() else []
