@@ -16,12 +16,8 @@ from deft_sweeps.errors import StoreError
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep import session
-<<<<<<< HEAD
 from deft_sweeps.sweep.runner import Outcome
-=======
 from deft_sweeps.sweep.seeds import missing_seeds
-from deft_sweeps.sweep.session import Outcome
->>>>>>> w-d
 from tests.fakes import FakeMaker, fake_spec
 from tests.integration import drive_session
 from tests.integration.test_parts import measured
@@ -75,7 +71,7 @@ def test_a_session_killed_in_each_of_its_later_phases_goes_on_and_does_nothing_t
     results = sweep.results()
     assert {result.status for result in results} == {"complete"}
     assert not missing_seeds(spec, results)
-    assert [final.role for final in sweep.finals()][0] == "chosen"
+    assert sweep.finals()[0].role == "chosen"
     assert "twin" in [final.role for final in sweep.finals()]
     assert sweep.report_path.exists()
     ran = Counter(trial_id for trial_id, _ in fakes.notes("finish"))
