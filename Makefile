@@ -32,7 +32,7 @@ check: $(READY)
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(CASES)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(CASES)
 
 test-slow: $(READY)
 	$(BIN)/pytest -m slow

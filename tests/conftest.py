@@ -74,13 +74,6 @@ def own_ray(shared_ray: SharedRay) -> None:
     shared_ray.stop()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, a module's stay together, and so do all that share the Ray."""
-    for item in items:
-        rays = {"one_ray", "own_ray"} & set(getattr(item, "fixturenames", ()))
-        item.add_marker(pytest.mark.xdist_group("ray" if rays else item.path.name))
-
-
 @pytest.fixture(scope="session")
 def packaged_model() -> str:
     """Name of the checkpoint that comes with a Python package."""

@@ -15,6 +15,7 @@ from tests.samples import point, result
 SPEC = parse_spec(
     """
 name: pairs
+dtype: bf16
 space:
   density: [none, loss: {weight: {low: 0.1, high: 8}}]
 objectives: [score, activation_density]
