@@ -153,7 +153,8 @@ def _time_words(*, on_gpu: bool) -> str:
     if on_gpu:
         return "the time follows from a round figure for a GPU and was never held against one"
     low, high = TIME_RANGE
-    return f"trainings on a quiet core of our machine took {low:g} to {high:g} times as long (measured), on a busy one several times"
+    took = f"trainings on a quiet core of our machine took {low:g} to {high:g} times as long (measured), on a busy one several times"
+    return f"{took}; where texts are far shorter than max_input_tokens, less"
 
 
 def _gpu_sheet(projection: Projection) -> Sheet:

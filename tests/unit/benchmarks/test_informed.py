@@ -15,7 +15,7 @@ from benchmarks.search.table import Table, load, log_curve
 
 @pytest.fixture(scope="module")
 def minilm() -> Table:
-    return load("minilm_reviews")
+    return load("minilm_sst2")
 
 
 def informed(table: Table) -> InformedArm:
