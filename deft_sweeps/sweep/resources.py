@@ -53,7 +53,7 @@ PROCESS_BYTES = 620 * 2**20
 """A worker with its libraries imported, Ray among them, before it loads a model."""
 TIME_RANGE = (0.5, 1.3)
 """Measured over projected time of the quickest training of each kind on reviews in `benchmarks/tables` (`benchmarks/times.py`), on one core
-of one machine. On a busy machine the same took up to 22 times the projection; SST-2's phrases, far shorter than what the task allows, .14."""
+of one machine. On a busy machine the same took up to 22 times the projection; SST-2's phrases, far shorter than the task allows, .14."""
 START_SEC = 20.0
 """A sweep's start: the local cluster and each worker's imports."""
 BUILD_SEC_PER_PARAMETER = 5e-8
