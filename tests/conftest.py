@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 os.environ["HF_HUB_OFFLINE"] = "1"
 # Two processes of tests share the machine; where torch is given more threads than cores, each waits for the others.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Ray makes way for every other process; beside a second process of tests, a sweep of some seconds then took minutes.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 # A test is about what is true, not about how long a busy machine takes.
 settings.register_profile("untimed", deadline=None)

@@ -13,6 +13,8 @@ import pytest
 from deft_sweeps.result import FinalMeasurement, TrialResult
 from deft_sweeps.store.results import SweepDir
 
+pytestmark = pytest.mark.timeout(1500)  # A whole sweep, beside other tests on a small machine.
+
 SPEC = """
 name: tiny
 model: packaged/flan-t5-small-title
@@ -37,7 +39,7 @@ budget: {trials: 3, cpus_per_trial: 1}
 def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     script = Path(sys.executable).with_name("deft-sweeps")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
-    return subprocess.run([str(script), *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=540)
+    return subprocess.run([str(script), *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=1200)
 
 
 @pytest.fixture(scope="module")
