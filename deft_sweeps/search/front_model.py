@@ -1,13 +1,14 @@
 """The model behind the sampler `front`: what a configuration would give at every threshold, and what that is worth.
 
-It learns from every point that was measured, at each threshold and at each rung, also of trials that were stopped early; and it values
-a proposal by the hypervolume that all its points together would add to the front, since a trial is trained once and shipped at
+It learns from the ends of trainings at every threshold, and from how far others got for what a rung tells of the end (`rungs`); and it
+values a proposal by the hypervolume that all its points together would add to the front, since a trial is trained once and shipped at
 whichever threshold is best.
 """
 
 import math
 from bisect import insort
 from collections.abc import Iterable, Sequence
+from itertools import compress
 from statistics import fmean, median
 
 import numpy as np
@@ -15,12 +16,15 @@ from numpy.typing import NDArray
 
 from deft_sweeps.objective import BaselineName
 from deft_sweeps.search.features import Features
+from deft_sweeps.search.fitting import fit
+from deft_sweeps.search.kernel import Hyper, Rows
 from deft_sweeps.search.known import Known, Ladder, Measured, as_rows, final_rows, from_model, kept_rows, to_model
 from deft_sweeps.search.prospects import Goal, Prospects
+from deft_sweeps.search.rungs import Line, line
 from deft_sweeps.search.space import Key, key_of
 from deft_sweeps.search.study import modelled
-from deft_sweeps.search.surrogate import Hyper, Process, Rows, condition, fit, joined
-from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.search.surrogate import Process, condition, joined
+from deft_sweeps.spec.schema import Halving, Start, SweepSpec
 
 Floats = NDArray[np.float64]
 
@@ -30,10 +34,13 @@ where it has looked looks there again: with 240 rows of 4 thresholds, 3 of 6 sea
 with 480 all were (`benchmarks.search`, `broken`)."""
 REFIT_GROWTH = 1.2
 """Hyperparameters are fitted again whenever there are this many times as many trainings."""
-WORTH = 0.1
-"""A training under way is not worth its rest below this part of what the best new one promises. The best of many expectations promises
-too much, and another one is the best after every trial that ends: where a training had to promise as much as that (1.0), searches of
-real trainings (`benchmarks.search`, `flan_t5_small_reviews`) took 1.9 times the steps of those that stop nothing; with 0.1 about 1.2."""
+WORTH = 0.3
+"""A training under way is not worth its rest below this part of what the best new one promises for the same steps. The best of many
+expectations promises too much, another one is the best after every trial that ends, and what was spent on a training is lost with it: in
+searches of `bent` (`benchmarks.search`, 8 seeds) 0.5 took 1.2 times the steps of 0.3, in those of real trainings (`flan_t5_small_reviews`)
+0.5 and 1.0 took 1.1 and 1.2 times those of 0.3, and 0.1 as many."""
+MOST_UNSURE = 100.0
+"""What a rung tells with a variance above so many times that of the ends is left out."""
 MOST_KEPT, KEPT = 320, 240
 """Trainings that are remembered at most, and how many are left when that is passed: half of them on the front, the others the latest."""
 
@@ -55,6 +62,8 @@ class FrontModel:
         self._of_baseline: dict[BaselineName, dict[Key, tuple[float, ...]]] = {}
         self._baselines: dict[BaselineName, tuple[float, ...]] = {}
         self._margins: dict[str, list[float]] = {}
+        self._eta = spec.stopping.eta if isinstance(spec.stopping, Halving) else Halving().eta
+        self._lines: dict[tuple[int, int], Line | None] = {}
         self._to_fit: tuple[Known, ...] = ()
         self._hypers: tuple[Hyper, ...] = ()
         self._on_front: frozenset[int] | None = None
@@ -68,6 +77,7 @@ class FrontModel:
         for limit, margin in known.margins.items():
             insort(self._margins.setdefault(limit, []), margin)
         self._on_front = None
+        self._lines.clear()
         if len(self._trained) > MOST_KEPT:
             owners = self._owners()
             on_front = [training for training in self._trained if training.number in owners][-KEPT // 2 :]
@@ -123,9 +133,8 @@ class FrontModel:
     def is_worth_its_rest(self, training: Known, candidates: Sequence[Start], running: Sequence[Known], rng: np.random.Generator) -> bool:
         """Whether a training under way is expected to gain for each step that is left at least WORTH of what the best candidate gains for
         each of all its steps; arguments as of `prospects`, `running` without the training itself."""
-        done = max((point.share for point in training.points), default=0.0)
         gains = self._prospects([training.start, *candidates], running, [training], rng).gains
-        return bool(gains[0] >= WORTH * (1.0 - done) * gains[1:].max(initial=0.0))
+        return bool(gains[0] >= WORTH * (1.0 - training.share) * gains[1:].max(initial=0.0))
 
     def best(self) -> list[Start]:
         """Configurations that have a point on the front."""
@@ -191,10 +200,37 @@ class FrontModel:
         return kept_rows(latest, limit)
 
     def _told(self, kept: Sequence[tuple[Known, Measured]], i: int) -> tuple[Rows, Floats]:
-        """Rows and values of the i-th metric, where it was measured."""
-        there = [(training, point) for training, point in kept if math.isfinite(point.values[i])]
-        values = np.array([point.values[i] for _, point in there])
-        return as_rows(self._features, there, self._n_ladder), to_model(self._names[i], values)
+        """Rows and values of the i-th metric at the end of trainings: where it was measured there, or a rung tells of it."""
+        values = to_model(self._names[i], np.array([point.values[i] for _, point in kept]))
+        unsure = np.zeros((2, len(kept)))
+        for row, (_, point) in enumerate(kept):
+            if point.share < 1.0:
+                found = self._line(i, self._level(point))
+                values[row] = math.nan if found is None else found.end(values[row], point.at)
+                unsure[:, row] = (0.0, 0.0) if found is None else found.end_variances
+        there, ends = np.isfinite(values), unsure.sum(axis=0) == 0
+        there &= unsure.sum(axis=0) <= MOST_UNSURE * float(np.var(values[there & ends])) if (there & ends).any() else ends
+        rows = as_rows(self._features, list(compress(kept, there)), self._n_ladder, *unsure[:, there])
+        return rows, values[there]
+
+    def _level(self, point: Measured) -> int:
+        """Which rung it was measured at: one that is `eta` to the power of this before the end. Steps are whole, so shares differ a bit
+        between trainings of different lengths."""
+        return round(-math.log(point.share) / math.log(self._eta))
+
+    def _line(self, i: int, level: int) -> Line | None:
+        """What a rung tells of the end's i-th metric, by the whole trainings that were measured there."""
+        if (i, level) not in self._lines:
+            whole = [training for training in self._trained if training.share == 1.0]
+            rungs, ends = np.full((2, len(whole), self._n_ladder), math.nan)
+            for row, training in enumerate(whole):
+                for point in training.points:
+                    if point.share == 1.0:
+                        ends[row, point.at] = point.values[i]
+                    elif self._level(point) == level:
+                        rungs[row, point.at] = point.values[i]
+            self._lines[i, level] = line(to_model(self._names[i], rungs), to_model(self._names[i], ends))
+        return self._lines[i, level]
 
     def _believe(self, processes: Sequence[Process], running: Sequence[Known]) -> tuple[tuple[Process, ...], Floats]:
         """The processes as if the trainings under way had given what is expected of them, and those points."""

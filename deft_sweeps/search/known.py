@@ -10,15 +10,12 @@ from optuna.trial import FrozenTrial
 
 from deft_sweeps.objective import METRICS
 from deft_sweeps.search.features import Features
+from deft_sweeps.search.kernel import Rows
 from deft_sweeps.search.space import start_of
 from deft_sweeps.search.study import MARGINS, POINTS, PRIOR
-from deft_sweeps.search.surrogate import Rows
 from deft_sweeps.spec.schema import Start, SweepSpec
 
 Floats = NDArray[np.float64]
-
-_SHARE_SCALE = math.log(27.0)
-"""A rung at 1/27 of the steps is at -1."""
 
 _LEAST = 1e-4
 """What a logarithm takes for 0."""
@@ -58,6 +55,11 @@ class Known:
     def final(self) -> tuple[Measured, ...]:
         return tuple(point for point in self.points if point.share == 1.0)
 
+    @property
+    def share(self) -> float:
+        """How far it got: the share of its steps at which it was last measured, 0 where it never was."""
+        return max((point.share for point in self.points), default=0.0)
+
 
 @dataclass(frozen=True)
 class Ladder:
@@ -89,33 +91,29 @@ class Ladder:
 
 
 def kept_rows(trainings: Iterable[Known], limit: int) -> list[tuple[Known, Measured]]:
-    """What the model learns from, the first in `trainings` first: whole trainings, then how far others got, then the rungs between."""
+    """What the model learns from, the first in `trainings` first: the ends of whole trainings, then how far others got."""
     final: list[tuple[Known, Measured]] = []
     last: list[tuple[Known, Measured]] = []
-    between: list[tuple[Known, Measured]] = []
     for training in trainings:
-        furthest = max((point.share for point in training.points), default=0.0)
-        for point in training.points:
-            place = final if point.share == 1.0 else last if point.share == furthest else between
-            place.append((training, point))
-    return [*final, *last, *between][:limit]
+        place = final if training.share == 1.0 else last
+        place += [(training, point) for point in training.points if point.share == training.share]
+    return [*final, *last][:limit]
 
 
-def as_rows(features: Features, kept: Sequence[tuple[Known, Measured]], n_ladder: int) -> Rows:
-    """The rows' places; trainings are told apart by their number."""
+def as_rows(features: Features, kept: Sequence[tuple[Known, Measured]], n_ladder: int, common: Floats, own: Floats) -> Rows:
+    """The rows' places; trainings are told apart by their number, `common` and `own` are those of `Rows`."""
     of_training = {training.number: training.start for training, _ in kept}
     places = {number: place for place, number in enumerate(of_training)}
     vectors = features.vectors(of_training.values())[[places[training.number] for training, _ in kept]]
     at = np.array([point.at for _, point in kept], dtype=float) / max(1, n_ladder - 1)
-    share = np.array([max(-1.0, math.log(point.share) / _SHARE_SCALE) for _, point in kept], dtype=float)
-    return Rows(vectors, at, share, np.array([training.number for training, _ in kept], dtype=np.int64))
+    return Rows(vectors, at, np.array([training.number for training, _ in kept], dtype=np.int64), common, own)
 
 
 def final_rows(features: Features, starts: Sequence[Start], n_ladder: int) -> Rows:
     """Every threshold of a whole new training of each configuration, one configuration after the other."""
     vectors = np.repeat(features.vectors(starts), n_ladder, axis=0)
     at = np.tile(np.arange(n_ladder) / max(1, n_ladder - 1), len(starts))
-    return Rows(vectors, at, np.zeros(len(at)), -1 - np.repeat(np.arange(len(starts)), n_ladder))
+    return Rows(vectors, at, -1 - np.repeat(np.arange(len(starts)), n_ladder), *np.zeros((2, len(at))))
 
 
 def to_model(metric: str, values: Floats) -> Floats:

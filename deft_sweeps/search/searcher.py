@@ -7,7 +7,7 @@ driver that dies between two of them is caught up with on the next start.
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from optuna.study import Study
@@ -15,12 +15,12 @@ from optuna.trial import Trial
 from pydantic import ValidationError
 from ray.tune.search import Searcher
 
-from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import StoreError, SweepError
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.buffered import flush
 from deft_sweeps.search.lease import Lease
 from deft_sweeps.search.limits import LimitJudge
+from deft_sweeps.search.proposal import Proposal
 from deft_sweeps.search.repeats import Taken, ask
 from deft_sweeps.search.report import RESULT, reported_rung
 from deft_sweeps.search.sampler import study_sampler
@@ -44,29 +44,6 @@ from deft_sweeps.search.warm_start import tell_prior
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A trial under way.
-
-    Attributes:
-        number: of the study's trial.
-        started_at: seconds since the epoch.
-    """
-
-    number: int
-    config: TrialConfig
-    seed: int
-    started_at: float
-
-    @property
-    def trial_id(self) -> str:
-        return self.config.trial_id(self.seed)
-
-    def tune_config(self) -> dict[str, object]:
-        """What Tune ships to the worker."""
-        return {"config": codec(TrialConfig).dump_json(self.config).decode(), "seed": self.seed}
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types

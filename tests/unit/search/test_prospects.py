@@ -5,19 +5,21 @@ import pytest
 
 from deft_sweeps.objective import parse_constraint
 from deft_sweeps.search import prospects
+from deft_sweeps.search.kernel import Hyper, Rows
 from deft_sweeps.search.prospects import Goal, Prospects
-from deft_sweeps.search.surrogate import Hyper, Process, Rows, condition, joined
+from deft_sweeps.search.surrogate import Process, condition, joined
 
 N_EACH = 3
 N_CANDIDATES = 40
 NAMES = ("score", "activation_density")
-HYPER = Hyper(np.array([1.0, 1.0]), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -4.0, -5.0)
+HYPER = Hyper(np.array([1.0, 1.0]), 0.0, 0.0, 0.0, 0.0, -4.0, -5.0)
 THRESHOLDS = np.linspace(0.0, 1.0, N_EACH)
 
 
 def rows_at(x: np.ndarray, first: int) -> Rows:
     numbers = first - np.arange(len(x))
-    return Rows(np.repeat(x, N_EACH, axis=0), np.tile(THRESHOLDS, len(x)), np.zeros(N_EACH * len(x)), np.repeat(numbers, N_EACH))
+    n = N_EACH * len(x)
+    return Rows(np.repeat(x, N_EACH, axis=0), np.tile(THRESHOLDS, len(x)), np.repeat(numbers, N_EACH), np.zeros(n), np.zeros(n))
 
 
 def landscape(seed: int) -> tuple[list[Process], np.ndarray, Rows]:

@@ -32,10 +32,10 @@ def trainable(told: dict[str, Any], sweep: SweepDir) -> TrialTrainable:
     return worker
 
 
-def drive(sweep: SweepDir, sampler: SamplerName = "random") -> Iterator[str]:
+def drive(sweep: SweepDir, sampler: SamplerName = "random", n_trials: int = N_TRIALS) -> Iterator[str]:
     """One trial after the other, as Tune does it; yields wherever the driver and its worker may die."""
     spec = spec_of(sampler)
-    searcher = StudySearcher(spec, sweep, target=N_TRIALS, first=spec.first)
+    searcher = StudySearcher(spec, sweep, target=n_trials, first=spec.first)
     number = 0
     while (told := searcher.suggest(f"tune-{number}")) != "FINISHED":
         assert isinstance(told, dict)
@@ -116,10 +116,10 @@ def test_drivers_that_die_all_the_time_decide_as_one_that_never_does(tmp_path: P
 
 def test_the_sampler_that_has_a_say_says_the_same_to_drivers_that_die(tmp_path: Path) -> None:
     through, sweep = SweepDir(tmp_path / "through"), SweepDir(tmp_path / "sweep")
-    for _ in drive(through, "front"):
+    for _ in drive(through, "front", 2 * N_TRIALS):
         pass
     for _ in range(200):
-        events = drive(sweep, "front")
+        events = drive(sweep, "front", 2 * N_TRIALS)
         if sum(1 for _, _ in zip(range(7), events, strict=False)) < 7:
             break
     assert endings(sweep) == endings(through)
