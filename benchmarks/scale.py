@@ -10,7 +10,6 @@ OptunaSearch it is measured as far as `--optuna` and extrapolated beyond, which 
 """
 
 import argparse
-import os
 import resource
 import tempfile
 import time
@@ -155,7 +154,6 @@ def main() -> None:
     parser.add_argument("--storage", default="auto")
     parser.add_argument("--optuna", type=int, default=300, help="trials of Ray Tune with OptunaSearch; 0 leaves it out")
     arguments = parser.parse_args()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     alone = bare(arguments.trials, lambda: None)
     show("Ray Tune alone", alone)
     ours = sweep(arguments.trials, arguments.sampler, arguments.storage)

@@ -7,3 +7,8 @@ problem: a landscape and its true front · closed_form, table: the landscapes ·
 · measure: what they needed · oracle: the fewest trials that any could need · informed: a yardstick that knows the truth's model · __main__:
 the command
 """
+
+import os
+
+# Before numpy is loaded: threads that wait for each other would be most of what small matrices cost.
+os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -3,7 +3,6 @@
 import argparse
 import hashlib
 import json
-import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -171,7 +170,6 @@ def target_lines(runs: Sequence[Run]) -> list[str]:
 
 def main() -> None:
     arguments = _arguments()
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     if arguments.install_synetune:
         synetune.install(arguments.synetune)
     arms = list(dict.fromkeys(arguments.arms))

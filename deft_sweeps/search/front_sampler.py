@@ -2,6 +2,7 @@
 
 from collections import ChainMap, Counter, deque
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
+from threadpoolctl import ThreadpoolController
 
 from deft_sweeps.search.features import neighbour
 from deft_sweeps.search.front_model import FrontModel
@@ -45,6 +47,7 @@ class FrontSampler(BaseSampler):
         self._n_seeds: Counter[Key] = Counter()
         self._proposed: Mapping[str, Any] = {}
         self._prepared: deque[Start] = deque()
+        self._libraries = ThreadpoolController()
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Nothing: a whole point is proposed at once, before Optuna asks for its parts."""
@@ -58,8 +61,9 @@ class FrontSampler(BaseSampler):
         """Propose a point, unless somebody asked for one."""
         if "fixed_params" in trial.system_attrs or TRIAL_ID in trial.user_attrs:  # Asked for, or long begun and only written to.
             return
-        self._look(study)
-        self._proposed = params(self._spec, self._next(trial.number))
+        with self._alone():
+            self._look(study)
+            self._proposed = params(self._spec, self._next(trial.number))
 
     def sample_independent(self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution) -> Any:
         """A part of the point."""
@@ -68,14 +72,21 @@ class FrontSampler(BaseSampler):
     def is_worth_its_rest(self, study: Study, number: int, step: int) -> bool:
         """Whether the study's trial `number`, measured at a rung, shall go on although it is behind its peers: until a model can be made,
         and then while its rest is expected to gain enough beside a new trial, as `FrontModel.is_worth_its_rest` says."""
-        self._look(study)
-        known = self._ladder.known(study.get_trials(deepcopy=False)[number])
-        if known is None or self._model.n_whole < N_START:
-            return True
-        rng = np.random.default_rng([self._spec.search.seed, number, step])
-        running = self._running(number)
-        candidates = self._candidates([known, *running], rng)
-        return self._model.is_worth_its_rest(known, candidates[:: max(1, -(-len(candidates) // N_BESIDE))], running, rng)
+        with self._alone():
+            self._look(study)
+            known = self._ladder.known(study.get_trials(deepcopy=False)[number])
+            if known is None or self._model.n_whole < N_START:
+                return True
+            rng = np.random.default_rng([self._spec.search.seed, number, step])
+            running = self._running(number)
+            candidates = self._candidates([known, *running], rng)
+            return self._model.is_worth_its_rest(known, candidates[:: max(1, -(-len(candidates) // N_BESIDE))], running, rng)
+
+    def _alone(self) -> AbstractContextManager[Any]:
+        """Linear algebra in one thread. The matrices are small and the processor is busy with trials: threads that wait for each other took
+        from 3 to 40 times the processor time that one takes."""
+        limited: AbstractContextManager[Any] = self._libraries.limit(limits=1, user_api="blas")
+        return limited
 
     def _look(self, study: Study) -> None:
         """Take up what the study was told since the last time."""
