@@ -44,6 +44,7 @@ class FrontSampler(BaseSampler):
         self._model, self._ladder, self._history = FrontModel(spec), Ladder(spec), History()
         self._finite = tuple(all_points(spec)) if n_points(spec) <= 4 * N_CANDIDATES else None
         self._tried: dict[Key, Start] = {}
+        self._stopped: set[Key] = set()
         self._n_seeds: Counter[Key] = Counter()
         self._proposed: Mapping[str, Any] = {}
         self._prepared: deque[Start] = deque()
@@ -71,11 +72,12 @@ class FrontSampler(BaseSampler):
 
     def is_worth_its_rest(self, study: Study, number: int, step: int) -> bool:
         """Whether the study's trial `number`, measured at a rung, shall go on although it is behind its peers: until a model can be made,
-        and then while its rest is expected to gain enough beside a new trial, as `FrontModel.is_worth_its_rest` says."""
+        and then while its rest is expected to gain enough beside a new trial, as `FrontModel.is_worth_its_rest` says. One whose
+        configuration was stopped before goes on: it was proposed again knowing that, and would be stopped for the same again."""
         with self._alone():
             self._look(study)
             known = self._ladder.known(study.get_trials(deepcopy=False)[number])
-            if known is None or self._model.n_whole < N_START:
+            if known is None or self._model.n_whole < N_START or key_of(known.start) in self._stopped:
                 return True
             rng = np.random.default_rng([self._spec.search.seed, number, step])
             running = self._running(number)
@@ -97,7 +99,9 @@ class FrontSampler(BaseSampler):
             if known.points and trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
                 self._model.add(known)
             # One that was stopped early may yet turn out to be worth its end.
-            if known.own and trial.state != TrialState.PRUNED:
+            if known.own and trial.state == TrialState.PRUNED:
+                self._stopped.add(key_of(known.start))
+            elif known.own:
                 self._tried[key_of(known.start)] = known.start
             self._n_seeds[key_of(known.start)] += known.own and TRIAL_ID in trial.user_attrs
 

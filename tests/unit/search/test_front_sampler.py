@@ -21,7 +21,7 @@ from deft_sweeps.search.prospects import Prospects
 from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.space import all_points, start_of, suggest
 from deft_sweeps.search.stopping import EarlyStopping
-from deft_sweeps.search.study import POINTS, SEED, TRIAL_ID, enqueue, rows_of, tell
+from deft_sweeps.search.study import POINTS, SEED, TRIAL_ID, begin, enqueue, rows_of, tell
 from deft_sweeps.spec.domain import Choice
 from deft_sweeps.spec.schema import Halving, SamplerName, Search, Start, SweepSpec
 from tests.fakes import fake_point, fake_result, fake_spec
@@ -221,6 +221,26 @@ def test_a_trial_behind_its_peers_goes_on_until_there_is_a_model_and_while_its_r
         assert sampler.is_worth_its_rest(study, trial.number, rung.step) == verdicts[-1]
         study.tell(trial, state=TrialState.FAIL)
     assert verdicts == ([True, True] if n == 2 else [True, False])
+
+
+def test_a_configuration_that_was_stopped_and_is_proposed_again_runs_to_its_end() -> None:
+    spec = replace(of("front"), stopping=Halving())
+    study = trained_with_rungs(spec, 10)
+    sampler = study.sampler
+    assert isinstance(sampler, FrontSampler)
+    trial = study.ask()
+    start = suggest(trial, spec)
+    config = spec.config(start)
+    verdicts = []
+    for seed in (0, 1):
+        trial = begin(study, spec, start) if seed else trial
+        rung = rung_of(config, spec, worse=0.3)
+        stopped = TrialResult(config=config, seed=seed, status="stopped", rungs=(rung,))
+        trial.set_user_attr(TRIAL_ID, config.trial_id(seed))
+        trial.set_user_attr(POINTS, rows_of(spec, stopped))
+        verdicts.append(sampler.is_worth_its_rest(study, trial.number, rung.step))
+        tell(study, spec, trial.number, stopped)
+    assert verdicts == [False, True]
 
 
 def test_a_verdict_stands_whatever_is_learnt_after_it() -> None:
