@@ -26,7 +26,7 @@ def fit(rows: Rows, y: Floats, groups: Sequence[int], ordered: Sequence[bool], *
         ordered: of each group, whether it is a number's.
         n_iterations: of L-BFGS, at most.
     """
-    distances = _distances(groups, rows, rows)
+    distances = _distances(groups, rows)
     same = (rows.training[:, None] == rows.training[None]).astype(float)
     start = Hyper.prior(ordered).vector()
     standard, _, scale = standardised(rows, y)
@@ -40,13 +40,13 @@ def fit(rows: Rows, y: Floats, groups: Sequence[int], ordered: Sequence[bool], *
     return Hyper.of(found.x)
 
 
-def _distances(groups: Sequence[int], a: Rows, b: Rows) -> Floats:
-    """Squared distances by group, then of thresholds; shape (groups + 1, n_a, n_b)."""
+def _distances(groups: Sequence[int], rows: Rows) -> Floats:
+    """Squared distances between rows by group, then of thresholds; shape (groups + 1, n, n)."""
     n_groups = max(groups, default=-1) + 1
-    found = np.zeros((n_groups + 1, len(a), len(b)))
+    found = np.zeros((n_groups + 1, len(rows), len(rows)))
     for column, group in enumerate(groups):
-        found[group] += (a.x[:, None, column] - b.x[None, :, column]) ** 2
-    found[-1] = (a.at[:, None] - b.at[None]) ** 2
+        found[group] += (rows.x[:, None, column] - rows.x[None, :, column]) ** 2
+    found[-1] = (rows.at[:, None] - rows.at[None]) ** 2
     return found
 
 

@@ -208,8 +208,9 @@ class FrontModel:
                 found = self._line(i, self._level(point))
                 values[row] = math.nan if found is None else found.end(values[row], point.at)
                 unsure[:, row] = (0.0, 0.0) if found is None else found.end_variances
-        there, ends = np.isfinite(values), unsure.sum(axis=0) == 0
-        there &= unsure.sum(axis=0) <= MOST_UNSURE * float(np.var(values[there & ends])) if (there & ends).any() else ends
+        there, variances = np.isfinite(values), unsure.sum(axis=0)
+        ends = values[there & (variances == 0)]
+        there &= variances <= (MOST_UNSURE * float(np.var(ends)) if len(ends) else 0.0)
         rows = as_rows(self._features, list(compress(kept, there)), self._n_ladder, *unsure[:, there])
         return rows, values[there]
 
@@ -221,7 +222,7 @@ class FrontModel:
     def _line(self, i: int, level: int) -> Line | None:
         """What a rung tells of the end's i-th metric, by the whole trainings that were measured there."""
         if (i, level) not in self._lines:
-            whole = [training for training in self._trained if training.share == 1.0]
+            whole = [training for training in self._trained if training.final]
             rungs, ends = np.full((2, len(whole), self._n_ladder), math.nan)
             for row, training in enumerate(whole):
                 for point in training.points:

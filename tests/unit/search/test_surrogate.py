@@ -108,7 +108,7 @@ def test_the_gradient_is_that_of_finite_differences() -> None:
     rows = some_rows(12, 2, n_unsure=5)
     y = np.random.default_rng(6).normal(size=12)
     prior, at = Hyper.prior(ORDERED).vector(), some_hyper().vector()
-    distances, unsure = fitting._distances(GROUPS, rows, rows), unsure_of(rows, 1.0)
+    distances, unsure = fitting._distances(GROUPS, rows), unsure_of(rows, 1.0)
     same = (rows.training[:, None] == rows.training[None]).astype(float)
 
     def loss(vector: np.ndarray) -> float:
