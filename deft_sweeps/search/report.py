@@ -15,13 +15,19 @@ RESULT = "result"
 """The TrialResult's JSON; in the last report of a trial only."""
 RUNG = "rung"
 """JSON of the Rung that the report ends at; absent elsewhere."""
+TROUBLE = "trouble"
+"""What the trial waits for, a sentence; absent where it waits for nothing."""
 
 
-def report(step: int, steps: tuple[StepMetrics, ...] = (), result: TrialResult | None = None, rung: Rung | None = None) -> dict[str, Any]:
+def report(
+    step: int, steps: tuple[StepMetrics, ...] = (), result: TrialResult | None = None, rung: Rung | None = None, trouble: str = ""
+) -> dict[str, Any]:
     """A report of a trial's progress; with its result it is the last one, with a rung somebody may end the trial there."""
     told: dict[str, Any] = {STEP: step, STEPS: json.dumps([asdict(metrics) for metrics in steps])}
     if rung is not None:
         told[RUNG] = codec(Rung).dump_json(rung).decode()
+    if trouble:
+        told[TROUBLE] = trouble
     return told if result is None else told | {RESULT: result.to_json().decode(), "done": True}
 
 

@@ -15,7 +15,8 @@ from optuna.trial import Trial
 from pydantic import ValidationError
 from ray.tune.search import Searcher
 
-from deft_sweeps.errors import StoreError, SweepError
+from deft_sweeps.errors import StoreError, SweepError, TrialError
+from deft_sweeps.objective import BASELINES
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.buffered import flush
 from deft_sweeps.search.lease import Lease
@@ -44,6 +45,9 @@ from deft_sweeps.search.warm_start import tell_prior
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
+
+MOST_ALIKE = 10
+"""Trials that fail one after the other of one error before the sweep ends: what is wrong is not with the trials."""
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
@@ -99,6 +103,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self._taken.update(proposal.trial_id for proposal in self._again)
         self._unsaved: Proposal | None = None
         self._over = ""
+        # What failed under an earlier driver may have been mended since.
+        self._n_failures = {name: len(self._judge.failures(name)) for name in BASELINES}
+        self._alike: tuple[str, int] = "", 0
         self._n_finished = len(finished(self.study))
         self._live: dict[str, Proposal] = {}
         self.lost: dict[str, str] = {}  # Tune's ids of trials under way, and why the worker is gone or could not start.
@@ -189,7 +196,16 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             self._early.forget(result.trial_id)
             if result.status != "complete":
                 self._sweep.weights_path(result.trial_id).unlink(missing_ok=True)
+            self._alike = self._now_alike(result)
             self._on_finish(result)
+
+    def _now_alike(self, result: TrialResult) -> tuple[str, int]:
+        """The error that trials fail of one after the other, and how many; none of what a trial itself raised, such as a loss that is not
+        finite, which a space may be full of."""
+        if result.status != "failed" or result.error.startswith(f"{TrialError.__name__}:"):
+            return "", 0
+        error, n = self._alike
+        return result.error, n + 1 if result.error == error else 1
 
     def beat(self) -> None:
         """Renew the right to the study.
@@ -224,6 +240,10 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
 
     def _next(self) -> Proposal | None:
         """What runs next; None while a limit's baseline must finish first, or, with `hopeless` set, cannot, or when the search is over."""
+        error, n_alike = self._alike
+        if n_alike >= MOST_ALIKE:
+            self.hopeless = SweepError(f"{n_alike} trials failed one after the other: {error}; mend that, then resume the sweep")
+            return None
         if not self._again:
             self._over = self._over or self._enough()
             if self._over:  # First points and an earlier sweep's may still wait; they are the search's.
@@ -239,7 +259,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         if begun is not None:
             self._again.remove(begun)
             return replace(begun, started_at=time.time())
-        failures = self._judge.failures(name)
+        failures = self._judge.failures(name)[self._n_failures[name] :]
         if len(failures) > self._spec.budget.max_failures:
             told = f"baseline({name}), which the limits compare with, failed {len(failures)} times, last: {failures[-1]}"
             self.hopeless = SweepError(told)

@@ -1,5 +1,6 @@
 """Where a sweep's study is kept: a SQLite file or a journal in its folder, or a database by URL."""
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,7 @@ def _by_url(url: str) -> BaseStorage:
 
 
 def _file(path: Path) -> RDBStorage:
+    database.check(path)
     # The driver is the only writer, but a reader (a dashboard) may look at any time; what the last moment wrote is in the results.
     return RDBStorage(f"sqlite:///{path.resolve()}", engine_kwargs={"creator": lambda: database.connect(path.resolve())})
 
@@ -128,7 +130,19 @@ def _database(url: str) -> RDBStorage:
 
 def _journal(path: Path) -> JournalStorage:
     _mend(path)
-    return JournalStorage(JournalFileBackend(str(path)))
+    return JournalStorage(_Journal(str(path)))
+
+
+class _Journal(JournalFileBackend):
+    """Optuna's file, from which what a full disk took of a write is cut off again: the next write would come to stand in that line."""
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        size = os.path.getsize(self._file_path)
+        try:
+            super().append_logs(logs)
+        except OSError:
+            os.truncate(self._file_path, size)
+            raise
 
 
 def _mend(path: Path) -> None:
@@ -142,4 +156,6 @@ def _mend(path: Path) -> None:
 
 
 def _set_aside(path: Path) -> None:
-    path.replace(path.with_name(f"{path.name}.broken"))
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):  # SQLite would write an old file's log into a new one.
+        with suppress(FileNotFoundError):
+            path.with_name(name).replace(path.with_name(f"{name}.broken"))

@@ -12,6 +12,19 @@ def write_ahead(path: Path) -> None:
         file.execute("PRAGMA journal_mode=WAL")
 
 
+def check(path: Path) -> None:
+    """Read a whole file, if it is there: a page that is damaged is otherwise met only by who needs it, and each time.
+
+    Raises:
+        sqlite3.Error: it cannot be read, or is malformed.
+    """
+    if path.exists():
+        with closing(sqlite3.connect(path, timeout=30)) as file:
+            (found,) = file.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(f"malformed: {found}")
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """A connection to a file in that mode whose commits survive the death of the process, and of the machine but for the last ones: for
     what can be made again.

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from deft_sweeps.report.saving import saving
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.enough import Flatness, Spent, trial_sec, used_up
 from deft_sweeps.search.proposal import Proposal
-from deft_sweeps.search.report import reported_steps
+from deft_sweeps.search.report import TROUBLE, reported_steps
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.results import DriverNote, SweepDir
@@ -117,23 +118,23 @@ class Driver:
             self._noted_at = clock
             self._note(left)
         rows, n_front, volume = self._front
-        self.view(
-            Progress(
-                n_done=len(self.results),
-                n_running=len(self.running()),
-                n_failed=len(self.results) - self._n_took,
-                n_budget=self.target,
-                front=rows,
-                n_front=n_front,
-                hypervolume=volume,
-                left_sec=left,
-                latest=None if self._latest is None else ended(self._latest, self.spec.evaluation.objective_threshold),
-                messages=self.messages,
-                saving=self._saving if self._saving.n_stopped else None,
-                state=self.state,
-                phase=self._phase,
-            )
+        progress = Progress(
+            n_done=len(self.results),
+            n_running=len(self.running()),
+            n_failed=len(self.results) - self._n_took,
+            n_budget=self.target,
+            front=rows,
+            n_front=n_front,
+            hypervolume=volume,
+            left_sec=left,
+            latest=None if self._latest is None else ended(self._latest, self.spec.evaluation.objective_threshold),
+            messages=self.messages,
+            saving=self._saving if self._saving.n_stopped else None,
+            state=self.state,
+            phase=self._phase,
         )
+        with suppress(OSError, ValueError):  # A closed pipe or a log on a full disk: nothing that only shows may end a trial.
+            self.view(progress)
 
     def _kept(self, result: TrialResult) -> TrialResult:
         """Without the scores of single examples, which would be most of the driver's memory, unless a limit is judged by them."""
@@ -200,6 +201,8 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
         proposal = self._searcher.proposal(trial.trial_id)
         if proposal is not None:
+            if TROUBLE in result:
+                self._driver.warn(f"{proposal.trial_id}: {result[TROUBLE]}")
             try:
                 self._driver.sweep.add_steps(proposal.trial_id, reported_steps(result))
             except OSError as error:

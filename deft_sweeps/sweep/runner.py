@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep.aim import aim
-from deft_sweeps.sweep.driver import Driver, DriverCallback
+from deft_sweeps.sweep.driver import BEAT_SEC, Driver, DriverCallback
 from deft_sweeps.sweep.fit import largest, machine_memory, slots_in_memory
 from deft_sweeps.sweep.follower import Follower
 from deft_sweeps.sweep.local_ray import Session, ray_session
@@ -78,7 +79,7 @@ def run_sweep(
     Raises:
         ConfigError: a folder to start from is no sweep's.
         StoreError: the folder or its study is in use, unreadable, or has results and neither `resume`, `more` nor `extra` is given.
-        SweepError: Ray does not start, no trial fits, or a result could not be kept at the end.
+        SweepError: Ray does not start, no trial fits, or one error fails trial after trial.
     """
     with sweep.lock():
         driver = _driver(spec, sweep, view, resume=resume, more=more, n_extra=len(extra), phase=phase)
@@ -141,12 +142,12 @@ def _drive(
             if searcher.n_finished < driver.target:
                 with ray_session(driver.spec.budget, address=ray_address, n_cpus=n_cpus) as session, _stoppable(driver, waits=True):
                     _search(driver, searcher, session, maker, checkpoint_every_sec)
-            searcher.settle(now=True)
+            while searcher.late:  # For as long as it takes, as in the search; where Ctrl-C ends it, they run again from their checkpoints.
+                searcher.settle()
+                driver.beat()
+                time.sleep(BEAT_SEC)
             if searcher.hopeless is not None:
                 raise searcher.hopeless
-            if searcher.late and not driver.stopping:
-                driver.state = "failed"
-                raise SweepError(f"{len(searcher.late)} finished trials could not be written; make room, and resume the sweep")
             if searcher.n_finished < driver.target and not driver.stopping:
                 driver.warn(f"{searcher.over or 'nothing more was proposed'}, after {searcher.n_finished} of {driver.target} trials")
             if not driver.stopping:
@@ -193,6 +194,7 @@ def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: St
         checkpoint_every_sec=checkpoint_every_sec,
         stopping=driver.spec.stopping,
         rung_thresholds=driver.spec.rung_thresholds,
+        may_be_replaced=budget.max_failures > 0,
     )
     try:
         tune.run(

@@ -17,7 +17,7 @@ from typing import Any
 from ray.tune import Trainable
 
 from deft_sweeps.config.trial import TrialConfig, codec
-from deft_sweeps.errors import TrialError
+from deft_sweeps.errors import DeftSweepsError, TrialError
 from deft_sweeps.result import Rung, RungResult, StepMetrics, TrialResult
 from deft_sweeps.search.report import report
 from deft_sweeps.spec.schema import Halving, NoStopping, Stopping
@@ -28,6 +28,8 @@ from deft_sweeps.trial.protocol import Starter, StarterMaker, TrialRun
 N_REPORTS = 10
 MAX_RUNG = 200
 CHECKPOINT_EVERY_SEC = 15.0
+WAIT_SEC = 1.0
+"""Between two attempts to write what must be kept."""
 
 
 def rung_steps(steps: int) -> int:
@@ -56,6 +58,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         checkpoint_every_sec: float = CHECKPOINT_EVERY_SEC,
         stopping: Stopping = NoStopping(),  # noqa: B008 (frozen)
         rung_thresholds: tuple[float, ...] = (),
+        may_be_replaced: bool = False,
     ) -> None:
         """Take the worker's fixed things, then its first trial.
 
@@ -67,6 +70,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
             checkpoint_every_sec: of training, at least, between two checkpoints.
             stopping: at whose rungs a trial is measured, and may be ended by the driver.
             rung_thresholds: measured there.
+            may_be_replaced: a trial that a worker refuses is taken to another one.
         """
         os.environ["OMP_NUM_THREADS"] = str(n_threads)
         self._maker = maker
@@ -74,6 +78,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         self._sweep = SweepDir(Path(folder))
         self._checkpoint_every_sec = checkpoint_every_sec
         self._stopping, self._rung_thresholds = stopping, rung_thresholds
+        self._may_be_replaced, self._in_doubt = may_be_replaced, ""
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -81,6 +86,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         self._trial_config: TrialConfig = codec(TrialConfig).validate_json(new_config["config"])
         self._seed = int(new_config["seed"])
         self._run: TrialRun | None = None
+        self._unkept: tuple[TrialResult, bytes] | None = None
         self._step = 0
         self._rungs: tuple[Rung, ...] = ()
         self._started_at = time.time()
@@ -91,9 +97,14 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         """Advance to the next report; the last one carries the TrialResult, a failed one where the trial could not go on.
 
         Raises:
-            TrialError: the trial has a checkpoint, and this worker has no room for it just now; another worker may take it up.
+            TrialError: this worker cannot take the trial up, and another one may: it has no room for the checkpoint just now, or the trial
+                before failed here of something unforeseen, after which the process may be of no use to any (a device error stays with it).
         """
+        if self._in_doubt:
+            raise TrialError(f"the trial before it left the worker in doubt: {self._in_doubt}")
         try:
+            if self._unkept is not None:
+                return self._last_report(*self._unkept, ())
             if self._run is None:
                 self._run = self._start()
                 if self._step in self._rungs_ahead:  # Whoever was to decide about it may have died before.
@@ -101,14 +112,17 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
             trained = self._run.advance(self._next_stop() - self._step)
             self._step = trained.step
             if trained.done:
-                return self._last_report(self._run, trained)
+                weights = self._run.weights()
+                return self._last_report(replace(self._run.finish(), rungs=self._rungs), weights, trained.steps)
             if trained.step in self._rungs_ahead:
                 return self._rung_report(self._run, trained.steps)
             return self._next_report(self._run, trained)
         except _NoRoomNowError as error:
             raise TrialError(short_reason(error.__cause__ or error)) from error
         except Exception as error:  # Whatever is wrong with one trial, the sweep goes on.
-            self._run = None
+            self._run = self._unkept = None
+            if self._may_be_replaced and not isinstance(error, DeftSweepsError):
+                self._in_doubt = short_reason(error)
             return report(self._step, (), self._failed(error))
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
@@ -177,13 +191,17 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         self._save(run)
         return report(self._step, steps, rung=rung)
 
-    def _last_report(self, run: TrialRun, rung: RungResult) -> dict[str, Any]:
-        weights = run.weights()
-        result = replace(run.finish(), rungs=self._rungs)
-        self._run = None
+    def _last_report(self, result: TrialResult, weights: bytes, steps: tuple[StepMetrics, ...]) -> dict[str, Any]:
+        """The trial's result, once its weights are kept; until there is room for them, a report that says what it waits for."""
+        self._run, self._unkept = None, (result, weights)
         if result.status == "complete":
-            write_atomically(self._sweep.weights_path(result.trial_id), weights)
-        return report(rung.step, rung.steps, result)
+            try:
+                write_atomically(self._sweep.weights_path(result.trial_id), weights)
+            except OSError as error:
+                time.sleep(WAIT_SEC)
+                return report(self._step, steps, trouble=f"weights cannot be written, waiting: {short_reason(error)}")
+        self._unkept = None
+        return report(self._step, steps, result)
 
     def _save(self, run: TrialRun) -> None:
         with suppress(OSError):  # A full disk costs the checkpoint; the trial itself needs none.

@@ -139,6 +139,26 @@ def test_a_sweep_with_every_kind_of_bad_trial(tmp_path: Path, capfd: pytest.Capt
         run_sweep(spec, sweep, fakes, view=view)
 
 
+@pytest.mark.usefixtures("one_ray")
+def test_the_last_results_wait_for_room_like_the_others(tmp_path: Path) -> None:
+    spec, sweep = fake_spec(2), SweepDir(tmp_path / "sweep")
+    waited: list[Progress] = []
+
+    def view(progress: Progress) -> None:
+        results = sweep.root / "results"
+        if not results.exists() and not waited:
+            results.write_text("in the way")  # Stands for a full disk.
+        if any("cannot be written" in message for message in progress.messages) and not progress.n_running and results.is_file():
+            waited.append(progress)
+            if len(waited) > 2:
+                results.unlink()
+
+    outcome = run_sweep(spec, sweep, FakeMaker(tmp_path), view=view, n_cpus=2)
+    assert (outcome.n_complete, outcome.n_failed, len(waited)) == (2, 0, 3)
+    counts_are_equal(spec, sweep)
+    nothing_is_left(sweep)
+
+
 class NoPackage(FakeMaker):
     """Pickles here, and cannot be unpickled in a worker: what a node gives that has no package."""
 

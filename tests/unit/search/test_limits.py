@@ -169,6 +169,9 @@ def test_a_baseline_that_only_fails_ends_the_search_with_the_reason(tmp_path: Pa
     assert len(ids) == len(set(ids)) == 3
     assert str(searcher.hopeless) == "baseline(dense), which the limits compare with, failed 3 times, last: no"
     assert {t.state for t in finished(searcher.study)} == {TrialState.FAIL}
+    after = StudySearcher(spec, SweepDir(tmp_path), target=12)
+    assert len(play(after, 99)) == 9, "what failed under an earlier driver may have been mended since"
+    assert after.hopeless is None
 
 
 def test_a_baseline_that_waits_among_the_first_points_is_not_run_twice(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.repeats import N_ASKS
 from deft_sweeps.search.report import report
-from deft_sweeps.search.searcher import StudySearcher
+from deft_sweeps.search.searcher import MOST_ALIKE, StudySearcher
 from deft_sweeps.search.study import finished
 from deft_sweeps.spec.domain import Choice
 from deft_sweeps.spec.schema import Combination, SamplerName, Search, Start, SweepSpec
@@ -332,3 +332,23 @@ def test_extra_points_that_a_driver_left_waiting_run_though_the_search_is_over(s
     spec = narrow(2, 1)
     StudySearcher(spec, sweep, target=9, extra=[Start(c.label, {"training.learning_rate": 1e-3}) for c in spec.combinations])
     assert len(play(StudySearcher(spec, sweep, target=9, enough=lambda: "enough"), 99)) == 2
+
+
+def test_one_error_that_fails_trial_after_trial_ends_the_search_and_is_forgotten_by_the_next_driver(sweep: SweepDir) -> None:
+    def broken(config: TrialConfig, seed: int) -> TrialResult:
+        return TrialResult(config=config, seed=seed, status="failed", error="ModuleNotFoundError: No module named 'bitsandbytes'")
+
+    spec = fake_spec(40)
+    searcher = StudySearcher(spec, sweep, target=40)
+    assert len(play(searcher, 99, broken)) == MOST_ALIKE
+    assert "10 trials failed one after the other: ModuleNotFoundError: No module named 'bitsandbytes'; mend that" in str(searcher.hopeless)
+    after = StudySearcher(spec, sweep, target=40)
+    assert len(play(after, 99)) == 30
+    assert after.hopeless is None
+
+
+def test_what_trials_themselves_fail_of_does_not_end_the_search(sweep: SweepDir) -> None:
+    def not_finite(config: TrialConfig, seed: int) -> TrialResult:
+        return TrialResult(config=config, seed=seed, status="failed", error="TrialError: loss is not finite at step 7")
+
+    assert len(play(StudySearcher(fake_spec(12), sweep, target=12), 99, not_finite)) == 12

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -167,7 +168,7 @@ def test_a_lease_that_cannot_be_renewed_for_now_is_no_reason_to_stop(
 
 
 @pytest.mark.parametrize("storage", ["sqlite", "journal"])
-@pytest.mark.parametrize("damage", ["deleted", "garbage", "torn"])
+@pytest.mark.parametrize("damage", ["deleted", "garbage", "torn", "one page"])
 def test_a_file_that_is_lost_or_damaged_is_built_anew_from_the_results(tmp_path: Path, storage: str, damage: str) -> None:
     spec, sweep = spec_in(storage), SweepDir(tmp_path)
     before = StudySearcher(spec, sweep, target=6)
@@ -180,7 +181,8 @@ def test_a_file_that_is_lost_or_damaged_is_built_anew_from_the_results(tmp_path:
         path.write_bytes(b"this was a study once\n" * 200)
     elif storage == "sqlite":
         content = path.read_bytes()
-        path.write_bytes(content[: len(content) // 2])
+        torn, page = content[: len(content) // 2], content[: 4 * 4096] + os.urandom(4096) + content[5 * 4096 :]
+        path.write_bytes(torn if damage == "torn" else page)
     else:
         content = path.read_bytes()
         path.write_bytes(content[: content.rfind(b"\n", 0, len(content) - 1) + 20])
@@ -189,7 +191,8 @@ def test_a_file_that_is_lost_or_damaged_is_built_anew_from_the_results(tmp_path:
     assert set(states(after)) == set(ids)
     assert len(play(after, 99)) == 2
     # Of a torn journal all but its last line can be read; half a database is none.
-    assert path.with_name(f"{path.name}.broken").exists() == (damage == "garbage" or (damage, storage) == ("torn", "sqlite"))
+    unreadable = damage == "garbage" or (damage in ("torn", "one page") and storage == "sqlite")
+    assert path.with_name(f"{path.name}.broken").exists() == unreadable
     assert TrialState.RUNNING not in {t.state for t in after.study.trials}
 
 
@@ -342,6 +345,24 @@ def test_a_proposal_that_cannot_be_written_does_not_run_and_is_the_next_one(tmp_
     config, seed = trial_of(searcher.suggest("b"))
     assert config.trial_id(seed) == wanted
     assert len(searcher.study.trials) == 1
+
+
+def test_a_write_that_a_full_disk_cuts_short_costs_nothing(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the full disk: what fits is written, and then comes an error."""
+    spec, sweep, troubles = spec_in("journal"), SweepDir(tmp_path), list[str]()
+    searcher = StudySearcher(spec, sweep, target=6, on_trouble=troubles.append)
+    running = [trial_of(searcher.suggest(name)) for name in "ab"]
+    before, limits = sweep.journal_path.stat().st_size, resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (before + 60, limits[1]))
+    try:
+        assert searcher.suggest("c") is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "cannot be written, waiting" in troubles[0]
+    running.append(trial_of(searcher.suggest("c")))
+    searcher.close()
+    after = StudySearcher(spec, sweep, target=6)
+    assert [trial_of(after.suggest(name)) for name in "abc"] == running, "what was under way goes on"
 
 
 def test_the_journal_is_lines_of_json(tmp_path: Path) -> None:

@@ -7,6 +7,9 @@ import pytest
 from deft_sweeps.result import TrialResult
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep import runner
+from deft_sweeps.sweep.aim import Aim
+from deft_sweeps.sweep.driver import Driver
+from deft_sweeps.sweep.progress import Progress
 from deft_sweeps.sweep.runner import Outcome, run_sweep
 from tests.fakes import FakeMaker, fake_result, fake_spec, plain
 
@@ -38,3 +41,18 @@ def test_a_resumed_driver_holds_no_scores_of_single_examples_while_trials_run(tm
     monkeypatch.setattr(runner, "_drive", drive)
     run_sweep(spec, sweep, FakeMaker(tmp_path), view=lambda _: None, resume=True)
     assert held == [0]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ValueError("I/O operation on closed file")])
+def test_nothing_that_only_shows_a_sweep_ends_it(tmp_path: Path, error: Exception) -> None:
+    def view(progress: Progress) -> None:
+        shown.append(progress.n_done)
+        raise error
+
+    shown: list[int] = []
+    spec, sweep = fake_spec(4), SweepDir(tmp_path / "sweep")
+    sweep.root.mkdir()
+    driver = Driver(spec, sweep, (), Aim(4), view)
+    driver.finished(fake_result(spec.config(plain(1e-3)), 0))
+    driver.beat(now=True)
+    assert shown == [1, 1]

@@ -10,9 +10,10 @@ from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import Point, TrialResult
 from deft_sweeps.search.enough import trial_sec
-from deft_sweeps.search.report import RESULT, reported_rung, reported_steps
+from deft_sweeps.search.report import RESULT, TROUBLE, reported_rung, reported_steps
 from deft_sweeps.spec.schema import Halving, NoStopping, Stopping
 from deft_sweeps.store.results import SweepDir
+from deft_sweeps.sweep import trainable as module
 from deft_sweeps.sweep.trainable import TrialTrainable, rung_steps
 from deft_sweeps.trial.protocol import Starter, StarterMaker
 from tests.fakes import N_STEPS, THRESHOLDS, FakeMaker, FakeRun, Fault, fake_point, fake_spec, plain
@@ -25,7 +26,13 @@ def told(config: TrialConfig = CONFIG, seed: int = 0) -> dict[str, object]:
 
 
 def worker(
-    tmp_path: Path, fault: Fault | None = None, *, maker: StarterMaker | None = None, every: float = 0.0, stopping: Stopping | None = None
+    tmp_path: Path,
+    fault: Fault | None = None,
+    *,
+    maker: StarterMaker | None = None,
+    every: float = 0.0,
+    stopping: Stopping | None = None,
+    may_be_replaced: bool = True,
 ) -> TrialTrainable:
     """A worker's trainable without Ray around it."""
     trainable = TrialTrainable.__new__(TrialTrainable)
@@ -38,6 +45,7 @@ def worker(
         checkpoint_every_sec=every,
         stopping=stopping or NoStopping(),
         rung_thresholds=THRESHOLDS,
+        may_be_replaced=may_be_replaced,
     )
     return trainable
 
@@ -187,3 +195,45 @@ def test_what_is_not_finite_at_a_rung_fails_the_trial(tmp_path: Path, monkeypatc
     result = TrialResult.from_json(reports[-1][RESULT].encode())
     assert (result.status, result.error) == ("failed", "TrialError: what was measured at step 7 is not finite")
     assert [rung.step for rung in result.rungs] == [2]
+
+
+@pytest.mark.parametrize("may_be_replaced", [True, False])
+def test_after_something_unforeseen_a_worker_leaves_the_next_trial_to_another_one(tmp_path: Path, may_be_replaced: bool) -> None:
+    """An error of a GPU stays with the process: each trial that came after would fail of it, within a moment."""
+
+    def maker() -> Starter:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    trainable = worker(tmp_path, maker=maker, may_be_replaced=may_be_replaced)
+    assert TrialResult.from_json(trainable.step()[RESULT].encode()).error.startswith("RuntimeError: CUDA error")
+    trainable.reset_config(told(seed=1))
+    if may_be_replaced:
+        with pytest.raises(TrialError, match="left the worker in doubt: RuntimeError: CUDA error"):
+            trainable.step()
+    else:
+        assert TrialResult.from_json(trainable.step()[RESULT].encode()).status == "failed"
+
+
+def test_a_loss_that_is_not_finite_leaves_the_worker_as_it_is(tmp_path: Path) -> None:
+    trainable = worker(tmp_path, "raise")
+    while RESULT not in trainable.step():
+        pass
+    trainable.reset_config(told(fake_spec().config(plain(5e-3))))
+    assert trainable.step()["step"] == 2
+
+
+def test_a_trained_trial_whose_weights_find_no_room_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WAIT_SEC", 0.0)
+    trainable, sweep = worker(tmp_path), SweepDir(tmp_path / "sweep")
+    sweep.root.mkdir()
+    (sweep.root / "weights").write_text("in the way")
+    for _ in range(N_STEPS // 2 - 1):
+        trainable.step()
+    first, second = trainable.step(), trainable.step()
+    assert "weights cannot be written, waiting" in first[TROUBLE]
+    assert (len(reported_steps(first)), len(reported_steps(second))) == (2, 0), "steps are told once"
+    assert RESULT not in first | second
+    (sweep.root / "weights").unlink()
+    result = TrialResult.from_json(trainable.step()[RESULT].encode())
+    assert result.status == "complete"
+    assert sweep.weights_path(result.trial_id).read_bytes() == f"weights of {result.trial_id}".encode()
