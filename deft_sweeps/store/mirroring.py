@@ -19,7 +19,8 @@ from deft_sweeps.errors import StoreError
 from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.results import SweepDir
 
-NICENESS = 5
+NICENESS = int(os.environ.get("RAY_worker_niceness", "15")) + 4  # noqa: SIM112 (Ray's own name)
+"""Beyond that of Ray's workers: trials go before their mirror, and the driver, which all trials wait for, before both."""
 
 
 def follow(told: "queue.Queue[dict[str, Any] | None]", out: TextIO) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from deft_sweeps.store.results import SweepDir
-from deft_sweeps.store.secrets import without_secrets
+from deft_sweeps.store.secrets import short_reason, without_secrets
 
 RETRY_SEC = 30.0
 PATIENCE_SEC = 60.0
@@ -40,7 +40,7 @@ class Follower:
     def nudge(self, trial_id: str) -> None:
         """There is a new result."""
         if self._process.poll() is not None and time.monotonic() - self._started_at > RETRY_SEC:
-            self._start()  # It begins with all that is not mirrored.
+            self._start_again()  # It begins with all that is not mirrored.
         else:
             self._tell({"new": trial_id})
 
@@ -54,7 +54,7 @@ class Follower:
         began = time.monotonic()
         for _ in range(2):  # Once more where it was dead, or dies now.
             if self._process.poll() is not None:
-                self._start()
+                self._start_again()
             self._tell({"close": interrupted})
             while self._reader.is_alive() and time.monotonic() - (began if interrupted else max(began, self._heard_at)) < patience_sec:
                 self._reader.join(0.2)
@@ -75,11 +75,17 @@ class Follower:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            start_new_session=True,  # Ctrl-C is the driver's.
+            process_group=0,  # Ctrl-C is the driver's. Not a session of its own: between sessions Linux knows no niceness.
         )
         self._tell(self._start_message)  # Not among the arguments, which everyone may read.
         self._reader = threading.Thread(target=self._listen, args=(self._process,), name="tracker", daemon=True)
         self._reader.start()
+
+    def _start_again(self) -> None:
+        try:
+            self._start()
+        except OSError as error:  # No room for a process or its file: with the next result, then.
+            self._on_trouble(f"the tracker's process cannot be started: {short_reason(error)}; what is missing is mirrored later")
 
     def _tell(self, message: Mapping[str, object]) -> None:
         with suppress(OSError):  # It has ended, of which the reader tells.

@@ -63,6 +63,28 @@ def test_a_process_that_is_killed_is_told_of_and_what_it_missed_is_mirrored(tmp_
     assert set(Mirror(sweep, "fake").trials()) == {config.trial_id(0)}
 
 
+def test_a_process_that_cannot_be_started_again_is_told_of_and_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower, "RETRY_SEC", 0.0)
+    troubles: list[str] = []
+    follows = Follower(SweepDir(tmp_path), "fake", None, troubles.append)
+    os.kill(follows.pid, signal.SIGKILL)
+    follows._process.wait()
+    with monkeypatch.context() as full:
+        full.setattr(subprocess, "Popen", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        follows.nudge("a-trial")
+    assert any("cannot be started: OSError: [Errno 28] No space left on device" in trouble for trouble in troubles)
+    assert follows.close()
+
+
+def test_the_process_yields_to_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Niceness counts within a session only, where Linux groups processes by it; so it must be the driver's."""
+    monkeypatch.delenv("RAY_worker_niceness")
+    follows = Follower(SweepDir(tmp_path), "fake", None, pytest.fail)
+    assert os.getsid(follows.pid) == os.getsid(0)
+    assert os.getpgid(follows.pid) != os.getpgid(0), "Ctrl-C is the driver's"
+    assert follows.close()
+
+
 def test_a_silent_tracker_is_left_after_the_patience_and_the_driver_never_waits_for_it(tmp_path: Path) -> None:
     """A socket that takes connections and never answers; more is told than a pipe holds."""
     sweep = SweepDir(tmp_path)
