@@ -15,8 +15,8 @@ from deft_sweeps.front import (
     candidates,
     configurations,
     knee_distances,
+    mean_difference,
     pareto_front,
-    score_difference,
 )
 from deft_sweeps.front.pareto import Baselines, directions_of, excess, how_sure, judgeable, keeps, values_of
 from deft_sweeps.objective import METRICS, Constraint, Policy
@@ -90,7 +90,7 @@ def choose(
     runner_up = eligible[ranking[1]] if len(eligible) > 1 else None
     difference = None
     if baseline is not None and baseline.name != member.name:
-        difference = score_difference(member.pairable_point, (1.0, baseline.pairable_point))
+        difference = mean_difference(member.points, baseline.points)
     merits = {eligible[i].name: merit[i] for i in ranking}
     others = [other for other in front.members if other.name != member.name]
     return Choice(

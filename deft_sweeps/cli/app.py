@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from deft_sweeps.cli.guard import guarded
+from deft_sweeps.errors import ConfigError, Problem
 
 app = typer.Typer(
     help="Find which combination of PEFT method, density loss, quantization and pruning to ship.",
@@ -49,6 +50,8 @@ def init(
     """Write a commented sweep for your own labelled file."""
     from deft_sweeps.cli import specs
 
+    if text is not None and text == label:
+        raise ConfigError([Problem("--label", f"{label} is the column of the text already", "name another one")])
     specs.init(data, output or Path(f"{data.stem}.yaml"), text, label, force=force)
 
 

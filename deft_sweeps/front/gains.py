@@ -92,22 +92,36 @@ def score_difference(first: Point, *others: tuple[float, Point]) -> PairedDiffer
     Returns:
         None where the examples cannot be paired: they are not the same ones as far as can be told, or nothing is kept of each.
     """
-    points = [point for _, point in others]
-    if first.example_scores:
-        if any(len(point.example_scores) != len(first.example_scores) for point in points):
+    return _summed([(1.0, first), *((-share, point) for share, point in others)])
+
+
+def mean_difference(first: Sequence[Point], second: Sequence[Point]) -> PairedDifference | None:
+    """Mean score of a configuration's seeds minus that of another's, over the same examples; paired as `score_difference` is.
+
+    Args:
+        first: the one's points, one a seed, one at least.
+        second: the other's, likewise.
+    """
+    return _summed([*((1 / len(first), point) for point in first), *((-1 / len(second), point) for point in second)])
+
+
+def _summed(terms: Sequence[tuple[float, Point]]) -> PairedDifference | None:
+    points = [point for _, point in terms]
+    n, metric = len(points[0].example_scores), points[0].score.metric
+    if n:
+        if any(len(point.example_scores) != n for point in points):
             return None
-        mixed = sum((share * np.asarray(point.example_scores) for share, point in others), np.zeros(len(first.example_scores)))
-        return paired_difference(first.example_scores, mixed.tolist())
-    outcomes = [(share, point.outcomes) for share, point in others if point.outcomes is not None]
-    metric = first.score.metric
-    if first.outcomes is None or len(outcomes) < len(others) or any(point.score.metric != metric for point in points):
+        summed = sum((share * np.asarray(point.example_scores, dtype=float) for share, point in terms), np.zeros(n))
+        return paired_difference(summed.tolist(), [0.0] * n)
+    outcomes = [(share, point.outcomes) for share, point in terms if point.outcomes is not None]
+    if len(outcomes) < len(terms) or any(point.score.metric != metric for point in points):
         return None
-    found = resampled_differences(metric, first.outcomes, outcomes)
+    found = resampled_differences(metric, outcomes)
     if found is None:
         return None
     value, drawn = found
     low, high = np.percentile(drawn, (2.5, 97.5))
-    return PairedDifference(value, float(drawn.std()), float(low), float(high), first.score.n_examples, "bootstrap")
+    return PairedDifference(value, float(drawn.std()), float(low), float(high), points[0].score.n_examples, "bootstrap")
 
 
 def density_change(peft: float, deft: float) -> float:

@@ -1,7 +1,8 @@
 """From results to the front. Derived each time, never stored."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -36,22 +37,25 @@ class FrontMember:
     def n_seeds(self) -> int:
         return len(self.seeds) or 1
 
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """Its point of each seed, rising in the seed."""
+        return tuple(one.point for one in self.seeds) or (self.point,)
+
     def over_seeds(self, name: str) -> SeedMean | None:
-        """The metric's mean and interval over the seeds; None of a single one."""
-        return seed_mean([one.values[name] for one in self.seeds]) if self.seeds else None
+        """The metric's mean and interval over the seeds, cut to the values that the metric can have; None of a single one."""
+        if not self.seeds:
+            return None
+        possible = score_range(self.point.score.metric) if name == "score" else (0.0, WORST_POSSIBLE.get(name, math.inf))
+        return seed_mean([one.values[name] for one in self.seeds], possible)
 
     @property
     def example_scores(self) -> tuple[float, ...]:
         """Per held-out example, the mean over the seeds; empty where a seed has none."""
-        scores = [one.point.example_scores for one in self.seeds or (self,)]
+        scores = [point.example_scores for point in self.points]
         if len({len(one) for one in scores}) != 1:
             return ()
         return tuple(sum(column) / len(scores) for column in zip(*scores, strict=True)) if self.seeds else scores[0]
-
-    @property
-    def pairable_point(self) -> Point:
-        """The point with the seeds' `example_scores`, for a comparison by example."""
-        return replace(self.point, example_scores=self.example_scores)
 
     @property
     def name(self) -> str:
@@ -205,16 +209,7 @@ def how_sure(member: FrontMember, limit: Constraint, baselines: Baselines) -> st
 
 
 def _sure(member: FrontMember, limit: Constraint, other: FrontMember | None) -> SureExcess:
-    base = () if other is None else (other.result, _mean_point(other))
-    return sure_excess(limit, member.result, _mean_point(member), *base)
-
-
-def _mean_point(member: FrontMember) -> Point:
-    """The point with the score of the mean over seeds; its standard error over examples stays the single trial's, which is no smaller."""
-    if not member.seeds:
-        return member.point
-    score = replace(member.point.score, value=member.values["score"])
-    return replace(member.point, score=score, example_scores=member.example_scores)
+    return sure_excess(limit, member.result, member.points, *(() if other is None else (other.result, other.points)))
 
 
 def keeps(member: FrontMember, limit: Constraint, baselines: Baselines) -> bool:

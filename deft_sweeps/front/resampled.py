@@ -52,27 +52,27 @@ def weighted_metric(metric: str, predictions: Array, references: Array, weights:
             raise ValueError(f"expected f1, matthews, pearson or spearman, got {metric!r}")
 
 
-def resampled_differences(metric: str, first: Outcomes, others: Sequence[tuple[float, Outcomes]]) -> tuple[float, Array] | None:
-    """A metric of `first` minus the weighted sum of the same metric of `others`, the same examples drawn for all.
+def resampled_differences(metric: str, terms: Sequence[tuple[float, Outcomes]]) -> tuple[float, Array] | None:
+    """The weighted sum of a metric of several points, the same examples drawn for all.
 
     Args:
         metric: as `weighted_metric` takes it.
-        first: of one point.
-        others: of other points, each with its share of the sum.
+        terms: one at least: of each point, with its share of the sum, below 0 of one that is taken off.
 
     Returns:
-        The difference over the examples themselves, and over N_RESAMPLES bootstrap resamples of them (seed 0); None where the references
+        The sum over the examples themselves, and over N_RESAMPLES bootstrap resamples of them (seed 0); None where the references
         are not the same, or fewer than two.
     """
-    predictions, references = first.read()
-    if len(references) < 2 or any(other.references != first.references for _, other in others):
+    first = terms[0][1]
+    references = first.read()[1]
+    if len(references) < 2 or any(other.references != first.references for _, other in terms):
         return None
-    rows, counts = np.unique([references, predictions, *(other.read()[0] for _, other in others)], axis=1, return_counts=True)
+    rows, counts = np.unique([references, *(outcomes.read()[0] for _, outcomes in terms)], axis=1, return_counts=True)
 
     def difference(weights: Array) -> Array:
-        told = weighted_metric(metric, rows[1], rows[0], weights)
-        for (share, _), predicted in zip(others, rows[2:], strict=True):
-            told = told - share * weighted_metric(metric, predicted, rows[0], weights)
+        told = np.zeros(len(weights))
+        for (share, _), predicted in zip(terms, rows[1:], strict=True):
+            told = told + share * weighted_metric(metric, predicted, rows[0], weights)
         return told
 
     drawn = np.concatenate([difference(weights) for weights in _resamples(counts)])

@@ -15,8 +15,8 @@ class SeedMean:
     Attributes:
         value: the mean.
         deviation: standard deviation over the seeds, with n - 1.
-        low, high: 95 % interval of the mean, t distribution with n - 1 degrees of freedom. It speaks of training again with other seeds,
-            on the same examples; not of other examples.
+        low, high: 95 % interval of the mean, t distribution with n - 1 degrees of freedom, cut to the values that are possible. It speaks
+            of training again with other seeds, on the same examples; not of other examples.
         n_seeds: at least 2.
     """
 
@@ -27,8 +27,12 @@ class SeedMean:
     n_seeds: int
 
 
-def seed_mean(values: Sequence[float]) -> SeedMean:
+def seed_mean(values: Sequence[float], possible: tuple[float, float] = (-math.inf, math.inf)) -> SeedMean:
     """Mean and interval of a metric's values, one a seed.
+
+    Args:
+        values: of the metric.
+        possible: its least and its greatest value.
 
     Raises:
         ValueError: fewer than two.
@@ -39,7 +43,7 @@ def seed_mean(values: Sequence[float]) -> SeedMean:
     array = np.asarray(values, dtype=float)
     mean, deviation = float(array.mean()), float(array.std(ddof=1))
     reach = t_975(n - 1) * deviation / math.sqrt(n)
-    return SeedMean(mean, deviation, mean - reach, mean + reach, n)
+    return SeedMean(mean, deviation, max(possible[0], mean - reach), min(possible[1], mean + reach), n)
 
 
 def nearest_to_mean(values: Sequence[Mapping[str, float]], names: Sequence[str]) -> int:

@@ -4,9 +4,10 @@ The interval speaks of the examples drawn, not of training again with another se
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deft_sweeps.front.gains import Z_95, score_difference
+from deft_sweeps.front.gains import Z_95, mean_difference
 from deft_sweeps.objective import Constraint
 from deft_sweeps.result import Point, TrialResult
 
@@ -29,27 +30,34 @@ class SureExcess:
 
 
 def sure_excess(
-    limit: Constraint, result: TrialResult, point: Point, other: TrialResult | None = None, base: Point | None = None
+    limit: Constraint, result: TrialResult, points: Sequence[Point], other: TrialResult | None = None, base: Sequence[Point] = ()
 ) -> SureExcess:
-    """Judge the score of `point` by its interval.
+    """Judge the mean score of `points` by its interval.
 
     Args:
         limit: on the score.
-        result: the trial of the point.
-        point: to judge.
+        result: the trial of the points, or one of theirs.
+        points: to judge, one a seed.
         other: the baseline's trial; None where the limit names no baseline.
-        base: the baseline's unthresholded point.
+        base: the baseline's unthresholded points, one a seed.
     """
-    value, error, how = point.score.value, point.score.standard_error, ALONE
-    if other is not None and base is not None:
-        paired = score_difference(point, (1.0, base)) if _same_examples(result, other) else None
-        value -= base.score.value
+    (value, error), how = _mean_score(points), ALONE
+    if other is not None and base:
+        paired = mean_difference(points, base) if _same_examples(result, other) else None
+        of_base, error_of_base = _mean_score(base)
+        value -= of_base
         if paired is not None:
             value, error, how = paired.value, paired.standard_error, PAIRED
         else:
-            error, how = math.hypot(error, base.score.standard_error), UNPAIRED
+            error, how = math.hypot(error, error_of_base), UNPAIRED
     bound = limit.bound.value
     return SureExcess(bound - (value - Z_95 * error) if limit.relation == ">=" else value + Z_95 * error - bound, how)
+
+
+def _mean_score(points: Sequence[Point]) -> tuple[float, float]:
+    """The score's mean over the seeds and its standard error: over the same examples it is no larger than the mean of theirs."""
+    n = len(points)
+    return sum(point.score.value for point in points) / n, sum(point.score.standard_error for point in points) / n
 
 
 def _same_examples(a: TrialResult, b: TrialResult) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from deft_sweeps.choice import Choice
 from deft_sweeps.front import Gain, PairedDifference, score_difference
-from deft_sweeps.front.growth import growth_of, project
+from deft_sweeps.front.growth import Projection, growth_of, project
 from deft_sweeps.report import cells
 from deft_sweeps.result import FinalMeasurement, TrialResult
 from deft_sweeps.spec.schema import SweepSpec
@@ -92,7 +92,16 @@ def gains_told(gains: Sequence[Gain]) -> str:
 
 def growth_told(results: Sequence[TrialResult], spec: SweepSpec) -> str:
     """What half as many more trials would be expected to bring, in a sentence."""
-    told = project(growth_of(results, spec.objectives, spec.limits))
+    return projection_told(projection_of(results, spec))
+
+
+def projection_of(results: Sequence[TrialResult], spec: SweepSpec) -> Projection | None:
+    """What half as many more trials would be expected to bring; None where too few tell of it."""
+    return project(growth_of(results, spec.objectives, spec.limits))
+
+
+def projection_told(told: Projection | None) -> str:
+    """The projection in a sentence."""
     if told is None:
         return "Too few trials to project what more of them would bring."
     return (

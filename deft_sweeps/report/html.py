@@ -42,6 +42,7 @@ def render(sweep: SweepDir, spec: SweepSpec) -> str:
     finals = answer.finals_of(choice, every_final)
     gains = all_gains(results)
     pair = block_pair(results, choice)
+    growth = answer.projection_of(results, spec)
     threshold = spec.evaluation.objective_threshold
     sheets = {
         "front": tables.front_sheet(choice.front, choice, membership(results, choice.front, spec.limits)),
@@ -68,7 +69,7 @@ def render(sweep: SweepDir, spec: SweepSpec) -> str:
             tiles=answer.tiles(choice, finals),
             scatter=_picture(figures.scatter(results, choice)),
             gains_told=answer.gains_told(gains),
-            growth_told=answer.growth_told(results, spec),
+            growth_told=answer.projection_told(growth),
             gain_figure=_picture(figures.gain_by_density(gains)) if any(gain.difference for gain in gains) else "",
             pair=pair,
             pair_label=label(pair.deft.result.config) if pair else "",
@@ -76,7 +77,10 @@ def render(sweep: SweepDir, spec: SweepSpec) -> str:
             blocks=_picture(figures.density_by_block(pair.deft.point.density, pair.plain.point.density)) if pair else "",
             sheets=sheets,
             exact=[(label(r.config), cells.density_text(r.exact_density)) for r in results if r.exact_density],
-            method=[*provenance.method(results, choice), ("search", pick(spec).told(spec.limits))],
+            method=[
+                *provenance.method(results, choice, growth_projected=growth is not None),
+                ("search", pick(spec).told(spec.limits)),
+            ],
             provenance=provenance.provenance(results, every_final),
             points={tables.ref_of(m): point_card(m) for m in candidates(results)},
             metrics={name: METRICS[name] for name in spec.objectives},

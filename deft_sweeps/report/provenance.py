@@ -13,12 +13,19 @@ KNOWN_MODELS = {
 """What a reader must know of a checkpoint whose name promises more than it is."""
 
 
-def method(results: Sequence[TrialResult], choice: Choice) -> list[tuple[str, str]]:
-    """What the figures mean, a name and a sentence or two each."""
+def method(results: Sequence[TrialResult], choice: Choice, *, growth_projected: bool) -> list[tuple[str, str]]:
+    """What the figures mean, a name and a sentence or two each.
+
+    Args:
+        results: of any status.
+        choice: made from them.
+        growth_projected: whether the page says what more trials would bring.
+    """
     complete = [result for result in results if result.status == "complete"]
     thresholds = sorted({point.threshold for result in complete for point in result.points if point.percentile is None})
     shares = sorted({point.percentile for result in complete for point in result.points if point.percentile is not None})
     projected = any(point.energy_ratio is not None for result in complete for point in result.points)
+    only = [*(["the energy"] if projected else []), *(["what more trials would add to the hypervolume"] if growth_projected else [])]
     told = [
         (
             "activation density",
@@ -35,7 +42,7 @@ def method(results: Sequence[TrialResult], choice: Choice) -> list[tuple[str, st
         (
             "measured, proxy",
             "a `measured` latency or memory was taken alone on the machine; a `proxy` beside other trials; "
-            + ("only the energy is projected" if projected else "nothing here is projected"),
+            + (f"only {' and '.join(only)} {'is' if len(only) == 1 else 'are'} projected" if only else "nothing here is projected"),
         ),
         (
             "splits",

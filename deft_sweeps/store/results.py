@@ -26,6 +26,8 @@ from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from deft_sweeps.config.trial import codec
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import FinalMeasurement, Rung, StepMetrics, TrialResult
@@ -240,7 +242,7 @@ class SweepDir:
                 try:
                     found.append(codec(FinalMeasurement).validate_json(path.read_bytes()))
                 except ValueError as error:
-                    raise StoreError(f"{path}: cannot be read as a final measurement: {error}") from error
+                    raise StoreError(_unreadable(path, "a final measurement", error)) from error
         return tuple(found)
 
     def write_note(self, note: DriverNote) -> None:
@@ -296,4 +298,13 @@ def _read(path: Path) -> TrialResult:
     try:
         return TrialResult.from_json(path.read_bytes())
     except (ValueError, OSError) as error:
-        raise StoreError(f"{path}: cannot be read as a trial's result: {error}") from error
+        raise StoreError(_unreadable(path, "a trial's result", error)) from error
+
+
+def _unreadable(path: Path, what: str, error: ValueError | OSError) -> str:
+    """A file of a sweep's subfolder, the first of the reasons why it cannot be read, and what to do."""
+    if not isinstance(error, ValidationError):
+        return f"{path}: cannot be read as {what}: {error.strerror if isinstance(error, OSError) else error}"
+    first = error.errors()[0]
+    why = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+    return f"{path}: cannot be read as {what}: {why} (move the file away, then `deft-sweeps run {path.parents[1]} --resume` makes it again)"

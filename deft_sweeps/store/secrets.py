@@ -2,12 +2,15 @@
 
 import re
 
+# A password may hold slashes and more `@`, and at worst a quote; a user's name holds no slash, or every path with an `@` would be one.
+_TO_HOST = r"""(?:[^\s"'<>]*|[^\s@]*)@"""
+# `sslpassword=` is one as well, `max_input_tokens: 48` is none.
+_NAMED = r"(?:authorization|token|password|passwd|secret|api[_-]?key)\b"
 _SECRETS = (
-    (re.compile(r"(?P<keep>[a-zA-Z][\w+.-]*://)[^/\s@]*@"), r"\g<keep>***@"),
+    (re.compile(rf"""(?P<keep>[a-zA-Z][\w+.-]*://)[^\s/:"'<>]*(?::{_TO_HOST}|@)"""), r"\g<keep>***@"),
+    (re.compile(rf"(?<![\w/.+-])[\w.+-]+:(?!//){_TO_HOST}(?=[\w\[])"), "***@"),
     (
-        re.compile(
-            r"(?P<keep>\b(?:authorization|token|password|passwd|secret|api[_-]?key)\b\W{1,3}(?:bearer\s+|basic\s+)?)[^\s'\",;&]+", re.I
-        ),
+        re.compile(rf"(?P<keep>(?:{_NAMED}['\"]?\s*[:=]\W{{0,2}}|\b{_NAMED}[^\w/.]{{1,3}})(?:bearer\s+|basic\s+)?)[^\s'\",;&]+", re.I),
         r"\g<keep>***",
     ),
     (re.compile(r"\b(?:hf|sk|ghp|gho)[_-]\w{8,}"), "***"),
@@ -15,7 +18,8 @@ _SECRETS = (
 
 
 def without_secrets(text: str) -> str:
-    """`text` with user names and passwords of addresses, and the values of what calls itself a token or password, replaced by `***`."""
+    """`text` with user names and passwords of addresses, also of such as lack their scheme, and the values of what calls itself a token or
+    password, replaced by `***`."""
     for pattern, kept in _SECRETS:
         text = pattern.sub(kept, text)
     return text

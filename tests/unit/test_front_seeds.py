@@ -63,7 +63,7 @@ def test_seeds_of_a_configuration_compete_as_their_mean() -> None:
     assert member.values["score"] == pytest.approx((0.9 + 0.7 + 0.74) / 3)
     assert member.result.seed == 2
     assert [one.result.seed for one in member.seeds] == [0, 1, 2]
-    assert member.over_seeds("score") == seed_mean([0.9, 0.7, 0.74])
+    assert member.over_seeds("score") == seed_mean([0.9, 0.7, 0.74], (0.0, 1.0))
     assert member.example_scores == tuple(np.mean([r.points[0].example_scores for r in lucky], axis=0))
 
 
@@ -111,6 +111,17 @@ def test_the_front_tells_its_seeds() -> None:
     member = front.members[1]
     assert member_score_text(member) == f"0.820 [{interval['low']:.3f}, {interval['high']:.3f}]"
     assert member_density_text(member) == "0.410 (0.410 / 0.410)"
+
+
+def test_an_interval_over_seeds_ends_where_the_metric_does() -> None:
+    (member,) = configurations(results := seeds_of(1.0, [(0.99, 0.02), (0.69, 0.22)]))
+    assert member_score_text(member) == "0.840 [0.000, 1.000]"
+    density = member.over_seeds("activation_density")
+    assert density is not None
+    assert (density.low, density.high) == (0.0, 1.0)
+    assert "0.000 to 1.000, over seeds" in choose(results, OBJECTIVES).caveats[0]
+    related = replace(member, point=replace(member.point, score=replace(member.point.score, metric="pearson")))
+    assert member_score_text(related) == "0.840 [-1.000, 1.000]"
 
 
 clouds = arrays(np.float64, st.tuples(st.integers(1, 8), st.just(2)), elements=st.integers(0, 20).map(lambda v: v / 20))

@@ -8,11 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deft_sweeps.choice import choose
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.front import all_gains, paired_difference, pareto_front, score_difference
+from deft_sweeps.front import all_gains, baselines_of, configurations, mean_difference, paired_difference, pareto_front, score_difference
+from deft_sweeps.front.pareto import excess, how_sure, keeps
 from deft_sweeps.front.resampled import N_RESAMPLES, resampled_differences, weighted_metric
-from deft_sweeps.objective import METRICS, score_range
+from deft_sweeps.objective import METRICS, parse_constraint, parse_policy, score_range
 from deft_sweeps.outcomes import Outcomes
 from deft_sweeps.report.cells import interval_text
 from deft_sweeps.report.tables import gains_sheet
@@ -105,9 +107,9 @@ def test_many_distinct_examples_are_drawn_in_chunks(monkeypatch: pytest.MonkeyPa
     generator = np.random.default_rng(0)
     references = generator.random(300)
     first, second = (Outcomes.of((references + generator.normal(size=300)).tolist(), references.tolist()) for _ in range(2))
-    whole = resampled_differences("pearson", first, [(1.0, second)])
+    whole = resampled_differences("pearson", [(1.0, first), (-1.0, second)])
     monkeypatch.setattr("deft_sweeps.front.resampled._AT_ONCE", 300 * 64)
-    parts = resampled_differences("pearson", first, [(1.0, second)])
+    parts = resampled_differences("pearson", [(1.0, first), (-1.0, second)])
     assert whole is not None
     assert parts is not None
     assert len(whole[1]) == len(parts[1]) == N_RESAMPLES
@@ -125,6 +127,57 @@ def test_the_same_answers_differ_by_nothing_and_other_examples_cannot_be_paired(
     assert score_difference(mine, (1.0, point("spearman", predictions, references))) is None
     assert score_difference(mine, (1.0, replace(mine, outcomes=None))) is None
     assert score_difference(replace(mine, outcomes=None), (1.0, mine)) is None
+
+
+def right_until(n_right: int, n: int = 200) -> tuple[list[int], list[int]]:
+    """Predictions of two classes that are right but for the last ones, and their references."""
+    references = [i % 2 for i in range(n)]
+    return [r if i < n_right else 1 - r for i, r in enumerate(references)], references
+
+
+@pytest.mark.parametrize("metric", ["f1", "accuracy"])
+@pytest.mark.parametrize("order", [(182, 160), (160, 182)])
+def test_surely_judges_the_mean_over_seeds_in_whatever_order(metric: str, order: tuple[int, ...]) -> None:
+    def trial(n_right: int, seed: int = 0, *, deft: bool = False) -> TrialResult:
+        config = replace(TrialConfig(), density=DensityLoss()) if deft else TrialConfig()
+        told = point(metric, *right_until(n_right), density=0.2 if deft else 0.9)
+        return TrialResult(config=config, seed=seed, status="complete", points=(told,), finished_at=float(seed))
+
+    base, deft = trial(180), [trial(n, seed, deft=True) for seed, n in enumerate(order)]
+    (member,) = configurations(deft)
+    baselines = baselines_of([base])
+    limit = parse_constraint("surely score >= baseline(peft) - 0.02")
+    found = mean_difference(member.points, baselines["peft"].points)
+    assert found is not None
+    assert found.value == pytest.approx(member.values["score"] - base.points[0].score.value, abs=1e-9)
+    assert excess(member, limit, baselines) == pytest.approx(-0.02 - found.value + 1.959964 * found.standard_error)
+    assert not keeps(member, limit, baselines), "one seed alone keeps it"
+    assert "paired by example" in how_sure(member, limit, baselines)
+    # An interval of the mean over examples that are drawn again, each with both seeds' answers.
+    generator, drawn_again = np.random.default_rng(3), np.zeros(600)
+    for i in range(600):
+        which = generator.integers(200, size=200)
+        told = [[np.array(values)[which] for values in right_until(n)] for n in (*order, 180)]
+        first, second, of_base = (naive("f1", *one) if metric == "f1" else float((one[0] == one[1]).mean()) for one in told)
+        drawn_again[i] = (first + second) / 2 - of_base
+    assert found.standard_error == pytest.approx(float(drawn_again.std()), rel=0.12)
+    choice = choose([base, *deft], ("score", "activation_density"), (), parse_policy("best activation_density"))
+    assert choice.member is not None
+    assert f"score {member.values['score']:.3f} (" in choice.caveats[0]
+    assert f"scores {member.values['score'] - base.points[0].score.value:+.3f} beside the baseline" in choice.caveats[1]
+
+
+def test_a_mean_over_seeds_that_cannot_be_paired_is_judged_by_the_mean_of_their_errors() -> None:
+    predictions, references = right_until(160)
+    better = right_until(180)[0]
+    made = [
+        TrialResult(config=TrialConfig(), seed=seed, status="complete", points=(replace(point("f1", told, references), outcomes=None),))
+        for seed, told in enumerate((predictions, better))
+    ]
+    (member,) = configurations(made)
+    scores = [result.points[0].score for result in made]
+    reach = 1.959964 * (scores[0].standard_error + scores[1].standard_error) / 2
+    assert excess(member, parse_constraint("surely score >= 0.8"), {}) == pytest.approx(0.8 - (member.values["score"] - reach))
 
 
 def test_a_mean_over_examples_is_paired_as_ever() -> None:

@@ -79,6 +79,21 @@ def test_the_page_says_what_it_said_before(tmp_path: Path) -> None:
     assert text == GOLDEN.read_text("utf-8")
 
 
+def test_what_is_projected_is_named_and_nothing_else(tmp_path: Path) -> None:
+    many = sweep_results()
+    spent = [replace(r, points=tuple(replace(p, energy_ratio=0.5) for p in r.points)) for r in many]
+    of = {
+        "only what more trials would add to the hypervolume is projected": many,
+        "only the energy and what more trials would add to the hypervolume are projected": spent,
+        "only the energy is projected": spent[:2],
+        "nothing here is projected": many[:2],
+    }
+    for number, (sentence, results) in enumerate(of.items()):
+        text = Page(made(tmp_path / str(number), results)).text
+        assert sentence in text
+        assert ("Projected: " in text) == ("more trials" in sentence)
+
+
 def test_the_same_folder_gives_the_same_page(tmp_path: Path) -> None:
     first = made(tmp_path, sweep_results(), sweep_finals())
     assert render(SweepDir(tmp_path), sweep_spec()) == first

@@ -45,6 +45,26 @@ def test_an_unreadable_result_is_named(tmp_path: Path, text: bytes) -> None:
         sweep.results()
 
 
+def test_why_a_file_is_unreadable_is_one_line_with_its_mending(tmp_path: Path) -> None:
+    sweep = SweepDir(tmp_path)
+    write_atomically(sweep.result_path("broken-s0"), b'{"seed": "x", "status": 3}')
+    with pytest.raises(StoreError) as told:
+        sweep.results()
+    assert str(told.value) == (
+        f"{sweep.result_path('broken-s0')}: cannot be read as a trial's result: config: Field required "
+        f"(move the file away, then `deft-sweeps run {tmp_path} --resume` makes it again)"
+    )
+    write_atomically(sweep.final_path("chosen"), b"{")
+    with pytest.raises(
+        StoreError, match=r"chosen\.json: cannot be read as a final measurement: Invalid JSON.* --resume` makes it again\)$"
+    ):
+        sweep.finals()
+    newer = result().to_json().replace(b'"schema_version": 1', b'"schema_version": 99')
+    write_atomically(sweep.result_path("broken-s0"), newer)
+    with pytest.raises(StoreError, match=r"newer than 1, which this version reads$"):
+        sweep.results()
+
+
 def test_a_missing_result_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="nowhere-s0"):
         SweepDir(tmp_path).result("nowhere-s0")

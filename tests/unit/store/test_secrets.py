@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from deft_sweeps.store.secrets import last_failure, short_reason, without_secrets
@@ -8,6 +10,22 @@ from deft_sweeps.store.secrets import last_failure, short_reason, without_secret
     [
         ("https://ann:hunter2@host:5000/path", "https://***@host:5000/path"),
         ("postgresql+psycopg2://ann:hunter2@db/x failed", "postgresql+psycopg2://***@db/x failed"),
+        ("postgresql://joe:S3cr/etpw@db.host/x?sslpassword=hunter2222", "postgresql://***@db.host/x?sslpassword=***"),
+        ("url 'mysql://joe:p@ss@db/x' failed", "url 'mysql://***@db/x' failed"),
+        ("<postgresql://joe:it's@db/x>", "<postgresql://***@db/x>"),
+        ("https://ann@corp.com:hunter2@host/x", "https://***@host/x"),
+        ("redis://:hunter2@host", "redis://***@host"),
+        ("https://host/model@main and ann@corp.com", "https://host/model@main and ann@corp.com"),
+        ("got 'joe:S3cr/et@db.host/x'", "got '***@db.host/x'"),
+        ("x.yaml:3:18: joe:S3cret@[::1]:5432/x", "x.yaml:3:18: ***@[::1]:5432/x"),
+        ("/data/a:b@c/x.yaml:3:18: expected", "/data/a:b@c/x.yaml:3:18: expected"),
+        ("/data/token/secret.yaml:3:18: expected", "/data/token/secret.yaml:3:18: expected"),
+        ("HF_TOKEN=hunter2 db_secret: hunter2", "HF_TOKEN=*** db_secret: ***"),
+        ('{"password": "hunter2"}', '{"password": "***"}'),
+        (
+            "max_input_tokens: 48, n_tokens=20, tokenizer: t5, pad_token_id=0",
+            "max_input_tokens: 48, n_tokens=20, tokenizer: t5, pad_token_id=0",
+        ),
         ("401 with Authorization: Bearer hunter2", "401 with Authorization: Bearer ***"),
         ("api_key='hunter2' refused", "api_key='***' refused"),
         ("token hf_abcdefgh12345 is invalid", "token *** is invalid"),
@@ -17,6 +35,11 @@ from deft_sweeps.store.secrets import last_failure, short_reason, without_secret
 )
 def test_secrets_are_left_out_and_the_rest_stays(text: str, expected: str) -> None:
     assert without_secrets(text) == expected
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[3] / "search_spaces").glob("*.yaml")), ids=lambda path: path.name)
+def test_a_spec_without_secrets_is_shown_as_it_is(path: Path) -> None:
+    assert without_secrets(path.read_text("utf-8")) == path.read_text("utf-8")
 
 
 def test_a_reason_is_one_short_line() -> None:
