@@ -5,15 +5,18 @@
                 knee [where C [and C ...]]         knee where latency_sec <= 20 ms
 
 `surely` holds the limit against the end of the 95 % interval, not against the value: `surely score >= baseline(peft) - 0.01`.
-Directions are stated in METRICS and nowhere else.
+Directions and dimensions are stated in METRICS and nowhere else. A number may have a unit of its metric's dimension; beside a baseline it
+is a difference in that dimension, so `score >= baseline(peft) - 1 %` means one point of a hundred, not a hundredth of the baseline.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
 Direction = Literal["maximize", "minimize"]
+Dimension = Literal["share", "bytes", "seconds", "number"]
 BaselineName = Literal["peft", "dense", "unquantized"]
 
 BASELINES: dict[BaselineName, str] = {
@@ -32,20 +35,21 @@ class Metric:
     """One number that a measured point has."""
 
     direction: Direction
+    dimension: Dimension
     meaning: str
 
 
 METRICS: dict[str, Metric] = {
-    "score": Metric("maximize", "the task's metric on held-out examples, in [0, 1], or in [-1, 1] where it is a correlation"),
-    "activation_density": Metric("minimize", "mean over MLP blocks of the share of gate entries with |O| > threshold, in [0, 1]"),
-    "encoder_density": Metric("minimize", "the same over the encoder's blocks"),
-    "decoder_density": Metric("minimize", "the same over the decoder's blocks"),
-    "written_density": Metric("minimize", "activation density while the model writes its answers, of tasks that T5 answers by generating"),
-    "loss": Metric("minimize", "what training minimises, without the density loss: see Point.loss"),
-    "weight_bytes": Metric("minimize", "bytes of all parameters and quantization scales as held in memory"),
-    "trainable_parameters": Metric("minimize", "number of parameters that the trial trains"),
-    "peak_memory_bytes": Metric("minimize", "highest memory of the trial's process above its size after imports"),
-    "latency_sec": Metric("minimize", "median time of one forward pass over a fixed batch"),
+    "score": Metric("maximize", "share", "the task's metric on held-out examples, in [0, 1], or in [-1, 1] where it is a correlation"),
+    "activation_density": Metric("minimize", "share", "mean over MLP blocks of the share of gate entries with |O| > threshold, in [0, 1]"),
+    "encoder_density": Metric("minimize", "share", "the same over the encoder's blocks"),
+    "decoder_density": Metric("minimize", "share", "the same over the decoder's blocks"),
+    "written_density": Metric("minimize", "share", "activation density while the model writes its answers, of tasks where T5 generates"),
+    "loss": Metric("minimize", "number", "what training minimises, without the density loss: see Point.loss"),
+    "weight_bytes": Metric("minimize", "bytes", "bytes of all parameters and quantization scales as held in memory"),
+    "trainable_parameters": Metric("minimize", "number", "number of parameters that the trial trains"),
+    "peak_memory_bytes": Metric("minimize", "bytes", "highest memory of the trial's process above its size after imports"),
+    "latency_sec": Metric("minimize", "seconds", "median time of one forward pass over a fixed batch"),
 }
 
 
@@ -126,7 +130,13 @@ class Policy:
         return head + (" where " + " and ".join(str(c) for c in self.where) if self.where else "")
 
 
-_UNITS = {"": 1.0, "%": 0.01, "ms": 1e-3, "s": 1.0, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "KB": 1e3, "MB": 1e6, "GB": 1e9}
+_UNITS: dict[Dimension, dict[str, float]] = {
+    "share": {"%": 0.01},
+    "bytes": {"KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "KB": 1e3, "MB": 1e6, "GB": 1e9},
+    "seconds": {"ms": 1e-3, "s": 1.0},
+    "number": {},
+}
+_EXAMPLES: dict[Dimension, str] = {"share": "1 %", "bytes": "20 MiB", "seconds": "5 ms", "number": "1000"}
 _NUMBER = r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>[A-Za-z%]*)"
 _CONSTRAINT = re.compile(r"^\s*(?P<surely>surely\s+)?(?P<metric>\w+)\s*(?P<relation><=|>=)\s*(?P<bound>.+?)\s*$")
 _PLAIN_BOUND = re.compile(rf"^{_NUMBER}$")
@@ -163,7 +173,7 @@ def parse_constraint(text: str) -> Constraint:
     metric = parse_metric(found["metric"])
     if found["surely"] and metric not in SURE_METRICS:
         raise ValueError(f"`surely` needs a metric with a standard error ({', '.join(SURE_METRICS)}), got {metric!r}")
-    return Constraint(metric, relation, _parse_bound(found["bound"]), found["surely"] is not None)
+    return Constraint(metric, relation, _parse_bound(found["bound"], metric), found["surely"] is not None)
 
 
 def parse_policy(text: str) -> Policy:
@@ -182,18 +192,22 @@ def parse_policy(text: str) -> Policy:
     raise ValueError(f"expected `best METRIC [where LIMIT and ...]` or `knee [where LIMIT and ...]`, got {text!r}")
 
 
-def _parse_bound(text: str) -> Bound:
+def _parse_bound(text: str, metric: str) -> Bound:
     relative = _BASELINE_BOUND.match(text)
     if relative is not None:
         name = next((b for b in BASELINES if b == relative["name"]), None)
         if name is None:
             raise ValueError(f"no baseline {relative['name']!r}{suggest(relative['name'], BASELINES)}; there are {', '.join(BASELINES)}")
-        offset = _number(relative) if relative["number"] else 0.0
+        dimension = METRICS[metric].dimension
+        if relative["unit"] == "%" and dimension != "share":
+            what = f"a limit beside a baseline is a difference in {metric}, never a share of the baseline"
+            raise ValueError(f"{what}: write `baseline({name}) {relative['sign']} {_EXAMPLES[dimension]}` say, got {text!r}")
+        offset = _number(relative, metric) if relative["number"] else 0.0
         return Bound(-offset if relative["sign"] == "-" else offset, name)
     plain = _PLAIN_BOUND.match(text)
     if plain is None:
         raise ValueError(f"expected a number with an optional unit, or baseline(NAME) +/- a number, got {text!r}")
-    return Bound(_number(plain))
+    return Bound(_number(plain, metric))
 
 
 def _shown(value: float) -> str:
@@ -201,8 +215,12 @@ def _shown(value: float) -> str:
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
-def _number(found: re.Match[str]) -> float:
-    unit = found["unit"]
-    if unit not in _UNITS:
-        raise ValueError(f"no unit {unit!r}; there are {', '.join(u for u in _UNITS if u)}")
-    return float(found["number"]) * _UNITS[unit]
+def _number(found: re.Match[str], metric: str) -> float:
+    unit, units = found["unit"], _UNITS[METRICS[metric].dimension]
+    if unit and unit not in units:
+        known = f"a plain number, or one in {', '.join(units)}" if units else "a plain number"
+        raise ValueError(f"no unit {unit!r} for {metric}; expected {known}")
+    value = float(found["number"]) * units.get(unit, 1.0)
+    if not math.isfinite(value):
+        raise ValueError(f"expected a finite number, got {found['number']}")
+    return value

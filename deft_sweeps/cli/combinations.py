@@ -4,30 +4,37 @@ from contextlib import suppress
 from pathlib import Path
 
 from deft_sweeps.cli import show
-from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.cli.specs import forbidden
 from deft_sweeps.errors import CheckpointError
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
-from deft_sweeps.models.legality import misfits
 from deft_sweeps.report.sheet import Row, Sheet
 from deft_sweeps.spec.combinations import Combinations, of_all_members, of_sweep
-from deft_sweeps.spec.load import load_spec
+from deft_sweeps.spec.parts import load_parts
+from deft_sweeps.spec.schema import Combination, SweepSpec
 
 ROWS, COLUMNS = "peft", "quantization"
 
 
 def combinations(file: Path | None, *, as_json: bool) -> None:
-    """Of the sweep in `file`, with what its model forbids; of all members where it is None."""
-    table = of_all_members() if file is None else _of_file(file)
+    """Of each sweep in `file`, with what its model forbids; of all members where it is None."""
+    tables = {"": of_all_members()} if file is None else {part.spec.name: _of_sweep(part.spec) for part in load_parts(file)}
     if as_json:
-        show.as_json(_as_dict(table))
+        told = [_as_dict(table) for table in tables.values()]
+        show.as_json(told[0] if len(told) == 1 else told)
         return
+    for number, (name, table) in enumerate(tables.items()):
+        print(end="\n" if number else "")
+        _print(table, f"{name}: " if len(tables) > 1 else "", of_file=file is not None)
+
+
+def _print(table: Combinations, head: str, *, of_file: bool) -> None:
     columns = (ROWS, *table.names[COLUMNS])
     rows = tuple(Row((row, *(table.answer(**{ROWS: row, COLUMNS: column}) for column in columns[1:]))) for row in table.names[ROWS])
     others = ", ".join(axis for axis, names in table.names.items() if axis not in (ROWS, COLUMNS) and len(names) > 1)
     told = [f"yes: with every {others}; some: not with each; no: with none"] if others else []
-    note = ". ".join([*told, *([] if file else ["What a model's shape forbids shows with FILE"])])
-    show.table(Sheet(f"{table.n_legal} of {len(table.tried)} combinations are legal", columns, rows, note))
+    note = ". ".join([*told, *([] if of_file else ["What a model's shape forbids shows with FILE"])])
+    show.table(Sheet(f"{head}{table.n_legal} of {len(table.tried)} combinations are legal", columns, rows, note))
     if table.refused:
         why = tuple(
             Row(("; ".join(f"{axis}: {', '.join(names)}" for axis, names in refused.where.items()) or "everything", refused.reason))
@@ -36,15 +43,13 @@ def combinations(file: Path | None, *, as_json: bool) -> None:
         show.table(Sheet("refused", ("where", "why"), why))
 
 
-def _of_file(file: Path) -> Combinations:
-    spec = load_spec(file)
-
-    def forbidden(config: TrialConfig) -> list[str]:
+def _of_sweep(spec: SweepSpec) -> Combinations:
+    def told(combination: Combination) -> list[str]:
         with suppress(CheckpointError):  # a model that cannot be read forbids nothing here; `validate` tells of it
-            return misfits(config, layout(read_config(config.model)))
+            return [str(misfit) for misfit in forbidden(combination, layout(read_config(combination.template.model)))]
         return []
 
-    return of_sweep(spec, forbidden)
+    return of_sweep(spec, told)
 
 
 def _as_dict(table: Combinations) -> dict[str, object]:

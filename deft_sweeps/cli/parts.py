@@ -56,7 +56,7 @@ def run_several(file: Path, out: Path | None, jobs: Sequence[Job], *, resume: bo
         StoreError: a folder has results of a sweep, and `resume` is not given.
         typer.Exit: 130 where the user interrupted, 1 where a sweep failed, 2 where a model or the data cannot be used.
     """
-    problems = [problem for job in jobs for problem in unusable(job.part.spec, job.part.where)]
+    problems = [problem for job in jobs for problem in unusable(job.part.spec, job.part.where, job.part.document)]
     if problems:
         refuse(problems)
     root = _root(file, out)

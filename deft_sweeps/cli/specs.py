@@ -1,24 +1,29 @@
 """init, validate and plan: what is done with a spec before anything runs. Loads neither torch nor ray."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from deft_sweeps.cli import show
 from deft_sweeps.cli.guard import refuse, say
 from deft_sweeps.config.data import task_kind, task_name
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import CheckpointError, ConfigError, Problem
+from deft_sweeps.front.growth import WINDOW
 from deft_sweeps.models.checkpoints import check_model, read_config
-from deft_sweeps.models.families import layout
+from deft_sweeps.models.families import Layout, layout
 from deft_sweeps.models.legality import misfits, unmeasured
 from deft_sweeps.report.sheet import Row, Sheet
-from deft_sweeps.spec.domain import Domain, Value
+from deft_sweeps.spec.document import Document
+from deft_sweeps.spec.domain import Const, Domain, Int, Value, ends, middle
 from deft_sweeps.spec.domain import show as words
 from deft_sweeps.spec.hardware import slow_dtype
 from deft_sweeps.spec.parts import load_parts
 from deft_sweeps.spec.sampling import pick
-from deft_sweeps.spec.schema import Halving, SweepSpec
+from deft_sweeps.spec.schema import Combination, Halving, SweepSpec
 from deft_sweeps.spec.shape import json_schema
 from deft_sweeps.spec.starter import sniff, starter
 from deft_sweeps.store.sources import unusable_sources
@@ -55,27 +60,115 @@ def validate(files: Sequence[Path]) -> None:
             spec = part.spec
             own = {other.spec.name for other in parts}  # What another sweep of the file will have made is not there yet.
             folders = (folder for folder in spec.search.warm_start if Path(folder).name not in own)
-            found = unusable(spec, part.where) + unusable_sources(folders, f"{part.where}: search.warm_start")
+            found = unusable(spec, part.where, part.document) + unusable_sources(folders, f"{part.where}: search.warm_start")
             problems += found
             if not found:
                 told = f"{len(spec.combinations)} combinations, {spec.budget.trials} trials"
                 named = f"{file}, {spec.name}" if len(parts) > 1 else str(file)
                 print(f"{named}: valid, {told}" + (f", {len(spec.excluded)} combinations excluded" if spec.excluded else ""))
+                say(*(f"note: {named}: {note}" for note in [idle_flatness(spec)] if note))
     if problems:
         refuse(problems)
 
 
-def unusable(spec: SweepSpec, where: str) -> list[Problem]:
-    """What is wrong with the spec's model and data, and what the model's shape forbids; found without loading either."""
+def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> list[Problem]:
+    """What is wrong with the spec's model and data, and what the model's shape forbids; found without loading either.
+
+    Args:
+        spec: the sweep.
+        where: its place in the file.
+        document: that it was read from; None leaves all problems at `where`.
+    """
+
+    def at(*location: str) -> str:
+        return where if document is None else document.at(location)
+
     config = spec.combinations[0].template
-    told = check_model(config.model)
+    found = [Problem(at("model"), what) for what in check_model(config.model)]
     form = None
     with suppress(CheckpointError):  # which check_model has told
         shape = layout(read_config(config.model))
         form = form_of(shape.family)
-        told += [what for combination in spec.combinations for what in misfits(combination.template, shape)]
-        told += unmeasured(spec.compared, shape, writes=task_kind(config.task) != "classification")
-    return [Problem(where, what) for what in dict.fromkeys(told + check_task(config.task, form))]
+        told = {misfit: None for combination in spec.combinations for misfit in forbidden(combination, shape)}
+        found += [Problem(at("space", misfit.parameter.partition(".")[0]), str(misfit)) for misfit in told]
+        found += [Problem(at("first"), what) for what in _first_misfits(spec, shape, {misfit.what for misfit in told})]
+        found += [Problem(where, what) for what in unmeasured(spec.compared, shape, writes=task_kind(config.task) != "classification")]
+    found += [Problem(at("task"), what) for what in check_task(config.task, form)]
+    return list(dict.fromkeys(found))
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """What a model's shape forbids of a combination.
+
+    Attributes:
+        parameter: the open one at fault; empty where the combination stands like that with every value of every one.
+        how: its value and its domain, and what would fit; empty where no parameter is at fault.
+    """
+
+    what: str
+    parameter: str = ""
+    how: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what} ({self.how})" if self.how else self.what
+
+
+def forbidden(combination: Combination, shape: Layout) -> list[Misfit]:
+    """What the model's shape forbids, whatever is open or where one parameter stands at an end, the others in the middle of their ranges.
+
+    A number in the middle of a range is the user's only where it alone misfits: both ends of 16 to 64 divide a width that 40 does not.
+    """
+    always = set(misfits(combination.template, shape))
+    found: list[Misfit] = []
+    for name, domain in combination.open.items():
+        look = partial(_misfits_at, combination, shape, name)
+        told = {value: look(value) for value in (*ends(domain), middle(domain))}
+        here = set.intersection(*told.values())  # whatever this parameter is
+        always &= here
+        wrong = [value for value in ends(domain) if told[value] - here] or [value for value in told if told[value] - here]
+        for value in wrong:
+            how = f"{name} = {words(Const(value))}, open as {words(domain)}{_what_fits(domain, value, look, here)}"
+            found += [Misfit(what, name, how) for what in sorted(told[value] - here)]
+    return [*(Misfit(what) for what in sorted(always)), *found]
+
+
+def _misfits_at(combination: Combination, shape: Layout, name: str, value: Value) -> set[str]:
+    return set(misfits(combination.but(name, value), shape))
+
+
+def _what_fits(domain: Domain, value: Any, look: Callable[[Value], set[str]], here: set[str]) -> str:
+    """The highest number below the end of a range that fits, found by halves; or that such a range cannot be."""
+    if not isinstance(domain, Int):
+        return ""
+    low, high = domain.low, domain.high
+    as_choice = "; give those that fit as a choice"
+    if low < value < high:
+        return as_choice
+    if value == low or look(low) - here:
+        return ""
+    while high - low > 1:
+        half = (low + high) // 2
+        low, high = (low, half) if look(half) - here else (half, high)
+    # Of what goes by divisors those that fit stand alone, and no other end would mend the range.
+    return as_choice if low == domain.low or look(low - 1) - here else f"; {low} fits"
+
+
+def _first_misfits(spec: SweepSpec, shape: Layout, told: set[str]) -> Iterator[str]:
+    """What the shape forbids of the first points, but for what is `told` of their combinations and for the middles that nobody wrote."""
+    for start in spec.first:
+        unasked = misfits(spec.by_label[start.combination].template, shape)
+        for what in misfits(spec.config(start), shape):
+            if what not in told and what not in unasked:
+                yield f"{what} (first point {start.combination}: {_values(start.values)})"
+
+
+def idle_flatness(spec: SweepSpec) -> str:
+    """What is to be said of an `until_flat` that can never act on a new sweep; empty where there is nothing."""
+    needed, trials = spec.search.startup + WINDOW, spec.budget.trials
+    if spec.budget.until_flat is None or trials > needed:
+        return ""
+    return f"until_flat ends no search of {trials} trials: it looks after {needed} (startup {spec.search.startup} + {WINDOW})"
 
 
 def plan(file: Path, *, as_json: bool) -> None:
@@ -91,7 +184,7 @@ def plan(file: Path, *, as_json: bool) -> None:
             print(end="\n" if number else "")
             _print_plan(spec, projection)
         slow = slow_dtype(spec.dtype, on_gpu=spec.budget.gpus_per_trial > 0)
-        notes += [*unusable(spec, part.where), *([slow] if slow else [])]
+        notes += [*unusable(spec, part.where, part.document), *(note for note in (slow, idle_flatness(spec)) if note)]
     if as_json:
         show.as_json(told[0] if len(told) == 1 else told)
     say(*(f"note: {problem}" for problem in notes))
@@ -140,7 +233,7 @@ def _print_plan(spec: SweepSpec, projection: Projection) -> None:
 
 def _besides(spec: SweepSpec) -> Iterator[str]:
     """What makes a search shorter or longer than its trials, in sentences."""
-    if spec.budget.until_flat is not None:
+    if spec.budget.until_flat is not None and not idle_flatness(spec):
         yield "not in the time: the search ends sooner where the front is flat before (until_flat)"
     if isinstance(spec.stopping, Halving):
         shares = ", ".join(f"{step / 900:.0%}" for step in spec.stopping.at(900)[:-1])

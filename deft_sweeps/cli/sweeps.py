@@ -19,7 +19,7 @@ from deft_sweeps.front import all_gains, membership
 from deft_sweeps.report.answer import growth_told
 from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet
 from deft_sweeps.spec.hardware import slow_dtype
-from deft_sweeps.spec.load import load_spec
+from deft_sweeps.spec.parts import Part, load_parts
 from deft_sweeps.spec.sampling import pick
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.results import SweepDir, write_atomically
@@ -36,13 +36,13 @@ def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: s
             refuse([Problem(str(file), "--warm-start is of one sweep; the file has several", "put `warm_start` under `search` of a part")])
         run_several(file, out, jobs, resume=resume, ray_address=ray_address, run_one=_run_one)
         return
-    spec, sweep = _prepare(file, out, resume=resume, more=more)
-    problems = unusable(spec, str(file))
+    part, sweep = _prepare(file, out, resume=resume, more=more)
+    problems = unusable(part.spec, part.where, part.document)
     if problems:
         refuse(problems)
     if not sweep.spec_path.exists():
         write_atomically(sweep.spec_path, file.read_bytes())
-    _run_one(spec, sweep, resume=resume, more=more, ray_address=ray_address, warm_start=warm_start)
+    _run_one(part.spec, sweep, resume=resume, more=more, ray_address=ray_address, warm_start=warm_start)
 
 
 def _run_one(
@@ -67,8 +67,8 @@ def _run_one(
     _conclude(spec, sweep)
 
 
-def _prepare(file: Path, out: Path | None, *, resume: bool, more: int) -> tuple[SweepSpec, SweepDir]:
-    """The spec to run and the folder to run it in.
+def _prepare(file: Path, out: Path | None, *, resume: bool, more: int) -> tuple[Part, SweepDir]:
+    """The one sweep to run and the folder to run it in.
 
     Raises:
         ConfigError: the spec is wrong, or not the one that the folder has run.
@@ -78,10 +78,10 @@ def _prepare(file: Path, out: Path | None, *, resume: bool, more: int) -> tuple[
         if out is not None:
             raise ConfigError([Problem("--out", f"{file} is a sweep's folder already", "leave --out away, or give a YAML")])
         sweep = SweepDir(file).require()
-        spec = load_spec(sweep.spec_path)
+        (part,) = load_parts(sweep.spec_path)
     else:
-        spec = load_spec(file)
-        sweep = SweepDir(out or Path("runs") / spec.name)
+        (part,) = load_parts(file)
+        sweep = SweepDir(out or Path("runs") / part.spec.name)
     if sweep.results() and not (resume or more):
         raise StoreError(
             f"{sweep.root} holds results already: --resume goes on with it, --more N adds trials, --out DIR takes another folder"
@@ -93,7 +93,7 @@ def _prepare(file: Path, out: Path | None, *, resume: bool, more: int) -> tuple[
                 [Problem(str(file), what, f"go on with `deft-sweeps run {sweep.root}`, or take another folder with --out DIR")]
             )
         write_atomically(sweep.spec_path, file.read_bytes())
-    return spec, sweep
+    return part, sweep
 
 
 def as_begun(spec: SweepSpec, sweep: SweepDir) -> SweepSpec:

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from deft_sweeps.config.compat import illegal
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.spec.schema import Combination, SweepSpec
 from deft_sweeps.spec.shape import AXES, members
 
 MEMBER_AXES = tuple(axis for axis in AXES if members(axis))
@@ -91,14 +91,14 @@ def of_all_members() -> Combinations:
     return _gathered(tried)
 
 
-def of_sweep(spec: SweepSpec, misfits: Callable[[TrialConfig], list[str]]) -> Combinations:
+def of_sweep(spec: SweepSpec, misfits: Callable[[Combination], list[str]]) -> Combinations:
     """The combinations that a sweep names, legal and excluded.
 
     Args:
         spec: of the sweep.
-        misfits: what the sweep's model forbids.
+        misfits: what the sweep's model forbids of a combination.
     """
-    legal = [(c.label, "; ".join(misfits(c.template)) or None) for c in spec.combinations]
+    legal = [(c.label, "; ".join(misfits(c)) or None) for c in spec.combinations]
     told = [*legal, *((excluded.label, excluded.reason) for excluded in spec.excluded)]
     return _gathered([Tried(dict(zip(MEMBER_AXES, label.split(" "), strict=True)), reason) for label, reason in told])
 

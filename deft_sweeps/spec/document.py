@@ -14,6 +14,9 @@ from deft_sweeps.errors import ConfigError, Problem
 Path = tuple[str | int, ...]
 
 _MAX_NODES = 100_000  # aliases of aliases grow without bound; no spec comes near this
+_MAX_DEPTH = 100  # a reader of JSON ends at 200; no spec comes near this either
+_TOO_DEEP = f"expected values nested at most {_MAX_DEPTH} deep, got deeper ones"
+_MAX_BITS = 63  # of a whole number, beside its sign
 _STANDARD = "tag:yaml.org,2002:"
 
 
@@ -25,7 +28,8 @@ class Document:
         where: the file's name.
         data: dicts with string keys, lists, and scalars.
         values, keys: path to (line, column), counted from 1, of a value and of a mapping's key.
-        problems: duplicate keys (the first one counts), forbidden tags and endless aliases (null stands in their place).
+        problems: duplicate keys (the first one counts), and what null stands in the place of: forbidden tags, endless aliases and whole
+            numbers beyond 64 bits.
         text: the document's own lines.
     """
 
@@ -68,6 +72,9 @@ class _Reader:
         self.values[path] = _mark(node)
         if len(self.values) > _MAX_NODES:
             raise ConfigError([Problem(self.where, f"expected at most {_MAX_NODES} values, aliases written out, got more")])
+        if len(path) > _MAX_DEPTH:
+            line, column = _mark(node)
+            raise ConfigError([Problem(f"{self.where}:{line}:{column}", _TOO_DEEP)])
         if any(node is outer for outer in self.open):
             self.complain(node, "an alias to what contains it never ends")
             return None
@@ -122,10 +129,15 @@ class _Reader:
                         self.complain(source, "expected a mapping after <<")
 
     def scalar(self, node: Node) -> Any:
+        whole = str(node.tag) == _STANDARD + "int"
         try:
-            value = self.yaml.constructor.construct_object(node)
+            # Python itself refuses more than some thousand digits.
+            value = 2**_MAX_BITS if whole and len(node.value) > 100 else self.yaml.constructor.construct_object(node)
         except (YAMLError, ValueError) as error:
             self.complain(node, f"cannot be read: {error}")
+            return None
+        if whole and value.bit_length() > _MAX_BITS:
+            self.complain(node, "expected a whole number of at most 64 bits")
             return None
         return value if value is None or isinstance(value, bool | int | float | str) else str(node.value)
 
@@ -152,7 +164,7 @@ def read(text: str, where: str) -> Document:
         where: the file's name, for messages.
 
     Raises:
-        ConfigError: a syntax error, an empty file, several documents, or one that is far too large.
+        ConfigError: a syntax error, an empty file, several documents, or one that is far too large or deep.
     """
     first, *others = read_all(text, where)
     if others:
@@ -165,7 +177,7 @@ def read_all(text: str, where: str) -> tuple[Document, ...]:
     """The same for a file of one or more documents, set apart by lines of `---`; lines count from the top of the file.
 
     Raises:
-        ConfigError: a syntax error, an empty file, or a document that is far too large.
+        ConfigError: a syntax error, an empty file, or a document that is far too large or deep.
     """
     yaml = YAML(typ="safe", pure=True)
     try:
@@ -176,6 +188,8 @@ def read_all(text: str, where: str) -> tuple[Document, ...]:
         raise ConfigError([Problem(place, f"not YAML: {error.problem or error.context}")]) from error
     except YAMLError as error:
         raise ConfigError([Problem(where, f"not YAML: {' '.join(str(error).split())}")]) from error
+    except RecursionError as error:
+        raise ConfigError([Problem(where, _TOO_DEEP)]) from error
     if not nodes:
         raise ConfigError([Problem(f"{where}:1:1", "expected a sweep's spec, got an empty file", "`deft-sweeps init` writes one")])
     lines = text.splitlines(keepends=True)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, cast, get_type_hints
 
@@ -68,7 +69,9 @@ def parse_document(document: Document) -> SweepSpec:
         reader.refused |= {details["loc"][:2] for details in error.errors(include_url=False)}
     spec = reader.spec() if isinstance(document.data, dict) else None
     if spec is None or reader.problems:
-        raise ConfigError(sorted(dict.fromkeys(reader.problems), key=_line))
+        unread = {problem.where for problem in document.problems}  # Of what stands in its place nothing is to be said.
+        found = [problem for problem in reader.problems if problem in document.problems or problem.where not in unread]
+        raise ConfigError(sorted(dict.fromkeys(found), key=_line))
     return spec
 
 
@@ -97,16 +100,19 @@ class _Reader:
     def spec(self) -> SweepSpec | None:
         """The spec; None where a problem leaves nothing to make it from."""
         raw = self.document.data
-        evaluation = self.make(Evaluation, raw.get("evaluation"), ("evaluation",))
+        evaluation = self.evaluation(raw.get("evaluation"))
         search = self.make(Search, raw.get("search"), ("search",))
         budget = self.make(Budget, raw.get("budget"), ("budget",))
         stopping = self.stopping(raw.get("stopping", "none"))
-        limits = tuple(limit for limit in (self.limit(i, text) for i, text in enumerate(_list(raw.get("limits")))) if limit)
+        given = [self.limit(i, text) for i, text in enumerate(_list(raw.get("limits")))]
+        limits = tuple(limit for limit in given if limit)
         choose = self.policy(raw.get("choose", "knee"))
         objectives = tuple(o for o in _list(raw.get("objectives", ["score", "activation_density"])) if isinstance(o, str))
         for i, name in enumerate(objectives):
             if name in objectives[:i]:
                 self.complain(("objectives", i), f"the objective {name} is named twice", "keep one of them")
+        if isinstance(stopping, Halving):
+            self.late(objectives)
         base = self.base(raw, on_gpu=budget is not None and budget.gpus_per_trial > 0)
         options = self.options(_dict(raw.get("space")))
         if ("space",) in self.refused or not isinstance(raw.get("space"), dict):
@@ -121,12 +127,12 @@ class _Reader:
         n_given = len(first)
         first, lacking = with_baselines(first, limits, choose.where, legal)
         for baseline in lacking:
-            place = ("choose",) if "choose" in raw else ("limits",)
+            place: Location = ("limits", given.index(baseline.limit)) if baseline.limit in given else ("choose",)
             self.complain(place, str(baseline), f"add {MEMBERS[baseline.name]}")
         if search is not None and search.sampler == "gp" and (told := gp_refuses(legal)):
             self.complain(("search", "sampler"), told, "take tpe or auto, or leave the same parameters open everywhere")
         if isinstance(stopping, Halving):
-            self.halving(stopping, legal, objectives)
+            self.halving(stopping, legal)
         if budget is None or stopping is None:
             return None
         if budget.trials < len(first):
@@ -151,17 +157,29 @@ class _Reader:
             stopping=stopping,
         )
 
+    def evaluation(self, raw: Any) -> Any:
+        made = self.make(Evaluation, raw, ("evaluation",))
+        for name in ("thresholds", "percentiles") if made is not None else ():
+            values = getattr(made, name)
+            for i, (a, b) in enumerate(pairwise(values), 1):
+                if f"{a:g}" == f"{b:g}":  # by which results and figures name them
+                    self.complain(("evaluation", name, i), f"expected {name} that differ in six digits, got {a!r} and {b!r}")
+        return made
+
     def stopping(self, raw: Any) -> Stopping | None:
         kind, given = next(iter(raw.items()), ("", None)) if isinstance(raw, dict) else (raw, None)
         of = members_of(Stopping).get(kind) if isinstance(kind, str) else None
         return None if of is None else self.make(of, given, ("stopping", kind))
 
-    def halving(self, stopping: Halving, legal: Sequence[Combination], objectives: Sequence[str]) -> None:
-        """What halving asks of the rest of the spec."""
+    def halving(self, stopping: Halving, legal: Sequence[Combination]) -> None:
+        """What halving asks of the space."""
         fewest = min(fewest_steps(combination) for combination in legal)
         if fewest < stopping.least_steps:
             what = f"{stopping.rungs} rungs a factor {stopping.eta} apart need at least {stopping.least_steps} training steps, got {fewest}"
             self.complain(("stopping",), what, "train longer, or take fewer rungs")
+
+    def late(self, objectives: Sequence[str]) -> None:
+        """What halving asks of the objectives."""
         late = [name for name in objectives if name in METRICS and name not in OF_A_POINT]
         if late:
             what = f"trials are compared on their way, where {' and '.join(late)} is not measured yet"

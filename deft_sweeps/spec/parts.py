@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from deft_sweeps.errors import ConfigError, Problem
-from deft_sweeps.spec.document import read_all, read_text
+from deft_sweeps.spec.document import Document, read_all, read_text
 from deft_sweeps.spec.load import parse_document
 from deft_sweeps.spec.schema import SweepSpec
 
@@ -17,11 +17,13 @@ class Part:
     Attributes:
         where: `file:line:column` of its beginning, or the file alone where there is no other.
         text: its own lines of the file.
+        document: the same as data, with the place of everything in it.
     """
 
     spec: SweepSpec
     where: str
     text: str
+    document: Document
 
 
 def load_parts(path: Path | str) -> tuple[Part, ...]:
@@ -52,7 +54,7 @@ def parse_parts(text: str, where: str) -> tuple[Part, ...]:
                 problems.append(Problem(here, f"the name {name} was given in line {named[name].split(':')[-2]}", "name each differently"))
             named.setdefault(name, here)
         try:
-            parts.append(Part(parse_document(document), document.at(()) if len(documents) > 1 else where, document.text))
+            parts.append(Part(parse_document(document), document.at(()) if len(documents) > 1 else where, document.text, document))
         except ConfigError as error:
             problems += error.problems
     if problems:

@@ -14,6 +14,8 @@ SamplerName = Literal["front", "tpe", "nsga2", "nsga3", "gp", "random", "auto"]
 STORAGE_FILES = ("sqlite", "journal")
 STORAGE_SCHEMES = ("postgresql", "mysql", "sqlite")
 RankName = Literal["spread", "crowding", "hypervolume", "dominated"]
+MAX_TRIAL_SEED = 2**63 - 1 - 10_000
+"""Seeds of a configuration count up from the spec's, and torch takes 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,12 @@ class Combination:
             changes.setdefault(axis, {})[field] = float(value) if isinstance(domain, Float) and isinstance(value, int) else value
         axes: dict[str, Any] = {axis: replace(getattr(self.template, axis), **fields) for axis, fields in changes.items()}
         return replace(self.template, **axes)
+
+    def but(self, name: str, value: Value) -> TrialConfig:
+        """The template with another value of one open parameter."""
+        axis, field = _place(name)
+        changed: dict[str, Any] = {axis: replace(getattr(self.template, axis), **{field: value})}
+        return replace(self.template, **changed)
 
     def values(self, config: TrialConfig) -> dict[str, Value] | None:
         """The values for which `self.config(values) == config`; None where there are none."""
@@ -146,7 +154,7 @@ class Budget:
             needs at least startup + 30 finished trials.
         concurrency: trials at a time, >= 1; None is as many as the resources allow.
         cpus_per_trial: cores, and threads of torch, a trial, >= 1.
-        gpus_per_trial: may be a fraction; >= 0.
+        gpus_per_trial: a share of one, in [0, 1], or a whole number.
         max_failures: times a trial is taken up again after its worker or node was lost, >= 0.
     """
 
@@ -166,6 +174,8 @@ class Budget:
         check(self.concurrency is None or self.concurrency >= 1, "concurrency >= 1 or null", self.concurrency)
         check(self.cpus_per_trial >= 1, "cpus_per_trial >= 1", self.cpus_per_trial)
         check(self.gpus_per_trial >= 0, "gpus_per_trial >= 0", self.gpus_per_trial)
+        whole = self.gpus_per_trial <= 1 or float(self.gpus_per_trial).is_integer()
+        check(whole, "gpus_per_trial as a share of one GPU, at most 1, or a whole number", self.gpus_per_trial)
         check(self.gpu_hours is None or self.gpu_hours > 0, "gpu_hours > 0 or null", self.gpu_hours)
         check(self.gpu_hours is None or self.gpus_per_trial > 0, "gpus_per_trial > 0 beside gpu_hours, or cpu_hours", self.gpus_per_trial)
         check(self.cpu_hours is None or self.cpu_hours > 0, "cpu_hours > 0 or null", self.cpu_hours)

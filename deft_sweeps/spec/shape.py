@@ -18,7 +18,7 @@ from deft_sweeps.config.data import PackagedTask, Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.objective import METRICS
 from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int
-from deft_sweeps.spec.schema import Budget, Search, Stopping
+from deft_sweeps.spec.schema import MAX_TRIAL_SEED, Budget, Search, Stopping
 
 FIXED = ("model", "task", "dtype", "base_dropout")
 """The fields of TrialConfig that a sweep sets once; every other one is an axis of its space."""
@@ -238,7 +238,7 @@ def _sweep() -> type[Shape]:
         "search": (settings(Search, searched=False), Field(default=None, description="How points are proposed.")),
         "stopping": (_named(members_of(Stopping), searched=False), Field(default="none", description="Which trials are stopped early.")),
         "budget": (settings(Budget, searched=False), Field(description="What the sweep may use.")),
-        "trial_seed": (Annotated[int, Field(ge=0)], Field(default=0, description="Seed of every trial's training.")),
+        "trial_seed": (Annotated[int, Field(ge=0, le=MAX_TRIAL_SEED)], Field(default=0, description="Seed of every trial's training.")),
         "seeds": (
             Annotated[int, Field(ge=1)],
             Field(default=1, description="Training seeds that each configuration of the front is to have before the choice."),

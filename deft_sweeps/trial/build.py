@@ -13,6 +13,8 @@ from deft_sweeps.axes.peft_method import allocation, attach, trained_parameters
 from deft_sweeps.axes.rank_allocation import RankAllocation
 from deft_sweeps.config.axes import AdaDeft
 from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.errors import TrialError
+from deft_sweeps.models.legality import misfits
 from deft_sweeps.trial.base import FrozenBase
 from deft_sweeps.trial.heads import HeadSpec, with_head
 
@@ -94,8 +96,12 @@ def build(base: FrozenBase, config: TrialConfig, seed: int, head: HeadSpec | Non
         head: that the model answers the task through; None where it writes its answer.
 
     Raises:
+        TrialError: the model's shape forbids the configuration. A spec is checked at the ends of its ranges, which cannot tell of every
+            value between them, and peft would quietly take another block of OFT, say.
         ConfigError: the method does not fit this family.
     """
+    if told := misfits(config, base.layout):
+        raise TrialError("; ".join(told))
     torch.manual_seed(seed)
     model, gates = base.fork()
     wrapped = attach(model, base.layout, config.peft, n_steps=config.training.steps)

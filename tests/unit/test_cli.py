@@ -13,6 +13,7 @@ from typer.testing import CliRunner, Result
 from deft_sweeps.choice import choose
 from deft_sweeps.cli import show
 from deft_sweeps.cli.app import app
+from deft_sweeps.cli.guard import unusable_path
 from deft_sweeps.cli.results import QUIET_SEC, driver_state
 from deft_sweeps.cli.sweeps import as_begun
 from deft_sweeps.objective import parse_policy
@@ -26,6 +27,7 @@ QUICKSTART = ROOT / "search_spaces" / "quickstart.yaml"
 COMMANDS = ("init", "validate", "plan", "run", "status", "report", "choose", "compare")
 HEAVY = ("torch", "ray", "transformers", "optuna", "mlflow", "peft", "datasets")
 GOOD = "name: tiny\nspace: {density: [none, loss]}\nbudget: {trials: 2}\n"
+UNEVEN = "does not divide the input width of q (512), v (512)"
 
 
 def call(*arguments: object) -> Result:
@@ -102,6 +104,15 @@ class TestBadInput:
         assert [line.removeprefix(str(bad)).split(": ")[0] for line in lines] == [":1:1", ":1:7", ":2:1", ":3:18"]
         assert "did you mean space?" in done.stderr
 
+    def test_a_password_in_a_value_is_not_echoed(self, tmp_path: Path) -> None:
+        for value in ("joe:S3cret@db.host/x", "ftp://joe:S3cr/et@db.host/x"):
+            spec = tmp_path / "x.yaml"
+            spec.write_text(f"{GOOD}search: {{storage: '{value}'}}\nobjectives: ['{value}']\n")
+            done = call("validate", spec)
+            assert done.exit_code == 2
+            assert "***@db.host/x" in done.stderr
+            assert "S3cr" not in done.stderr
+
     @pytest.mark.parametrize(
         "arguments",
         [
@@ -128,8 +139,8 @@ class TestBadInput:
         done = call("validate", bad, good, worse)
         assert done.exit_code == 2
         assert f"{good}: valid, 2 combinations, 2 trials" in done.stdout
-        assert f"{bad}: nowhere.csv: no such file" in done.stderr
-        assert f"{worse}: no folder no/such/folder" in done.stderr
+        assert f"{bad}:4:7: nowhere.csv: no such file" in done.stderr
+        assert f"{worse}:4:8: no folder no/such/folder" in done.stderr
 
     def test_layers_that_the_model_does_not_have(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -148,12 +159,73 @@ class TestBadInput:
 
     def test_plan_says_what_makes_a_search_shorter_or_longer(self, tmp_path: Path) -> None:
         file = tmp_path / "more.yaml"
-        file.write_text(GOOD.replace("trials: 2", "trials: 2, until_flat: 0.01") + "stopping: halving\nseeds: 3\n")
-        told = call("plan", file).stdout
+        file.write_text(GOOD.replace("trials: 2", "trials: 41, until_flat: 0.01") + "stopping: halving\nseeds: 3\n")
+        done = call("plan", file)
+        assert "until_flat" not in done.stderr
+        told = done.stdout
         assert "sooner where the front is flat" in told
         assert "end after 11%, 33% of their steps" in told
         assert "up to 2 more trainings of each configuration on the front" in told
         assert "not in the time" not in call("plan", QUICKSTART).stdout
+
+    @pytest.mark.parametrize("command", ["plan", "validate"])
+    def test_a_flat_front_that_comes_too_late_is_told(self, tmp_path: Path, command: str) -> None:
+        file = tmp_path / "few.yaml"
+        file.write_text(GOOD.replace("trials: 2", "trials: 40, until_flat: 0.01"))
+        done = call(command, file)
+        assert done.exit_code == 0
+        assert "until_flat ends no search of 40 trials: it looks after 40 (startup 10 + 30)" in done.stderr
+        assert "sooner where the front is flat" not in done.stdout
+
+    @pytest.mark.parametrize(
+        ("axis", "member", "what"),
+        [
+            (
+                "peft",
+                "lora: {r: {low: 4, high: 1000}}",
+                "lora r 1000 is more than the width of q, v (peft.lora.r = 1000, open as 4 to 1000; 384 fits)",
+            ),
+            (
+                "peft",
+                "adalora: {r: {low: 4, high: 700}}",
+                "adalora r + extra 704 is more than the width of q, v (peft.adalora.r = 700, open as 4 to 700; 380 fits)",
+            ),
+            (
+                "peft",
+                "adapter: {reduction: {low: 8, high: 1000}}",
+                "reduction 1000 is more than the model's width, 512 (peft.adapter.reduction = 1000, open as 8 to 1000; 512 fits)",
+            ),
+            ("peft", "oft: {block: {choice: [32, 48]}}", f"oft block 48 {UNEVEN} (peft.oft.block = 48, open as one of 32, 48)"),
+            ("peft", "oft: {block: {choice: [48, 32]}}", f"oft block 48 {UNEVEN} (peft.oft.block = 48, open as one of 48, 32)"),
+            (
+                "peft",
+                "oft: {block: {low: 16, high: 100}}",
+                f"oft block 100 {UNEVEN} (peft.oft.block = 100, open as 16 to 100; give those that fit as a choice)",
+            ),
+            (
+                "peft",
+                "oft: {block: {low: 16, high: 64}}",
+                f"oft block 40 {UNEVEN} (peft.oft.block = 40, open as 16 to 64; give those that fit as a choice)",
+            ),
+            ("peft", "oft: {block: 48}", f"oft block 48 {UNEVEN}"),
+            ("adaptive", "ada: {skip: {low: 0, high: 30}}", "at most 15 (adaptive.ada.skip = 30, open as 0 to 30; 15 fits)"),
+        ],
+    )
+    def test_what_the_models_shape_forbids(self, tmp_path: Path, axis: str, member: str, what: str) -> None:
+        """Told once, by the number that the user wrote: never by the middle of a range where an end is to blame."""
+        file = tmp_path / "wide.yaml"
+        open_too = "training: {learning_rate: {low: 1e-4, high: 1e-3}}, "
+        file.write_text(GOOD.replace("space: {", f"space: {{{axis}: [{member}], {open_too}"))
+        (line,) = call("validate", file).stderr.splitlines()
+        assert line.startswith(f"{file}:2:")
+        assert line.endswith(what)
+
+    def test_a_first_point_that_the_models_shape_forbids(self, tmp_path: Path) -> None:
+        file = tmp_path / "first.yaml"
+        points = "first: [{peft: {oft: {block: 6}}}, {}]\n"
+        file.write_text(GOOD.replace("space: {", "space: {peft: [oft: {block: {low: 2, high: 8, log: true}}], ") + points)
+        what = f"oft block 6 {UNEVEN} (first point pretrained oft none none none none: peft.oft.block = 6)"
+        assert call("validate", file).stderr == f"{file}:4:8: {what}\n"
 
     def test_a_density_that_the_model_never_has(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -165,6 +237,53 @@ class TestBadInput:
 
     def test_schema(self) -> None:
         assert json.loads(call("validate", "--schema").stdout)["$schema"].endswith("2020-12/schema")
+
+
+class TestPaths:
+    """A path that cannot be written is a sentence, and only one that the user named: any other is a bug."""
+
+    @pytest.mark.parametrize(
+        ("named", "told"),
+        [
+            ("afile/f.svg", "afile is a file, and a folder was expected (name another path)"),
+            ("afile/sub/f.svg", "afile is a file, and a folder was expected (name another path)"),
+            (".", "cannot be used: Device or resource busy, . (name another path)"),
+            ("folder", "is a folder, and a file was expected (name a file in it)"),
+        ],
+    )
+    def test_of_a_figure(self, sweep: SweepDir, monkeypatch: pytest.MonkeyPatch, named: str, told: str) -> None:
+        monkeypatch.chdir(sweep.root.parent)
+        Path("afile").touch()
+        Path("folder").mkdir()
+        done = call("report", sweep.root, "--front-only", "--figure", named)
+        assert (done.exit_code, done.stderr) == (2, f"{named}: {told}\n")
+
+    def test_of_a_sweep(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("deft_sweeps.cli.sweeps.unusable", lambda *_: [])
+        spec, file = tmp_path / "x.yaml", tmp_path / "afile"
+        spec.write_text(GOOD)
+        file.touch()
+        done = call("run", spec, "--out", file)
+        assert (done.exit_code, done.stderr) == (2, f"{file}: {file} is a file, and a folder was expected (name another path)\n")
+
+    def test_of_a_first_spec(self, tmp_path: Path) -> None:
+        data = labelled(tmp_path / "r.csv")
+        there_is_none = tmp_path / "none" / "x.yaml"
+        done = call("init", data, "-o", there_is_none)
+        assert (done.exit_code, done.stderr) == (
+            2,
+            f"{there_is_none}: there is no {there_is_none.parent} (make it first, or name another path)\n",
+        )
+        assert "is a folder" in call("init", data, "-o", tmp_path, "--force").stderr
+
+    def test_any_other_keeps_its_traceback(self, tmp_path: Path) -> None:
+        def missing(name: str) -> OSError:
+            return FileNotFoundError(2, "No such file or directory", name)
+
+        assert unusable_path(missing("/else/where"), [tmp_path / "x"]) is None
+        assert unusable_path(OSError("nothing is told of a path"), [tmp_path / "x"]) is None
+        denied = unusable_path(PermissionError(13, "Permission denied", str(tmp_path / ".x.tmp")), [tmp_path / "x"])
+        assert str(denied) == f"{tmp_path / 'x'}: cannot be used: Permission denied, {tmp_path / '.x.tmp'} (name another path)"
 
 
 class TestEncoderOnly:
@@ -197,6 +316,12 @@ class TestEncoderOnly:
         choice = choose(made, ["score", "activation_density"], policy=parse_policy("best score where decoder_density <= 0.2"))
         assert choice.member is None
         assert "decoder_density was not measured" in choice.why
+
+
+def labelled(path: Path) -> Path:
+    """A small file of the user's, with columns review and mood."""
+    path.write_text("review,mood\n" + "".join(f"a film seen {i} times,{'good' if i % 2 else 'bad'}\n" for i in range(60)))
+    return path
 
 
 def alone(threshold: float, score: float, density: float) -> Point:
@@ -251,11 +376,21 @@ class TestPlan:
         assert of_file["table"][0] == {"peft": "oft", "quantization": "none", "legal": "no"}
         assert "oft block 48 does not divide" in of_file["refused"][0]["why"]
 
+    def test_combinations_of_a_file_with_several_sweeps_and_what_a_range_ends_in(self, tmp_path: Path) -> None:
+        file = tmp_path / "two.yaml"
+        wide = GOOD.replace("space: {", "space: {peft: [lora: {r: {low: 4, high: 1000}}], ").replace("tiny", "wide")
+        file.write_text(f"{GOOD}---\n{wide}")
+        told = json.loads(call("plan", file, "--combinations", "--json").stdout)
+        assert [(table["n_legal"], table["n_combinations"]) for table in told] == [(2, 2), (0, 2)]
+        assert "lora r 1000" in told[1]["refused"][0]["why"]
+        text = call("plan", file, "--combinations").stdout
+        assert "tiny: 2 of 2 combinations are legal" in text
+        assert "wide: 0 of 2 combinations are legal" in text
+
 
 class TestInit:
     def test_writes_a_spec_that_validates_and_keeps_what_is_there(self, tmp_path: Path) -> None:
-        data, spec = tmp_path / "r.csv", tmp_path / "r.yaml"
-        data.write_text("review,mood\n" + "".join(f"a film seen {i} times,{'good' if i % 2 else 'bad'}\n" for i in range(60)))
+        data, spec = labelled(tmp_path / "r.csv"), tmp_path / "r.yaml"
         assert call("init", data, "-o", spec).exit_code == 0
         assert call("validate", spec).stdout.startswith(f"{spec}: valid")
         written = spec.read_bytes()
@@ -265,6 +400,11 @@ class TestInit:
         assert spec.read_bytes() == written
         assert call("init", data, "-o", spec, "--force", "--text", "review").exit_code == 0
         assert "did you mean mood" in call("init", data, "-o", tmp_path / "b.yaml", "--label", "mod").stderr
+
+    def test_one_column_is_not_both_text_and_label(self, tmp_path: Path) -> None:
+        done = call("init", labelled(tmp_path / "r.csv"), "-o", tmp_path / "r.yaml", "--text", "review", "--label", "review")
+        assert (done.exit_code, done.stderr) == (2, "--label: review is the column of the text already (name another one)\n")
+        assert not (tmp_path / "r.yaml").exists()
 
 
 class TestSweepFolder:

@@ -53,7 +53,7 @@ def test_answers_by_hand() -> None:
 def test_a_sweeps_own_members_and_what_its_model_forbids() -> None:
     text = "name: x\nspace: {peft: [lora: {dora: true}, lora, adapter], quantization: [none, int8]}\nbudget: {trials: 1}\n"
     spec = parse_spec(text, "x.yaml")
-    table = of_sweep(spec, lambda config: ["too wide"] if isinstance(config.peft, Adapter) else [])
+    table = of_sweep(spec, lambda combination: ["too wide"] if isinstance(combination.template.peft, Adapter) else [])
     assert table.names["peft"] == ("lora-1", "lora-2", "adapter") or len(table.names["peft"]) == 3
     assert table.answer(peft="adapter") == "no"
     assert table.n_legal == 3

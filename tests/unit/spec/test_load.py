@@ -166,6 +166,20 @@ def test_every_fault_is_told_at_once(keys: set[str]) -> None:
         ("budget", "budget: {trials: 9, gpu_hours: ^2}", "gpus_per_trial > 0 beside gpu_hours"),
         ("budget", "budget: {trials: 9, until_flat: ^1.0}", "until_flat in (0, 1)"),
         ("search", "search: {repeats: ^0}", "repeats >= 1"),
+        ("budget", "budget: {trials: 9, gpus_per_trial: ^1.5}", "a share of one GPU, at most 1, or a whole number, got 1.5"),
+        ("trial_seed", "trial_seed: ^9223372036854765808", "less than or equal to 9223372036854765807"),
+        ("trial_seed", f"trial_seed: ^{2**63}", "a whole number of at most 64 bits"),
+        ("trial_seed", f"trial_seed: ^-{'9' * 5000}", "a whole number of at most 64 bits"),
+        ("peft", f"  peft: [lora: {{r: {{low: 1, high: ^0x{'f' * 5000}, log: true}}}}]", "a whole number of at most 64 bits"),
+        ("first", f"first: [{{peft: {{lora: {{r: ^1{'0' * 400}}}}}}}]", "a whole number of at most 64 bits"),
+        ("task", f"task: {'[' * 100}^{'[' * 10}{']' * 110}", "nested at most 100 deep"),
+        (
+            "evaluation",
+            "evaluation: {thresholds: [0, 0.1, ^0.1000001], objective_threshold: 0.1}",
+            "differ in six digits, got 0.1 and 0.1000001",
+        ),
+        ("evaluation", "evaluation: {percentiles: [0.5, 0.9, ^0.90000001]}", "expected percentiles that differ in six digits"),
+        ("limits", "limits: [^'weight_bytes <= 3 ms']", "no unit 'ms' for weight_bytes"),
     ],
 )
 def test_place_and_words(key: str, marked: str, words: str) -> None:
@@ -181,6 +195,19 @@ def test_a_space_without_the_baseline() -> None:
     told = only_problem({"activation": "  activation: [relu]"})
     assert told.startswith(f"s.yaml:{LINE['choose']}:9: ")
     assert "the space has no such combination" in told
+
+
+def test_the_limit_that_lacks_its_baseline_is_pointed_at() -> None:
+    """Not what `choose` says, which may need none."""
+    limits = {"limits": "limits: [loss <= 1, score >= baseline(peft)]", "activation": "  activation: [relu]"}
+    for choose in ("choose: knee", GOOD["choose"]):
+        told = only_problem(limits | {"choose": choose})
+        assert told.startswith(f"s.yaml:{LINE['limits']}:21: `score >= baseline(peft)` needs the baseline peft")
+
+
+def test_a_typo_in_the_space_does_not_hide_what_halving_asks_of_the_objectives() -> None:
+    text = "name: x\nspace: {pfet: [lora]}\nobjectives: [score, weight_bytes]\nstopping: halving\nbudget: {trials: 9}\n"
+    assert lines_of(problems_of(text)) == [2, 4]
 
 
 def test_two_faults_in_one_member_are_both_told() -> None:
@@ -277,6 +304,12 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9")
     with pytest.raises(ConfigError, match="not UTF-8"):
         load_spec(tmp_path / "latin.yaml")
+
+
+@pytest.mark.parametrize("depth", [150, 400, 3000])
+def test_what_is_nested_too_deep_is_one_problem(depth: int) -> None:
+    assert "nested at most 100 deep" in only_problem({"task": f"task: {'[' * depth}{']' * depth}"})
+    assert "nested at most 100 deep" in only_problem({"task": f"task: {'{a: ' * depth}1{'}' * depth}"})
 
 
 @settings(max_examples=200, deadline=None)

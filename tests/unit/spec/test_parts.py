@@ -14,6 +14,7 @@ def test_each_part_is_a_spec_of_its_own() -> None:
     assert second.where.startswith("x.yaml:7:")
     for part in (first, second):
         assert parse_spec(part.text, "x.yaml") == part.spec
+        assert part.document.at(("budget",)).startswith(f"x.yaml:{4 if part is first else 9}:")
     assert second.text.startswith("# second")
 
 
