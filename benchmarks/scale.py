@@ -6,15 +6,19 @@
 Trials are replayed from a closed form, take no time and report once, two workers side by side. The driver's CPU holds asking, launching,
 reporting, telling and the store; MLflow is written by a process of its own beside it, whose CPU, and how long it is behind at the end, are
 told too. Ray Tune alone runs as many trials with reused actors and its own random search, its default loggers on, as it comes; with its
-OptunaSearch it is measured as far as `--optuna` and extrapolated beyond, which the output says.
+OptunaSearch it is measured as far as `--optuna` and extrapolated beyond, which the output says. Each has a process of its own: what ten
+thousand trials leave in memory slows whatever comes after them there.
 """
 
 import argparse
+import multiprocessing
 import resource
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
@@ -83,11 +87,12 @@ def sweep(n: int, sampler: SamplerName, storage: str) -> list[Mark]:
     return marks.taken
 
 
-def bare(n: int, search: Callable[[], Any]) -> list[Mark]:
-    """Ray Tune alone, with the same two workers and no work in them."""
+def bare(n: int, *, optuna: bool = False) -> list[Mark]:
+    """Ray Tune alone, with the same two workers and no work in them; its random search, or its OptunaSearch."""
     import ray
     from ray import tune
     from ray.tune import Callback, Trainable
+    from ray.tune.search.optuna import OptunaSearch
 
     class Nothing(Trainable):  # type: ignore[misc]  # Ray ships no types
         def step(self) -> dict[str, Any]:
@@ -116,7 +121,7 @@ def bare(n: int, search: Callable[[], Any]) -> list[Mark]:
                 Nothing,
                 config={"x": tune.uniform(0, 1)},
                 num_samples=n,
-                search_alg=search(),
+                search_alg=OptunaSearch(metric=["score", "activation_density"], mode=["max", "min"]) if optuna else None,
                 callbacks=[Counter()],
                 max_concurrent_trials=2,
                 resources_per_trial={"cpu": 1},
@@ -127,6 +132,11 @@ def bare(n: int, search: Callable[[], Any]) -> list[Mark]:
         finally:
             ray.shutdown()
     return marks.taken
+
+
+def in_own_process(measured: Callable[..., list[Mark]], *arguments: Any) -> list[Mark]:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(measured, *arguments).result()
 
 
 def show(name: str, marks: list[Mark]) -> None:
@@ -154,9 +164,9 @@ def main() -> None:
     parser.add_argument("--storage", default="auto")
     parser.add_argument("--optuna", type=int, default=300, help="trials of Ray Tune with OptunaSearch; 0 leaves it out")
     arguments = parser.parse_args()
-    alone = bare(arguments.trials, lambda: None)
+    alone = in_own_process(bare, arguments.trials)
     show("Ray Tune alone", alone)
-    ours = sweep(arguments.trials, arguments.sampler, arguments.storage)
+    ours = in_own_process(sweep, arguments.trials, arguments.sampler, arguments.storage)
     show(f"sweep, {arguments.sampler}", ours)
     (cpu, wall), (_, bare_wall) = each(ours), each(alone)
     growth = (ours[-1].cpu_sec - ours[-2].cpu_sec) / max(1e-9, ours[2].cpu_sec - ours[1].cpu_sec) if len(ours) > 3 else 1.0
@@ -164,9 +174,7 @@ def main() -> None:
     print(f"wall a trial beside Ray Tune alone: {wall:.1f} / {bare_wall:.1f} ms = {wall / bare_wall:.2f} (asked for: at most {MOST_WALL})")
     print(f"last tenth's CPU beside the second's: {growth:.2f} (asked for: at most {MOST_GROWTH})")
     if arguments.optuna:
-        from ray.tune.search.optuna import OptunaSearch
-
-        told = bare(arguments.optuna, lambda: OptunaSearch(metric=["score", "activation_density"], mode=["max", "min"]))
+        told = in_own_process(partial(bare, optuna=True), arguments.optuna)
         show("Ray Tune, OptunaSearch", told)
         slope = (each(told[-3:])[0] - each(told[:3])[0]) / (told[-1].n - told[2].n) if len(told) > 5 else 0.0
         at = each(told[-3:])[0] + slope * (arguments.trials - told[-1].n)
@@ -174,4 +182,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from benchmarks import scale
+
+    scale.main()  # As its workers know it: what is in `__main__` cannot be told to them.
