@@ -54,6 +54,10 @@ class LimitJudge:
         """Why trials that could have been the baseline gave nothing, one each."""
         return tuple(self._failed.get(name, {}).values())
 
+    def forget_failures(self) -> None:
+        """What failed so far may have been mended since."""
+        self._failed.clear()
+
     def add(self, result: TrialResult) -> dict[str, float]:
         """Take up a result; how far it breaks each limit, as `violations` says."""
         self.take(result)

@@ -16,7 +16,6 @@ from pydantic import ValidationError
 from ray.tune.search import Searcher
 
 from deft_sweeps.errors import StoreError, SweepError, TrialError
-from deft_sweeps.objective import BASELINES
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.buffered import flush
 from deft_sweeps.search.lease import Lease
@@ -92,6 +91,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self.study: Study = open_study(
             spec, self._storage, stored, name=study_name(where, sweep), judge=self._judge, lease=self._lease, every=True
         )
+        self._judge.forget_failures()  # Those of earlier drivers.
         self.study.sampler = study_sampler(spec)
         enqueue(self.study, spec, extra, again=True)
         enqueue(self.study, spec, first)
@@ -103,8 +103,6 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self._taken.update(proposal.trial_id for proposal in self._again)
         self._unsaved: Proposal | None = None
         self._over = ""
-        # What failed under an earlier driver may have been mended since.
-        self._n_failures = {name: len(self._judge.failures(name)) for name in BASELINES}
         self._alike: tuple[str, int] = "", 0
         self._n_finished = len(finished(self.study))
         self._live: dict[str, Proposal] = {}
@@ -259,7 +257,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         if begun is not None:
             self._again.remove(begun)
             return replace(begun, started_at=time.time())
-        failures = self._judge.failures(name)[self._n_failures[name] :]
+        failures = self._judge.failures(name)
         if len(failures) > self._spec.budget.max_failures:
             told = f"baseline({name}), which the limits compare with, failed {len(failures)} times, last: {failures[-1]}"
             self.hopeless = SweepError(told)

@@ -142,7 +142,8 @@ def _drive(
             if searcher.n_finished < driver.target:
                 with ray_session(driver.spec.budget, address=ray_address, n_cpus=n_cpus) as session, _stoppable(driver, waits=True):
                     _search(driver, searcher, session, maker, checkpoint_every_sec)
-            while searcher.late:  # For as long as it takes, as in the search; where Ctrl-C ends it, they run again from their checkpoints.
+            searcher.settle(now=True)
+            while searcher.late and not driver.stopping:  # As in the search; where Ctrl-C ends it, they run again from their checkpoints.
                 searcher.settle()
                 driver.beat()
                 time.sleep(BEAT_SEC)

@@ -120,7 +120,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         except _NoRoomNowError as error:
             raise TrialError(short_reason(error.__cause__ or error)) from error
         except Exception as error:  # Whatever is wrong with one trial, the sweep goes on.
-            self._run = self._unkept = None
+            self._run = None
             if self._may_be_replaced and not isinstance(error, DeftSweepsError):
                 self._in_doubt = short_reason(error)
             return report(self._step, (), self._failed(error))
@@ -193,14 +193,14 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
 
     def _last_report(self, result: TrialResult, weights: bytes, steps: tuple[StepMetrics, ...]) -> dict[str, Any]:
         """The trial's result, once its weights are kept; until there is room for them, a report that says what it waits for."""
-        self._run, self._unkept = None, (result, weights)
+        self._run = None
         if result.status == "complete":
             try:
                 write_atomically(self._sweep.weights_path(result.trial_id), weights)
             except OSError as error:
+                self._unkept = result, weights
                 time.sleep(WAIT_SEC)
                 return report(self._step, steps, trouble=f"weights cannot be written, waiting: {short_reason(error)}")
-        self._unkept = None
         return report(self._step, steps, result)
 
     def _save(self, run: TrialRun) -> None:
