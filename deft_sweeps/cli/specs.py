@@ -1,11 +1,8 @@
 """init, validate and plan: what is done with a spec before anything runs. Loads neither torch nor ray."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 from deft_sweeps.cli import show
 from deft_sweeps.cli.guard import refuse, say
@@ -14,16 +11,17 @@ from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import CheckpointError, ConfigError, Problem
 from deft_sweeps.front.growth import WINDOW
 from deft_sweeps.models.checkpoints import check_model, read_config
-from deft_sweeps.models.families import Layout, layout
-from deft_sweeps.models.legality import misfits, unmeasured
+from deft_sweeps.models.families import layout
+from deft_sweeps.models.legality import unmeasured
+from deft_sweeps.models.misfits import first_misfits, forbidden
 from deft_sweeps.report.sheet import Row, Sheet
 from deft_sweeps.spec.document import Document
-from deft_sweeps.spec.domain import Const, Domain, Int, Value, ends, middle
+from deft_sweeps.spec.domain import Domain, Value
 from deft_sweeps.spec.domain import show as words
 from deft_sweeps.spec.hardware import slow_dtype
 from deft_sweeps.spec.parts import load_parts
 from deft_sweeps.spec.sampling import pick
-from deft_sweeps.spec.schema import Combination, Halving, SweepSpec
+from deft_sweeps.spec.schema import Halving, SweepSpec
 from deft_sweeps.spec.shape import json_schema
 from deft_sweeps.spec.starter import sniff, starter
 from deft_sweeps.store.sources import unusable_sources
@@ -91,76 +89,11 @@ def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> l
         form = form_of(shape.family)
         told = {misfit: None for combination in spec.combinations for misfit in forbidden(combination, shape)}
         found += [Problem(at("space", misfit.parameter.partition(".")[0]), str(misfit)) for misfit in told]
-        found += [Problem(at("first"), what) for what in _first_misfits(spec, shape, {misfit.what for misfit in told})]
+        for what, start in first_misfits(spec, shape, {misfit.what for misfit in told}):
+            found.append(Problem(at("first"), f"{what} (first point {start.combination}: {_values(start.values)})"))
         found += [Problem(where, what) for what in unmeasured(spec.compared, shape, writes=task_kind(config.task) != "classification")]
     found += [Problem(at("task"), what) for what in check_task(config.task, form)]
     return list(dict.fromkeys(found))
-
-
-@dataclass(frozen=True, slots=True)
-class Misfit:
-    """What a model's shape forbids of a combination.
-
-    Attributes:
-        parameter: the open one at fault; empty where the combination stands like that with every value of every one.
-        how: its value and its domain, and what would fit; empty where no parameter is at fault.
-    """
-
-    what: str
-    parameter: str = ""
-    how: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.what} ({self.how})" if self.how else self.what
-
-
-def forbidden(combination: Combination, shape: Layout) -> list[Misfit]:
-    """What the model's shape forbids, whatever is open or where one parameter stands at an end, the others in the middle of their ranges.
-
-    A number in the middle of a range is the user's only where it alone misfits: both ends of 16 to 64 divide a width that 40 does not.
-    """
-    always = set(misfits(combination.template, shape))
-    found: list[Misfit] = []
-    for name, domain in combination.open.items():
-        look = partial(_misfits_at, combination, shape, name)
-        told = {value: look(value) for value in (*ends(domain), middle(domain))}
-        here = set.intersection(*told.values())  # whatever this parameter is
-        always &= here
-        wrong = [value for value in ends(domain) if told[value] - here] or [value for value in told if told[value] - here]
-        for value in wrong:
-            how = f"{name} = {words(Const(value))}, open as {words(domain)}{_what_fits(domain, value, look, here)}"
-            found += [Misfit(what, name, how) for what in sorted(told[value] - here)]
-    return [*(Misfit(what) for what in sorted(always)), *found]
-
-
-def _misfits_at(combination: Combination, shape: Layout, name: str, value: Value) -> set[str]:
-    return set(misfits(combination.but(name, value), shape))
-
-
-def _what_fits(domain: Domain, value: Any, look: Callable[[Value], set[str]], here: set[str]) -> str:
-    """The highest number below the end of a range that fits, found by halves; or that such a range cannot be."""
-    if not isinstance(domain, Int):
-        return ""
-    low, high = domain.low, domain.high
-    as_choice = "; give those that fit as a choice"
-    if low < value < high:
-        return as_choice
-    if value == low or look(low) - here:
-        return ""
-    while high - low > 1:
-        half = (low + high) // 2
-        low, high = (low, half) if look(half) - here else (half, high)
-    # Of what goes by divisors those that fit stand alone, and no other end would mend the range.
-    return as_choice if low == domain.low or look(low - 1) - here else f"; {low} fits"
-
-
-def _first_misfits(spec: SweepSpec, shape: Layout, told: set[str]) -> Iterator[str]:
-    """What the shape forbids of the first points, but for what is `told` of their combinations and for the middles that nobody wrote."""
-    for start in spec.first:
-        unasked = misfits(spec.by_label[start.combination].template, shape)
-        for what in misfits(spec.config(start), shape):
-            if what not in told and what not in unasked:
-                yield f"{what} (first point {start.combination}: {_values(start.values)})"
 
 
 def idle_flatness(spec: SweepSpec) -> str:

@@ -15,7 +15,7 @@ from optuna.trial import Trial
 from pydantic import ValidationError
 from ray.tune.search import Searcher
 
-from deft_sweeps.errors import StoreError, SweepError, TrialError
+from deft_sweeps.errors import StoreError, SweepError
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.buffered import flush
 from deft_sweeps.search.lease import Lease
@@ -27,6 +27,7 @@ from deft_sweeps.search.sampler import study_sampler
 from deft_sweeps.search.space import start_of, suggest
 from deft_sweeps.search.stopping import EarlyStopping
 from deft_sweeps.search.storage import BROKEN, connect, kept_in, let_go, root, study_name
+from deft_sweeps.search.streak import Streak
 from deft_sweeps.search.study import (
     SEED,
     TRIAL_ID,
@@ -44,9 +45,6 @@ from deft_sweeps.search.warm_start import tell_prior
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
-
-MOST_ALIKE = 10
-"""Trials that fail one after the other of one error before the sweep ends: what is wrong is not with the trials."""
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
@@ -103,7 +101,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self._taken.update(proposal.trial_id for proposal in self._again)
         self._unsaved: Proposal | None = None
         self._over = ""
-        self._alike: tuple[str, int] = "", 0
+        self._streak = Streak()
         self._n_finished = len(finished(self.study))
         self._live: dict[str, Proposal] = {}
         self.lost: dict[str, str] = {}  # Tune's ids of trials under way, and why the worker is gone or could not start.
@@ -194,16 +192,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             self._early.forget(result.trial_id)
             if result.status != "complete":
                 self._sweep.weights_path(result.trial_id).unlink(missing_ok=True)
-            self._alike = self._now_alike(result)
+            self._streak.add(result)
             self._on_finish(result)
-
-    def _now_alike(self, result: TrialResult) -> tuple[str, int]:
-        """The error that trials fail of one after the other, and how many; none of what a trial itself raised, such as a loss that is not
-        finite, which a space may be full of."""
-        if result.status != "failed" or result.error.startswith(f"{TrialError.__name__}:"):
-            return "", 0
-        error, n = self._alike
-        return result.error, n + 1 if result.error == error else 1
 
     def beat(self) -> None:
         """Renew the right to the study.
@@ -238,9 +228,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
 
     def _next(self) -> Proposal | None:
         """What runs next; None while a limit's baseline must finish first, or, with `hopeless` set, cannot, or when the search is over."""
-        error, n_alike = self._alike
-        if n_alike >= MOST_ALIKE:
-            self.hopeless = SweepError(f"{n_alike} trials failed one after the other: {error}; mend that, then resume the sweep")
+        if self._streak.told:
+            self.hopeless = SweepError(self._streak.told)
             return None
         if not self._again:
             self._over = self._over or self._enough()

@@ -51,12 +51,6 @@ class Combination:
         axes: dict[str, Any] = {axis: replace(getattr(self.template, axis), **fields) for axis, fields in changes.items()}
         return replace(self.template, **axes)
 
-    def but(self, name: str, value: Value) -> TrialConfig:
-        """The template with another value of one open parameter."""
-        axis, field = _place(name)
-        changed: dict[str, Any] = {axis: replace(getattr(self.template, axis), **{field: value})}
-        return replace(self.template, **changed)
-
     def values(self, config: TrialConfig) -> dict[str, Value] | None:
         """The values for which `self.config(values) == config`; None where there are none."""
         open_axes = {_place(name)[0] for name in self.open}

@@ -11,7 +11,8 @@ from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.repeats import N_ASKS
 from deft_sweeps.search.report import report
-from deft_sweeps.search.searcher import MOST_ALIKE, StudySearcher
+from deft_sweeps.search.searcher import StudySearcher
+from deft_sweeps.search.streak import MOST_ALIKE
 from deft_sweeps.search.study import finished
 from deft_sweeps.spec.domain import Choice
 from deft_sweeps.spec.schema import Combination, SamplerName, Search, Start, SweepSpec

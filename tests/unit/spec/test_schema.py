@@ -59,14 +59,6 @@ def test_locate_is_the_inverse_of_config(start: Start) -> None:
     assert SPEC.config(found).config_id == config.config_id
 
 
-def test_one_other_value_in_the_template() -> None:
-    for combination in SPEC.combinations:
-        nominal = {name: middle(domain) for name, domain in combination.open.items()}
-        for name, domain in combination.open.items():
-            for value in ends(domain):
-                assert combination.but(name, value) == combination.config(nominal | {name: value})
-
-
 def test_locate_finds_what_overlaps_nothing_exactly() -> None:
     for combination in SPEC.combinations:
         if "lora-2" not in combination.label:
