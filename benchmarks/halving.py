@@ -12,6 +12,7 @@ import argparse
 import heapq
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -152,9 +153,13 @@ def main() -> None:
     arguments = parser.parse_args()
     eta, rungs, budgets = arguments.eta, arguments.rungs, tuple(arguments.budgets)
     at = Halving(eta=eta, rungs=rungs).at(STEPS)
+
+    def ranked(how: RankName, _: int) -> tuple[tuple[int, ...], Decide]:
+        return at, by_rule(how, eta, rungs)
+
     ways: dict[str, Callable[[int], tuple[tuple[int, ...], Decide]]] = {"none": lambda _: ((STEPS,), lambda *_: True)}
     ways["at random"] = lambda seed: (at, by_lot(eta, seed))
-    ways |= {how: lambda _, how=how: (at, by_rule(how, eta, rungs)) for how in RANKS}  # type: ignore[misc]
+    ways |= {how: partial(ranked, how) for how in RANKS}
     for problem in PROBLEMS:
         best = ideal(problem)
         print(f"{problem}: share of the ideal hypervolume after {', '.join(map(str, budgets))} whole trainings' steps,")

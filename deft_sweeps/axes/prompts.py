@@ -14,7 +14,7 @@ from deft_sweeps.config.axes import PrefixTuning, Prompted, PromptTuning
 from deft_sweeps.models.families import Layout
 
 
-class PromptedModel(PeftModelForSeq2SeqLM):  # type: ignore[misc]
+class PromptedModel(PeftModelForSeq2SeqLM):  # type: ignore[misc]  # PEFT ships no types
     """peft's wrapper, which also takes the output of an earlier run of the encoder: a prompt is in it already, a prefix is not."""
 
     def forward(self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, **inputs: Any) -> Any:
@@ -29,7 +29,7 @@ class PromptedModel(PeftModelForSeq2SeqLM):  # type: ignore[misc]
         return self.base_model(attention_mask=attention_mask, **inputs)
 
 
-class PromptedEncoder(PeftModelForFeatureExtraction):  # type: ignore[misc]
+class PromptedEncoder(PeftModelForFeatureExtraction):  # type: ignore[misc]  # PEFT ships no types
     """An encoder with absolute positions and virtual tokens, whose real tokens keep the positions and segments they were pretrained at.
 
     peft's own forward pass drops segments and moves every real token, [CLS] first, by as many positions as there are virtual tokens. Here

@@ -24,6 +24,6 @@ class Streak:
     @property
     def told(self) -> str:
         """Why the sweep cannot go on, a sentence; empty while it can."""
-        return (
-            f"{self._n} trials failed one after the other: {self._error}; mend that, then resume the sweep" if self._n >= MOST_ALIKE else ""
-        )
+        if self._n < MOST_ALIKE:
+            return ""
+        return f"{self._n} trials failed one after the other: {self._error}; mend that, then resume the sweep"
