@@ -3,8 +3,8 @@
 import fcntl
 import hashlib
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,10 +35,10 @@ def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.is_dir():
             return folder
-        temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}")
+        temporary.mkdir()  # As the umask says; mkdtemp's would be closed to those who share it.
         try:
             build(temporary)
-            temporary.chmod(0o755)
             temporary.rename(folder)
         except OSError:
             if not folder.is_dir():

@@ -13,7 +13,7 @@ from deft_sweeps.errors import ConfigError, Problem, StoreError, SweepError
 from deft_sweeps.spec.document import read_all, read_text
 from deft_sweeps.spec.parts import Part, load_parts
 from deft_sweeps.spec.schema import Budget, SweepSpec
-from deft_sweeps.store.results import SweepDir, write_atomically
+from deft_sweeps.store.results import SweepDir
 
 
 class RunOne(Protocol):
@@ -63,7 +63,8 @@ def run_several(file: Path, out: Path | None, jobs: Sequence[Job], *, resume: bo
     for job in jobs:
         _look_at(job, root, resume=resume)
     if not file.is_dir():
-        write_atomically(SweepDir(root).spec_path, file.read_bytes())
+        SweepDir(root).write_spec(file.read_bytes())
+    SweepDir(root).protect_spec()
     from deft_sweeps.sweep.local_ray import ray_session
 
     failed = []
@@ -72,7 +73,7 @@ def run_several(file: Path, out: Path | None, jobs: Sequence[Job], *, resume: bo
         for number, job in enumerate(jobs, 1):
             say(f"{number} of {len(jobs)}: {job.part.spec.name}, in {job.sweep.root}")
             if not job.sweep.spec_path.exists():
-                write_atomically(job.sweep.spec_path, job.part.text.encode())
+                job.sweep.write_spec(job.part.text.encode())
             try:
                 run_one(job.part.spec, job.sweep, resume=resume, more=0, ray_address=ray_address)
             except SweepError as error:

@@ -22,7 +22,7 @@ from deft_sweeps.spec.hardware import slow_dtype
 from deft_sweeps.spec.parts import Part, load_parts
 from deft_sweeps.spec.sampling import pick
 from deft_sweeps.spec.schema import SweepSpec
-from deft_sweeps.store.results import SweepDir, write_atomically
+from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.sources import unusable_sources
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: s
     if problems:
         refuse(problems)
     if not sweep.spec_path.exists():
-        write_atomically(sweep.spec_path, file.read_bytes())
+        sweep.write_spec(file.read_bytes())
     _run_one(part.spec, sweep, resume=resume, more=more, ray_address=ray_address, warm_start=warm_start)
 
 
@@ -49,6 +49,7 @@ def _run_one(
     spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_address: str | None, warm_start: Sequence[Path] = ()
 ) -> None:
     """A sweep whose spec lies in its folder, to its end or to the exit code that says what came instead."""
+    sweep.protect_spec()
     spec = _with_search(as_begun(spec, sweep), sweep, [str(folder) for folder in warm_start])
     if slow := slow_dtype(spec.dtype, on_gpu=spec.budget.gpus_per_trial > 0):
         say(f"warning: {slow}")
@@ -92,7 +93,7 @@ def _prepare(file: Path, out: Path | None, *, resume: bool, more: int) -> tuple[
             raise ConfigError(
                 [Problem(str(file), what, f"go on with `deft-sweeps run {sweep.root}`, or take another folder with --out DIR")]
             )
-        write_atomically(sweep.spec_path, file.read_bytes())
+        sweep.write_spec(file.read_bytes())
     return part, sweep
 
 

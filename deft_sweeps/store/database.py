@@ -8,6 +8,9 @@ from pathlib import Path
 def write_ahead(path: Path) -> None:
     """Have a file, made where it is missing, log ahead of its pages: a reader holds up no writer, and a commit costs one flush to the disk
     instead of several. Where the file system cannot do that, or the file cannot be opened, it stays as it was."""
+    if not path.exists():  # SQLite itself would make it 0644 where the umask allows a group more.
+        with suppress(OSError):
+            path.touch()
     with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=30)) as file:
         file.execute("PRAGMA journal_mode=WAL")
 

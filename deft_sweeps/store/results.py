@@ -19,7 +19,6 @@
 import json
 import os
 import secrets
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -31,29 +30,45 @@ from pydantic import ValidationError
 from deft_sweeps.config.trial import codec
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import FinalMeasurement, Rung, StepMetrics, TrialResult
+from deft_sweeps.store.secrets import holds_secret
 
 FINAL_ROLES = ("chosen", "baseline", "twin")
+PRIVATE = 0o600
+"""Mode of a file that only its owner may read."""
 
 _HELD: ContextVar[frozenset[Path]] = ContextVar("_HELD", default=frozenset())
 """Folders that this thread's driver holds: one that holds a folder for a whole session may take it again for a part."""
 
 
-def write_atomically(path: Path, content: bytes, *, durably: bool = True) -> None:
-    """Write a file so that a reader, and a crash, sees all of it or nothing of it; `durably` where the machine may go down after it."""
+def write_atomically(
+    path: Path,
+    content: bytes,
+    *,
+    durably: bool = True,
+    private: bool = False,
+) -> None:
+    """Writes a file so that a reader, and a crash, sees all of it or nothing of it.
+
+    A `durably` written file survives a loss of power. The umask decides who may read it, except
+    that a `private` one is this user's alone.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # Not mkstemp: its 0600 would have to be changed afterwards, and only the system can apply the
+    # umask without a moment in which another thread's files are made without it.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    mode = PRIVATE if private else 0o666
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             if durably:
                 os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # Others may read a result; the temporary file was this user's alone.
-        Path(temporary).replace(path)
+        temporary.replace(path)
         if durably:
             _sync_folder(path.parent)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -166,6 +181,17 @@ class SweepDir:
         if not self.spec_path.is_file():
             raise StoreError(f"{self.root} is no sweep folder: it has no spec.yaml; `deft-sweeps run FILE` makes one")
         return self
+
+    def write_spec(self, content: bytes) -> None:
+        """Keeps the spec as it is run; only this user may read one that holds a secret."""
+        secret = holds_secret(content.decode(errors="replace"))
+        write_atomically(self.spec_path, content, private=secret)
+
+    def protect_spec(self) -> None:
+        """Closes a spec that holds a secret to others: earlier versions let everyone read it."""
+        with suppress(FileNotFoundError, PermissionError):  # Missing, or a colleague's.
+            if holds_secret(self.spec_path.read_text("utf-8", errors="replace")):
+                self.spec_path.chmod(PRIVATE)
 
     def write(self, result: TrialResult) -> None:
         """Keep a result; the same trial_id overwrites."""

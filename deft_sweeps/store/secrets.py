@@ -25,6 +25,11 @@ def without_secrets(text: str) -> str:
     return text
 
 
+def holds_secret(text: str) -> bool:
+    """Returns whether `without_secrets` would replace something in `text`."""
+    return without_secrets(text) != text
+
+
 def short_reason(error: BaseException, limit: int = 300) -> str:
     """The first line of what an exception says, after its kind, without secrets and at most `limit` characters long."""
     lines = str(error).strip().splitlines()

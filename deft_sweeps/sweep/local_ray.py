@@ -4,15 +4,17 @@ import gc
 import logging
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import ray
-from ray._private import ray_logging
+from ray._private import ray_constants, ray_logging
+from ray._raylet import AuthenticationTokenLoader, Config
 
 from deft_sweeps.errors import SweepError
 from deft_sweeps.spec.schema import Budget
@@ -73,7 +75,7 @@ def ray_session(budget: Budget, *, address: str | None = None, n_cpus: int | Non
     if address is None:
         _slots(budget, {"CPU": float(n_cpus or os.cpu_count() or 1), "GPU": float("inf")})  # Before Ray takes its seconds to start.
     scratch = _scratch()
-    with _environment(_ENVIRONMENT):
+    with nullcontext() if address is not None else _own_token(), _environment(_ENVIRONMENT):
         try:
             _start(scratch, address, n_cpus)
             yield Session(scratch / "tune", _slots(budget, ray.cluster_resources()) if address is None else None)
@@ -99,15 +101,17 @@ def _start(scratch: Path, address: str | None, n_cpus: int | None) -> None:
         if address is not None:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         else:
-            ray.init(
-                address="local",
-                num_cpus=n_cpus,
-                object_store_memory=OBJECT_STORE_BYTES,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _temp_dir=str(scratch),
-            )
+            with _on_loopback():
+                ray.init(
+                    address="local",
+                    num_cpus=n_cpus,
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                    # Ray opens its folder to everyone (0777); the one above it is this user's alone.
+                    _temp_dir=str(scratch / "ray"),
+                )
     except Exception as error:  # A bare one where its processes are late.
         raise SweepError(f"Ray does not start: {short_reason(error)}") from error
 
@@ -123,10 +127,48 @@ def _slots(budget: Budget, there: Mapping[str, float]) -> int:
     return int(fits)
 
 
+@contextmanager
+def _own_token() -> Iterator[None]:
+    """Gives a Ray that starts in this context a random token, without which it answers nobody.
+
+    The token is in the environment, which other users cannot read. Without it there, Ray writes
+    `~/.ray/auth_token`, and from then on demands that token of the user's clusters as well.
+    """
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    try:
+        with _environment(token):
+            _reread_token()
+            yield
+    finally:
+        _reread_token()
+
+
+def _reread_token() -> None:
+    """Makes Ray follow the environment: it reads mode and token once a process and keeps them."""
+    # The mode first: with a stale mode, a thread that still runs would look for a token in vain.
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
+
+
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Makes a Ray that starts in this context listen on 127.0.0.1 only, not on every interface.
+
+    An argument to `ray.init` cannot ask for it: Ray replaces a loopback address by the machine's
+    own. It uses loopback itself where clusters are switched off, as on macOS.
+    """
+    before = ray_constants.ENABLE_RAY_CLUSTER
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
 def _short_temporary_folder() -> str:
-    # Ray puts sockets below it, and a socket's path may have 107 characters.
+    # A socket's path may have 107 characters, of which Ray's folders below take up to 88.
     usual = tempfile.gettempdir()
-    return usual if len(usual) <= 24 or not os.access("/tmp", os.W_OK) else "/tmp"  # noqa: S108
+    return usual if len(usual) <= 19 or not os.access("/tmp", os.W_OK) else "/tmp"  # noqa: S108
 
 
 def _remove_stale() -> None:
