@@ -55,7 +55,7 @@ def write_atomically(
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not mkstemp: its 0600 would have to be changed afterwards, and only the system can apply the
     # umask without a moment in which another thread's files are made without it.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}"
     mode = PRIVATE if private else 0o666
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:

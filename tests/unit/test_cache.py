@@ -1,4 +1,6 @@
 import multiprocessing
+import os
+import stat
 import time
 from pathlib import Path
 
@@ -48,3 +50,14 @@ def test_processes_that_race_build_once_and_see_it_whole(tmp_path: Path) -> None
     assert [worker.exitcode for worker in workers] == [0] * 4
     assert (tmp_path / "log").read_text() == "built\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == [".made.lock", "log", "made"]
+
+
+@pytest.mark.parametrize("umask", [0o002, 0o077], ids=oct)
+def test_what_is_built_follows_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        made = build_once(tmp_path / "made", lambda into: (into / "a").touch())
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(made.stat().st_mode) == 0o777 & ~umask
+    assert stat.S_IMODE((made / "a").stat().st_mode) == 0o666 & ~umask

@@ -2,8 +2,10 @@
 
 import json
 import re
+import stat
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -506,6 +508,26 @@ class TestRun:
         monkeypatch.setattr("deft_sweeps.spec.hardware.cpu_has_bf16", lambda: has)
         begun = {result.config.dtype for result in sweep.results()}
         assert {as_begun(load_spec(sweep.spec_path), sweep).dtype} == begun
+
+    @pytest.mark.parametrize("n_parts", [1, 2])
+    def test_a_spec_with_a_password_is_the_owners_in_the_folder(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_parts: int
+    ) -> None:
+        def stop(*_: object, **__: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("deft_sweeps.cli.sweeps._session", stop)
+        monkeypatch.setattr("deft_sweeps.sweep.local_ray.ray_session", lambda *_, **__: nullcontext())
+        secret = GOOD + "tracking_uri: http://ann:hunter2@host:5000\n"
+        file, root = tmp_path / "x.yaml", tmp_path / "sweep"
+        file.write_text("---\n".join([secret, secret.replace("tiny", "more")][:n_parts]))
+        folders = [root] if n_parts == 1 else [root, root / "tiny"]
+        for how in ((file, "--out", root), (root, "--resume")):
+            assert call("run", *how).exit_code == 130
+            for folder in folders:
+                path = SweepDir(folder).spec_path
+                assert stat.S_IMODE(path.stat().st_mode) == 0o600, (how, path)
+                path.chmod(0o644)  # As earlier versions left it; the next run closes it.
 
     def test_a_folder_and_out_are_too_much(self, sweep: SweepDir) -> None:
         assert "--out" in call("run", sweep.root, "--out", "x").stderr

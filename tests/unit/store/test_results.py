@@ -1,15 +1,18 @@
 """The sweep's folder: what is written is read back whole, or named when it cannot be."""
 
 import os
+import stat
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import StepMetrics
+from deft_sweeps.store.database import connect
 from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
 from tests.made_sweep import sweep_finals, sweep_results
 from tests.samples import point, result
@@ -160,3 +163,52 @@ def test_a_results_name_survives_a_loss_of_power_too(tmp_path: Path, monkeypatch
     monkeypatch.setattr(os, "fsync", fsync)
     write_atomically(tmp_path / "a.json", b"{}")
     assert synced == [("file", []), ("folder", ["a.json"])]
+
+
+@pytest.fixture(params=[0o002, 0o022, 0o077], ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_a_written_file_has_the_mode_that_the_umask_leaves(tmp_path: Path, umask: int) -> None:
+    sweep = SweepDir(tmp_path / "sweep")
+    sweep.write(result())
+    sweep.add_steps("a-s0", ())
+    connect(sweep.study_path).close()
+    for path in (sweep.result_path(result().trial_id), sweep.steps_path("a-s0"), sweep.study_path):
+        assert mode(path) == 0o666 & ~umask, path
+        assert mode(path.parent) == 0o777 & ~umask, path.parent
+
+
+@pytest.mark.parametrize(
+    ("line", "secret"),
+    [
+        (b"tracking_uri: http://ann:hunter2@host:5000", True),
+        (b"search: {storage: 'postgresql://ann:hunter2@host/db'}", True),
+        (b"search: {storage: 'mysql://host/db?password=hunter2'}", True),
+        (b"# HF_TOKEN=hunter2", True),
+        (b"tracking_uri: http://host:5000", False),
+        (b"name: caf\xe9", False),
+    ],
+)
+def test_a_spec_with_a_secret_is_its_owners(tmp_path: Path, umask: int, line: bytes, secret: bool) -> None:
+    sweep = SweepDir(tmp_path)
+    sweep.write_spec(line)
+    assert sweep.spec_path.read_bytes() == line
+    assert mode(sweep.spec_path) == (0o600 if secret else 0o666 & ~umask)
+
+
+def test_a_spec_that_was_written_open_is_closed(tmp_path: Path) -> None:
+    sweep = SweepDir(tmp_path)
+    sweep.protect_spec()  # There is none yet.
+    for line, expected in ((b"name: x", 0o644), (b"tracking_uri: http://a:b@host", 0o600)):
+        sweep.spec_path.write_bytes(line)
+        sweep.spec_path.chmod(0o644)
+        sweep.protect_spec()
+        assert mode(sweep.spec_path) == expected
