@@ -14,7 +14,6 @@ from pathlib import Path
 
 import ray
 from ray._private import ray_constants, ray_logging
-from ray._raylet import AuthenticationTokenLoader, Config
 
 from deft_sweeps.errors import SweepError
 from deft_sweeps.spec.schema import Budget
@@ -146,8 +145,8 @@ def _own_token() -> Iterator[None]:
 def _reread_token() -> None:
     """Makes Ray follow the environment: it reads mode and token once a process and keeps them."""
     # The mode first: with a stale mode, a thread that still runs would look for a token in vain.
-    Config.initialize("")
-    AuthenticationTokenLoader.instance().reset_cache()
+    ray._raylet.Config.initialize("")
+    ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
 
 
 @contextmanager
@@ -166,9 +165,9 @@ def _on_loopback() -> Iterator[None]:
 
 
 def _short_temporary_folder() -> str:
-    # A socket's path may have 107 characters, of which Ray's folders below take up to 88.
+    # A socket's path may have 107 characters, of which those below it take up to 90.
     usual = tempfile.gettempdir()
-    return usual if len(usual) <= 19 or not os.access("/tmp", os.W_OK) else "/tmp"  # noqa: S108
+    return usual if len(usual) <= 17 or not os.access("/tmp", os.W_OK) else "/tmp"  # noqa: S108
 
 
 def _remove_stale() -> None:

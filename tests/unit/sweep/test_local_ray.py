@@ -26,6 +26,19 @@ def test_a_long_temporary_folder_is_not_used_for_sockets(monkeypatch: pytest.Mon
     assert local_ray._short_temporary_folder() == "/tmp"
 
 
+def test_a_sockets_path_is_short_enough_in_the_longest_temporary_folder(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    used = []
+    for length in range(5, 100):
+        monkeypatch.setattr(tempfile, "tempdir", "/tmp/".ljust(length, "x"))
+        used.append(local_ray._short_temporary_folder())
+    longest_pid = "4194304"  # Of Linux.
+    session = f"session_2026-11-27_08-47-02_888921_{longest_pid}/sockets/plasma_store"
+    paths = [f"{folder}/deft-{longest_pid}-abcdefgh/ray/{session}" for folder in used]
+    assert max(map(len, paths)) == 107
+
+
 def test_the_environment_is_as_before_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEFT_A", "1")
     monkeypatch.delenv("DEFT_B", raising=False)
