@@ -1,0 +1,125 @@
+"""A driver attaches to a cluster with and without a token, or says in one sentence why it cannot."""
+
+from pathlib import Path
+
+import pytest
+
+from deft_sweeps.cli.guard import BAD_INPUT
+from deft_sweeps.store.results import SweepDir
+from tests.hosts.drive import starts
+from tests.hosts.machines import Machines
+from tests.hosts.ray_cluster import HOME, PORT, Ended, Environment, RayCluster
+
+pytestmark = pytest.mark.hosts
+
+SENTENCE_SEC = 20.0
+TOKEN, ANOTHER = "a" * 64, "b" * 64
+LEFT_BY_LOCAL_RAY = f"{HOME}/.ray/auth_token"
+
+
+@pytest.fixture(scope="module")
+def token_file(shared: Path) -> Path:
+    path = shared / "token"
+    path.write_text(TOKEN)
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recipe(token_file: Path) -> Environment:
+    """What cluster/README.md says to set on every node."""
+    return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(token_file)}
+
+
+@pytest.fixture(scope="module")
+def closed(machines: Machines, recipe: Environment, tmp_path_factory: pytest.TempPathFactory) -> RayCluster:
+    """A head and a worker with a token; the head also has one that a local Ray left."""
+    cluster = RayCluster(machines, tmp_path_factory.mktemp("logs") / "closed", recipe)
+    cluster.grow(2)
+    return cluster
+
+
+@pytest.fixture(scope="module")
+def unlocked(machines: Machines, tmp_path_factory: pytest.TempPathFactory) -> RayCluster:
+    """A head and a worker without a token."""
+    cluster = RayCluster(machines, tmp_path_factory.mktemp("logs") / "open")
+    cluster.grow(2)
+    return cluster
+
+
+def leave_token(cluster: RayCluster, token: str | None) -> None:
+    """Put a token, or none, where a local Ray leaves its own in the home folder of the head."""
+    code = "import sys; from pathlib import Path; path = Path(sys.argv[1]); path.unlink(missing_ok=True)"
+    if token is not None:
+        code += "; path.parent.mkdir(exist_ok=True); path.write_text(sys.argv[2])"
+    done = cluster.run(cluster.hosts[0], ["python", "-c", code, LEFT_BY_LOCAL_RAY, token or ""])
+    assert done.code == 0, done.output
+
+
+def sweep_on_both(cluster: RayCluster, root: Path, environment: Environment) -> None:
+    """A sweep from the head, of which each host must train a part."""
+    root.parent.mkdir()
+    command = ["python", "-m", "tests.hosts.drive", str(root), cluster.address, "4", "0.1"]
+    done = cluster.run(cluster.hosts[0], command, environment)
+    assert done.code == 0, done.output
+    assert len(SweepDir(root).results()) == 4
+    assert set(starts(root)) == {host.name for host in cluster.hosts}
+
+
+def refused(cluster: RayCluster, address: str, root: Path, environment: Environment) -> str:
+    """What the command line says, which must be one line, the code of bad input, and soon."""
+    command = ["deft-sweeps", "run", "search_spaces/quickstart.yaml", "--out", str(root), "--ray-address", address]
+    done = cluster.run(cluster.hosts[0], command, environment)
+    assert done.code == BAD_INPUT, done.output
+    assert done.took_sec < SENTENCE_SEC, done.output
+    return the_line(done)
+
+
+def the_line(done: Ended) -> str:
+    lines = [line for line in done.output.splitlines() if line.startswith("--ray-address")]
+    assert len(lines) == 1, done.output
+    assert "Traceback" not in done.output
+    return lines[0]
+
+
+def test_a_driver_uses_the_token_of_the_nodes(closed: RayCluster, recipe: Environment, shared: Path) -> None:
+    leave_token(closed, ANOTHER)
+    sweep_on_both(closed, shared / "recipe" / "sweep", recipe)
+
+
+@pytest.mark.parametrize("source", ["file", "environment"])
+def test_a_driver_sends_a_token_that_it_has_without_a_mode(source: str, closed: RayCluster, shared: Path) -> None:
+    leave_token(closed, TOKEN if source == "file" else ANOTHER)
+    environment = {"RAY_AUTH_TOKEN": TOKEN} if source == "environment" else {}
+    sweep_on_both(closed, shared / source / "sweep", environment)
+
+
+def test_a_driver_without_the_token_says_so(closed: RayCluster, shared: Path) -> None:
+    leave_token(closed, None)
+    for environment in ({}, {"RAY_AUTH_MODE": "token"}):
+        line = refused(closed, closed.address, shared / "refused", environment)
+        assert line.startswith(f"--ray-address {closed.address}: the cluster demands a token, and there is none here (")
+        assert "RAY_AUTH_TOKEN_PATH" in line
+
+
+def test_a_driver_with_another_token_says_which(closed: RayCluster, token_file: Path, shared: Path) -> None:
+    leave_token(closed, ANOTHER)
+    line = refused(closed, closed.address, shared / "refused", {})
+    assert "the cluster refuses the token from ~/.ray/auth_token" in line
+    line = refused(closed, closed.address, shared / "refused", {"RAY_AUTH_TOKEN": ANOTHER, "RAY_AUTH_MODE": "token"})
+    assert "the cluster refuses the token from RAY_AUTH_TOKEN (" in line
+    assert ANOTHER not in line
+    environment = {"RAY_AUTH_MODE": "disabled", "RAY_AUTH_TOKEN_PATH": str(token_file)}
+    assert "RAY_AUTH_MODE=disabled" in refused(closed, closed.address, shared / "refused", environment)
+
+
+def test_an_address_without_a_cluster_says_so(closed: RayCluster, shared: Path) -> None:
+    """A port that nobody listens on, and a host that is not there."""
+    for address in (f"{closed.hosts[0].ip}:{PORT - 1}", f"10.77.0.250:{PORT}"):
+        assert "nothing answers there" in refused(closed, address, shared / "refused", {})
+
+
+@pytest.mark.parametrize("left", [False, True])
+def test_an_open_cluster_works_with_and_without_a_token_file(left: bool, unlocked: RayCluster, shared: Path) -> None:
+    leave_token(unlocked, TOKEN if left else None)
+    sweep_on_both(unlocked, shared / f"open-{left}" / "sweep", {})
