@@ -245,10 +245,7 @@ def _cluster_slots(driver: Driver, count: SlotCount) -> Callable[[], int]:
     def slots() -> int:
         n_slots = count()
         if n_slots == 0:
-            driver.warn(
-                f"no node of the cluster is large enough for a trial, which needs {count.needs}; "
-                "the sweep waits for one that is"
-            )
+            driver.warn(f"no node of the cluster is large enough for a trial, which needs {count.needs}; the sweep waits for one that is")
         return driver.spec.budget.concurrency or max(1, n_slots)
 
     return slots

@@ -59,25 +59,28 @@ class Host:
         self.name, self.ip = f"host{number}", f"{NETWORK}.{10 + number}"
         self._folders = folders
         self._started: list[subprocess.Popen[bytes]] = []
-        self._stage: Path | None = None
+        self._holder: subprocess.Popen[bytes] | None = None
+        self.init = 0
 
     def up(self, bridge: int, stage: Path) -> Self:
         """Create the namespaces and plug the host into the bridge of process `bridge`."""
-        self._stage = stage
         stage.mkdir()
-        # pdeathsig: namespaces end with the process of the tests, even if that is killed.
-        self._holder = subprocess.Popen(
-            [
-                *("setpriv", "--pdeathsig", "KILL", "unshare", "-n", "-m", "-u", "-p", "-f"),
-                *("--mount-proc", "--kill-child", "bash", "-c", _SET_UP_HOST, "host"),
-                *(str(stage), self.name, *(str(folder) for folder in self._folders)),
-            ],
-            stdin=subprocess.DEVNULL,
-            env={**os.environ, "SHM_SIZE": SHM_SIZE},
-            start_new_session=True,
-        )
-        self.init = _first_child(self._holder)
-        _wait_for(lambda: _is_there(Path(f"/proc/{self.init}/root/tmp/up")), f"{self.name} to come up")
+        errors = stage.with_suffix(".log")
+        with errors.open("wb") as log:
+            holder = subprocess.Popen(
+                [
+                    # pdeathsig: the namespaces end with the tests' process, even if that is killed.
+                    *("setpriv", "--pdeathsig", "KILL", "unshare", "-n", "-m", "-u", "-p", "-f"),
+                    *("--mount-proc", "--kill-child", "bash", "-c", _SET_UP_HOST, "host"),
+                    *(str(stage), self.name, *(str(folder) for folder in self._folders)),
+                ],
+                stdin=subprocess.DEVNULL,
+                stderr=log,
+                env={**os.environ, "SHM_SIZE": SHM_SIZE},
+                start_new_session=True,
+            )
+        self._holder = holder
+        self.init = self._set_up(holder, errors)
         cable = f"h{self.init}"
         _run("ip", "link", "add", cable, "type", "veth", "peer", "name", f"b{self.init}")
         _run("ip", "link", "set", f"b{self.init}", "netns", str(bridge))
@@ -87,9 +90,19 @@ class Host:
         _inside(self.init, "ip", "link", "set", "eth0", "up")
         return self
 
-    def start(
-        self, command: Sequence[str], log: Path, env: Mapping[str, str | None] | None = None
-    ) -> subprocess.Popen[bytes]:
+    def _set_up(self, holder: subprocess.Popen[bytes], errors: Path) -> int:
+        """The host's first process, once its file system is set up."""
+        children = Path(f"/proc/{holder.pid}/task/{holder.pid}/children")
+
+        def first() -> int:
+            if holder.poll() is not None:
+                raise RuntimeError(f"{self.name} did not come up: {errors.read_text()}")
+            return int((children.read_text().split() or ["0"])[0])
+
+        _wait_for(lambda: first() != 0 and _is_there(Path(f"/proc/{first()}/root/tmp/up")), self.name)
+        return first()
+
+    def start(self, command: Sequence[str], log: Path, env: Mapping[str, str | None] | None = None) -> subprocess.Popen[bytes]:
         """Start a command in a process group of its own.
 
         Args:
@@ -111,13 +124,15 @@ class Host:
 
     def power_off(self) -> None:
         """Kill every process of the host at once."""
-        with suppress(ProcessLookupError):
-            os.kill(self.init, signal.SIGKILL)
+        if self._holder is None:
+            return
+        if self.init:
+            with suppress(ProcessLookupError):
+                os.kill(self.init, signal.SIGKILL)
+        self._holder.kill()
         for process in (self._holder, *self._started):
             process.wait()
-        if self._stage is not None:
-            self._stage.rmdir()  # Empty: what was in it was mounted in the host only.
-            self._stage = None
+        self._holder = None
 
 
 class Machines:
@@ -149,18 +164,15 @@ class Machines:
         _inside(self._switch.pid, "ip", "link", "set", "switch", "up")
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._at_end.close()
 
     def add(self) -> Host:
         """Another host, which is up."""
         host = Host(len(self._hosts), self._folders)
-        host.up(self._switch.pid, self._folder / host.name)
         self._hosts.append(host)
         self._at_end.callback(host.power_off)
-        return host
+        return host.up(self._switch.pid, self._folder / host.name)
 
 
 def end(process: subprocess.Popen[bytes], patience_sec: float = 20.0) -> None:
@@ -194,18 +206,6 @@ def _below_tmp(folders: Sequence[Path]) -> tuple[Path, ...]:
 def _environment(changes: Mapping[str, str | None]) -> dict[str, str]:
     merged = {**os.environ, **changes}
     return {name: value for name, value in merged.items() if value is not None}
-
-
-def _first_child(process: subprocess.Popen[bytes]) -> int:
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-
-    def forked() -> bool:
-        if process.poll() is not None:
-            raise RuntimeError("this process may not make namespaces; is it root in a restricted container?")
-        return bool(children.read_text())
-
-    _wait_for(forked, "a host's first process")
-    return int(children.read_text().split()[0])
 
 
 def _wait_for(condition: Callable[[], bool], what: str) -> None:
