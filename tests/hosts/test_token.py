@@ -20,7 +20,7 @@ LEFT_BY_LOCAL_RAY = f"{HOME}/.ray/auth_token"
 @pytest.fixture(scope="module")
 def token_file(shared: Path) -> Path:
     path = shared / "token"
-    path.write_text(TOKEN)
+    path.write_text(f"{TOKEN}\n")  # As the commands there write it.
     path.chmod(0o600)
     return path
 
