@@ -12,6 +12,7 @@ from tests.hosts.machines import ROOT, Host, Machines, end
 PORT = 6379
 HOME = "/tmp/home"
 """Home folder of every host, its own since /tmp is."""
+LEFT_BY_LOCAL_RAY = f"{HOME}/.ray/auth_token"
 JOIN_SEC = 120.0
 RUN_SEC = 240.0
 
@@ -114,6 +115,24 @@ class RayCluster:
 
     def _log(self, host: Host) -> Path:
         return self._folder / f"{host.name}.log"
+
+
+def leave_token(cluster: RayCluster, token: str | None) -> None:
+    """Put a token, or none, where a local Ray leaves its own in the home folder of the head."""
+    code = "import sys; from pathlib import Path; path = Path(sys.argv[1]); path.unlink(missing_ok=True)"
+    if token is not None:
+        code += "; path.parent.mkdir(exist_ok=True); path.write_text(sys.argv[2])"
+    done = cluster.run(cluster.hosts[0], ["python", "-c", code, LEFT_BY_LOCAL_RAY, token or ""])
+    assert done.code == 0, done.output
+
+
+def tasks_on_all(cluster: RayCluster, environment: Environment) -> None:
+    """Attach from the head as a sweep does, and run a task on each host."""
+    command = ["python", "-m", "tests.hosts.attach", cluster.address]
+    done = cluster.run(cluster.hosts[0], command, environment)
+    assert done.code == 0, done.output
+    names = " ".join(sorted(host.name for host in cluster.hosts))
+    assert done.output.splitlines()[-1] == names, done.output
 
 
 def _full(command: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A driver attaches to a cluster with and without a token, or says in one sentence why it cannot."""
+"""A driver attaches to a cluster that demands a token, or says in one sentence why it cannot."""
 
 from pathlib import Path
 
@@ -8,13 +8,12 @@ from deft_sweeps.cli.guard import BAD_INPUT
 from deft_sweeps.store.results import SweepDir
 from tests.hosts.drive import starts
 from tests.hosts.machines import Machines
-from tests.hosts.ray_cluster import HOME, PORT, Ended, Environment, RayCluster
+from tests.hosts.ray_cluster import PORT, Ended, Environment, RayCluster, leave_token, tasks_on_all
 
 pytestmark = pytest.mark.hosts
 
 SENTENCE_SEC = 20.0
 TOKEN, ANOTHER = "a" * 64, "b" * 64
-LEFT_BY_LOCAL_RAY = f"{HOME}/.ray/auth_token"
 
 
 @pytest.fixture(scope="module")
@@ -39,23 +38,6 @@ def closed(machines: Machines, recipe: Environment, tmp_path_factory: pytest.Tem
     return cluster
 
 
-@pytest.fixture(scope="module")
-def unlocked(machines: Machines, tmp_path_factory: pytest.TempPathFactory) -> RayCluster:
-    """A head and a worker without a token."""
-    cluster = RayCluster(machines, tmp_path_factory.mktemp("logs") / "open")
-    cluster.grow(2)
-    return cluster
-
-
-def leave_token(cluster: RayCluster, token: str | None) -> None:
-    """Put a token, or none, where a local Ray leaves its own in the home folder of the head."""
-    code = "import sys; from pathlib import Path; path = Path(sys.argv[1]); path.unlink(missing_ok=True)"
-    if token is not None:
-        code += "; path.parent.mkdir(exist_ok=True); path.write_text(sys.argv[2])"
-    done = cluster.run(cluster.hosts[0], ["python", "-c", code, LEFT_BY_LOCAL_RAY, token or ""])
-    assert done.code == 0, done.output
-
-
 def sweep_on_both(cluster: RayCluster, root: Path, environment: Environment) -> None:
     """A sweep from the head, of which each host must train a part."""
     root.parent.mkdir()
@@ -64,14 +46,6 @@ def sweep_on_both(cluster: RayCluster, root: Path, environment: Environment) -> 
     assert done.code == 0, done.output
     assert len(SweepDir(root).results()) == 4
     assert set(starts(root)) == {host.name for host in cluster.hosts}
-
-
-def tasks_on_both(cluster: RayCluster, environment: Environment) -> None:
-    """What a sweep does first, without the sweep: attach, and run a task on each host."""
-    done = cluster.run(cluster.hosts[0], ["python", "-m", "tests.hosts.attach", cluster.address], environment)
-    assert done.code == 0, done.output
-    names = " ".join(sorted(host.name for host in cluster.hosts))
-    assert done.output.splitlines()[-1] == names, done.output
 
 
 def refused(cluster: RayCluster, address: str, root: Path, environment: Environment) -> str:
@@ -98,7 +72,7 @@ def test_a_driver_uses_the_token_of_the_nodes(closed: RayCluster, recipe: Enviro
 @pytest.mark.parametrize("source", ["file", "environment"])
 def test_a_driver_sends_a_token_that_it_has_without_a_mode(source: str, closed: RayCluster) -> None:
     leave_token(closed, TOKEN if source == "file" else ANOTHER)
-    tasks_on_both(closed, {"RAY_AUTH_TOKEN": TOKEN} if source == "environment" else {})
+    tasks_on_all(closed, {"RAY_AUTH_TOKEN": TOKEN} if source == "environment" else {})
 
 
 def test_a_driver_without_the_token_says_so(closed: RayCluster, token_file: Path, shared: Path) -> None:
@@ -125,9 +99,3 @@ def test_an_address_without_a_cluster_says_so(closed: RayCluster, shared: Path) 
     """A port that nobody listens on, and a host that is not there."""
     for address in (f"{closed.hosts[0].ip}:{PORT - 1}", f"10.77.0.250:{PORT}"):
         assert "nothing answers there" in refused(closed, address, shared / "refused", {})
-
-
-def test_an_open_cluster_ignores_a_token_that_a_local_ray_left(unlocked: RayCluster, shared: Path) -> None:
-    tasks_on_both(unlocked, {})
-    leave_token(unlocked, TOKEN)
-    sweep_on_both(unlocked, shared / "open" / "sweep", {})

@@ -1,4 +1,4 @@
-"""A cluster is used as a whole, with no setting."""
+"""A cluster without a token is used as a whole, with no setting."""
 
 import time
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from deft_sweeps.store.results import SweepDir
 from tests.hosts.drive import starts
 from tests.hosts.machines import Machines, ended
-from tests.hosts.ray_cluster import RUN_SEC, RayCluster
+from tests.hosts.ray_cluster import RUN_SEC, RayCluster, leave_token, tasks_on_all
 
 pytestmark = pytest.mark.hosts
 
@@ -46,6 +46,12 @@ def test_a_host_that_joins_while_the_sweep_runs_trains_too(cluster: RayCluster, 
         assert len(set(starts(root))) == 3
         (joined,) = cluster.grow(1)
         wait_until(lambda: joined.name in starts(root), log)
+
+
+@pytest.mark.parametrize("token", ["a" * 64, None])
+def test_a_token_that_a_local_ray_left_does_no_harm(token: str | None, cluster: RayCluster) -> None:
+    leave_token(cluster, token)
+    tasks_on_all(cluster, {})
 
 
 def wait_until(condition: object, log: Path) -> None:
