@@ -2,6 +2,7 @@
 # make test         set up, run the whole gate, its tests in two processes (WORKERS=1 for one; CASES for some of them)
 # make check        format, lint, types and import floors alone
 # make test-slow    the tests that take minutes
+# make test-hosts   the tests on several hosts, made of namespaces; needs root, iproute2 and util-linux
 # make bench        every benchmark, each printing a ratio measured side by side
 # make bench-search searchers side by side on known landscapes, Syne Tune's among them; hours
 
@@ -13,7 +14,7 @@ CASES ?=
 WORKERS ?= 2
 ARMS ?= random nsga2-50 nsga2-12 tpe tpe-group ray ray-asha mo-asha mo-asha-mended informed ours-tpe ours-front ours-front+halving
 
-.PHONY: quickstart test check test-slow bench bench-search clean
+.PHONY: quickstart test check test-slow test-hosts bench bench-search clean
 
 $(READY): pyproject.toml constraints.txt packaged.txt
 	@command -v $(PYTHON) >/dev/null || { echo "needs $(PYTHON) (3.11 to 3.13): install it, or say make PYTHON=..." >&2; exit 2; }
@@ -36,6 +37,9 @@ test: check
 
 test-slow: $(READY)
 	$(BIN)/pytest -m slow
+
+test-hosts: $(READY)
+	$(BIN)/pytest -m hosts tests/hosts
 
 bench: $(READY)
 	@for script in $(filter-out benchmarks/make_table.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 
 def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: str | None, warm_start: Sequence[Path] = ()) -> None:
+    if ray_address is not None and "://" not in ray_address:
+        from deft_sweeps.sweep.probe import check
+
+        check(ray_address)  # Before data and models take their time.
     jobs = several(file, out, more=more)
     if jobs:
         if warm_start:

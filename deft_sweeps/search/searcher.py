@@ -62,6 +62,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         on_finish: called with each result once it is stored and told.
         on_trouble: called with a sentence when something could not be written.
         stopping: while it says so, nothing more is proposed.
+        slots: trials that may run at a time, asked before each proposal; None is no limit.
     """
 
     def __init__(
@@ -76,10 +77,12 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         on_finish: Callable[[TrialResult], None] = lambda _: None,
         on_trouble: Callable[[str], None] = lambda _: None,
         stopping: Callable[[], bool] = lambda: False,
+        slots: Callable[[], int] | None = None,
     ) -> None:
         super().__init__()
         self._spec, self._sweep, self._target, self._enough = spec, sweep, target, enough
         self._on_finish, self._on_trouble, self._stopping = on_finish, on_trouble, stopping
+        self._slots = slots
         sweep.root.mkdir(parents=True, exist_ok=True)
         stored = sweep.results()
         self.hopeless: SweepError | None = None
@@ -139,6 +142,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             return str(Searcher.FINISHED)
         if self._late:
             return None  # What finishes now could not be kept either.
+        if self._slots is not None and len(self._live) >= self._slots():
+            return None
         try:
             proposal = self._unsaved = self._unsaved or self._next()
             flush(self.study)  # What runs must be known to whoever takes up the sweep.

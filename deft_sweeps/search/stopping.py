@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, assert_never
 
 from optuna.study import Study
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from deft_sweeps.config.trial import TrialConfig
@@ -82,20 +83,37 @@ class EarlyStopping:
 
 
 class RungScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
-    """Ends a trial at a report where it is told to, and tells why a trial failed outside of its own steps; trials start in the order they
-    were proposed.
+    """Ends a trial at a report where it is told to, and tells why a trial failed outside of its own steps.
 
     Args:
         goes_on: whether the trial of this Tune id goes on past this report.
         on_lost: told a Tune id, and why its worker is gone or never was.
+        all_fit: whether every trial under way has a slot. A worker that becomes free then takes the
+            latest proposal. Otherwise it takes the earliest, as Tune does.
     """
 
     # A worker must not train on before the verdict is there.
     _supports_buffered_results = False
 
-    def __init__(self, goes_on: Callable[[str, dict[str, Any]], bool], on_lost: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        goes_on: Callable[[str, dict[str, Any]], bool],
+        on_lost: Callable[[str, str], None],
+        all_fit: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__()
-        self._goes_on, self._on_lost = goes_on, on_lost
+        self._goes_on, self._on_lost, self._all_fit = goes_on, on_lost, all_fit
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Any:
+        """The pending trial that gets the next free worker.
+
+        A pending trial whose own worker is starting must not be it: Tune would stop that start. If
+        trials end more often than a worker starts, a node that joins would never be used.
+        """
+        if not self._all_fit():
+            return super().choose_trial_to_run(tune_controller)
+        trials = reversed(tune_controller.get_trials())
+        return next((trial for trial in trials if trial.status == Trial.PENDING), None)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         return str(TrialScheduler.CONTINUE if self._goes_on(trial.trial_id, result) else TrialScheduler.STOP)

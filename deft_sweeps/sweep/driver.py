@@ -183,15 +183,20 @@ def _took(result: TrialResult) -> float:
 
 
 class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
-    """Tune's loop as the driver's clock; step metrics go to the sweep's folder as they come."""
+    """Tune's loop as the driver's clock; step metrics go to the sweep's folder as they come.
 
-    def __init__(self, driver: Driver, searcher: StudySearcher) -> None:
-        self._driver, self._searcher = driver, searcher
+    Args:
+        slots: trials that may run at a time from now on.
+    """
+
+    def __init__(self, driver: Driver, searcher: StudySearcher, slots: Callable[[], int]) -> None:
+        self._driver, self._searcher, self._slots = driver, searcher, slots
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Between two events is where an interrupted driver may stop: nothing is half done."""
         if self._driver.stopping:
             raise KeyboardInterrupt
+        self._driver.slots = self._slots()  # Before Tune asks the searcher for trials.
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         self._searcher.settle()

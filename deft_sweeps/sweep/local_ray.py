@@ -18,6 +18,7 @@ from ray._private import ray_constants, ray_logging
 from deft_sweeps.errors import SweepError
 from deft_sweeps.spec.schema import Budget
 from deft_sweeps.store.secrets import short_reason
+from deft_sweeps.sweep.cluster import authenticated
 
 OBJECT_STORE_BYTES = 200 * 2**20
 _PREFIX = "deft-"
@@ -28,6 +29,7 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000000",  # The searcher alone limits how many trials run.
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # Store and study hold the sweep's state; Tune's is never read.
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "86400",
@@ -61,6 +63,7 @@ def ray_session(budget: Budget, *, address: str | None = None, n_cpus: int | Non
         n_cpus: cores that the local Ray may use; None is all that this process may.
 
     Raises:
+        ConfigError: the cluster does not answer, or refuses this process.
         SweepError: Ray does not start, or no trial fits on this machine.
     """
     if ray.is_initialized():
@@ -73,10 +76,11 @@ def ray_session(budget: Budget, *, address: str | None = None, n_cpus: int | Non
     _remove_stale()
     if address is None:
         _slots(budget, {"CPU": float(n_cpus or os.cpu_count() or 1), "GPU": float("inf")})  # Before Ray takes its seconds to start.
-    scratch = _scratch()
-    with nullcontext() if address is not None else _own_token(), _environment(_ENVIRONMENT):
+    own = _own_token() if address is None else nullcontext()
+    with own, authenticated(address) as resolved, _environment(_ENVIRONMENT):
+        scratch = _scratch()
         try:
-            _start(scratch, address, n_cpus)
+            _start(scratch, resolved, n_cpus)
             yield Session(scratch / "tune", _slots(budget, ray.cluster_resources()) if address is None else None)
         finally:
             # An object reference that another thread collects while Ray goes down would end the process.
@@ -112,7 +116,8 @@ def _start(scratch: Path, address: str | None, n_cpus: int | None) -> None:
                     _temp_dir=str(scratch / "ray"),
                 )
     except Exception as error:  # A bare one where its processes are late.
-        raise SweepError(f"Ray does not start: {short_reason(error)}") from error
+        failed = "Ray does not start" if address is None else f"no attaching to {address}"
+        raise SweepError(f"{failed}: {short_reason(error)}") from error
 
 
 def _slots(budget: Budget, there: Mapping[str, float]) -> int:

@@ -3,7 +3,7 @@
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -21,6 +21,7 @@ from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep.aim import aim
+from deft_sweeps.sweep.cluster import SlotCount
 from deft_sweeps.sweep.driver import BEAT_SEC, Driver, DriverCallback
 from deft_sweeps.sweep.fit import largest, machine_memory, slots_in_memory
 from deft_sweeps.sweep.follower import Follower
@@ -135,6 +136,7 @@ def _drive(
                 on_finish=finished,
                 on_trouble=driver.warn,
                 stopping=lambda: driver.stopping,
+                slots=lambda: driver.slots,
             )
             at_end.callback(searcher.close)
             driver.running = lambda: searcher.running
@@ -177,16 +179,17 @@ def _drive(
 
 def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: StarterMaker, checkpoint_every_sec: float) -> None:
     budget = driver.spec.budget
-    on_cluster = session.slots is None
-    fits = None if on_cluster else slots_in_memory(driver.spec, machine_memory())
-    limits = [n for n in (budget.concurrency, session.slots, fits) if n is not None]
-    if fits is not None and fits < min(n for n in (budget.concurrency, session.slots) if n is not None):
-        driver.warn(f"{fits} trials at a time: memory has no room for more (projected)")
-    resources: dict[str, float] = {"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial}
-    trial = largest(driver.spec, on_gpu=False) if on_cluster and budget.gpus_per_trial == 0 else None
-    if trial is not None:
-        resources["memory"] = trial.n_bytes
-    driver.slots = min(limits, default=1)
+    needs: dict[str, float] = {"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial}
+    count: SlotCount | None = None
+    if session.slots is None:
+        trial = largest(driver.spec, on_gpu=False) if budget.gpus_per_trial == 0 else None
+        if trial is not None:
+            needs["memory"] = trial.n_bytes
+        count = SlotCount(needs)
+        slots = _cluster_slots(driver, count)
+    else:
+        slots = _local_slots(driver, session.slots)
+    driver.slots = slots()
     trainable = tune.with_parameters(
         TrialTrainable,
         maker=maker,
@@ -203,10 +206,13 @@ def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: St
             name="sweep",
             num_samples=-1,
             search_alg=searcher,
-            scheduler=RungScheduler(searcher.goes_on, searcher.lost.__setitem__),
-            callbacks=[DriverCallback(driver, searcher)],
-            resources_per_trial=resources,
-            max_concurrent_trials=min(limits) if limits else None,
+            scheduler=RungScheduler(
+                searcher.goes_on,
+                searcher.lost.__setitem__,
+                all_fit=lambda: count is not None and len(searcher.running) <= count(),
+            ),
+            callbacks=[DriverCallback(driver, searcher, slots)],
+            resources_per_trial=needs,
             max_failures=budget.max_failures,
             reuse_actors=True,
             raise_on_failed_trial=False,
@@ -217,6 +223,32 @@ def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: St
         )
     except TuneError as error:
         raise SweepError(f"Ray Tune stopped: {short_reason(error)}") from error
+
+
+def _local_slots(driver: Driver, n_slots: int) -> Callable[[], int]:
+    """Trials at a time on this machine: as many as its cores, its memory and the budget allow."""
+    fits = slots_in_memory(driver.spec, machine_memory())
+    wanted = min(n for n in (driver.spec.budget.concurrency, n_slots) if n is not None)
+    if fits is None or fits >= wanted:
+        return lambda: wanted
+    driver.warn(f"{fits} trials at a time: memory has no room for more (projected)")
+    return lambda: fits
+
+
+def _cluster_slots(driver: Driver, count: SlotCount) -> Callable[[], int]:
+    """Trials at a time on a cluster, whose nodes come and go.
+
+    The budget's concurrency is taken as it is: a cluster that grows on demand only grows for
+    trials that wait.
+    """
+
+    def slots() -> int:
+        n_slots = count()
+        if n_slots == 0:
+            driver.warn(f"no node of the cluster is large enough for a trial, which needs {count.needs}; the sweep waits for one that is")
+        return driver.spec.budget.concurrency or max(1, n_slots)
+
+    return slots
 
 
 def _dirname(trial: object) -> str:

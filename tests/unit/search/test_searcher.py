@@ -353,3 +353,19 @@ def test_what_trials_themselves_fail_of_does_not_end_the_search(sweep: SweepDir)
         return TrialResult(config=config, seed=seed, status="failed", error="TrialError: loss is not finite at step 7")
 
     assert len(play(StudySearcher(fake_spec(12), sweep, target=12), 99, not_finite)) == 12
+
+
+def test_no_more_trials_are_proposed_than_there_are_slots(sweep: SweepDir) -> None:
+    """Slots that are added are used, and those that go away are not filled again."""
+    n_slots = 1
+    searcher = StudySearcher(fake_spec(9), sweep, target=9, slots=lambda: n_slots)
+    first = searcher.suggest("0")
+    assert searcher.suggest("1") is None
+    n_slots = 3
+    assert isinstance(searcher.suggest("1"), dict)
+    assert isinstance(searcher.suggest("2"), dict)
+    assert searcher.suggest("3") is None
+    n_slots = 2
+    searcher.on_trial_complete("0", report(20, (), fake_result(*trial_of(first))))
+    assert searcher.suggest("3") is None
+    assert len(searcher.running) == 2

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from optuna.trial import TrialState
 
 from deft_sweeps.search.report import RESULT
 from deft_sweeps.search.searcher import StudySearcher
+from deft_sweeps.search.stopping import RungScheduler
 from deft_sweeps.search.study import POINTS, VERDICTS, finished, rows_of
 from deft_sweeps.spec.schema import Halving, SamplerName, Search, SweepSpec
 from deft_sweeps.store.results import SweepDir
@@ -140,3 +142,17 @@ def test_a_lost_study_is_rebuilt_with_rungs_and_decides_the_same(tmp_path: Path,
     assert half == list(endings(through).items())[:5]
     told = finished(StudySearcher(spec_of(), sweep, target=N_TRIALS).study)
     assert all(trial.user_attrs[POINTS] == rows_of(spec_of(), sweep.result(trial.user_attrs["trial_id"])) for trial in told)
+
+
+def test_a_free_worker_goes_to_the_latest_proposal_where_all_have_a_slot() -> None:
+    """The worker of an earlier one is starting; without a slot of its own it has none that starts."""
+    fits = True
+    scheduler = RungScheduler(lambda *_: True, lambda *_: None, all_fit=lambda: fits)
+    states = ["TERMINATED", "RUNNING", "PENDING", "RUNNING", "PENDING"]
+    trials = [SimpleNamespace(trial_id=str(i), status=state) for i, state in enumerate(states)]
+    controller = SimpleNamespace(get_trials=lambda: trials)
+    assert scheduler.choose_trial_to_run(controller) is trials[4]
+    fits = False
+    assert scheduler.choose_trial_to_run(controller) is trials[2]
+    trials[2].status = trials[4].status = "RUNNING"
+    assert scheduler.choose_trial_to_run(controller) is None

@@ -1,0 +1,46 @@
+"""A driver on a host: `python -m tests.hosts.drive FOLDER HOST:PORT TRIALS STEP_SEC`.
+
+Trials note the host that they train on; see `starts`.
+"""
+
+import socket
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from deft_sweeps.cli.guard import guarded
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.store.results import SweepDir
+from deft_sweeps.sweep.progress import LineView
+from deft_sweeps.sweep.runner import run_sweep
+from tests.fakes import FakeMaker, FakeRun, fake_spec
+
+
+@dataclass(frozen=True)
+class HostMaker(FakeMaker):
+    """Fake trials that note the name of their host at each start."""
+
+    def start(self, config: TrialConfig, seed: int, state: bytes | None) -> FakeRun:
+        self.note("host", socket.gethostname(), 0)
+        return super().start(config, seed, state)
+
+
+def starts(root: Path) -> list[str]:
+    """Name of the host of each start of a trial, in order."""
+    return [host for host, _ in FakeMaker(root.parent).notes("host")]
+
+
+@guarded
+def main() -> None:
+    """Run a sweep whose concurrency is left to the cluster."""
+    root, address, trials, step_sec = sys.argv[1:]
+    spec = fake_spec(int(trials))
+    spec = replace(spec, budget=replace(spec.budget, concurrency=None))
+    maker = HostMaker(Path(root).parent, step_sec=float(step_sec))
+    with LineView(sys.stdout) as view:
+        outcome = run_sweep(spec, SweepDir(Path(root)), maker, view=view, ray_address=address)
+    print(outcome)
+
+
+if __name__ == "__main__":
+    main()
