@@ -40,8 +40,8 @@ idle. The nearest mix-up of published checkpoints, BERT's tokenizer on RoBERTa, 
 MAX_UNKNOWN_SHARE = 0.5
 """Share of the texts' characters, without spaces, that may be in unknown tokens.
 
-English reads below 1 % in its own models. A text in a script that a vocabulary lacks is above
-90 %. Of characters, since T5 writes such a word as two tokens of which only one is unknown.
+Measured with the packaged models: 0 of English and German; 94 to 100 % of Chinese, Hindi and
+Korean in T5's vocabulary, 43 to 88 % in MiniLM's. Of characters, since T5 writes such a word as two tokens of which only one is unknown.
 """
 
 SAMPLE_TEXTS = 500
