@@ -10,7 +10,7 @@ from deft_sweeps.config.data import task_kind, task_name
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import CheckpointError, ConfigError, Problem
 from deft_sweeps.front.growth import WINDOW
-from deft_sweeps.models.checkpoints import check_model, read_config
+from deft_sweeps.models.checkpoints import check_model, check_tokenizer, read_config
 from deft_sweeps.models.families import layout
 from deft_sweeps.models.legality import unmeasured
 from deft_sweeps.models.misfits import first_misfits, forbidden
@@ -27,7 +27,7 @@ from deft_sweeps.spec.starter import sniff, starter
 from deft_sweeps.store.sources import unusable_sources
 from deft_sweeps.sweep.fit import machine_memory
 from deft_sweeps.sweep.resources import TIME_RANGE, Projection, gpus_that_hold, project
-from deft_sweeps.tasks.check import check_task, form_of
+from deft_sweeps.tasks.check import examine, form_of
 
 
 def init(data: Path, output: Path, text: str | None, label: str | None, *, force: bool) -> None:
@@ -82,7 +82,8 @@ def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> l
         return where if document is None else document.at(location)
 
     config = spec.combinations[0].template
-    found = [Problem(at("model"), what) for what in check_model(config.model)]
+    unfit = check_model(config.model)
+    found = [Problem(at("model"), what) for what in unfit]
     form = None
     with suppress(CheckpointError):  # which check_model has told
         shape = layout(read_config(config.model))
@@ -92,7 +93,11 @@ def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> l
         for what, start in first_misfits(spec, shape, {misfit.what for misfit in told}):
             found.append(Problem(at("first"), f"{what} (first point {start.combination}: {_values(start.values)})"))
         found += [Problem(where, what) for what in unmeasured(spec.compared, shape, writes=task_kind(config.task) != "classification")]
-    found += [Problem(at("task"), what) for what in check_task(config.task, form)]
+    data = examine(config.task, form)
+    texts = [] if isinstance(data, list) else [text for example in data.train for text in (example.text, example.second) if text]
+    if not unfit and form is not None:
+        found += [Problem(at("model"), what) for what in check_tokenizer(config.model, texts)]
+    found += [Problem(at("task"), what) for what in (data if isinstance(data, list) else [])]
     return list(dict.fromkeys(found))
 
 

@@ -121,7 +121,8 @@ class FileTask:
             to a question, found in a context; `text`, free text to write.
         text: column with the text.
         text_pair: column with a second text that goes with the first.
-        label: column with the label: each distinct value is a class, written out as the target text; a number for regression.
+        label: column with the label: each distinct value is a class, written out as the target text; a number for regression. Null and
+            NaN are missing, and refused.
         question: column with the question, for `qa`.
         context: column with the context, for `qa`.
         answers: column with the right answers, for `qa`: a text or a list of texts that occur in the context; empty for no answer.

@@ -1,7 +1,7 @@
 """From a checkpoint's name (hub id, folder, or `packaged/<name>`) to its config, tokenizer and weights."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
@@ -12,14 +12,22 @@ from deft_sweeps.cache import sha256_file
 from deft_sweeps.config.axes import Dtype
 from deft_sweeps.errors import CheckpointError, DeftSweepsError
 from deft_sweeps.models.families import layout
-from deft_sweeps.models.hub import hub_commit, hub_config, hub_folder
+from deft_sweeps.models.hub import hub_commit, hub_config, hub_folder, hub_tokenizer_folder
 from deft_sweeps.models.known import KNOWN_CONFIGS
 from deft_sweeps.models.packaged import is_packaged, packaged_config, packaged_folder, packaged_revision, source_folder
+from deft_sweeps.models.vocabulary import (
+    UNTYPED_FILES,
+    embedding_rows,
+    missing_vocabulary,
+    probe,
+    sample,
+    too_unknown,
+    unknown_share,
+    vocabulary_misfit,
+)
 
 if TYPE_CHECKING:
     import torch
-
-_TOKENIZER_FILES = ("tokenizer.json", "spiece.model")
 
 
 def read_config(name: str) -> dict[str, Any]:
@@ -94,16 +102,53 @@ def load_tokenizer(name: str) -> Any:
     """The checkpoint's tokenizer, loaded once a process.
 
     Raises:
-        CheckpointError: it is missing.
+        CheckpointError: it is missing, or not this model's.
     """
     from transformers import AutoTokenizer
 
-    source = _source(name)
+    shape = layout(read_config(name))
+    source = _tokenizer_source(name)
+    # Without these files transformers makes up a vocabulary of special tokens.
+    if lacking := missing_vocabulary(source, shape.family):
+        raise CheckpointError(f"{name} {lacking}")
     with _quiet():
         try:
-            return AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         except (OSError, ValueError) as error:
             raise CheckpointError(f"cannot load the tokenizer of {name}: {error}") from error
+    if misfit := vocabulary_misfit(len(tokenizer), shape.vocab_size):
+        raise CheckpointError(f"{name}: {misfit}")
+    return tokenizer
+
+
+def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
+    """What keeps the tokenizer of a model without other problems from being used on these texts; loads neither weights nor torch."""
+    some = sample(texts)
+    if is_packaged(name):
+        # Its files are pinned by their hash, and weights need not be converted to read them.
+        from tokenizers import Tokenizer
+
+        own = Tokenizer.from_file(str(source_folder(name) / "tokenizer.json"))
+        own.no_truncation()
+        own.no_padding()
+        unknown = own.token_to_id("[UNK]" if layout(read_config(name)).family == "bert" else "<unk>")
+        return [told for told in [too_unknown(unknown_share(own, unknown, some))] if told]
+    try:
+        shape, source = layout(read_config(name)), _tokenizer_source(name)
+    except DeftSweepsError as error:
+        return [str(error)]
+    if lacking := missing_vocabulary(source, shape.family):
+        return [f"{name} {lacking}"]
+    tried = probe(source, some)
+    if "error" in tried:
+        return [f"cannot load the tokenizer of {name}: {tried['error']}"]
+    rows = embedding_rows(source, shape.family)
+    told = [vocabulary_misfit(tried["n_tokens"], rows or shape.vocab_size), too_unknown(tried["unknown_share"])]
+    if rows not in (None, shape.vocab_size):
+        told.append(f"its weights have {rows:,} embedding rows, and config.json says vocab_size {shape.vocab_size:,}")
+    if not tried["is_fast"]:
+        told.append("its tokenizer is a slow one, which does not say where in a text a token ends; save a tokenizer.json beside it")
+    return [f"{name}: {what}" for what in told if what]
 
 
 @cache
@@ -118,22 +163,25 @@ def revision(name: str) -> str:
     folder = _folder(name)
     if folder is None:
         return hub_commit(name)
-    files = sorted(path for path in folder.iterdir() if path.suffix in {".safetensors", ".json", ".model"})
+    # Beside a tokenizer.json they are not read.
+    own = () if (folder / "tokenizer.json").is_file() else UNTYPED_FILES
+    files = sorted(path for path in folder.iterdir() if path.suffix in {".safetensors", ".json", ".model"} or path.name in own)
     return sha256("\n".join(f"{path.name} {sha256_file(path)}" for path in files).encode()).hexdigest()
 
 
 def check_model(name: str) -> list[str]:
     """What keeps `name` from being used, found without loading or converting anything; empty when nothing does."""
     problems = []
+    family = None
     try:
-        layout(read_config(name))
+        family = layout(read_config(name)).family
     except DeftSweepsError as error:
         problems.append(str(error))
     try:
         if is_packaged(name):
             source_folder(name)
         elif (folder := _folder(name)) is not None:
-            problems += _check_folder(folder)
+            problems += _check_folder(folder, family)
         else:
             hub_commit(name)
     except DeftSweepsError as error:
@@ -141,13 +189,13 @@ def check_model(name: str) -> list[str]:
     return list(dict.fromkeys(problems))
 
 
-def _check_folder(folder: Path) -> list[str]:
+def _check_folder(folder: Path, family: str | None) -> list[str]:
     problems = []
     if not any(folder.glob("*.safetensors")):
         pickled = " (only pickled ones, which are not loaded)" if any(folder.glob("pytorch_model*.bin")) else ""
         problems.append(f"{folder} has no weights as *.safetensors{pickled}")
-    if not any((folder / file).is_file() for file in _TOKENIZER_FILES):
-        problems.append(f"{folder} has no tokenizer: expected {' or '.join(_TOKENIZER_FILES)}")
+    if family is not None and (lacking := missing_vocabulary(folder, family)):
+        problems.append(f"{folder} {lacking}")
     return problems
 
 
@@ -159,6 +207,11 @@ def _folder(name: str) -> Path | None:
     if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
         raise CheckpointError(f"no folder {name}")
     return None
+
+
+def _tokenizer_source(name: str) -> Path:
+    folder = None if is_packaged(name) else _folder(name)
+    return _source(name) if is_packaged(name) or folder is not None else hub_tokenizer_folder(name)
 
 
 def _source(name: str) -> Path:

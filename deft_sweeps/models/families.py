@@ -15,6 +15,9 @@ Stack = Literal["encoder", "decoder"]
 FAMILIES = {"t5": "T5, T5 v1.1 and Flan-T5", "bert": "BERT", "roberta": "RoBERTa"}
 """`model_type` of a config.json, and the checkpoints that have it."""
 
+TOKEN_EMBEDDINGS = {"t5": "shared", "bert": "embeddings.word_embeddings", "roberta": "embeddings.word_embeddings"}
+"""Of each family, where in the model the token embedding is; saved models may have a prefix before it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Linear:

@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 
 from deft_sweeps.errors import CheckpointError
+from deft_sweeps.models.vocabulary import TOKENIZER_PATTERNS
 
-_PATTERNS = ["*.json", "*.safetensors", "*.model"]
 _TIMEOUT_SEC = 5.0
 
 
@@ -40,11 +40,24 @@ def hub_folder(name: str) -> Path:
     Raises:
         CheckpointError: neither the cache nor the hub has them.
     """
+    return _snapshot(name, ["*.safetensors", *TOKENIZER_PATTERNS])
+
+
+def hub_tokenizer_folder(name: str) -> Path:
+    """The same folder with configs and tokenizer; weights are not fetched.
+
+    Raises:
+        CheckpointError: neither the cache nor the hub has them.
+    """
+    return _snapshot(name, list(TOKENIZER_PATTERNS))
+
+
+def _snapshot(name: str, patterns: list[str]) -> Path:
     from huggingface_hub import snapshot_download
 
     commit = hub_commit(name)
     with _hub_errors(name):
-        return Path(snapshot_download(name, revision=commit, allow_patterns=_PATTERNS, etag_timeout=_TIMEOUT_SEC))
+        return Path(snapshot_download(name, revision=commit, allow_patterns=patterns, etag_timeout=_TIMEOUT_SEC))
 
 
 @contextmanager

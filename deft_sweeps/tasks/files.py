@@ -2,13 +2,14 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from deft_sweeps.config.data import FileTask, Form
 from deft_sweeps.tasks.examples import Example
-from deft_sweeps.tasks.rows import as_text, read_rows
+from deft_sweeps.tasks.rows import read_rows
+from deft_sweeps.tasks.value import NotText, NotTextError, as_answers, as_label, as_text, is_printed
 
 MAX_CLASSES = 200
 """More distinct labels than this look like a column of texts or numbers, not of classes."""
@@ -39,22 +40,24 @@ def columns(task: FileTask) -> list[str]:
 
 
 def example(row: Sequence[Any], task: FileTask) -> Example:
-    """One row of `columns` as an example."""
-    first = as_text(row[0])
+    """One row of `columns` as an example; `NotText` holds the place of what is no text, for `check_rows` to refuse."""
+    first = _read(as_text, row[0])
+    group = _read(as_text, row[-1]) if task.group is not None else None
     match task.task:
         case "classification" | "regression":
-            second = as_text(row[2]) if task.text_pair is not None else ""
-            made = Example(first, as_text(row[1]).strip(), first, second)
+            second = _read(as_text, row[2]) if task.text_pair is not None else ""
+            label = _read(as_label if task.task == "classification" else as_text, row[1])
+            return Example(first, _stripped(label), first if group is None else group, second)
         case "qa":
-            context = as_text(row[1])
-            answers, starts = _answers(row[2], context)
-            made = Example(first, "", context, context, answers, starts)
+            context = _read(as_text, row[1])
+            try:
+                answers, starts = answers_in(row[2], context)
+            except NotTextError as error:
+                answers, starts = (NotText(error),), (0,)
+            return Example(first, "", context if group is None else group, context, answers, starts)
         case "text":
-            target = as_text(row[1]).strip()
-            made = Example(first, "", first, answers=(target,) if target else ())
-    if task.group is None:
-        return made
-    return Example(made.text, made.label, as_text(row[-1]), made.second, made.answers, made.starts)
+            target = _stripped(_read(as_text, row[1]))
+            return Example(first, "", first if group is None else group, answers=(target,) if target else ())
 
 
 def check_rows(rows: Sequence[Example], task: FileTask, form: Form | None) -> list[str]:
@@ -63,22 +66,25 @@ def check_rows(rows: Sequence[Example], task: FileTask, form: Form | None) -> li
         return ["has no rows"]
     match task.task:
         case "classification" | "regression":
-            faults = [_empty(task.text, [r.text for r in rows]), _empty(task.label, [r.label for r in rows])]
+            faults = [*_faults(task.text, [r.text for r in rows]), *_faults(task.label, [r.label for r in rows])]
             if task.text_pair is not None:
-                faults.append(_empty(task.text_pair, [r.second for r in rows]))
+                faults += _faults(task.text_pair, [r.second for r in rows])
             if task.task == "regression":
-                flags = [bool(r.label) and not _is_number(r.label) for r in rows]
+                flags = [bool(r.label) and not isinstance(r.label, NotText) and not _is_number(r.label) for r in rows]
                 faults.append((f"a {task.label} that is no number", flags))
         case "qa":
-            faults = [_empty(task.question, [r.text for r in rows]), _empty(task.context, [r.second for r in rows])]
+            faults = [*_faults(task.question, [r.text for r in rows]), *_faults(task.context, [r.second for r in rows])]
+            expected = "a text, a list of texts, or SQuAD's mapping of `text` and `answer_start` is expected"
+            faults += _not_text(task.answers, [r.answers[0] if r.answers else "" for r in rows], expected)
             if form == "head":
                 # A head can but point at an answer; T5 may write what the context does not say word by word.
                 lost = [-1 in r.starts for r in rows]
                 faults.append((f"{task.answers} that do not occur in the {task.context}", lost))
         case "text":
-            faults = [_empty(task.text, [r.text for r in rows]), (f"an empty {task.target}", [not r.answers for r in rows])]
+            targets = [r.answers[0] if r.answers else "" for r in rows]
+            faults = [*_faults(task.text, [r.text for r in rows]), *_faults(task.target, targets)]
     if task.group is not None:
-        faults.append(_empty(task.group, [r.group for r in rows]))
+        faults += _faults(task.group, [r.group for r in rows])
     return [
         f"{sum(flags)} of {len(rows)} rows have {what}: row {some(i for i, flag in enumerate(flags, 1) if flag)}"
         for what, flags in faults
@@ -88,7 +94,7 @@ def check_rows(rows: Sequence[Example], task: FileTask, form: Form | None) -> li
 
 def check_labels(rows: Sequence[Example], task: FileTask) -> list[str]:
     """What is wrong with the training file's labels as a whole."""
-    found = Counter(row.label for row in rows if row.label)
+    found = Counter(row.label for row in rows if row.label and not isinstance(row.label, NotText))
     if task.task == "classification":
         if len(found) == 1:
             return [f"{task.source}: column {task.label} has one class only, {next(iter(found))!r}; expected two or more"]
@@ -112,20 +118,46 @@ def place(answer: str, context: str, start: int = -1) -> int:
     return start if start >= 0 and context.startswith(answer, start) else context.find(answer)
 
 
-def _answers(value: Any, context: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """The texts of a cell that holds a text, a list of texts, or SQuAD's mapping of `text` and `answer_start`."""
-    starts: list[int] = []
-    if isinstance(value, dict):
-        starts = [int(start) for start in value.get("answer_start") or ()]
-        value = value.get("text")
-    texts = list(value) if isinstance(value, list | tuple) else [as_text(value)]
-    starts = starts if len(starts) == len(texts) else [-1] * len(texts)
-    kept = [(as_text(text), start) for text, start in zip(texts, starts, strict=True) if as_text(text).strip()]
-    return tuple(text for text, _ in kept), tuple(place(text, context, start) for text, start in kept)
+def answers_in(value: Any, context: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The answers of a cell, and where each stands in the context; blank ones are left out.
+
+    Raises:
+        NotTextError: the cell is of a shape that is not read, or holds such a shape printed as text.
+    """
+    texts, starts = as_answers(value)
+    given = [(text, start) for text, start in zip(texts, starts, strict=True) if text.strip()]
+    # Trained as it is, a model would learn to write brackets and quotes; a context may hold such text itself.
+    if any(is_printed(text) and text not in context for text, _ in given):
+        raise NotTextError("a printed Python object")
+    return tuple(text for text, _ in given), tuple(place(text, context, start) for text, start in given)
 
 
-def _empty(column: str, values: list[str]) -> tuple[str, list[bool]]:
-    return f"an empty {column}", [not value.strip() for value in values]
+def _read(convert: Callable[[object], str], value: object) -> str:
+    try:
+        return convert(value)
+    except NotTextError as error:
+        return NotText(error)
+
+
+def _stripped(text: str) -> str:
+    return text if isinstance(text, NotText) else text.strip()
+
+
+def _faults(column: str, values: Sequence[str]) -> list[tuple[str, list[bool]]]:
+    """What is wrong with a column of texts, each with the rows that have it."""
+    empty = (f"an empty {column}", [not value.strip() for value in values])
+    return [*_not_text(column, values, "a text or a number is expected"), empty]
+
+
+def _not_text(column: str, values: Sequence[str], expected: str) -> list[tuple[str, list[bool]]]:
+    kinds = dict.fromkeys(value for value in values if isinstance(value, NotText))
+    return [
+        (
+            f"{kind} in {column}, where {expected}{f'; {kind.mend}' if kind.mend else ''}",
+            [isinstance(value, NotText) and value == kind for value in values],
+        )
+        for kind in kinds
+    ]
 
 
 def _is_number(text: str) -> bool:

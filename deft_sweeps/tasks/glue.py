@@ -1,6 +1,7 @@
 """GLUE's tasks: their columns, classes, metrics and T5's prompts, and its files in every layout they come in. Loads no torch."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 from deft_sweeps.config.data import GlueName
 from deft_sweeps.errors import DataError
 from deft_sweeps.tasks.examples import Example
-from deft_sweeps.tasks.rows import ENDINGS, as_text, columns_of, ending, raw_rows, read_rows
+from deft_sweeps.tasks.rows import ENDINGS, columns_of, ending, raw_rows, read_rows
+from deft_sweeps.tasks.value import NotTextError, as_label, as_text, refuse_rows
 
 HUB = "nyu-mll/glue"
 
@@ -144,20 +146,56 @@ def read_glue(name: GlueName, paths: list[Path]) -> list[Example]:
     Raises:
         DataError: a file cannot be read, or is not the task's.
     """
-    return [example for path in paths for example in _read(GLUE[name], path)]
+    of = GLUE[name]
+    return [example for path in paths for example in glue_examples(of, str(path), _values(of, path))]
 
 
-def glue_example(of: GlueSet, values: list[Any]) -> Example | None:
+def glue_examples(of: GlueSet, where: str, rows: Iterable[tuple[int, list[Any] | None]]) -> list[Example]:
+    """The examples of some rows, without the few that lack a text or a label.
+
+    Args:
+        of: the data set.
+        where: the rows' file or hub data set, for messages.
+        rows: numbers from 1, with texts and label; None where a line lacks a field.
+
+    Raises:
+        DataError: a value is no text, a label is none of the task's, or too many rows lack something.
+    """
+    found: list[Example] = []
+    wrong: dict[int, str] = {}
+    n_rows = 0
+    for number, values in rows:
+        n_rows += 1
+        try:
+            example = None if values is None else _example(of, values)
+        except NotTextError as error:
+            wrong[number] = f"{error}, where a text or a number is expected"
+            continue
+        except ValueError as error:
+            raise DataError(f"{where}: row {number} has the label {values[-1] if values else ''!r}, which is none of {of.hub}'s") from error
+        if example is not None:
+            found.append(example)
+    refuse_rows(where, wrong, n_rows)
+    n_broken = n_rows - len(found)
+    if n_broken > max(1, MAX_BROKEN * n_rows):
+        raise DataError(f"{where}: {n_broken} of {n_rows} rows lack a text or a label; is it the {of.hub} of GLUE?")
+    return found
+
+
+def _example(of: GlueSet, values: list[Any]) -> Example | None:
     """An example from its texts and its label; None where one of them is missing.
 
     Raises:
+        NotTextError: a value is no text.
         ValueError: the label is none of the task's.
     """
-    *texts, label = (as_text(value).strip() for value in values)
+    texts = [as_text(value).strip() for value in values[:-1]]
+    label = (as_label if of.classes else as_text)(values[-1]).strip()
     if not all(texts) or not label or label == "-":
         return None
     if not of.classes:
-        float(label)
+        if not math.isfinite(float(label)):
+            raise ValueError("expected a finite number")
     elif label not in of.classes:
         label = of.classes[_index(label, len(of.classes))]
     return Example(texts[0], label, texts[0], texts[1] if len(texts) > 1 else "")
@@ -168,22 +206,6 @@ def _index(label: str, n_classes: int) -> int:
     if not 0 <= index < n_classes:
         raise ValueError(f"expected a label in [0, {n_classes})")
     return index
-
-
-def _read(of: GlueSet, path: Path) -> Iterator[Example]:
-    n_rows = n_broken = 0
-    for number, values in _values(of, path):
-        n_rows += 1
-        try:
-            example = None if values is None else glue_example(of, values)
-        except ValueError as error:
-            raise DataError(f"{path}: row {number} has the label {values[-1] if values else ''!r}, which is none of {of.hub}'s") from error
-        if example is None:
-            n_broken += 1
-        else:
-            yield example
-    if n_broken > max(1, MAX_BROKEN * n_rows):
-        raise DataError(f"{path}: {n_broken} of {n_rows} rows lack a text or a label; is it the {of.hub} of GLUE?")
 
 
 def _values(of: GlueSet, path: Path) -> Iterator[tuple[int, list[Any] | None]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deft_sweeps.cache import build_once, cache_folder, sha256_file
-from deft_sweeps.config.data import Form, GlueTask, Task, TaskKind, task_kind
+from deft_sweeps.config.data import FileTask, Form, GlueTask, Task, TaskKind, task_kind
 from deft_sweeps.config.trial import canonical
 from deft_sweeps.errors import DataError
 from deft_sweeps.models.checkpoints import load_tokenizer, read_config, revision
@@ -18,14 +18,17 @@ from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.glue import GLUE
 from deft_sweeps.tasks.hub import hub_revision
 from deft_sweeps.tasks.prepare import columns, plan_of, prompt_of
+from deft_sweeps.tasks.rows import ending
 from deft_sweeps.tasks.sources import hub_name, source_files
 
 SPLITS = ("train", "validation", "test")
 
 # Raised when the same examples would be tokenised otherwise, so that an older cache is left alone; of a long context for a model that
-# writes by itself, so that the other tasks' fingerprints, which results carry, stay what they were.
+# writes, and of labels that a file may hold as numbers, by themselves, so that the other tasks' fingerprints, which results carry,
+# stay what they were.
 _FORMAT = 3
 _PASSAGES_FORMAT = 4
+_LABELS_FORMAT = 5
 
 _CHUNK = 1000
 """Examples that are tokenised and written at a time."""
@@ -130,9 +133,8 @@ def _fingerprint(task: Task, model: str, form: Form) -> str:
         settings.pop(name, None)
     source = {part: [sha256_file(path) for path in paths] for part, paths in files.items()}
     named = hub_name(task)
-    windowed = form == "text-to-text" and task_kind(task) == "span"
     told = [
-        _PASSAGES_FORMAT if windowed else _FORMAT,
+        _format(task, form),
         settings,
         source,
         hub_revision(*named) if named else "",
@@ -140,6 +142,15 @@ def _fingerprint(task: Task, model: str, form: Form) -> str:
         revision(model),
     ]
     return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _format(task: Task, form: Form) -> int:
+    kind = task_kind(task)
+    if kind == "span" and form == "text-to-text":
+        return _PASSAGES_FORMAT
+    # A csv knows no numbers: its labels are the texts that stand there.
+    typed = isinstance(task, FileTask) and (task.path is None or ending(Path(task.path)) in (".jsonl", ".parquet"))
+    return _LABELS_FORMAT if typed and kind == "classification" else _FORMAT
 
 
 def _tokenise(task: Task, model: str, form: Form, into: Path) -> None:

@@ -78,11 +78,6 @@ def ending(path: Path) -> str:
     return found.lower()
 
 
-def as_text(value: object) -> str:
-    """A value as the text of a column: empty for None."""
-    return "" if value is None else str(value)
-
-
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
     import pyarrow as pa

@@ -88,8 +88,8 @@ def _glue(name: GlueName, part: str, files: dict[str, list[Path]]) -> list[Examp
         found = glue.read_glue(name, files[part])
     else:
         split = of.train if part == "train" else of.test[0]
-        made = (glue.glue_example(of, row) for row in hub.hub_rows(glue.HUB, of.hub, split, [*of.texts, of.labels[0]]))
-        found = [each for each in made if each is not None]
+        rows = hub.hub_rows(glue.HUB, of.hub, split, [*of.texts, of.labels[0]])
+        found = glue.glue_examples(of, f"{glue.HUB} {of.hub}, split {split}", enumerate(rows, 1))
     if part == "test":
         return _apart(found)
     return _by_sentence(found) if name == "sst2" else found
@@ -98,8 +98,8 @@ def _glue(name: GlueName, part: str, files: dict[str, list[Path]]) -> list[Examp
 def _squad(task: SquadTask, part: str, files: dict[str, list[Path]]) -> list[Example]:
     if files:
         return squad.read_squad(task, files[part])
-    rows = hub.hub_rows(squad.HUB[task.version], None, "train" if part == "train" else "validation", squad.HUB_COLUMNS)
-    return [squad.squad_example(*row) for row in rows]
+    name, split = squad.HUB[task.version], "train" if part == "train" else "validation"
+    return squad.squad_examples(f"{name}, split {split}", hub.hub_rows(name, None, split, squad.HUB_COLUMNS))
 
 
 def _apart(examples: list[Example]) -> list[Example]:

@@ -1,16 +1,17 @@
 """SQuAD's official files and the hub's, to examples. Loads no torch."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from deft_sweeps.config.data import SquadTask
 from deft_sweeps.errors import DataError
 from deft_sweeps.tasks.examples import Example
-from deft_sweeps.tasks.files import place
+from deft_sweeps.tasks.files import answers_in, place
 from deft_sweeps.tasks.glue import find_files
 from deft_sweeps.tasks.rows import read_rows
+from deft_sweeps.tasks.value import NotTextError, as_text, refuse_rows
 
 HUB = {"1.1": "rajpurkar/squad", "2.0": "rajpurkar/squad_v2"}
 PROMPT = "question: {text} context: {text_pair}"
@@ -48,17 +49,41 @@ def read_squad(task: SquadTask, paths: Sequence[Path]) -> list[Example]:
         if path.suffix == ".json":
             found += _official(path)
         else:
-            found += [squad_example(*row) for row in read_rows(path, HUB_COLUMNS)]
+            found += squad_examples(str(path), read_rows(path, HUB_COLUMNS))
     if task.version == "1.1" and not all(example.answers for example in found):
         n = sum(not example.answers for example in found)
         raise DataError(f"{paths[0]}: {n} of {len(found)} questions have no answer; is it of version 2.0?")
     return found
 
 
-def squad_example(question: str, context: str, answers: dict[str, Any]) -> Example:
-    """One question as the hub has it: a mapping of the lists `text` and `answer_start`."""
-    texts, starts = answers.get("text") or (), answers.get("answer_start") or ()
-    return _example(question, context, list(zip(texts, starts, strict=True)))
+def squad_examples(where: str, rows: Iterable[Sequence[Any]]) -> list[Example]:
+    """Questions as the hub has them: `HUB_COLUMNS`, the answers a mapping of the lists `text` and `answer_start`.
+
+    Args:
+        where: the rows' file or hub data set, for messages.
+        rows: values of `HUB_COLUMNS`.
+
+    Raises:
+        DataError: a value is no text, a question or context is empty, or answers are of another shape.
+    """
+    found: list[Example] = []
+    wrong: dict[int, str] = {}
+    for number, (question, context, answers) in enumerate(rows, 1):
+        try:
+            found.append(_hub_example(as_text(question), as_text(context), answers))
+        except NotTextError as error:
+            wrong[number] = str(error)
+    refuse_rows(where, wrong, len(found) + len(wrong))
+    return found
+
+
+def _hub_example(question: str, context: str, answers: Any) -> Example:
+    if not question.strip() or not context.strip():
+        raise NotTextError("an empty question or context")
+    try:
+        return Example(question, "", context, context, *answers_in(answers, context))
+    except NotTextError as error:
+        raise NotTextError(f"answers that are {error}, where SQuAD has a mapping of `text` and `answer_start`") from error
 
 
 def _official(path: Path) -> Iterator[Example]:
