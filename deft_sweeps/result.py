@@ -6,7 +6,7 @@ from typing import Literal
 
 from deft_sweeps.config.axes import check
 from deft_sweeps.config.trial import TrialConfig, codec
-from deft_sweeps.outcomes import Outcomes
+from deft_sweeps.outcomes import NO_SCORES, ExampleScores, Outcomes
 
 SCHEMA_VERSION = 1
 
@@ -121,7 +121,7 @@ class Point:
     loss: float
     density: DensityReading
     written_density: DensityReading | None = None
-    example_scores: tuple[float, ...] = ()
+    example_scores: ExampleScores = NO_SCORES
     percentile: float | None = None
     block_thresholds: tuple[float, ...] = ()
     energy_ratio: float | None = None

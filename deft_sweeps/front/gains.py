@@ -111,7 +111,7 @@ def _summed(terms: Sequence[tuple[float, Point]]) -> PairedDifference | None:
     if n:
         if any(len(point.example_scores) != n for point in points):
             return None
-        summed = sum((share * np.asarray(point.example_scores, dtype=float) for share, point in terms), np.zeros(n))
+        summed = sum((share * point.example_scores.array() for share, point in terms), np.zeros(n))
         return paired_difference(summed.tolist(), [0.0] * n)
     outcomes = [(share, point.outcomes) for share, point in terms if point.outcomes is not None]
     if len(outcomes) < len(terms) or any(point.score.metric != metric for point in points):

@@ -5,10 +5,10 @@ Each trial counts as it was measured: a repeated configuration's seeds are not p
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 
 from deft_sweeps.front.dominance import Floats, hypervolume, non_dominated
 from deft_sweeps.front.pareto import baselines_of, candidates, directions_of, judgeable, keeps, pareto_front
@@ -171,12 +171,5 @@ def _volume(growth: Growth, trials: Sequence[int] | range | np.ndarray) -> float
 
 
 def _share_bound(n_hits: int, n: int) -> float:
-    """The largest share at which `n_hits` or fewer among `n` still have a probability of 1 - CONFIDENCE."""
-    if n_hits >= n:
-        return 1.0
-    low, high = n_hits / n, 1.0
-    for _ in range(60):
-        share = (low + high) / 2
-        tail = sum(comb(n, k) * share**k * (1 - share) ** (n - k) for k in range(n_hits + 1))
-        low, high = (share, high) if tail > 1 - CONFIDENCE else (low, share)
-    return high
+    """Upper Clopper-Pearson bound, at CONFIDENCE, of the share behind `n_hits` hits among `n`."""
+    return 1.0 if n_hits >= n else float(betaincinv(n_hits + 1, n - n_hits, CONFIDENCE))

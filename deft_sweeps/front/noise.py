@@ -275,7 +275,7 @@ class _ExampleNoise:
     def _is_paired(self, i: int) -> bool:
         """Whether the point's score is the mean of its examples', as F1 over all of them is not."""
         scores = self._scores[i]
-        return self.n > 1 and len(scores) == self.n and abs(sum(scores) / self.n - self._pool[i].values["score"]) < 1e-6
+        return self.n > 1 and len(scores) == self.n and abs(float(scores.mean()) - self._pool[i].values["score"]) < 1e-6
 
 
 def _pieces(width: int) -> Iterator[int]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.front.dominance import hypervolume, non_dominated
@@ -50,12 +51,14 @@ class FrontMember:
         return seed_mean([one.values[name] for one in self.seeds], possible)
 
     @property
-    def example_scores(self) -> tuple[float, ...]:
-        """Per held-out example, the mean over the seeds; empty where a seed has none."""
-        scores = [point.example_scores for point in self.points]
+    def example_scores(self) -> NDArray[np.float64]:
+        """The score of each held-out example, the mean over the seeds, shape (n,); empty if a seed
+        has none or another number of them."""
+        scores = [point.example_scores.array() for point in self.points]
         if len({len(one) for one in scores}) != 1:
-            return ()
-        return tuple(sum(column) / len(scores) for column in zip(*scores, strict=True)) if self.seeds else scores[0]
+            return np.zeros(0)
+        means: NDArray[np.float64] = np.mean(scores, axis=0, dtype=float)
+        return means
 
     @property
     def name(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.front.pareto import FrontMember, better_baseline, configurations
 from deft_sweeps.objective import BaselineName, Constraint
+from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.result import TrialResult
 
 
@@ -36,7 +37,7 @@ class BaselinesSoFar:
 
     def _take(self, name: BaselineName, result: TrialResult) -> None:
         examples = any(limit.surely for limit in self.limits)
-        points = (point if examples else replace(point, example_scores=()) for point in result.points if point.is_unthresholded)
+        points = (point if examples else replace(point, example_scores=NO_SCORES) for point in result.points if point.is_unthresholded)
         seeds = self._seeds.setdefault(name, {}).setdefault(result.config, {})
         seeds[result.trial_id] = replace(result, points=tuple(points), rungs=())
         means = self._means.setdefault(name, {})

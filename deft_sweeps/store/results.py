@@ -167,9 +167,9 @@ class SweepDir:
             raise StoreError(f"{self.root} is no sweep folder: it has no spec.yaml; `deft-sweeps run FILE` makes one")
         return self
 
-    def write(self, result: TrialResult) -> None:
+    def write(self, result: TrialResult, *, durably: bool = True) -> None:
         """Keep a result; the same trial_id overwrites."""
-        write_atomically(self.result_path(result.trial_id), result.to_json())
+        write_atomically(self.result_path(result.trial_id), result.to_json(), durably=durably)
 
     def trial_ids(self) -> tuple[str, ...]:
         """Of the results that there are, without reading them."""

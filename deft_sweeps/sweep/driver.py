@@ -9,6 +9,7 @@ from typing import Any
 
 from ray.tune import Callback
 
+from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.report.saving import saving
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.enough import Flatness, Spent, trial_sec, used_up
@@ -140,7 +141,7 @@ class Driver:
         """Without the scores of single examples, which would be most of the driver's memory, unless a limit is judged by them."""
         if self._keeps_examples:
             return result
-        return replace(result, points=tuple(replace(point, example_scores=()) for point in result.points))
+        return replace(result, points=tuple(replace(point, example_scores=NO_SCORES) for point in result.points))
 
     def _note(self, left_sec: float | None) -> None:
         note = DriverNote(

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from deft_sweeps.outcomes import Outcomes
+from deft_sweeps.outcomes import NO_SCORES, ExampleScores, Outcomes
 from deft_sweeps.result import Score
 
 Metric = Literal["accuracy", "f1", "matthews", "pearson", "spearman", "exact_match", "token_f1"]
@@ -32,7 +32,7 @@ class Scored:
     """
 
     score: Score
-    example_scores: tuple[float, ...]
+    example_scores: ExampleScores
     outcomes: Outcomes | None = None
 
 
@@ -166,7 +166,7 @@ def _mean(metric: str, values: list[float]) -> Scored:
     n, mean = len(values), sum(values) / len(values)
     # Of shares the variance is known without another sum.
     variance = mean * (1 - mean) if set(values) <= {0.0, 1.0} else float(np.var(values))
-    return Scored(_score(metric, mean, (variance / n) ** 0.5, n), tuple(values))
+    return Scored(_score(metric, mean, (variance / n) ** 0.5, n), ExampleScores.of(values))
 
 
 def _of_counts(metric: str, of: Callable[[NDArray[Any]], float], predictions: Sequence[Any], references: Sequence[Any]) -> Scored:
@@ -177,7 +177,7 @@ def _of_counts(metric: str, of: Callable[[NDArray[Any]], float], predictions: Se
     # Drawing n examples with replacement is drawing the table's cells by their shares.
     drawn = np.random.default_rng(0).multinomial(n, counts.ravel() / n, size=N_RESAMPLES).reshape(-1, n_classes, n_classes)
     error = float(np.std([of(sample) for sample in drawn]))
-    return Scored(_score(metric, of(counts), error, n), (), Outcomes.of(predictions, references))
+    return Scored(_score(metric, of(counts), error, n), NO_SCORES, Outcomes.of(predictions, references))
 
 
 def _of_pairs(
@@ -187,7 +187,7 @@ def _of_pairs(
     generator = np.random.default_rng(0)
     draws = (generator.integers(len(a), size=len(a)) for _ in range(N_RESAMPLES))
     error = float(np.std([of(a[draw], b[draw]) for draw in draws]))
-    return Scored(_score(metric, of(a, b), error, len(a)), (), Outcomes.of(predictions, references))
+    return Scored(_score(metric, of(a, b), error, len(a)), NO_SCORES, Outcomes.of(predictions, references))
 
 
 def _score(metric: str, value: float, error: float, n_examples: int) -> Score:

@@ -37,6 +37,7 @@ from deft_sweeps.front import (
 )
 from deft_sweeps.front.pareto import excess, how_sure, keeps
 from deft_sweeps.objective import METRICS, Direction, parse_constraint
+from deft_sweeps.outcomes import NO_SCORES, ExampleScores
 from deft_sweeps.result import Point, TrialResult
 from tests.made_sweep import sweep_results
 from tests.samples import point, result
@@ -238,7 +239,7 @@ def test_surely_asks_the_near_end_of_the_interval() -> None:
         assert keeps(member, limit, baselines) == (low >= -bound)
         assert how_sure(member, limit, baselines).endswith("paired by example")
     limit = parse_constraint("surely score >= baseline(peft) - 0.01")
-    (alone,) = candidates([replace(other, points=(replace(other.points[0], example_scores=()),))])
+    (alone,) = candidates([replace(other, points=(replace(other.points[0], example_scores=NO_SCORES),))])
     errors = (0.8 * 0.2 / 100 + 0.82 * 0.18 / 100) ** 0.5
     assert excess(alone, limit, baselines) == pytest.approx(-0.01 - (0.02 - 1.96 * errors), abs=1e-4)
     assert "cannot be paired" in how_sure(alone, limit, baselines)
@@ -320,7 +321,7 @@ def test_front_json_reads_back() -> None:
 def scored(threshold: float, density: float, scores: list[float]) -> Point:
     base = point(threshold, 0.5, density, n=len(scores))
     value = sum(scores) / len(scores)
-    return replace(base, score=replace(base.score, value=value), example_scores=tuple(scores))
+    return replace(base, score=replace(base.score, value=value), example_scores=ExampleScores.of(scores))
 
 
 def test_the_twin_differs_in_the_density_loss_alone() -> None:

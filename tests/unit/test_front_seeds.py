@@ -17,6 +17,7 @@ from deft_sweeps.front import baseline_member, candidates, configurations, front
 from deft_sweeps.front.noise import _SeedNoise, _within_reach, front_shares
 from deft_sweeps.front.seeds import nearest_to_mean, seed_mean, t_975, t_quantile
 from deft_sweeps.objective import Direction, parse_constraint, parse_policy
+from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.report.cells import member_density_text, member_score_text
 from deft_sweeps.report.tables import front_sheet
 from deft_sweeps.result import TrialResult
@@ -64,14 +65,15 @@ def test_seeds_of_a_configuration_compete_as_their_mean() -> None:
     assert member.result.seed == 2
     assert [one.result.seed for one in member.seeds] == [0, 1, 2]
     assert member.over_seeds("score") == seed_mean([0.9, 0.7, 0.74], (0.0, 1.0))
-    assert member.example_scores == tuple(np.mean([r.points[0].example_scores for r in lucky], axis=0))
+    assert np.array_equal(member.example_scores, np.mean([r.points[0].example_scores.array() for r in lucky], axis=0))
 
 
 def test_without_a_second_seed_nothing_is_pooled() -> None:
     results = sweep_results()
     assert configurations(results) == candidates(results)
     alone = candidates(results)[0]
-    assert (alone.n_seeds, alone.over_seeds("score"), alone.example_scores) == (1, None, alone.point.example_scores)
+    assert (alone.n_seeds, alone.over_seeds("score")) == (1, None)
+    assert np.array_equal(alone.example_scores, alone.point.example_scores.array())
 
 
 def test_a_baseline_is_the_best_mean_and_a_choice_rests_on_means() -> None:
@@ -154,7 +156,7 @@ def twice(weight: float, score: float, density: float, spread: float = 0.02) -> 
 def exactly(results: Iterable[TrialResult]) -> list[TrialResult]:
     """The same, as if every example there is had been measured: the noise of training alone is left."""
     return [
-        replace(r, points=tuple(replace(p, score=replace(p.score, standard_error=0.0), example_scores=()) for p in r.points))
+        replace(r, points=tuple(replace(p, score=replace(p.score, standard_error=0.0), example_scores=NO_SCORES) for p in r.points))
         for r in results
     ]
 
@@ -199,7 +201,7 @@ def test_without_seeds_the_examples_are_drawn_again_and_the_same_ones_for_all() 
     front = pareto_front([a, b], OBJECTIVES)
     paired = membership([a, b], front)
     assert paired.source == "examples"
-    lone = [replace(r, points=tuple(replace(p, example_scores=()) for p in r.points)) for r in (a, b)]
+    lone = [replace(r, points=tuple(replace(p, example_scores=NO_SCORES) for p in r.points)) for r in (a, b)]
     unpaired = membership(lone, pareto_front(lone, OBJECTIVES))
     name = front.members[0].name
     # One example in a hundred tells them apart: paired, the lead is lost only where that one is drawn seldom enough.

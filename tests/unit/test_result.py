@@ -23,6 +23,7 @@ from deft_sweeps.config.axes import (
 )
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.objective import METRICS
+from deft_sweeps.outcomes import ExampleScores
 from deft_sweeps.result import SCHEMA_VERSION, BlockGates, DensityReading, Point, Score, SkippedBlocks, TrialResult
 from tests.made_sweep import sweep_results
 from tests.samples import point, result
@@ -45,7 +46,12 @@ scores = st.builds(
     also=st.dictionaries(st.text(max_size=8), st.floats(-1, 1), max_size=2),
 )
 points = st.builds(
-    Point, threshold=shares, score=scores, loss=st.floats(0, 50), density=readings, example_scores=st.lists(shares, max_size=4).map(tuple)
+    Point,
+    threshold=shares,
+    score=scores,
+    loss=st.floats(0, 50),
+    density=readings,
+    example_scores=st.lists(shares, max_size=4).map(ExampleScores.of),
 )
 configs = st.builds(
     TrialConfig,

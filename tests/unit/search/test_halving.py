@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from deft_sweeps.config.axes import Training
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.objective import parse_constraint
+from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.result import Point, Rung
 from deft_sweeps.search.halving import N_PEERS, HalvingRule, violations
 from deft_sweeps.spec.schema import Halving, RankName
@@ -24,7 +25,7 @@ RUNGS = Halving().at(STEPS)
 
 def point(threshold: float, score: float, density: float) -> Point:
     made = sample(threshold, 0.5, density)
-    return replace(made, score=replace(made.score, value=score), example_scores=())
+    return replace(made, score=replace(made.score, value=score), example_scores=NO_SCORES)
 
 
 def config(number: int) -> TrialConfig:

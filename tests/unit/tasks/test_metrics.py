@@ -90,7 +90,7 @@ def test_means_come_with_their_examples_and_error() -> None:
         ("token_f1", ["b b", "c", "d", "e f"], [["b"], ["c", "x"], ["x"], ["f"]]),
     ):
         scored = score(metric, predictions, references)
-        each = np.array(scored.example_scores)
+        each = scored.example_scores.array()
         assert scored.score.value == pytest.approx(each.mean())
         assert scored.score.standard_error == pytest.approx(each.std() / 2)
     share = score("accuracy", [0, 1, 1, 0], [0, 1, 0, 0]).score
@@ -121,7 +121,7 @@ def test_other_metrics_stand_beside_the_first() -> None:
     scored = score_all(("exact_match", "token_f1"), ["a b c", "d"], [["b"], ["d"]])
     assert (scored.score.metric, scored.score.value) == ("exact_match", 0.5)
     assert scored.score.also == {"token_f1": pytest.approx((2 / 3 + 1) / 2)}
-    assert scored.example_scores == (0.0, 1.0)
+    assert tuple(scored.example_scores) == (0.0, 1.0)
     assert score_all(("pearson", "spearman"), [1.0, 2.0, 9.0], [1.0, 2.0, 3.0]).score.also == {"spearman": pytest.approx(1.0)}
 
 
