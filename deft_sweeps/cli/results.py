@@ -6,14 +6,16 @@ from typing import Any
 
 import typer
 
-from deft_sweeps.choice import Choice
-from deft_sweeps.choice import choose as choose_from
 from deft_sweeps.cli import show
 from deft_sweeps.cli.guard import FAILED, say
 from deft_sweeps.errors import ConfigError, Problem
-from deft_sweeps.front import FrontMember, front_json, membership
-from deft_sweeps.front.encode import member_dict
+from deft_sweeps.findings import choose as choose_from
+from deft_sweeps.findings.choice import Choice
+from deft_sweeps.findings.front_json import front_json, member_dict
+from deft_sweeps.findings.front_member import FrontMember
+from deft_sweeps.findings.membership import membership
 from deft_sweeps.objective import Policy, parse_policy
+from deft_sweeps.report import choice_text
 from deft_sweeps.report.answer import growth_told
 from deft_sweeps.report.saving import saving
 from deft_sweeps.report.tables import front_sheet, lost_sheet
@@ -100,10 +102,10 @@ def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
 
 def print_choice(choice: Choice) -> None:
     """Why, how sure, and why the others lost."""
-    print(choice.why)
-    for caveat in choice.caveats:
+    print(choice_text.why(choice))
+    for caveat in choice_text.caveats(choice):
         print(f"- {caveat}")
-    if choice.lost:
+    if choice_text.rejected(choice):
         print()
         show.table(lost_sheet(choice))
 
@@ -127,11 +129,11 @@ def _choice_dict(choice: Choice) -> dict[str, Any]:
 
     return {
         "policy": str(choice.policy),
-        "why": choice.why,
-        "caveats": list(choice.caveats),
+        "why": choice_text.why(choice),
+        "caveats": list(choice_text.caveats(choice)),
         "chosen": told(choice.member),
         "runner_up": told(choice.runner_up),
         "baseline": told(choice.baseline),
         "nearest_miss": told(choice.nearest_miss),
-        "lost": [{"name": rejected.member.name, "why": rejected.why} for rejected in choice.lost],
+        "lost": [{"name": rejected.member.name, "why": rejected.why} for rejected in choice_text.rejected(choice)],
     }

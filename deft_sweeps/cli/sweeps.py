@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from deft_sweeps.choice import choose
 from deft_sweeps.cli import show
 from deft_sweeps.cli.guard import FAILED, INTERRUPTED, refuse, say
 from deft_sweeps.cli.parts import run_several, several
 from deft_sweeps.cli.results import print_choice
 from deft_sweeps.cli.specs import unusable
 from deft_sweeps.errors import ConfigError, Problem, StoreError
-from deft_sweeps.front import all_gains, membership
+from deft_sweeps.findings import choose
+from deft_sweeps.findings.equal_density import all_gains
+from deft_sweeps.findings.membership import membership
 from deft_sweeps.report.answer import growth_told
 from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet
 from deft_sweeps.spec.hardware import slow_dtype

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
-from deft_sweeps.choice import Choice
-from deft_sweeps.front import Gain, PairedDifference, score_difference
-from deft_sweeps.front.growth import Projection, growth_of, project
+from deft_sweeps.findings.choice import Choice
+from deft_sweeps.findings.equal_density import EqualDensityGain
+from deft_sweeps.findings.front_growth import history_of
 from deft_sweeps.report import cells
 from deft_sweeps.result import FinalMeasurement, TrialResult
 from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.statistics.paired_difference import PairedDifference, score_difference
+from deft_sweeps.statistics.plateau import GainProjection, project
 
 
 def finals_of(choice: Choice, finals: Sequence[FinalMeasurement]) -> tuple[FinalMeasurement, ...]:
@@ -76,7 +78,7 @@ def tiles(choice: Choice, finals: Sequence[FinalMeasurement]) -> list[tuple[str,
     return found
 
 
-def gains_told(gains: Sequence[Gain]) -> str:
+def gains_told(gains: Sequence[EqualDensityGain]) -> str:
     """How the comparisons at equal density fall, in a sentence; it is told whichever way they fall."""
     compared = [gain.difference for gain in gains if gain.difference]
     if not gains:
@@ -95,12 +97,12 @@ def growth_told(results: Sequence[TrialResult], spec: SweepSpec) -> str:
     return projection_told(projection_of(results, spec))
 
 
-def projection_of(results: Sequence[TrialResult], spec: SweepSpec) -> Projection | None:
+def projection_of(results: Sequence[TrialResult], spec: SweepSpec) -> GainProjection | None:
     """What half as many more trials would be expected to bring; None where too few tell of it."""
-    return project(growth_of(results, spec.objectives, spec.limits))
+    return project(history_of(results, spec.objectives, spec.limits))
 
 
-def projection_told(told: Projection | None) -> str:
+def projection_told(told: GainProjection | None) -> str:
     """The projection in a sentence."""
     if told is None:
         return "Too few trials to project what more of them would bring."

@@ -7,10 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from deft_sweeps.choice import Choice
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.label import label
-from deft_sweeps.front import FrontMember, Gain, candidates, non_dominated
+from deft_sweeps.findings.choice import Choice
+from deft_sweeps.findings.equal_density import EqualDensityGain
+from deft_sweeps.findings.front_member import FrontMember, candidates
+from deft_sweeps.front import non_dominated
 from deft_sweeps.report.cells import density_text, difference_text, score_text
 from deft_sweeps.report.svg import INK, Spot, style, to_svg
 from deft_sweeps.report.tables import point_id, ref_of
@@ -76,7 +78,7 @@ def scatter(results: Sequence[TrialResult], choice: Choice) -> str:
         return to_svg(figure, "Score over activation density of every measured point", spots)
 
 
-def gain_by_density(gains: Sequence[Gain]) -> str:
+def gain_by_density(gains: Sequence[EqualDensityGain]) -> str:
     """DEFT minus plain PEFT at equal density, with 95% intervals, over the density; above zero the density loss pays."""
     compared = [(gain, gain.difference) for gain in gains if gain.difference is not None]
     x = [gain.point.density.overall for gain, _ in compared]

@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from deft_sweeps.choice import Choice, choose
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.label import label, settings
-from deft_sweeps.front import FrontMember, all_gains, candidates, membership, twin_config
-from deft_sweeps.objective import METRICS
+from deft_sweeps.findings import choose
+from deft_sweeps.findings.choice import Choice
+from deft_sweeps.findings.equal_density import all_gains, twin_config
+from deft_sweeps.findings.front_member import FrontMember, candidates
+from deft_sweeps.findings.membership import membership
+from deft_sweeps.metrics import METRICS
 from deft_sweeps.report import answer, cells, figures, provenance, tables
 from deft_sweeps.report.svg import inline
 from deft_sweeps.result import TrialResult

@@ -14,7 +14,7 @@ from statistics import fmean, median
 import numpy as np
 from numpy.typing import NDArray
 
-from deft_sweeps.objective import BaselineName
+from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.search.features import Features
 from deft_sweeps.search.fitting import fit
 from deft_sweeps.search.kernel import Hyper, Rows

@@ -7,8 +7,12 @@ among what was found and do not narrow the search.
 
 from dataclasses import dataclass, field, replace
 
-from deft_sweeps.front.pareto import Baselines, FrontMember, excess, judgeable, keeps
-from deft_sweeps.objective import BaselineName, Constraint
+from deft_sweeps.config.baseline_kind import BaselineName
+from deft_sweeps.findings.baseline import Baselines
+from deft_sweeps.findings.front_member import FrontMember
+from deft_sweeps.findings.limit_check import excess, judgeable, keeps
+from deft_sweeps.metrics import measured
+from deft_sweeps.objective import Constraint
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.baselines import BaselinesSoFar
 from deft_sweeps.spec.schema import Start, SweepSpec
@@ -97,7 +101,7 @@ class LimitJudge:
     def _compared(self, result: TrialResult) -> FrontMember:
         """The point at which the search compares trials."""
         point = result.point_at(self.spec.evaluation.objective_threshold)
-        return FrontMember(result, point, result.metrics(point))
+        return FrontMember(result, point, measured(point, result.cost))
 
     def _violation(self, member: FrontMember, limit: Constraint) -> float:
         if limit.metric not in member.values:

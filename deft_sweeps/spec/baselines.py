@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deft_sweeps.objective import BASELINES, BaselineName, Constraint
+from deft_sweeps.config.baseline_kind import BASELINES, BaselineName
+from deft_sweeps.objective import Constraint
 from deft_sweeps.spec.schema import Combination, Start
 from deft_sweeps.spec.space import middles
 

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.front import baselines_of, pareto_front
+from deft_sweeps.findings.baseline import baselines_of
+from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.result import TrialResult
 from deft_sweeps.spec.schema import Start, SweepSpec
 

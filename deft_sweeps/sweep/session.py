@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from deft_sweeps.choice import choose
 from deft_sweeps.errors import StoreError
-from deft_sweeps.front import front_json, membership
+from deft_sweeps.findings import choose
+from deft_sweeps.findings.front_json import front_json
+from deft_sweeps.findings.membership import membership
 from deft_sweeps.report.html import render
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.spec.schema import Start, SweepSpec

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from deft_sweeps.choice import choose
 from deft_sweeps.cli import show
 from deft_sweeps.cli.app import app
 from deft_sweeps.cli.guard import unusable_path
 from deft_sweeps.cli.results import QUIET_SEC, driver_state
 from deft_sweeps.cli.sweeps import as_begun
+from deft_sweeps.findings import choose
 from deft_sweeps.objective import parse_policy
+from deft_sweeps.report import choice_text
 from deft_sweeps.result import DensityReading, Point
 from deft_sweeps.spec.load import load_spec
 from deft_sweeps.store.results import DriverNote, SweepDir
@@ -315,7 +316,7 @@ class TestEncoderOnly:
         made = [result(alone(0.0, 0.80, 0.6))]
         choice = choose(made, ["score", "activation_density"], policy=parse_policy("best score where decoder_density <= 0.2"))
         assert choice.member is None
-        assert "decoder_density was not measured" in choice.why
+        assert "decoder_density was not measured" in choice_text.why(choice)
 
 
 def labelled(path: Path) -> Path:

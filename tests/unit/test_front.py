@@ -17,28 +17,18 @@ from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from deft_sweeps.config.axes import DensityLoss, Nf4, NoDensityLoss, Wanda
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.front import (
-    all_gains,
-    at_equal_density,
-    baseline_member,
-    baseline_values,
-    baselines_of,
-    candidates,
-    density_change,
-    front_json,
-    hypervolume,
-    knee_distances,
-    non_dominated,
-    non_dominated_rank,
-    paired_difference,
-    pareto_front,
-    trade_offs,
-    twin_config,
-)
-from deft_sweeps.front.pareto import excess, how_sure, keeps
-from deft_sweeps.objective import METRICS, Direction, parse_constraint
+from deft_sweeps.findings.baseline import baseline_member, baselines_of
+from deft_sweeps.findings.equal_density import all_gains, at_equal_density, density_change, twin_config
+from deft_sweeps.findings.front_json import front_json
+from deft_sweeps.findings.front_member import candidates
+from deft_sweeps.findings.limit_check import excess, how_sure, keeps
+from deft_sweeps.findings.pareto_front import pareto_front, trade_offs
+from deft_sweeps.front import hypervolume, knee_distances, non_dominated, non_dominated_rank
+from deft_sweeps.metrics import METRICS, Direction, measured
+from deft_sweeps.objective import parse_constraint
 from deft_sweeps.outcomes import NO_SCORES, ExampleScores
 from deft_sweeps.result import Point, TrialResult
+from deft_sweeps.statistics.paired_difference import paired_difference
 from tests.made_sweep import sweep_results
 from tests.samples import point, result
 
@@ -183,7 +173,7 @@ def test_the_volume_is_taken_over_the_front_alone(monkeypatch: pytest.MonkeyPatc
     pool = np.array([[m.values[name] for name in OBJECTIVES] for m in candidates(results, OBJECTIVES)])
     assert whole.hypervolume == pytest.approx(hypervolume(pool, [whole.reference[n] for n in OBJECTIVES], ("maximize", "minimize")))
     looked_at = Mock(return_value=0.0)
-    monkeypatch.setattr("deft_sweeps.front.pareto.hypervolume", looked_at)
+    monkeypatch.setattr("deft_sweeps.findings.pareto_front.hypervolume", looked_at)
     pareto_front(results, OBJECTIVES)
     looked_at.assert_called_once()
     assert len(looked_at.call_args.args[0]) == len(whole.members) < len(pool)
@@ -298,10 +288,11 @@ def test_the_baseline_is_the_best_plain_peft_without_a_threshold() -> None:
     member = baseline_member([plain, relu, quantized, deft, better, result()])
     assert member is not None
     assert member.result == better
-    assert baseline_values([plain]) == plain.metrics(plain.points[0])
-    assert baseline_values([relu, quantized, deft]) is None
+    assert (best := baseline_member([plain])) is not None
+    assert best.values == measured(plain.points[0], plain.cost)
+    assert baseline_member([relu, quantized, deft]) is None
     with pytest.raises(ValueError, match="no baseline"):
-        baseline_values([plain], "pfet")  # type: ignore[arg-type]
+        baseline_member([plain], "pfet")  # type: ignore[arg-type]
 
 
 def test_front_json_reads_back() -> None:

@@ -5,8 +5,9 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from itertools import pairwise
 
-from deft_sweeps.choice import choose
-from deft_sweeps.front import all_gains, candidates
+from deft_sweeps.findings import choose
+from deft_sweeps.findings.equal_density import all_gains
+from deft_sweeps.findings.front_member import candidates
 from deft_sweeps.report.figures import density_by_block, gain_by_density, scatter
 from deft_sweeps.report.svg import INK, inline
 from deft_sweeps.report.tables import point_id
