@@ -2,14 +2,12 @@
 
 from deft_sweeps.metrics.metric import Metric
 from deft_sweeps.result import Point
-
-CORRELATIONS = ("matthews", "pearson", "spearman")
-"""Metrics of tasks that may be below 0."""
+from deft_sweeps.task_metrics import task_metric_of
 
 
 def score_range(task_metric: str) -> tuple[float, float]:
     """Worst and best possible value of a task's metric, `accuracy` or `pearson` say."""
-    return (-1.0 if task_metric in CORRELATIONS else 0.0), 1.0
+    return task_metric_of(task_metric).worst, 1.0
 
 
 def _possible(point: Point | None) -> tuple[float, float]:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+from sklearn import metrics as reference
 
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.trial import TrialConfig
@@ -23,9 +25,9 @@ from deft_sweeps.report import choice_text
 from deft_sweeps.report.cells import interval_text
 from deft_sweeps.report.tables import gains_sheet
 from deft_sweeps.result import DensityReading, Point, Score, TrialResult
-from deft_sweeps.statistics.bootstrap import N_RESAMPLES, resampled_differences, weighted_metric
+from deft_sweeps.statistics.bootstrap import N_RESAMPLES, resampled_differences
 from deft_sweeps.statistics.paired_difference import mean_difference, paired_difference, score_difference
-from deft_sweeps.tasks.metrics import f1, matthews, pearson, score, spearman
+from deft_sweeps.task_metrics import score, weighted_metric
 
 CLASSES = {"f1": 2, "matthews": 3}
 NUMBERS = ("pearson", "spearman")
@@ -46,13 +48,17 @@ def drawn(metric: str, n: int, seed: int) -> tuple[list[float], list[float]]:
 
 
 def naive(metric: str, predictions: Any, references: Any) -> float:
-    """Of lists, as `tasks.metrics` has it."""
-    if metric in NUMBERS:
-        return (pearson if metric == "pearson" else spearman)(np.array(predictions, dtype=float), np.array(references, dtype=float))
-    counts = np.zeros((3, 3), dtype=int)
-    for p, r in zip(predictions, references, strict=True):
-        counts[int(r), int(p)] += 1
-    return (f1 if metric == "f1" else matthews)(counts)
+    """Of lists, by scikit-learn and scipy."""
+    match metric:
+        case "f1":
+            return float(reference.f1_score(references, predictions, zero_division=0))
+        case "matthews":
+            return float(reference.matthews_corrcoef(references, predictions))
+    if np.ptp(predictions) == 0 or np.ptp(references) == 0:
+        return 0.0
+    if metric == "pearson":
+        return float(stats.pearsonr(predictions, references).statistic)
+    return float(stats.spearmanr(predictions, references).statistic)
 
 
 @pytest.mark.parametrize("metric", [*CLASSES, *NUMBERS])
@@ -114,7 +120,7 @@ def test_many_distinct_examples_are_drawn_in_chunks(monkeypatch: pytest.MonkeyPa
     references = generator.random(300)
     first, second = (Outcomes.of((references + generator.normal(size=300)).tolist(), references.tolist()) for _ in range(2))
     whole = resampled_differences("pearson", [(1.0, first), (-1.0, second)])
-    monkeypatch.setattr("deft_sweeps.statistics.bootstrap._AT_ONCE", 300 * 64)
+    monkeypatch.setattr("deft_sweeps.task_metrics.resample._AT_ONCE", 300 * 64)
     parts = resampled_differences("pearson", [(1.0, first), (-1.0, second)])
     assert whole is not None
     assert parts is not None

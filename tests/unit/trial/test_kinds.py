@@ -12,8 +12,8 @@ from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import ConfigError
 from deft_sweeps.metrics import measured
 from deft_sweeps.result import TrialResult
+from deft_sweeps.task_metrics import score_all
 from deft_sweeps.tasks.batches import collate
-from deft_sweeps.tasks.metrics import score_all
 from deft_sweeps.tasks.spans import Window, best_answers
 from deft_sweeps.trial.build import Built, build
 from deft_sweeps.trial.final import threshold_for
