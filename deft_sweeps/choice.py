@@ -1,7 +1,7 @@
 """Choosing one member of the front by a stated policy, and saying why."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -45,6 +45,7 @@ class Choice:
         caveats: what the validation figures cannot promise, a sentence each.
         lost: why each other member of the front was not chosen.
         nearest_miss: the point that breaks the limits least; only where nothing keeps them.
+        baselines: what limits compare with, as far as the sweep has it.
     """
 
     policy: Policy
@@ -57,6 +58,7 @@ class Choice:
     caveats: tuple[str, ...] = ()
     lost: tuple[Rejected, ...] = ()
     nearest_miss: FrontMember | None = None
+    baselines: Baselines = field(default_factory=dict)
 
 
 def choose(
@@ -82,7 +84,17 @@ def choose(
     if not eligible:
         pool = configurations(results, axes)
         miss = _nearest_miss(pool, every, baselines)
-        return Choice(policy, front, None, None, baseline, None, _why_none(pool, every, baselines, miss), nearest_miss=miss)
+        return Choice(
+            policy=policy,
+            front=front,
+            member=None,
+            runner_up=None,
+            baseline=baseline,
+            difference=None,
+            why=_why_none(pool, every, baselines, miss),
+            nearest_miss=miss,
+            baselines=baselines,
+        )
     merit = _merits(eligible, axes, policy)
     # Among equals on the policy's metric the first objective decides: members come sorted by it.
     ranking = sorted(range(len(eligible)), key=lambda i: -merit[i])
@@ -103,6 +115,7 @@ def choose(
         why=_why(member, policy, len(eligible), merits[member.name]),
         caveats=_caveats(member, baseline, difference, every, baselines, len(candidates(results, axes))),
         lost=tuple(Rejected(other, _why_lost(other, member, policy, every, baselines, merits)) for other in others),
+        baselines=baselines,
     )
 
 

@@ -1,6 +1,7 @@
 """status, report and choose: from a sweep's folder alone, without torch, ray or a server."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.front import FrontMember, front_json, membership
 from deft_sweeps.front.encode import member_dict
 from deft_sweeps.objective import Policy, parse_policy
-from deft_sweeps.report.answer import growth_told
+from deft_sweeps.report.answer import finals_of, growth_told, headline, unjudged_told
 from deft_sweeps.report.saving import saving
 from deft_sweeps.report.tables import front_sheet, lost_sheet
+from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.spec.parts import load_parts
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
@@ -90,16 +92,28 @@ def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
     except ValueError as error:
         raise ConfigError([Problem("--policy", str(error))]) from error
     choice = _choice(sweep, spec, wanted)
+    finals = sweep.finals()
     if as_json:
-        show.as_json(_choice_dict(choice))
+        verdict = headline(choice, spec.limits, finals_of(choice, finals))
+        show.as_json({"verdict": verdict} | _choice_dict(choice))
     else:
-        print_choice(choice)
+        print_choice(choice, spec, finals)
     if choice.member is None:
         raise typer.Exit(FAILED)
 
 
-def print_choice(choice: Choice) -> None:
-    """Why, how sure, and why the others lost."""
+def print_choice(choice: Choice, spec: SweepSpec, finals: Sequence[FinalMeasurement]) -> None:
+    """What to ship, why, how sure that is, and why the others lost.
+
+    Args:
+        choice: to show.
+        spec: of the sweep.
+        finals: of any choice; those of another one are left out.
+    """
+    own = finals_of(choice, finals)
+    print(headline(choice, spec.limits, own))
+    if unjudged := unjudged_told(choice, spec.limits, own):
+        print(unjudged)
     print(choice.why)
     for caveat in choice.caveats:
         print(f"- {caveat}")

@@ -139,12 +139,12 @@ def _conclude(spec: SweepSpec, sweep: SweepDir) -> None:
     results = sweep.results()
     choice = choose(results, spec.objectives, spec.limits, spec.choose)
     show.table(front_sheet(choice.front, choice, membership(results, choice.front, spec.limits)))
-    print_choice(choice)
+    finals = sweep.finals()
+    print_choice(choice, spec, finals)
     gains = [gain for gain in all_gains(results) if choice.member is not None and gain.deft.trial_id == choice.member.result.trial_id]
     if gains:
         print()
         show.table(gains_sheet(gains))
-    finals = sweep.finals()
     if finals:
         print()
         show.table(finals_sheet(finals))

@@ -42,7 +42,10 @@ def sure_excess(
         base: the baseline's unthresholded points, one a seed.
     """
     (value, error), how = _mean_score(points), ALONE
-    if other is not None and base:
+    if other is not None and result.config == other.config and tuple(points) == tuple(base):
+        # The baseline differs from itself by nothing, also where no single scores can be paired.
+        value, error, how = 0.0, 0.0, PAIRED
+    elif other is not None and base:
         paired = mean_difference(points, base) if _same_examples(result, other) else None
         of_base, error_of_base = _mean_score(base)
         value -= of_base

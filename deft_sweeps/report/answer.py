@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 
 from deft_sweeps.choice import Choice
+from deft_sweeps.config.label import label
 from deft_sweeps.front import Gain, PairedDifference, score_difference
 from deft_sweeps.front.growth import Projection, growth_of, project
+from deft_sweeps.objective import Constraint
 from deft_sweeps.report import cells
+from deft_sweeps.report.confirmation import confirm
 from deft_sweeps.result import FinalMeasurement, TrialResult
 from deft_sweeps.spec.schema import SweepSpec
 
@@ -18,6 +21,44 @@ def finals_of(choice: Choice, finals: Sequence[FinalMeasurement]) -> tuple[Final
         return ()
     same = (first.trial_id, first.point.at) == (member.result.trial_id, member.point.at)
     return tuple(finals) if same else ()
+
+
+def headline(choice: Choice, limits: Sequence[Constraint], finals: Sequence[FinalMeasurement]) -> str:
+    """What to ship, in a sentence; where the test split contradicts the choice, that it does.
+
+    Args:
+        choice: made on validation examples.
+        limits: of the sweep.
+        finals: of this choice, as `finals_of` returns.
+    """
+    member = choice.member
+    if member is None:
+        return "Nothing to ship"
+    named = f"{label(member.result.config)}, threshold {member.point.at}"
+    broken = confirm(choice, limits, finals).broken
+    if not broken:
+        return f"Ship {named}"
+    why = "; ".join(one.why for one in broken)
+    return f"Not confirmed on test: {named}; {why}; {_baseline_told(choice, finals)}"
+
+
+def _baseline_told(choice: Choice, finals: Sequence[FinalMeasurement]) -> str:
+    final = next((final for final in finals if final.role == "baseline"), None)
+    if final is not None and choice.baseline is not None:
+        name = label(choice.baseline.result.config)
+        return f"the baseline scores {final.point.score.value:.3f} there ({name}, threshold {final.point.at})"
+    if choice.baseline is not None and choice.member is not None and choice.baseline.name == choice.member.name:
+        return "it is the baseline itself"
+    return "no baseline was measured there"
+
+
+def unjudged_told(choice: Choice, limits: Sequence[Constraint], finals: Sequence[FinalMeasurement]) -> str:
+    """Which limits could not be judged on the test split, a sentence; empty where all could."""
+    unjudged = confirm(choice, limits, finals).unjudged
+    if not unjudged:
+        return ""
+    named = ", ".join(f"`{limit}`" for limit in unjudged)
+    return f"Not judged on the test split, where the metric or the baseline was not measured: {named}."
 
 
 def verdict(finals: Sequence[FinalMeasurement]) -> str:

@@ -14,6 +14,7 @@ from deft_sweeps.config.label import label, settings
 from deft_sweeps.front import FrontMember, all_gains, candidates, membership, twin_config
 from deft_sweeps.objective import METRICS
 from deft_sweeps.report import answer, cells, figures, provenance, tables
+from deft_sweeps.report.confirmation import confirm
 from deft_sweeps.report.svg import inline
 from deft_sweeps.result import TrialResult
 from deft_sweeps.spec.sampling import pick
@@ -62,7 +63,9 @@ def render(sweep: SweepDir, spec: SweepSpec) -> str:
             summary=tables.summary(results),
             finished=_day(results),
             choice=choice,
-            chosen=label(choice.member.result.config) if choice.member else "",
+            headline=answer.headline(choice, spec.limits, finals),
+            confirmed=not confirm(choice, spec.limits, finals).broken,
+            unjudged_told=answer.unjudged_told(choice, spec.limits, finals),
             chosen_settings=settings(choice.member.result.config) if choice.member else {},
             finals_differ=bool(every_final) and not finals,
             verdict=answer.verdict(finals),
