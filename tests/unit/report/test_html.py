@@ -222,3 +222,18 @@ def test_a_choice_that_the_test_split_contradicts_is_not_called_one_to_ship(tmp_
         assert ('class="answer none"' in page) == (begins != "Ship ")
         if begins != "Ship ":
             assert "; the baseline scores 0.801 there (" in told
+
+
+def test_a_policy_that_only_the_baseline_keeps_surely_ends_in_a_report_of_the_baseline(tmp_path: Path) -> None:
+    """On few examples the interval of every other point reaches below the margin."""
+    policy = parse_policy("best activation_density where surely score >= baseline(peft) - 0.02")
+    spec = replace(sweep_spec(), choose=policy)
+    plain = result(point(0.0, 0.8, 0.9), point(0.2, 0.6, 0.3))
+    results = (plain, result(point(0.0, 0.79, 0.5), weight=1.0))
+    chosen, *_ = sweep_finals()
+    chosen = replace(chosen, trial_id=plain.trial_id, point=replace(chosen.point, threshold=0.0))
+    text = Page(made(tmp_path, results, (chosen,), spec)).text
+    assert "Ship LoRA r8 on q v" in text
+    assert "plain" in text.partition("Ship ")[2].partition("\n")[0]
+    assert "it is the only front point that keeps every limit" in text
+    assert "On 2000 test examples it scores" in text
