@@ -19,6 +19,7 @@ from deft_sweeps.front import (
     pareto_front,
 )
 from deft_sweeps.front.pareto import Baselines, directions_of, excess, how_sure, judgeable, keeps, values_of
+from deft_sweeps.front.proxy import proxy_notes
 from deft_sweeps.objective import METRICS, Constraint, Policy
 from deft_sweeps.result import TrialResult
 
@@ -81,6 +82,7 @@ def choose(
     axes = tuple(objectives) + ((policy.metric,) if policy.metric and policy.metric not in objectives else ())
     every = tuple(dict.fromkeys((*limits, *policy.where)))
     eligible = pareto_front(results, axes, every, baselines).members
+    proxies = proxy_notes(results, every)
     if not eligible:
         pool = configurations(results, axes)
         miss = _nearest_miss(pool, every, baselines)
@@ -92,6 +94,7 @@ def choose(
             baseline=baseline,
             difference=None,
             why=_why_none(pool, every, baselines, miss),
+            caveats=proxies,
             nearest_miss=miss,
             baselines=baselines,
         )
@@ -113,7 +116,7 @@ def choose(
         baseline=baseline,
         difference=difference,
         why=_why(member, policy, len(eligible), merits[member.name]),
-        caveats=_caveats(member, baseline, difference, every, baselines, len(candidates(results, axes))),
+        caveats=(*_caveats(member, baseline, difference, every, baselines, len(candidates(results, axes))), *proxies),
         lost=tuple(Rejected(other, _why_lost(other, member, policy, every, baselines, merits)) for other in others),
         baselines=baselines,
     )

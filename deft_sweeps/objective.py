@@ -56,6 +56,10 @@ METRICS: dict[str, Metric] = {
 OF_A_POINT = ("score", "activation_density", "encoder_density", "decoder_density", "written_density", "loss")
 """Those that a threshold changes and that can be measured while a trial trains; the others are of the whole trial, taken at its end."""
 
+PROXIES = ("peak_memory_bytes", "latency_sec")
+"""Those that a search takes beside other trials: they differ up to fourfold between equal networks, so
+they exclude no trial while searching."""
+
 CORRELATIONS = ("matthews", "pearson", "spearman")
 """Metrics of tasks that may be below 0."""
 
@@ -94,6 +98,11 @@ class Constraint:
 
     def __str__(self) -> str:
         return f"{'surely ' if self.surely else ''}{self.metric} {self.relation} {self.bound}"
+
+    @property
+    def rests_on_proxy(self) -> bool:
+        """Whether trials of a search have only a proxy of its metric."""
+        return self.metric in PROXIES
 
     def violation(self, value: float, baseline: float | None) -> float:
         """How far `value` is on the wrong side, in the metric's unit; <= 0 means kept. What `surely` adds is in `front.sure`.

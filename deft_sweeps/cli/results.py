@@ -14,6 +14,7 @@ from deft_sweeps.cli.guard import FAILED, say
 from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.front import FrontMember, front_json, membership
 from deft_sweeps.front.encode import member_dict
+from deft_sweeps.front.proxy import proxy_notes
 from deft_sweeps.objective import Policy, parse_policy
 from deft_sweeps.report.answer import finals_of, growth_told, headline, unjudged_told
 from deft_sweeps.report.saving import saving
@@ -53,6 +54,8 @@ def status(folder: Path, *, as_json: bool) -> None:
     if state == "cut off":
         say(f"go on with: deft-sweeps run {folder} --resume")
     show.table(front_sheet(choice.front))
+    for line in proxy_notes(results, spec.limits):
+        print(line)
 
 
 def driver_state(note: DriverNote | None) -> str:
@@ -82,6 +85,8 @@ def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool
         print(front_json(choice.front, choice.member, sure))
     else:
         show.table(front_sheet(choice.front, choice, sure))
+        for note in proxy_notes(results, spec.limits):
+            print(note)
         print(growth_told(results, spec))
 
 
