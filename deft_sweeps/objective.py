@@ -49,8 +49,13 @@ class Constraint:
     def __str__(self) -> str:
         return f"{'surely ' if self.surely else ''}{self.metric} {self.relation} {self.bound}"
 
+    @property
+    def rests_on_proxy(self) -> bool:
+        """Whether trials of a search have only a proxy of its metric."""
+        return METRICS[self.metric].proxy_in_search
+
     def violation(self, value: float, baseline: float | None) -> float:
-        """How far `value` is on the wrong side, in the metric's unit; <= 0 means kept. What `surely` adds is in `front.sure`.
+        """How far `value` is on the wrong side, in the metric's unit; <= 0 means kept. What `surely` adds is in `findings.limit_check`.
 
         Args:
             value: of the metric.

@@ -6,7 +6,7 @@ from typing import Any
 
 from deft_sweeps.cli import show
 from deft_sweeps.errors import ConfigError, Problem
-from deft_sweeps.findings import choose
+from deft_sweeps.findings import Findings
 from deft_sweeps.findings.sweep_comparison import ComparedSweep, Comparison, incomparable
 from deft_sweeps.findings.sweep_comparison import compare as compare_fronts
 from deft_sweeps.report.beside import levels_sheet, survivors_sheet, sweeps_sheet
@@ -40,8 +40,8 @@ def compare(folders: Sequence[Path], *, as_json: bool) -> None:
 def _entry(folder: Path) -> ComparedSweep:
     sweep = SweepDir(folder).require()
     spec = load_spec(sweep.spec_path)
-    results = sweep.results()
-    return ComparedSweep(str(folder), choose(results, spec.objectives, spec.limits, spec.choose).front, results)
+    findings = Findings.read(spec, sweep)
+    return ComparedSweep(str(folder), findings.front, findings.results)
 
 
 def _told(entries: Sequence[ComparedSweep], found: Comparison) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from deft_sweeps.findings.baseline import Baselines
 from deft_sweeps.findings.front_member import FrontMember, directions_of, values_of
 from deft_sweeps.findings.limit_check import excess, judgeable
 from deft_sweeps.findings.pareto_front import ParetoFront
+from deft_sweeps.findings.proxy_spread import ProxySpread
 from deft_sweeps.front import knee_distances
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.objective import Constraint, Policy
@@ -32,6 +33,8 @@ class Choice:
         merits: of every point that keeps every limit, by its name; the policy takes the highest.
         nearest_miss: the point that breaks the limits least; only if nothing keeps them.
         n_points: measured points that the choice was made from, each seed by itself.
+        proxy_spreads: for each limit that was judged by a proxy, how far that differs between equal
+            networks; None if no two trials tell.
     """
 
     policy: Policy
@@ -45,6 +48,7 @@ class Choice:
     merits: Mapping[str, float] = field(default_factory=dict)
     nearest_miss: FrontMember | None = None
     n_points: int = 0
+    proxy_spreads: Mapping[Constraint, ProxySpread | None] = field(default_factory=dict)
 
     @property
     def baseline(self) -> FrontMember | None:
@@ -60,6 +64,7 @@ def choose_from(
     policy: Policy,
     limits: Sequence[Constraint],
     n_points: int,
+    proxies: Mapping[Constraint, ProxySpread | None],
 ) -> Choice:
     """Apply a policy.
 
@@ -72,6 +77,7 @@ def choose_from(
         policy: to apply.
         limits: of the sweep and of the policy, each once.
         n_points: in the pool, each seed by itself.
+        proxies: as `proxy_spreads` of the results and the limits.
     """
     if not eligible:
         miss = _nearest_miss(pool, limits, baselines)
@@ -86,6 +92,7 @@ def choose_from(
             difference=None,
             nearest_miss=miss,
             n_points=n_points,
+            proxy_spreads=proxies,
         )
     merits = _merits(eligible, axes_of(front.objectives, policy), policy)
     # Among equals on the policy's metric the first objective decides: members come sorted by it.
@@ -106,6 +113,7 @@ def choose_from(
         difference=difference,
         merits={eligible[i].name: merits[i] for i in ranking},
         n_points=n_points,
+        proxy_spreads=proxies,
     )
 
 

@@ -5,11 +5,13 @@ from functools import cached_property
 
 from deft_sweeps.findings.baseline import Baselines, baselines_of
 from deft_sweeps.findings.choice import Choice, axes_of, choose_from
+from deft_sweeps.findings.confirmation import Confirmation, confirm
 from deft_sweeps.findings.equal_density import EqualDensityGain, all_gains
 from deft_sweeps.findings.front_growth import history_of
 from deft_sweeps.findings.front_member import FrontMember, candidates, pooled
 from deft_sweeps.findings.membership import Membership, membership_of
 from deft_sweeps.findings.pareto_front import ParetoFront, front_of
+from deft_sweeps.findings.proxy_spread import proxy_spreads
 from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.result import FinalMeasurement, TrialResult
 from deft_sweeps.spec.schema import SweepSpec
@@ -113,6 +115,11 @@ class Findings:
         return self._choices[policy]
 
     @cached_property
+    def confirmation(self) -> Confirmation:
+        """What the test split says of the limits of the sweep's own choice."""
+        return confirm(self.choice, self.finals)
+
+    @cached_property
     def finals(self) -> tuple[FinalMeasurement, ...]:
         """The test measurements, if they are of the sweep's own choice; otherwise none."""
         first = next((final for final in self.every_final if final.role == "chosen"), None)
@@ -134,6 +141,7 @@ class Findings:
             policy=policy,
             limits=limits,
             n_points=sum(member.n_seeds for member in pool),
+            proxies=proxy_spreads(self.results, limits),
         )
 
     def _pool(self, axes: Sequence[str]) -> tuple[FrontMember, ...]:

@@ -31,6 +31,7 @@ PEAK_MEMORY_BYTES = Metric(
     read=lambda _point, cost: None if cost is None else cost.peak_memory_bytes,
     of_point=False,
     possible=at_least_zero,
+    proxy_in_search=True,
 )
 LATENCY_SEC = Metric(
     name="latency_sec",
@@ -41,4 +42,5 @@ LATENCY_SEC = Metric(
     read=lambda _point, cost: None if cost is None else cost.latency_sec,
     of_point=False,
     possible=at_least_zero,
+    proxy_in_search=True,
 )

@@ -42,6 +42,8 @@ class Metric:
             if there is none.
         has_interval: whether a limit on it may be judged by an interval (`surely`).
         projected: whether it is computed from counts and not measured.
+        proxy_in_search: whether a search takes it beside other trials. Such values differ up to
+            fourfold between equal networks, so they exclude no trial while searching.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Metric:
     possible: Range
     has_interval: bool = False
     projected: bool = False
+    proxy_in_search: bool = False
 
     @property
     def sign(self) -> float:
@@ -72,7 +75,7 @@ class Metric:
             case "share":
                 return f"{value:.3f}"
             case "bytes":
-                return f"{value / 2**20:.1f} MiB"
+                return f"{value / 2**20:.1f} MiB" if value >= 2**20 else f"{value:.0f} B"
             case "seconds":
                 return f"{value * 1e3:.3g} ms"
             case "number":

@@ -1,6 +1,6 @@
 """The sentences about a choice: why this one, how sure that is, and why not the others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ from deft_sweeps.findings.baseline import Baselines
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.findings.limit_check import excess, how_sure, judgeable, keeps
+from deft_sweeps.findings.proxy_spread import ProxySpread
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.objective import Constraint
 
@@ -88,11 +89,24 @@ def breach(member: FrontMember, limit: Constraint, baselines: Baselines) -> str:
     return f"breaks `{limit}`: {member.values[limit.metric]:.4g} is {beyond:.2g} beyond it{how}"
 
 
+def test_breach(member: FrontMember, limit: Constraint, baselines: Baselines) -> str:
+    """How a member breaks a limit on the test split, a clause.
+
+    Args:
+        member: with the values of the test split.
+        limit: that it breaks there.
+        baselines: that were measured there.
+    """
+    how = f", judged {how_sure(member, limit, baselines)}" if limit.surely else ""
+    value, beyond = member.values[limit.metric], excess(member, limit, baselines)
+    return f"it breaks `{limit}` there: {limit.metric} {value:.4g} is {beyond:.2g} beyond it{how}"
+
+
 def caveats(choice: Choice) -> tuple[str, ...]:
     """What the validation figures cannot promise, a sentence each."""
     member = choice.member
     if member is None:
-        return ()
+        return proxy_notes(choice.proxy_spreads)
     sentences = [*_of_seeds(member), *_of_difference(choice)]
     sentences += [
         f"`{limit}` was judged {how_sure(member, limit, choice.baselines)}."
@@ -104,7 +118,23 @@ def caveats(choice: Choice) -> tuple[str, ...]:
             f"It was picked from {choice.n_points} measured points on the same examples, so its "
             "validation score flatters it; the test measurement does not."
         )
-    return tuple(sentences)
+    return (*sentences, *proxy_notes(choice.proxy_spreads))
+
+
+def proxy_notes(spreads: Mapping[Constraint, ProxySpread | None]) -> tuple[str, ...]:
+    """A sentence for each limit that was judged by a proxy: that it was, and how far it varies."""
+    return tuple(f"`{limit}` {_proxy_note(spread, limit)}" for limit, spread in spreads.items())
+
+
+def _proxy_note(spread: ProxySpread | None, limit: Constraint) -> str:
+    head = "was judged by a proxy, taken beside other trials"
+    if spread is None:
+        return f"{head}; no two trials of one structure show how far it varies."
+    text = METRICS[limit.metric].text
+    return (
+        f"{head}: between {spread.n_trials} trials of one structure, which cost the same alone, it "
+        f"ranged from {text(spread.low)} to {text(spread.high)}, {spread.ratio:.1f}-fold."
+    )
 
 
 def _of_seeds(member: FrontMember) -> Sequence[str]:

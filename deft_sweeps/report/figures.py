@@ -9,14 +9,15 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodF
 
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.label import label
+from deft_sweeps.findings import Findings
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.equal_density import EqualDensityGain
-from deft_sweeps.findings.front_member import FrontMember, candidates
+from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.front import non_dominated
 from deft_sweeps.report.cells import density_text, difference_text, score_text
 from deft_sweeps.report.svg import INK, Spot, style, to_svg
 from deft_sweeps.report.tables import point_id, ref_of
-from deft_sweeps.result import DensityReading, TrialResult
+from deft_sweeps.result import DensityReading
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 LOG_FROM = 20.0
@@ -43,9 +44,34 @@ def words(member: FrontMember) -> str:
     return f"{told}: score {score_text(member.point.score)}, density {density_text(member.point.density)}"
 
 
-def scatter(results: Sequence[TrialResult], choice: Choice) -> str:
-    """Score over activation density as SVG text: every measured point, the front as a step line, plain PEFT thresholded beside it."""
-    pool = candidates(results)
+MOST_DRAWN = 3000
+"""Points drawn one by one: each takes a kilobyte of the page."""
+
+
+def drawn_points(findings: Findings) -> tuple[FrontMember, ...]:
+    """The measured points that the scatter shows: all of them, or the front and an even share of
+    the others."""
+    points = findings.points
+    if len(points) <= MOST_DRAWN:
+        return points
+    choice = findings.choice
+    named = {member.name for member in choice.front.members}
+    named |= {m.name for m in (choice.member, choice.baseline) if m is not None}
+    step = len(points) / MOST_DRAWN
+    even = {int(i * step) for i in range(MOST_DRAWN)}
+    return tuple(m for i, m in enumerate(points) if i in even or m.name in named)
+
+
+def scatter(findings: Findings, drawn: Sequence[FrontMember] | None = None) -> str:
+    """Score over activation density as SVG text: the measured points, the front as a step line,
+    plain PEFT thresholded beside it.
+
+    Args:
+        findings: of a sweep.
+        drawn: as `drawn_points` returns; None takes them.
+    """
+    pool = drawn_points(findings) if drawn is None else drawn
+    choice, n_points = findings.choice, len(findings.points)
     series = _series(pool, choice)
     with style():
         figure = Figure(figsize=(8.6, 5.0), layout="constrained")
@@ -75,7 +101,8 @@ def scatter(results: Sequence[TrialResult], choice: Choice) -> str:
         if pool:
             figure.legend(loc="outside upper left", ncols=3, handletextpad=0.5, columnspacing=1.6)
         spots = {one.gid: [Spot(ref_of(m), words(m)) for m in one.members] for one in series}
-        return to_svg(figure, "Score over activation density of every measured point", spots)
+        of = "every measured point" if len(pool) == n_points else f"{len(pool)} of {n_points} points"
+        return to_svg(figure, f"Score over activation density of {of}", spots)
 
 
 def gain_by_density(gains: Sequence[EqualDensityGain]) -> str:

@@ -1,6 +1,7 @@
 """The tables of a sweep. Every figure in them says what it is: measured, projected, or a proxy taken beside other trials."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from deft_sweeps.config.label import label
 from deft_sweeps.findings.choice import Choice
@@ -204,6 +205,21 @@ def steps_sheet(front: ParetoFront) -> Sheet:
         ends = (f"{label(member.result.config)} at {member.point.at}" for member in (step.before, step.after))
         rows.append(Row((*ends, costs, buys), "", ref_of(step.after)))
     return Sheet("Steps along the front", ("configuration, threshold", "next configuration, threshold", "costs", "buys"), tuple(rows))
+
+
+MOST_ROWS = 1000
+"""Rows of a table on the page: a page of a sweep of thousands of trials has to open."""
+
+
+def shortened(sheet: Sheet) -> Sheet:
+    """The table with at most MOST_ROWS rows, evenly taken; its note says how many there are."""
+    n = len(sheet.rows)
+    if n <= MOST_ROWS:
+        return sheet
+    picked = sorted({round(i * (n - 1) / (MOST_ROWS - 1)) for i in range(MOST_ROWS)})
+    note = f"{len(picked)} of {n} rows, evenly taken; every trial is in the sweep's results folder"
+    rows = tuple(sheet.rows[i] for i in picked)
+    return replace(sheet, rows=rows, note="; ".join(filter(None, (sheet.note, note))))
 
 
 def lost_sheet(choice: Choice) -> Sheet:

@@ -55,7 +55,7 @@ class Flatness:
         if share is None or n < self._looked_at + max(1, self._looked_at // 20):
             return self._found
         self._looked_at = n
-        volumes = hypervolumes(history_of(results, self._spec.objectives, self._spec.limits))
+        volumes = hypervolumes(history_of(results, self._spec.objectives, self._spec.search_limits))
         bound = gain_bound(volumes, self._spec.search.startup)
         flat = bound is not None and bound < share
         self._found = f"the front is flat: a further trial is expected to add less than {share:g} of its hypervolume" if flat else ""

@@ -2,7 +2,7 @@
 
 A trial is judged at the threshold at which the search compares trials, and against the baselines as they stood when it finished; the
 front judges every measured point against the baselines of the end. Limits of the policy (`choose ... where`) are not told: they choose
-among what was found and do not narrow the search.
+among what was found and do not narrow the search. Nor are limits that rest on a proxy, which excludes no trial by itself.
 """
 
 from dataclasses import dataclass, field, replace
@@ -34,7 +34,7 @@ class LimitJudge:
     _so_far: BaselinesSoFar = field(init=False)
 
     def __post_init__(self) -> None:
-        self._so_far = BaselinesSoFar(self.spec.limits)
+        self._so_far = BaselinesSoFar(self.spec.search_limits)
 
     @property
     def baselines(self) -> Baselines:
@@ -77,10 +77,10 @@ class LimitJudge:
     def violations(self, result: TrialResult) -> dict[str, float]:
         """How far a complete trial breaks each limit, as a share of the limit's value, against the baselines as they stand now; at or below
         0 is kept. Every limit is there, so that all complete trials have the same; nothing of a trial that is not complete."""
-        if result.status != "complete" or not self.spec.limits:
+        if result.status != "complete" or not self.spec.search_limits:
             return {}
         member = self._compared(result)
-        return {str(limit): self._violation(member, limit) for limit in self.spec.limits}
+        return {str(limit): self._violation(member, limit) for limit in self.spec.search_limits}
 
     def margins(self, result: TrialResult) -> dict[str, float]:
         """By how much `surely` tightens each limit that has it at a complete trial, in the metric's unit: its interval's reach. Left out
@@ -89,7 +89,7 @@ class LimitJudge:
             return {}
         member = self._compared(result)
         found: dict[str, float] = {}
-        for limit in self.spec.limits:
+        for limit in self.spec.search_limits:
             name = limit.bound.baseline
             if not limit.surely or limit.metric not in member.values or not judgeable(limit, self.baselines):
                 continue

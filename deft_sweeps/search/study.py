@@ -103,7 +103,7 @@ def _create(spec: SweepSpec, storage: BaseStorage, name: str) -> None:
 def _is_beside(study: Study, spec: SweepSpec, results: Sequence[TrialResult]) -> bool:
     """Whether the study knows of a trial that ended and is no result of this space, or was told other limits than the spec's."""
     there = {result.trial_id for result in results if spec.locate(result.config) is not None}
-    limits = {str(limit) for limit in spec.limits}
+    limits = {str(limit) for limit in spec.search_limits}
     trials = study.get_trials(deepcopy=False)
     told = (t for t in trials if t.state == TrialState.COMPLETE and (TRIAL_ID in t.user_attrs or PRIOR in t.user_attrs))
     return any(t.user_attrs[TRIAL_ID] not in there for t in finished(study)) or any(set(t.constraints) != limits for t in told)
@@ -144,8 +144,8 @@ def objectives(spec: SweepSpec, result: TrialResult) -> tuple[float, ...]:
 
 def modelled(spec: SweepSpec) -> tuple[str, ...]:
     """The metrics in `rows_of`: the objectives, then what limits are on; the score too, where one compares with a baseline."""
-    scored = ("score",) if any(limit.bound.baseline for limit in spec.limits) else ()
-    return tuple(dict.fromkeys((*spec.objectives, *(limit.metric for limit in spec.limits), *scored)))
+    scored = ("score",) if any(limit.bound.baseline for limit in spec.search_limits) else ()
+    return tuple(dict.fromkeys((*spec.objectives, *(limit.metric for limit in spec.search_limits), *scored)))
 
 
 def rows_of(spec: SweepSpec, result: TrialResult) -> list[list[Any]]:

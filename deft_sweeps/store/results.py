@@ -175,6 +175,19 @@ class SweepDir:
         """Of the results that there are, without reading them."""
         return tuple(sorted(path.stem for path in (self.root / "results").glob("*.json")))
 
+    def has_results(self) -> bool:
+        """Whether any trial has ended; reads none."""
+        return any((self.root / "results").glob("*.json"))
+
+    def any_result(self) -> TrialResult | None:
+        """One of the results; None if there is none.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        path = next((self.root / "results").glob("*.json"), None)
+        return None if path is None else _read(path)
+
     def result(self, trial_id: str) -> TrialResult:
         """One trial's result.
 

@@ -163,7 +163,7 @@ class Driver:
 
     def _refresh_front(self, clock: float) -> None:
         if self._front_stale and (clock - self._front_at) * FRONT_SHARE >= self._front_cost:
-            self._front = front_rows(self.results, self.spec.objectives, self.spec.limits)
+            self._front = front_rows(self.results, self.spec.objectives, self.spec.search_limits)
             self._front_at, self._front_stale = time.monotonic(), False
             self._front_cost = self._front_at - clock
 

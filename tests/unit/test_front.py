@@ -243,6 +243,18 @@ def test_surely_asks_the_near_end_of_the_interval() -> None:
     assert excess(member, above, {}) == pytest.approx(0.82 + 1.96 * (0.82 * 0.18 / 100) ** 0.5 - 0.85, abs=1e-4)
 
 
+def test_the_baseline_surely_keeps_a_limit_beside_itself() -> None:
+    """Also where no single scores are there to pair, so that a choice can always fall back on it."""
+    limit = parse_constraint("surely score >= baseline(peft) - 0.02")
+    paired = result(point(0.0, 0.80, 0.9))
+    unpaired = replace(paired, points=(replace(paired.points[0], example_scores=NO_SCORES),))
+    for base in (paired, unpaired):
+        baselines = baselines_of([base])
+        (member,) = candidates([base])
+        assert excess(member, limit, baselines) == pytest.approx(-0.02)
+        assert keeps(member, limit, baselines)
+
+
 def test_the_baselines_are_the_best_without_what_their_name_denies() -> None:
     plain = result(point(0.0, 0.80, 0.9), point(0.2, 0.99, 0.4))
     nf4 = replace(plain, config=replace(plain.config, quantization=Nf4(), activation="relu"), points=(point(0.0, 0.9, 0.4),))

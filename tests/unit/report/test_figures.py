@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from itertools import pairwise
 
-from deft_sweeps.findings import choose
+from deft_sweeps.findings import Findings
 from deft_sweeps.findings.equal_density import all_gains
 from deft_sweeps.findings.front_member import candidates
 from deft_sweeps.report.figures import density_by_block, gain_by_density, scatter
@@ -20,7 +20,7 @@ SPEC = sweep_spec()
 
 
 def drawn(results: tuple[TrialResult, ...]) -> str:
-    return scatter(results, choose(results, SPEC.objectives, SPEC.limits, SPEC.choose))
+    return scatter(Findings.of(SPEC, results))
 
 
 def spots(svg: str) -> dict[str, dict[str, str]]:
