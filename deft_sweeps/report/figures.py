@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodF
 from deft_sweeps.choice import Choice
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.label import label
-from deft_sweeps.front import FrontMember, Gain, candidates, non_dominated
+from deft_sweeps.front import FrontMember, Gain, candidates, configurations, non_dominated
 from deft_sweeps.report.cells import density_text, difference_text, score_text
 from deft_sweeps.report.svg import INK, Spot, style, to_svg
 from deft_sweeps.report.tables import point_id, ref_of
@@ -42,14 +42,14 @@ def words(member: FrontMember) -> str:
 
 
 def scatter(results: Sequence[TrialResult], choice: Choice) -> str:
-    """Score over activation density as SVG text: every measured point, the front as a step line, plain PEFT thresholded beside it."""
+    """Score over activation density as SVG text: every measured point, the front as a step line, all plain PEFT beside it."""
     pool = candidates(results)
     series = _series(pool, choice)
     with style():
         figure = Figure(figsize=(8.6, 5.0), layout="constrained")
         axes = figure.subplots()
         _draw_front(axes, choice)
-        _draw_baseline(axes, pool, choice)
+        _draw_plain(axes, results)
         for one in series:
             x, y = _xy(one.members)
             axes.plot(
@@ -165,8 +165,7 @@ def _draw_front(axes: Axes, choice: Choice) -> None:
         x, y, yerr=[_standard_error(m) for m in members], fmt="none", ecolor=INK, elinewidth=0.9, capsize=2.5, alpha=0.7, zorder=3
     )
     # With more than two objectives some members are beaten in this plane; the staircase runs over the others.
-    kept = non_dominated(list(zip(x, y, strict=True)), ("minimize", "maximize"))
-    stairs = sorted({(a, b) for a, b, keep in zip(x, y, kept, strict=True) if keep})
+    stairs = _stairs(members)
     axes.plot(
         [a for a, _ in stairs],
         [b for _, b in stairs],
@@ -178,14 +177,29 @@ def _draw_front(axes: Axes, choice: Choice) -> None:
     )
 
 
-def _draw_baseline(axes: Axes, pool: Sequence[FrontMember], choice: Choice) -> None:
-    """What a threshold alone does to the best plain PEFT trial."""
-    if choice.baseline is None:
+def _draw_plain(axes: Axes, results: Sequence[TrialResult]) -> None:
+    """The staircase of the best score that plain PEFT of any other settings reaches, at any threshold."""
+    plain = [m for m in configurations(results) if not isinstance(m.result.config.density, DensityLoss)]
+    if not plain:
         return
-    trial = choice.baseline.result.trial_id
-    curve = sorted((member for member in pool if member.result.trial_id == trial), key=lambda m: m.values["activation_density"])
-    x, y = _xy(curve)
-    axes.plot(x, y, linestyle=(0, (5, 2)), color=ORANGE, linewidth=2.0, label="best plain PEFT, thresholded", zorder=3.2)
+    stairs = _stairs(plain)
+    axes.plot(
+        [density for density, _ in stairs],
+        [score for _, score in stairs],
+        drawstyle="steps-post",
+        linestyle=(0, (5, 2)),
+        color=ORANGE,
+        linewidth=2.0,
+        label="best of all plain PEFT, thresholded",
+        zorder=3.2,
+    )
+
+
+def _stairs(members: Sequence[FrontMember]) -> list[tuple[float, float]]:
+    """Density and score of the members that no other beats in both, rising in density."""
+    points = list(zip(*_xy(members), strict=True))
+    best = non_dominated(points, ("minimize", "maximize"))
+    return sorted({point for point, on_hull in zip(points, best, strict=True) if on_hull})
 
 
 def _scale(axes: Axes, densities: Sequence[float]) -> None:
