@@ -1,10 +1,10 @@
 """What is measured, which way is better, and the one grammar for limits and choices, in YAML and on the command line.
 
     constraint  [surely] METRIC (<= | >=) BOUND    score >= baseline(peft) - 0.01      weight_bytes <= 64 MiB
-    policy      best METRIC [where C [and C ...]]  best activation_density where score >= baseline(peft) - 0.02
+    policy      best METRIC [where C [and C ...]]  best activation_density where surely score >= baseline(peft) - 0.02
                 knee [where C [and C ...]]         knee where latency_sec <= 20 ms
 
-`surely` holds the limit against the end of the 95 % interval, not against the value: `surely score >= baseline(peft) - 0.01`.
+`surely` holds the limit against the end of the 95 % interval, not against the value: `surely score >= baseline(peft) - 0.02`.
 Directions and dimensions are stated in METRICS and nowhere else. A number may have a unit of its metric's dimension; beside a baseline it
 is a difference in that dimension, so `score >= baseline(peft) - 1 %` means one point of a hundred, not a hundredth of the baseline.
 """

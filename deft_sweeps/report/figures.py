@@ -64,7 +64,7 @@ def drawn_points(findings: Findings) -> tuple[FrontMember, ...]:
 
 def scatter(findings: Findings, drawn: Sequence[FrontMember] | None = None) -> str:
     """Score over activation density as SVG text: the measured points, the front as a step line,
-    plain PEFT thresholded beside it.
+    the best of all plain PEFT beside it.
 
     Args:
         findings: of a sweep.
@@ -77,7 +77,7 @@ def scatter(findings: Findings, drawn: Sequence[FrontMember] | None = None) -> s
         figure = Figure(figsize=(8.6, 5.0), layout="constrained")
         axes = figure.subplots()
         _draw_front(axes, choice)
-        _draw_baseline(axes, pool, choice)
+        _draw_plain(axes, findings.pool)
         for one in series:
             x, y = _xy(one.members)
             axes.plot(
@@ -194,8 +194,7 @@ def _draw_front(axes: Axes, choice: Choice) -> None:
         x, y, yerr=[_standard_error(m) for m in members], fmt="none", ecolor=INK, elinewidth=0.9, capsize=2.5, alpha=0.7, zorder=3
     )
     # With more than two objectives some members are beaten in this plane; the staircase runs over the others.
-    kept = non_dominated(list(zip(x, y, strict=True)), ("minimize", "maximize"))
-    stairs = sorted({(a, b) for a, b, keep in zip(x, y, kept, strict=True) if keep})
+    stairs = _stairs(members)
     axes.plot(
         [a for a, _ in stairs],
         [b for _, b in stairs],
@@ -207,14 +206,30 @@ def _draw_front(axes: Axes, choice: Choice) -> None:
     )
 
 
-def _draw_baseline(axes: Axes, pool: Sequence[FrontMember], choice: Choice) -> None:
-    """What a threshold alone does to the best plain PEFT trial."""
-    if choice.baseline is None:
+def _draw_plain(axes: Axes, members: Sequence[FrontMember]) -> None:
+    """The staircase of the best score that plain PEFT of any other settings reaches, at any
+    threshold."""
+    plain = [m for m in members if not isinstance(m.result.config.density, DensityLoss)]
+    if not plain:
         return
-    trial = choice.baseline.result.trial_id
-    curve = sorted((member for member in pool if member.result.trial_id == trial), key=lambda m: m.values["activation_density"])
-    x, y = _xy(curve)
-    axes.plot(x, y, linestyle=(0, (5, 2)), color=ORANGE, linewidth=2.0, label="best plain PEFT, thresholded", zorder=3.2)
+    stairs = _stairs(plain)
+    axes.plot(
+        [density for density, _ in stairs],
+        [score for _, score in stairs],
+        drawstyle="steps-post",
+        linestyle=(0, (5, 2)),
+        color=ORANGE,
+        linewidth=2.0,
+        label="best of all plain PEFT, thresholded",
+        zorder=3.2,
+    )
+
+
+def _stairs(members: Sequence[FrontMember]) -> list[tuple[float, float]]:
+    """Density and score of the members that no other beats in both, rising in density."""
+    points = list(zip(*_xy(members), strict=True))
+    best = non_dominated(points, ("minimize", "maximize"))
+    return sorted({point for point, on_hull in zip(points, best, strict=True) if on_hull})
 
 
 def _scale(axes: Axes, densities: Sequence[float]) -> None:
