@@ -23,10 +23,10 @@ import torch
 from deft_sweeps.config.axes import AdaDeft, DensityLoss, Lora, Training
 from deft_sweeps.config.data import PackagedTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.front import paired_difference
-from deft_sweeps.front.seeds import seed_mean
 from deft_sweeps.report.cells import difference_text, skipped_text
 from deft_sweeps.result import TrialResult
+from deft_sweeps.statistics.paired_difference import paired_difference
+from deft_sweeps.statistics.seed_mean import seed_mean
 from deft_sweeps.store.results import write_atomically
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.base import model_inputs

@@ -20,7 +20,7 @@ import numpy as np
 from deft_sweeps.config.axes import Training
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.front import hypervolume
-from deft_sweeps.objective import Direction
+from deft_sweeps.metrics import Direction
 from deft_sweeps.result import DensityReading, Point, Rung, Score
 from deft_sweeps.search.halving import HalvingRule
 from deft_sweeps.spec.schema import Halving, RankName

@@ -2,8 +2,10 @@
 
     .venv/bin/python benchmarks/paper_tables.py runs/paper [--json]
 
-Published: arXiv 2402.01911, means over five seeds on the development set. Measured: this project's trials, means over the seeds that ran,
-on validation examples cut off the training set, and on the development set for the trials that the sweep measured there. Densities are
+Published: arXiv 2402.01911, means over five seeds on the development set. Measured: this project's
+trials, means over the seeds that ran, on validation examples cut off the training set. On the
+development set each role that the sweep measured has a line of its own: the baseline (plain PEFT
+without a threshold), the chosen point, and its twin (plain PEFT at a threshold). Densities are
 percent of gate entries that are not zero; the paper counts padding, the measured ones do not.
 """
 
@@ -46,13 +48,18 @@ PUBLISHED = (
 )
 
 
+TEST = "measured, test, "
+"""Begins the source of a line on the test split; the role follows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One method with or without the density loss, in percent.
 
     Attributes:
-        source: `published`, or `measured` with the split.
+        source: `published`, or `measured` with the split and, on the test split, the role.
         n_seeds: that the figures are means over; 5 for published ones.
+        threshold: entries at or below it are zeroed.
     """
 
     sweep: str
@@ -63,13 +70,14 @@ class Line:
     score: float | None
     encoder: float | None
     decoder: float | None
+    threshold: float = 0.0
 
 
 def lines_of(row: Row, root: Path) -> list[Line]:
     """The published line and the measured ones, plain PEFT first."""
     sweep = SweepDir(root / row.sweep)
     trials = [result for result in sweep.results() if result.status == "complete" and result.config.peft.kind == row.method]
-    finals = {final.trial_id: final.point for final in sweep.finals()}
+    finals = sweep.finals()
     lines = []
     for density_loss, published in ((False, row.peft), (True, row.deft)):
         lines.append(Line(row.sweep, row.method, density_loss, "published", 5, *published))
@@ -77,10 +85,14 @@ def lines_of(row: Row, root: Path) -> list[Line]:
         if same:
             readings = [(trial.points[0].score, trial.exact_density or trial.points[0].density) for trial in same]
             lines.append(Line(row.sweep, row.method, density_loss, "measured, validation", len(same), *_means(row.metric, readings)))
-        tested = [finals[trial.trial_id] for trial in same if trial.trial_id in finals]
-        if tested:
-            told = _means(row.metric, [(point.score, point.density) for point in tested])
-            lines.append(Line(row.sweep, row.method, density_loss, "measured, test", len(tested), *told))
+        # By role, not by trial: baseline and twin are usually one trial, without and at a threshold.
+        ids = {trial.trial_id for trial in same}
+        for final in finals:
+            if final.trial_id in ids:
+                point = final.point
+                means = _means(row.metric, [(point.score, point.density)])
+                source = TEST + final.role
+                lines.append(Line(row.sweep, row.method, density_loss, source, 1, *means, point.threshold))
     return lines
 
 
@@ -109,23 +121,30 @@ def main() -> None:
     if given.json:
         print(json.dumps([asdict(line) for line in lines], indent=1))
         return
-    names = "".join(f"{name:>8s}" for name in ("score", "encoder", "decoder", "less", "less"))
-    print(f"{'sweep':26s} {'method':8s} {'':5s} {'source':22s} seeds{names}")
-    plain: dict[tuple[str, str, str], Line] = {}
-    for line in lines:
-        key = (line.sweep, line.method, line.source)
-        before = plain.setdefault(key, line) if not line.density_loss else plain.get(key)
-        lessened = (
-            [None, None]
-            if before is None or not line.density_loss
-            else [
-                change(before.encoder, line.encoder),
-                change(before.decoder, line.decoder),
-            ]
-        )
+    heads = ("threshold", "score", "encoder", "decoder", "less", "less")
+    names = "".join(f"{head:>10s}" if head == "threshold" else f"{head:>8s}" for head in heads)
+    print(f"{'sweep':26s} {'method':8s} {'':5s} {'source':24s} seeds{names}")
+    for line, plain in beside_plain(lines):
+        lessened = [] if plain is None else [(plain.encoder, line.encoder), (plain.decoder, line.decoder)]
+        changes = [change(*pair) for pair in lessened] or [None, None]
         name = "DEFT" if line.density_loss else "PEFT"
-        cells = "".join(_cell(value) for value in (line.score, line.encoder, line.decoder, *lessened))
-        print(f"{line.sweep:26s} {line.method:8s} {name:5s} {line.source:22s} {line.n_seeds:5d}{cells}")
+        cells = "".join(_cell(value) for value in (line.score, line.encoder, line.decoder, *changes))
+        where = f"{line.sweep:26s} {line.method:8s} {name:5s} {line.source:24s}"
+        print(f"{where} {line.n_seeds:5d}{line.threshold:10.4g}{cells}")
+
+
+def beside_plain(lines: Sequence[Line]) -> list[tuple[Line, Line | None]]:
+    """Each DEFT line with the plain line that it is compared with, plain lines with None.
+
+    On the test split that is the baseline. The twin has the chosen point's density by
+    construction, so a lower density beside it would say nothing.
+    """
+
+    def source(line: Line) -> str:
+        return line.source.removesuffix("chosen" if line.density_loss else "baseline")
+
+    plain = {(one.sweep, one.method, source(one)): one for one in lines if not one.density_loss}
+    return [(line, plain.get((line.sweep, line.method, source(line))) if line.density_loss else None) for line in lines]
 
 
 if __name__ == "__main__":

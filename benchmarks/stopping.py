@@ -12,9 +12,9 @@ import argparse
 
 import numpy as np
 
-from deft_sweeps.front.dominance import Floats, hypervolume, non_dominated
-from deft_sweeps.front.growth import Growth, gain_bound, hypervolumes, project
-from deft_sweeps.objective import Direction
+from deft_sweeps.front import Floats, hypervolume, losses, non_dominated
+from deft_sweeps.metrics import Direction
+from deft_sweeps.statistics.plateau import FrontHistory, gain_bound, hypervolumes, project
 
 DIRECTIONS: tuple[Direction, ...] = ("maximize", "minimize")
 REFERENCE = np.array([0.0, 1.0])
@@ -38,8 +38,10 @@ def draw(problem: str, rng: np.random.Generator, n: int) -> Floats:
     return np.column_stack([0.8 - 0.1 * x[:, 0] - 0.2 * x[:, 1] ** 2 + noise, 0.9 * (1 - x[:, 0]) ** 2 + 0.05])
 
 
-def grown(values: Floats) -> Growth:
-    return Growth(tuple(values[i : i + 1] for i in range(len(values))), REFERENCE, DIRECTIONS)
+def grown(values: Floats) -> FrontHistory:
+    turned = losses(values, DIRECTIONS)
+    corner = losses([REFERENCE], DIRECTIONS)[0]
+    return FrontHistory(tuple(turned[i : i + 1] for i in range(len(turned))), corner)
 
 
 def true_gain(values: Floats, fresh: Floats) -> float:

@@ -9,10 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from deft_sweeps.choice import Choice, choose
     from deft_sweeps.config.trial import TrialConfig
     from deft_sweeps.errors import DeftSweepsError
-    from deft_sweeps.front import ParetoFront, pareto_front
+    from deft_sweeps.findings import Choice, Findings, ParetoFront, choose, pareto_front
     from deft_sweeps.result import TrialResult
     from deft_sweeps.spec.load import load_spec
     from deft_sweeps.spec.schema import SweepSpec
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Choice",
     "DeftSweepsError",
+    "Findings",
     "ParetoFront",
     "SweepDir",
     "SweepSpec",
@@ -32,16 +32,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Choice": "choice",
+    "Choice": "findings",
     "DeftSweepsError": "errors",
-    "ParetoFront": "front",
+    "Findings": "findings",
+    "ParetoFront": "findings",
     "SweepDir": "store.results",
     "SweepSpec": "spec.schema",
     "TrialConfig": "config.trial",
     "TrialResult": "result",
-    "choose": "choice",
+    "choose": "findings",
     "load_spec": "spec.load",
-    "pareto_front": "front",
+    "pareto_front": "findings",
 }
 
 

@@ -1,10 +1,10 @@
 """What is measured, which way is better, and the one grammar for limits and choices, in YAML and on the command line.
 
     constraint  [surely] METRIC (<= | >=) BOUND    score >= baseline(peft) - 0.01      weight_bytes <= 64 MiB
-    policy      best METRIC [where C [and C ...]]  best activation_density where score >= baseline(peft) - 0.02
+    policy      best METRIC [where C [and C ...]]  best activation_density where surely score >= baseline(peft) - 0.02
                 knee [where C [and C ...]]         knee where latency_sec <= 20 ms
 
-`surely` holds the limit against the end of the 95 % interval, not against the value: `surely score >= baseline(peft) - 0.01`.
+`surely` holds the limit against the end of the 95 % interval, not against the value: `surely score >= baseline(peft) - 0.02`.
 Directions and dimensions are stated in METRICS and nowhere else. A number may have a unit of its metric's dimension; beside a baseline it
 is a difference in that dimension, so `score >= baseline(peft) - 1 %` means one point of a hundred, not a hundredth of the baseline.
 """
@@ -15,54 +15,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
-Direction = Literal["maximize", "minimize"]
-Dimension = Literal["share", "bytes", "seconds", "number"]
-BaselineName = Literal["peft", "dense", "unquantized"]
-
-BASELINES: dict[BaselineName, str] = {
-    "peft": "the best-scoring plain PEFT trial: no density loss, the checkpoint's activation, unpruned, unquantized, no threshold",
-    "dense": "the best-scoring trial without pruning and without skipped blocks, whatever else it has, no threshold",
-    "unquantized": "the best-scoring trial without quantization, whatever else it has, no threshold",
-}
-"""A limit compares a point with the same metric of the baseline's unthresholded point; best among the trials that are complete so far."""
-
-SURE_METRICS = ("score",)
-"""The metrics that have a standard error, so that `surely` can judge them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One number that a measured point has."""
-
-    direction: Direction
-    dimension: Dimension
-    meaning: str
-
-
-METRICS: dict[str, Metric] = {
-    "score": Metric("maximize", "share", "the task's metric on held-out examples, in [0, 1], or in [-1, 1] where it is a correlation"),
-    "activation_density": Metric("minimize", "share", "mean over MLP blocks of the share of gate entries with |O| > threshold, in [0, 1]"),
-    "encoder_density": Metric("minimize", "share", "the same over the encoder's blocks"),
-    "decoder_density": Metric("minimize", "share", "the same over the decoder's blocks"),
-    "written_density": Metric("minimize", "share", "activation density while the model writes its answers, of tasks where T5 generates"),
-    "loss": Metric("minimize", "number", "what training minimises, without the density loss: see Point.loss"),
-    "weight_bytes": Metric("minimize", "bytes", "bytes of all parameters and quantization scales as held in memory"),
-    "trainable_parameters": Metric("minimize", "number", "number of parameters that the trial trains"),
-    "peak_memory_bytes": Metric("minimize", "bytes", "highest memory of the trial's process above its size after imports"),
-    "latency_sec": Metric("minimize", "seconds", "median time of one forward pass over a fixed batch"),
-}
-
-
-OF_A_POINT = ("score", "activation_density", "encoder_density", "decoder_density", "written_density", "loss")
-"""Those that a threshold changes and that can be measured while a trial trains; the others are of the whole trial, taken at its end."""
-
-CORRELATIONS = ("matthews", "pearson", "spearman")
-"""Metrics of tasks that may be below 0."""
-
-
-def score_range(metric: str) -> tuple[float, float]:
-    """Worst and best possible value of a task's metric, `accuracy` or `pearson` say."""
-    return (-1.0 if metric in CORRELATIONS else 0.0), 1.0
+from deft_sweeps.config.baseline_kind import BASELINES, BaselineName
+from deft_sweeps.metrics import METRICS, Dimension
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +49,13 @@ class Constraint:
     def __str__(self) -> str:
         return f"{'surely ' if self.surely else ''}{self.metric} {self.relation} {self.bound}"
 
+    @property
+    def rests_on_proxy(self) -> bool:
+        """Whether trials of a search have only a proxy of its metric."""
+        return METRICS[self.metric].proxy_in_search
+
     def violation(self, value: float, baseline: float | None) -> float:
-        """How far `value` is on the wrong side, in the metric's unit; <= 0 means kept. What `surely` adds is in `front.sure`.
+        """How far `value` is on the wrong side, in the metric's unit; <= 0 means kept. What `surely` adds is in `findings.limit_check`.
 
         Args:
             value: of the metric.
@@ -171,8 +130,9 @@ def parse_constraint(text: str) -> Constraint:
         raise ValueError(f"expected METRIC <= BOUND or METRIC >= BOUND, got {text!r}")
     relation: Literal["<=", ">="] = "<=" if found["relation"] == "<=" else ">="
     metric = parse_metric(found["metric"])
-    if found["surely"] and metric not in SURE_METRICS:
-        raise ValueError(f"`surely` needs a metric with a standard error ({', '.join(SURE_METRICS)}), got {metric!r}")
+    if found["surely"] and not METRICS[metric].has_interval:
+        possible = ", ".join(name for name, other in METRICS.items() if other.has_interval)
+        raise ValueError(f"`surely` needs a metric with a standard error ({possible}), got {metric!r}")
     return Constraint(metric, relation, _parse_bound(found["bound"], metric), found["surely"] is not None)
 
 

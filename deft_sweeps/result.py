@@ -6,7 +6,7 @@ from typing import Literal
 
 from deft_sweeps.config.axes import check
 from deft_sweeps.config.trial import TrialConfig, codec
-from deft_sweeps.outcomes import Outcomes
+from deft_sweeps.outcomes import NO_SCORES, ExampleScores, Outcomes
 
 SCHEMA_VERSION = 1
 
@@ -121,7 +121,7 @@ class Point:
     loss: float
     density: DensityReading
     written_density: DensityReading | None = None
-    example_scores: tuple[float, ...] = ()
+    example_scores: ExampleScores = NO_SCORES
     percentile: float | None = None
     block_thresholds: tuple[float, ...] = ()
     energy_ratio: float | None = None
@@ -261,26 +261,6 @@ class TrialResult:
     @property
     def trial_id(self) -> str:
         return self.config.trial_id(self.seed)
-
-    def metrics(self, point: Point) -> dict[str, float]:
-        """The point's numbers under the names of `objective.METRICS`; what was not measured is left out."""
-        density = point.density
-        named = {
-            "score": point.score.value,
-            "activation_density": density.overall,
-            "encoder_density": density.encoder,
-            "decoder_density": density.decoder,
-            "written_density": math.nan if point.written_density is None else point.written_density.overall,
-            "loss": point.loss,
-        }
-        if self.cost is not None:
-            named |= {
-                "weight_bytes": self.cost.weight_bytes,
-                "trainable_parameters": self.cost.trainable_parameters,
-                "peak_memory_bytes": self.cost.peak_memory_bytes,
-                "latency_sec": self.cost.latency_sec,
-            }
-        return {name: float(value) for name, value in named.items() if math.isfinite(value)}
 
     def point_at(self, threshold: float) -> Point:
         """The point measured at `threshold` in all blocks.

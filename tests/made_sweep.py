@@ -6,6 +6,7 @@ from dataclasses import replace
 from deft_sweeps.config.axes import Activation, Adapter, DensityLoss, Lora, Nf4, NoDensityLoss, Quantization, Training, Unquantized, Wanda
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.objective import parse_constraint, parse_policy
+from deft_sweeps.outcomes import ExampleScores
 from deft_sweeps.result import Cost, DensityReading, FinalMeasurement, Point, Provenance, Score, TrialResult
 from deft_sweeps.spec.domain import Float
 from deft_sweeps.spec.schema import Budget, Combination, Excluded, Search, Start, SweepSpec
@@ -46,7 +47,7 @@ def measured(threshold: float, score: float, encoder: float, decoder: float, n: 
         density=DensityReading(
             encoder_blocks=tuple(min(1.0, encoder * t) for t in tilt), decoder_blocks=tuple(min(1.0, decoder * t) for t in reversed(tilt))
         ),
-        example_scores=scores,
+        example_scores=ExampleScores.of(scores),
     )
 
 

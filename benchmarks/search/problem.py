@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.front import hypervolume, non_dominated
-from deft_sweeps.objective import METRICS, Direction
+from deft_sweeps.metrics import METRICS, Direction
 from deft_sweeps.result import Cost, DensityReading, Point, Provenance, Rung, Score, Status, TrialResult
 from deft_sweeps.spec.schema import SweepSpec
 

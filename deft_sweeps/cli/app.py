@@ -146,7 +146,9 @@ def report(
     results.report(folder, front_only=front_only, figure=figure, as_json=as_json)
 
 
-@app.command(epilog='Example: deft-sweeps choose runs/quickstart --policy "best activation_density where score >= baseline(peft) - 0.01"')
+@app.command(
+    epilog='Example: deft-sweeps choose runs/quickstart --policy "best activation_density where surely score >= baseline(peft) - 0.02"'
+)
 @guarded
 def choose(
     folder: SweepFolder,

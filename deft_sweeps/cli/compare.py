@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from deft_sweeps.choice import choose
 from deft_sweeps.cli import show
 from deft_sweeps.errors import ConfigError, Problem
-from deft_sweeps.front.compare import Comparison, Entry, incomparable
-from deft_sweeps.front.compare import compare as compare_fronts
+from deft_sweeps.findings import Findings
+from deft_sweeps.findings.sweep_comparison import ComparedSweep, Comparison, incomparable
+from deft_sweeps.findings.sweep_comparison import compare as compare_fronts
 from deft_sweeps.report.beside import levels_sheet, survivors_sheet, sweeps_sheet
 from deft_sweeps.spec.load import load_spec
 from deft_sweeps.store.results import SweepDir
@@ -37,14 +37,14 @@ def compare(folders: Sequence[Path], *, as_json: bool) -> None:
         show.table(levels_sheet(found))
 
 
-def _entry(folder: Path) -> Entry:
+def _entry(folder: Path) -> ComparedSweep:
     sweep = SweepDir(folder).require()
     spec = load_spec(sweep.spec_path)
-    results = sweep.results()
-    return Entry(str(folder), choose(results, spec.objectives, spec.limits, spec.choose).front, results)
+    findings = Findings.read(spec, sweep)
+    return ComparedSweep(str(folder), findings.front, findings.results)
 
 
-def _told(entries: Sequence[Entry], found: Comparison) -> dict[str, Any]:
+def _told(entries: Sequence[ComparedSweep], found: Comparison) -> dict[str, Any]:
     return {
         "objectives": list(found.objectives),
         "reference": dict(found.reference),

@@ -1,22 +1,25 @@
 """status, report and choose: from a sweep's folder alone, without torch, ray or a server."""
 
 import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import typer
 
-from deft_sweeps.choice import Choice
-from deft_sweeps.choice import choose as choose_from
 from deft_sweeps.cli import show
 from deft_sweeps.cli.guard import FAILED, say
 from deft_sweeps.errors import ConfigError, Problem
-from deft_sweeps.front import FrontMember, front_json, membership
-from deft_sweeps.front.encode import member_dict
-from deft_sweeps.objective import Policy, parse_policy
-from deft_sweeps.report.answer import growth_told
+from deft_sweeps.findings import Choice, Findings, FrontMember
+from deft_sweeps.findings.front_json import front_json, member_dict
+from deft_sweeps.findings.proxy_spread import proxy_spreads
+from deft_sweeps.objective import parse_policy
+from deft_sweeps.report import choice_text
+from deft_sweeps.report.answer import headline, projection_told, unjudged_on_test
 from deft_sweeps.report.saving import saving
 from deft_sweeps.report.tables import front_sheet, lost_sheet
+from deft_sweeps.result import Status
 from deft_sweeps.spec.parts import load_parts
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
@@ -26,31 +29,47 @@ QUIET_SEC = 30.0
 
 
 def status(folder: Path, *, as_json: bool) -> None:
+    """Print how a sweep stands."""
     sweep, spec = _open(folder)
-    results, note = sweep.results(), sweep.note()
-    n_of = {name: sum(result.status == name for result in results) for name in ("complete", "failed", "stopped")}
-    choice, saved = _choice(sweep, spec, spec.choose), saving(results)
-    state = driver_state(note)
+    findings, note = Findings.read(spec, sweep), sweep.note()
+    n_of = Counter(result.status for result in findings.results)
+    saved, state = saving(findings.results), driver_state(note)
     n_budget = note.n_budget if note else spec.budget.trials
     running = note.running if note and state in ("searching", "measuring") else ()
-    left = note.left_sec if note and state == "searching" else None
+    remaining = note.left_sec if note and state == "searching" else None
     if as_json:
-        told = {"name": spec.name, "state": state, "n_budget": n_budget, **{f"n_{name}": n for name, n in n_of.items()}}
-        told |= {"n_steps": saved.n_steps, "n_steps_whole": saved.n_steps_whole}
         show.as_json(
-            told
-            | {"running": list(running), "left_sec": left, "hypervolume": choice.front.hypervolume, "n_front": len(choice.front.members)}
+            {
+                "name": spec.name,
+                "state": state,
+                "n_budget": n_budget,
+                **{f"n_{name}": n_of[name] for name in get_args(Status)},
+                "n_steps": saved.n_steps,
+                "n_steps_whole": saved.n_steps_whole,
+                "running": list(running),
+                "left_sec": remaining,
+                "hypervolume": findings.front.hypervolume,
+                "n_front": len(findings.front.members),
+            }
         )
         return
-    done = ", ".join(f"{n} {name}" for name, n in n_of.items() if n or name == "complete")
-    print(f"{spec.name}: {state}, {len(results)} of {n_budget} trials done ({done}), {len(running)} running")
+    done = ", ".join(f"{n_of[s]} {s}" for s in get_args(Status) if n_of[s] or s == "complete")
+    n_done = len(findings.results)
+    print(f"{spec.name}: {state}, {n_done} of {n_budget} trials done ({done}), {len(running)} running")
     if saved.n_stopped:
-        print(f"early stopping: {saved.share:.2f} of the training steps saved ({saved.n_steps} of {saved.n_steps_whole} run, measured)")
-    if left is not None:
-        print(f"projected: {show.duration(left)} left")
+        steps = f"{saved.n_steps} of {saved.n_steps_whole} run, measured"
+        print(f"early stopping: {saved.share:.2f} of the training steps saved ({steps})")
+    if remaining is not None:
+        print(f"projected: {show.duration(remaining)} left")
     if state == "cut off":
         say(f"go on with: deft-sweeps run {folder} --resume")
-    show.table(front_sheet(choice.front))
+    show.table(front_sheet(findings.front))
+    _print_proxy_notes(findings)
+
+
+def _print_proxy_notes(findings: Findings) -> None:
+    for line in choice_text.proxy_notes(proxy_spreads(findings.results, findings.limits)):
+        print(line)
 
 
 def driver_state(note: DriverNote | None) -> str:
@@ -62,50 +81,54 @@ def driver_state(note: DriverNote | None) -> str:
 
 
 def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool) -> None:
+    """Write the page and the figure, and print the front."""
     sweep, spec = _open(folder)
-    results = sweep.results()
-    choice = choose_from(results, spec.objectives, spec.limits, spec.choose)
-    sure = membership(results, choice.front, spec.limits)
+    findings = Findings.read(spec, sweep)
     if not front_only:
         from deft_sweeps.report.html import render
 
-        write_atomically(sweep.report_path, render(sweep, spec).encode())
+        write_atomically(sweep.report_path, render(sweep, spec, findings).encode())
         say(f"wrote {sweep.report_path}")
     if figure is not None:
         from deft_sweeps.report.figures import scatter
 
-        write_atomically(figure, scatter(sweep.results(), choice).encode())
+        write_atomically(figure, scatter(findings).encode())
         say(f"wrote {figure}")
     if as_json:
-        print(front_json(choice.front, choice.member, sure))
+        print(front_json(findings.front, findings.choice.member, findings.membership))
     else:
-        show.table(front_sheet(choice.front, choice, sure))
-        print(growth_told(results, spec))
+        show.table(front_sheet(findings.front, findings.choice, findings.membership))
+        _print_proxy_notes(findings)
+        print(projection_told(findings.projection))
 
 
 def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
+    """Print which configuration a policy chooses."""
     sweep, spec = _open(folder)
     try:
         wanted = spec.choose if policy is None else parse_policy(policy)
     except ValueError as error:
         raise ConfigError([Problem("--policy", str(error))]) from error
-    choice = _choice(sweep, spec, wanted)
+    findings = Findings.of(replace(spec, choose=wanted), sweep.results(), sweep.finals())
     if as_json:
-        show.as_json(_choice_dict(choice))
+        show.as_json({"verdict": headline(findings)} | _choice_dict(findings.choice))
     else:
-        print_choice(choice)
-    if choice.member is None:
+        print_choice(findings)
+    if findings.choice.member is None:
         raise typer.Exit(FAILED)
 
 
-def print_choice(choice: Choice) -> None:
-    """Why, how sure, and why the others lost."""
-    print(choice.why)
-    for caveat in choice.caveats:
+def print_choice(findings: Findings) -> None:
+    """Print what to ship, why, how sure that is, and why not the others."""
+    print(headline(findings))
+    if unjudged := unjudged_on_test(findings):
+        print(unjudged)
+    print(choice_text.why(findings.choice))
+    for caveat in choice_text.caveats(findings.choice):
         print(f"- {caveat}")
-    if choice.lost:
+    if choice_text.rejected(findings.choice):
         print()
-        show.table(lost_sheet(choice))
+        show.table(lost_sheet(findings.choice))
 
 
 def _open(folder: Path) -> tuple[SweepDir, SweepSpec]:
@@ -117,21 +140,17 @@ def _open(folder: Path) -> tuple[SweepDir, SweepSpec]:
     return sweep, parts[0].spec
 
 
-def _choice(sweep: SweepDir, spec: SweepSpec, policy: Policy) -> Choice:
-    return choose_from(sweep.results(), spec.objectives, spec.limits, policy)
-
-
 def _choice_dict(choice: Choice) -> dict[str, Any]:
     def told(member: FrontMember | None) -> dict[str, Any] | None:
         return None if member is None else member_dict(member)
 
     return {
         "policy": str(choice.policy),
-        "why": choice.why,
-        "caveats": list(choice.caveats),
+        "why": choice_text.why(choice),
+        "caveats": list(choice_text.caveats(choice)),
         "chosen": told(choice.member),
         "runner_up": told(choice.runner_up),
         "baseline": told(choice.baseline),
         "nearest_miss": told(choice.nearest_miss),
-        "lost": [{"name": rejected.member.name, "why": rejected.why} for rejected in choice.lost],
+        "lost": [{"name": rejected.member.name, "why": rejected.why} for rejected in choice_text.rejected(choice)],
     }

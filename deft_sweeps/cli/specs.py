@@ -9,7 +9,6 @@ from deft_sweeps.cli.guard import refuse, say
 from deft_sweeps.config.data import task_kind, task_name
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import CheckpointError, ConfigError, Problem
-from deft_sweeps.front.growth import WINDOW
 from deft_sweeps.models.checkpoints import check_model, check_tokenizer, read_config
 from deft_sweeps.models.families import layout
 from deft_sweeps.models.legality import unmeasured
@@ -24,6 +23,7 @@ from deft_sweeps.spec.sampling import pick
 from deft_sweeps.spec.schema import Halving, SweepSpec
 from deft_sweeps.spec.shape import json_schema
 from deft_sweeps.spec.starter import sniff, starter
+from deft_sweeps.statistics.plateau import WINDOW
 from deft_sweeps.store.sources import unusable_sources
 from deft_sweeps.sweep.fit import machine_memory
 from deft_sweeps.sweep.resources import TIME_RANGE, Projection, gpus_that_hold, project

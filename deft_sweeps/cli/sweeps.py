@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from deft_sweeps.choice import choose
 from deft_sweeps.cli import show
 from deft_sweeps.cli.guard import FAILED, INTERRUPTED, refuse, say
 from deft_sweeps.cli.parts import run_several, several
 from deft_sweeps.cli.results import print_choice
 from deft_sweeps.cli.specs import unusable
 from deft_sweeps.errors import ConfigError, Problem, StoreError
-from deft_sweeps.front import all_gains, membership
-from deft_sweeps.report.answer import growth_told
+from deft_sweeps.findings import Findings
+from deft_sweeps.report.answer import projection_told
 from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet
 from deft_sweeps.spec.hardware import slow_dtype
 from deft_sweeps.spec.parts import Part, load_parts
@@ -87,12 +86,12 @@ def _prepare(file: Path, out: Path | None, *, resume: bool, more: int) -> tuple[
     else:
         (part,) = load_parts(file)
         sweep = SweepDir(out or Path("runs") / part.spec.name)
-    if sweep.results() and not (resume or more):
+    if sweep.has_results() and not (resume or more):
         raise StoreError(
             f"{sweep.root} holds results already: --resume goes on with it, --more N adds trials, --out DIR takes another folder"
         )
     if sweep.spec_path.exists() and not file.is_dir() and file.read_bytes() != sweep.spec_path.read_bytes():
-        if sweep.results() or sweep.note() is not None:
+        if sweep.has_results() or sweep.note() is not None:
             what = f"is not the spec that {sweep.root} has run"
             raise ConfigError(
                 [Problem(str(file), what, f"go on with `deft-sweeps run {sweep.root}`, or take another folder with --out DIR")]
@@ -103,7 +102,7 @@ def _prepare(file: Path, out: Path | None, *, resume: bool, more: int) -> tuple[
 
 def as_begun(spec: SweepSpec, sweep: SweepDir) -> SweepSpec:
     """The spec in the dtype of the trials that its folder holds: where it says `auto`, another machine may have begun."""
-    begun = next(iter(sweep.results()), None)
+    begun = sweep.any_result()
     return spec if begun is None else spec.with_dtype(begun.config.dtype)
 
 
@@ -140,18 +139,18 @@ def _session(spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_a
 
 
 def _conclude(spec: SweepSpec, sweep: SweepDir) -> None:
-    """The front, the choice, what the density loss buys it, its measurement on the test split, and where the page is."""
-    results = sweep.results()
-    choice = choose(results, spec.objectives, spec.limits, spec.choose)
-    show.table(front_sheet(choice.front, choice, membership(results, choice.front, spec.limits)))
-    print_choice(choice)
-    gains = [gain for gain in all_gains(results) if choice.member is not None and gain.deft.trial_id == choice.member.result.trial_id]
+    """Print the front, the choice, what the density loss buys it, the test measurements, and the
+    page's place."""
+    findings = Findings.read(spec, sweep)
+    show.table(front_sheet(findings.front, findings.choice, findings.membership))
+    print_choice(findings)
+    chosen = findings.choice.member
+    gains = [g for g in findings.gains if chosen and g.deft.trial_id == chosen.result.trial_id]
     if gains:
         print()
         show.table(gains_sheet(gains))
-    finals = sweep.finals()
-    if finals:
+    if findings.every_final:
         print()
-        show.table(finals_sheet(finals))
-    print(growth_told(results, spec))
+        show.table(finals_sheet(findings.every_final))
+    print(projection_told(findings.projection))
     print(f"report: {sweep.report_path}")

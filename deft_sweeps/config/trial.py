@@ -24,8 +24,8 @@ from deft_sweeps.config.axes import (
     Unquantized,
     check,
 )
+from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.config.data import PackagedTask, Task
-from deft_sweeps.objective import BaselineName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

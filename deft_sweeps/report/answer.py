@@ -2,22 +2,55 @@
 
 from collections.abc import Sequence
 
-from deft_sweeps.choice import Choice
-from deft_sweeps.front import Gain, PairedDifference, score_difference
-from deft_sweeps.front.growth import Projection, growth_of, project
-from deft_sweeps.report import cells
-from deft_sweeps.result import FinalMeasurement, TrialResult
-from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.config.label import label
+from deft_sweeps.findings import Findings
+from deft_sweeps.findings.choice import Choice
+from deft_sweeps.findings.equal_density import EqualDensityGain
+from deft_sweeps.report import cells, choice_text
+from deft_sweeps.result import FinalMeasurement
+from deft_sweeps.statistics.paired_difference import PairedDifference, score_difference
+from deft_sweeps.statistics.plateau import GainProjection
 
 
-def finals_of(choice: Choice, finals: Sequence[FinalMeasurement]) -> tuple[FinalMeasurement, ...]:
-    """The test measurements, if they are of this choice; none where they were taken for another one."""
-    first = next((final for final in finals if final.role == "chosen"), None)
+def headline(findings: Findings) -> str:
+    """What to ship, in a sentence; if the test split contradicts the choice, that it does."""
+    choice, confirmation = findings.choice, findings.confirmation
     member = choice.member
-    if first is None or member is None:
-        return ()
-    same = (first.trial_id, first.point.at) == (member.result.trial_id, member.point.at)
-    return tuple(finals) if same else ()
+    if member is None:
+        return "Nothing to ship"
+    named = f"{label(member.result.config)}, threshold {member.point.at}"
+    if not confirmation.broken or confirmation.member is None:
+        return f"Ship {named}"
+    breaches = "; ".join(
+        choice_text.test_breach(confirmation.member, limit, confirmation.baselines)
+        for limit in confirmation.broken
+    )
+    return f"Not confirmed on test: {named}; {breaches}; {_baseline_on_test(findings)}"
+
+
+def _baseline_on_test(findings: Findings) -> str:
+    choice = findings.choice
+    final = next((final for final in findings.finals if final.role == "baseline"), None)
+    if choice.baseline is None or choice.member is None:
+        return "no baseline was measured there"
+    if final is not None:
+        named = f"{label(choice.baseline.result.config)}, threshold {final.point.at}"
+        return f"the baseline scores {final.point.score.value:.3f} there ({named})"
+    if choice.baseline.name == choice.member.name:
+        return "it is the baseline itself"
+    return "no baseline was measured there"
+
+
+def unjudged_on_test(findings: Findings) -> str:
+    """Which limits could not be judged on the test split, a sentence; empty if all could."""
+    unjudged = findings.confirmation.unjudged
+    if not unjudged:
+        return ""
+    named = ", ".join(f"`{limit}`" for limit in unjudged)
+    return (
+        "Not judged on the test split, because the metric or the baseline was not measured there: "
+        f"{named}."
+    )
 
 
 def verdict(finals: Sequence[FinalMeasurement]) -> str:
@@ -76,7 +109,7 @@ def tiles(choice: Choice, finals: Sequence[FinalMeasurement]) -> list[tuple[str,
     return found
 
 
-def gains_told(gains: Sequence[Gain]) -> str:
+def gains_told(gains: Sequence[EqualDensityGain]) -> str:
     """How the comparisons at equal density fall, in a sentence; it is told whichever way they fall."""
     compared = [gain.difference for gain in gains if gain.difference]
     if not gains:
@@ -90,17 +123,7 @@ def gains_told(gains: Sequence[Gain]) -> str:
     )
 
 
-def growth_told(results: Sequence[TrialResult], spec: SweepSpec) -> str:
-    """What half as many more trials would be expected to bring, in a sentence."""
-    return projection_told(projection_of(results, spec))
-
-
-def projection_of(results: Sequence[TrialResult], spec: SweepSpec) -> Projection | None:
-    """What half as many more trials would be expected to bring; None where too few tell of it."""
-    return project(growth_of(results, spec.objectives, spec.limits))
-
-
-def projection_told(told: Projection | None) -> str:
+def projection_told(told: GainProjection | None) -> str:
     """The projection in a sentence."""
     if told is None:
         return "Too few trials to project what more of them would bring."

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from deft_sweeps.config.label import label
-from deft_sweeps.front.compare import Comparison, Entry
+from deft_sweeps.findings.sweep_comparison import ComparedSweep, Comparison
 from deft_sweeps.report.cells import DENSITY_NOTE, SEEDS_NOTE, member_density_text, member_score_text
 from deft_sweeps.report.sheet import Row, Sheet
 
 
-def sweeps_sheet(entries: Sequence[Entry], found: Comparison) -> Sheet:
+def sweeps_sheet(entries: Sequence[ComparedSweep], found: Comparison) -> Sheet:
     """One row a sweep, and one for the front of them all."""
     joint = found.hypervolumes[""]
     rows = [

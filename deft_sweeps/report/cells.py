@@ -3,10 +3,11 @@
 import math
 from collections.abc import Sequence
 
-from deft_sweeps.front import FrontMember, PairedDifference, density_change
-from deft_sweeps.front.gains import METHODS, Z_95
-from deft_sweeps.objective import score_range
+from deft_sweeps.findings.equal_density import density_change
+from deft_sweeps.findings.front_member import FrontMember
+from deft_sweeps.metrics import score_range
 from deft_sweeps.result import Cost, DensityReading, Score, SkippedBlocks
+from deft_sweeps.statistics.paired_difference import METHODS, Z_95, PairedDifference
 
 DENSITY_NOTE = "density = share of gate entries with |O| > threshold, mean over MLP blocks; in brackets encoder / decoder"
 SCORE_NOTE = "score ± one standard error"

@@ -7,14 +7,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from deft_sweeps.choice import Choice
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.label import label
-from deft_sweeps.front import FrontMember, Gain, candidates, non_dominated
+from deft_sweeps.findings import Findings
+from deft_sweeps.findings.choice import Choice
+from deft_sweeps.findings.equal_density import EqualDensityGain
+from deft_sweeps.findings.front_member import FrontMember
+from deft_sweeps.front import non_dominated
 from deft_sweeps.report.cells import density_text, difference_text, score_text
 from deft_sweeps.report.svg import INK, Spot, style, to_svg
 from deft_sweeps.report.tables import point_id, ref_of
-from deft_sweeps.result import DensityReading, TrialResult
+from deft_sweeps.result import DensityReading
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 LOG_FROM = 20.0
@@ -41,15 +44,40 @@ def words(member: FrontMember) -> str:
     return f"{told}: score {score_text(member.point.score)}, density {density_text(member.point.density)}"
 
 
-def scatter(results: Sequence[TrialResult], choice: Choice) -> str:
-    """Score over activation density as SVG text: every measured point, the front as a step line, plain PEFT thresholded beside it."""
-    pool = candidates(results)
+MOST_DRAWN = 3000
+"""Points drawn one by one: each takes a kilobyte of the page."""
+
+
+def drawn_points(findings: Findings) -> tuple[FrontMember, ...]:
+    """The measured points that the scatter shows: all of them, or the front and an even share of
+    the others."""
+    points = findings.points
+    if len(points) <= MOST_DRAWN:
+        return points
+    choice = findings.choice
+    named = {member.name for member in choice.front.members}
+    named |= {m.name for m in (choice.member, choice.baseline) if m is not None}
+    step = len(points) / MOST_DRAWN
+    even = {int(i * step) for i in range(MOST_DRAWN)}
+    return tuple(m for i, m in enumerate(points) if i in even or m.name in named)
+
+
+def scatter(findings: Findings, drawn: Sequence[FrontMember] | None = None) -> str:
+    """Score over activation density as SVG text: the measured points, the front as a step line,
+    the best of all plain PEFT beside it.
+
+    Args:
+        findings: of a sweep.
+        drawn: as `drawn_points` returns; None takes them.
+    """
+    pool = drawn_points(findings) if drawn is None else drawn
+    choice, n_points = findings.choice, len(findings.points)
     series = _series(pool, choice)
     with style():
         figure = Figure(figsize=(8.6, 5.0), layout="constrained")
         axes = figure.subplots()
         _draw_front(axes, choice)
-        _draw_baseline(axes, pool, choice)
+        _draw_plain(axes, findings.pool)
         for one in series:
             x, y = _xy(one.members)
             axes.plot(
@@ -73,10 +101,11 @@ def scatter(results: Sequence[TrialResult], choice: Choice) -> str:
         if pool:
             figure.legend(loc="outside upper left", ncols=3, handletextpad=0.5, columnspacing=1.6)
         spots = {one.gid: [Spot(ref_of(m), words(m)) for m in one.members] for one in series}
-        return to_svg(figure, "Score over activation density of every measured point", spots)
+        of = "every measured point" if len(pool) == n_points else f"{len(pool)} of {n_points} points"
+        return to_svg(figure, f"Score over activation density of {of}", spots)
 
 
-def gain_by_density(gains: Sequence[Gain]) -> str:
+def gain_by_density(gains: Sequence[EqualDensityGain]) -> str:
     """DEFT minus plain PEFT at equal density, with 95% intervals, over the density; above zero the density loss pays."""
     compared = [(gain, gain.difference) for gain in gains if gain.difference is not None]
     x = [gain.point.density.overall for gain, _ in compared]
@@ -165,8 +194,7 @@ def _draw_front(axes: Axes, choice: Choice) -> None:
         x, y, yerr=[_standard_error(m) for m in members], fmt="none", ecolor=INK, elinewidth=0.9, capsize=2.5, alpha=0.7, zorder=3
     )
     # With more than two objectives some members are beaten in this plane; the staircase runs over the others.
-    kept = non_dominated(list(zip(x, y, strict=True)), ("minimize", "maximize"))
-    stairs = sorted({(a, b) for a, b, keep in zip(x, y, kept, strict=True) if keep})
+    stairs = _stairs(members)
     axes.plot(
         [a for a, _ in stairs],
         [b for _, b in stairs],
@@ -178,14 +206,30 @@ def _draw_front(axes: Axes, choice: Choice) -> None:
     )
 
 
-def _draw_baseline(axes: Axes, pool: Sequence[FrontMember], choice: Choice) -> None:
-    """What a threshold alone does to the best plain PEFT trial."""
-    if choice.baseline is None:
+def _draw_plain(axes: Axes, members: Sequence[FrontMember]) -> None:
+    """The staircase of the best score that plain PEFT of any other settings reaches, at any
+    threshold."""
+    plain = [m for m in members if not isinstance(m.result.config.density, DensityLoss)]
+    if not plain:
         return
-    trial = choice.baseline.result.trial_id
-    curve = sorted((member for member in pool if member.result.trial_id == trial), key=lambda m: m.values["activation_density"])
-    x, y = _xy(curve)
-    axes.plot(x, y, linestyle=(0, (5, 2)), color=ORANGE, linewidth=2.0, label="best plain PEFT, thresholded", zorder=3.2)
+    stairs = _stairs(plain)
+    axes.plot(
+        [density for density, _ in stairs],
+        [score for _, score in stairs],
+        drawstyle="steps-post",
+        linestyle=(0, (5, 2)),
+        color=ORANGE,
+        linewidth=2.0,
+        label="best of all plain PEFT, thresholded",
+        zorder=3.2,
+    )
+
+
+def _stairs(members: Sequence[FrontMember]) -> list[tuple[float, float]]:
+    """Density and score of the members that no other beats in both, rising in density."""
+    points = list(zip(*_xy(members), strict=True))
+    best = non_dominated(points, ("minimize", "maximize"))
+    return sorted({point for point, on_hull in zip(points, best, strict=True) if on_hull})
 
 
 def _scale(axes: Axes, densities: Sequence[float]) -> None:

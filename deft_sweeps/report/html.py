@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from deft_sweeps.choice import Choice, choose
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.label import label, settings
-from deft_sweeps.front import FrontMember, all_gains, candidates, membership, twin_config
-from deft_sweeps.objective import METRICS
-from deft_sweeps.report import answer, cells, figures, provenance, tables
+from deft_sweeps.findings import Findings
+from deft_sweeps.findings.equal_density import twin_config
+from deft_sweeps.findings.front_member import FrontMember
+from deft_sweeps.metrics import METRICS
+from deft_sweeps.report import answer, cells, choice_text, figures, provenance, tables
 from deft_sweeps.report.svg import inline
 from deft_sweeps.result import TrialResult
 from deft_sweeps.spec.sampling import pick
@@ -30,28 +31,30 @@ class BlockPair:
     plain: FrontMember
 
 
-def render(sweep: SweepDir, spec: SweepSpec) -> str:
+def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -> str:
     """The page as HTML text; the same results give the same text.
+
+    Args:
+        sweep: its folder.
+        spec: of the sweep.
+        findings: of the folder; None reads it.
 
     Raises:
         StoreError: the sweep's folder cannot be read.
     """
-    results = sweep.results()
-    choice = choose(results, spec.objectives, spec.limits, spec.choose)
-    every_final = sweep.finals()
-    finals = answer.finals_of(choice, every_final)
-    gains = all_gains(results)
-    pair = block_pair(results, choice)
-    growth = answer.projection_of(results, spec)
+    findings = findings or Findings.read(spec, sweep)
+    results, choice, gains = findings.results, findings.choice, findings.gains
+    pair = block_pair(findings)
     threshold = spec.evaluation.objective_threshold
+    drawn = figures.drawn_points(findings)
     sheets = {
-        "front": tables.front_sheet(choice.front, choice, membership(results, choice.front, spec.limits)),
+        "front": tables.front_sheet(findings.front, choice, findings.membership),
         "lost": tables.lost_sheet(choice),
-        "steps": tables.steps_sheet(choice.front),
-        "gains": tables.gains_sheet(gains),
-        "trials": tables.trials_sheet(results, threshold),
-        "finals": tables.finals_sheet(every_final),
-        "sparsity": tables.sparsity_sheet(results),
+        "steps": tables.steps_sheet(findings.front),
+        "gains": tables.shortened(tables.gains_sheet(gains)),
+        "trials": tables.shortened(tables.trials_sheet(results, threshold)),
+        "finals": tables.finals_sheet(findings.every_final),
+        "sparsity": tables.shortened(tables.sparsity_sheet(results)),
     }
     return (
         _environment()
@@ -62,14 +65,18 @@ def render(sweep: SweepDir, spec: SweepSpec) -> str:
             summary=tables.summary(results),
             finished=_day(results),
             choice=choice,
-            chosen=label(choice.member.result.config) if choice.member else "",
+            why=choice_text.why(choice),
+            caveats=choice_text.caveats(choice),
+            headline=answer.headline(findings),
+            confirmed=not findings.confirmation.broken,
+            unjudged_told=answer.unjudged_on_test(findings),
             chosen_settings=settings(choice.member.result.config) if choice.member else {},
-            finals_differ=bool(every_final) and not finals,
-            verdict=answer.verdict(finals),
-            tiles=answer.tiles(choice, finals),
-            scatter=_picture(figures.scatter(results, choice)),
+            finals_differ=bool(findings.every_final) and not findings.finals,
+            verdict=answer.verdict(findings.finals),
+            tiles=answer.tiles(choice, findings.finals),
+            scatter=_picture(figures.scatter(findings, drawn)),
             gains_told=answer.gains_told(gains),
-            growth_told=answer.projection_told(growth),
+            growth_told=answer.projection_told(findings.projection),
             gain_figure=_picture(figures.gain_by_density(gains)) if any(gain.difference for gain in gains) else "",
             pair=pair,
             pair_label=label(pair.deft.result.config) if pair else "",
@@ -78,27 +85,31 @@ def render(sweep: SweepDir, spec: SweepSpec) -> str:
             sheets=sheets,
             exact=[(label(r.config), cells.density_text(r.exact_density)) for r in results if r.exact_density],
             method=[
-                *provenance.method(results, choice, growth_projected=growth is not None),
+                *provenance.method(results, choice, growth_projected=findings.projection is not None),
                 ("search", pick(spec).told(spec.limits)),
             ],
-            provenance=provenance.provenance(results, every_final),
-            points={tables.ref_of(m): point_card(m) for m in candidates(results)},
+            provenance=provenance.provenance(results, findings.every_final),
+            points={tables.ref_of(m): point_card(m) for m in drawn},
             metrics={name: METRICS[name] for name in spec.objectives},
         )
     )
 
 
-def block_pair(results: Sequence[TrialResult], choice: Choice) -> BlockPair | None:
-    """The chosen point and its plain twin; where either is missing, the twins whose densities are furthest apart at one threshold."""
-    plain = {(m.result.config.config_id, m.point.at): m for m in candidates(results)}
-    deft = [m for m in candidates(results) if isinstance(m.result.config.density, DensityLoss)]
-    pairs = [BlockPair(m, plain[key]) for m in deft if (key := (twin_config(m.result.config).config_id, m.point.at)) in plain]
-    chosen = choice.member.name if choice.member else ""
-    return max(
-        pairs,
-        key=lambda p: (p.deft.name == chosen, p.plain.point.density.overall - p.deft.point.density.overall, p.deft.name),
-        default=None,
-    )
+def block_pair(findings: Findings) -> BlockPair | None:
+    """The chosen point and its plain twin; if either is missing, the twins whose densities are
+    furthest apart at one threshold."""
+    plain = {(m.result.config.config_id, m.point.at): m for m in findings.points}
+    chosen = findings.choice.member.name if findings.choice.member else ""
+    best: tuple[tuple[bool, float, str], BlockPair] | None = None
+    for member in findings.points:
+        if isinstance(member.result.config.density, DensityLoss):
+            twin = plain.get((twin_config(member.result.config).config_id, member.point.at))
+            if twin is not None:
+                gap = twin.point.density.overall - member.point.density.overall
+                key = (member.name == chosen, gap, member.name)
+                if best is None or key > best[0]:
+                    best = key, BlockPair(member, twin)
+    return None if best is None else best[1]
 
 
 def point_card(member: FrontMember) -> dict[str, object]:

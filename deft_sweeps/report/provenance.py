@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from deft_sweeps.choice import Choice
 from deft_sweeps.config.data import Splits, task_name
+from deft_sweeps.findings.choice import Choice
 from deft_sweeps.result import FinalMeasurement, TrialResult
 
 KNOWN_MODELS = {

@@ -1,11 +1,16 @@
 """The tables of a sweep. Every figure in them says what it is: measured, projected, or a proxy taken beside other trials."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from deft_sweeps.choice import Choice
 from deft_sweeps.config.label import label
-from deft_sweeps.front import FrontMember, Gain, Membership, ParetoFront, candidates, score_difference, trade_offs
-from deft_sweeps.objective import METRICS
+from deft_sweeps.findings.choice import Choice
+from deft_sweeps.findings.equal_density import EqualDensityGain
+from deft_sweeps.findings.front_member import FrontMember, candidates
+from deft_sweeps.findings.membership import Membership
+from deft_sweeps.findings.pareto_front import ParetoFront, trade_offs
+from deft_sweeps.metrics import METRICS
+from deft_sweeps.report import choice_text
 from deft_sweeps.report.cells import (
     DENSITY_NOTE,
     SCORE_NOTE,
@@ -22,6 +27,7 @@ from deft_sweeps.report.cells import (
 from deft_sweeps.report.saving import saving, stopped_text
 from deft_sweeps.report.sheet import Mark, Row, Sheet
 from deft_sweeps.result import FinalMeasurement, Score, TrialResult
+from deft_sweeps.statistics.paired_difference import score_difference
 from deft_sweeps.store.secrets import without_secrets
 
 
@@ -128,7 +134,7 @@ def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
     return Sheet(f"All trials, at threshold {threshold:g}", columns, tuple(rows), note)
 
 
-def gains_sheet(gains: Sequence[Gain]) -> Sheet:
+def gains_sheet(gains: Sequence[EqualDensityGain]) -> Sheet:
     """DEFT minus plain PEFT at equal density."""
     rows = tuple(
         Row(
@@ -201,10 +207,25 @@ def steps_sheet(front: ParetoFront) -> Sheet:
     return Sheet("Steps along the front", ("configuration, threshold", "next configuration, threshold", "costs", "buys"), tuple(rows))
 
 
+MOST_ROWS = 1000
+"""Rows of a table on the page: a page of a sweep of thousands of trials has to open."""
+
+
+def shortened(sheet: Sheet) -> Sheet:
+    """The table with at most MOST_ROWS rows, evenly taken; its note says how many there are."""
+    n = len(sheet.rows)
+    if n <= MOST_ROWS:
+        return sheet
+    picked = sorted({round(i * (n - 1) / (MOST_ROWS - 1)) for i in range(MOST_ROWS)})
+    note = f"{len(picked)} of {n} rows, evenly taken; every trial is in the sweep's results folder"
+    rows = tuple(sheet.rows[i] for i in picked)
+    return replace(sheet, rows=rows, note="; ".join(filter(None, (sheet.note, note))))
+
+
 def lost_sheet(choice: Choice) -> Sheet:
     """Why each other front member was not chosen."""
     rows = tuple(
-        Row((label(r.member.result.config), r.member.point.at, r.why), mark_of(r.member, choice), ref_of(r.member)) for r in choice.lost
+        Row((label(r.member.result.config), r.member.point.at, r.why), mark_of(r.member, choice), ref_of(r.member)) for r in choice_text.rejected(choice)
     )
     return Sheet("Why not the others", ("configuration", ">threshold", "why not"), rows)
 

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.front.pareto import FrontMember, better_baseline, configurations
-from deft_sweeps.objective import BaselineName, Constraint
+from deft_sweeps.findings.baseline import best_baseline
+from deft_sweeps.findings.front_member import FrontMember, configurations
+from deft_sweeps.objective import Constraint
+from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.result import TrialResult
 
 
@@ -36,17 +39,11 @@ class BaselinesSoFar:
 
     def _take(self, name: BaselineName, result: TrialResult) -> None:
         examples = any(limit.surely for limit in self.limits)
-        points = (point if examples else replace(point, example_scores=()) for point in result.points if point.is_unthresholded)
+        points = (point if examples else replace(point, example_scores=NO_SCORES) for point in result.points if point.is_unthresholded)
         seeds = self._seeds.setdefault(name, {}).setdefault(result.config, {})
         seeds[result.trial_id] = replace(result, points=tuple(points), rungs=())
         means = self._means.setdefault(name, {})
         (means[result.config],) = configurations(seeds.values())
-        best = self.best.get(name)
-        if best is None or best.result.config == result.config:  # Another seed may have made the best one worse.
-            best = None
-            for mean in means.values():
-                best = mean if better_baseline(mean, best) else best
-        elif better_baseline(means[result.config], best):
-            best = means[result.config]
+        best = best_baseline(means.values())  # Of all: another seed may have made the best one worse.
         if best is not None:
             self.best[name] = best

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from deft_sweeps.front.growth import gain_bound, growth_of, hypervolumes
+from deft_sweeps.findings.front_growth import history_of
 from deft_sweeps.result import TrialResult
 from deft_sweeps.spec.schema import Budget, SweepSpec
+from deft_sweeps.statistics.plateau import gain_bound, hypervolumes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Flatness:
         if share is None or n < self._looked_at + max(1, self._looked_at // 20):
             return self._found
         self._looked_at = n
-        volumes = hypervolumes(growth_of(results, self._spec.objectives, self._spec.limits))
+        volumes = hypervolumes(history_of(results, self._spec.objectives, self._spec.search_limits))
         bound = gain_bound(volumes, self._spec.search.startup)
         flat = bound is not None and bound < share
         self._found = f"the front is flat: a further trial is expected to add less than {share:g} of its hypervolume" if flat else ""

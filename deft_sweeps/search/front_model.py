@@ -14,7 +14,7 @@ from statistics import fmean, median
 import numpy as np
 from numpy.typing import NDArray
 
-from deft_sweeps.objective import BaselineName
+from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.search.features import Features
 from deft_sweeps.search.fitting import fit
 from deft_sweeps.search.kernel import Hyper, Rows
@@ -152,7 +152,7 @@ class FrontModel:
 
     def _goal(self) -> Goal:
         bounds = []
-        for limit in self._spec.limits:
+        for limit in self._spec.search_limits:
             name = limit.bound.baseline
             # The model knows values, not their intervals: what `surely` asks beyond the bound is what it has typically asked so far.
             margins = self._margins.get(str(limit), ())
@@ -166,7 +166,7 @@ class FrontModel:
     def _note_baselines(self, known: Known) -> None:
         """Remember what the best-scoring configuration of each baseline measured without a threshold, the mean over its seeds."""
         template = self._spec.by_label[known.start.combination].template
-        names = {limit.bound.baseline for limit in self._spec.limits if limit.bound.baseline}
+        names = {limit.bound.baseline for limit in self._spec.search_limits if limit.bound.baseline}
         names = {name for name in names if template.is_baseline(name)}
         values = next((point.values for point in known.final if point.at == 0), None)
         if values is None or not known.own or not names:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.front import FrontMember, candidates
-from deft_sweeps.front.pareto import Baselines, directions_of, excess, judgeable, keeps, values_of
+from deft_sweeps.findings.baseline import Baselines
+from deft_sweeps.findings.front_member import FrontMember, candidates, directions_of, values_of
+from deft_sweeps.findings.limit_check import excess, judgeable, keeps
 from deft_sweeps.objective import Constraint
 from deft_sweeps.result import Rung, TrialResult
 from deft_sweeps.search.baselines import BaselinesSoFar

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
-from deft_sweeps.objective import METRICS
+from deft_sweeps.metrics import METRICS
 from deft_sweeps.search.features import Features
 from deft_sweeps.search.kernel import Rows
 from deft_sweeps.search.space import start_of

@@ -2,13 +2,17 @@
 
 A trial is judged at the threshold at which the search compares trials, and against the baselines as they stood when it finished; the
 front judges every measured point against the baselines of the end. Limits of the policy (`choose ... where`) are not told: they choose
-among what was found and do not narrow the search.
+among what was found and do not narrow the search. Nor are limits that rest on a proxy, which excludes no trial by itself.
 """
 
 from dataclasses import dataclass, field, replace
 
-from deft_sweeps.front.pareto import Baselines, FrontMember, excess, judgeable, keeps
-from deft_sweeps.objective import BaselineName, Constraint
+from deft_sweeps.config.baseline_kind import BaselineName
+from deft_sweeps.findings.baseline import Baselines
+from deft_sweeps.findings.front_member import FrontMember
+from deft_sweeps.findings.limit_check import excess, judgeable, keeps
+from deft_sweeps.metrics import measured
+from deft_sweeps.objective import Constraint
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.baselines import BaselinesSoFar
 from deft_sweeps.spec.schema import Start, SweepSpec
@@ -30,7 +34,7 @@ class LimitJudge:
     _so_far: BaselinesSoFar = field(init=False)
 
     def __post_init__(self) -> None:
-        self._so_far = BaselinesSoFar(self.spec.limits)
+        self._so_far = BaselinesSoFar(self.spec.search_limits)
 
     @property
     def baselines(self) -> Baselines:
@@ -73,10 +77,10 @@ class LimitJudge:
     def violations(self, result: TrialResult) -> dict[str, float]:
         """How far a complete trial breaks each limit, as a share of the limit's value, against the baselines as they stand now; at or below
         0 is kept. Every limit is there, so that all complete trials have the same; nothing of a trial that is not complete."""
-        if result.status != "complete" or not self.spec.limits:
+        if result.status != "complete" or not self.spec.search_limits:
             return {}
         member = self._compared(result)
-        return {str(limit): self._violation(member, limit) for limit in self.spec.limits}
+        return {str(limit): self._violation(member, limit) for limit in self.spec.search_limits}
 
     def margins(self, result: TrialResult) -> dict[str, float]:
         """By how much `surely` tightens each limit that has it at a complete trial, in the metric's unit: its interval's reach. Left out
@@ -85,7 +89,7 @@ class LimitJudge:
             return {}
         member = self._compared(result)
         found: dict[str, float] = {}
-        for limit in self.spec.limits:
+        for limit in self.spec.search_limits:
             name = limit.bound.baseline
             if not limit.surely or limit.metric not in member.values or not judgeable(limit, self.baselines):
                 continue
@@ -97,7 +101,7 @@ class LimitJudge:
     def _compared(self, result: TrialResult) -> FrontMember:
         """The point at which the search compares trials."""
         point = result.point_at(self.spec.evaluation.objective_threshold)
-        return FrontMember(result, point, result.metrics(point))
+        return FrontMember(result, point, measured(point, result.cost))
 
     def _violation(self, member: FrontMember, limit: Constraint) -> float:
         if limit.metric not in member.values:

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deft_sweeps.front import non_dominated
-from deft_sweeps.objective import METRICS, Constraint
+from deft_sweeps.metrics import METRICS
+from deft_sweeps.objective import Constraint
 from deft_sweeps.search.gain import directions, set_gains
 from deft_sweeps.search.known import from_model
 from deft_sweeps.search.surrogate import Outlook

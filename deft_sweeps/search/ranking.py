@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deft_sweeps.front import hypervolume, non_dominated
-from deft_sweeps.objective import Direction
+from deft_sweeps.metrics import Direction
 from deft_sweeps.spec.schema import RankName
 
 Floats = NDArray[np.float64]

@@ -129,6 +129,6 @@ def _rule(spec: SweepSpec) -> HalvingRule | None:
         case NoStopping():
             return None
         case Halving():
-            return HalvingRule(spec.stopping, spec.objectives, spec.limits)
+            return HalvingRule(spec.stopping, spec.objectives, spec.search_limits)
         case unknown:
             assert_never(unknown)

@@ -9,7 +9,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from deft_sweeps.errors import StoreError
-from deft_sweeps.objective import METRICS
+from deft_sweeps.metrics import METRICS, measured
 from deft_sweeps.result import Status, TrialResult
 from deft_sweeps.search.buffered import Buffered, flush
 from deft_sweeps.search.lease import Lease
@@ -103,7 +103,7 @@ def _create(spec: SweepSpec, storage: BaseStorage, name: str) -> None:
 def _is_beside(study: Study, spec: SweepSpec, results: Sequence[TrialResult]) -> bool:
     """Whether the study knows of a trial that ended and is no result of this space, or was told other limits than the spec's."""
     there = {result.trial_id for result in results if spec.locate(result.config) is not None}
-    limits = {str(limit) for limit in spec.limits}
+    limits = {str(limit) for limit in spec.search_limits}
     trials = study.get_trials(deepcopy=False)
     told = (t for t in trials if t.state == TrialState.COMPLETE and (TRIAL_ID in t.user_attrs or PRIOR in t.user_attrs))
     return any(t.user_attrs[TRIAL_ID] not in there for t in finished(study)) or any(set(t.constraints) != limits for t in told)
@@ -133,7 +133,7 @@ def objectives(spec: SweepSpec, result: TrialResult) -> tuple[float, ...]:
         ValueError: one was not measured or is not finite.
     """
     try:
-        metrics = result.metrics(result.point_at(spec.evaluation.objective_threshold))
+        metrics = measured(result.point_at(spec.evaluation.objective_threshold), result.cost)
     except KeyError as error:
         raise ValueError(f"not measured at the objective's threshold {spec.evaluation.objective_threshold:g}") from error
     missing = [name for name in spec.objectives if name not in metrics]
@@ -144,16 +144,16 @@ def objectives(spec: SweepSpec, result: TrialResult) -> tuple[float, ...]:
 
 def modelled(spec: SweepSpec) -> tuple[str, ...]:
     """The metrics in `rows_of`: the objectives, then what limits are on; the score too, where one compares with a baseline."""
-    scored = ("score",) if any(limit.bound.baseline for limit in spec.limits) else ()
-    return tuple(dict.fromkeys((*spec.objectives, *(limit.metric for limit in spec.limits), *scored)))
+    scored = ("score",) if any(limit.bound.baseline for limit in spec.search_limits) else ()
+    return tuple(dict.fromkeys((*spec.objectives, *(limit.metric for limit in spec.search_limits), *scored)))
 
 
 def rows_of(spec: SweepSpec, result: TrialResult) -> list[list[Any]]:
     """Everything that was measured of a trial, `[step, Point.at, value, ...]` a point, rising in steps: what a model that knows of rungs
     and thresholds learns from. A value is one of `modelled`, None where it was not measured."""
-    measured = [(rung.step, point) for rung in result.rungs for point in rung.points]
-    measured += [(result.config.training.steps, point) for point in result.points]
-    told = [(step, point.at, result.metrics(point)) for step, point in measured]
+    points = [(rung.step, point) for rung in result.rungs for point in rung.points]
+    points += [(result.config.training.steps, point) for point in result.points]
+    told = [(step, point.at, measured(point, result.cost)) for step, point in points]
     return [[step, at, *(metrics.get(name) for name in modelled(spec))] for step, at, metrics in told]
 
 

@@ -17,7 +17,8 @@ from optuna.study import Study
 
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import ConfigError, StoreError
-from deft_sweeps.front import pareto_front
+from deft_sweeps.findings.pareto_front import pareto_front
+from deft_sweeps.metrics import measured
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.limits import LimitJudge
 from deft_sweeps.search.study import PRIOR, enqueue, objectives, told
@@ -171,7 +172,7 @@ def _front_first(spec: SweepSpec, results: Sequence[TrialResult]) -> list[TrialR
     by_id = {result.trial_id: result for result in results}
     name = spec.objectives[0]
     others = [result for result in results if result.trial_id not in front]
-    others.sort(key=lambda r: (max(r.metrics(point).get(name, float("-inf")) for point in r.points), r.trial_id))
+    others.sort(key=lambda r: (max(measured(point, r.cost).get(name, float("-inf")) for point in r.points), r.trial_id))
     return [by_id[trial_id] for trial_id in front] + [others[i] for i in _halving_order(len(others))]
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deft_sweeps.objective import BASELINES, BaselineName, Constraint
+from deft_sweeps.config.baseline_kind import BASELINES, BaselineName
+from deft_sweeps.objective import Constraint
 from deft_sweeps.spec.schema import Combination, Start
 from deft_sweeps.spec.space import middles
 
@@ -32,7 +33,7 @@ def with_baselines(
     """`first` with a point of every baseline that a limit names.
 
     A missing one is put before all others. One that is there stays where it is, unless `limits` name it: those are told to the search,
-    which waits for their baselines, so they come first.
+    which waits for their baselines, so they come first. Limits that rest on a proxy are not told to it.
 
     Args:
         first: the user's points.
@@ -54,7 +55,7 @@ def with_baselines(
             # Plain PEFT is every baseline at once.
             combination = next((c for c in of_kind.values() if c.template.is_plain_peft), next(iter(of_kind.values())))
             points.insert(0, Start(combination.label, middles(combination)))
-        elif any(c.bound.baseline == name for c in limits):
+        elif any(c.bound.baseline == name for c in limits if not c.rests_on_proxy):
             points.remove(there)
             points.insert(0, there)
     return points, lacking

@@ -18,7 +18,8 @@ from deft_sweeps.config.axes import check
 from deft_sweeps.config.data import PackagedTask, Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.errors import ConfigError, Problem
-from deft_sweeps.objective import METRICS, OF_A_POINT, Constraint, Policy, parse_constraint, parse_policy
+from deft_sweeps.metrics import METRICS
+from deft_sweeps.objective import Constraint, Policy, parse_constraint, parse_policy
 from deft_sweeps.spec import points, space
 from deft_sweeps.spec.baselines import MEMBERS, with_baselines
 from deft_sweeps.spec.document import Document, read, read_text
@@ -180,7 +181,7 @@ class _Reader:
 
     def late(self, objectives: Sequence[str]) -> None:
         """What halving asks of the objectives."""
-        late = [name for name in objectives if name in METRICS and name not in OF_A_POINT]
+        late = [name for name in objectives if name in METRICS and not METRICS[name].of_point]
         if late:
             what = f"trials are compared on their way, where {' and '.join(late)} is not measured yet"
             self.complain(("stopping",), what, f"make a limit of {' and '.join(late)}, or stop none")

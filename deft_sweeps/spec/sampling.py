@@ -27,10 +27,12 @@ class Picked:
     def told(self, limits: Sequence[Constraint] = ()) -> str:
         """The sampler in a sentence: its name, why it was picked, and what it makes of the limits."""
         told = f"sampler: {self.name}" + (f", picked because {self.why}" if self.why else "")
-        if limits and self.name not in USES_LIMITS:
-            told += "; it does not see the limits, which the front judges"
-        elif limits:
-            told += "; it sees how far a trial breaks the limits"
+        if any(not limit.rests_on_proxy for limit in limits):
+            sees = self.name in USES_LIMITS
+            told += "; it sees how far a trial breaks the limits" if sees else "; it does not see the limits, which the front judges"
+        proxies = ", ".join(f"`{limit}`" for limit in limits if limit.rests_on_proxy)
+        if proxies:
+            told += f"; {proxies}: judged by a proxy, so only the choice looks at it, never the search"
         return told
 
 

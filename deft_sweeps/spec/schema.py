@@ -269,6 +269,11 @@ class SweepSpec:
                 assert_never(unknown)
 
     @property
+    def search_limits(self) -> tuple[Constraint, ...]:
+        """The limits that the search itself acts on: those that do not rest on a proxy."""
+        return tuple(limit for limit in self.limits if not limit.rests_on_proxy)
+
+    @property
     def compared(self) -> tuple[str, ...]:
         """Every metric that the sweep compares trials by or limits."""
         chosen = (self.choose.metric,) if self.choose.metric else ()

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_mo
 
 from deft_sweeps.config.data import PackagedTask, Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.objective import METRICS
+from deft_sweeps.metrics import METRICS
 from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int
 from deft_sweeps.spec.schema import MAX_TRIAL_SEED, Budget, Search, Stopping
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from deft_sweeps.config.label import label, settings
 from deft_sweeps.errors import StoreError
+from deft_sweeps.metrics import METRICS, measured
 from deft_sweeps.result import Rung, Status, TrialResult
 from deft_sweeps.store.database import write_ahead
 from deft_sweeps.store.results import SweepDir
@@ -28,7 +29,6 @@ SWEEP = "deft_sweeps.sweep"
 ENDED: dict[Status, str] = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 
 _PARENT = "mlflow.parentRunId"
-_PER_THRESHOLD = ("score", "activation_density", "encoder_density", "decoder_density", "written_density", "loss")
 _BATCH, _PARAMS = 900, 100
 """At most so many metrics and parameters in one request: MLflow takes 1,000 things in all, and 100 parameters."""
 _ENVIRONMENT = {
@@ -195,7 +195,7 @@ class Mirror:
         last = max([metric.step for metric in steps] + [rung.step for rung in result.rungs], default=1)
         for rung in result.rungs:
             at_ms = began + round((ended - began) * rung.step / last)
-            metrics += [Metric(name, value, at_ms, rung.step) for name, value in rung_metrics(result, rung).items()]
+            metrics += [Metric(name, value, at_ms, rung.step) for name, value in rung_metrics(rung).items()]
         for metric in steps:
             at_ms = began + round((ended - began) * metric.step / last)
             told = {
@@ -222,18 +222,17 @@ def final_metrics(result: TrialResult) -> dict[str, float]:
     """A trial's numbers under MLflow's names: `threshold_0.01/score` for what a threshold changes, `latency_sec` for what it does not."""
     found: dict[str, float] = {}
     for point in result.points:
-        for name, value in result.metrics(point).items():
-            found[f"threshold_{point.at}/{name}" if name in _PER_THRESHOLD else name] = value
+        for name, value in measured(point, result.cost).items():
+            found[f"threshold_{point.at}/{name}" if METRICS[name].of_point else name] = value
     return found
 
 
-def rung_metrics(result: TrialResult, rung: Rung) -> dict[str, float]:
+def rung_metrics(rung: Rung) -> dict[str, float]:
     """What was measured on a trial's way: `rung/threshold_0.01/score`, never under the name of what was measured at its end."""
     return {
         f"rung/threshold_{point.at}/{name}": value
         for point in rung.points
-        for name, value in result.metrics(point).items()
-        if name in _PER_THRESHOLD
+        for name, value in measured(point).items()
     }
 
 

@@ -193,13 +193,26 @@ class SweepDir:
             if holds_secret(self.spec_path.read_text("utf-8", errors="replace")):
                 self.spec_path.chmod(PRIVATE)
 
-    def write(self, result: TrialResult) -> None:
+    def write(self, result: TrialResult, *, durably: bool = True) -> None:
         """Keep a result; the same trial_id overwrites."""
-        write_atomically(self.result_path(result.trial_id), result.to_json())
+        write_atomically(self.result_path(result.trial_id), result.to_json(), durably=durably)
 
     def trial_ids(self) -> tuple[str, ...]:
         """Of the results that there are, without reading them."""
         return tuple(sorted(path.stem for path in (self.root / "results").glob("*.json")))
+
+    def has_results(self) -> bool:
+        """Whether any trial has ended; reads none."""
+        return any((self.root / "results").glob("*.json"))
+
+    def any_result(self) -> TrialResult | None:
+        """One of the results; None if there is none.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        path = next((self.root / "results").glob("*.json"), None)
+        return None if path is None else _read(path)
 
     def result(self, trial_id: str) -> TrialResult:
         """One trial's result.

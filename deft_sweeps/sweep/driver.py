@@ -9,6 +9,7 @@ from typing import Any
 
 from ray.tune import Callback
 
+from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.report.saving import saving
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.enough import Flatness, Spent, trial_sec, used_up
@@ -140,7 +141,7 @@ class Driver:
         """Without the scores of single examples, which would be most of the driver's memory, unless a limit is judged by them."""
         if self._keeps_examples:
             return result
-        return replace(result, points=tuple(replace(point, example_scores=()) for point in result.points))
+        return replace(result, points=tuple(replace(point, example_scores=NO_SCORES) for point in result.points))
 
     def _note(self, left_sec: float | None) -> None:
         note = DriverNote(
@@ -162,7 +163,7 @@ class Driver:
 
     def _refresh_front(self, clock: float) -> None:
         if self._front_stale and (clock - self._front_at) * FRONT_SHARE >= self._front_cost:
-            self._front = front_rows(self.results, self.spec.objectives, self.spec.limits)
+            self._front = front_rows(self.results, self.spec.objectives, self.spec.search_limits)
             self._front_at, self._front_stale = time.monotonic(), False
             self._front_cost = self._front_at - clock
 

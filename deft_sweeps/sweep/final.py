@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import ray
 
-from deft_sweeps.choice import Choice
 from deft_sweeps.config.axes import DensityLoss
-from deft_sweeps.front import twin_config
+from deft_sweeps.findings.choice import Choice
+from deft_sweeps.findings.equal_density import twin_config
 from deft_sweeps.result import FinalMeasurement, Point, TrialResult
 from deft_sweeps.spec.schema import Budget, Start, SweepSpec
 from deft_sweeps.store.results import SweepDir

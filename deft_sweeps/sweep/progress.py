@@ -11,7 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from deft_sweeps.config.label import label
-from deft_sweeps.front import FrontMember, pareto_front
+from deft_sweeps.findings.front_member import FrontMember
+from deft_sweeps.findings.pareto_front import pareto_front
+from deft_sweeps.metrics import measured
 from deft_sweeps.objective import Constraint
 from deft_sweeps.report.saving import Saving, stopped_text
 from deft_sweeps.result import TrialResult
@@ -96,7 +98,7 @@ View = Callable[[Progress], None]
 def ended(result: TrialResult, threshold: float) -> Ended:
     """How a trial ended, in words; `threshold` is the one that the search compares at."""
     if result.status == "complete":
-        metrics = result.metrics(result.point_at(threshold))
+        metrics = measured(result.point_at(threshold), result.cost)
         told = f"score {metrics['score']:.3f}, activation density {metrics['activation_density']:.3f}"
     elif result.status == "stopped":
         told = stopped_text(result)

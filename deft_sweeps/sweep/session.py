@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from deft_sweeps.choice import choose
 from deft_sweeps.errors import StoreError
-from deft_sweeps.front import front_json, membership
+from deft_sweeps.findings import Findings
+from deft_sweeps.findings.front_json import front_json
 from deft_sweeps.report.html import render
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.spec.schema import Start, SweepSpec
@@ -106,24 +106,23 @@ def seed_front(
     return replace(outcome, messages=tuple(dict.fromkeys(messages)))
 
 
-# What reads all results, with the scores of single examples, gives back little: they are not held while trials run.
+# Findings with the scores of single examples take much memory: they are released before trials run.
 def _missing_twin(spec: SweepSpec, sweep: SweepDir) -> Start | None:
-    results = sweep.results()
-    return final.missing_twin(spec, choose(results, spec.objectives, spec.limits, spec.choose), results)
+    findings = Findings.read(spec, sweep)
+    return final.missing_twin(spec, findings.choice, findings.results)
 
 
 def _final_jobs(spec: SweepSpec, sweep: SweepDir) -> tuple[FinalJob, ...]:
-    results = sweep.results()
-    return final.final_jobs(sweep, choose(results, spec.objectives, spec.limits, spec.choose), results)
+    findings = Findings.read(spec, sweep)
+    return final.final_jobs(sweep, findings.choice, findings.results)
 
 
 def publish(spec: SweepSpec, sweep: SweepDir) -> tuple[str, ...]:
     """Write report.html, and hand it and the front to the tracker; returns warnings."""
-    page = render(sweep, spec).encode()
+    findings = Findings.read(spec, sweep)
+    page = render(sweep, spec, findings).encode()
     write_atomically(sweep.report_path, page)
-    results = sweep.results()
-    choice = choose(results, spec.objectives, spec.limits, spec.choose)
-    front = front_json(choice.front, choice.member, membership(results, choice.front, spec.limits))
+    front = front_json(findings.front, findings.choice.member, findings.membership)
     try:
         mirror = Mirror(sweep, spec.name, spec.tracking_uri)
         mirror.attach({"report.html": page, "front.json": front.encode()})

@@ -18,6 +18,7 @@ from ray.tune import Trainable
 
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import DeftSweepsError, TrialError
+from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.result import Rung, RungResult, StepMetrics, TrialResult
 from deft_sweeps.search.report import report
 from deft_sweeps.spec.schema import Halving, NoStopping, Stopping
@@ -181,7 +182,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         """Measure the trial as it stands, unless that was done before; all of it is kept before anyone is told."""
         rung = next((rung for rung in self._rungs if rung.step == self._step), None)
         if rung is None:
-            points = tuple(replace(point, example_scores=()) for point in run.measure(self._rung_thresholds))
+            points = tuple(replace(point, example_scores=NO_SCORES) for point in run.measure(self._rung_thresholds))
             if not all(math.isfinite(number) for point in points for number in (point.loss, point.density.overall)):
                 raise TrialError(f"what was measured at step {self._step} is not finite")
             rung = Rung(step=self._step, points=points)

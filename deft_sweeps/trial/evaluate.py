@@ -13,8 +13,8 @@ from deft_sweeps.axes.decoding import GenerationMeter
 from deft_sweeps.axes.density import DensityMeter
 from deft_sweeps.config.axes import check
 from deft_sweeps.result import DensityReading, Point
+from deft_sweeps.task_metrics import score_all
 from deft_sweeps.tasks.batches import Batch
-from deft_sweeps.tasks.metrics import score_all
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.predict import Answers
 from deft_sweeps.trial.train import loss_sum, n_targets

@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import StoreError
-from deft_sweeps.front import pareto_front
+from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.objective import parse_constraint
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search import searcher as module

@@ -46,6 +46,15 @@ class TestSweep:
         for start in part.spec.first:
             assert part.spec.locate(part.spec.config(start)) == start
 
+    def test_what_is_given_away_beside_a_baseline_is_bounded_surely(self, part: Part) -> None:
+        """Judged by the value alone, the choice breaks its limit in most samples of examples."""
+        limits = (*part.spec.limits, *part.spec.choose.where)
+        compared = [limit for limit in limits if limit.bound.baseline == "peft"]
+        assert [str(limit) for limit in compared if limit.metric == "score"] in (
+            [],
+            ["surely score >= baseline(peft) - 0.02"],
+        )
+
     def test_it_is_planned(self, part: Part) -> None:
         planned = project(part.spec, layout(read_config(part.spec.combinations[0].template.model)), n_cores=4)
         assert planned.trials.keys() == part.spec.by_label.keys()

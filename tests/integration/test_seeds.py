@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deft_sweeps.front import pareto_front
+from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.spec.domain import Choice
 from deft_sweeps.spec.schema import Combination, SweepSpec

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from deft_sweeps.choice import choose
 from deft_sweeps.config.axes import Nf4
+from deft_sweeps.findings import choose
 from deft_sweeps.objective import parse_constraint, parse_policy
+from deft_sweeps.report import choice_text
 from deft_sweeps.result import TrialResult
 from tests.made_sweep import sweep_results
 from tests.samples import point, result
@@ -24,8 +25,8 @@ def test_the_best_under_a_limit() -> None:
     assert (choice.member.result, choice.member.point.threshold) == (DEFT, 0.2)
     assert (choice.runner_up.result, choice.runner_up.point.threshold) == (DEFT, 0.0)
     assert choice.baseline.result == PLAIN
-    assert "lowest activation_density, 0.2" in choice.why
-    why = {lost.member.name: lost.why for lost in choice.lost}
+    assert "lowest activation_density, 0.2" in choice_text.why(choice)
+    why = {lost.member.name: lost.why for lost in choice_text.rejected(choice)}
     assert len(why) == 3
     assert "breaks `score >= baseline(peft) - 0.02`: 0.6 is 0.2 beyond it" in why[f"{DEFT.trial_id}@0.5"]
     assert "above the chosen one's" in why[f"{PLAIN.trial_id}@0"]
@@ -35,8 +36,8 @@ def test_the_knee_is_the_default() -> None:
     choice = choose([PLAIN, DEFT], OBJECTIVES)
     assert choice.member is not None
     assert choice.member.point.threshold == 0.2
-    assert "knee" in choice.why
-    assert all("less of a knee" in lost.why for lost in choice.lost)
+    assert "knee" in choice_text.why(choice)
+    assert all("less of a knee" in lost.why for lost in choice_text.rejected(choice))
 
 
 def test_limits_of_the_sweep_hold_beside_those_of_the_policy() -> None:
@@ -52,10 +53,10 @@ def test_the_uncertainty_of_a_relative_limit_is_told() -> None:
     assert choice.difference is not None
     assert choice.difference.value == pytest.approx(-0.02)
     assert choice.difference.low < -0.02
-    assert any("reaches below `score >= baseline(peft) - 0.02`" in caveat for caveat in choice.caveats)
-    assert any("4 measured points" in caveat for caveat in choice.caveats)
+    assert any("reaches below `score >= baseline(peft) - 0.02`" in caveat for caveat in choice_text.caveats(choice))
+    assert any("4 measured points" in caveat for caveat in choice_text.caveats(choice))
     roomy = choose([PLAIN, DEFT], OBJECTIVES, (), parse_policy("best activation_density where score >= baseline(peft) - 0.15"))
-    assert not any("reaches below" in caveat for caveat in roomy.caveats)
+    assert not any("reaches below" in caveat for caveat in choice_text.caveats(roomy))
 
 
 def test_the_baseline_itself_may_be_chosen() -> None:
@@ -79,19 +80,19 @@ def test_a_policy_that_nothing_satisfies_names_limit_and_nearest_miss() -> None:
     policy = parse_policy("best score where activation_density <= 0.05 and score >= 0.7")
     choice = choose([PLAIN, DEFT], OBJECTIVES, (), policy)
     assert choice.member is None
-    assert choice.lost == ()
-    assert "`activation_density <= 0.05` excludes most, 4 of 4" in choice.why
+    assert choice_text.rejected(choice) == ()
+    assert "`activation_density <= 0.05` excludes most, 4 of 4" in choice_text.why(choice)
     assert choice.nearest_miss is not None
     assert choice.nearest_miss.point.threshold == 0.2
-    assert "at threshold 0.2" in choice.why
-    assert "0.2 is 0.15 beyond it" in choice.why
+    assert "at threshold 0.2" in choice_text.why(choice)
+    assert "0.2 is 0.15 beyond it" in choice_text.why(choice)
 
 
 def test_nothing_measured_and_no_baseline_are_said() -> None:
-    assert "no trial has finished" in choose([result()], OBJECTIVES).why
+    assert "no trial has finished" in choice_text.why(choose([result()], OBJECTIVES))
     choice = choose([DEFT], OBJECTIVES, (), parse_policy("knee where score >= baseline(peft) - 0.02"))
     assert choice.member is None
-    assert "baseline(peft)" in choice.why
+    assert "baseline(peft)" in choice_text.why(choice)
     assert choice.nearest_miss is None
 
 
@@ -101,5 +102,5 @@ def test_the_choice_does_not_depend_on_the_order_of_results() -> None:
     first, second = (choose(order, OBJECTIVES, (), policy) for order in (results, results[::-1]))
     assert first.member is not None
     assert first.member == second.member
-    assert first.why == second.why
-    assert first.lost == second.lost
+    assert choice_text.why(first) == choice_text.why(second)
+    assert choice_text.rejected(first) == choice_text.rejected(second)

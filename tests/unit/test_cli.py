@@ -12,14 +12,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from deft_sweeps.choice import choose
 from deft_sweeps.cli import show
 from deft_sweeps.cli.app import app
 from deft_sweeps.cli.guard import unusable_path
 from deft_sweeps.cli.results import QUIET_SEC, driver_state
-from deft_sweeps.cli.sweeps import as_begun
+from deft_sweeps.cli.sweeps import _conclude, as_begun
+from deft_sweeps.findings import choose
 from deft_sweeps.objective import parse_policy
-from deft_sweeps.result import DensityReading, Point
+from deft_sweeps.report import choice_text
+from deft_sweeps.result import DensityReading, FinalMeasurement, Point
 from deft_sweeps.spec.load import load_spec
 from deft_sweeps.store.results import DriverNote, SweepDir
 from tests.samples import point, result
@@ -317,7 +318,7 @@ class TestEncoderOnly:
         made = [result(alone(0.0, 0.80, 0.6))]
         choice = choose(made, ["score", "activation_density"], policy=parse_policy("best score where decoder_density <= 0.2"))
         assert choice.member is None
-        assert "decoder_density was not measured" in choice.why
+        assert "decoder_density was not measured" in choice_text.why(choice)
 
 
 def labelled(path: Path) -> Path:
@@ -456,11 +457,39 @@ class TestSweepFolder:
         assert told["chosen"] in [member["name"] for member in told["members"]]
 
     def test_choose(self, sweep: SweepDir) -> None:
+        """On 100 examples no other training surely scores within 0.02 of the baseline."""
         done = call("choose", sweep.root)
         assert done.exit_code == 0
-        assert "DEFT 1" in done.stdout
+        assert done.stdout.startswith("Ship LoRA r8 on q v · plain · lr 0.001, threshold 0.01\n")
+        densest = call("choose", sweep.root, "--policy", "best activation_density")
+        assert "DEFT 1" in densest.stdout.splitlines()[0]
         other = json.loads(call("choose", sweep.root, "--policy", "best score", "--json").stdout)
         assert other["chosen"]["metrics"]["score"] == 0.8
+
+    def test_a_choice_that_the_test_split_contradicts(self, sweep: SweepDir, capsys: pytest.CaptureFixture[str]) -> None:
+        plain, deft, _ = sweep.results()
+        assert plain.cost is not None
+        assert plain.provenance is not None
+        measured = (("chosen", deft, point(0.01, 0.70, 0.2)), ("baseline", plain, point(0.0, 0.78, 0.6)))
+        for role, trial, at in measured:
+            sweep.write_final(
+                FinalMeasurement(
+                    role=role,  # type: ignore[arg-type]
+                    trial_id=trial.trial_id,
+                    point=at,
+                    cost=plain.cost,
+                    provenance=plain.provenance,
+                )
+            )
+        text = "best activation_density where score >= baseline(peft) - 0.02"
+        told = "Not confirmed on test: LoRA r8 on q v · DEFT 1"
+        assert call("choose", sweep.root, "--policy", text).stdout.startswith(told)
+        as_json = json.loads(call("choose", sweep.root, "--policy", text, "--json").stdout)
+        assert as_json["verdict"].startswith(told)
+        _conclude(replace(load_spec(QUICKSTART), choose=parse_policy(text)), sweep)
+        (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith(told))
+        assert "score 0.7 is 0.06 beyond it; the baseline scores 0.780 there" in line
+        assert "Ship " not in line
 
     def test_choose_with_a_policy_that_nothing_keeps(self, sweep: SweepDir) -> None:
         done = call("choose", sweep.root, "--policy", "best score where activation_density <= 0.1", "--json")

@@ -17,27 +17,18 @@ from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from deft_sweeps.config.axes import DensityLoss, Nf4, NoDensityLoss, Wanda
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.front import (
-    all_gains,
-    at_equal_density,
-    baseline_member,
-    baseline_values,
-    baselines_of,
-    candidates,
-    density_change,
-    front_json,
-    hypervolume,
-    knee_distances,
-    non_dominated,
-    non_dominated_rank,
-    paired_difference,
-    pareto_front,
-    trade_offs,
-    twin_config,
-)
-from deft_sweeps.front.pareto import excess, how_sure, keeps
-from deft_sweeps.objective import METRICS, Direction, parse_constraint
+from deft_sweeps.findings.baseline import baseline_member, baselines_of
+from deft_sweeps.findings.equal_density import all_gains, at_equal_density, density_change, twin_config
+from deft_sweeps.findings.front_json import front_json
+from deft_sweeps.findings.front_member import candidates
+from deft_sweeps.findings.limit_check import excess, how_sure, keeps
+from deft_sweeps.findings.pareto_front import pareto_front, trade_offs
+from deft_sweeps.front import hypervolume, knee_distances, non_dominated, non_dominated_rank
+from deft_sweeps.metrics import METRICS, Direction, measured
+from deft_sweeps.objective import parse_constraint
+from deft_sweeps.outcomes import NO_SCORES, ExampleScores
 from deft_sweeps.result import Point, TrialResult
+from deft_sweeps.statistics.paired_difference import paired_difference
 from tests.made_sweep import sweep_results
 from tests.samples import point, result
 
@@ -182,7 +173,7 @@ def test_the_volume_is_taken_over_the_front_alone(monkeypatch: pytest.MonkeyPatc
     pool = np.array([[m.values[name] for name in OBJECTIVES] for m in candidates(results, OBJECTIVES)])
     assert whole.hypervolume == pytest.approx(hypervolume(pool, [whole.reference[n] for n in OBJECTIVES], ("maximize", "minimize")))
     looked_at = Mock(return_value=0.0)
-    monkeypatch.setattr("deft_sweeps.front.pareto.hypervolume", looked_at)
+    monkeypatch.setattr("deft_sweeps.findings.pareto_front.hypervolume", looked_at)
     pareto_front(results, OBJECTIVES)
     looked_at.assert_called_once()
     assert len(looked_at.call_args.args[0]) == len(whole.members) < len(pool)
@@ -238,7 +229,7 @@ def test_surely_asks_the_near_end_of_the_interval() -> None:
         assert keeps(member, limit, baselines) == (low >= -bound)
         assert how_sure(member, limit, baselines).endswith("paired by example")
     limit = parse_constraint("surely score >= baseline(peft) - 0.01")
-    (alone,) = candidates([replace(other, points=(replace(other.points[0], example_scores=()),))])
+    (alone,) = candidates([replace(other, points=(replace(other.points[0], example_scores=NO_SCORES),))])
     errors = (0.8 * 0.2 / 100 + 0.82 * 0.18 / 100) ** 0.5
     assert excess(alone, limit, baselines) == pytest.approx(-0.01 - (0.02 - 1.96 * errors), abs=1e-4)
     assert "cannot be paired" in how_sure(alone, limit, baselines)
@@ -250,6 +241,18 @@ def test_surely_asks_the_near_end_of_the_interval() -> None:
     assert how_sure(member, plainly, {}) == "by the 95% interval of the score"
     above = parse_constraint("surely score <= 0.85")
     assert excess(member, above, {}) == pytest.approx(0.82 + 1.96 * (0.82 * 0.18 / 100) ** 0.5 - 0.85, abs=1e-4)
+
+
+def test_the_baseline_surely_keeps_a_limit_beside_itself() -> None:
+    """Also where no single scores are there to pair, so that a choice can always fall back on it."""
+    limit = parse_constraint("surely score >= baseline(peft) - 0.02")
+    paired = result(point(0.0, 0.80, 0.9))
+    unpaired = replace(paired, points=(replace(paired.points[0], example_scores=NO_SCORES),))
+    for base in (paired, unpaired):
+        baselines = baselines_of([base])
+        (member,) = candidates([base])
+        assert excess(member, limit, baselines) == pytest.approx(-0.02)
+        assert keeps(member, limit, baselines)
 
 
 def test_the_baselines_are_the_best_without_what_their_name_denies() -> None:
@@ -297,10 +300,11 @@ def test_the_baseline_is_the_best_plain_peft_without_a_threshold() -> None:
     member = baseline_member([plain, relu, quantized, deft, better, result()])
     assert member is not None
     assert member.result == better
-    assert baseline_values([plain]) == plain.metrics(plain.points[0])
-    assert baseline_values([relu, quantized, deft]) is None
+    assert (best := baseline_member([plain])) is not None
+    assert best.values == measured(plain.points[0], plain.cost)
+    assert baseline_member([relu, quantized, deft]) is None
     with pytest.raises(ValueError, match="no baseline"):
-        baseline_values([plain], "pfet")  # type: ignore[arg-type]
+        baseline_member([plain], "pfet")  # type: ignore[arg-type]
 
 
 def test_front_json_reads_back() -> None:
@@ -320,7 +324,7 @@ def test_front_json_reads_back() -> None:
 def scored(threshold: float, density: float, scores: list[float]) -> Point:
     base = point(threshold, 0.5, density, n=len(scores))
     value = sum(scores) / len(scores)
-    return replace(base, score=replace(base.score, value=value), example_scores=tuple(scores))
+    return replace(base, score=replace(base.score, value=value), example_scores=ExampleScores.of(scores))
 
 
 def test_the_twin_differs_in_the_density_loss_alone() -> None:

@@ -4,18 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from deft_sweeps.front import hypervolume, pareto_front
-from deft_sweeps.front.compare import Entry, compare, incomparable
-from deft_sweeps.objective import Direction
+from deft_sweeps.findings.pareto_front import pareto_front
+from deft_sweeps.findings.sweep_comparison import ComparedSweep, compare, incomparable
+from deft_sweeps.front import hypervolume
+from deft_sweeps.metrics import Direction
 from deft_sweeps.result import TrialResult
 from tests.samples import point, result
 
 OBJECTIVES = ("score", "activation_density")
 
 
-def entry(name: str, *told: tuple[float, float], objectives: tuple[str, ...] = OBJECTIVES) -> Entry:
+def entry(name: str, *told: tuple[float, float], objectives: tuple[str, ...] = OBJECTIVES) -> ComparedSweep:
     results = tuple(result(point(0.0, s, d), weight=i + 1.0, finished_at=i) for i, (s, d) in enumerate(told))
-    return Entry(name, pareto_front(results, objectives), results)
+    return ComparedSweep(name, pareto_front(results, objectives), results)
 
 
 A = entry("a", (0.9, 0.8), (0.7, 0.3))
@@ -39,9 +40,9 @@ def test_scores_stand_side_by_side_where_every_sweep_has_one() -> None:
 
 
 def test_an_objective_without_a_worst_value_gets_one_beyond_all_fronts() -> None:
-    def sized(one: Entry, factor: int) -> Entry:
+    def sized(one: ComparedSweep, factor: int) -> ComparedSweep:
         results = tuple(replace(r, cost=replace(r.cost, weight_bytes=100 * (i + factor))) for i, r in enumerate(one.results) if r.cost)
-        return Entry(one.name, pareto_front(results, ("score", "weight_bytes")), results)
+        return ComparedSweep(one.name, pareto_front(results, ("score", "weight_bytes")), results)
 
     found = compare([sized(A, 3), sized(B, 1)])
     assert found.reference["weight_bytes"] > 300
@@ -55,8 +56,8 @@ def other_data(results: tuple[TrialResult, ...]) -> tuple[TrialResult, ...]:
 
 def test_what_does_not_compare_is_refused_with_every_reason() -> None:
     assert incomparable([A, B]) == ()
-    foreign = Entry("c", B.front, other_data(B.results))
-    other = Entry("d", pareto_front(B.results, ("score", "latency_sec")), other_data(B.results))
+    foreign = ComparedSweep("c", B.front, other_data(B.results))
+    other = ComparedSweep("d", pareto_front(B.results, ("score", "latency_sec")), other_data(B.results))
     assert [reason.partition(":")[0] for reason in incomparable([A, foreign])] == ["the sweeps differ in their data (fingerprint)"]
     reasons = incomparable([A, other, entry("empty")])
     told = [reason.partition(":")[0].removeprefix("the sweeps differ in ") for reason in reasons]

@@ -9,9 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from deft_sweeps.front import hypervolume, pareto_front
-from deft_sweeps.front.growth import WINDOW, Growth, _share_bound, gain_bound, growth_of, hypervolumes, project
-from deft_sweeps.objective import Direction, parse_constraint
+from deft_sweeps.findings.front_growth import history_of
+from deft_sweeps.findings.pareto_front import pareto_front
+from deft_sweeps.front import hypervolume, losses
+from deft_sweeps.metrics import Direction
+from deft_sweeps.objective import parse_constraint
+from deft_sweeps.statistics.plateau import WINDOW, FrontHistory, _share_bound, gain_bound, hypervolumes, project
 from tests.made_sweep import sweep_results
 from tests.samples import point, result
 
@@ -19,14 +22,14 @@ OBJECTIVES = ("score", "activation_density")
 MIN2: tuple[Direction, ...] = ("minimize", "minimize")
 
 
-def random_growth(n: int, seed: int = 0) -> Growth:
+def random_growth(n: int, seed: int = 0) -> FrontHistory:
     values = np.random.default_rng(seed).uniform(size=(n, 2))
-    return Growth(tuple(values[i : i + 1] for i in range(n)), np.array([1.0, 1.0]), MIN2)
+    return FrontHistory(tuple(values[i : i + 1] for i in range(n)), np.array([1.0, 1.0]))
 
 
 def test_volumes_are_those_of_every_prefix() -> None:
     results = sweep_results()
-    growth = growth_of(results, OBJECTIVES)
+    growth = history_of(results, OBJECTIVES)
     ordered = sorted(results, key=lambda r: (r.finished_at, r.trial_id))
     whole = pareto_front(results, OBJECTIVES)
     expected = [pareto_front(ordered[: i + 1], OBJECTIVES, reference=whole.reference).hypervolume for i in range(len(ordered))]
@@ -37,20 +40,23 @@ def test_the_volume_is_taken_only_after_trials_that_change_the_front(monkeypatch
     """Three objectives in mixed directions, repeated and empty trials among them; against the volume of every prefix."""
     directions: tuple[Direction, ...] = ("maximize", "minimize", "minimize")
     values = np.random.default_rng(3).integers(0, 8, size=(60, 3)) / 8
-    growth = Growth((*(values[i : i + 2] for i in range(0, 60, 2)), values[:2], np.zeros((0, 3))), np.array([-0.1, 1.1, 1.1]), directions)
-    so_far = [np.concatenate(growth.values[: i + 1]) for i in range(len(growth.values))]
-    expected = [hypervolume(points, growth.reference, directions) for points in so_far]
+    growth = FrontHistory(
+        (*(losses(values[i : i + 2], directions) for i in range(0, 60, 2)), losses(values[:2], directions), np.zeros((0, 3))),
+        losses([[-0.1, 1.1, 1.1]], directions)[0],
+    )
+    so_far = [np.concatenate(growth.losses[: i + 1]) for i in range(len(growth.losses))]
+    expected = [hypervolume(points, growth.reference) for points in so_far]
     rising = sum(after > before + 1e-12 for before, after in pairwise([0.0, *expected]))
     counted = Mock(side_effect=hypervolume)
-    monkeypatch.setattr("deft_sweeps.front.growth.hypervolume", counted)
+    monkeypatch.setattr("deft_sweeps.statistics.plateau.hypervolume", counted)
     assert hypervolumes(growth).tolist() == pytest.approx(expected)
     assert counted.call_count == rising < len(expected)
 
 
 def test_points_outside_the_limits_add_nothing() -> None:
     results = [result(point(0.0, 0.8, 0.3), finished_at=1), result(point(0.0, 0.5, 0.1), weight=1.0, finished_at=2), result(finished_at=3)]
-    growth = growth_of(results, OBJECTIVES, [parse_constraint("score >= 0.6")])
-    assert [len(values) for values in growth.values] == [1, 0, 0]
+    growth = history_of(results, OBJECTIVES, [parse_constraint("score >= 0.6")])
+    assert [len(losses) for losses in growth.losses] == [1, 0, 0]
     assert hypervolumes(growth)[-1] == pytest.approx(0.8 * 0.7)
 
 
@@ -85,7 +91,7 @@ def test_the_bound_is_seldom_below_the_truth_when_a_random_search_is_looked_at_o
     for seed in range(10):
         growth = random_growth(60, seed)
         volumes = hypervolumes(growth)
-        values = np.concatenate(growth.values)
+        values = np.concatenate(growth.losses)
         true = np.mean([hypervolume(np.vstack([values, one]), [1, 1], MIN2) - volumes[-1] for one in fresh]) / volumes[-1]
         bound = gain_bound(volumes)
         below += bound is not None and bound < true
@@ -96,7 +102,7 @@ def test_the_projection_is_near_the_truth_on_average_and_its_interval_holds_it_m
     rows = []
     for seed in range(8):
         whole = random_growth(45, seed)
-        told = project(Growth(whole.values[:30], whole.reference, MIN2))
+        told = project(FrontHistory(whole.losses[:30], whole.reference))
         assert told is not None
         assert (told.n_trials, told.n_more) == (30, 15)
         assert 0 <= told.low <= told.gain <= told.high
@@ -112,4 +118,4 @@ def test_a_projection_follows_its_seed_and_needs_something_to_go_by() -> None:
     growth = random_growth(12)
     assert project(growth) == project(growth)
     assert project(random_growth(5)) is None
-    assert project(Growth((np.zeros((0, 2)),) * 9, np.ones(2), MIN2)) is None
+    assert project(FrontHistory((np.zeros((0, 2)),) * 9, np.ones(2))) is None

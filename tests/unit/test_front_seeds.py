@@ -12,14 +12,22 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
-from deft_sweeps.choice import choose
-from deft_sweeps.front import baseline_member, candidates, configurations, front_json, membership, pareto_front
-from deft_sweeps.front.noise import _SeedNoise, _within_reach, front_shares
-from deft_sweeps.front.seeds import nearest_to_mean, seed_mean, t_975, t_quantile
-from deft_sweeps.objective import Direction, parse_constraint, parse_policy
+from deft_sweeps.findings import choose
+from deft_sweeps.findings.baseline import baseline_member
+from deft_sweeps.findings.front_json import front_json
+from deft_sweeps.findings.front_member import candidates, configurations
+from deft_sweeps.findings.membership import membership, noisy_point
+from deft_sweeps.findings.pareto_front import pareto_front
+from deft_sweeps.metrics import Direction
+from deft_sweeps.objective import parse_constraint, parse_policy
+from deft_sweeps.outcomes import NO_SCORES
+from deft_sweeps.report import choice_text
 from deft_sweeps.report.cells import member_density_text, member_score_text
 from deft_sweeps.report.tables import front_sheet
 from deft_sweeps.result import TrialResult
+from deft_sweeps.statistics.front_probability import _within_reach, front_shares
+from deft_sweeps.statistics.measurement_noise import SeedNoise
+from deft_sweeps.statistics.seed_mean import nearest_to_mean, seed_mean, t_975, t_quantile
 from tests.made_sweep import sweep_results
 from tests.samples import point, result
 
@@ -64,14 +72,15 @@ def test_seeds_of_a_configuration_compete_as_their_mean() -> None:
     assert member.result.seed == 2
     assert [one.result.seed for one in member.seeds] == [0, 1, 2]
     assert member.over_seeds("score") == seed_mean([0.9, 0.7, 0.74], (0.0, 1.0))
-    assert member.example_scores == tuple(np.mean([r.points[0].example_scores for r in lucky], axis=0))
+    assert np.array_equal(member.example_scores, np.mean([r.points[0].example_scores.array() for r in lucky], axis=0))
 
 
 def test_without_a_second_seed_nothing_is_pooled() -> None:
     results = sweep_results()
     assert configurations(results) == candidates(results)
     alone = candidates(results)[0]
-    assert (alone.n_seeds, alone.over_seeds("score"), alone.example_scores) == (1, None, alone.point.example_scores)
+    assert (alone.n_seeds, alone.over_seeds("score")) == (1, None)
+    assert np.array_equal(alone.example_scores, alone.point.example_scores.array())
 
 
 def test_a_baseline_is_the_best_mean_and_a_choice_rests_on_means() -> None:
@@ -88,7 +97,7 @@ def test_a_baseline_is_the_best_mean_and_a_choice_rests_on_means() -> None:
     assert choice.member.result.config_id == deft[0].config_id
     assert choice.difference is not None
     assert choice.difference.value == pytest.approx(0.82 - 0.83)
-    assert "means over 2 training seeds" in choice.caveats[0]
+    assert "means over 2 training seeds" in choice_text.caveats(choice)[0]
 
 
 def test_the_front_tells_its_seeds() -> None:
@@ -119,7 +128,7 @@ def test_an_interval_over_seeds_ends_where_the_metric_does() -> None:
     density = member.over_seeds("activation_density")
     assert density is not None
     assert (density.low, density.high) == (0.0, 1.0)
-    assert "0.000 to 1.000, over seeds" in choose(results, OBJECTIVES).caveats[0]
+    assert "0.000 to 1.000, over seeds" in choice_text.caveats(choose(results, OBJECTIVES))[0]
     related = replace(member, point=replace(member.point, score=replace(member.point.score, metric="pearson")))
     assert member_score_text(related) == "0.840 [-1.000, 1.000]"
 
@@ -136,12 +145,12 @@ def test_shares_agree_with_a_naive_loop(values: np.ndarray) -> None:
         moved = values + draw
         for i, mine in enumerate(moved):
             expected[i] += not any(np.all(other <= mine) and np.any(other < mine) for other in moved)
-    assert front_shares(values, [noise[:7], noise[7:]], MIN2).tolist() == pytest.approx((expected / 20).tolist())
+    assert front_shares(values, [noise[:7], noise[7:]]).tolist() == pytest.approx((expected / 20).tolist())
 
 
 def test_equal_points_are_equally_likely_and_a_point_far_ahead_is_certain() -> None:
     noise = np.random.default_rng(1).normal(0, 0.02, (4000, 4, 2))
-    shares = front_shares(np.array([[0.5, 0.5], [0.5, 0.5], [0.5, 0.5], [0.1, 2.0]]), [noise], MIN2)
+    shares = front_shares(np.array([[0.5, 0.5], [0.5, 0.5], [0.5, 0.5], [0.1, 2.0]]), [noise])
     assert shares[3] == 1
     assert np.ptp(shares[:3]) < 0.04
     assert 0.5 < shares[0] < 0.7, "of three equal ones 11/18 of the draws keep each"
@@ -154,7 +163,7 @@ def twice(weight: float, score: float, density: float, spread: float = 0.02) -> 
 def exactly(results: Iterable[TrialResult]) -> list[TrialResult]:
     """The same, as if every example there is had been measured: the noise of training alone is left."""
     return [
-        replace(r, points=tuple(replace(p, score=replace(p.score, standard_error=0.0), example_scores=()) for p in r.points))
+        replace(r, points=tuple(replace(p, score=replace(p.score, standard_error=0.0), example_scores=NO_SCORES) for p in r.points))
         for r in results
     ]
 
@@ -199,7 +208,7 @@ def test_without_seeds_the_examples_are_drawn_again_and_the_same_ones_for_all() 
     front = pareto_front([a, b], OBJECTIVES)
     paired = membership([a, b], front)
     assert paired.source == "examples"
-    lone = [replace(r, points=tuple(replace(p, example_scores=()) for p in r.points)) for r in (a, b)]
+    lone = [replace(r, points=tuple(replace(p, example_scores=NO_SCORES) for p in r.points)) for r in (a, b)]
     unpaired = membership(lone, pareto_front(lone, OBJECTIVES))
     name = front.members[0].name
     # One example in a hundred tells them apart: paired, the lead is lost only where that one is drawn seldom enough.
@@ -244,7 +253,7 @@ def test_a_rival_counts_as_far_as_both_it_and_the_member_may_move(gap: float) ->
 def test_a_point_is_left_out_only_where_a_member_stays_ahead_within_both_reaches() -> None:
     values = np.array([[0.0, 0.0], [0.034, 0.0], [0.087, 0.0], [0.089, 0.0]])
     reach = np.array([[0.08, 0.0], [0.036, 0.0], [0.036, 0.0], [0.036, 0.0]])
-    assert _within_reach(values, reach, [0], MIN2).tolist() == [True, True, True, False], "0.0877 is what both together reach"
+    assert _within_reach(values, reach, [0]).tolist() == [True, True, True, False], "0.0877 is what both together reach"
 
 
 def test_two_equal_seeds_are_no_proof_that_training_has_no_noise() -> None:
@@ -307,7 +316,8 @@ def test_the_draws_of_a_configuration_have_the_covariance_of_its_seeds() -> None
     ]
     trials = exactly(trials)
     pool = configurations(trials, OBJECTIVES)
-    noise = _SeedNoise(pool, pool, OBJECTIVES)
+    points = [noisy_point(member, OBJECTIVES) for member in pool]
+    noise = SeedNoise(points, points, 2)
     drawn = noise.sampler(np.arange(4))(20_000, np.random.default_rng(3)).reshape(20_000, 8)
     assert [(m.point.at, m.n_seeds) for m in pool] == [("0", 40), ("0.1", 30), ("0", 40), ("0.1", 30)]
     expected = np.zeros((8, 8))

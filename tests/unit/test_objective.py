@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deft_sweeps.objective import METRICS, Bound, Constraint, Policy, parse_constraint, parse_metric, parse_policy
+from deft_sweeps.metrics import METRICS
+from deft_sweeps.objective import Bound, Constraint, Policy, parse_constraint, parse_metric, parse_policy
 
 numbers = st.integers(-10_000, 10_000).map(lambda n: n / 1000)
 bounds = st.one_of(numbers.map(Bound), numbers.map(lambda n: Bound(n, "peft")))

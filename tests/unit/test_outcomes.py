@@ -1,16 +1,43 @@
+"""Scores of single examples, packed."""
+
+import json
+
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from deft_sweeps.outcomes import Outcomes
+from deft_sweeps.config.trial import codec
+from deft_sweeps.outcomes import ExampleScores
+from deft_sweeps.result import Point
+from tests.samples import point
+
+SCORES = st.lists(st.one_of(st.sampled_from([0.0, 1.0]), st.floats(0, 1)), max_size=20)
 
 
-def test_numbers_are_read_back() -> None:
-    made = Outcomes.of([1, 0, 2], [0.25, 3.0, -1e-7])
-    assert made == Outcomes(predictions="1 0 2", references="0.25 3 -1e-07")
-    assert made.read() == ((1.0, 0.0, 2.0), (0.25, 3.0, -1e-7))
+@given(SCORES)
+def test_every_digit_of_a_score_survives(scores: list[float]) -> None:
+    packed = ExampleScores.of(scores)
+    assert list(packed) == scores
+    assert len(packed) == len(scores)
+    read = codec(ExampleScores).validate_json(codec(ExampleScores).dump_json(packed))
+    assert list(read) == scores
 
 
-def test_counts_must_agree() -> None:
-    with pytest.raises(ValueError, match="as many predictions as references"):
-        Outcomes(predictions="1 0", references="1")
-    with pytest.raises(ValueError, match="one at least"):
-        Outcomes.of([], [])
+def test_right_or_wrong_takes_two_bytes_an_example() -> None:
+    packed = ExampleScores.of([1.0, 0.0] * 200)
+    assert len(packed.line) == 2 * 400 - 1
+    assert np.array_equal(packed.array(), [1.0, 0.0] * 200)
+
+
+def test_a_list_of_numbers_that_an_earlier_version_wrote_is_read() -> None:
+    data = json.loads(codec(Point).dump_json(point(n=3, score=2 / 3)))
+    assert data["example_scores"] == "1 1 0"
+    data["example_scores"] = [1.0, 1.0, 0.0]
+    assert codec(Point).validate_json(json.dumps(data)) == point(n=3, score=2 / 3)
+
+
+@pytest.mark.parametrize("value", ["1 x", "1  0", " 1", "11 0 1 ", "nan", [1.0, "a"], [True], {"line": "1"}, 3])
+def test_anything_else_is_refused(value: object) -> None:
+    with pytest.raises(ValueError, match="number"):
+        codec(ExampleScores).validate_json(json.dumps(value))

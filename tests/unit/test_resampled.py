@@ -7,19 +7,27 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
+from sklearn import metrics as reference
 
-from deft_sweeps.choice import choose
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.front import all_gains, baselines_of, configurations, mean_difference, paired_difference, pareto_front, score_difference
-from deft_sweeps.front.pareto import excess, how_sure, keeps
-from deft_sweeps.front.resampled import N_RESAMPLES, resampled_differences, weighted_metric
-from deft_sweeps.objective import METRICS, parse_constraint, parse_policy, score_range
+from deft_sweeps.findings import choose
+from deft_sweeps.findings.baseline import baselines_of
+from deft_sweeps.findings.equal_density import all_gains
+from deft_sweeps.findings.front_member import configurations
+from deft_sweeps.findings.limit_check import excess, how_sure, keeps
+from deft_sweeps.findings.pareto_front import pareto_front
+from deft_sweeps.metrics import METRICS, score_range
+from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.outcomes import Outcomes
+from deft_sweeps.report import choice_text
 from deft_sweeps.report.cells import interval_text
 from deft_sweeps.report.tables import gains_sheet
 from deft_sweeps.result import DensityReading, Point, Score, TrialResult
-from deft_sweeps.tasks.metrics import f1, matthews, pearson, score, spearman
+from deft_sweeps.statistics.bootstrap import N_RESAMPLES, resampled_differences
+from deft_sweeps.statistics.paired_difference import mean_difference, paired_difference, score_difference
+from deft_sweeps.task_metrics import score, weighted_metric
 
 CLASSES = {"f1": 2, "matthews": 3}
 NUMBERS = ("pearson", "spearman")
@@ -40,13 +48,17 @@ def drawn(metric: str, n: int, seed: int) -> tuple[list[float], list[float]]:
 
 
 def naive(metric: str, predictions: Any, references: Any) -> float:
-    """Of lists, as `tasks.metrics` has it."""
-    if metric in NUMBERS:
-        return (pearson if metric == "pearson" else spearman)(np.array(predictions, dtype=float), np.array(references, dtype=float))
-    counts = np.zeros((3, 3), dtype=int)
-    for p, r in zip(predictions, references, strict=True):
-        counts[int(r), int(p)] += 1
-    return (f1 if metric == "f1" else matthews)(counts)
+    """Of lists, by scikit-learn and scipy."""
+    match metric:
+        case "f1":
+            return float(reference.f1_score(references, predictions, zero_division=0))
+        case "matthews":
+            return float(reference.matthews_corrcoef(references, predictions))
+    if np.ptp(predictions) == 0 or np.ptp(references) == 0:
+        return 0.0
+    if metric == "pearson":
+        return float(stats.pearsonr(predictions, references).statistic)
+    return float(stats.spearmanr(predictions, references).statistic)
 
 
 @pytest.mark.parametrize("metric", [*CLASSES, *NUMBERS])
@@ -108,7 +120,7 @@ def test_many_distinct_examples_are_drawn_in_chunks(monkeypatch: pytest.MonkeyPa
     references = generator.random(300)
     first, second = (Outcomes.of((references + generator.normal(size=300)).tolist(), references.tolist()) for _ in range(2))
     whole = resampled_differences("pearson", [(1.0, first), (-1.0, second)])
-    monkeypatch.setattr("deft_sweeps.front.resampled._AT_ONCE", 300 * 64)
+    monkeypatch.setattr("deft_sweeps.task_metrics.resample._AT_ONCE", 300 * 64)
     parts = resampled_differences("pearson", [(1.0, first), (-1.0, second)])
     assert whole is not None
     assert parts is not None
@@ -163,8 +175,8 @@ def test_surely_judges_the_mean_over_seeds_in_whatever_order(metric: str, order:
     assert found.standard_error == pytest.approx(float(drawn_again.std()), rel=0.12)
     choice = choose([base, *deft], ("score", "activation_density"), (), parse_policy("best activation_density"))
     assert choice.member is not None
-    assert f"score {member.values['score']:.3f} (" in choice.caveats[0]
-    assert f"scores {member.values['score'] - base.points[0].score.value:+.3f} beside the baseline" in choice.caveats[1]
+    assert f"score {member.values['score']:.3f} (" in choice_text.caveats(choice)[0]
+    assert f"scores {member.values['score'] - base.points[0].score.value:+.3f} beside the baseline" in choice_text.caveats(choice)[1]
 
 
 def test_a_mean_over_seeds_that_cannot_be_paired_is_judged_by_the_mean_of_their_errors() -> None:

@@ -22,7 +22,8 @@ from deft_sweeps.config.axes import (
     Wanda,
 )
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.objective import METRICS
+from deft_sweeps.metrics import METRICS, measured
+from deft_sweeps.outcomes import ExampleScores
 from deft_sweeps.result import SCHEMA_VERSION, BlockGates, DensityReading, Point, Score, SkippedBlocks, TrialResult
 from tests.made_sweep import sweep_results
 from tests.samples import point, result
@@ -45,7 +46,12 @@ scores = st.builds(
     also=st.dictionaries(st.text(max_size=8), st.floats(-1, 1), max_size=2),
 )
 points = st.builds(
-    Point, threshold=shares, score=scores, loss=st.floats(0, 50), density=readings, example_scores=st.lists(shares, max_size=4).map(tuple)
+    Point,
+    threshold=shares,
+    score=scores,
+    loss=st.floats(0, 50),
+    density=readings,
+    example_scores=st.lists(shares, max_size=4).map(ExampleScores.of),
 )
 configs = st.builds(
     TrialConfig,
@@ -105,13 +111,13 @@ def test_the_mean_over_kept_blocks_leaves_removed_ones_out() -> None:
 
 def test_metrics_are_the_named_ones_and_finite() -> None:
     made = result(point())
-    assert set(made.metrics(made.points[0])) == set(METRICS) - {"written_density"}
+    assert set(measured(made.points[0], made.cost)) == set(METRICS) - {"written_density"}
     writing = replace(made.points[0], written_density=DensityReading(encoder_blocks=(0.2,), decoder_blocks=(0.6,)))
-    assert set(made.metrics(writing)) == set(METRICS)
-    assert made.metrics(writing)["written_density"] == pytest.approx(0.4)
+    assert set(measured(writing, made.cost)) == set(METRICS)
+    assert measured(writing, made.cost)["written_density"] == pytest.approx(0.4)
     one_stack = replace(point(), density=DensityReading(encoder_blocks=(0.2,), decoder_blocks=()), loss=math.nan)
     left = replace(made, points=(one_stack,), cost=None)
-    assert set(left.metrics(one_stack)) == {"score", "activation_density", "encoder_density"}
+    assert set(measured(one_stack, left.cost)) == {"score", "activation_density", "encoder_density"}
 
 
 def test_a_point_is_found_by_its_threshold() -> None:

@@ -5,8 +5,11 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from itertools import pairwise
 
-from deft_sweeps.choice import choose
-from deft_sweeps.front import all_gains, candidates
+import pytest
+
+from deft_sweeps.findings import Findings
+from deft_sweeps.findings.equal_density import all_gains
+from deft_sweeps.findings.front_member import candidates
 from deft_sweeps.report.figures import density_by_block, gain_by_density, scatter
 from deft_sweeps.report.svg import INK, inline
 from deft_sweeps.report.tables import point_id
@@ -19,7 +22,7 @@ SPEC = sweep_spec()
 
 
 def drawn(results: tuple[TrialResult, ...]) -> str:
-    return scatter(results, choose(results, SPEC.objectives, SPEC.limits, SPEC.choose))
+    return scatter(Findings.of(SPEC, results))
 
 
 def spots(svg: str) -> dict[str, dict[str, str]]:
@@ -56,12 +59,27 @@ def test_the_front_the_baseline_curve_and_the_choice_are_named() -> None:
     texts = "".join(ET.fromstring(drawn(RESULTS)).itertext())
     for name in (
         "front, ± 1 standard error",
-        "best plain PEFT, thresholded",
+        "best of all plain PEFT, thresholded",
         "chosen",
         "accuracy on validation examples",
         "activation density",
     ):
         assert name in texts
+
+
+def test_the_dashed_line_is_the_best_of_all_plain_points_and_not_of_one_trial() -> None:
+    """`relu` scores lower than the baseline, and at equal density above it once thresholded."""
+    base = result(point(0.0, 0.80, 0.9), point(0.5, 0.60, 0.3), learning_rate=1e-3)
+    relu = result(point(0.0, 0.78, 0.4), point(0.5, 0.70, 0.2), learning_rate=2e-3)
+    deft = result(point(0.5, 0.79, 0.1), weight=1.0)
+    svg = drawn((base, relu, deft))
+    paths = (e.attrib for e in ET.fromstring(svg).iter() if {"clip-path", "style"} <= set(e.attrib))
+    (path,) = (a["d"] for a in paths if "stroke-dasharray" in a["style"] and "#e69f00" in a["style"])
+    corners = [tuple(map(float, pair)) for pair in re.findall(r"[ML] (\S+) (\S+)", path)]
+    at = {name: (float(spot["x"]), float(spot["y"])) for name, spot in spots(svg).items()}
+    order = [(relu, "0.5"), (relu, "0"), (base, "0")]
+    expected = [at[point_id(trial.trial_id, threshold)] for trial, threshold in order]
+    assert corners[0::2] == [pytest.approx(corner, abs=0.01) for corner in expected]
 
 
 def test_odd_sweeps_can_be_drawn() -> None:

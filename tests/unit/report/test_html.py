@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from deft_sweeps.findings import choose
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.report.html import render
 from deft_sweeps.result import FinalMeasurement, TrialResult
@@ -197,3 +198,42 @@ def test_a_chosen_percentile_is_told_as_one(tmp_path: Path) -> None:
     assert "threshold p0.9" in text
     assert "each MLP block has a threshold of its own" in text
     assert "each MLP block has a threshold of its own" not in Page(made(tmp_path / "other", sweep_results())).text
+
+
+def test_a_choice_that_the_test_split_contradicts_is_not_called_one_to_ship(tmp_path: Path) -> None:
+    """-0.015 beside the baseline breaks `- 0.01`, and keeps `- 0.02` by its value alone."""
+    policy = "best activation_density where {}score >= baseline(peft) - {}"
+    expected = {
+        policy.format("", 0.01): "Not confirmed on test: ",
+        policy.format("", 0.02): "Ship ",
+        "best activation_density where score >= 0.79 and score <= 0.8": "Not confirmed on test: ",
+    }
+    for number, (text, begins) in enumerate(expected.items()):
+        spec = replace(sweep_spec(), choose=parse_policy(text))
+        results = sweep_results()
+        member = choose(results, spec.objectives, spec.limits, spec.choose).member
+        assert member is not None
+        chosen, *others = sweep_finals()
+        at = replace(chosen.point, threshold=member.point.threshold)
+        chosen = replace(chosen, trial_id=member.result.trial_id, point=at)
+        page = made(tmp_path / str(number), results, (chosen, *others), spec)
+        (told,) = re.findall(r'<p class="name">(.*?)</p>', page)
+        assert told.startswith(begins)
+        assert ('class="answer none"' in page) == (begins != "Ship ")
+        if begins != "Ship ":
+            assert "; the baseline scores 0.801 there (" in told
+
+
+def test_a_policy_that_only_the_baseline_keeps_surely_ends_in_a_report_of_the_baseline(tmp_path: Path) -> None:
+    """On few examples the interval of every other point reaches below the margin."""
+    policy = parse_policy("best activation_density where surely score >= baseline(peft) - 0.02")
+    spec = replace(sweep_spec(), choose=policy)
+    plain = result(point(0.0, 0.8, 0.9), point(0.2, 0.6, 0.3))
+    results = (plain, result(point(0.0, 0.79, 0.5), weight=1.0))
+    chosen, *_ = sweep_finals()
+    chosen = replace(chosen, trial_id=plain.trial_id, point=replace(chosen.point, threshold=0.0))
+    text = Page(made(tmp_path, results, (chosen,), spec)).text
+    assert "Ship LoRA r8 on q v" in text
+    assert "plain" in text.partition("Ship ")[2].partition("\n")[0]
+    assert "it is the only front point that keeps every limit" in text
+    assert "On 2000 test examples it scores" in text

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from rich.console import Console
 
-from deft_sweeps.choice import choose
-from deft_sweeps.front import all_gains
+from deft_sweeps.findings import choose
+from deft_sweeps.findings.equal_density import all_gains
 from deft_sweeps.report.cells import change_text, cost_columns, density_text, interval_text, score_text, skipped_text
 from deft_sweeps.report.sheet import Row, Sheet, as_rich, as_text
 from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet, lost_sheet, sparsity_sheet, steps_sheet, summary, trials_sheet

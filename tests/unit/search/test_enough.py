@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from deft_sweeps.objective import parse_constraint
 from deft_sweeps.search.enough import Flatness, Spent, trial_sec, used_up
 from deft_sweeps.spec.schema import Budget
 from tests.fakes import fake_spec
@@ -37,3 +38,13 @@ def test_a_search_without_gains_is_flat_and_one_with_gains_is_not() -> None:
     assert Flatness(replace(spec, budget=Budget(trials=9)))(still) == ""
     mixed = replace(spec, budget=replace(spec.budget, until_flat=0.005))
     assert Flatness(mixed)(rising) == ""
+
+
+def test_a_limit_on_a_proxy_keeps_no_search_going() -> None:
+    """No point keeps it, so under it the volume would stay at nothing and say nothing."""
+    spec = fake_spec()
+    budget, search = replace(spec.budget, until_flat=0.01), replace(spec.search, startup=5)
+    spec = replace(spec, budget=budget, search=search, limits=(parse_constraint("latency_sec <= 1 ms"),))
+    rates = (1e-4 * (i + 1) for i in range(60))
+    still = [result(point(0.0, 0.8, 0.5), learning_rate=rate) for rate in rates]
+    assert Flatness(spec)(still).startswith("the front is flat")

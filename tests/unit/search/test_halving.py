@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 from deft_sweeps.config.axes import Training
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.objective import parse_constraint
+from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.result import Point, Rung
 from deft_sweeps.search.halving import N_PEERS, HalvingRule, violations
+from deft_sweeps.search.stopping import _rule
 from deft_sweeps.spec.schema import Halving, RankName
+from tests.fakes import fake_spec
 from tests.samples import point as sample
 
 OBJECTIVES = ("score", "activation_density")
@@ -24,7 +27,7 @@ RUNGS = Halving().at(STEPS)
 
 def point(threshold: float, score: float, density: float) -> Point:
     made = sample(threshold, 0.5, density)
-    return replace(made, score=replace(made.score, value=score), example_scores=())
+    return replace(made, score=replace(made.score, value=score), example_scores=NO_SCORES)
 
 
 def config(number: int) -> TrialConfig:
@@ -126,6 +129,18 @@ def test_limits_at_a_rung_mean_what_they_mean_at_the_end() -> None:
     assert halving.goes_on(deft[2], 0, rung(0.55, 0.1), whole=True)
     assert not halving.goes_on(deft[3], 0, rung(0.45, 0.0001))
     assert halving.goes_on(deft[4], 0, rung(0.62, 0.05))
+
+
+def test_a_limit_on_a_proxy_stops_no_trial() -> None:
+    told = [(config(i), rung(0.5 + 0.1 * (i * 7 % 5), 0.5)) for i in range(12)]
+    proxies = ("latency_sec <= 1 ms", "peak_memory_bytes <= baseline(peft)")
+    verdicts = [[halving.goes_on(c, 0, r) for c, r in told] for halving in (rule(), rule(limits=proxies))]
+    assert verdicts[0] == verdicts[1]
+    assert not all(verdicts[0])
+    limits = tuple(map(parse_constraint, (*proxies, "score >= 0.1")))
+    halving = _rule(replace(fake_spec(), limits=limits, stopping=Halving()))
+    assert halving is not None
+    assert [str(limit) for limit in halving._limits] == ["score >= 0.1"]
 
 
 def test_surely_is_not_asked_for_at_a_rung() -> None:

@@ -10,7 +10,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from deft_sweeps.front import non_dominated
-from deft_sweeps.objective import Direction
+from deft_sweeps.metrics import Direction
 from deft_sweeps.search.history import History, StudyView, Window
 from deft_sweeps.search.sampler import StudySampler
 from deft_sweeps.search.space import params, suggest

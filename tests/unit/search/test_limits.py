@@ -9,7 +9,8 @@ import pytest
 from optuna.trial import TrialState
 
 from deft_sweeps.config.axes import Nf4, Unquantized, Wanda
-from deft_sweeps.front import baseline_values, pareto_front
+from deft_sweeps.findings.baseline import baseline_member
+from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.limits import LimitJudge
@@ -51,13 +52,13 @@ def test_a_violation_is_a_share_of_the_limit_and_kept_is_not_above_zero() -> Non
 
 
 def test_what_was_not_measured_breaks_its_limit_and_what_cannot_be_judged_is_at_its_edge() -> None:
-    spec = limited("latency_sec <= 1", "score >= baseline(unquantized) - 0.1")
+    spec = limited("weight_bytes <= 1", "score >= baseline(unquantized) - 0.1")
     judge = LimitJudge(spec)
     told = judge.add(replace(some(spec, 1e-3, quantized=True), cost=None))
-    assert told == {"latency_sec <= 1": 1.0, "score >= baseline(unquantized) - 0.1": 0.0}
+    assert told == {"weight_bytes <= 1": 1.0, "score >= baseline(unquantized) - 0.1": 0.0}
     later = judge.add(some(spec, 1e-3))
     assert list(later) == list(told)
-    assert all(violation < 0 for violation in later.values())
+    assert later["score >= baseline(unquantized) - 0.1"] < 0
     assert judge.add(failed(spec.config(plain(1e-3)), 3)) == {}
 
 
@@ -71,7 +72,8 @@ def test_the_judges_baseline_is_the_fronts_whatever_seeds_come(tmp_path: Path) -
         results.append(fake_result(config, i))
         judge.add(results[-1])
         judge.add(results[-1])
-        wanted = baseline_values(results)
+        baseline = baseline_member(results)
+        wanted = None if baseline is None else baseline.values
         assert wanted is not None
         assert judge.baselines["peft"].values["score"] == pytest.approx(wanted["score"])
 
@@ -192,3 +194,46 @@ def test_a_baseline_that_the_space_cannot_give_is_not_waited_for(tmp_path: Path)
     pruned = tuple(replace(c, template=replace(c.template, pruning=Wanda())) for c in spec.combinations)
     assert LimitJudge(replace(spec, combinations=pruned)).missing is None
     assert LimitJudge(spec).missing == "dense"
+
+
+PROXIES = ("latency_sec <= 1 ms", "peak_memory_bytes <= 1", "latency_sec <= baseline(peft) - 1 s")
+"""Limits that no made trial keeps."""
+
+
+def test_a_limit_on_a_proxy_is_not_told_to_the_study_and_waits_for_no_baseline(tmp_path: Path) -> None:
+    spec = limited(*PROXIES)
+    judge = LimitJudge(spec)
+    assert judge.missing is None
+    assert judge.add(some(spec, 1e-3)) == {}
+    searcher = StudySearcher(spec, SweepDir(tmp_path), target=4)
+    assert all(isinstance(searcher.suggest(name), dict) for name in "abcd")
+
+
+def test_a_study_that_was_told_a_limit_on_a_proxy_is_made_anew_without_it(tmp_path: Path) -> None:
+    spec, sweep = limited("weight_bytes <= 1"), SweepDir(tmp_path)
+    play(StudySearcher(spec, sweep, target=4), 99)
+    now = replace(spec, limits=tuple(map(parse_constraint, PROXIES)))
+    again = StudySearcher(now, sweep, target=4)
+    assert len(finished(again.study)) == 4
+    assert all(trial.constraints == {} for trial in finished(again.study))
+
+
+@pytest.mark.parametrize("name", ["front", "tpe", "nsga2"])
+def test_a_limit_on_a_proxy_changes_no_proposal(name: ConcreteName) -> None:
+    """`front` models each metric that a limit is on, the others are told the violations."""
+
+    def proposed(*texts: str) -> list[dict[str, object]]:
+        search = Search(sampler=name, startup=4, seed=3, storage="journal")
+        spec = replace(limited(*texts), search=search)
+        study = optuna.create_study(directions=["maximize", "minimize"], sampler=study_sampler(spec))
+        judge = LimitJudge(spec)
+        for number in range(10):
+            trial = study.ask()
+            config = spec.config(suggest(trial, spec))
+            trial.set_user_attr("seed", 0)
+            trial.set_user_attr("trial_id", config.trial_id(0))
+            result = fake_result(config, 0)
+            tell(study, spec, number, result, judge.add(result), judge.margins(result))
+        return [trial.params for trial in study.trials]
+
+    assert proposed(*PROXIES) == proposed()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from deft_sweeps.front import hypervolume, non_dominated_rank
-from deft_sweeps.objective import Direction
+from deft_sweeps.metrics import Direction
 from deft_sweeps.search import ranking
 from deft_sweeps.search.ranking import by_crowding, by_hypervolume, dominations, epsilon_net, layers, order, order_of_owners
 from deft_sweeps.spec.schema import RankName

@@ -8,6 +8,7 @@ from optuna.trial import TrialState
 
 from deft_sweeps.config.axes import NoPruning, Wanda
 from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.metrics import measured
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.repeats import N_ASKS
 from deft_sweeps.search.report import report
@@ -60,7 +61,7 @@ def test_every_finished_trial_is_stored_told_and_then_reported(sweep: SweepDir) 
     assert seen == [(trial_id, True, True) for trial_id in ids]
     assert set(sweep.trial_ids()) == set(ids) == set(states(searcher))
     trial = next(t for t in finished(searcher.study) if t.user_attrs["trial_id"] == ids[0])
-    metrics = (result := sweep.result(ids[0])).metrics(result.point_at(0.01))
+    metrics = measured((result := sweep.result(ids[0])).point_at(0.01), result.cost)
     assert trial.values == [metrics["score"], metrics["activation_density"]]
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from deft_sweeps.config.axes import DensityLoss, Lora, Training, Wanda
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.front import pareto_front
+from deft_sweeps.findings.pareto_front import pareto_front
+from deft_sweeps.metrics import measured
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.study import POINTS, PRIOR, finished
@@ -58,7 +59,7 @@ def test_results_that_compare_are_told_and_count_nowhere(tmp_path: Path) -> None
     assert {t.user_attrs[PRIOR] for t in prior} == set(complete)
     for trial in prior:
         result = complete[trial.user_attrs[PRIOR]]
-        values = result.metrics(result.point_at(0.01))
+        values = measured(result.point_at(0.01), result.cost)
         assert trial.values == [values["score"], values["activation_density"]]
         assert len(trial.user_attrs[POINTS]) == len(result.points)
     assert (searcher.n_finished, finished(searcher.study), sweep.trial_ids()) == (0, (), ())

@@ -269,6 +269,8 @@ def test_a_baseline_that_limits_name_leads_the_first_points() -> None:
     named = {"first": "first: [{activation: relu}, {activation: pretrained}]", "choose": "choose: knee"}
     spec = parse_spec(text_of(named | {"limits": "limits: [score >= baseline(peft) - 0.1]"}), "s.yaml")
     assert [start.combination for start in spec.first] == ["pretrained lora none none none none", "relu lora none none none none"]
+    proxy = parse_spec(text_of(named | {"limits": "limits: [latency_sec <= baseline(peft)]"}), "s.yaml")
+    assert [start.combination for start in proxy.first] == ["relu lora none none none none", "pretrained lora none none none none"]
     dense = parse_spec(text_of(named | {"limits": "limits: [score >= baseline(dense) - 0.1]"}), "s.yaml")
     assert [start.combination for start in dense.first] == ["relu lora none none none none", "pretrained lora none none none none"]
     pruned = {"first": "first: [{pruning: wanda}]", "choose": "choose: knee where score >= baseline(dense)"}

@@ -32,3 +32,13 @@ def test_gp_says_which_parameter_it_cannot_model() -> None:
     assert gp_refuses(FLAT) is None
     assert gp_refuses(fake_spec().combinations) == "gp needs every parameter in every combination; density.loss.weight is open in 4 of 8"
     assert gp_refuses([replace(FLAT[0], open={})]) == "gp needs something to search; the space has one combination and nothing open"
+
+
+def test_limits_on_a_proxy_are_named_apart() -> None:
+    """The search acts on the others alone."""
+    proxy, other = parse_constraint("latency_sec <= 20 ms"), parse_constraint("weight_bytes <= 1 MiB")
+    told = pick(asked(60, "tpe")).told([proxy])
+    assert told.endswith("`latency_sec <= 0.02`: judged by a proxy, so only the choice looks at it, never the search")
+    assert "how far a trial breaks" not in told
+    assert "it sees how far a trial breaks the limits; `latency_sec" in pick(asked(60, "tpe")).told([proxy, other])
+    assert replace(asked(60), limits=(proxy, other)).search_limits == (other,)

@@ -83,6 +83,11 @@ def test_missing_file_and_column(tmp_path: Path) -> None:
         sniff(write(tmp_path / "x.csv", ROWS), text="revew")
 
 
+def test_what_is_given_away_beside_the_baseline_is_bounded_surely(tmp_path: Path) -> None:
+    spec = parse_spec(starter(sniff(write(tmp_path / "x.csv", ROWS))), "starter.yaml")
+    assert [str(limit) for limit in spec.choose.where] == ["surely score >= baseline(peft) - 0.02"]
+
+
 @given(
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),

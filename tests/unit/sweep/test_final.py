@@ -3,8 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from deft_sweeps.choice import Choice, choose
 from deft_sweeps.config.axes import NoDensityLoss
+from deft_sweeps.findings import choose
+from deft_sweeps.findings.choice import Choice
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.result import FinalMeasurement, TrialResult
 from deft_sweeps.spec.load import parse_spec

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from deft_sweeps.choice import Choice, choose
+from deft_sweeps.findings import choose
+from deft_sweeps.findings.choice import Choice
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.result import FinalMeasurement, Point, TrialResult
 from deft_sweeps.store.results import SweepDir

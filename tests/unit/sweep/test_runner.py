@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from deft_sweeps.outcomes import ExampleScores
 from deft_sweeps.result import TrialResult
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep import runner
@@ -20,7 +21,7 @@ def heavy() -> int:
     """Results in memory that hold the scores of single examples, of those that this test made."""
     gc.collect()
     found = [thing for thing in gc.get_objects() if type(thing) is TrialResult]
-    return sum(result.points[0].example_scores[:1] == (MARK,) for result in found if result.points)
+    return sum(list(result.points[0].example_scores)[:1] == [MARK] for result in found if result.points)
 
 
 def test_a_resumed_driver_holds_no_scores_of_single_examples_while_trials_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,7 +29,9 @@ def test_a_resumed_driver_holds_no_scores_of_single_examples_while_trials_run(tm
     spec, sweep, held = fake_spec(4), SweepDir(tmp_path / "sweep"), list[int]()
     for seed in range(3):
         result = fake_result(spec.config(plain(1e-3)), seed)
-        sweep.write(replace(result, points=tuple(replace(point, example_scores=(MARK,) * 200) for point in result.points)))
+        marked = ExampleScores.of((MARK,) * 200)
+        points = tuple(replace(point, example_scores=marked) for point in result.points)
+        sweep.write(replace(result, points=points))
     del result
     whole = sweep.results()
     assert heavy() == 3

@@ -11,8 +11,8 @@ from deft_sweeps.config.axes import Lora
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import TrialResult
+from deft_sweeps.task_metrics import score
 from deft_sweeps.tasks.batches import collate
-from deft_sweeps.tasks.metrics import score
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.final import FinalJob, measure_final, threshold_for
 from deft_sweeps.trial.predict import first_tokens_tell

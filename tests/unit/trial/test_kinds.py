@@ -10,9 +10,10 @@ from deft_sweeps.axes.activation import thresholded
 from deft_sweeps.config.axes import DensityLoss, Lora, Magnitude, Nf4, Training, Wanda
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import ConfigError
+from deft_sweeps.metrics import measured
 from deft_sweeps.result import TrialResult
+from deft_sweeps.task_metrics import score_all
 from deft_sweeps.tasks.batches import collate
-from deft_sweeps.tasks.metrics import score_all
 from deft_sweeps.tasks.spans import Window, best_answers
 from deft_sweeps.trial.build import Built, build
 from deft_sweeps.trial.final import threshold_for
@@ -77,7 +78,7 @@ def test_a_head_learns_and_is_measured(kind: str, family: str, encoders: dict[st
         assert point.score.n_examples == 6
         assert list(point.score.also) == list(bench.given.metrics[1:])
     assert result.points[1].density.overall < result.points[0].density.overall
-    assert "decoder_density" not in result.metrics(result.points[0])
+    assert "decoder_density" not in measured(result.points[0], result.cost)
     assert TrialResult.from_json(result.to_json()) == result
     now = run.built.base.model.state_dict()
     assert all(torch.equal(now[name], value) for name, value in base.items())

@@ -245,7 +245,7 @@ def test_the_result_says_everything(bench: Bench, tiny_config: TrialConfig) -> N
     assert densities == sorted(densities, reverse=True)
     for point in result.points:
         assert len(point.example_scores) == point.score.n_examples == 20
-        assert point.score.value == pytest.approx(sum(point.example_scores) / 20)
+        assert point.score.value == pytest.approx(sum(list(point.example_scores)) / 20)
         assert (len(point.density.encoder_blocks), len(point.density.decoder_blocks)) == (2, 3)
     cost = result.cost
     assert cost is not None

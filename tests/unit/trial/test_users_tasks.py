@@ -11,6 +11,7 @@ from deft_sweeps.config.axes import DensityLoss, Lora, Training
 from deft_sweeps.config.data import FileTask, Splits
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import DataError
+from deft_sweeps.metrics import measured
 from deft_sweeps.trial.final import FinalJob, measure_final
 from deft_sweeps.trial.run import Bench, Run
 from tests.tiny import save_tiny, save_tiny_encoder
@@ -79,9 +80,9 @@ def test_a_users_task_from_file_to_test_measurement(kind: str, model: str, model
         assert (point.written_density is not None) == writes
         assert len(point.example_scores) == (0 if kind == "regression" else 10)
         assert bool(point.density.decoder_blocks) == (model == "t5")
-    assert ("written_density" in result.metrics(result.points[0])) == writes
-    measured = measure_final(FinalJob("chosen", config, 0, run.weights(), threshold=0.05), bench.maker)
-    assert replace(measured.point, energy_ratio=None) == bench.evaluator(run.built, run.data, "test").point(0.05)
+    assert ("written_density" in measured(result.points[0], result.cost)) == writes
+    final = measure_final(FinalJob("chosen", config, 0, run.weights(), threshold=0.05), bench.maker)
+    assert replace(final.point, energy_ratio=None) == bench.evaluator(run.built, run.data, "test").point(0.05)
     if kind == "qa":
         assert run.data.may_be_none
         assert len(run.data.validation) > 10  # Windows, more than there are questions.

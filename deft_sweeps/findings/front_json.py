@@ -5,8 +5,9 @@ import math
 from typing import Any
 
 from deft_sweeps.config.trial import TrialConfig, codec
-from deft_sweeps.front.noise import Membership
-from deft_sweeps.front.pareto import FrontMember, ParetoFront
+from deft_sweeps.findings.front_member import FrontMember
+from deft_sweeps.findings.membership import Membership
+from deft_sweeps.findings.pareto_front import ParetoFront
 from deft_sweeps.result import Point
 
 FRONT_SCHEMA_VERSION = 1

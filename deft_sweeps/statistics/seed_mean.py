@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from scipy.special import stdtrit
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +67,6 @@ def t_975(degrees: int) -> float:
 
 @lru_cache
 def t_quantile(central: float, degrees: int) -> float:
-    """The t that |T| stays below with probability `central`, of Student's t distribution with whole degrees of freedom >= 1.
-
-    By bisection on its closed form for whole degrees of freedom (Abramowitz and Stegun, 26.7.3 and 26.7.4).
-    """
-    low, high = 0.0, 16.0
-    while _central(high, degrees) < central:
-        high *= 2
-    while high - low > 1e-12 * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if _central(middle, degrees) < central else (low, middle)
-    return (low + high) / 2
-
-
-def _central(t: float, degrees: int) -> float:
-    """Probability that |T| <= t."""
-    angle = math.atan(t / math.sqrt(degrees))
-    sine, cosine = math.sin(angle), math.cos(angle)
-    odd = degrees % 2
-    term = total = (cosine if odd else 1.0) if degrees > 1 else 0.0
-    for k in range(2 + odd, degrees - 1, 2):
-        term *= cosine**2 * (k - 1) / k
-        total += term
-    return 2 / math.pi * (angle + sine * total) if odd else sine * total
+    """The t with P(|T| <= t) = `central`, for Student's t distribution with `degrees` >= 1 degrees
+    of freedom."""
+    return float(stdtrit(degrees, (1 + central) / 2))

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deft_sweeps.front.dominance import hypervolume, non_dominated
-from deft_sweeps.front.pareto import WORST_POSSIBLE, FrontMember, ParetoFront, directions_of, values_of
-from deft_sweeps.objective import METRICS, score_range
+from deft_sweeps.findings.front_member import FrontMember, directions_of, values_of
+from deft_sweeps.findings.pareto_front import ParetoFront
+from deft_sweeps.front import hypervolume, non_dominated
+from deft_sweeps.metrics import METRICS
 from deft_sweeps.result import TrialResult
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ComparedSweep:
     """A sweep that takes part.
 
     Attributes:
@@ -58,7 +59,7 @@ class Comparison:
     levels: tuple[AtDensity, ...]
 
 
-def incomparable(entries: Sequence[Entry]) -> tuple[str, ...]:
+def incomparable(entries: Sequence[ComparedSweep]) -> tuple[str, ...]:
     """Why the sweeps cannot be compared, a sentence each; empty where they can."""
     found = []
     for what, told in (
@@ -72,7 +73,7 @@ def incomparable(entries: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def compare(entries: Sequence[Entry]) -> Comparison:
+def compare(entries: Sequence[ComparedSweep]) -> Comparison:
     """Put the fronts beside one another.
 
     The reference is the worst possible value of each objective, or else the worst on any of the fronts, taken a tenth of their span
@@ -88,8 +89,11 @@ def compare(entries: Sequence[Entry]) -> Comparison:
     directions = directions_of(objectives)
     members = [(entry.name, member) for entry in entries for member in entry.front.members]
     values = values_of([member for _, member in members], objectives)
-    worst = WORST_POSSIBLE | {"score": score_range(members[0][1].point.score.metric)[0]}
-    reference = {name: worst.get(name, _beyond(name, values[:, i])) for i, name in enumerate(objectives)}
+    first = members[0][1].point
+    reference = {}
+    for i, name in enumerate(objectives):
+        worst = METRICS[name].worst(first)
+        reference[name] = _beyond(name, values[:, i]) if worst is None else worst
     corner = [reference[name] for name in objectives]
     on_joint = non_dominated(values, directions)
     volumes = {entry.name: hypervolume(values_of(entry.front.members, objectives), corner, directions) for entry in entries}
@@ -105,7 +109,7 @@ def compare(entries: Sequence[Entry]) -> Comparison:
     )
 
 
-def _levels(entries: Sequence[Entry]) -> tuple[AtDensity, ...]:
+def _levels(entries: Sequence[ComparedSweep]) -> tuple[AtDensity, ...]:
     points = {e.name: [(m.values["activation_density"], m.values["score"]) for m in e.front.members] for e in entries}
     reached = max(min(density for density, _ in own) for own in points.values())
     densities = sorted({density for own in points.values() for density, _ in own if density >= reached})
@@ -118,11 +122,11 @@ def _beyond(name: str, values: np.ndarray) -> float:
     return high + margin if METRICS[name].direction == "minimize" else low - margin
 
 
-def _metrics(entry: Entry) -> str:
+def _metrics(entry: ComparedSweep) -> str:
     told = {f"{m.point.score.metric} on {m.point.score.n_examples} examples" for m in entry.front.members}
     return ", ".join(sorted(told))
 
 
-def _data(entry: Entry) -> str:
+def _data(entry: ComparedSweep) -> str:
     told = {r.provenance.dataset_fingerprint for r in entry.results if r.status == "complete" and r.provenance}
     return ", ".join(sorted(told))

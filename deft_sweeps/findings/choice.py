@@ -1,0 +1,158 @@
+"""Choosing one member of the front by a stated policy."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from deft_sweeps.findings.baseline import Baselines
+from deft_sweeps.findings.front_member import FrontMember, directions_of, values_of
+from deft_sweeps.findings.limit_check import excess, judgeable
+from deft_sweeps.findings.pareto_front import ParetoFront
+from deft_sweeps.findings.proxy_spread import ProxySpread
+from deft_sweeps.front import knee_distances
+from deft_sweeps.metrics import METRICS
+from deft_sweeps.objective import Constraint, Policy
+from deft_sweeps.statistics.paired_difference import PairedDifference, mean_difference
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a policy makes of the measured points.
+
+    Attributes:
+        policy: that was applied.
+        limits: of the sweep, then the policy's own, each once.
+        front: under the sweep's own limits; the chosen one is on it unless the policy names a
+            metric that is no objective.
+        pool: every measured point that may be chosen, pooled over seeds; limits do not matter here.
+        member: the chosen one; None if nothing keeps every limit.
+        runner_up: what the policy would take without `member`.
+        baselines: that limits compare with, as far as the sweep has them.
+        difference: chosen minus the best plain PEFT, paired over the same validation examples; None
+            if either is missing, or if they cannot be paired.
+        merits: of every point that keeps every limit, by its name; the policy takes the highest.
+        nearest_miss: the point that breaks the limits least; only if nothing keeps them.
+        n_points: measured points that the choice was made from, each seed by itself.
+        proxy_spreads: for each limit that was judged by a proxy, how far that differs between equal
+            networks; None if no two trials tell.
+    """
+
+    policy: Policy
+    limits: tuple[Constraint, ...]
+    front: ParetoFront
+    pool: tuple[FrontMember, ...]
+    member: FrontMember | None
+    runner_up: FrontMember | None
+    baselines: Baselines
+    difference: PairedDifference | None
+    merits: Mapping[str, float] = field(default_factory=dict)
+    nearest_miss: FrontMember | None = None
+    n_points: int = 0
+    proxy_spreads: Mapping[Constraint, ProxySpread | None] = field(default_factory=dict)
+
+    @property
+    def baseline(self) -> FrontMember | None:
+        """The best plain PEFT without a threshold; None if the sweep has none."""
+        return self.baselines.get("peft")
+
+
+def choose_from(
+    pool: Sequence[FrontMember],
+    eligible: Sequence[FrontMember],
+    front: ParetoFront,
+    baselines: Baselines,
+    policy: Policy,
+    limits: Sequence[Constraint],
+    n_points: int,
+    proxies: Mapping[Constraint, ProxySpread | None],
+) -> Choice:
+    """Apply a policy.
+
+    Args:
+        pool: every measured point with the objectives and the policy's metric, pooled over seeds.
+        eligible: those on the front of the points that keep every limit, best first by the first
+            objective.
+        front: under the sweep's own limits.
+        baselines: as far as the sweep has them.
+        policy: to apply.
+        limits: of the sweep and of the policy, each once.
+        n_points: in the pool, each seed by itself.
+        proxies: as `proxy_spreads` of the results and the limits.
+    """
+    if not eligible:
+        miss = _nearest_miss(pool, limits, baselines)
+        return Choice(
+            policy=policy,
+            limits=tuple(limits),
+            front=front,
+            pool=tuple(pool),
+            member=None,
+            runner_up=None,
+            baselines=baselines,
+            difference=None,
+            nearest_miss=miss,
+            n_points=n_points,
+            proxy_spreads=proxies,
+        )
+    merits = _merits(eligible, axes_of(front.objectives, policy), policy)
+    # Among equals on the policy's metric the first objective decides: members come sorted by it.
+    ranking = sorted(range(len(eligible)), key=lambda i: -merits[i])
+    member = eligible[ranking[0]]
+    baseline = baselines.get("peft")
+    difference = None
+    if baseline is not None and baseline.name != member.name:
+        difference = mean_difference(member.points, baseline.points)
+    return Choice(
+        policy=policy,
+        limits=tuple(limits),
+        front=front,
+        pool=tuple(pool),
+        member=member,
+        runner_up=eligible[ranking[1]] if len(eligible) > 1 else None,
+        baselines=baselines,
+        difference=difference,
+        merits={eligible[i].name: merits[i] for i in ranking},
+        n_points=n_points,
+        proxy_spreads=proxies,
+    )
+
+
+def axes_of(objectives: Sequence[str], policy: Policy) -> tuple[str, ...]:
+    """The objectives, and the policy's metric if it is none of them.
+
+    The front of the eligible points then has one more dimension, so that its best by that metric is
+    never missed.
+    """
+    named = () if policy.metric is None else (policy.metric,)
+    return tuple(dict.fromkeys((*objectives, *named)))
+
+
+def _merits(members: Sequence[FrontMember], axes: Sequence[str], policy: Policy) -> list[float]:
+    """What the policy ranks by, higher is better."""
+    if policy.metric is None:
+        distances = knee_distances(values_of(members, axes), directions_of(axes))
+        return [float(distance) for distance in distances]
+    sign = METRICS[policy.metric].sign
+    return [-sign * member.values[policy.metric] for member in members]
+
+
+def _nearest_miss(
+    pool: Sequence[FrontMember], limits: Sequence[Constraint], baselines: Baselines
+) -> FrontMember | None:
+    """The point with the smallest sum of excesses, each in units of the metric's spread over the
+    points."""
+    if not pool or not all(judgeable(limit, baselines) for limit in limits):
+        return None
+
+    def spread(metric: str) -> float:
+        seen = [member.values[metric] for member in pool if metric in member.values]
+        width = max(seen) - min(seen) if seen else 0.0
+        return width or max(map(abs, seen), default=1.0) or 1.0
+
+    spreads = {limit.metric: spread(limit.metric) for limit in limits}
+
+    def miss(member: FrontMember) -> float:
+        by_limit = (excess(member, limit, baselines) / spreads[limit.metric] for limit in limits)
+        return math.fsum(max(0.0, beyond) for beyond in by_limit)
+
+    return min(pool, key=miss)

@@ -1,0 +1,109 @@
+"""What the density loss buys: DEFT's score beside that of plain PEFT thresholded to the same
+density."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from deft_sweeps.config.axes import DensityLoss, NoDensityLoss
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.result import Point, TrialResult
+from deft_sweeps.statistics.paired_difference import PairedDifference, score_difference
+
+
+@dataclass(frozen=True, slots=True)
+class EqualDensityGain:
+    """DEFT minus plain PEFT at one density.
+
+    Attributes:
+        point: of the DEFT trial.
+        plain_thresholds: the two of the plain trial, as `Point.at` names them, that are mixed to
+            reach the density; one if it was measured there.
+        plain_score: expected score of the mix; None without a comparison.
+        difference: paired by example, > 0 if DEFT is better; None without a comparison.
+        note: why there is no comparison; otherwise empty.
+    """
+
+    deft: TrialResult
+    plain: TrialResult
+    point: Point
+    plain_thresholds: tuple[str, ...] = ()
+    plain_score: float | None = None
+    difference: PairedDifference | None = None
+    note: str = ""
+
+
+def density_change(peft: float, deft: float) -> float:
+    """How much of plain PEFT's density the density loss took away: (peft - deft) / peft.
+
+    Args:
+        peft: density of plain PEFT, > 0.
+        deft: density with the density loss.
+
+    Returns:
+        At most 1; below 0 if the loss added density.
+    """
+    return (peft - deft) / peft
+
+
+def twin_config(config: TrialConfig) -> TrialConfig:
+    """Plain PEFT of the same other settings."""
+    return replace(config, density=NoDensityLoss())
+
+
+def at_equal_density(deft: TrialResult, plain: TrialResult) -> list[EqualDensityGain]:
+    """For each measured point of `deft`, its score minus that of `plain` at the same density.
+
+    Between two measured thresholds the plain trial's scores are mixed linearly in density. Running
+    either threshold with that probability has exactly this density and score in expectation
+    (example by example, or all examples at one of the two if the score is no mean over examples).
+    So the mix is an operating point that can be had, not a guess of a curve. Nothing is said of
+    densities outside the plain trial's measured ones.
+    """
+    data = [r.provenance.dataset_fingerprint for r in (deft, plain) if r.provenance]
+    if len(set(data)) > 1:
+        note = "the two trials were measured on different data"
+        return [EqualDensityGain(deft, plain, point, note=note) for point in deft.points]
+    return [_gain(deft, plain, point) for point in deft.points]
+
+
+def twin_pairs(results: Iterable[TrialResult]) -> Iterator[tuple[TrialResult, TrialResult]]:
+    """Each complete DEFT trial with its plain twin: that of its own seed, else of the lowest seed."""
+    complete = [result for result in results if result.status == "complete"]
+    plain: dict[str, list[TrialResult]] = {}
+    for result in complete:
+        if isinstance(result.config.density, NoDensityLoss):
+            plain.setdefault(result.config.config_id, []).append(result)
+    for deft in complete:
+        if isinstance(deft.config.density, DensityLoss):
+            twins = plain.get(twin_config(deft.config).config_id, [])
+            ranked = sorted((twin.seed != deft.seed, twin.seed) for twin in twins)
+            if ranked:
+                yield deft, next(twin for twin in twins if twin.seed == ranked[0][1])
+
+
+def all_gains(results: Iterable[TrialResult]) -> list[EqualDensityGain]:
+    """`at_equal_density` of every DEFT trial that has a plain twin."""
+    return [gain for pair in twin_pairs(results) for gain in at_equal_density(*pair)]
+
+
+def _gain(deft: TrialResult, plain: TrialResult, point: Point) -> EqualDensityGain:
+    density = point.density.overall
+    ladder = sorted(plain.points, key=lambda p: p.density.overall)
+    below = [p for p in ladder if p.density.overall <= density]
+    above = [p for p in ladder if p.density.overall >= density]
+    if not below or not above:
+        ends = (ladder[0], ladder[-1]) if ladder else ()
+        measured = " to ".join(f"{p.density.overall:.3g}" for p in ends) or "nothing"
+        note = f"outside the plain trial's densities, {measured}"
+        return EqualDensityGain(deft, plain, point, note=note)
+    low, high = below[-1], above[0]
+    span = high.density.overall - low.density.overall
+    share = (density - low.density.overall) / span if span > 0 else 1.0
+    mix = [(weight, p) for weight, p in ((share, high), (1 - share, low)) if weight]
+    difference = score_difference(point, *mix)
+    if difference is None:
+        return EqualDensityGain(deft, plain, point, note="no scores of single examples to pair")
+    expected = sum(weight * p.score.value for weight, p in mix)
+    return EqualDensityGain(
+        deft, plain, point, tuple(p.at for _, p in mix), expected, difference
+    )

@@ -1,0 +1,166 @@
+"""Everything that follows from a sweep's results, computed once and when it is first asked for."""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+from deft_sweeps.findings.baseline import Baselines, baselines_of
+from deft_sweeps.findings.choice import Choice, axes_of, choose_from
+from deft_sweeps.findings.confirmation import Confirmation, confirm
+from deft_sweeps.findings.equal_density import EqualDensityGain, all_gains
+from deft_sweeps.findings.front_growth import history_of
+from deft_sweeps.findings.front_member import FrontMember, candidates, pooled
+from deft_sweeps.findings.membership import Membership, membership_of
+from deft_sweeps.findings.pareto_front import ParetoFront, front_of
+from deft_sweeps.findings.proxy_spread import proxy_spreads
+from deft_sweeps.objective import Constraint, Policy
+from deft_sweeps.result import FinalMeasurement, TrialResult
+from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.statistics.plateau import FrontHistory, GainProjection, project
+from deft_sweeps.store.results import SweepDir
+
+
+class Findings:
+    """What a sweep found.
+
+    Command line, report, session and notebooks all read it. Nothing in it is stored.
+
+    Args:
+        results: of any status, in the order in which the trials finished.
+        objectives: names of metrics.
+        limits: of the sweep.
+        policy: of the sweep; None takes the knee.
+        finals: measurements on the test split.
+    """
+
+    def __init__(
+        self,
+        results: Iterable[TrialResult],
+        objectives: Sequence[str],
+        limits: Sequence[Constraint] = (),
+        policy: Policy | None = None,
+        finals: Iterable[FinalMeasurement] = (),
+    ) -> None:
+        self.results = tuple(results)
+        self.objectives = tuple(objectives)
+        self.limits = tuple(limits)
+        self.policy = policy or Policy()
+        self.every_final = tuple(finals)
+        self._choices: dict[Policy, Choice] = {}
+
+    @staticmethod
+    def of(
+        spec: SweepSpec, results: Iterable[TrialResult], finals: Iterable[FinalMeasurement] = ()
+    ) -> "Findings":
+        """The findings of a sweep's results."""
+        return Findings(results, spec.objectives, spec.limits, spec.choose, finals)
+
+    @staticmethod
+    def read(spec: SweepSpec, sweep: SweepDir) -> "Findings":
+        """The findings of a sweep's folder.
+
+        Raises:
+            StoreError: a file of the folder cannot be read.
+        """
+        return Findings.of(spec, sweep.results(), sweep.finals())
+
+    @cached_property
+    def points(self) -> tuple[FrontMember, ...]:
+        """Every measured point of every complete trial."""
+        return candidates(self.results)
+
+    @cached_property
+    def pool(self) -> tuple[FrontMember, ...]:
+        """The points that have every objective, pooled over seeds."""
+        return self._pool(self.objectives)
+
+    @cached_property
+    def baselines(self) -> Baselines:
+        """What limits compare with: the best mean over seeds without a threshold."""
+        return baselines_of(self.results)
+
+    @cached_property
+    def front(self) -> ParetoFront:
+        """The points that keep every limit and that no other such point dominates."""
+        return front_of(self.pool, self.objectives, self.limits, self.baselines)
+
+    @cached_property
+    def membership(self) -> Membership:
+        """The probability that each member of the front belongs there."""
+        return membership_of(self.pool, self.front, self.limits, self.baselines)
+
+    @cached_property
+    def gains(self) -> tuple[EqualDensityGain, ...]:
+        """What the density loss buys beside plain twins at equal density."""
+        return tuple(all_gains(self.results))
+
+    @cached_property
+    def history(self) -> FrontHistory:
+        """What the front grew from, trial by trial."""
+        return history_of(self.results, self.objectives, self.limits)
+
+    @cached_property
+    def projection(self) -> GainProjection | None:
+        """What half as many more trials would be expected to bring; None if too few tell of it."""
+        return project(self.history)
+
+    @property
+    def choice(self) -> Choice:
+        """What the sweep's own policy chooses."""
+        return self.choice_by(self.policy)
+
+    def choice_by(self, policy: Policy) -> Choice:
+        """What a policy chooses."""
+        if policy not in self._choices:
+            self._choices[policy] = self._choose(policy)
+        return self._choices[policy]
+
+    @cached_property
+    def confirmation(self) -> Confirmation:
+        """What the test split says of the limits of the sweep's own choice."""
+        return confirm(self.choice, self.finals)
+
+    @cached_property
+    def finals(self) -> tuple[FinalMeasurement, ...]:
+        """The test measurements, if they are of the sweep's own choice; otherwise none."""
+        first = next((final for final in self.every_final if final.role == "chosen"), None)
+        member = self.choice.member
+        if first is None or member is None:
+            return ()
+        same = (first.trial_id, first.point.at) == (member.result.trial_id, member.point.at)
+        return self.every_final if same else ()
+
+    def _choose(self, policy: Policy) -> Choice:
+        axes = axes_of(self.objectives, policy)
+        pool = self.pool if axes == self.objectives else self._pool(axes)
+        limits = tuple(dict.fromkeys((*self.limits, *policy.where)))
+        return choose_from(
+            pool=pool,
+            eligible=front_of(pool, axes, limits, self.baselines).members,
+            front=self.front,
+            baselines=self.baselines,
+            policy=policy,
+            limits=limits,
+            n_points=sum(member.n_seeds for member in pool),
+            proxies=proxy_spreads(self.results, limits),
+        )
+
+    def _pool(self, axes: Sequence[str]) -> tuple[FrontMember, ...]:
+        complete = (point for point in self.points if all(axis in point.values for axis in axes))
+        return pooled(complete)
+
+
+def choose(
+    results: Iterable[TrialResult],
+    objectives: Sequence[str],
+    limits: Sequence[Constraint] = (),
+    policy: Policy | None = None,
+) -> Choice:
+    """Apply a policy to everything measured.
+
+    Args:
+        results: of any status.
+        objectives: names of metrics.
+        limits: of the sweep; the policy's own come on top.
+        policy: None takes the knee.
+    """
+    return Findings(results, objectives, limits, policy).choice

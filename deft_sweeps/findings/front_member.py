@@ -1,0 +1,117 @@
+"""A point that may be on the front: a trained trial at one threshold, or the mean over its seeds."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.front import Floats
+from deft_sweeps.metrics import METRICS, Direction, measured
+from deft_sweeps.result import Point, TrialResult
+from deft_sweeps.statistics.seed_mean import SeedMean, nearest_to_mean, seed_mean
+
+
+@dataclass(frozen=True, slots=True)
+class FrontMember:
+    """A trained trial at one threshold, or a configuration that was trained with several seeds.
+
+    Attributes:
+        result: of the trial; with several seeds, of the one that stands for them
+            (`nearest_to_mean` of score and density).
+        point: of that trial.
+        values: every metric of the point by its name; with several seeds, the means.
+        seeds: with several seeds each by itself, rising in its seed; otherwise empty.
+    """
+
+    result: TrialResult
+    point: Point
+    values: dict[str, float]
+    seeds: tuple["FrontMember", ...] = ()
+
+    @property
+    def n_seeds(self) -> int:
+        """Number of trainings behind it, at least 1."""
+        return len(self.seeds) or 1
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """Its point of each seed, rising in the seed."""
+        return tuple(one.point for one in self.seeds) or (self.point,)
+
+    def over_seeds(self, name: str) -> SeedMean | None:
+        """Mean and interval of a metric over the seeds, cut to its possible values; None with one
+        seed."""
+        if not self.seeds:
+            return None
+        possible = METRICS[name].possible(self.point)
+        return seed_mean([one.values[name] for one in self.seeds], possible)
+
+    @property
+    def example_scores(self) -> NDArray[np.float64]:
+        """The score of each held-out example, the mean over the seeds, shape (n,); empty if a seed
+        has none or another number of them."""
+        scores = [point.example_scores.array() for point in self.points]
+        if len({len(one) for one in scores}) != 1:
+            return np.zeros(0)
+        means: NDArray[np.float64] = np.mean(scores, axis=0, dtype=float)
+        return means
+
+    @property
+    def name(self) -> str:
+        """`<trial_id>@<threshold>`, or `<trial_id>@p<percentile>`; unique in a sweep."""
+        return f"{self.result.trial_id}@{self.point.at}"
+
+
+def directions_of(objectives: Iterable[str]) -> tuple[Direction, ...]:
+    """The direction of each objective."""
+    return tuple(METRICS[name].direction for name in objectives)
+
+
+def values_of(members: Sequence[FrontMember], objectives: Sequence[str]) -> Floats:
+    """The members' objectives, shape (n, m)."""
+    rows = [[member.values[name] for name in objectives] for member in members]
+    return np.array(rows, dtype=float).reshape(-1, len(objectives))
+
+
+def candidates(
+    results: Iterable[TrialResult], objectives: Sequence[str] = ()
+) -> tuple[FrontMember, ...]:
+    """Every measured point of every complete trial that has a finite value of each objective."""
+    members = (
+        FrontMember(result, point, measured(point, result.cost))
+        for result in results
+        for point in result.points
+    )
+    return tuple(m for m in members if all(name in m.values for name in objectives))
+
+
+def configurations(
+    results: Iterable[TrialResult], objectives: Sequence[str] = ()
+) -> tuple[FrontMember, ...]:
+    """The candidates with the seeds of a configuration pooled at each threshold, in the order of
+    their first."""
+    return pooled(candidates(results, objectives))
+
+
+def pooled(members: Iterable[FrontMember]) -> tuple[FrontMember, ...]:
+    """Single trainings with the seeds of a configuration pooled at each threshold."""
+    groups: dict[tuple[str, str], list[FrontMember]] = {}
+    for member in members:
+        groups.setdefault((member.result.config_id, member.point.at), []).append(member)
+    return tuple(_mean(group) if len(group) > 1 else group[0] for group in groups.values())
+
+
+def configs_of(members: Iterable[FrontMember]) -> Mapping[str, TrialConfig]:
+    """The members' configurations by config_id, each once."""
+    return {member.result.config_id: member.result.config for member in members}
+
+
+def _mean(group: Sequence[FrontMember]) -> FrontMember:
+    seeds = tuple(sorted(group, key=lambda member: member.result.seed))
+    shared = [name for name in seeds[0].values if all(name in m.values for m in seeds)]
+    means = {name: sum(m.values[name] for m in seeds) / len(seeds) for name in shared}
+    values = [member.values for member in seeds]
+    typical = seeds[nearest_to_mean(values, ("score", "activation_density"))]
+    return FrontMember(typical.result, typical.point, means, seeds)

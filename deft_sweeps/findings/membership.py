@@ -1,0 +1,139 @@
+"""The probability that each member of the front belongs there."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from deft_sweeps.findings.baseline import Baselines, baselines_of
+from deft_sweeps.findings.front_member import FrontMember, configurations, values_of
+from deft_sweeps.findings.limit_check import judgeable, keeps
+from deft_sweeps.findings.pareto_front import ParetoFront
+from deft_sweeps.metrics import as_losses, signs
+from deft_sweeps.objective import Constraint
+from deft_sweeps.result import TrialResult
+from deft_sweeps.statistics.front_probability import N_DRAWS, front_probabilities
+from deft_sweeps.statistics.measurement_noise import ExampleNoise, NoisyPoint, SeedNoise
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """How likely each member of a front is on it.
+
+    Attributes:
+        probabilities: by the member's name, in [0, 1].
+        source: of the noise: `seeds` if training's own is counted, beside that of the validation
+            examples; `examples` if only theirs is, since no seeds tell of training's; `none` if
+            neither is known.
+        note: what was drawn, in a sentence or two.
+    """
+
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    source: Literal["seeds", "examples", "none"] = "none"
+    note: str = ""
+
+
+def membership(
+    results: Iterable[TrialResult],
+    front: ParetoFront,
+    limits: Sequence[Constraint] = (),
+    seed: int = 0,
+) -> Membership:
+    """As `membership_of`, from results.
+
+    Args:
+        results: that the front was made of.
+        front: `pareto_front` of them.
+        limits: the same as the front's.
+        seed: of the draws.
+    """
+    results = tuple(results)
+    pool = configurations(results, front.objectives)
+    return membership_of(pool, front, limits, baselines_of(results), seed)
+
+
+def membership_of(
+    everyone: Sequence[FrontMember],
+    front: ParetoFront,
+    limits: Sequence[Constraint],
+    baselines: Baselines,
+    seed: int = 0,
+) -> Membership:
+    """The probability that each member of `front` is on it, given the noise of all measurements.
+
+    Two noises add up, each if it is known. Training's: a configuration's means move with the
+    covariance within configurations, pooled over all that have several seeds, whether they keep the
+    limits or not, and divided by the configuration's own number of them. The thresholds of one
+    configuration move together, as they did in the trials. That covariance is an estimate, at times
+    from one pair of seeds, so the draws are of a t distribution with its degrees of freedom; for
+    every single difference that is exact, and no number of seeds has to be declared enough. The
+    examples': the score moves as the mean over validation examples does if these are drawn again,
+    the same examples for all points (the bootstrap's normal limit). Limits are taken as kept.
+
+    Args:
+        everyone: the measured points, pooled over seeds.
+        front: of those that keep the limits.
+        limits: the same as the front's.
+        baselines: that limits compare with.
+        seed: of the draws.
+    """
+    if not front.members:
+        return Membership()
+    objectives = front.objectives
+    judged = [limit for limit in limits if judgeable(limit, baselines)]
+    inside = [all(keeps(m, limit, baselines) for limit in judged) for m in everyone]
+    members = [member for member, keep in zip(everyone, inside, strict=True) if keep]
+    pool = [noisy_point(member, objectives) for member in members]
+    repeated = [noisy_point(member, objectives) for member in everyone if member.seeds]
+    column = objectives.index("score") if "score" in objectives else None
+    seeds = SeedNoise(repeated, pool, len(objectives))
+    examples = ExampleNoise(pool, len(objectives), column)
+    noises = [noise for noise in (seeds, examples) if noise.is_estimated]
+    if not noises:
+        certain = dict.fromkeys((member.name for member in front.members), 1.0)
+        return Membership(certain, "none", "no noise is known, so every member counts as sure")
+    place = {member.name: i for i, member in enumerate(members)}
+    losses = as_losses(values_of(members, objectives), objectives)
+    wanted = [place[member.name] for member in front.members]
+    shares = front_probabilities(losses, wanted, noises, signs(objectives), seed)
+    probabilities = {m.name: float(s) for m, s in zip(front.members, shares, strict=True)}
+    source: Literal["seeds", "examples"] = "seeds" if seeds.is_estimated else "examples"
+    return Membership(probabilities, source, _note(seeds, examples))
+
+
+def noisy_point(member: FrontMember, objectives: Sequence[str]) -> NoisyPoint:
+    """The member as the noise models see it."""
+    def row(values: Mapping[str, float]) -> np.ndarray:
+        return np.array([values[name] for name in objectives])
+
+    score = member.point.score
+    return NoisyPoint(
+        config_id=member.result.config_id,
+        at=member.point.at,
+        mean=row(member.values),
+        seeds=tuple((one.result.trial_id, row(one.values)) for one in member.seeds),
+        scores=member.example_scores,
+        score=member.values["score"],
+        score_error=score.standard_error,
+        n_examples=score.n_examples,
+    )
+
+
+def _note(seeds: SeedNoise, examples: ExampleNoise) -> str:
+    head = f"Share of {N_DRAWS} draws in which nothing dominates the member. "
+    same = "the same ones for all points where their scores are kept"
+    if not seeds.is_estimated:
+        return (
+            f"{head}{seeds.why_not}, so training's own noise is not known and not counted: only "
+            f"the {examples.n_examples} validation examples are drawn again, {same}, and the "
+            "density stands still"
+        )
+    again = f"the {examples.n_examples} validation examples are drawn again as well, {same}"
+    return (
+        f"{head}Training's noise: t distributed ({seeds.freedom} degrees of freedom), with the "
+        "objectives' covariance over the seeds of a configuration, pooled over the "
+        f"{seeds.n_repeated} that have several and held to be alike for all, divided by the "
+        "member's own seeds; "
+        f"{again if examples.is_estimated else 'the validation examples are taken as given'}"
+    )

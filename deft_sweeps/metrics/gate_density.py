@@ -1,0 +1,53 @@
+"""Activation density: over both stacks, over each of them, and while the model writes."""
+
+from deft_sweeps.metrics.metric import Metric, unit_interval
+from deft_sweeps.result import Point
+
+ACTIVATION_DENSITY = Metric(
+    name="activation_density",
+    title="activation density",
+    meaning=(
+        "mean over MLP blocks of the share of gate entries with |O| > threshold, in [0, 1]"
+    ),
+    direction="minimize",
+    dimension="share",
+    read=lambda point, _cost: point.density.overall,
+    of_point=True,
+    possible=unit_interval,
+)
+ENCODER_DENSITY = Metric(
+    name="encoder_density",
+    title="encoder density",
+    meaning="the same over the encoder's blocks",
+    direction="minimize",
+    dimension="share",
+    read=lambda point, _cost: point.density.encoder,
+    of_point=True,
+    possible=unit_interval,
+)
+DECODER_DENSITY = Metric(
+    name="decoder_density",
+    title="decoder density",
+    meaning="the same over the decoder's blocks",
+    direction="minimize",
+    dimension="share",
+    read=lambda point, _cost: point.density.decoder,
+    of_point=True,
+    possible=unit_interval,
+)
+
+
+def _written(point: Point, _cost: object) -> float | None:
+    return None if point.written_density is None else point.written_density.overall
+
+
+WRITTEN_DENSITY = Metric(
+    name="written_density",
+    title="density while writing",
+    meaning="activation density while the model writes its answers, of tasks where T5 generates",
+    direction="minimize",
+    dimension="share",
+    read=_written,
+    of_point=True,
+    possible=unit_interval,
+)

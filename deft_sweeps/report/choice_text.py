@@ -1,0 +1,196 @@
+"""The sentences about a choice: why this one, how sure that is, and why not the others."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from deft_sweeps.config.label import label
+from deft_sweeps.findings.baseline import Baselines
+from deft_sweeps.findings.choice import Choice
+from deft_sweeps.findings.front_member import FrontMember
+from deft_sweeps.findings.limit_check import excess, how_sure, judgeable, keeps
+from deft_sweeps.findings.proxy_spread import ProxySpread
+from deft_sweeps.metrics import METRICS
+from deft_sweeps.objective import Constraint
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Why a front member was not chosen, a sentence."""
+
+    member: FrontMember
+    why: str
+
+
+def why(choice: Choice) -> str:
+    """Why the chosen one was chosen, or why nothing was, a sentence or two."""
+    if choice.member is None:
+        return _why_none(choice)
+    n_eligible = len(choice.merits)
+    kept = ": it is the only front point that keeps every limit"
+    if n_eligible > 1:
+        kept = f" of the {n_eligible} front points that keep every limit"
+    head = _by_metric(choice) if choice.policy.metric else _by_knee(choice)
+    named = f"{label(choice.member.result.config)} at threshold {choice.member.point.at}"
+    return f"{named} is chosen by `{choice.policy}`: {head}{kept}."
+
+
+def _by_metric(choice: Choice) -> str:
+    assert choice.member is not None
+    name = choice.policy.metric or ""
+    best = "highest" if METRICS[name].direction == "maximize" else "lowest"
+    return f"it has the {best} {name}, {choice.member.values[name]:.4g},"
+
+
+def _by_knee(choice: Choice) -> str:
+    assert choice.member is not None
+    if choice.merits[choice.member.name] <= 0 and len(choice.merits) > 1:
+        return (
+            "no point lies beyond the straight line between the front's ends, so the end that is "
+            "best by the first objective is taken"
+        )
+    return "it is the knee: it lies furthest beyond the straight line between the front's ends"
+
+
+def rejected(choice: Choice) -> tuple[Rejected, ...]:
+    """Why each other member of the front was not chosen."""
+    if choice.member is None:
+        return ()
+    others = [m for m in choice.front.members if m.name != choice.member.name]
+    return tuple(Rejected(other, _why_rejected(choice, other)) for other in others)
+
+
+def _why_rejected(choice: Choice, other: FrontMember) -> str:
+    chosen, name = choice.member, choice.policy.metric
+    assert chosen is not None
+    broken = [limit for limit in choice.limits if not keeps(other, limit, choice.baselines)]
+    if broken:
+        return "; ".join(breach(other, limit, choice.baselines) for limit in broken)
+    if name is None:
+        bulge = choice.merits.get(other.name, -np.inf)
+        best = choice.merits[chosen.name]
+        return f"less of a knee: {bulge:.3f} beyond the line, the chosen one {best:.3f}"
+    mine, theirs = other.values.get(name), chosen.values[name]
+    if mine is None:
+        return f"{name} was not measured"
+    if mine == theirs:
+        return f"equal in {name}; the chosen one comes first by the objectives"
+    word = "below" if mine < theirs else "above"
+    return f"{name} {mine:.4g} is {abs(mine - theirs):.2g} {word} the chosen one's"
+
+
+def breach(member: FrontMember, limit: Constraint, baselines: Baselines) -> str:
+    """How a member breaks a limit, a clause."""
+    if limit.metric not in member.values:
+        return f"{limit.metric} was not measured, so `{limit}` cannot be judged"
+    how = f", judged {how_sure(member, limit, baselines)}" if limit.surely else ""
+    beyond = excess(member, limit, baselines)
+    return f"breaks `{limit}`: {member.values[limit.metric]:.4g} is {beyond:.2g} beyond it{how}"
+
+
+def test_breach(member: FrontMember, limit: Constraint, baselines: Baselines) -> str:
+    """How a member breaks a limit on the test split, a clause.
+
+    Args:
+        member: with the values of the test split.
+        limit: that it breaks there.
+        baselines: that were measured there.
+    """
+    how = f", judged {how_sure(member, limit, baselines)}" if limit.surely else ""
+    value, beyond = member.values[limit.metric], excess(member, limit, baselines)
+    return f"it breaks `{limit}` there: {limit.metric} {value:.4g} is {beyond:.2g} beyond it{how}"
+
+
+def caveats(choice: Choice) -> tuple[str, ...]:
+    """What the validation figures cannot promise, a sentence each."""
+    member = choice.member
+    if member is None:
+        return proxy_notes(choice.proxy_spreads)
+    sentences = [*_of_seeds(member), *_of_difference(choice)]
+    sentences += [
+        f"`{limit}` was judged {how_sure(member, limit, choice.baselines)}."
+        for limit in choice.limits
+        if limit.surely
+    ]
+    if choice.n_points > 1:
+        sentences.append(
+            f"It was picked from {choice.n_points} measured points on the same examples, so its "
+            "validation score flatters it; the test measurement does not."
+        )
+    return (*sentences, *proxy_notes(choice.proxy_spreads))
+
+
+def proxy_notes(spreads: Mapping[Constraint, ProxySpread | None]) -> tuple[str, ...]:
+    """A sentence for each limit that was judged by a proxy: that it was, and how far it varies."""
+    return tuple(f"`{limit}` {_proxy_note(spread, limit)}" for limit, spread in spreads.items())
+
+
+def _proxy_note(spread: ProxySpread | None, limit: Constraint) -> str:
+    head = "was judged by a proxy, taken beside other trials"
+    if spread is None:
+        return f"{head}; no two trials of one structure show how far it varies."
+    text = METRICS[limit.metric].text
+    return (
+        f"{head}: between {spread.n_trials} trials of one structure, which cost the same alone, it "
+        f"ranged from {text(spread.low)} to {text(spread.high)}, {spread.ratio:.1f}-fold."
+    )
+
+
+def _of_seeds(member: FrontMember) -> Sequence[str]:
+    mean = member.over_seeds("score")
+    if mean is None:
+        return ()
+    interval = f"95% interval {mean.low:.3f} to {mean.high:.3f}, over seeds on the same examples"
+    return (
+        f"Its figures are means over {mean.n_seeds} training seeds: score {mean.value:.3f} "
+        f"({interval}). The trial to ship is the one nearest them.",
+    )
+
+
+def _of_difference(choice: Choice) -> list[str]:
+    difference, baseline, member = choice.difference, choice.baseline, choice.member
+    assert member is not None
+    if difference is None:
+        if baseline is None or baseline.name == member.name:
+            return []
+        return [
+            "The chosen one and the baseline cannot be paired by example, so their difference has "
+            "no interval."
+        ]
+    interval = f"95% interval {difference.low:+.3f} to {difference.high:+.3f}, {difference.how}"
+    sentences = [
+        f"On the {difference.n_examples} validation examples the chosen one scores "
+        f"{difference.value:+.3f} beside the baseline ({interval})."
+    ]
+    for limit in choice.limits:
+        on_score = limit.metric == "score" and limit.relation == ">="
+        relative = on_score and limit.bound.baseline == "peft" and not limit.surely
+        if relative and difference.low < limit.bound.value:
+            sentences.append(
+                f"The interval reaches below `{limit}`: these examples cannot tell for certain "
+                "that the limit is kept."
+            )
+    return sentences
+
+
+def _why_none(choice: Choice) -> str:
+    pool, baselines, limits = choice.pool, choice.baselines, choice.limits
+    head = "Nothing can be chosen"
+    if not pool:
+        return f"{head}: no trial has finished with every objective measured."
+    missing = [limit for limit in limits if not judgeable(limit, baselines)]
+    if missing:
+        needs = f"`{missing[0]}` needs baseline({missing[0].bound.baseline})"
+        return f"{head}: {needs}, and no trial of that kind has finished."
+    n_broken = {limit: sum(not keeps(m, limit, baselines) for m in pool) for limit in limits}
+    worst = max(n_broken, key=lambda limit: n_broken[limit])
+    excluded = f"`{worst}` excludes most, {n_broken[worst]} of {len(pool)}."
+    text = f"{head}: no measured point keeps every limit. {excluded}"
+    miss = choice.nearest_miss
+    if miss is not None:
+        broken = [limit for limit in limits if not keeps(miss, limit, baselines)]
+        how = "; ".join(breach(miss, limit, baselines) for limit in broken)
+        named = f"{label(miss.result.config)} at threshold {miss.point.at}"
+        text += f" The nearest miss is {named}: it {how}."
+    return text
