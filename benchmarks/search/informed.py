@@ -15,7 +15,7 @@ from benchmarks.search.problem import Floats
 from benchmarks.search.simulate import Asked
 from benchmarks.search.table import Table, log_curve
 from deft_sweeps.result import Point
-from deft_sweeps.search.gain import directions, set_gains
+from deft_sweeps.sampler.front.hypervolume_gain import directions, set_gains
 
 N_START = 3
 N_SAMPLES = 64

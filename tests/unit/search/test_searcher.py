@@ -9,14 +9,14 @@ from optuna.trial import TrialState
 from deft_sweeps.config.axes import NoPruning, Wanda
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.result import TrialResult
+from deft_sweeps.search.failure_streak import MOST_ALIKE
 from deft_sweeps.search.repeats import N_ASKS
-from deft_sweeps.search.report import report
 from deft_sweeps.search.searcher import StudySearcher
-from deft_sweeps.search.streak import MOST_ALIKE
-from deft_sweeps.search.study import finished
+from deft_sweeps.search.trial_report import report
 from deft_sweeps.spec.domain import Choice
 from deft_sweeps.spec.schema import Combination, SamplerName, Search, Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
+from deft_sweeps.study.optuna_study import finished
 from tests.fakes import fake_result, fake_spec, plain
 
 

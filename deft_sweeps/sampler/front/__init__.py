@@ -1,0 +1,1 @@
+"""The project's own sampler: a Gaussian process over configurations and thresholds."""
