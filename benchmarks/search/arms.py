@@ -28,7 +28,7 @@ from benchmarks.search.simulate import Arm, Asked
 from benchmarks.search.synetune import ENVIRONMENT, synetune_arm
 from benchmarks.search.table import Table
 from deft_sweeps.result import Point, Rung
-from deft_sweeps.sampler.optuna_sampler import study_sampler
+from deft_sweeps.sampler.study_sampler import study_sampler
 from deft_sweeps.search.repeats import Taken, ask
 from deft_sweeps.spec.schema import Halving, NoStopping, SamplerName, SweepSpec
 from deft_sweeps.stopping.early_stopping import EarlyStopping

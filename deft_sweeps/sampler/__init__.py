@@ -1,1 +1,1 @@
-"""What to try next: Optuna's samplers and the project's own."""
+"""Which configuration to try next: Optuna's samplers, and the project's own in `front`."""

@@ -1,147 +1,144 @@
-"""Optuna's samplers by the names that a spec uses, each bounded in what it looks at."""
+"""Optuna's samplers by the names that a sweep's YAML uses.
+
+A further one needs one entry in `OPTUNA_SAMPLERS`, and its name in `spec.schema.SamplerName` and
+`spec.sampling.ConcreteName`, since the YAML is checked without loading Optuna. A test fails if one
+of them is missing.
+"""
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Any, assert_never
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning
-from optuna.samplers import BaseGASampler, BaseSampler, GPSampler, NSGAIIISampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import (
+    BaseGASampler,
+    BaseSampler,
+    GPSampler,
+    NSGAIIISampler,
+    NSGAIISampler,
+    RandomSampler,
+    TPESampler,
+)
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from deft_sweeps.sampler.front.front_sampler import FrontSampler
-from deft_sweeps.sampler.history import History, StudyView, Window
-from deft_sweeps.spec.sampling import ConcreteName, pick
-from deft_sweeps.spec.schema import Search, SweepSpec
-
-N_LATEST: dict[ConcreteName, int] = {"front": 1, "tpe": 200, "gp": 60, "nsga2": 50, "nsga3": 50, "random": 1}
-"""Latest trials that a sampler looks at. NSGA takes its parents from its generations, and from these only which parameters there are."""
-N_FRONT = 50
-"""Non-dominated trials that it looks at besides, at most."""
+from deft_sweeps.spec.schema import SamplerName, Search
 
 
-class _GivenParents(BaseGASampler):
-    """With its parents given, where there are any: Optuna's keeps generations in the study's attributes, and a rebuilt study has none."""
+class GenerationSampler(BaseGASampler):
+    """A genetic sampler whose parents are given.
+
+    Optuna keeps generations in the study's attributes, and a study that is rebuilt from the store
+    has none.
+
+    Attributes:
+        parents: of the next proposal; None leaves the generations to Optuna.
+    """
 
     parents: Sequence[FrozenTrial] | None = None
-    _elite_population_selection_strategy: Callable[[Study, list[FrozenTrial]], list[FrozenTrial]]
+    _population: Sequence[FrozenTrial] = ()
 
     def get_trial_generation(self, study: Study, trial: FrozenTrial) -> int:
-        return super().get_trial_generation(study, trial) if self.parents is None else 0
+        """Returns 0 for every trial, since the parents are given."""
+        return 0 if self.parents is not None else super().get_trial_generation(study, trial)
+
+    def get_population(self, study: Study, generation: int) -> list[FrozenTrial]:
+        """Returns the population that `survivors` selects from, if any."""
+        return list(self._population) or super().get_population(study, generation)
 
     def get_parent_population(self, study: Study, generation: int) -> list[FrozenTrial]:
-        return super().get_parent_population(study, generation) if self.parents is None else list(self.parents)
+        """Returns the given parents."""
+        if self.parents is not None:
+            return list(self.parents)
+        return super().get_parent_population(study, generation)
 
-    def survivors(self, study: Study, population: list[FrozenTrial]) -> list[FrozenTrial]:
-        """The best of a generation and its parents."""
-        return self._elite_population_selection_strategy(study, population)
+    def survivors(self, study: Study, population: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Selects the best of a population, which holds a generation and its parents."""
+        self._population, self.parents = population, ()
+        return self.select_parent(study, generation=1)
 
 
-class _Nsga2(_GivenParents, NSGAIISampler):
-    """Optuna's NSGA-II."""
+class _Nsga2Sampler(GenerationSampler, NSGAIISampler):
+    """Optuna's NSGA-II with given parents."""
 
 
-class _Nsga3(_GivenParents, NSGAIIISampler):
-    """Optuna's NSGA-III."""
+class _Nsga3Sampler(GenerationSampler, NSGAIIISampler):
+    """Optuna's NSGA-III with given parents."""
+
+
+def population_size(search: Search) -> int:
+    """Trials of a generation. The first generation is random, so Optuna's default of 50 would make
+    most small sweeps random altogether."""
+    return max(2, search.startup)
+
+
+@dataclass(frozen=True, slots=True)
+class OptunaSampler:
+    """How one of Optuna's samplers is used.
+
+    Attributes:
+        make: makes it from the search's settings and a seed.
+        n_latest: number of latest trials that it looks at.
+    """
+
+    make: Callable[[Search, int], BaseSampler]
+    n_latest: int
+
+
+def _make_tpe(search: Search, seed: int) -> BaseSampler:
+    # `multivariate` and `group` make TPE model the parameters of a conditional space jointly.
+    return TPESampler(
+        multivariate=True,
+        group=True,
+        constant_liar=True,
+        n_startup_trials=search.startup,
+        seed=seed,
+    )
+
+
+def _make_gp(search: Search, seed: int) -> BaseSampler:
+    return GPSampler(n_startup_trials=search.startup, seed=seed, warn_independent_sampling=False)
+
+
+def _make_nsga2(search: Search, seed: int) -> BaseSampler:
+    return _Nsga2Sampler(population_size=population_size(search), seed=seed)
+
+
+def _make_nsga3(search: Search, seed: int) -> BaseSampler:
+    return _Nsga3Sampler(population_size=population_size(search), seed=seed)
+
+
+def _make_random(search: Search, seed: int) -> BaseSampler:
+    return RandomSampler(seed=seed)
+
+
+OPTUNA_SAMPLERS: Mapping[SamplerName, OptunaSampler] = {
+    "tpe": OptunaSampler(_make_tpe, n_latest=200),
+    "gp": OptunaSampler(_make_gp, n_latest=60),
+    # Parents come from the generations; the latest trials only show which parameters there are.
+    "nsga2": OptunaSampler(_make_nsga2, n_latest=50),
+    "nsga3": OptunaSampler(_make_nsga3, n_latest=50),
+    "random": OptunaSampler(_make_random, n_latest=1),
+}
 
 
 def make_sampler(search: Search, n_trials: int) -> BaseSampler:
-    """A sampler for the proposal after `n_trials`.
+    """Makes the sampler of the proposal after `n_trials` trials.
 
-    Its seed depends on the sweep's seed and on how many trials there are, so a proposal does not depend on how often the driver was
-    started: none of these samplers keeps anything else of its own between proposals.
+    Its seed depends on the sweep's seed and on the number of trials, and none of these samplers
+    keeps any other state between proposals. A proposal therefore does not depend on how often the
+    driver was started.
 
     Raises:
-        ValueError: the name is `auto`, which `spec.sampling.pick` turns into one of the others, or `front`, which needs the spec.
+        ValueError: the name is not one of Optuna's samplers: `auto`, which `spec.sampling.pick`
+            resolves, or `front`.
     """
+    if search.sampler not in OPTUNA_SAMPLERS:
+        names = ", ".join(OPTUNA_SAMPLERS)
+        raise ValueError(f"expected one of Optuna's samplers ({names}), got {search.sampler}")
     seed = int(np.random.SeedSequence([search.seed, n_trials]).generate_state(1)[0])
-    population = max(2, search.startup)
-    match search.sampler:
-        case "tpe":
-            with warnings.catch_warnings():
-                # `multivariate` and `group` are experimental by name only: they are what makes TPE model a conditional space jointly.
-                warnings.simplefilter("ignore", ExperimentalWarning)
-                return TPESampler(multivariate=True, group=True, constant_liar=True, n_startup_trials=search.startup, seed=seed)
-        case "nsga2":
-            # The first generation is random; with the default of 50 a small sweep would be nothing else.
-            return _Nsga2(population_size=population, seed=seed)
-        case "nsga3":
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ExperimentalWarning)
-                return _Nsga3(population_size=population, seed=seed)
-        case "gp":
-            return GPSampler(n_startup_trials=search.startup, seed=seed, warn_independent_sampling=False)
-        case "random":
-            return RandomSampler(seed=seed)
-        case "auto" | "front":
-            raise ValueError(f"{search.sampler} is no sampler of Optuna's")
-        case unknown:
-            assert_never(unknown)
-
-
-def study_sampler(spec: SweepSpec) -> BaseSampler:
-    """The sampler of a sweep's study: what the spec names, or what `auto` picks for it."""
-    name = pick(spec).name
-    return FrontSampler(spec) if name == "front" else StudySampler(name, spec.search)
-
-
-class StudySampler(BaseSampler):
-    """The sampler of a whole study: for each proposal one of `make_sampler`, which sees a bounded part of what the study knows.
-
-    Args:
-        name: of the sampler.
-        search: its settings; its own name, which may be `auto`, is not looked at.
-    """
-
-    def __init__(self, name: ConcreteName, search: Search) -> None:
-        self._search = replace(search, sampler=name)
-        self._history = History()
-        self._window = Window(max(N_LATEST[name], 2 * search.startup), N_FRONT)
-        self._generation: list[FrozenTrial] = []
-        self._parents: list[FrozenTrial] = []
-        self._n_generations = 0
-        self._number = -1
-        self._inner: BaseSampler = RandomSampler(seed=0)
-        self._view: Study | None = None
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """The parameters that the sampler proposes together."""
-        view = self._look(study, trial)
-        return self._inner.infer_relative_search_space(view, trial)
-
-    def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
-        """Their values."""
-        return self._inner.sample_relative(self._look(study, trial), trial, search_space)
-
-    def sample_independent(self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution) -> Any:
-        """The value of any other parameter."""
-        return self._inner.sample_independent(self._look(study, trial), trial, param_name, param_distribution)
-
-    def _look(self, study: Study, trial: FrozenTrial) -> Study:
-        """What the proposal for `trial` is made from; the same for all of its parameters."""
-        if self._view is None or trial.number != self._number:
-            self._number = trial.number
-            self._inner = make_sampler(self._search, trial.number)
-            news = self._history.news(study)
-            self._window.add(study, news)
-            if isinstance(self._inner, _GivenParents):
-                self._breed(study, news)
-                self._inner.parents = self._parents
-            self._view = StudyView(study, [*self._window.trials(), *self._history.running])
-        return self._view
-
-    def _breed(self, study: Study, news: Sequence[FrozenTrial]) -> None:
-        for trial in news:
-            if trial.values is None:
-                continue
-            self._generation.append(trial)
-            if len(self._generation) == max(2, self._search.startup):
-                self._n_generations += 1
-                # Of its own seed: a generation is chosen once, at whichever proposal it is first needed.
-                chooser = make_sampler(self._search, -self._n_generations % 2**32)
-                if isinstance(chooser, _GivenParents):
-                    self._parents = chooser.survivors(study, [*self._generation, *self._parents])
-                self._generation = []
+    with warnings.catch_warnings():
+        # Options that the samplers need are marked experimental.
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return OPTUNA_SAMPLERS[search.sampler].make(search, seed)

@@ -17,7 +17,7 @@ from ray.tune.search import Searcher
 
 from deft_sweeps.errors import StoreError, SweepError
 from deft_sweeps.result import TrialResult
-from deft_sweeps.sampler.optuna_sampler import study_sampler
+from deft_sweeps.sampler.study_sampler import study_sampler
 from deft_sweeps.search.failure_streak import Streak
 from deft_sweeps.search.repeats import Taken, ask
 from deft_sweeps.search.trial_report import RESULT, reported_rung

@@ -60,7 +60,7 @@ class EarlyStopping:
             trial.set_user_attr(POINTS, rows_of(self._spec, so_far))
             if not verdict and rung.step not in earlier and isinstance(self._study.sampler, FrontSampler):
                 # Behind at a rung is not behind at the end where rungs tell little of it, which the sampler's model has seen.
-                verdict = self._study.sampler.is_worth_its_rest(self._study, number, rung.step)
+                verdict = self._study.sampler.is_worth_finishing(self._study, number, rung.step)
             trial.set_user_attr(VERDICTS, [[step, was] for step, was in (earlier | {rung.step: verdict}).items()])
             flush(self._study)
         except BROKEN:

@@ -32,7 +32,7 @@ from deft_sweeps.study.storage import connect, kept_in
 from deft_sweeps.sweep.runner import run_sweep
 from tests.fakes import FakeMaker, fake_result, fake_spec, plain
 from tests.integration.test_sweep import STATES, counts_are_equal, wait_for
-from tests.unit.search.test_searcher import failed, play, trial_of
+from tests.played_search import failed, play, trial_of
 
 SAMPLERS: tuple[ConcreteName, ...] = get_args(ConcreteName)
 CHEAP = tuple(name for name in SAMPLERS if name != "gp")

@@ -1,138 +1,143 @@
-"""What candidates are expected to add to the front, picked one after the other: each counts on what the ones before it will give."""
+"""The acquisition: the expected gain of hypervolume of a candidate, all of its points together.
+
+As qEHVI (Daulton, Balandat and Bakshy, Differentiable Expected Hypervolume Improvement for Parallel
+Multi-Objective Bayesian Optimization, arXiv:2006.05078) it averages over samples of the joint
+posterior, and a batch is selected greedily. Unlike there, the points that are valued together are
+one candidate's at all thresholds, and the hypervolume is taken by random scalarisations.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deft_sweeps.front import non_dominated
-from deft_sweeps.objective import METRICS, Constraint
-from deft_sweeps.sampler.front.hypervolume_gain import directions, set_gains
-from deft_sweeps.sampler.front.observation import from_model
-from deft_sweeps.sampler.front.posterior import Outlook
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
+from deft_sweeps.sampler.front.array_type import Bools, Floats, Ints
+from deft_sweeps.sampler.front.hypervolume_gain import directions, hypervolume_gains
+from deft_sweeps.sampler.front.metric_scale import from_model_scale
+from deft_sweeps.sampler.front.posterior import CandidatePosterior
+from deft_sweeps.sampler.front.search_goal import Goal
 
 N_SAMPLES = 32
 N_DIRECTIONS = 128
-BOLDNESS = 0.7
-"""Samples stray from the mean by so many standard deviations where the model's own are 1. Below 1 the search leans towards what it
-believes to be good: a sweep ends after some dozen trials, and the surest gains come first. With half, one of six searches on a front in
-pieces kept polishing what it had; with the whole, some on a front of one piece were slower."""
-SHORTLIST = 3
-"""Candidates that are looked at again for each pick, where several are made."""
-_LOOKED_AT = 16
-"""Candidates that are valued at once after a pick."""
+EXPLORATION = 0.7
+"""Factor on the standard deviation of the samples. Below 1 the search prefers what the model
+believes to be good: a sweep ends after some dozen trials. With 0.5 one of six searches on `broken`
+(`benchmarks.search`) only refined what it had; with 1 some searches on `bent` were slower."""
+SHORTLIST_FACTOR = 3
+"""Candidates per selected one whose values are computed again while a batch is selected."""
+REFERENCE_MARGIN = 1.1
+"""The reference point lies at this multiple of the front's range below its best values."""
+_N_RECOMPUTED = 16
+"""Candidates whose values are computed again at once."""
+_JITTER = 1e-8
+_OUTSIDE = -1.0
+"""Scaled value of a point that breaks a limit: below the reference, so it contributes nothing."""
 
 
-@dataclass(frozen=True)
-class Goal:
-    """The objectives, and the sweep's limits on what is modelled, with their bounds as numbers, `surely` in them; one whose baseline is not
-    known yet is left out.
+class Acquisition:
+    """Values candidates, and selects a batch of them.
 
-    Attributes:
-        names: of `study.modelled`: the objectives first.
-    """
-
-    names: tuple[str, ...]
-    n_objectives: int
-    bounds: tuple[tuple[Constraint, float], ...]
-
-    @property
-    def signs(self) -> Floats:
-        """1 for an objective that is to be large, -1 for one that is to be small."""
-        return np.array([1.0 if METRICS[name].direction == "maximize" else -1.0 for name in self.names[: self.n_objectives]])
-
-    def kept(self, values: Floats) -> Bools:
-        """Which points keep every limit; values of shape (..., metrics), result of shape (...)."""
-        kept = np.ones(values.shape[:-1], dtype=bool)
-        for limit, bound in self.bounds:
-            value = values[..., self.names.index(limit.metric)]
-            kept &= (value <= bound) if limit.relation == "<=" else (value >= bound)
-        return kept
-
-    def on_front(self, values: Floats) -> Bools:
-        """Which of the points, shape (n, metrics), nothing dominates."""
-        return non_dominated(values[:, : self.n_objectives] * self.signs, ["maximize"] * self.n_objectives)
-
-
-class Prospects:
-    """Candidates' expected gains of hypervolume, on a scale of their own: 0 at the reference and 1 at the front's best of each objective.
-
-    The reference is the front's own worst value of each objective, a tenth of the front's range beyond it.
+    Hypervolume is taken on a scale of its own: in each objective 0 at the reference point and 1 at
+    the front's best value.
 
     Args:
-        goal: what counts.
-        outlooks: of each metric; changed when something is picked.
-        found: points that are known or taken for known, finite, shape (n, metrics).
-        rng: draws the samples, the same for every candidate.
+        goal: objectives and limits.
+        posteriors: of each modelled metric; `select_batch` changes them.
+        observed: points that are observed, or assumed of running trainings, shape (n, metrics).
+        rng: draws the samples; all candidates share the same ones.
     """
 
-    def __init__(self, goal: Goal, outlooks: Sequence[Outlook], found: Floats, rng: np.random.Generator) -> None:
-        self._goal, self._outlooks = goal, outlooks
-        self._normal = [rng.standard_normal((N_SAMPLES, outlook.n_each)) for outlook in outlooks]
-        every = np.arange(len(outlooks[0].means))
-        drawn = self._drawn(every)
-        inside = found[goal.kept(found)]
-        # Nothing within the limits yet: whatever was found gives the scale, and no front is to be beaten.
-        points = next(points for points in (inside, found, drawn.reshape(-1, len(goal.names))) if len(points))
+    def __init__(
+        self,
+        goal: Goal,
+        posteriors: Sequence[CandidatePosterior],
+        observed: Floats,
+        rng: np.random.Generator,
+    ) -> None:
+        self._goal, self._posteriors = goal, posteriors
+        self._normal = [rng.standard_normal((N_SAMPLES, p.n_thresholds)) for p in posteriors]
+        samples = self._sample(np.arange(len(posteriors[0].means)))
+        feasible = observed[goal.is_feasible(observed)]
+        # Without a feasible point there is no front to exceed, and the scale is that of whatever
+        # points there are.
+        every_sample = samples.reshape(-1, len(goal.names))
+        points = next(points for points in (feasible, observed, every_sample) if len(points))
         points = points[:, : goal.n_objectives] * goal.signs
         front = points[non_dominated(points, ["maximize"] * goal.n_objectives)]
         best, worst = front.max(axis=0), front.min(axis=0)
-        self._spread = np.where(best > worst, best - worst, np.maximum(np.ptp(points, axis=0), 1e-9))
-        self._reference = best - 1.1 * self._spread
-        self._front = (front - self._reference) / self._spread if len(inside) else np.empty((0, goal.n_objectives))
-        self._towards = directions(N_DIRECTIONS, goal.n_objectives)
-        self.gains = self._valued(drawn)
+        no_range = np.maximum(np.ptp(points, axis=0), 1e-9)
+        self._range = np.where(best > worst, best - worst, no_range)
+        self._reference = best - REFERENCE_MARGIN * self._range
+        self._front = np.empty((0, goal.n_objectives))
+        if len(feasible):
+            self._front = (front - self._reference) / self._range
+        self._directions = directions(N_DIRECTIONS, goal.n_objectives)
+        self.values = self._expected_gains(samples)
 
-    def pick(self, n: int) -> list[int]:
-        """The best candidate, then the best given that the first gives what is expected of it, and so on; at most `n` of them. Of more
-        than one, only the SHORTLIST x n candidates that gain the most by themselves are looked at again. To be called once."""
+    def select_batch(self, n: int) -> list[int]:
+        """Selects at most `n` candidates, to be called once.
+
+        The first has the highest value; each further one has the highest value given that those
+        before it give their posterior means. Only SHORTLIST_FACTOR x n candidates with the highest
+        values are considered.
+        """
         if n == 1:
-            return [int(np.argmax(self.gains))]
-        listed = np.argsort(-self.gains, kind="stable")[: SHORTLIST * n]
-        self._outlooks = [outlook.only(listed) for outlook in self._outlooks]
-        bounds = self.gains[listed]
-        picked = [0]
-        while len(picked) < min(n, len(listed)):
-            bounds[picked[-1]] = -np.inf
-            self._believe(picked[-1])
-            picked.append(self._still_best(bounds))
-        return [int(i) for i in listed[picked]]
+            return [int(np.argmax(self.values))]
+        shortlist = np.argsort(-self.values, kind="stable")[: SHORTLIST_FACTOR * n]
+        self._posteriors = [posterior.select(shortlist) for posterior in self._posteriors]
+        bounds = self.values[shortlist]
+        batch = [0]
+        while len(batch) < min(n, len(shortlist)):
+            bounds[batch[-1]] = -np.inf
+            self._fantasize(batch[-1])
+            batch.append(self._argmax(bounds))
+        return [int(i) for i in shortlist[batch]]
 
-    def _still_best(self, bounds: Floats) -> int:
-        """The best candidate now. Gains only fall as more is believed, so those whose earlier gain is behind need not be looked at."""
-        fresh = np.zeros(len(bounds), dtype=bool)
-        while not fresh[best := int(np.argmax(bounds))]:
-            stale = np.flatnonzero(~fresh & np.isfinite(bounds))
-            looked_at = stale[np.argsort(-bounds[stale], kind="stable")[:_LOOKED_AT]]
-            bounds[looked_at] = self._valued(self._drawn(looked_at))
-            fresh[looked_at] = True
+    def _argmax(self, bounds: Floats) -> int:
+        """The candidate with the highest value now; updates `bounds` where values are computed.
+
+        Values only fall as points are fantasised, so an earlier value is an upper bound: candidates
+        whose bound is below the best current value need no computation.
+        """
+        is_current: Bools = np.zeros(len(bounds), dtype=bool)
+        while not is_current[best := int(np.argmax(bounds))]:
+            outdated = np.flatnonzero(~is_current & np.isfinite(bounds))
+            highest = outdated[np.argsort(-bounds[outdated], kind="stable")[:_N_RECOMPUTED]]
+            bounds[highest] = self._expected_gains(self._sample(highest))
+            is_current[highest] = True
         return best
 
-    def _believe(self, i: int) -> None:
-        means = [from_model(name, outlook.mean[i]) for name, outlook in zip(self._goal.names, self._outlooks, strict=True)]
+    def _fantasize(self, i: int) -> None:
+        """Assumes that candidate i gives its posterior means."""
+        means = [
+            from_model_scale(name, posterior.mean[i])
+            for name, posterior in zip(self._goal.names, self._posteriors, strict=True)
+        ]
         points = np.stack(means, axis=1)
-        inside = points[self._goal.kept(points)][:, : self._goal.n_objectives] * self._goal.signs
-        self._front = np.concatenate([self._front, (inside - self._reference) / self._spread])
-        for outlook in self._outlooks:
-            outlook.believe(i)
+        feasible = points[self._goal.is_feasible(points)][:, : self._goal.n_objectives]
+        scaled = (feasible * self._goal.signs - self._reference) / self._range
+        self._front = np.concatenate([self._front, scaled])
+        for posterior in self._posteriors:
+            posterior.fantasize(i)
 
-    def _drawn(self, which: NDArray[np.int64]) -> Floats:
-        """Samples of all points of these candidates, shape (candidates, samples, thresholds, metrics)."""
-        n_each = self._outlooks[0].n_each
-        drawn = np.empty((len(which), N_SAMPLES, n_each, len(self._outlooks)))
-        for i, (name, outlook, normal) in enumerate(zip(self._goal.names, self._outlooks, self._normal, strict=True)):
-            covariance = outlook.covariances[which] + 1e-8 * np.eye(n_each)
-            strayed = outlook.process.scale * BOLDNESS * np.einsum("cij,sj->csi", np.linalg.cholesky(covariance), normal, optimize=True)
-            drawn[..., i] = from_model(name, outlook.mean[which][:, None] + strayed)
-        return drawn
+    def _sample(self, candidates: Ints) -> Floats:
+        """Samples of all points of candidates, shape (candidates, samples, T, metrics)."""
+        n_thresholds = self._posteriors[0].n_thresholds
+        samples = np.empty((len(candidates), N_SAMPLES, n_thresholds, len(self._posteriors)))
+        metrics = zip(self._goal.names, self._posteriors, self._normal, strict=True)
+        for i, (name, posterior, normal) in enumerate(metrics):
+            covariance = posterior.covariances[candidates] + _JITTER * np.eye(n_thresholds)
+            factor = np.linalg.cholesky(covariance)
+            deviation = np.einsum("cij,sj->csi", factor, normal, optimize=True)
+            scaled = posterior.process.scale * EXPLORATION * deviation
+            samples[..., i] = from_model_scale(name, posterior.mean[candidates][:, None] + scaled)
+        return samples
 
-    def _valued(self, drawn: Floats) -> Floats:
-        scaled = (drawn[..., : self._goal.n_objectives] * self._goal.signs - self._reference) / self._spread
-        # What breaks a limit reaches nowhere.
-        scaled[~self._goal.kept(drawn)] = -1.0
-        gains: Floats = set_gains(scaled, self._front, self._towards).mean(axis=1)
-        return gains
+    def _expected_gains(self, samples: Floats) -> Floats:
+        """Mean gain of hypervolume over samples, shape (candidates,)."""
+        objectives = samples[..., : self._goal.n_objectives] * self._goal.signs
+        scaled = (objectives - self._reference) / self._range
+        scaled[~self._goal.is_feasible(samples)] = _OUTSIDE
+        gains = hypervolume_gains(scaled, self._front, self._directions)
+        expected: Floats = gains.mean(axis=1)
+        return expected

@@ -1,6 +1,6 @@
-"""The sampler `front`: a few trials spread over the space, then whatever `FrontModel` expects to push the front furthest."""
+"""The sampler `front`: a small initial design, then the candidates with the highest acquisition."""
 
-from collections import ChainMap, Counter, deque
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -12,150 +12,159 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from threadpoolctl import ThreadpoolController
 
-from deft_sweeps.sampler.front.encoding import neighbour
-from deft_sweeps.sampler.front.observation import Known, Ladder
-from deft_sweeps.sampler.front.surrogate_model import FrontModel
-from deft_sweeps.sampler.history import History
+from deft_sweeps.sampler.front.candidate import CandidatePool
+from deft_sweeps.sampler.front.observation import ObservationReader, ObservedTraining
+from deft_sweeps.sampler.front.surrogate_model import SurrogateModel
+from deft_sweeps.sampler.history import MEASURED_STATES, History
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.study.optuna_study import TRIAL_ID
-from deft_sweeps.study.parameters import Key, all_points, key_of, n_points, params, random_point
+from deft_sweeps.study.parameters import Key, key_of, params, random_point
 
-N_START = 3
-"""Trainings that are spread over the space before a model is made."""
-N_CANDIDATES = 400
-"""Points to choose from."""
-N_BESIDE = 100
-"""Of these at most, those that a training under way is compared with."""
-TOLD_EACH, MOST_AT_ONCE = 20, 64
-"""Proposals are prepared one at a time for each TOLD_EACH trials that ended, at most MOST_AT_ONCE: a twentieth more trials teach little,
-and asking the model costs about as much for many proposals as for one."""
+N_INITIAL = 3
+"""Finished trainings, spread over the space, before the model is used."""
+N_COMPARED = 100
+"""Maximum number of candidates that an unfinished training is compared with."""
+TRIALS_PER_PROPOSAL, MAX_BATCH = 20, 64
+"""One proposal is prepared per TRIALS_PER_PROPOSAL trials that ended, at most MAX_BATCH. Five per
+cent more trials change the model little, and asking it costs about as much for many proposals as
+for one."""
 
 
 class FrontSampler(BaseSampler):
-    """See the module.
+    """Proposes configurations by the model's acquisition.
 
-    Its proposals depend on the sweep's seed and on what the study was told, in its order. Up to 2 x TOLD_EACH trials they do not depend on
-    how often the driver was started. Beyond, some are prepared at once, each counting on what those before it are expected to give; a
-    driver that goes on with a sweep asks the model anew instead of handing out what the last one had left.
+    Proposals depend only on the sweep's seed and on the order in which trials ended. Up to
+    2 x TRIALS_PER_PROPOSAL trials they do not depend on how often the driver was started. Beyond,
+    a batch is prepared at once, each proposal assuming that those before it give their posterior
+    means; a restarted driver asks the model again instead of continuing the previous batch.
     """
 
     def __init__(self, spec: SweepSpec) -> None:
         self._spec = spec
-        self._model, self._ladder, self._history = FrontModel(spec), Ladder(spec), History()
-        self._finite = tuple(all_points(spec)) if n_points(spec) <= 4 * N_CANDIDATES else None
-        self._tried: dict[Key, Start] = {}
+        self._model, self._pool = SurrogateModel(spec), CandidatePool(spec)
+        self._reader, self._history = ObservationReader(spec), History()
         self._stopped: set[Key] = set()
-        self._n_seeds: Counter[Key] = Counter()
         self._proposed: Mapping[str, Any] = {}
         self._prepared: deque[Start] = deque()
         self._libraries = ThreadpoolController()
 
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Nothing: a whole point is proposed at once, before Optuna asks for its parts."""
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """Returns nothing: `before_trial` proposes all parameters at once."""
         return {}
 
-    def sample_relative(self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]) -> dict[str, Any]:
-        """Nothing."""
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Returns nothing."""
         return {}
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Propose a point, unless somebody asked for one."""
-        if "fixed_params" in trial.system_attrs or TRIAL_ID in trial.user_attrs:  # Asked for, or long begun and only written to.
+        """Proposes a configuration, except for a trial whose parameters are given."""
+        has_begun = (
+            TRIAL_ID in trial.user_attrs
+        )  # Optuna also calls this when it only writes to it.
+        if "fixed_params" in trial.system_attrs or has_begun:
             return
-        with self._alone():
-            self._look(study)
+        with self._single_threaded():
+            self._update(study)
             self._proposed = params(self._spec, self._next(trial.number))
 
-    def sample_independent(self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution) -> Any:
-        """A part of the point."""
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """Returns a parameter of the proposed configuration."""
         return self._proposed[param_name]
 
-    def is_worth_its_rest(self, study: Study, number: int, step: int) -> bool:
-        """Whether the study's trial `number`, measured at a rung, shall go on although it is behind its peers: until a model can be made,
-        and then while its rest is expected to gain enough beside a new trial, as `FrontModel.is_worth_its_rest` says. One whose
-        configuration was stopped before goes on: it was proposed again knowing that, and would be stopped for the same again."""
-        with self._alone():
-            self._look(study)
-            known = self._ladder.known(study.get_trials(deepcopy=False)[number])
-            if known is None or self._model.n_whole < N_START or key_of(known.start) in self._stopped:
+    def is_worth_finishing(self, study: Study, number: int, step: int) -> bool:
+        """Whether a running trial that is behind its peers at a rung is worth its remaining steps.
+
+        It is until N_INITIAL trainings have finished, and afterwards if
+        `SurrogateModel.is_worth_finishing` says so. A configuration that was stopped before always
+        is: it was proposed again although that was known, and would be stopped again for the same
+        reason.
+
+        Args:
+            study: of the sweep; holds what the trial has measured.
+            number: of the study's trial.
+            step: of the rung.
+        """
+        with self._single_threaded():
+            self._update(study)
+            training = self._reader.read(study.get_trials(deepcopy=False)[number])
+            if training is None or self._model.n_finished < N_INITIAL:
+                return True
+            if key_of(training.configuration) in self._stopped:
                 return True
             rng = np.random.default_rng([self._spec.search.seed, number, step])
             running = self._running(number)
-            candidates = self._candidates([known, *running], rng)
-            return self._model.is_worth_its_rest(known, candidates[:: max(1, -(-len(candidates) // N_BESIDE))], running, rng)
+            candidates = self._candidates([training, *running], rng)
+            stride = max(1, -(-len(candidates) // N_COMPARED))
+            return self._model.is_worth_finishing(training, candidates[::stride], running, rng)
 
-    def _alone(self) -> AbstractContextManager[Any]:
-        """Linear algebra in one thread. The matrices are small and the processor is busy with trials: threads that wait for each other took
-        from 3 to 40 times the processor time that one takes."""
-        limited: AbstractContextManager[Any] = self._libraries.limit(limits=1, user_api="blas")
-        return limited
+    def _single_threaded(self) -> AbstractContextManager[Any]:
+        """Restricts linear algebra to one thread. The matrices are small and trials use the other
+        cores: several threads waiting for each other took 3 to 40 times the processor time."""
+        limit: AbstractContextManager[Any] = self._libraries.limit(limits=1, user_api="blas")
+        return limit
 
-    def _look(self, study: Study) -> None:
-        """Take up what the study was told since the last time."""
-        for trial in self._history.news(study):
-            known = self._ladder.known(trial)
-            if known is None:
+    def _update(self, study: Study) -> None:
+        """Takes up the trials that ended since the last call."""
+        for trial in self._history.new_trials(study):
+            training = self._reader.read(trial)
+            if training is None:
                 continue
-            if known.points and trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
-                self._model.add(known)
-            # One that was stopped early may yet turn out to be worth its end.
-            if known.own and trial.state == TrialState.PRUNED:
-                self._stopped.add(key_of(known.start))
-            elif known.own:
-                self._tried[key_of(known.start)] = known.start
-            self._n_seeds[key_of(known.start)] += known.own and TRIAL_ID in trial.user_attrs
+            if training.observations and trial.state in MEASURED_STATES:
+                self._model.add(training)
+            if not training.is_own:
+                continue
+            if trial.state == TrialState.PRUNED:
+                # A configuration that was stopped early may be proposed again.
+                self._stopped.add(key_of(training.configuration))
+            else:
+                self._pool.add_ended(training.configuration)
+            if TRIAL_ID in trial.user_attrs:
+                self._pool.count_seed(training.configuration)
 
-    def _running(self, number: int) -> list[Known]:
-        """Trials under way but for that one."""
-        return [known for other in self._history.running if other.number != number and (known := self._ladder.known(other))]
+    def _running(self, number: int) -> list[ObservedTraining]:
+        """Running trials except trial `number`."""
+        others = (trial for trial in self._history.running if trial.number != number)
+        trainings = (self._reader.read(trial) for trial in others)
+        return [training for training in trainings if training is not None]
 
     def _next(self, number: int) -> Start:
+        """The next prepared proposal, or the first of a new batch."""
         running = self._running(number)
-        taken = self._taken(running)
+        excluded = self._pool.excluded(running)
         while self._prepared:
-            start = self._prepared.popleft()
-            if key_of(start) not in taken:
-                return start
-        start, *others = self._propose(running, np.random.default_rng([self._spec.search.seed, number]))
+            configuration = self._prepared.popleft()
+            if key_of(configuration) not in excluded:
+                return configuration
+        rng = np.random.default_rng([self._spec.search.seed, number])
+        configuration, *others = self._propose(running, rng)
         self._prepared.extend(others)
-        return start
+        return configuration
 
-    def _taken(self, running: Sequence[Known]) -> Mapping[Key, Start]:
-        """Points that are not to be proposed: those that came to their end, failed ones too, and those under way."""
-        return ChainMap({key_of(known.start): known.start for known in running if known.own}, self._tried)
-
-    def _propose(self, running: Sequence[Known], rng: np.random.Generator) -> list[Start]:
-        """Points for the next trials, in their order; at least one."""
-        if self._model.n_whole < N_START:
-            return [self._apart(running, rng)]
+    def _propose(
+        self, running: Sequence[ObservedTraining], rng: np.random.Generator
+    ) -> list[Start]:
+        """A batch of configurations for the next trials, at least one."""
+        if self._model.n_finished < N_INITIAL:
+            return [self._pool.farthest_point(running, self._model.encoding, rng)]
         candidates = self._candidates(running, rng)
         if not candidates:
-            return [random_point(self._spec, rng)]  # It will be refused, as anything would.
-        n = min(MOST_AT_ONCE, max(1, self._model.n_shown // TOLD_EACH))
-        return [candidates[i] for i in self._model.prospects(candidates, running, rng).pick(n)]
+            # The space is used up: the searcher refuses any configuration.
+            return [random_point(self._spec, rng)]
+        n = min(MAX_BATCH, max(1, self._model.n_ended // TRIALS_PER_PROPOSAL))
+        acquisition = self._model.acquisition(candidates, running, rng)
+        return [candidates[i] for i in acquisition.select_batch(n)]
 
-    def _apart(self, running: Sequence[Known], rng: np.random.Generator) -> Start:
-        """Of points with every number in the middle of its range, the one furthest from all that was tried."""
-        candidates = [random_point(self._spec, rng, central=True) for _ in range(N_CANDIDATES)]
-        taken = self._taken(running)
-        if not taken:
-            return candidates[0]
-        there, new = self._model.features.vectors(taken.values()), self._model.features.vectors(candidates)
-        distances = ((new[:, None] - there[None]) ** 2).sum(-1).min(1)
-        return candidates[int(np.argmax(distances + 1e-6 * rng.random(len(candidates))))]
-
-    def _candidates(self, running: Sequence[Known], rng: np.random.Generator) -> list[Start]:
-        """Configurations that are not taken: of a small space all of them, and once all are taken, those that may run with another seed;
-        else random ones, and neighbours of those on the front. None where a small space is used up."""
-        n_seeds = self._n_seeds + Counter(key_of(known.start) for known in running if known.own)
-        used_up = {key for key, n in n_seeds.items() if n >= self._spec.search.repeats}
-        taken = self._taken(running)
-        if self._finite is not None:
-            open_ = [start for start in self._finite if key_of(start) not in used_up]
-            left = [start for start in open_ if key_of(start) not in taken] or open_
-            return left if len(left) <= N_CANDIDATES else [left[i] for i in rng.permutation(len(left))[:N_CANDIDATES]]
-        drawn = [random_point(self._spec, rng) for _ in range(N_CANDIDATES // 2)]
-        best = self._model.best()
-        drawn += [neighbour(self._spec, best[rng.integers(len(best))], rng) for _ in range(N_CANDIDATES // 2) if best]
-        new = {key: start for start in drawn if (key := key_of(start)) not in taken and key not in used_up}
-        return list(new.values()) or drawn
+    def _candidates(
+        self, running: Sequence[ObservedTraining], rng: np.random.Generator
+    ) -> list[Start]:
+        return self._pool.candidates(running, self._model.front_configurations, rng)

@@ -1,97 +1,157 @@
-"""Length scales and variances of the kernel, those of the highest posterior density; numpy and scipy only.
+"""Fits the kernel's hyperparameters by maximising their posterior density. Needs numpy and scipy.
 
-The priors are log-normal and hold the model to something sensible while there are few trials. The gradient is that of Rasmussen and
-Williams, Gaussian Processes for Machine Learning (2006), chapter 5.
+Independent log-normal priors keep the length scales and variances in a sensible range while there
+are few trials. Marginal likelihood and gradient are equations 5.8 and 5.9 of Rasmussen and
+Williams, Gaussian Processes for Machine Learning (2006).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky
 from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
-from deft_sweeps.sampler.front.kernel import JITTER, Floats, Hyper, Rows, standardised, unsure_of
+from deft_sweeps.sampler.front.array_type import Floats
+from deft_sweeps.sampler.front.kernel import (
+    JITTER,
+    Inputs,
+    LogHyperparameters,
+    rung_covariance,
+    standardise,
+)
 
-_PRIOR_SD = 1.0
+_PRIOR_DEVIATION = 1.0
+"""Standard deviation of each logarithm under its prior."""
+_MAX_SHIFT = 4.0
+"""Bound of each logarithm's distance to its prior median."""
 
 
-def fit(rows: Rows, y: Floats, groups: Sequence[int], ordered: Sequence[bool], *, n_iterations: int = 40) -> Hyper:
-    """Length scales and variances of the highest posterior density, from the prior's medians.
+def fit_hyperparameters(
+    inputs: Inputs,
+    targets: Floats,
+    coordinate_groups: Sequence[int],
+    group_is_numeric: Sequence[bool],
+    *,
+    n_iterations: int = 40,
+) -> LogHyperparameters:
+    """Maximises the posterior density, starting at the prior medians.
 
     Args:
-        rows: where values are known.
-        y: values, shape (n,).
-        groups: of each coordinate of `rows.x`, counted from 0.
-        ordered: of each group, whether it is a number's.
-        n_iterations: of L-BFGS, at most.
+        inputs: of the observed points.
+        targets: their values, not standardised, shape (n,).
+        coordinate_groups: group of each coordinate of a configuration, numbered from 0.
+        group_is_numeric: per group, whether it encodes a number.
+        n_iterations: maximum number of L-BFGS-B iterations.
     """
-    distances = _distances(groups, rows)
-    same = (rows.training[:, None] == rows.training[None]).astype(float)
-    start = Hyper.prior(ordered).vector()
-    standard, _, scale = standardised(rows, y)
-    unsure = unsure_of(rows, scale)
-
-    def loss(vector: Floats) -> tuple[float, Floats]:
-        return _negative_log_posterior(vector, start, distances, same, unsure, standard)
-
-    bounds = [(value - 4.0, value + 4.0) for value in start]
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": n_iterations})
-    return Hyper.of(found.x)
-
-
-def _distances(groups: Sequence[int], rows: Rows) -> Floats:
-    """Squared distances between rows by group, then of thresholds; shape (groups + 1, n, n)."""
-    n_groups = max(groups, default=-1) + 1
-    found = np.zeros((n_groups + 1, len(rows), len(rows)))
-    for column, group in enumerate(groups):
-        found[group] += (rows.x[:, None, column] - rows.x[None, :, column]) ** 2
-    found[-1] = (rows.at[:, None] - rows.at[None]) ** 2
-    return found
-
-
-def _parts(hyper: Hyper, distances: Floats) -> tuple[Floats, Floats, Floats]:
-    """Kernels of f and g, and of h but for whether the training is the same."""
-    by_config = np.tensordot(np.exp(hyper.groups), distances[:-1], axes=1) if len(hyper.groups) else 0.0
-    by_point = np.exp(hyper.at) * distances[-1]
-    shared = np.exp(hyper.shared - 0.5 * np.exp(hyper.shared_at) * distances[-1])
-    config = np.exp(hyper.config - 0.5 * (by_config + by_point))
-    seed = np.exp(hyper.seed - 0.5 * by_point)
-    return shared, config, seed
-
-
-def _negative_log_posterior(
-    vector: Floats, prior: Floats, distances: Floats, same: Floats, unsure: Floats, y: Floats
-) -> tuple[float, Floats]:
-    """With its gradient."""
-    hyper = Hyper.of(vector)
-    shared, config, seed = _parts(hyper, distances)
-    seed = seed * same
-    kernel = shared + config + seed + unsure
-    noise = np.exp(hyper.noise)
-    kernel[np.diag_indices_from(kernel)] += noise + JITTER
-    factor = cholesky(kernel, lower=True, check_finite=False)
-    weights = cho_solve((factor, True), y, check_finite=False)
-    half, _ = dpotri(factor, lower=True)
-    inverse = np.tril(half) + np.tril(half, -1).T
-    # d/dp of the log likelihood is tr((a a' - K^-1) dK/dp) / 2.
-    pull = 0.5 * (np.outer(weights, weights) - inverse)
-    of_config, of_seed, of_shared = pull * config, pull * seed, pull * shared
-    of_point = of_config + of_seed
-    scales = np.exp(vector)
-    gradient = np.concatenate(
-        [
-            -0.5 * np.exp(hyper.groups) * np.tensordot(distances[:-1], of_config, axes=([1, 2], [0, 1])),
-            [
-                -0.5 * scales[-6] * np.sum(of_point * distances[-1]),
-                -0.5 * scales[-5] * np.sum(of_shared * distances[-1]),
-                np.sum(of_shared),
-                np.sum(of_config),
-                np.sum(of_seed),
-                noise * np.trace(pull),
-            ],
-        ]
+    start = LogHyperparameters.prior_medians(group_is_numeric).to_vector()
+    standardised, _, scale = standardise(inputs, targets)
+    objective = _NegativeLogPosterior(
+        prior_medians=start,
+        distances=_squared_distances(inputs, coordinate_groups),
+        same_training=(inputs.trainings[:, None] == inputs.trainings[None]).astype(float),
+        extra_covariance=rung_covariance(inputs, scale),
+        targets=standardised,
     )
-    away = (vector - prior) / _PRIOR_SD
-    likelihood = -0.5 * float(y @ weights) - float(np.log(np.diag(factor)).sum())
-    return -likelihood + 0.5 * float(away @ away), -gradient + away / _PRIOR_SD
+    bounds = [(value - _MAX_SHIFT, value + _MAX_SHIFT) for value in start]
+    options = {"maxiter": n_iterations}
+    optimum = minimize(
+        objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options
+    )
+    return LogHyperparameters.from_vector(optimum.x)
+
+
+@dataclass(frozen=True)
+class _NegativeLogPosterior:
+    """Negative log posterior density of a vector of log hyperparameters, and its gradient.
+
+    Attributes:
+        prior_medians: logarithms, shape (G + 6,).
+        distances: squared distances by group, then along thresholds, shape (G + 1, n, n).
+        same_training: 1 where two rows are of one training, else 0, shape (n, n).
+        extra_covariance: of targets that were estimated at rungs, shape (n, n).
+        targets: standardised, shape (n,).
+    """
+
+    prior_medians: Floats
+    distances: Floats
+    same_training: Floats
+    extra_covariance: Floats
+    targets: Floats
+
+    def __call__(self, vector: Floats) -> tuple[float, Floats]:
+        log = LogHyperparameters.from_vector(vector)
+        shared, configuration, training = self._kernel_parts(log)
+        kernel = shared + configuration + training + self.extra_covariance
+        noise = float(np.exp(log.noise_variance))
+        kernel[np.diag_indices_from(kernel)] += noise + JITTER
+        factor = cholesky(kernel, lower=True, check_finite=False)
+        alpha = cho_solve((factor, True), self.targets, check_finite=False)
+        half, _ = dpotri(factor, lower=True)
+        inverse = np.tril(half) + np.tril(half, -1).T
+        # The log likelihood's derivative by a parameter p is tr((alpha alpha' - K^-1) dK/dp) / 2.
+        pull = 0.5 * (np.outer(alpha, alpha) - inverse)
+        gradient = self._likelihood_gradient(
+            log, pull * shared, pull * configuration, pull * training, noise * np.trace(pull)
+        )
+        shift = (vector - self.prior_medians) / _PRIOR_DEVIATION
+        log_determinant_half = float(np.log(np.diag(factor)).sum())
+        likelihood = -0.5 * float(self.targets @ alpha) - log_determinant_half
+        loss = -likelihood + 0.5 * float(shift @ shift)
+        return loss, -gradient + shift / _PRIOR_DEVIATION
+
+    def _kernel_parts(self, log: LogHyperparameters) -> tuple[Floats, Floats, Floats]:
+        """Covariances of f, g and h, shape (n, n) each."""
+        by_group, by_threshold = self.distances[:-1], self.distances[-1]
+        scaled: Floats | float = 0.0
+        if len(log.group_weights):
+            scaled = np.tensordot(np.exp(log.group_weights), by_group, axes=1)
+        along = np.exp(log.threshold_weight) * by_threshold
+        shared_weight = np.exp(log.shared_threshold_weight)
+        shared = np.exp(log.shared_variance - 0.5 * shared_weight * by_threshold)
+        configuration = np.exp(log.configuration_variance - 0.5 * (scaled + along))
+        training = np.exp(log.training_variance - 0.5 * along)
+        return shared, configuration, training * self.same_training
+
+    def _likelihood_gradient(
+        self,
+        log: LogHyperparameters,
+        shared: Floats,
+        configuration: Floats,
+        training: Floats,
+        noise: float,
+    ) -> Floats:
+        """Gradient of the log likelihood, shape (G + 6,).
+
+        Args:
+            log: where it is taken.
+            shared: covariance of f, multiplied elementwise by (alpha alpha' - K^-1) / 2.
+            configuration: the same of g.
+            training: the same of h.
+            noise: derivative by the log noise variance.
+        """
+        by_group, by_threshold = self.distances[:-1], self.distances[-1]
+        groups = np.tensordot(by_group, configuration, axes=([1, 2], [0, 1]))
+        threshold_weight = np.exp(log.threshold_weight)
+        shared_weight = np.exp(log.shared_threshold_weight)
+        scalars = [
+            -0.5 * threshold_weight * np.sum((configuration + training) * by_threshold),
+            -0.5 * shared_weight * np.sum(shared * by_threshold),
+            np.sum(shared),
+            np.sum(configuration),
+            np.sum(training),
+            noise,
+        ]
+        return np.concatenate([-0.5 * np.exp(log.group_weights) * groups, scalars])
+
+
+def _squared_distances(inputs: Inputs, coordinate_groups: Sequence[int]) -> Floats:
+    """Squared distances of rows by group, then along thresholds, shape (G + 1, n, n)."""
+    n_groups = max(coordinate_groups, default=-1) + 1
+    distances = np.zeros((n_groups + 1, len(inputs), len(inputs)))
+    for column, group in enumerate(coordinate_groups):
+        coordinate = inputs.configurations[:, column]
+        distances[group] += (coordinate[:, None] - coordinate[None]) ** 2
+    distances[-1] = (inputs.thresholds[:, None] - inputs.thresholds[None]) ** 2
+    return distances

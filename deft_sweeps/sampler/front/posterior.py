@@ -1,126 +1,150 @@
-"""A Gaussian process over trials and thresholds, of the kernel in `kernel`; numpy and scipy only.
+"""Gaussian process regression with the kernel of `kernel`. Needs only numpy and scipy.
 
-The formulas are those of Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), chapter 2.
+Posterior mean and covariance are equations 2.25 and 2.26 of Rasmussen and Williams, Gaussian
+Processes for Machine Learning (2006), computed by their algorithm 2.1.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 
-from deft_sweeps.sampler.front.kernel import JITTER, Floats, Hyper, Ints, Rows, cross_of, kernel_of, standardised, unsure_of
+from deft_sweeps.sampler.front.array_type import Floats, Ints
+from deft_sweeps.sampler.front.kernel import Inputs, Kernel, rung_covariance, standardise
 
 
 @dataclass(frozen=True)
-class Process:
-    """A Gaussian process conditioned on values.
+class GaussianProcess:
+    """A Gaussian process conditioned on observed points.
 
     Attributes:
-        mean, scale: of the values, which are modelled as (y - mean) / scale.
-        told: those, shape (n,).
-        weights: K^-1 times them, shape (n,).
+        mean, scale: a target y is modelled as (y - mean) / scale.
+        targets: standardised, shape (n,).
+        alpha: K^-1 targets, shape (n,).
         factor: lower Cholesky factor of K, shape (n, n).
     """
 
-    rows: Rows
-    groups: tuple[int, ...]
-    hyper: Hyper
+    kernel: Kernel
+    inputs: Inputs
     mean: float
     scale: float
-    told: Floats
-    weights: Floats
+    targets: Floats
+    alpha: Floats
     factor: Floats
 
-    def predict(self, asked: Rows, n_each: int) -> tuple[Floats, Floats]:
-        """What a new training of each configuration would give, e left out.
+    def posterior(self, candidates: Inputs, n_thresholds: int) -> "CandidatePosterior":
+        """The posterior of new trainings, noise e excluded.
 
         Args:
-            asked: rows of one configuration after the other, at the same thresholds each.
-            n_each: rows of each.
-
-        Returns:
-            Means, shape (configurations, n_each), and covariances, shape (configurations, n_each, n_each).
+            candidates: `n_thresholds` rows per candidate, the same thresholds for each.
+            n_thresholds: T.
         """
-        outlook = self.outlook(asked, n_each)
-        return outlook.mean, outlook.covariance
-
-    def outlook(self, asked: Rows, n_each: int) -> "Outlook":
-        """What new trainings would give, told so that some of them can be believed; arguments as of `predict`."""
-        cross = cross_of(self.hyper, self.groups, self.rows, asked, n_each)
+        cross = self.kernel.cross_covariance(self.inputs, candidates, n_thresholds)
         half = solve_triangular(self.factor, cross, lower=True, check_finite=False)
-        own = kernel_of(self.hyper, self.groups, *(asked.only(slice(n_each)),) * 2, same_training=True)
-        reduced = half.reshape(len(self.rows), -1, n_each)
-        covariance = own[None] - np.einsum("nci,ncj->cij", reduced, reduced, optimize=True)
-        return Outlook(self, asked, n_each, (cross.T @ self.weights).reshape(-1, n_each), half, half[:0], covariance)
+        one_training = candidates.select(slice(n_thresholds))
+        prior = self.kernel.covariance(one_training, one_training, same_training=True)
+        per_candidate = half.reshape(len(self.inputs), -1, n_thresholds)
+        explained = np.einsum("nci,ncj->cij", per_candidate, per_candidate, optimize=True)
+        means = (cross.T @ self.alpha).reshape(-1, n_thresholds)
+        return CandidatePosterior(
+            self, candidates, n_thresholds, means, half, half[:0], prior[None] - explained
+        )
+
+    def condition_on_observations(self, inputs: Inputs, targets: Floats) -> "GaussianProcess":
+        """Conditions on further exact targets; mean and scale stay as they are.
+
+        Args:
+            inputs: of the new points, shape (k,).
+            targets: not standardised, shape (k,).
+        """
+        k = len(inputs)
+        every = self.inputs.concatenate(inputs)
+        cross = self.kernel.covariance(self.inputs, inputs)
+        covariance = self.kernel.covariance(inputs, inputs)
+        covariance[np.diag_indices(k)] += self.kernel.noise_variance
+        half = solve_triangular(self.factor, cross, lower=True, check_finite=False)
+        factor = np.zeros((len(every), len(every)))
+        factor[:-k, :-k], factor[-k:, :-k] = self.factor, half.T
+        factor[-k:, -k:] = cholesky(covariance - half.T @ half, lower=True, check_finite=False)
+        standardised = np.concatenate([self.targets, (targets - self.mean) / self.scale])
+        alpha = cho_solve((factor, True), standardised, check_finite=False)
+        return replace(self, inputs=every, targets=standardised, alpha=alpha, factor=factor)
 
 
 @dataclass
-class Outlook:
-    """A process at places that are asked for.
+class CandidatePosterior:
+    """The joint posterior of every candidate's points.
 
     Attributes:
-        means: of the standardised values, shape (configurations, n_each); what is believed of one changes none.
-        half: solve(factor, cross kernel), shape (rows, configurations x n_each).
-        grown: the same for what is believed; the factor would have these rows below, shape (rows believed, configurations x n_each).
-        covariances: of the standardised values, shape (configurations, n_each, n_each).
+        means: standardised, shape (c, T).
+        half: L^-1 times the cross covariance, shape (n, c T).
+        fantasy_half: the same for fantasised points: the rows that L^-1 would have below,
+            shape (fantasised points, c T).
+        covariances: standardised, shape (c, T, T).
     """
 
-    process: Process
-    asked: Rows
-    n_each: int
+    process: GaussianProcess
+    candidates: Inputs
+    n_thresholds: int
     means: Floats
     half: Floats
-    grown: Floats
+    fantasy_half: Floats
     covariances: Floats
 
     @property
     def mean(self) -> Floats:
-        """In the values' unit, shape (configurations, n_each)."""
+        """In the unit of the targets, shape (c, T)."""
         return self.process.mean + self.process.scale * self.means
 
     @property
     def covariance(self) -> Floats:
-        """In the values' unit, shape (configurations, n_each, n_each)."""
+        """In the squared unit of the targets, shape (c, T, T)."""
         return self.process.scale**2 * self.covariances
 
-    def believe(self, i: int) -> None:
-        """Take a training of the i-th configuration to give its means, as `joined` would: less is unsure about those like it."""
-        process, at = self.process, slice(i * self.n_each, (i + 1) * self.n_each)
-        cross = cross_of(process.hyper, process.groups, self.asked.only(at), self.asked, self.n_each)
-        cross -= self.half[:, at].T @ self.half + self.grown[:, at].T @ self.grown
-        known = self.covariances[i] + (np.exp(process.hyper.noise) + JITTER) * np.eye(self.n_each)
-        more = solve_triangular(cholesky(known, lower=True, check_finite=False), cross, lower=True, check_finite=False)
-        self.grown = np.concatenate([self.grown, more])
-        reduced = more.reshape(self.n_each, -1, self.n_each)
-        self.covariances = self.covariances - np.einsum("nci,ncj->cij", reduced, reduced, optimize=True)
+    def fantasize(self, i: int) -> None:
+        """Conditions on candidate i giving its posterior means.
 
-    def only(self, which: Ints) -> "Outlook":
-        """The same for these configurations alone."""
-        columns = (which[:, None] * self.n_each + np.arange(self.n_each)).reshape(-1)
-        half, grown = self.half[:, columns], self.grown[:, columns]
-        return Outlook(self.process, self.asked.only(columns), self.n_each, self.means[which], half, grown, self.covariances[which])
+        The means of all candidates stay as they are and their covariances shrink: the "kriging
+        believer" of Ginsbourger, Le Riche and Carraro, Kriging is well-suited to parallelize
+        optimization (2010).
+        """
+        kernel, n_thresholds = self.process.kernel, self.n_thresholds
+        rows = slice(i * n_thresholds, (i + 1) * n_thresholds)
+        cross = kernel.cross_covariance(self.candidates.select(rows), self.candidates, n_thresholds)
+        cross -= self.half[:, rows].T @ self.half + self.fantasy_half[:, rows].T @ self.fantasy_half
+        covariance = self.covariances[i] + kernel.noise_variance * np.eye(n_thresholds)
+        factor = cholesky(covariance, lower=True, check_finite=False)
+        new_half = solve_triangular(factor, cross, lower=True, check_finite=False)
+        self.fantasy_half = np.concatenate([self.fantasy_half, new_half])
+        per_candidate = new_half.reshape(n_thresholds, -1, n_thresholds)
+        explained = np.einsum("nci,ncj->cij", per_candidate, per_candidate, optimize=True)
+        self.covariances = self.covariances - explained
+
+    def select(self, candidates: Ints) -> "CandidatePosterior":
+        """Returns the posterior of these candidates alone."""
+        rows = (candidates[:, None] * self.n_thresholds + np.arange(self.n_thresholds)).reshape(-1)
+        return CandidatePosterior(
+            self.process,
+            self.candidates.select(rows),
+            self.n_thresholds,
+            self.means[candidates],
+            self.half[:, rows],
+            self.fantasy_half[:, rows],
+            self.covariances[candidates],
+        )
 
 
-def condition(rows: Rows, y: Floats, groups: Sequence[int], hyper: Hyper) -> Process:
-    """The process given values at rows."""
-    standard, mean, scale = standardised(rows, y)
-    kernel = kernel_of(hyper, groups, rows, rows, same_training=None) + unsure_of(rows, scale)
-    kernel[np.diag_indices_from(kernel)] += np.exp(hyper.noise) + JITTER
-    factor = cholesky(kernel, lower=True, check_finite=False)
-    return Process(rows, tuple(groups), hyper, mean, scale, standard, cho_solve((factor, True), standard, check_finite=False), factor)
+def condition(kernel: Kernel, inputs: Inputs, targets: Floats) -> GaussianProcess:
+    """Conditions the prior on observed points.
 
-
-def joined(process: Process, rows: Rows, y: Floats) -> Process:
-    """The process given these values too, taken for sure; they are not looked at for its mean and scale."""
-    every = Rows(*(np.concatenate([a, b]) for a, b in zip(process.rows.arrays, rows.arrays, strict=True)))
-    n, cross = len(rows), kernel_of(process.hyper, process.groups, process.rows, rows, same_training=None)
-    own = kernel_of(process.hyper, process.groups, rows, rows, same_training=None)
-    own[np.diag_indices(n)] += np.exp(process.hyper.noise) + JITTER
-    half = solve_triangular(process.factor, cross, lower=True, check_finite=False)
-    factor = np.zeros((len(every), len(every)))
-    factor[:-n, :-n], factor[-n:, :-n] = process.factor, half.T
-    factor[-n:, -n:] = cholesky(own - half.T @ half, lower=True, check_finite=False)
-    told = np.concatenate([process.told, (y - process.mean) / process.scale])
-    weights = cho_solve((factor, True), told, check_finite=False)
-    return replace(process, rows=every, told=told, weights=weights, factor=factor)
+    Args:
+        kernel: of standardised targets.
+        inputs: of the observed points.
+        targets: not standardised, shape (n,).
+    """
+    standardised, mean, scale = standardise(inputs, targets)
+    covariance = kernel.covariance(inputs, inputs) + rung_covariance(inputs, scale)
+    covariance[np.diag_indices_from(covariance)] += kernel.noise_variance
+    factor = cholesky(covariance, lower=True, check_finite=False)
+    alpha = cho_solve((factor, True), standardised, check_finite=False)
+    return GaussianProcess(kernel, inputs, mean, scale, standardised, alpha, factor)

@@ -1,85 +1,149 @@
-"""What a rung tells of a training's end, learnt from trainings that have both; numpy only.
+"""Predicts a metric at the end of a training from its value at a rung. Needs only numpy.
 
-A training's values at a rung are taken to follow those at its end on a line,
+Trainings that were measured both at a rung and at their end give a linear model of the rung,
 
-    rung = a + b end + c + e,
+    r = a + b y + u + v
 
-with an intercept a for each threshold, one slope b, c the training's own at all thresholds and e each point's own; c and e are independent
-and normal with mean 0. Read backwards, a training that did not come to its end is an unsure measurement of it: (rung - a) / b, with the
-variance of c + e over b^2. Where rungs tell little of the end the slope is small beside the noise, and little is what is learnt.
+with an intercept a for each threshold, one slope b, a deviation u common to the points of a
+training, and a deviation v of each point; u and v are independent and normal with mean 0. Solved
+for y, a training that did not reach its end is a noisy measurement of it: (r - a) / b with the
+variance of u + v over b^2. This is the classical estimator of statistical calibration (Osborne,
+Statistical Calibration: A Review, International Statistical Review 59, 1991). Uninformative rungs
+have a small slope beside the deviations, so the model learns little from them.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from deft_sweeps.sampler.front.array_type import Bools, Floats
 
-N_DOUBTS = 1.0
-"""Trainings that a doubt counts for which is there before any is seen: that rungs tell nothing, all their variance being c's."""
+PRIOR_TRAININGS = 1.0
+"""Weight, in trainings, of the prior that rung values carry no information about the end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """How one metric's ends lie behind what a rung shows.
+class RungModel:
+    """The linear model of one metric at one rung; values on the scale of the model.
 
     Attributes:
-        at_rung, at_end: means at each threshold, nan where it was not measured, shape (thresholds,).
-        slope: b, above 0.
-        common: variance of c, what is unsure about the slope in it.
-        own: variance of e.
+        rung_means, final_means: means over trainings at each threshold, nan where none was
+            measured, shape (T,).
+        slope: b, > 0.
+        training_variance: of u, with the uncertainty of the slope.
+        point_variance: of v.
     """
 
-    at_rung: Floats
-    at_end: Floats
+    rung_means: Floats
+    final_means: Floats
     slope: float
-    common: float
-    own: float
+    training_variance: float
+    point_variance: float
 
-    def end(self, rung: float, at: int) -> float:
-        """What a value at the rung and the threshold `at` says of the end; nan where it says nothing."""
-        return float(self.at_end[at] + (rung - self.at_rung[at]) / self.slope)
+    def predict_final(self, rung_value: float, threshold_index: int) -> float:
+        """The value at the end, nan at a threshold where no training was measured."""
+        deviation = rung_value - self.rung_means[threshold_index]
+        return float(self.final_means[threshold_index] + deviation / self.slope)
 
     @property
-    def end_variances(self) -> tuple[float, float]:
-        """How unsure that is, from c and from e."""
-        return self.common / self.slope**2, self.own / self.slope**2
+    def final_variances(self) -> tuple[float, float]:
+        """Variances of `predict_final` that come from u and from v."""
+        return self.training_variance / self.slope**2, self.point_variance / self.slope**2
 
 
-def line(rungs: Floats, ends: Floats) -> Line | None:
-    """The line behind trainings' values at a rung and at their ends; None where the ones do not rise with the others, or there are fewer
-    than two.
+def fit_rung_model(rung_values: Floats, final_values: Floats) -> RungModel | None:
+    """Fits the model; None with fewer than two trainings, or if the slope is not positive.
 
     Args:
-        rungs: values at one rung, nan where one was not measured, shape (trainings, thresholds).
-        ends: the same at the end.
+        rung_values: at one rung, nan where not measured, shape (trainings, T).
+        final_values: at the end, in the same shape.
     """
-    there = np.isfinite(rungs) & np.isfinite(ends)
-    used = there.any(axis=1)
-    rungs, ends, there = rungs[used], ends[used], there[used]
-    n, n_points = len(there), int(there.sum())
-    if n < 2:
+    pairs = _Pairs.of(rung_values, final_values)
+    if pairs.n_trainings < 2:
         return None
-    at_rung, at_end = _mean(rungs, there), _mean(ends, there)
-    rung_off, end_off = np.where(there, rungs - at_rung, 0.0), np.where(there, ends - at_end, 0.0)
-    squares = float((end_off**2).sum())
-    slope = float((rung_off * end_off).sum()) / squares if squares > 0 else 0.0
+    slope = pairs.slope
     if slope <= 0:
         return None
-    left, n_each, n_free = rung_off - slope * end_off, there.sum(axis=1), n - 2
-    of_training = left.sum(axis=1) / n_each
-    within = float((np.where(there, left - of_training[:, None], 0.0) ** 2).sum())
-    own = within / max(1.0, (n_points - n) * n_free / n)
-    between = float((of_training**2).sum()) / max(n_free, 1) - own / float(n_each.mean())
-    doubt = float((rung_off**2).sum()) / n_points * n / (n - 1)
-    common = (N_DOUBTS * doubt + n_free * max(between, 0.0)) / (N_DOUBTS + n_free)
-    of_slope = float((end_off.sum(axis=1) ** 2).sum() * common + squares * own) / squares**2
-    return Line(at_rung, at_end, slope, common + of_slope * squares / n_points, own)
+    training_variance, point_variance = pairs.variances(slope)
+    slope_variance = pairs.slope_variance(training_variance, point_variance)
+    return RungModel(
+        pairs.rung_means,
+        pairs.final_means,
+        slope,
+        training_variance + slope_variance * pairs.squares / pairs.n_points,
+        point_variance,
+    )
 
 
-def _mean(values: Floats, there: NDArray[np.bool_]) -> Floats:
-    """Of what is there, by threshold."""
-    n = there.sum(axis=0)
-    mean: Floats = np.where(n > 0, np.where(there, values, 0.0).sum(axis=0) / np.maximum(n, 1), np.nan)
-    return mean
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Trainings with a value at the rung and at the end, as deviations from each threshold's mean.
+
+    Attributes:
+        measured: whether both values exist, shape (trainings, T).
+        rung_means, final_means: shape (T,).
+        rungs, finals: deviations, 0 where not measured, shape (trainings, T).
+        squares: sum of the squares of `finals`.
+    """
+
+    measured: Bools
+    rung_means: Floats
+    final_means: Floats
+    rungs: Floats
+    finals: Floats
+    squares: float
+
+    @staticmethod
+    def of(rung_values: Floats, final_values: Floats) -> "_Pairs":
+        both = np.isfinite(rung_values) & np.isfinite(final_values)
+        used = both.any(axis=1)
+        measured = both[used]
+        rung_means, rungs = _deviations(rung_values[used], measured)
+        final_means, finals = _deviations(final_values[used], measured)
+        squares = float((finals**2).sum())
+        return _Pairs(measured, rung_means, final_means, rungs, finals, squares)
+
+    @property
+    def n_trainings(self) -> int:
+        return len(self.measured)
+
+    @property
+    def n_points(self) -> int:
+        return int(self.measured.sum())
+
+    @property
+    def slope(self) -> float:
+        """Least squares estimate of b, 0 if the values at the end do not vary."""
+        return float((self.rungs * self.finals).sum()) / self.squares if self.squares > 0 else 0.0
+
+    def variances(self, slope: float) -> tuple[float, float]:
+        """Estimates of the variances of u and v: those of a one-way analysis of variance, and for u
+        a prior that the whole variance of the rung is u's."""
+        n = self.n_trainings
+        residuals, n_each, n_free = (
+            self.rungs - slope * self.finals,
+            self.measured.sum(axis=1),
+            n - 2,
+        )
+        means = residuals.sum(axis=1) / n_each
+        within_deviations = np.where(self.measured, residuals - means[:, None], 0.0)
+        within = float((within_deviations**2).sum())
+        point_variance = within / max(1.0, (self.n_points - n) * n_free / n)
+        between = float((means**2).sum()) / max(n_free, 1) - point_variance / float(n_each.mean())
+        prior = float((self.rungs**2).sum()) / self.n_points * n / (n - 1)
+        weighted = PRIOR_TRAININGS * prior + n_free * max(between, 0.0)
+        return weighted / (PRIOR_TRAININGS + n_free), point_variance
+
+    def slope_variance(self, training_variance: float, point_variance: float) -> float:
+        """Variance of the estimated slope."""
+        of_trainings = (self.finals.sum(axis=1) ** 2).sum() * training_variance
+        return float(of_trainings + self.squares * point_variance) / self.squares**2
+
+
+def _deviations(values: Floats, measured: Bools) -> tuple[Floats, Floats]:
+    """Means of the measured values by threshold, nan without any; and deviations from them."""
+    n = measured.sum(axis=0)
+    sums = np.where(measured, values, 0.0).sum(axis=0)
+    means: Floats = np.where(n > 0, sums / np.maximum(n, 1), np.nan)
+    deviations: Floats = np.where(measured, values - means, 0.0)
+    return means, deviations

@@ -1,11 +1,15 @@
+"""Optuna's samplers by name."""
+
 import json
 import math
 import warnings
+from typing import get_args
 
 import optuna
 import pytest
 
-from deft_sweeps.sampler.optuna_sampler import make_sampler
+from deft_sweeps.sampler.optuna_sampler import OPTUNA_SAMPLERS, make_sampler
+from deft_sweeps.spec.sampling import ConcreteName
 from deft_sweeps.spec.schema import SamplerName, Search
 from deft_sweeps.study.parameters import params, suggest
 from tests.fakes import THRESHOLDS, fake_spec, surface
@@ -16,14 +20,24 @@ NAMES: tuple[SamplerName, ...] = ("tpe", "nsga2", "random")
 def proposals(search: Search, n: int) -> list[dict[str, object]]:
     spec = fake_spec()
     study = optuna.create_study(directions=["maximize", "minimize"])
-    found = []
+    proposed = []
     for i in range(n):
         study.sampler = make_sampler(search, i)
         trial = study.ask()
         start = suggest(trial, spec)
-        found.append(params(spec, start))
+        proposed.append(params(spec, start))
         study.tell(trial, surface(spec.config(start), 0, THRESHOLDS[1]))
-    return found
+    return proposed
+
+
+def test_every_sampler_that_a_spec_can_name_has_an_entry() -> None:
+    assert set(OPTUNA_SAMPLERS) | {"front"} == set(get_args(ConcreteName))
+    assert set(OPTUNA_SAMPLERS) | {"front", "auto"} == set(get_args(SamplerName))
+
+
+def test_names_that_are_not_optunas_are_refused() -> None:
+    with pytest.raises(ValueError, match="one of Optuna's samplers"):
+        make_sampler(Search(sampler="front"), 0)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -37,11 +51,11 @@ def test_proposals_follow_from_the_seed_alone(name: SamplerName) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_no_proposal_is_another_again(name: SamplerName) -> None:
     """Each is made by a new sampler: of the sweep's seed alone, all that are drawn at random would be one."""
-    found = proposals(Search(sampler=name, startup=14, seed=7), 14)
-    assert len({json.dumps(proposal, sort_keys=True) for proposal in found}) == 14
+    proposed = proposals(Search(sampler=name, startup=14, seed=7), 14)
+    assert len({json.dumps(proposal, sort_keys=True) for proposal in proposed}) == 14
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", OPTUNA_SAMPLERS)
 def test_making_one_warns_of_nothing(name: SamplerName) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

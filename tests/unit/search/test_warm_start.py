@@ -18,7 +18,7 @@ from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.sources import unusable_sources
 from deft_sweeps.study.optuna_study import POINTS, PRIOR, finished
 from tests.fakes import fake_spec, plain
-from tests.unit.search.test_searcher import failed, play, states
+from tests.played_search import failed, play, states
 
 
 def spec_of(trials: int = 8) -> SweepSpec:

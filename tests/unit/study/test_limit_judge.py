@@ -12,7 +12,7 @@ from deft_sweeps.config.axes import Nf4, Unquantized, Wanda
 from deft_sweeps.front import baseline_values, pareto_front
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.result import TrialResult
-from deft_sweeps.sampler.optuna_sampler import study_sampler
+from deft_sweeps.sampler.study_sampler import study_sampler
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.warm_start import take_up
 from deft_sweeps.spec.sampling import USES_LIMITS, ConcreteName
@@ -22,7 +22,7 @@ from deft_sweeps.study.limit_judge import LimitJudge
 from deft_sweeps.study.optuna_study import PRIOR, finished, tell
 from deft_sweeps.study.parameters import suggest
 from tests.fakes import fake_result, fake_spec, plain
-from tests.unit.search.test_searcher import failed, play, trial_of
+from tests.played_search import failed, play, trial_of
 
 
 def limited(*texts: str, trials: int = 12, max_failures: int = 1) -> SweepSpec:

@@ -31,7 +31,7 @@ from deft_sweeps.study.lease import DRIVER, LEASE_SEC
 from deft_sweeps.study.optuna_study import finished
 from deft_sweeps.study.storage import check_reachable, kept_in, study_name
 from tests.fakes import fake_spec, plain
-from tests.unit.search.test_searcher import play, states, trial_of
+from tests.played_search import play, states, trial_of
 
 
 def spec_in(storage: str, trials: int = 6) -> SweepSpec:

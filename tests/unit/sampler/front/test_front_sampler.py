@@ -15,9 +15,9 @@ from deft_sweeps.front.pareto import keeps
 from deft_sweeps.objective import Direction, parse_constraint
 from deft_sweeps.result import Rung, TrialResult
 from deft_sweeps.sampler.front import front_sampler
-from deft_sweeps.sampler.front.acquisition import Prospects
+from deft_sweeps.sampler.front.acquisition import Acquisition
 from deft_sweeps.sampler.front.front_sampler import FrontSampler
-from deft_sweeps.sampler.optuna_sampler import study_sampler
+from deft_sweeps.sampler.study_sampler import study_sampler
 from deft_sweeps.spec.domain import Choice
 from deft_sweeps.spec.schema import Halving, SamplerName, Search, Start, SweepSpec
 from deft_sweeps.stopping.early_stopping import EarlyStopping
@@ -41,16 +41,16 @@ def searched(
     study = optuna.create_study(directions=SCORE_AND_DENSITY)
     study.sampler = study_sampler(spec)
     enqueue(study, spec, first)
-    judge, found = LimitJudge(spec), list[TrialResult]()
+    judge, results = LimitJudge(spec), list[TrialResult]()
     for number in range(n):
         each(number, study)
         trial = study.ask()
         config = spec.config(suggest(trial, spec))
         trial.set_user_attr(SEED, 0)
         trial.set_user_attr(TRIAL_ID, config.trial_id(0))
-        found.append(fake_result(config, 0))
-        tell(study, spec, trial.number, found[-1], judge.add(found[-1]), judge.margins(found[-1]))
-    return found
+        results.append(fake_result(config, 0))
+        tell(study, spec, trial.number, results[-1], judge.add(results[-1]), judge.margins(results[-1]))
+    return results
 
 
 def of(name: SamplerName, seed: int = 0, **changes: object) -> SweepSpec:
@@ -79,7 +79,7 @@ def test_it_is_ahead_of_twice_as_many_random_trials(seed: int) -> None:
     assert volume(searched(of("front", seed), 16)) > volume(searched(of("random", seed), 32))
 
 
-def of_few(name: SamplerName, n_rates: int) -> SweepSpec:
+def few_rates(name: SamplerName, n_rates: int) -> SweepSpec:
     """Four combinations with `n_rates` learning rates each."""
     spec = of(name)
     rates = Choice(tuple(float(rate) for rate in np.geomspace(1e-4, 1e-2, n_rates)))
@@ -88,40 +88,40 @@ def of_few(name: SamplerName, n_rates: int) -> SweepSpec:
 
 
 def test_no_configuration_is_proposed_twice_while_there_is_another() -> None:
-    distinct = {name: len({r.config_id for r in searched(of_few(name, 4), 16)}) for name in SAMPLERS}
+    distinct = {name: len({r.config_id for r in searched(few_rates(name, 4), 16)}) for name in SAMPLERS}
     assert distinct["front"] == 16
     assert distinct["random"] < 16
 
 
 def test_after_many_trials_some_are_prepared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Prepared or not, none comes twice; a new sampler in the midst of them asks anew and goes on."""
-    monkeypatch.setattr(front_sampler, "TOLD_EACH", 5)
-    asked: list[int] = []
-    pick = Prospects.pick
+    monkeypatch.setattr(front_sampler, "TRIALS_PER_PROPOSAL", 5)
+    batch_sizes: list[int] = []
+    select = Acquisition.select_batch
 
-    def counted(prospects: Prospects, n: int) -> list[int]:
-        asked.append(n)
-        return pick(prospects, n)
+    def counted(acquisition: Acquisition, n: int) -> list[int]:
+        batch_sizes.append(n)
+        return select(acquisition, n)
 
-    monkeypatch.setattr(Prospects, "pick", counted)
+    monkeypatch.setattr(Acquisition, "select_batch", counted)
 
     def restart(number: int, study: Study) -> None:
         if number == 13:
             study.sampler = study_sampler(spec)
 
     spec = of("front")
-    found = searched(spec, 18, restart)
-    assert asked == [1] * (10 - 3) + [2, 2, 2] + [3]
-    assert len({result.config_id for result in found}) == 18
+    results = searched(spec, 18, restart)
+    assert batch_sizes == [1] * (10 - 3) + [2, 2, 2] + [3]
+    assert len({result.config_id for result in results}) == 18
 
 
 def test_it_aims_at_points_that_keep_the_limits() -> None:
     limit = parse_constraint("score >= baseline(peft) - 0.03")
     spec = of("front", limits=(limit,))
 
-    found = searched(spec, 20, first=(plain_start(1e-3),))
-    plain = max(r.point_at(0.0).score.value for r in found if r.config.is_baseline("peft"))
-    inside = [any(p.score.value >= plain - 0.03 for p in result.points) for result in found[8:]]
+    results = searched(spec, 20, first=(plain_start(1e-3),))
+    plain = max(r.point_at(0.0).score.value for r in results if r.config.is_baseline("peft"))
+    inside = [any(p.score.value >= plain - 0.03 for p in result.points) for result in results[8:]]
     assert sum(inside) >= 0.7 * len(inside)
 
 
@@ -142,7 +142,7 @@ def test_its_baseline_is_the_mean_over_seeds() -> None:
     study.ask()
     wanted = baseline_values(results)
     assert wanted is not None
-    (_, bound), *_ = sampler._model._goal().bounds
+    (_, bound), *_ = sampler._model.goals.goal().bounds
     assert bound == pytest.approx(wanted["score"] - 0.03)
     assert wanted["score"] < max(result.point_at(0.0).score.value for result in results)
 
@@ -153,19 +153,19 @@ def test_surely_asks_for_more_than_the_value(text: str) -> None:
     surely = parse_constraint(text)
     shares = []
     for limit in (surely, replace(surely, surely=False)):
-        kept: list[bool] = []
+        within: list[bool] = []
         for seed in range(2):
-            found = searched(of("front", seed, limits=(limit,)), 20, first=(plain_start(1e-3),))
-            baselines = baselines_of(found)
-            late = {result.config for result in found[8:]}
-            kept += [keeps(member, surely, baselines) for member in candidates(found) if member.result.config in late]
-        shares.append(sum(kept) / len(kept))
+            results = searched(of("front", seed, limits=(limit,)), 20, first=(plain_start(1e-3),))
+            baselines = baselines_of(results)
+            late = {result.config for result in results[8:]}
+            within += [keeps(member, surely, baselines) for member in candidates(results) if member.result.config in late]
+        shares.append(sum(within) / len(within))
     assert shares[0] > shares[1] + 0.15
 
 
 def test_trials_under_way_and_those_stopped_early_count() -> None:
     """What is under way is not proposed again, and a stopped trial's rungs are learnt from without being on any front."""
-    spec = of_few("front", 3)
+    spec = few_rates("front", 3)
     study = optuna.create_study(directions=SCORE_AND_DENSITY)
     study.sampler = study_sampler(spec)
     for number in range(8):
@@ -183,12 +183,12 @@ def test_trials_under_way_and_those_stopped_early_count() -> None:
     assert set(under_way) == {spec.config(start).config_id for start in all_points(spec)} - ended
     sampler = study.sampler
     assert isinstance(sampler, FrontSampler)
-    assert (sampler._model.n_shown, sampler._model.n_whole) == (8, 4)
-    assert {spec.config(start).config_id for start in sampler._model.best()} <= ended
+    assert (sampler._model.n_ended, sampler._model.n_finished) == (8, 4)
+    assert {spec.config(start).config_id for start in sampler._model.front_configurations()} <= ended
 
 
 def rung_of(config: TrialConfig, spec: SweepSpec, worse: float = 0.0) -> Rung:
-    """At a third of the steps, the score as much worse as told."""
+    """At a third of the steps, the score lowered by `worse`."""
     points = (fake_point(config, 0, threshold, 1 / 3) for threshold in spec.evaluation.thresholds)
     lower = tuple(replace(point, score=replace(point.score, value=point.score.value - worse)) for point in points)
     return Rung(step=round(config.training.steps / 3), points=lower)
@@ -217,8 +217,8 @@ def test_a_trial_behind_its_peers_goes_on_until_there_is_a_model_and_while_its_r
         config = spec.config(suggest(trial, spec))
         rung = rung_of(config, spec, worse)
         trial.set_user_attr(POINTS, rows_of(spec, TrialResult(config=config, seed=0, status="stopped", rungs=(rung,))))
-        verdicts.append(sampler.is_worth_its_rest(study, trial.number, rung.step))
-        assert sampler.is_worth_its_rest(study, trial.number, rung.step) == verdicts[-1]
+        verdicts.append(sampler.is_worth_finishing(study, trial.number, rung.step))
+        assert sampler.is_worth_finishing(study, trial.number, rung.step) == verdicts[-1]
         study.tell(trial, state=TrialState.FAIL)
     assert verdicts == ([True, True] if n == 2 else [True, False])
 
@@ -238,7 +238,7 @@ def test_a_configuration_that_was_stopped_and_is_proposed_again_runs_to_its_end(
         stopped = TrialResult(config=config, seed=seed, status="stopped", rungs=(rung,))
         trial.set_user_attr(TRIAL_ID, config.trial_id(seed))
         trial.set_user_attr(POINTS, rows_of(spec, stopped))
-        verdicts.append(sampler.is_worth_its_rest(study, trial.number, rung.step))
+        verdicts.append(sampler.is_worth_finishing(study, trial.number, rung.step))
         tell(study, spec, trial.number, stopped)
     assert verdicts == [False, True]
 
