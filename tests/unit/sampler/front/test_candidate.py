@@ -90,6 +90,16 @@ def test_candidates_of_a_continuous_space_include_neighbours_of_the_front(
     assert not any(c.values["training.learning_rate"] == rate for c in without)
 
 
+def test_ended_and_running_configurations_of_a_continuous_space_are_no_candidates(
+    continuous: SweepSpec,
+) -> None:
+    pool = CandidatePool(continuous)
+    drawn = pool.candidates([], no_front, np.random.default_rng(0))
+    pool.add_ended(drawn[0])
+    again = pool.candidates([running_at(drawn[1])], no_front, np.random.default_rng(0))
+    assert again == drawn[2:]
+
+
 def test_the_initial_design_differs_from_what_was_tried_in_every_axis(
     continuous: SweepSpec,
 ) -> None:

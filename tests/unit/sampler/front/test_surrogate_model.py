@@ -7,11 +7,12 @@ from deft_sweeps.sampler.front.surrogate_model import SurrogateModel, _last_refi
 from tests.fakes import THRESHOLDS, fake_spec, plain, surface
 from tests.unit.sampler.front.made_trainings import observed, training
 
-RATES = np.geomspace(1e-4, 1e-2, 6)
+RATES = np.geomspace(1e-4, 1e-2, 11)
+"""Hyperparameters are fitted at the tenth training, not at the eleventh."""
 
 
-def fitted() -> SurrogateModel:
-    """A model of six trainings of one combination."""
+def fitted(*, asked_after_each: bool = False) -> SurrogateModel:
+    """A model of trainings of one combination, which may be asked after each of them."""
     spec = fake_spec()
     model = SurrogateModel(spec)
     for number, rate in enumerate(RATES):
@@ -21,6 +22,8 @@ def fitted() -> SurrogateModel:
             for i, threshold in enumerate(THRESHOLDS)
         ]
         model.add(training(number, *points, configuration=plain(float(rate))))
+        if asked_after_each:
+            model.acquisition([plain(1e-3)], [], np.random.default_rng(number))
     return model
 
 
@@ -43,11 +46,9 @@ def test_a_running_training_lowers_the_value_of_its_own_configuration() -> None:
 
 def test_the_model_does_not_depend_on_when_it_is_asked() -> None:
     candidates = [plain(float(rate)) for rate in np.geomspace(1e-4, 1e-2, 20)]
-    asked_often, asked_once = fitted(), fitted()
-    asked_often.acquisition(candidates[:3], [], np.random.default_rng(5))
     values = [
         model.acquisition(candidates, [], np.random.default_rng(0)).values
-        for model in (asked_often, asked_once)
+        for model in (fitted(asked_after_each=True), fitted())
     ]
     np.testing.assert_array_equal(values[0], values[1])
 
