@@ -109,9 +109,7 @@ def made_up(number: int, n_examples: int) -> TrialResult:
     )
 
 
-def point(
-    rng: np.random.Generator, threshold: float, weight: float, off: float, activation: str, n: int
-) -> Point:
+def point(rng: np.random.Generator, threshold: float, weight: float, off: float, activation: str, n: int) -> Point:
     expected = 0.85 - 0.04 * off**2 - 0.02 * weight**0.5 - 0.03 * threshold
     right = rng.random(n) < float(np.clip(expected, 0.02, 0.98))
     value = float(right.mean())
@@ -126,9 +124,7 @@ def point(
             standard_error=(value * (1 - value) / n) ** 0.5,
         ),
         loss=1.0 - value,
-        density=DensityReading(
-            encoder_blocks=tuple(blocks[:8].tolist()), decoder_blocks=tuple(blocks[8:].tolist())
-        ),
+        density=DensityReading(encoder_blocks=tuple(blocks[:8].tolist()), decoder_blocks=tuple(blocks[8:].tolist())),
         example_scores=ExampleScores.of(right.astype(float).tolist()),
     )
 

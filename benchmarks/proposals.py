@@ -23,13 +23,14 @@ from optuna.trial import TrialState
 from benchmarks.search.arms import OptunaArm, optuna_arm
 from benchmarks.search.closed_form import make
 from benchmarks.search.simulate import Asked, simulate
-from deft_sweeps.search.front_sampler import MOST_AT_ONCE
-from deft_sweeps.search.sampler import make_sampler, study_sampler
-from deft_sweeps.search.space import suggest
-from deft_sweeps.search.study import POINTS, TRIAL_ID
+from deft_sweeps.sampler.front.front_sampler import MAX_BATCH
+from deft_sweeps.sampler.optuna_sampler import make_sampler
+from deft_sweeps.sampler.study_sampler import study_sampler
 from deft_sweeps.spec.load import parse_spec
 from deft_sweeps.spec.sampling import ConcreteName
 from deft_sweeps.spec.schema import Search, SweepSpec
+from deft_sweeps.study.optuna_study import POINTS, TRIAL_ID
+from deft_sweeps.study.parameters import suggest
 
 ROUNDS = 10
 N_WORKERS = 4
@@ -66,7 +67,7 @@ def study_of(spec: SweepSpec, n: int) -> Study:
 def proposal_sec(study: Study, spec: SweepSpec, make: BaseSampler | None, search: Search) -> list[float]:
     """CPU seconds of each of some proposals, the first one left out: it reads the study's past."""
     took = []
-    for _ in range((MOST_AT_ONCE if search.sampler == "front" else ROUNDS) + 1):
+    for _ in range((MAX_BATCH if search.sampler == "front" else ROUNDS) + 1):
         study.sampler = make or make_sampler(search, len(study.get_trials(deepcopy=False)))
         start = time.process_time()
         trial = study.ask()

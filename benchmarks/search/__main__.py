@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-import deft_sweeps.search
+import deft_sweeps
 from benchmarks.search import closed_form, synetune, table
 from benchmarks.search.arms import INFORMED, MO_ASHA, OURS, is_rival, make_arm, names
 from benchmarks.search.measure import TARGET, Effort, Run, median, needed, ratio, run, truths_of, used
@@ -97,9 +97,10 @@ def make(job: Job) -> Run:
 
 @cache
 def _sources() -> str:
-    """Of our search's code: its runs are made again when it changes."""
-    folder = Path(deft_sweeps.search.__file__).parent
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()[:10]
+    """Digest of our search's code, in all of its rooms: its runs are made again when it changes."""
+    package = Path(deft_sweeps.__file__).parent
+    files = (path for room in ("study", "sampler", "stopping", "search") for path in sorted((package / room).rglob("*.py")))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:10]
 
 
 def made_in_turn(jobs: Sequence[Job], n_processes: int) -> Iterable[Run]:

@@ -28,12 +28,12 @@ from benchmarks.search.simulate import Arm, Asked
 from benchmarks.search.synetune import ENVIRONMENT, synetune_arm
 from benchmarks.search.table import Table
 from deft_sweeps.result import Point, Rung
+from deft_sweeps.sampler.study_sampler import study_sampler
 from deft_sweeps.search.repeats import Taken, ask
-from deft_sweeps.search.sampler import study_sampler
-from deft_sweeps.search.space import suggest
-from deft_sweeps.search.stopping import EarlyStopping
-from deft_sweeps.search.study import SEED, TRIAL_ID, tell
 from deft_sweeps.spec.schema import Halving, NoStopping, SamplerName, SweepSpec
+from deft_sweeps.stopping.early_stopping import EarlyStopping
+from deft_sweeps.study.optuna_study import SEED, TRIAL_ID, tell
+from deft_sweeps.study.parameters import suggest
 
 OURS = "ours-"
 INFORMED = "informed"

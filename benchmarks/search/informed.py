@@ -15,7 +15,7 @@ from benchmarks.search.problem import Floats
 from benchmarks.search.simulate import Asked
 from benchmarks.search.table import Table, log_curve
 from deft_sweeps.result import Point
-from deft_sweeps.search.gain import directions, set_gains
+from deft_sweeps.sampler.front.hypervolume_gain import directions, hypervolume_gains
 
 N_START = 3
 N_SAMPLES = 64
@@ -71,7 +71,7 @@ class InformedArm:
         mean, deviation = self.believed([*known, *under_way], told)
         front = self._scaled(mean[[*known, *under_way]]).reshape(-1, 2)
         drawn = mean[left, None] + deviation[left, None] * rng.standard_normal((1, N_SAMPLES, *mean.shape[1:]))
-        gains: Floats = set_gains(self._scaled(drawn), front[np.all(front > 0, axis=1)], directions(N_DIRECTIONS, 2)).mean(axis=1)
+        gains: Floats = hypervolume_gains(self._scaled(drawn), front[np.all(front > 0, axis=1)], directions(N_DIRECTIONS, 2)).mean(axis=1)
         return gains
 
     def believed(self, known: list[int], told: Floats) -> tuple[Floats, Floats]:

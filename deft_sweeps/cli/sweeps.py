@@ -113,8 +113,8 @@ def _with_search(spec: SweepSpec, sweep: SweepDir, folders: Sequence[str]) -> Sw
         ConfigError: a folder is no sweep's.
         StoreError: the storage cannot be used, or another driver has the study.
     """
-    from deft_sweeps.search.storage import check_reachable
     from deft_sweeps.search.warm_start import taken
+    from deft_sweeps.study.storage import check_reachable
 
     known = {given.folder for given in taken(sweep)}  # Those may be gone by now: what they gave is in the sweep's folder.
     problems = []

@@ -16,9 +16,7 @@ def best_baseline(members: Iterable[FrontMember]) -> FrontMember | None:
     return max(whole, key=_merit, default=None)
 
 
-def baseline_member(
-    results: Iterable[TrialResult], name: BaselineName = "peft"
-) -> FrontMember | None:
+def baseline_member(results: Iterable[TrialResult], name: BaselineName = "peft") -> FrontMember | None:
     """The best configuration of those that `objective.BASELINES` describes; None if there is none.
 
     Raises:

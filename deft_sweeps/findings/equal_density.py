@@ -104,6 +104,4 @@ def _gain(deft: TrialResult, plain: TrialResult, point: Point) -> EqualDensityGa
     if difference is None:
         return EqualDensityGain(deft, plain, point, note="no scores of single examples to pair")
     expected = sum(weight * p.score.value for weight, p in mix)
-    return EqualDensityGain(
-        deft, plain, point, tuple(p.at for _, p in mix), expected, difference
-    )
+    return EqualDensityGain(deft, plain, point, tuple(p.at for _, p in mix), expected, difference)

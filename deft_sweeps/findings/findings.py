@@ -48,9 +48,7 @@ class Findings:
         self._choices: dict[Policy, Choice] = {}
 
     @staticmethod
-    def of(
-        spec: SweepSpec, results: Iterable[TrialResult], finals: Iterable[FinalMeasurement] = ()
-    ) -> "Findings":
+    def of(spec: SweepSpec, results: Iterable[TrialResult], finals: Iterable[FinalMeasurement] = ()) -> "Findings":
         """The findings of a sweep's results."""
         return Findings(results, spec.objectives, spec.limits, spec.choose, finals)
 

@@ -12,9 +12,7 @@ from deft_sweeps.result import TrialResult
 from deft_sweeps.statistics.plateau import FrontHistory
 
 
-def history_of(
-    results: Sequence[TrialResult], objectives: Sequence[str], limits: Sequence[Constraint] = ()
-) -> FrontHistory:
+def history_of(results: Sequence[TrialResult], objectives: Sequence[str], limits: Sequence[Constraint] = ()) -> FrontHistory:
     """What the front grew from; limits whose baseline was not measured yet are left out."""
     ordered = sorted(results, key=lambda result: (result.finished_at, result.trial_id))
     baselines = baselines_of(ordered)

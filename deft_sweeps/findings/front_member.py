@@ -75,21 +75,13 @@ def values_of(members: Sequence[FrontMember], objectives: Sequence[str]) -> Floa
     return np.array(rows, dtype=float).reshape(-1, len(objectives))
 
 
-def candidates(
-    results: Iterable[TrialResult], objectives: Sequence[str] = ()
-) -> tuple[FrontMember, ...]:
+def candidates(results: Iterable[TrialResult], objectives: Sequence[str] = ()) -> tuple[FrontMember, ...]:
     """Every measured point of every complete trial that has a finite value of each objective."""
-    members = (
-        FrontMember(result, point, measured(point, result.cost))
-        for result in results
-        for point in result.points
-    )
+    members = (FrontMember(result, point, measured(point, result.cost)) for result in results for point in result.points)
     return tuple(m for m in members if all(name in m.values for name in objectives))
 
 
-def configurations(
-    results: Iterable[TrialResult], objectives: Sequence[str] = ()
-) -> tuple[FrontMember, ...]:
+def configurations(results: Iterable[TrialResult], objectives: Sequence[str] = ()) -> tuple[FrontMember, ...]:
     """The candidates with the seeds of a configuration pooled at each threshold, in the order of
     their first."""
     return pooled(candidates(results, objectives))

@@ -104,6 +104,7 @@ def membership_of(
 
 def noisy_point(member: FrontMember, objectives: Sequence[str]) -> NoisyPoint:
     """The member as the noise models see it."""
+
     def row(values: Mapping[str, float]) -> np.ndarray:
         return np.array([values[name] for name in objectives])
 

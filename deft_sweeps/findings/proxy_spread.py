@@ -64,9 +64,7 @@ def proxy_spread(results: Iterable[TrialResult], metric: str) -> ProxySpread | N
     return max(spreads, key=lambda spread: spread.ratio, default=None)
 
 
-def proxy_spreads(
-    results: Sequence[TrialResult], limits: Iterable[Constraint]
-) -> dict[Constraint, ProxySpread | None]:
+def proxy_spreads(results: Sequence[TrialResult], limits: Iterable[Constraint]) -> dict[Constraint, ProxySpread | None]:
     """The spread behind each limit that was judged by a proxy; empty if none was."""
     if not _with_proxy(results):
         return {}

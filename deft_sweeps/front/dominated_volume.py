@@ -9,9 +9,7 @@ from deft_sweeps.front.dominance import Floats, losses
 from deft_sweeps.metrics import Direction
 
 
-def hypervolume(
-    values: ArrayLike, reference: ArrayLike, directions: Sequence[Direction] | None = None
-) -> float:
+def hypervolume(values: ArrayLike, reference: ArrayLike, directions: Sequence[Direction] | None = None) -> float:
     """Volume between the points and the reference, in the product of the objectives' units.
 
     Higher is better. Exact for every m, by slicing along the last objective: O(n log n) for m = 2,
@@ -44,8 +42,4 @@ def _dominated_volume(points: Floats, worst: Floats) -> float:
     if points.shape[1] == 2:
         reached = np.minimum.accumulate(ordered[:, 0])
         return float(np.sum((worst[0] - reached) * depths))
-    return sum(
-        float(depth) * _dominated_volume(ordered[: i + 1, :-1], worst[:-1])
-        for i, depth in enumerate(depths)
-        if depth > 0
-    )
+    return sum(float(depth) * _dominated_volume(ordered[: i + 1, :-1], worst[:-1]) for i, depth in enumerate(depths) if depth > 0)

@@ -54,9 +54,7 @@ def measured(point: Point, cost: Cost | None = None) -> dict[str, float]:
         cost: of the trial; None at a rung, when it is not known yet.
     """
     values = ((name, metric.read(point, cost)) for name, metric in METRICS.items())
-    return {
-        name: float(value) for name, value in values if value is not None and math.isfinite(value)
-    }
+    return {name: float(value) for name, value in values if value is not None and math.isfinite(value)}
 
 
 def signs(names: Iterable[str]) -> NDArray[np.float64]:

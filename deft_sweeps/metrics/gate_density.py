@@ -6,9 +6,7 @@ from deft_sweeps.result import Point
 ACTIVATION_DENSITY = Metric(
     name="activation_density",
     title="activation density",
-    meaning=(
-        "mean over MLP blocks of the share of gate entries with |O| > threshold, in [0, 1]"
-    ),
+    meaning=("mean over MLP blocks of the share of gate entries with |O| > threshold, in [0, 1]"),
     direction="minimize",
     dimension="share",
     read=lambda point, _cost: point.density.overall,

@@ -21,10 +21,7 @@ def headline(findings: Findings) -> str:
     named = f"{label(member.result.config)}, threshold {member.point.at}"
     if not confirmation.broken or confirmation.member is None:
         return f"Ship {named}"
-    breaches = "; ".join(
-        choice_text.test_breach(confirmation.member, limit, confirmation.baselines)
-        for limit in confirmation.broken
-    )
+    breaches = "; ".join(choice_text.test_breach(confirmation.member, limit, confirmation.baselines) for limit in confirmation.broken)
     return f"Not confirmed on test: {named}; {breaches}; {_baseline_on_test(findings)}"
 
 
@@ -47,10 +44,7 @@ def unjudged_on_test(findings: Findings) -> str:
     if not unjudged:
         return ""
     named = ", ".join(f"`{limit}`" for limit in unjudged)
-    return (
-        "Not judged on the test split, because the metric or the baseline was not measured there: "
-        f"{named}."
-    )
+    return f"Not judged on the test split, because the metric or the baseline was not measured there: {named}."
 
 
 def verdict(finals: Sequence[FinalMeasurement]) -> str:

@@ -225,7 +225,8 @@ def shortened(sheet: Sheet) -> Sheet:
 def lost_sheet(choice: Choice) -> Sheet:
     """Why each other front member was not chosen."""
     rows = tuple(
-        Row((label(r.member.result.config), r.member.point.at, r.why), mark_of(r.member, choice), ref_of(r.member)) for r in choice_text.rejected(choice)
+        Row((label(r.member.result.config), r.member.point.at, r.why), mark_of(r.member, choice), ref_of(r.member))
+        for r in choice_text.rejected(choice)
     )
     return Sheet("Why not the others", ("configuration", ">threshold", "why not"), rows)
 

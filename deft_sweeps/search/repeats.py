@@ -8,10 +8,10 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.search.space import all_points, params, point_of, random_point, suggest
-from deft_sweeps.search.study import ASKED
 from deft_sweeps.spec.domain import n_values
 from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.study.optuna_study import ASKED
+from deft_sweeps.study.parameters import all_points, params, point_of, random_point, suggest
 
 N_ASKS = 5
 """Proposals of a sampler that are looked at before a point is drawn at random instead."""

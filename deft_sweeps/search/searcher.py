@@ -17,18 +17,19 @@ from ray.tune.search import Searcher
 
 from deft_sweeps.errors import StoreError, SweepError
 from deft_sweeps.result import TrialResult
-from deft_sweeps.search.buffered import flush
-from deft_sweeps.search.lease import Lease
-from deft_sweeps.search.limits import LimitJudge
-from deft_sweeps.search.proposal import Proposal
+from deft_sweeps.sampler.study_sampler import study_sampler
+from deft_sweeps.search.failure_streak import Streak
 from deft_sweeps.search.repeats import Taken, ask
-from deft_sweeps.search.report import RESULT, reported_rung
-from deft_sweeps.search.sampler import study_sampler
-from deft_sweeps.search.space import start_of, suggest
-from deft_sweeps.search.stopping import EarlyStopping
-from deft_sweeps.search.storage import BROKEN, connect, kept_in, let_go, root, study_name
-from deft_sweeps.search.streak import Streak
-from deft_sweeps.search.study import (
+from deft_sweeps.search.trial_report import RESULT, reported_rung
+from deft_sweeps.search.warm_start import tell_prior
+from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.stopping.early_stopping import EarlyStopping
+from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.secrets import short_reason
+from deft_sweeps.study.buffered import flush
+from deft_sweeps.study.lease import Lease
+from deft_sweeps.study.limit_judge import LimitJudge
+from deft_sweeps.study.optuna_study import (
     SEED,
     TRIAL_ID,
     VERDICTS,
@@ -41,10 +42,9 @@ from deft_sweeps.search.study import (
     tell,
     unfinished,
 )
-from deft_sweeps.search.warm_start import tell_prior
-from deft_sweeps.spec.schema import Start, SweepSpec
-from deft_sweeps.store.results import SweepDir
-from deft_sweeps.store.secrets import short_reason
+from deft_sweeps.study.parameters import start_of, suggest
+from deft_sweeps.study.proposal import Proposal
+from deft_sweeps.study.storage import BROKEN, connect, kept_in, let_go, root, study_name
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types

@@ -20,12 +20,12 @@ from deft_sweeps.errors import ConfigError, StoreError
 from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.metrics import measured
 from deft_sweeps.result import TrialResult
-from deft_sweeps.search.limits import LimitJudge
-from deft_sweeps.search.study import PRIOR, enqueue, objectives, told
 from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int, Value, contains
 from deft_sweeps.spec.schema import Combination, Start, SweepSpec
 from deft_sweeps.store.results import SweepDir, write_atomically
 from deft_sweeps.store.sources import unusable_sources
+from deft_sweeps.study.limit_judge import LimitJudge
+from deft_sweeps.study.optuna_study import PRIOR, enqueue, objectives, told
 
 MOST_POINTS = 12
 BUDGET_SHARE = 0.25

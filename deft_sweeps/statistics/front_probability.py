@@ -33,16 +33,12 @@ def front_probabilities(
     samplers = [noise.sampler(rivals) for noise in noises]
     rng = np.random.default_rng(seed)
     width = rivals.size * losses.shape[1] + sum(getattr(noise, "n", 0) for noise in noises)
-    draws = (
-        sum((draw(n, rng) for draw in samplers), np.zeros(())) * signs for n in _pieces(width)
-    )
+    draws = (sum((draw(n, rng) for draw in samplers), np.zeros(())) * signs for n in _pieces(width))
     place = {int(i): k for k, i in enumerate(rivals)}
     return front_shares(losses[rivals], draws, [place[i] for i in members])
 
 
-def front_shares(
-    losses: Floats, noise: Iterable[Floats], members: Sequence[int] | None = None
-) -> Floats:
+def front_shares(losses: Floats, noise: Iterable[Floats], members: Sequence[int] | None = None) -> Floats:
     """In which share of the draws no other point dominates each point.
 
     Args:

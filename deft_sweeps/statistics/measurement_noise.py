@@ -95,19 +95,12 @@ class SeedNoise:
         """Why it is not estimated, a clause."""
         if not self.n_repeated:
             return "No configuration has a second seed"
-        return (
-            f"The seeds of the {self.n_repeated} configuration(s) that have several do not differ "
-            f"({self.freedom} degrees of freedom)"
-        )
+        return f"The seeds of the {self.n_repeated} configuration(s) that have several do not differ ({self.freedom} degrees of freedom)"
 
     def reach(self) -> Floats:
         """How far each point's means may move, shape (n, m)."""
         central = math.erf(REACH / math.sqrt(2))
-        rows = [
-            t_quantile(central, self._degrees(point))
-            * np.sqrt((self._loads(point) ** 2).sum(axis=0))
-            for point in self._pool
-        ]
+        rows = [t_quantile(central, self._degrees(point)) * np.sqrt((self._loads(point) ** 2).sum(axis=0)) for point in self._pool]
         return np.array(rows)
 
     def sampler(self, chosen: Sequence[int] | np.ndarray) -> Draw:
@@ -115,10 +108,7 @@ class SeedNoise:
         groups: dict[str, list[int]] = {}
         for place, i in enumerate(chosen):
             groups.setdefault(self._pool[i].config_id, []).append(place)
-        factors = [
-            _factor(np.hstack([self._loads(self._pool[chosen[p]]) for p in places]))
-            for places in groups.values()
-        ]
+        factors = [_factor(np.hstack([self._loads(self._pool[chosen[p]]) for p in places])) for places in groups.values()]
         degrees = np.array([self._degrees(self._pool[i]) for i in chosen])
         steps, which = np.unique(degrees, return_inverse=True)
 
@@ -144,9 +134,7 @@ class SeedNoise:
         return self._freedom.get(point.at, min(self._freedom.values()))
 
 
-def _residuals(
-    several: Sequence[NoisyPoint], freedom: dict[str, int], m: int
-) -> dict[str, Floats]:
+def _residuals(several: Sequence[NoisyPoint], freedom: dict[str, int], m: int) -> dict[str, Floats]:
     """By threshold, each repeated trial's deviation from its configuration's mean, scaled so that
     the table's product with itself is the covariance; shape (repeated trials, m)."""
     rows: dict[str, int] = {}

@@ -18,8 +18,7 @@ Method = Literal["mean", "bootstrap"]
 METHODS: dict[Method, str] = {
     "mean": "mean of paired per-example differences, normal approximation",
     "bootstrap": (
-        f"{N_RESAMPLES:,} seeded bootstrap resamples of the examples, the same for both, from the "
-        "2.5th to the 97.5th percentile"
+        f"{N_RESAMPLES:,} seeded bootstrap resamples of the examples, the same for both, from the 2.5th to the 97.5th percentile"
     ),
 }
 """How an interval is taken: of a score that is a mean over examples, and of any other."""
@@ -52,9 +51,7 @@ class PairedDifference:
         return f"paired by example{resampled}"
 
 
-def paired_difference(
-    first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray
-) -> PairedDifference | None:
+def paired_difference(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray) -> PairedDifference | None:
     """Mean of first - second over the same examples.
 
     Returns:
@@ -115,6 +112,4 @@ def _weighted_sum(terms: Sequence[tuple[float, Point]]) -> PairedDifference | No
     value, drawn = resampled
     low, high = np.percentile(drawn, (2.5, 97.5))
     n_examples = points[0].score.n_examples
-    return PairedDifference(
-        value, float(drawn.std()), float(low), float(high), n_examples, "bootstrap"
-    )
+    return PairedDifference(value, float(drawn.std()), float(low), float(high), n_examples, "bootstrap")

@@ -229,11 +229,7 @@ def final_metrics(result: TrialResult) -> dict[str, float]:
 
 def rung_metrics(rung: Rung) -> dict[str, float]:
     """What was measured on a trial's way: `rung/threshold_0.01/score`, never under the name of what was measured at its end."""
-    return {
-        f"rung/threshold_{point.at}/{name}": value
-        for point in rung.points
-        for name, value in measured(point).items()
-    }
+    return {f"rung/threshold_{point.at}/{name}": value for point in rung.points for name, value in measured(point).items()}
 
 
 def _key(root: Path) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from deft_sweeps.search.enough import Spent
+from deft_sweeps.search.search_end import Spent
 from deft_sweeps.store.results import DriverNote
 
 

@@ -12,13 +12,13 @@ from ray.tune import Callback
 from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.report.saving import saving
 from deft_sweeps.result import TrialResult
-from deft_sweeps.search.enough import Flatness, Spent, trial_sec, used_up
-from deft_sweeps.search.proposal import Proposal
-from deft_sweeps.search.report import TROUBLE, reported_steps
+from deft_sweeps.search.search_end import Flatness, Spent, trial_sec, used_up
 from deft_sweeps.search.searcher import StudySearcher
+from deft_sweeps.search.trial_report import TROUBLE, reported_steps
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.store.results import DriverNote, SweepDir
 from deft_sweeps.store.secrets import short_reason
+from deft_sweeps.study.proposal import Proposal
 from deft_sweeps.sweep.aim import Aim
 from deft_sweeps.sweep.progress import Progress, View, ended, front_rows
 

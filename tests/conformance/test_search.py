@@ -22,17 +22,17 @@ from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.objective import parse_constraint
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search import searcher as module
-from deft_sweeps.search.halving import HalvingRule
 from deft_sweeps.search.searcher import StudySearcher
-from deft_sweeps.search.storage import connect, kept_in
-from deft_sweeps.search.study import TRIAL_ID, VERDICTS, finished, open_study
 from deft_sweeps.spec.sampling import ConcreteName
 from deft_sweeps.spec.schema import Halving, RankName, Search, SweepSpec
+from deft_sweeps.stopping.halving import HalvingRule
 from deft_sweeps.store.results import SweepDir
+from deft_sweeps.study.optuna_study import TRIAL_ID, VERDICTS, finished, open_study
+from deft_sweeps.study.storage import connect, kept_in
 from deft_sweeps.sweep.runner import run_sweep
 from tests.fakes import FakeMaker, fake_result, fake_spec, plain
 from tests.integration.test_sweep import STATES, counts_are_equal, wait_for
-from tests.unit.search.test_searcher import failed, play, trial_of
+from tests.played_search import failed, play, trial_of
 
 SAMPLERS: tuple[ConcreteName, ...] = get_args(ConcreteName)
 CHEAP = tuple(name for name in SAMPLERS if name != "gp")

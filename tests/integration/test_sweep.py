@@ -19,11 +19,11 @@ from optuna.trial import TrialState
 from ray.cluster_utils import Cluster
 
 from deft_sweeps.errors import StoreError, SweepError
-from deft_sweeps.search.storage import connect, kept_in
-from deft_sweeps.search.study import finished, open_study
 from deft_sweeps.spec.schema import Budget, SweepSpec
 from deft_sweeps.store.mlflow import ENDED, Mirror
 from deft_sweeps.store.results import SweepDir
+from deft_sweeps.study.optuna_study import finished, open_study
+from deft_sweeps.study.storage import connect, kept_in
 from deft_sweeps.sweep.progress import LineView, Progress
 from deft_sweeps.sweep.runner import run_sweep
 from tests.fakes import N_STEPS, FakeMaker, Fault, fake_spec, plain

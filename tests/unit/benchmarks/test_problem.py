@@ -5,9 +5,9 @@ from benchmarks.search.closed_form import NAMES, RUNGS, make
 from benchmarks.search.measure import truths_of
 from benchmarks.search.problem import Scale, objective_values, scaled, truth
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.search.sampler import make_sampler
-from deft_sweeps.search.space import suggest
+from deft_sweeps.sampler.optuna_sampler import make_sampler
 from deft_sweeps.spec.schema import Search, SweepSpec
+from deft_sweeps.study.parameters import suggest
 
 
 def drawn(spec: SweepSpec, n: int) -> list[TrialConfig]:

@@ -10,8 +10,8 @@ from benchmarks.search.problem import Problem, result
 from benchmarks.search.simulate import Arm, Asked, simulate
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.result import Point, Rung
-from deft_sweeps.search.report import report
 from deft_sweeps.search.searcher import StudySearcher
+from deft_sweeps.search.trial_report import report
 from deft_sweeps.spec.schema import Budget, Halving, SamplerName
 from deft_sweeps.store.results import SweepDir
 

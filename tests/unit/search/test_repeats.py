@@ -4,9 +4,9 @@ from dataclasses import replace
 import numpy as np
 
 from deft_sweeps.search.repeats import Taken, fresh_start
-from deft_sweeps.search.space import n_points, random_point, value_at
 from deft_sweeps.spec.domain import Choice, Float, Int
 from deft_sweeps.spec.schema import Combination, SweepSpec
+from deft_sweeps.study.parameters import n_points, random_point, value_at
 from tests.fakes import fake_spec, plain
 
 

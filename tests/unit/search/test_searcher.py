@@ -1,5 +1,4 @@
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,46 +6,24 @@ import pytest
 from optuna.trial import TrialState
 
 from deft_sweeps.config.axes import NoPruning, Wanda
-from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.metrics import measured
 from deft_sweeps.result import TrialResult
+from deft_sweeps.search.failure_streak import MOST_ALIKE
 from deft_sweeps.search.repeats import N_ASKS
-from deft_sweeps.search.report import report
 from deft_sweeps.search.searcher import StudySearcher
-from deft_sweeps.search.streak import MOST_ALIKE
-from deft_sweeps.search.study import finished
+from deft_sweeps.search.trial_report import report
 from deft_sweeps.spec.domain import Choice
 from deft_sweeps.spec.schema import Combination, SamplerName, Search, Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
+from deft_sweeps.study.optuna_study import finished
 from tests.fakes import fake_result, fake_spec, plain
+from tests.played_search import failed, play, states, trial_of
 
 
 @pytest.fixture
 def sweep(tmp_path: Path) -> SweepDir:
     return SweepDir(tmp_path)
-
-
-def trial_of(told: object) -> tuple[TrialConfig, int]:
-    assert isinstance(told, dict)
-    config: TrialConfig = codec(TrialConfig).validate_json(told["config"])
-    return config, told["seed"]
-
-
-def play(searcher: StudySearcher, n: int, make: Callable[[TrialConfig, int], TrialResult] = fake_result) -> list[str]:
-    """Run up to `n` trials one after the other; their ids."""
-    ids = []
-    for i in range(n):
-        told = searcher.suggest(f"tune-{i}")
-        if told == "FINISHED":
-            break
-        config, seed = trial_of(told)
-        ids.append(config.trial_id(seed))
-        searcher.on_trial_complete(f"tune-{i}", report(20, (), make(config, seed)))
-    return ids
-
-
-def states(searcher: StudySearcher) -> dict[str, TrialState]:
-    return {t.user_attrs["trial_id"]: t.state for t in finished(searcher.study)}
 
 
 def test_every_finished_trial_is_stored_told_and_then_reported(sweep: SweepDir) -> None:
@@ -116,10 +93,6 @@ def test_nothing_but_extra_points_is_proposed_when_it_is_enough_and_nothing_at_a
     assert StudySearcher(fake_spec(3), sweep, target=3, stopping=lambda: True).suggest("t") == "FINISHED"
     extra = StudySearcher(fake_spec(3), sweep, target=3, extra=(plain(1e-3),), enough=lambda: "enough")
     assert [isinstance(extra.suggest(f"t{i}"), dict) for i in range(2)] == [True, False]
-
-
-def failed(config: TrialConfig, seed: int) -> TrialResult:
-    return TrialResult(config=config, seed=seed, status="failed", error="no", started_at=1.0, finished_at=2.0)
 
 
 def test_failures_are_told_as_failures_and_count(sweep: SweepDir) -> None:

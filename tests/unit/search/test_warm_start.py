@@ -12,14 +12,14 @@ from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.metrics import measured
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.searcher import StudySearcher
-from deft_sweeps.search.study import POINTS, PRIOR, finished
 from deft_sweeps.search.warm_start import _halving_order, carried_over, data_of, take_up, taken
 from deft_sweeps.spec.domain import Choice
 from deft_sweeps.spec.schema import Combination, Search, Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.sources import unusable_sources
+from deft_sweeps.study.optuna_study import POINTS, PRIOR, finished
 from tests.fakes import fake_spec, plain
-from tests.unit.search.test_searcher import failed, play, states
+from tests.played_search import failed, play, states
 
 
 def spec_of(trials: int = 8) -> SweepSpec:

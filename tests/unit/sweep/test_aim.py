@@ -2,7 +2,7 @@
 
 import pytest
 
-from deft_sweeps.search.enough import Spent
+from deft_sweeps.search.search_end import Spent
 from deft_sweeps.store.results import DriverNote
 from deft_sweeps.sweep.aim import Aim, aim
 

@@ -1,0 +1,1 @@
+"""Inference: intervals over seeds and examples, paired differences, membership, plateau."""

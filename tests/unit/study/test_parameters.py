@@ -1,0 +1,74 @@
+from dataclasses import replace
+
+import optuna
+import pytest
+
+from deft_sweeps.config.axes import Lora
+from deft_sweeps.spec.domain import Choice, Domain, Int
+from deft_sweeps.spec.load import parse_spec
+from deft_sweeps.spec.schema import Combination, SweepSpec
+from deft_sweeps.study.optuna_study import enqueue
+from deft_sweeps.study.parameters import distributions, fingerprint, params, start_of, suggest
+from tests.fakes import fake_spec
+
+
+@pytest.fixture
+def spec() -> SweepSpec:
+    """The fake sweep, with a choice between tuples and a whole number in every second combination."""
+    base = fake_spec()
+    more: dict[str, Domain] = {"peft.lora.targets": Choice((("q", "v"), ("q", "v", "gate"))), "peft.lora.r": Int(2, 16, log=True)}
+    combinations = [
+        Combination(c.label, {**c.open, **more}, replace(c.template, peft=Lora(r=4))) if i % 2 else c
+        for i, c in enumerate(base.combinations)
+    ]
+    return replace(base, combinations=tuple(combinations))
+
+
+def test_every_proposal_is_a_legal_configuration_and_comes_back_from_what_optuna_keeps(spec: SweepSpec) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    labels = set()
+    for _ in range(60):
+        trial = study.ask()
+        start = suggest(trial, spec)
+        labels.add(start.combination)
+        assert spec.locate(spec.config(start)) == start
+        assert params(spec, start) == trial.params
+        assert start_of(spec, trial.params) == start
+    assert labels == {c.label for c in spec.combinations}
+
+
+def test_a_name_has_the_same_distribution_in_every_trial(spec: SweepSpec) -> None:
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=2))
+    every = distributions(spec)
+    for _ in range(30):
+        trial = study.ask()
+        suggest(trial, spec)
+        assert trial.distributions == {name: every[name] for name in trial.distributions}
+
+
+def test_the_fingerprint_tells_spaces_and_objectives_apart(spec: SweepSpec) -> None:
+    assert fingerprint(spec) == fingerprint(replace(spec, name="other", trial_seed=5))
+    assert fingerprint(spec) != fingerprint(replace(spec, combinations=spec.combinations[:-1]))
+    assert fingerprint(spec) != fingerprint(replace(spec, objectives=("score", "latency_sec")))
+    assert fingerprint(spec) != fingerprint(fake_spec())
+
+
+def test_a_first_point_may_name_a_whole_number_where_the_choice_is_of_fractions() -> None:
+    """`encoder_weight: 3` and `{choice: [1, 3]}` mean 3.0: the study must take the point as the choice's own."""
+    text = """
+name: whole
+task: rotten-tomatoes
+space:
+  density: [none, loss: {encoder_weight: {choice: [1, 3]}, eps: {choice: [1e-3, 1e-2]}}]
+first:
+  - {density: {loss: {encoder_weight: 3}}}
+objectives: [score, activation_density]
+choose: knee
+budget: {trials: 2}
+"""
+    spec = parse_spec(text, "whole.yaml")
+    study = optuna.create_study()
+    enqueue(study, spec, spec.first)
+    starts = [suggest(study.ask(), spec) for _ in spec.first]
+    assert [spec.config(start) for start in starts] == [spec.config(start) for start in spec.first]
+    assert any(start.values.get("density.loss.encoder_weight") == 3 for start in starts)
