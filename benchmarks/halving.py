@@ -22,7 +22,7 @@ from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.front import hypervolume
 from deft_sweeps.metrics import Direction
 from deft_sweeps.result import DensityReading, Point, Rung, Score
-from deft_sweeps.spec.schema import Halving, RankName
+from deft_sweeps.specification.search_settings import Halving, RankName
 from deft_sweeps.stopping.halving import HalvingRule
 
 OBJECTIVES = ("score", "activation_density")

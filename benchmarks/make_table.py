@@ -18,9 +18,9 @@ from pathlib import Path
 from deft_sweeps.config.label import label
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.result import Point, Provenance
-from deft_sweeps.spec.domain import Choice
-from deft_sweeps.spec.load import load_spec
-from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.specification.domain import Categorical
+from deft_sweeps.specification.spec_reader import load_spec
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import write_atomically
 
 TABLES = Path(__file__).parent / "tables"
@@ -33,7 +33,7 @@ def grid(spec: SweepSpec) -> tuple[TrialConfig, ...]:
     a half and a quarter of the table are grids too."""
     found: list[tuple[tuple[int, bool], TrialConfig]] = []
     for combination in spec.combinations:
-        choices = [list(enumerate(domain.values)) for domain in combination.open.values() if isinstance(domain, Choice)]
+        choices = [list(enumerate(domain.values)) for domain in combination.open.values() if isinstance(domain, Categorical)]
         if len(choices) != len(combination.open):
             raise ValueError(f"{combination.label}: expected choices only")
         for picked in itertools.product(*choices):

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from deft_sweeps.errors import DeftSweepsError
     from deft_sweeps.findings import Choice, Findings, ParetoFront, choose, pareto_front
     from deft_sweeps.result import TrialResult
-    from deft_sweeps.spec.load import load_spec
-    from deft_sweeps.spec.schema import SweepSpec
+    from deft_sweeps.specification.spec_reader import load_spec
+    from deft_sweeps.specification.sweep_spec import SweepSpec
     from deft_sweeps.store.results import SweepDir
 
 __all__ = [

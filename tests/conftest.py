@@ -44,7 +44,7 @@ class SharedRay:
         self._up: ExitStack | None = None
 
     def start(self) -> None:
-        from deft_sweeps.spec.schema import Budget
+        from deft_sweeps.specification.search_settings import Budget
         from deft_sweeps.sweep.local_ray import ray_session
 
         if self._up is None:

@@ -16,8 +16,10 @@ from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.errors import TrialError
 from deft_sweeps.objective import Policy
 from deft_sweeps.result import Cost, DensityReading, Point, Provenance, RungResult, Score, StepMetrics, TrialResult
-from deft_sweeps.spec.domain import Float
-from deft_sweeps.spec.schema import Budget, Combination, Search, Start, SweepSpec
+from deft_sweeps.specification.combination import Combination, Start
+from deft_sweeps.specification.domain import Float
+from deft_sweeps.specification.search_settings import Budget, Search
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.trial.protocol import Starter
 
 THRESHOLDS = (0.0, 0.01, 0.5)

@@ -8,8 +8,10 @@ from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.outcomes import ExampleScores
 from deft_sweeps.result import Cost, DensityReading, FinalMeasurement, Point, Provenance, Score, TrialResult
-from deft_sweeps.spec.domain import Float
-from deft_sweeps.spec.schema import Budget, Combination, Excluded, Search, Start, SweepSpec
+from deft_sweeps.specification.combination import Combination, Excluded, Start
+from deft_sweeps.specification.domain import Float
+from deft_sweeps.specification.search_settings import Budget, Search
+from deft_sweeps.specification.sweep_spec import SweepSpec
 
 THRESHOLDS = (0.01, 0.2, 0.5, 1.2)
 SCORES_AND_DENSITIES: dict[tuple[Activation, float], tuple[tuple[float, float, float], ...]] = {

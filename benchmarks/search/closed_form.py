@@ -23,8 +23,10 @@ from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.front import non_dominated
 from deft_sweeps.objective import Policy
 from deft_sweeps.result import Point
-from deft_sweeps.spec.domain import Domain, Float, Int
-from deft_sweeps.spec.schema import Budget, Combination, Search, SweepSpec
+from deft_sweeps.specification.combination import Combination
+from deft_sweeps.specification.domain import Domain, Float, Int
+from deft_sweeps.specification.search_settings import Budget, Search
+from deft_sweeps.specification.sweep_spec import SweepSpec
 
 NAMES = ("bent", "broken")
 STEPS = 81

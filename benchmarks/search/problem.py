@@ -11,7 +11,7 @@ from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.front import hypervolume, non_dominated
 from deft_sweeps.metrics import METRICS, Direction
 from deft_sweeps.result import Cost, DensityReading, Point, Provenance, Rung, Score, Status, TrialResult
-from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.specification.sweep_spec import SweepSpec
 
 Floats = NDArray[np.float64]
 Scale = Literal["linear", "log"]

@@ -15,7 +15,7 @@ from benchmarks.search.problem import directions, objective_values
 from benchmarks.search.repeats import Repeats
 from benchmarks.search.simulate import Asked
 from deft_sweeps.result import Point
-from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.parameters import start_of, suggest
 
 ETA = 3

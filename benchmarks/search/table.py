@@ -17,9 +17,10 @@ from benchmarks.search.problem import Floats, directions, objective_values, poin
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.front import non_dominated
 from deft_sweeps.result import Point
-from deft_sweeps.spec.domain import Choice, Value
-from deft_sweeps.spec.load import load_spec
-from deft_sweeps.spec.schema import Combination, SweepSpec
+from deft_sweeps.specification.combination import Combination
+from deft_sweeps.specification.domain import Categorical, Value
+from deft_sweeps.specification.spec_reader import load_spec
+from deft_sweeps.specification.sweep_spec import SweepSpec
 
 TABLES = Path(__file__).parents[1] / "tables"
 
@@ -83,7 +84,7 @@ def complete_part(spec: SweepSpec, known: frozenset[str]) -> SweepSpec:
         whole = []
         n = 0
         for combination in spec.combinations:
-            narrow = replace(combination, open={name: Choice(allowed[name]) for name in combination.open})
+            narrow = replace(combination, open={name: Categorical(allowed[name]) for name in combination.open})
             kept = max((c for c in (narrow, *_fixed(narrow)) if _is_known(c, known)), key=_size, default=None)
             if kept is not None:
                 whole.append(kept)
@@ -99,8 +100,8 @@ def _fixed(combination: Combination) -> Iterator[Combination]:
     """The combination with one of its choices at one of its values."""
     for name, domain in combination.open.items():
         others = {other: d for other, d in combination.open.items() if other != name}
-        for value in domain.values if isinstance(domain, Choice) and len(domain.values) > 1 else ():
-            first = {other: d.values[0] for other, d in others.items() if isinstance(d, Choice)}
+        for value in domain.values if isinstance(domain, Categorical) and len(domain.values) > 1 else ():
+            first = {other: d.values[0] for other, d in others.items() if isinstance(d, Categorical)}
             yield replace(combination, open=others, template=combination.config(first | {name: value}))
 
 
@@ -114,21 +115,21 @@ def _size(combination: Combination) -> int:
 
 def configurations(combination: Combination) -> Iterator[TrialConfig]:
     """All of a combination of choices."""
-    choices = [domain.values for domain in combination.open.values() if isinstance(domain, Choice)]
+    choices = [domain.values for domain in combination.open.values() if isinstance(domain, Categorical)]
     if len(choices) != len(combination.open):
         raise ValueError(f"{combination.label}: expected choices only")
     for picked in itertools.product(*choices):
         yield combination.config(dict(zip(combination.open, picked, strict=True)))
 
 
-def _choice(spec: SweepSpec, name: str) -> Choice:
+def _choice(spec: SweepSpec, name: str) -> Categorical:
     domain = next(combination.open[name] for combination in spec.combinations if name in combination.open)
-    if not isinstance(domain, Choice):
+    if not isinstance(domain, Categorical):
         raise ValueError(f"{name}: expected a choice")
     return domain
 
 
-def _parts(choice: Choice) -> list[tuple[Value, ...]]:
+def _parts(choice: Categorical) -> list[tuple[Value, ...]]:
     values = choice.values
     return [part for n in range(1, len(values) + 1) for part in itertools.combinations(values, n)]
 

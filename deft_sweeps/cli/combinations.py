@@ -9,16 +9,17 @@ from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
 from deft_sweeps.models.misfits import forbidden
 from deft_sweeps.report.sheet import Row, Sheet
-from deft_sweeps.spec.combinations import Combinations, of_all_members, of_sweep
-from deft_sweeps.spec.parts import load_parts
-from deft_sweeps.spec.schema import Combination, SweepSpec
+from deft_sweeps.specification.combination import Combination
+from deft_sweeps.specification.legality_table import LegalityTable, table_of_all_members, table_of_sweep
+from deft_sweeps.specification.sweep_file import load_parts
+from deft_sweeps.specification.sweep_spec import SweepSpec
 
 ROWS, COLUMNS = "peft", "quantization"
 
 
 def combinations(file: Path | None, *, as_json: bool) -> None:
     """Of each sweep in `file`, with what its model forbids; of all members where it is None."""
-    tables = {"": of_all_members()} if file is None else {part.spec.name: _of_sweep(part.spec) for part in load_parts(file)}
+    tables = {"": table_of_all_members()} if file is None else {part.spec.name: _of_sweep(part.spec) for part in load_parts(file)}
     if as_json:
         told = [_as_dict(table) for table in tables.values()]
         show.as_json(told[0] if len(told) == 1 else told)
@@ -28,39 +29,39 @@ def combinations(file: Path | None, *, as_json: bool) -> None:
         _print(table, f"{name}: " if len(tables) > 1 else "", of_file=file is not None)
 
 
-def _print(table: Combinations, head: str, *, of_file: bool) -> None:
+def _print(table: LegalityTable, head: str, *, of_file: bool) -> None:
     columns = (ROWS, *table.names[COLUMNS])
     rows = tuple(Row((row, *(table.answer(**{ROWS: row, COLUMNS: column}) for column in columns[1:]))) for row in table.names[ROWS])
     others = ", ".join(axis for axis, names in table.names.items() if axis not in (ROWS, COLUMNS) and len(names) > 1)
     told = [f"yes: with every {others}; some: not with each; no: with none"] if others else []
     note = ". ".join([*told, *([] if of_file else ["What a model's shape forbids shows with FILE"])])
-    show.table(Sheet(f"{head}{table.n_legal} of {len(table.tried)} combinations are legal", columns, rows, note))
-    if table.refused:
+    show.table(Sheet(f"{head}{table.n_legal} of {len(table.checked)} combinations are legal", columns, rows, note))
+    if table.refusals:
         why = tuple(
-            Row(("; ".join(f"{axis}: {', '.join(names)}" for axis, names in refused.where.items()) or "everything", refused.reason))
-            for refused in table.refused
+            Row(("; ".join(f"{axis}: {', '.join(names)}" for axis, names in refusal.where.items()) or "everything", refusal.reason))
+            for refusal in table.refusals
         )
         show.table(Sheet("refused", ("where", "why"), why))
 
 
-def _of_sweep(spec: SweepSpec) -> Combinations:
+def _of_sweep(spec: SweepSpec) -> LegalityTable:
     def told(combination: Combination) -> list[str]:
         with suppress(CheckpointError):  # a model that cannot be read forbids nothing here; `validate` tells of it
             return [str(misfit) for misfit in forbidden(combination, layout(read_config(combination.template.model)))]
         return []
 
-    return of_sweep(spec, told)
+    return table_of_sweep(spec, told)
 
 
-def _as_dict(table: Combinations) -> dict[str, object]:
+def _as_dict(table: LegalityTable) -> dict[str, object]:
     return {
         "axes": {axis: list(names) for axis, names in table.names.items()},
-        "n_combinations": len(table.tried),
+        "n_combinations": len(table.checked),
         "n_legal": table.n_legal,
         "table": [
             {ROWS: row, COLUMNS: column, "legal": table.answer(**{ROWS: row, COLUMNS: column})}
             for row in table.names[ROWS]
             for column in table.names[COLUMNS]
         ],
-        "refused": [{"why": r.reason, "where": {axis: list(names) for axis, names in r.where.items()}} for r in table.refused],
+        "refused": [{"why": r.reason, "where": {axis: list(names) for axis, names in r.where.items()}} for r in table.refusals],
     }

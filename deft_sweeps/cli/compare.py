@@ -10,7 +10,7 @@ from deft_sweeps.findings import Findings
 from deft_sweeps.findings.sweep_comparison import ComparedSweep, Comparison, incomparable
 from deft_sweeps.findings.sweep_comparison import compare as compare_fronts
 from deft_sweeps.report.beside import levels_sheet, survivors_sheet, sweeps_sheet
-from deft_sweeps.spec.load import load_spec
+from deft_sweeps.specification.spec_reader import load_spec
 from deft_sweeps.store.results import SweepDir
 
 

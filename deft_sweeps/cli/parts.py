@@ -10,9 +10,10 @@ import typer
 from deft_sweeps.cli.guard import FAILED, INTERRUPTED, refuse, say
 from deft_sweeps.cli.specs import unusable
 from deft_sweeps.errors import ConfigError, Problem, StoreError, SweepError
-from deft_sweeps.spec.document import read_all, read_text
-from deft_sweeps.spec.parts import Part, load_parts
-from deft_sweeps.spec.schema import Budget, SweepSpec
+from deft_sweeps.specification.search_settings import Budget
+from deft_sweeps.specification.sweep_file import SweepPart, load_parts
+from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.specification.yaml_document import read_all, read_text
 from deft_sweeps.store.results import SweepDir
 
 
@@ -26,7 +27,7 @@ class RunOne(Protocol):
 class Job:
     """One of the sweeps and the folder that it runs in."""
 
-    part: Part
+    part: SweepPart
     sweep: SweepDir
 
 

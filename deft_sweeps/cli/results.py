@@ -20,8 +20,8 @@ from deft_sweeps.report.answer import headline, projection_told, unjudged_on_tes
 from deft_sweeps.report.saving import saving
 from deft_sweeps.report.tables import front_sheet, lost_sheet
 from deft_sweeps.result import Status
-from deft_sweeps.spec.parts import load_parts
-from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.specification.sweep_file import load_parts
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
 
 QUIET_SEC = 30.0

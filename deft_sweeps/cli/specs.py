@@ -14,15 +14,17 @@ from deft_sweeps.models.families import layout
 from deft_sweeps.models.legality import unmeasured
 from deft_sweeps.models.misfits import first_misfits, forbidden
 from deft_sweeps.report.sheet import Row, Sheet
-from deft_sweeps.spec.document import Document
-from deft_sweeps.spec.domain import Domain, Value
-from deft_sweeps.spec.domain import show as words
-from deft_sweeps.spec.hardware import slow_dtype
-from deft_sweeps.spec.parts import load_parts
-from deft_sweeps.spec.sampling import pick
-from deft_sweeps.spec.schema import Halving, SweepSpec
-from deft_sweeps.spec.shape import json_schema
-from deft_sweeps.spec.starter import sniff, starter
+from deft_sweeps.specification.column_guess import guess_columns
+from deft_sweeps.specification.compute_dtype import slow_dtype
+from deft_sweeps.specification.domain import Domain, Value
+from deft_sweeps.specification.domain import show as words
+from deft_sweeps.specification.sampler_choice import choose_sampler
+from deft_sweeps.specification.search_settings import Halving
+from deft_sweeps.specification.starter import starter_spec
+from deft_sweeps.specification.sweep_file import load_parts
+from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.specification.yaml_document import Document
+from deft_sweeps.specification.yaml_schema import json_schema
 from deft_sweeps.statistics.plateau import WINDOW
 from deft_sweeps.store.sources import unusable_sources
 from deft_sweeps.sweep.fit import machine_memory
@@ -33,8 +35,8 @@ from deft_sweeps.tasks.check import examine, form_of
 def init(data: Path, output: Path, text: str | None, label: str | None, *, force: bool) -> None:
     if output.exists() and not force:
         raise ConfigError([Problem(str(output), "exists already", "give another name with -o, or --force to overwrite it")])
-    found = sniff(data, text, label)
-    output.write_text(starter(found), encoding="utf-8")
+    found = guess_columns(data, text, label)
+    output.write_text(starter_spec(found), encoding="utf-8")
     classes = ", ".join(found.classes[:5]) + (", ..." if len(found.classes) > 5 else "")
     say(f"{output}: text from column {found.text}, label from column {found.label} ({len(found.classes)} classes: {classes})")
     say(f"next: deft-sweeps plan {output}")
@@ -134,7 +136,7 @@ def _print_plan(spec: SweepSpec, projection: Projection) -> None:
     print(f"objectives: {', '.join(spec.objectives)}; choose: {spec.choose}")
     if spec.limits:
         print(f"limits: {', '.join(str(limit) for limit in spec.limits)}")
-    print(pick(spec).told(spec.limits))
+    print(choose_sampler(spec).describe(spec.limits))
     print()
     rows = tuple(
         Row(
@@ -214,7 +216,7 @@ def _plan_dict(spec: SweepSpec, projection: Projection) -> dict[str, object]:
         "objectives": list(spec.objectives),
         "limits": [str(limit) for limit in spec.limits],
         "choose": str(spec.choose),
-        "sampler": {"name": pick(spec).name, "why": pick(spec).why},
+        "sampler": {"name": choose_sampler(spec).name, "why": choose_sampler(spec).why},
         "combinations": [
             {
                 "label": c.label,

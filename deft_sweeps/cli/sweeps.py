@@ -17,10 +17,10 @@ from deft_sweeps.errors import ConfigError, Problem, StoreError
 from deft_sweeps.findings import Findings
 from deft_sweeps.report.answer import projection_told
 from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet
-from deft_sweeps.spec.hardware import slow_dtype
-from deft_sweeps.spec.parts import Part, load_parts
-from deft_sweeps.spec.sampling import pick
-from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.specification.compute_dtype import slow_dtype
+from deft_sweeps.specification.sampler_choice import choose_sampler
+from deft_sweeps.specification.sweep_file import SweepPart, load_parts
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.sources import unusable_sources
 
@@ -71,7 +71,7 @@ def _run_one(
     _conclude(spec, sweep)
 
 
-def _prepare(file: Path, out: Path | None, *, resume: bool, more: int) -> tuple[Part, SweepDir]:
+def _prepare(file: Path, out: Path | None, *, resume: bool, more: int) -> tuple[SweepPart, SweepDir]:
     """The one sweep to run and the folder to run it in.
 
     Raises:
@@ -123,7 +123,7 @@ def _with_search(spec: SweepSpec, sweep: SweepDir, folders: Sequence[str]) -> Sw
     if problems:
         raise ConfigError(problems)
     check_reachable(spec, sweep)
-    say(pick(spec).told(spec.limits))
+    say(choose_sampler(spec).describe(spec.limits))
     return replace(spec, search=replace(spec.search, warm_start=tuple(dict.fromkeys((*spec.search.warm_start, *folders)))))
 
 

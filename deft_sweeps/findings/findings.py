@@ -14,7 +14,7 @@ from deft_sweeps.findings.pareto_front import ParetoFront, front_of
 from deft_sweeps.findings.proxy_spread import proxy_spreads
 from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.result import FinalMeasurement, TrialResult
-from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.statistics.plateau import FrontHistory, GainProjection, project
 from deft_sweeps.store.results import SweepDir
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from deft_sweeps.models.families import Layout
 from deft_sweeps.models.legality import misfits
-from deft_sweeps.spec.domain import Const, Domain, Int, Value, ends, middle, show
-from deft_sweeps.spec.schema import Combination, Start, SweepSpec
-from deft_sweeps.spec.space import middles
+from deft_sweeps.specification.combination import Combination, Start, middles
+from deft_sweeps.specification.domain import Const, Domain, Int, Value, ends, middle, show
+from deft_sweeps.specification.sweep_spec import SweepSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from deft_sweeps.metrics import METRICS
 from deft_sweeps.report import answer, cells, choice_text, figures, provenance, tables
 from deft_sweeps.report.svg import inline
 from deft_sweeps.result import TrialResult
-from deft_sweeps.spec.sampling import pick
-from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.specification.sampler_choice import choose_sampler
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import without_secrets
 
@@ -86,7 +86,7 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
             exact=[(label(r.config), cells.density_text(r.exact_density)) for r in results if r.exact_density],
             method=[
                 *provenance.method(results, choice, growth_projected=findings.projection is not None),
-                ("search", pick(spec).told(spec.limits)),
+                ("search", choose_sampler(spec).describe(spec.limits)),
             ],
             provenance=provenance.provenance(results, findings.every_final),
             points={tables.ref_of(m): point_card(m) for m in drawn},

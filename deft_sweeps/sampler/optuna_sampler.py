@@ -23,7 +23,7 @@ from optuna.samplers import (
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from deft_sweeps.spec.schema import SamplerName, Search
+from deft_sweeps.specification.search_settings import SamplerName, Search
 
 
 class GenerationSampler(BaseGASampler):

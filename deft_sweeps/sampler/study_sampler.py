@@ -17,8 +17,9 @@ from deft_sweeps.sampler.optuna_sampler import (
     make_sampler,
     population_size,
 )
-from deft_sweeps.spec.sampling import ConcreteName, pick
-from deft_sweeps.spec.schema import Search, SweepSpec
+from deft_sweeps.specification.sampler_choice import ConcreteName, choose_sampler
+from deft_sweeps.specification.search_settings import Search
+from deft_sweeps.specification.sweep_spec import SweepSpec
 
 N_FRONT = 50
 """Maximum number of non-dominated trials that a sampler looks at besides the latest ones."""
@@ -26,7 +27,7 @@ N_FRONT = 50
 
 def study_sampler(spec: SweepSpec) -> BaseSampler:
     """Returns the sampler that the spec names, or the one that `auto` resolves to."""
-    name = pick(spec).name
+    name = choose_sampler(spec).name
     return FrontSampler(spec) if name == "front" else BoundedSampler(name, spec.search)
 
 

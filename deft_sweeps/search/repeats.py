@@ -8,8 +8,9 @@ from optuna.study import Study
 from optuna.trial import Trial, TrialState
 
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.spec.domain import n_values
-from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.specification.combination import Start
+from deft_sweeps.specification.domain import n_values
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.optuna_study import ASKED
 from deft_sweeps.study.parameters import all_points, params, point_of, random_point, suggest
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from deft_sweeps.findings.front_growth import history_of
 from deft_sweeps.result import TrialResult
-from deft_sweeps.spec.schema import Budget, SweepSpec
+from deft_sweeps.specification.search_settings import Budget
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.statistics.plateau import gain_bound, hypervolumes
 
 

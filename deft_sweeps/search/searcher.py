@@ -22,7 +22,8 @@ from deft_sweeps.search.failure_streak import Streak
 from deft_sweeps.search.repeats import Taken, ask
 from deft_sweeps.search.trial_report import RESULT, reported_rung
 from deft_sweeps.search.warm_start import tell_prior
-from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.specification.combination import Start
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.early_stopping import EarlyStopping
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason

@@ -20,8 +20,9 @@ from deft_sweeps.errors import ConfigError, StoreError
 from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.metrics import measured
 from deft_sweeps.result import TrialResult
-from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int, Value, contains
-from deft_sweeps.spec.schema import Combination, Start, SweepSpec
+from deft_sweeps.specification.combination import Combination, Start
+from deft_sweeps.specification.domain import Categorical, Const, Domain, Float, Int, Value, contains
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir, write_atomically
 from deft_sweeps.store.sources import unusable_sources
 from deft_sweeps.study.limit_judge import LimitJudge
@@ -218,7 +219,7 @@ def _into(domain: Domain, value: Value) -> Value:
     match domain:
         case Float(low, high) | Int(low, high):
             return type(low)(min(max(value, low), high))
-        case Choice(values):
+        case Categorical(values):
             numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
             return min(numbers, key=lambda v: abs(v - value), default=None)
         case Const():

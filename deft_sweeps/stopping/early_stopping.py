@@ -12,7 +12,8 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import Rung, TrialResult
 from deft_sweeps.sampler.front.front_sampler import FrontSampler
-from deft_sweeps.spec.schema import Halving, NoStopping, SweepSpec
+from deft_sweeps.specification.search_settings import Halving, NoStopping
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.halving import HalvingRule
 from deft_sweeps.store.secrets import last_failure
 from deft_sweeps.study.buffered import flush

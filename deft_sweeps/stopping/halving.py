@@ -18,7 +18,7 @@ from deft_sweeps.findings.front_member import FrontMember, candidates, direction
 from deft_sweeps.findings.limit_check import excess, judgeable, keeps
 from deft_sweeps.objective import Constraint
 from deft_sweeps.result import Rung, TrialResult
-from deft_sweeps.spec.schema import Halving
+from deft_sweeps.specification.search_settings import Halving
 from deft_sweeps.stopping.ranking import order, order_of_owners
 from deft_sweeps.study.baseline_tracker import BaselinesSoFar
 

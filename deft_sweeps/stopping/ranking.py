@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from deft_sweeps.front import hypervolume, non_dominated
 from deft_sweeps.metrics import Direction
-from deft_sweeps.spec.schema import RankName
+from deft_sweeps.specification.search_settings import RankName
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

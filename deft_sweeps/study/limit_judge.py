@@ -14,8 +14,8 @@ from deft_sweeps.findings.limit_check import excess, judgeable, keeps
 from deft_sweeps.metrics import measured
 from deft_sweeps.objective import Constraint
 from deft_sweeps.result import TrialResult
-from deft_sweeps.spec.schema import Start, SweepSpec
-from deft_sweeps.spec.space import middles
+from deft_sweeps.specification.combination import Start, middles
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.baseline_tracker import BaselinesSoFar
 
 NOT_MEASURED = 1.0

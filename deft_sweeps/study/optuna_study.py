@@ -11,7 +11,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from deft_sweeps.errors import StoreError
 from deft_sweeps.metrics import METRICS, measured
 from deft_sweeps.result import Status, TrialResult
-from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.specification.combination import Start
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.buffered import Buffered, flush
 from deft_sweeps.study.lease import Lease
 from deft_sweeps.study.limit_judge import LimitJudge

@@ -11,8 +11,9 @@ import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution, distribution_to_json
 from optuna.trial import Trial
 
-from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int, Value, listed, n_values
-from deft_sweeps.spec.schema import Combination, Start, SweepSpec
+from deft_sweeps.specification.combination import Combination, Start
+from deft_sweeps.specification.domain import Categorical, Const, Domain, Float, Int, Value, listed, n_values
+from deft_sweeps.specification.sweep_spec import SweepSpec
 
 COMBINATION = "combination"
 Key = tuple[str, tuple[tuple[str, object], ...]]
@@ -64,7 +65,7 @@ def drawn(domain: Domain, rng: np.random.Generator, *, central: bool = False) ->
     match domain:
         case Const(value):
             return value
-        case Choice(values):
+        case Categorical(values):
             return values[rng.integers(len(values))]
         case Float() | Int():
             return value_at(domain, 0.25 + 0.5 * rng.random() if central else rng.random())
@@ -111,7 +112,7 @@ def _ask(trial: Trial, name: str, domain: Domain) -> Value:
             return trial.suggest_float(name, low, high, log=log)
         case Int(low, high, log):
             return trial.suggest_int(name, low, high, log=log)
-        case Choice(values):
+        case Categorical(values):
             return _decode(domain, trial.suggest_categorical(name, [_text(value) for value in values]))
         case Const(value):
             return value
@@ -125,7 +126,7 @@ def _distribution(domain: Domain) -> BaseDistribution:
             return FloatDistribution(low, high, log=log)
         case Int(low, high, log):
             return IntDistribution(low, high, log=log)
-        case Choice(values):
+        case Categorical(values):
             return CategoricalDistribution([_text(value) for value in values])
         case Const(value):
             return CategoricalDistribution([_text(value)])
@@ -139,16 +140,16 @@ def _text(value: Value) -> str:
 
 
 def _encode(domain: Domain, value: Value) -> Any:
-    if not isinstance(domain, Choice | Const):
+    if not isinstance(domain, Categorical | Const):
         return value
-    values = domain.values if isinstance(domain, Choice) else (domain.value,)
+    values = domain.values if isinstance(domain, Categorical) else (domain.value,)
     # A point may say 3 where the choice says 3.0: equal settings, but not equal texts.
     return _text(next((known for known in values if known == value), value))
 
 
 def _decode(domain: Domain, kept: Any) -> Value:
-    if not isinstance(domain, Choice | Const):
+    if not isinstance(domain, Categorical | Const):
         value: Value = kept
         return value
-    values = domain.values if isinstance(domain, Choice) else (domain.value,)
+    values = domain.values if isinstance(domain, Categorical) else (domain.value,)
     return next(value for value in values if _text(value) == kept)

@@ -15,7 +15,7 @@ from deft_sweeps.result import TrialResult
 from deft_sweeps.search.search_end import Flatness, Spent, trial_sec, used_up
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.trial_report import TROUBLE, reported_steps
-from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import DriverNote, SweepDir
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.study.proposal import Proposal

@@ -8,7 +8,9 @@ from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.equal_density import twin_config
 from deft_sweeps.result import FinalMeasurement, Point, TrialResult
-from deft_sweeps.spec.schema import Budget, Start, SweepSpec
+from deft_sweeps.specification.combination import Start
+from deft_sweeps.specification.search_settings import Budget
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.trial.final import FinalJob, measure_final

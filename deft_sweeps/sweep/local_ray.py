@@ -16,7 +16,7 @@ import ray
 from ray._private import ray_constants, ray_logging
 
 from deft_sweeps.errors import SweepError
-from deft_sweeps.spec.schema import Budget
+from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep.cluster import authenticated
 

@@ -16,7 +16,8 @@ from deft_sweeps.result import TrialResult
 from deft_sweeps.search import warm_start
 from deft_sweeps.search.search_end import trial_sec
 from deft_sweeps.search.searcher import StudySearcher
-from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.specification.combination import Start
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.early_stopping import RungScheduler
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason

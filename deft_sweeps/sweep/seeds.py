@@ -7,7 +7,8 @@ from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.findings.baseline import baselines_of
 from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.result import TrialResult
-from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.specification.combination import Start
+from deft_sweeps.specification.sweep_spec import SweepSpec
 
 ROUNDS = 10
 """With more seeds a front changes, and what enters it is run again in the next round. Few sweeps need a third; where luck decides who is on

@@ -10,7 +10,8 @@ from deft_sweeps.findings import Findings
 from deft_sweeps.findings.front_json import front_json
 from deft_sweeps.report.html import render
 from deft_sweeps.result import FinalMeasurement
-from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.specification.combination import Start
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
 from deft_sweeps.sweep import final

@@ -21,7 +21,7 @@ from deft_sweeps.errors import DeftSweepsError, TrialError
 from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.result import Rung, RungResult, StepMetrics, TrialResult
 from deft_sweeps.search.trial_report import report
-from deft_sweeps.spec.schema import Halving, NoStopping, Stopping
+from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopping
 from deft_sweeps.store.results import SweepDir, write_atomically
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.trial.protocol import Starter, StarterMaker, TrialRun

@@ -43,8 +43,8 @@ from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.families import layout
 from deft_sweeps.models.legality import misfits
-from deft_sweeps.spec.load import parse_spec
-from deft_sweeps.spec.shape import members as members_by_name
+from deft_sweeps.specification.spec_reader import parse_spec
+from deft_sweeps.specification.yaml_schema import members as members_by_name
 from deft_sweeps.trial.run import Bench, BenchMaker, Run
 from tests.conformance.covering import all_combinations, covering, pairs
 

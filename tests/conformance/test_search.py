@@ -23,8 +23,9 @@ from deft_sweeps.objective import parse_constraint
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search import searcher as module
 from deft_sweeps.search.searcher import StudySearcher
-from deft_sweeps.spec.sampling import ConcreteName
-from deft_sweeps.spec.schema import Halving, RankName, Search, SweepSpec
+from deft_sweeps.specification.sampler_choice import ConcreteName
+from deft_sweeps.specification.search_settings import Halving, RankName, Search
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.halving import HalvingRule
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.study.optuna_study import TRIAL_ID, VERDICTS, finished, open_study

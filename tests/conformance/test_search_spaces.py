@@ -11,9 +11,9 @@ from ruamel.yaml import YAML
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
-from deft_sweeps.spec.domain import ends, middle
-from deft_sweeps.spec.parts import Part, load_parts
-from deft_sweeps.spec.shape import json_schema
+from deft_sweeps.specification.domain import ends, middle
+from deft_sweeps.specification.sweep_file import SweepPart, load_parts
+from deft_sweeps.specification.yaml_schema import json_schema
 from deft_sweeps.sweep.resources import project
 
 FOLDER = Path(__file__).parents[2] / "search_spaces"
@@ -28,7 +28,7 @@ def test_there_are_search_spaces() -> None:
 
 @pytest.mark.parametrize("part", [part for _, part in PARTS], ids=[f"{file.name} {part.spec.name}" for file, part in PARTS])
 class TestSweep:
-    def test_points_round_trip(self, part: Part) -> None:
+    def test_points_round_trip(self, part: SweepPart) -> None:
         spec = part.spec
         for combination in spec.combinations:
             tried = [{*ends(domain), middle(domain)} for domain in combination.open.values()]
@@ -42,11 +42,11 @@ class TestSweep:
                 assert spec.config(start) == config
                 assert spec.config(start).config_id == config.config_id
 
-    def test_first_points_are_of_the_space(self, part: Part) -> None:
+    def test_first_points_are_of_the_space(self, part: SweepPart) -> None:
         for start in part.spec.first:
             assert part.spec.locate(part.spec.config(start)) == start
 
-    def test_what_is_given_away_beside_a_baseline_is_bounded_surely(self, part: Part) -> None:
+    def test_what_is_given_away_beside_a_baseline_is_bounded_surely(self, part: SweepPart) -> None:
         """Judged by the value alone, the choice breaks its limit in most samples of examples."""
         limits = (*part.spec.limits, *part.spec.choose.where)
         compared = [limit for limit in limits if limit.bound.baseline == "peft"]
@@ -55,12 +55,12 @@ class TestSweep:
             ["surely score >= baseline(peft) - 0.02"],
         )
 
-    def test_it_is_planned(self, part: Part) -> None:
+    def test_it_is_planned(self, part: SweepPart) -> None:
         planned = project(part.spec, layout(read_config(part.spec.combinations[0].template.model)), n_cores=4)
         assert planned.trials.keys() == part.spec.by_label.keys()
         assert bool(planned.gpus) == (part.spec.budget.gpus_per_trial > 0)
 
-    def test_schema_accepts_it(self, part: Part) -> None:
+    def test_schema_accepts_it(self, part: SweepPart) -> None:
         jsonschema.Draft202012Validator(json_schema()).validate(YAML(typ="safe", pure=True).load(part.text))
 
 

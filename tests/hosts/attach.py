@@ -10,7 +10,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from deft_sweeps.cli.guard import guarded
-from deft_sweeps.spec.schema import Budget
+from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.sweep.local_ray import ray_session
 
 

@@ -14,7 +14,8 @@ from typing import Any
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import FinalMeasurement
-from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.specification.combination import Start
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep import final, session
 from tests.fakes import FakeMaker, FakeRun, fake_spec

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.trial_report import RESULT
-from deft_sweeps.spec.schema import Halving
+from deft_sweeps.specification.search_settings import Halving
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.study.optuna_study import POINTS, VERDICTS, finished, open_study, rows_of
 from deft_sweeps.sweep.progress import Progress

@@ -16,7 +16,7 @@ from deft_sweeps.cli.app import app
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import FinalMeasurement
-from deft_sweeps.spec.parts import load_parts
+from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep import session
 from deft_sweeps.trial.final import FinalJob

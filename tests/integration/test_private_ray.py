@@ -9,7 +9,7 @@ import psutil
 import pytest
 import ray
 
-from deft_sweeps.spec.schema import Budget
+from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.sweep.local_ray import ray_session
 from tests.conftest import SharedRay
 from tests.other_user import as_nobody, require_root

@@ -8,8 +8,9 @@ import pytest
 
 from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.search.searcher import StudySearcher
-from deft_sweeps.spec.domain import Choice
-from deft_sweeps.spec.schema import Combination, SweepSpec
+from deft_sweeps.specification.combination import Combination
+from deft_sweeps.specification.domain import Categorical
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep.progress import Progress
 from deft_sweeps.sweep.runner import run_sweep
@@ -22,7 +23,7 @@ from tests.integration.test_sweep import counts_are_equal
 def small() -> SweepSpec:
     """Eight points, twice each while searching."""
     base = fake_spec(40)
-    rates = Choice((1e-3, 3e-3))
+    rates = Categorical((1e-3, 3e-3))
     plain = (c for c in base.combinations if c.template.quantization.kind == "none")
     combinations = tuple(Combination(c.label, {"training.learning_rate": rates}, c.template) for c in plain)
     return replace(base, combinations=combinations, search=replace(base.search, repeats=2), seeds=3)

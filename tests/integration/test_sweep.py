@@ -19,7 +19,8 @@ from optuna.trial import TrialState
 from ray.cluster_utils import Cluster
 
 from deft_sweeps.errors import StoreError, SweepError
-from deft_sweeps.spec.schema import Budget, SweepSpec
+from deft_sweeps.specification.search_settings import Budget
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.mlflow import ENDED, Mirror
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.study.optuna_study import finished, open_study

@@ -21,7 +21,7 @@ from deft_sweeps.findings import choose
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.report import choice_text
 from deft_sweeps.result import DensityReading, FinalMeasurement, Point
-from deft_sweeps.spec.load import load_spec
+from deft_sweeps.specification.spec_reader import load_spec
 from deft_sweeps.store.results import DriverNote, SweepDir
 from tests.samples import point, result
 
@@ -354,7 +354,7 @@ class TestPlan:
 
     @pytest.mark.parametrize("has", [True, False])
     def test_says_that_a_dtype_is_slow_here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: bool) -> None:
-        monkeypatch.setattr("deft_sweeps.spec.hardware.cpu_has_bf16", lambda: has)
+        monkeypatch.setattr("deft_sweeps.specification.compute_dtype.cpu_has_bf16", lambda: has)
         file = tmp_path / "x.yaml"
         file.write_text(GOOD + "dtype: bf16\n")
         named, auto = call("plan", file, "--json"), call("plan", QUICKSTART)
@@ -534,7 +534,7 @@ class TestRun:
 
     @pytest.mark.parametrize("has", [True, False])
     def test_a_sweep_goes_on_in_the_dtype_it_began_in(self, sweep: SweepDir, monkeypatch: pytest.MonkeyPatch, has: bool) -> None:
-        monkeypatch.setattr("deft_sweeps.spec.hardware.cpu_has_bf16", lambda: has)
+        monkeypatch.setattr("deft_sweeps.specification.compute_dtype.cpu_has_bf16", lambda: has)
         begun = {result.config.dtype for result in sweep.results()}
         assert {as_begun(load_spec(sweep.spec_path), sweep).dtype} == begun
 

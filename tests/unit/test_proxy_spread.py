@@ -14,7 +14,7 @@ from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.report.choice_text import caveats, proxy_notes
 from deft_sweeps.report.html import render
 from deft_sweeps.result import Label, SkippedBlocks, TrialResult
-from deft_sweeps.spec.load import parse_spec
+from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep.seeds import missing_seeds
 from tests.fakes import fake_result, fake_spec, plain

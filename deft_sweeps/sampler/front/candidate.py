@@ -7,8 +7,9 @@ import numpy as np
 
 from deft_sweeps.sampler.front.encoding import SpaceEncoding, unit_position
 from deft_sweeps.sampler.front.observation import ObservedTraining
-from deft_sweeps.spec.domain import Domain, Float, Int, Value
-from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.specification.combination import Start
+from deft_sweeps.specification.domain import Domain, Float, Int, Value
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.parameters import (
     Key,
     all_points,

@@ -14,8 +14,9 @@ import numpy as np
 
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.sampler.front.array_type import Floats
-from deft_sweeps.spec.domain import Choice, Const, Domain, Float, Int, Value
-from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.specification.combination import Start
+from deft_sweeps.specification.domain import Categorical, Const, Domain, Float, Int, Value
+from deft_sweeps.specification.sweep_spec import SweepSpec
 
 _ONE_HOT = math.sqrt(0.5)
 """Value of a member's coordinate; two members are then at squared distance 1."""
@@ -81,7 +82,7 @@ class SpaceEncoding:
 def unit_position(domain: Domain, value: Value) -> float:
     """Position of a number in its domain, in [0, 1]; numeric choices are spaced evenly."""
     match domain:
-        case Choice(values):
+        case Categorical(values):
             if not isinstance(value, int | float):
                 return 0.5
             ordered = sorted(float(choice) for choice in values if isinstance(choice, int | float))
@@ -104,16 +105,16 @@ def _open_settings(spec: SweepSpec) -> dict[str, Domain]:
     return settings
 
 
-def _is_numeric(domain: Choice) -> bool:
+def _is_numeric(domain: Categorical) -> bool:
     return all(isinstance(v, int | float) and not isinstance(v, bool) for v in domain.values)
 
 
 def _width(domain: Domain) -> int:
     """Number of coordinates of a setting."""
-    return len(domain.values) if isinstance(domain, Choice) and not _is_numeric(domain) else 1
+    return len(domain.values) if isinstance(domain, Categorical) and not _is_numeric(domain) else 1
 
 
 def _coordinates(domain: Domain, value: Value) -> list[float]:
-    if isinstance(domain, Choice) and not _is_numeric(domain):
+    if isinstance(domain, Categorical) and not _is_numeric(domain):
         return [_ONE_HOT * (value == choice) for choice in domain.values]
     return [unit_position(domain, value) - 0.5]

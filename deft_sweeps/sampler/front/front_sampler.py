@@ -16,7 +16,8 @@ from deft_sweeps.sampler.front.candidate import CandidatePool
 from deft_sweeps.sampler.front.observation import ObservationReader, ObservedTraining
 from deft_sweeps.sampler.front.surrogate_model import SurrogateModel
 from deft_sweeps.sampler.history import MEASURED_STATES, History
-from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.specification.combination import Start
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.optuna_study import TRIAL_ID
 from deft_sweeps.study.parameters import Key, key_of, params, random_point
 

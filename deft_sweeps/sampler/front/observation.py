@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from optuna.trial import FrozenTrial
 
-from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.specification.combination import Start
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.optuna_study import MARGINS, POINTS, PRIOR
 from deft_sweeps.study.parameters import start_of
 

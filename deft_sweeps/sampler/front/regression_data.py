@@ -17,7 +17,9 @@ from deft_sweeps.sampler.front.metric_scale import to_model_scale
 from deft_sweeps.sampler.front.observation import ObservedTraining, point_names
 from deft_sweeps.sampler.front.rung_model import RungModel, fit_rung_model
 from deft_sweeps.sampler.front.training_memory import Row, TrainingMemory
-from deft_sweeps.spec.schema import Halving, Start, SweepSpec
+from deft_sweeps.specification.combination import Start
+from deft_sweeps.specification.search_settings import Halving
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.optuna_study import modelled
 
 MAX_RELATIVE_VARIANCE = 100.0

@@ -12,7 +12,7 @@ from deft_sweeps.metrics import METRICS
 from deft_sweeps.objective import Constraint
 from deft_sweeps.sampler.front.array_type import Bools, Floats
 from deft_sweeps.sampler.front.observation import ObservedTraining
-from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.optuna_study import modelled
 from deft_sweeps.study.parameters import Key, key_of
 

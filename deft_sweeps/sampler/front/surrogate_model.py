@@ -20,7 +20,8 @@ from deft_sweeps.sampler.front.posterior import GaussianProcess, condition
 from deft_sweeps.sampler.front.regression_data import RegressionData
 from deft_sweeps.sampler.front.search_goal import GoalTracker
 from deft_sweeps.sampler.front.training_memory import TrainingMemory
-from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.specification.combination import Start
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.optuna_study import modelled
 
 MAX_ROWS, MAX_FITTED_ROWS = 480, 240

@@ -6,7 +6,7 @@ import numpy as np
 
 from deft_sweeps.sampler.front.observation import Observation, ObservedTraining
 from deft_sweeps.sampler.front.search_goal import GoalTracker
-from deft_sweeps.spec.schema import Start
+from deft_sweeps.specification.combination import Start
 
 MAX_REMEMBERED, N_REMEMBERED = 320, 240
 """Maximum number of remembered trainings, and how many remain when it is exceeded: half of them on

@@ -6,7 +6,8 @@ from benchmarks.search.measure import truths_of
 from benchmarks.search.problem import Scale, objective_values, scaled, truth
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.sampler.optuna_sampler import make_sampler
-from deft_sweeps.spec.schema import Search, SweepSpec
+from deft_sweeps.specification.search_settings import Search
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.parameters import suggest
 
 

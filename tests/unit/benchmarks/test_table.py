@@ -11,7 +11,7 @@ from benchmarks.search.measure import truths_of
 from benchmarks.search.problem import objective_values
 from benchmarks.search.table import TABLES, Table, complete_part, configurations, load, read, table
 from deft_sweeps.config.trial import TrialConfig, codec
-from deft_sweeps.spec.load import load_spec
+from deft_sweeps.specification.spec_reader import load_spec
 
 NAME = "flan_t5_small_reviews"
 STEPS = (7, 20, 60)

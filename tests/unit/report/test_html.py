@@ -16,7 +16,8 @@ from deft_sweeps.findings import choose
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.report.html import render
 from deft_sweeps.result import FinalMeasurement, TrialResult
-from deft_sweeps.spec.schema import Excluded, SweepSpec
+from deft_sweeps.specification.combination import Excluded
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir
 from tests.made_sweep import sweep_finals, sweep_results, sweep_spec
 from tests.samples import point, result

@@ -7,8 +7,8 @@ import optuna
 import pytest
 from deft_sweeps.metrics import Direction
 from deft_sweeps.sampler.study_sampler import BoundedSampler
-from deft_sweeps.spec.sampling import ConcreteName
-from deft_sweeps.spec.schema import Search
+from deft_sweeps.specification.sampler_choice import ConcreteName
+from deft_sweeps.specification.search_settings import Search
 from deft_sweeps.study.parameters import params, suggest
 from optuna.trial import FrozenTrial, create_trial
 

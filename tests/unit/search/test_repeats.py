@@ -4,13 +4,14 @@ from dataclasses import replace
 import numpy as np
 
 from deft_sweeps.search.repeats import Taken, fresh_start
-from deft_sweeps.spec.domain import Choice, Float, Int
-from deft_sweeps.spec.schema import Combination, SweepSpec
+from deft_sweeps.specification.combination import Combination
+from deft_sweeps.specification.domain import Categorical, Float, Int
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.parameters import n_points, random_point, value_at
 from tests.fakes import fake_spec, plain
 
 
-def space(*domains: Choice | Int | Float) -> SweepSpec:
+def space(*domains: Categorical | Int | Float) -> SweepSpec:
     """Combination i has the learning rates, or the ranks, of domain i."""
     base = fake_spec()
     combinations = [
@@ -33,7 +34,7 @@ def test_seeds_are_counted_by_configuration_whatever_they_are() -> None:
 
 
 def test_the_last_points_of_a_finite_space_are_found() -> None:
-    spec = space(Int(1, 400), Choice((1e-3, 2e-3)))
+    spec = space(Int(1, 400), Categorical((1e-3, 2e-3)))
     last = {
         spec.config(replace_rank).config_id for replace_rank in (fresh_start(spec, lambda _: True, (s,)) for s in (1, 2)) if replace_rank
     }
@@ -45,7 +46,7 @@ def test_the_last_points_of_a_finite_space_are_found() -> None:
 
 
 def test_a_space_with_a_real_number_is_never_used_up() -> None:
-    spec = space(Choice((1e-3,)), Float(1e-4, 1e-2, log=True))
+    spec = space(Categorical((1e-3,)), Float(1e-4, 1e-2, log=True))
     start = fresh_start(spec, lambda _: False, (0,))
     assert start is not None
     assert start.combination == spec.combinations[1].label

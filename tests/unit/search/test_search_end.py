@@ -4,7 +4,7 @@ import pytest
 
 from deft_sweeps.objective import parse_constraint
 from deft_sweeps.search.search_end import Flatness, Spent, trial_sec, used_up
-from deft_sweeps.spec.schema import Budget
+from deft_sweeps.specification.search_settings import Budget
 from tests.fakes import fake_spec
 from tests.samples import point, result
 

@@ -13,8 +13,10 @@ from deft_sweeps.search.failure_streak import MOST_ALIKE
 from deft_sweeps.search.repeats import N_ASKS
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.trial_report import report
-from deft_sweeps.spec.domain import Choice
-from deft_sweeps.spec.schema import Combination, SamplerName, Search, Start, SweepSpec
+from deft_sweeps.specification.combination import Combination, Start
+from deft_sweeps.specification.domain import Categorical
+from deft_sweeps.specification.search_settings import SamplerName, Search
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.study.optuna_study import finished
 from tests.fakes import fake_result, fake_spec, plain
@@ -69,7 +71,7 @@ def test_an_extra_point_runs_again_with_another_seed(sweep: SweepDir) -> None:
 
 def test_a_configuration_that_comes_again_gets_another_seed(sweep: SweepDir) -> None:
     base = fake_spec()
-    few = tuple(Combination(c.label, {"training.learning_rate": Choice((1e-3, 2e-3))}, c.template) for c in base.combinations[::4])
+    few = tuple(Combination(c.label, {"training.learning_rate": Categorical((1e-3, 2e-3))}, c.template) for c in base.combinations[::4])
     spec = replace(base, combinations=few, search=replace(base.search, repeats=5))
     ids = play(StudySearcher(spec, sweep, target=12), 99)
     assert len(set(ids)) == 12
@@ -243,7 +245,7 @@ def test_a_start_outside_the_space_is_no_start() -> None:
 def narrow(n_rates: int, repeats: int, sampler: SamplerName = "tpe") -> SweepSpec:
     """Two combinations with `n_rates` learning rates each: a space that is soon used up."""
     base = fake_spec(search=Search(sampler=sampler, startup=4, seed=3, repeats=repeats, storage="journal"))
-    rates = Choice(tuple(1e-3 * (i + 1) for i in range(n_rates)))
+    rates = Categorical(tuple(1e-3 * (i + 1) for i in range(n_rates)))
     return replace(
         base, combinations=tuple(Combination(c.label, {"training.learning_rate": rates}, c.template) for c in base.combinations[::4])
     )

@@ -13,8 +13,10 @@ from deft_sweeps.metrics import measured
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.warm_start import _halving_order, carried_over, data_of, take_up, taken
-from deft_sweeps.spec.domain import Choice
-from deft_sweeps.spec.schema import Combination, Search, Start, SweepSpec
+from deft_sweeps.specification.combination import Combination, Start
+from deft_sweeps.specification.domain import Categorical
+from deft_sweeps.specification.search_settings import Search
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.sources import unusable_sources
 from deft_sweeps.study.optuna_study import POINTS, PRIOR, finished
@@ -126,7 +128,7 @@ def test_values_are_moved_into_this_space_and_what_is_of_another_kind_is_left_ou
 
 
 def _with_ranks(combination: Combination) -> Combination:
-    ranks = Choice((4, 16))
+    ranks = Categorical((4, 16))
     return Combination(combination.label, {**combination.open, "peft.lora.r": ranks}, replace(combination.template, peft=Lora(r=4)))
 
 

@@ -11,7 +11,8 @@ from optuna.trial import TrialState
 
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.trial_report import RESULT
-from deft_sweeps.spec.schema import Halving, SamplerName, Search, SweepSpec
+from deft_sweeps.specification.search_settings import Halving, SamplerName, Search
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.early_stopping import RungScheduler
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.study.optuna_study import POINTS, VERDICTS, finished, rows_of

@@ -14,7 +14,7 @@ from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.objective import parse_constraint
 from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.result import Point, Rung
-from deft_sweeps.spec.schema import Halving, RankName
+from deft_sweeps.specification.search_settings import Halving, RankName
 from deft_sweeps.stopping.early_stopping import _rule
 from deft_sweeps.stopping.halving import N_PEERS, HalvingRule, violations
 from tests.fakes import fake_spec

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 
 from deft_sweeps.front import hypervolume, non_dominated_rank
 from deft_sweeps.metrics import Direction
-from deft_sweeps.spec.schema import RankName
+from deft_sweeps.specification.search_settings import RankName
 from deft_sweeps.stopping import ranking
 from deft_sweeps.stopping.ranking import by_crowding, by_hypervolume, dominations, epsilon_net, layers, order, order_of_owners
 

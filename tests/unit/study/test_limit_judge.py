@@ -16,8 +16,10 @@ from deft_sweeps.result import TrialResult
 from deft_sweeps.sampler.study_sampler import study_sampler
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.warm_start import take_up
-from deft_sweeps.spec.sampling import USES_LIMITS, ConcreteName
-from deft_sweeps.spec.schema import Search, Start, SweepSpec
+from deft_sweeps.specification.combination import Start
+from deft_sweeps.specification.sampler_choice import USES_LIMITS, ConcreteName
+from deft_sweeps.specification.search_settings import Search
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.study.limit_judge import LimitJudge
 from deft_sweeps.study.optuna_study import PRIOR, finished, tell

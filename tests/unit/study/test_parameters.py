@@ -4,9 +4,10 @@ import optuna
 import pytest
 
 from deft_sweeps.config.axes import Lora
-from deft_sweeps.spec.domain import Choice, Domain, Int
-from deft_sweeps.spec.load import parse_spec
-from deft_sweeps.spec.schema import Combination, SweepSpec
+from deft_sweeps.specification.combination import Combination
+from deft_sweeps.specification.domain import Categorical, Domain, Int
+from deft_sweeps.specification.spec_reader import parse_spec
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.optuna_study import enqueue
 from deft_sweeps.study.parameters import distributions, fingerprint, params, start_of, suggest
 from tests.fakes import fake_spec
@@ -16,7 +17,7 @@ from tests.fakes import fake_spec
 def spec() -> SweepSpec:
     """The fake sweep, with a choice between tuples and a whole number in every second combination."""
     base = fake_spec()
-    more: dict[str, Domain] = {"peft.lora.targets": Choice((("q", "v"), ("q", "v", "gate"))), "peft.lora.r": Int(2, 16, log=True)}
+    more: dict[str, Domain] = {"peft.lora.targets": Categorical((("q", "v"), ("q", "v", "gate"))), "peft.lora.r": Int(2, 16, log=True)}
     combinations = [
         Combination(c.label, {**c.open, **more}, replace(c.template, peft=Lora(r=4))) if i % 2 else c
         for i, c in enumerate(base.combinations)

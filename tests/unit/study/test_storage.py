@@ -24,7 +24,8 @@ from optuna.trial import TrialState, create_trial
 
 from deft_sweeps.errors import StoreError
 from deft_sweeps.search.searcher import StudySearcher
-from deft_sweeps.spec.schema import Search, SweepSpec
+from deft_sweeps.specification.search_settings import Search
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.study.buffered import Buffered, flush
 from deft_sweeps.study.lease import DRIVER, LEASE_SEC

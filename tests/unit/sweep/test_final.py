@@ -8,7 +8,7 @@ from deft_sweeps.findings import choose
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.result import FinalMeasurement, TrialResult
-from deft_sweeps.spec.load import parse_spec
+from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep.final import already_measured, final_jobs, missing_twin, twin_of
 from tests.samples import point, result

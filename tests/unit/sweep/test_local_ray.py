@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deft_sweeps.errors import SweepError
-from deft_sweeps.spec.schema import Budget
+from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.sweep import local_ray
 
 

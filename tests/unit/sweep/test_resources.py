@@ -31,8 +31,8 @@ from deft_sweeps.config.axes import (
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
-from deft_sweeps.spec.load import parse_spec
-from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.specification.spec_reader import parse_spec
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.sweep.memory import CLASS_TOKENS
 from deft_sweeps.sweep.resources import Estimate, estimate, frozen_additions, project, trainable_parameters, weight_bytes
 from deft_sweeps.trial.base import cast_

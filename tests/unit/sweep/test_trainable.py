@@ -11,7 +11,7 @@ from deft_sweeps.errors import TrialError
 from deft_sweeps.result import Point, TrialResult
 from deft_sweeps.search.search_end import trial_sec
 from deft_sweeps.search.trial_report import RESULT, TROUBLE, reported_rung, reported_steps
-from deft_sweeps.spec.schema import Halving, NoStopping, Stopping
+from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopping
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep import trainable as module
 from deft_sweeps.sweep.trainable import TrialTrainable, rung_steps

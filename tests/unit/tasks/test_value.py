@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from deft_sweeps.cli.app import app
 from deft_sweeps.config.data import FileTask, GlueTask, Splits, SquadTask, Task
-from deft_sweeps.spec.load import load_spec
+from deft_sweeps.specification.spec_reader import load_spec
 from deft_sweeps.tasks.check import check_task, form_of, read_splits
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.glue import GLUE

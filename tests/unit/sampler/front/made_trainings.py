@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from deft_sweeps.sampler.front.observation import Observation, ObservedTraining
-from deft_sweeps.spec.schema import Start
+from deft_sweeps.specification.combination import Start
 
 from tests.fakes import THRESHOLDS, plain
 

@@ -7,8 +7,9 @@ import pytest
 from deft_sweeps.sampler.front.candidate import N_CANDIDATES, CandidatePool, neighbour
 from deft_sweeps.sampler.front.encoding import SpaceEncoding
 from deft_sweeps.sampler.front.observation import ObservedTraining
-from deft_sweeps.spec.load import parse_spec
-from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.specification.combination import Start
+from deft_sweeps.specification.spec_reader import parse_spec
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.parameters import all_points, key_of, random_point
 
 TEXT = """

@@ -2,8 +2,9 @@
 
 import pytest
 from deft_sweeps.sampler.front.encoding import SpaceEncoding
-from deft_sweeps.spec.load import parse_spec
-from deft_sweeps.spec.schema import Start, SweepSpec
+from deft_sweeps.specification.combination import Start
+from deft_sweeps.specification.spec_reader import parse_spec
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.parameters import all_points, n_points
 
 TEXT = """

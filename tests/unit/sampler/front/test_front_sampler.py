@@ -18,8 +18,10 @@ from deft_sweeps.sampler.front import front_sampler
 from deft_sweeps.sampler.front.acquisition import Acquisition
 from deft_sweeps.sampler.front.front_sampler import FrontSampler
 from deft_sweeps.sampler.study_sampler import study_sampler
-from deft_sweeps.spec.domain import Choice
-from deft_sweeps.spec.schema import Halving, SamplerName, Search, Start, SweepSpec
+from deft_sweeps.specification.combination import Start
+from deft_sweeps.specification.domain import Categorical
+from deft_sweeps.specification.search_settings import Halving, SamplerName, Search
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.early_stopping import EarlyStopping
 from deft_sweeps.study.limit_judge import LimitJudge
 from deft_sweeps.study.optuna_study import POINTS, SEED, TRIAL_ID, begin, enqueue, rows_of, tell
@@ -94,7 +96,7 @@ def test_it_is_ahead_of_twice_as_many_random_trials(seed: int) -> None:
 def few_rates(name: SamplerName, n_rates: int) -> SweepSpec:
     """Four combinations with `n_rates` learning rates each."""
     spec = of(name)
-    rates = Choice(tuple(float(rate) for rate in np.geomspace(1e-4, 1e-2, n_rates)))
+    rates = Categorical(tuple(float(rate) for rate in np.geomspace(1e-4, 1e-2, n_rates)))
     plainly = (c for c in spec.combinations if set(c.open) == {"training.learning_rate"})
     return replace(
         spec,
@@ -300,7 +302,7 @@ def test_a_verdict_stands_whatever_is_learnt_after_it() -> None:
 def test_of_a_finite_space_what_was_stopped_may_come_again_and_what_ended_not() -> None:
     fake = of("front")
     plain = next(c for c in fake.combinations if set(c.open) == {"training.learning_rate"})
-    choices = Choice((1e-4, 5e-4, 2e-3, 1e-2))
+    choices = Categorical((1e-4, 5e-4, 2e-3, 1e-2))
     spec = replace(fake, combinations=(replace(plain, open={"training.learning_rate": choices}),))
     study = optuna.create_study(directions=SCORE_AND_DENSITY)
     study.sampler = study_sampler(spec)

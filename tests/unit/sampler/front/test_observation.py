@@ -8,7 +8,7 @@ import pytest
 from deft_sweeps.metrics import measured
 from deft_sweeps.result import Rung, TrialResult
 from deft_sweeps.sampler.front.observation import ObservationReader, point_names
-from deft_sweeps.spec.schema import SweepSpec
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.optuna_study import ASKED, MARGINS, PRIOR, TRIAL_ID, rows_of
 from deft_sweeps.study.parameters import distributions, params
 from optuna.trial import FrozenTrial, TrialState, create_trial

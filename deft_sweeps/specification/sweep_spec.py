@@ -1,0 +1,110 @@
+"""SweepSpec: a sweep as its YAML describes it, checked and immutable."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import assert_never
+
+from deft_sweeps.config.axes import Dtype
+from deft_sweeps.config.trial import Evaluation, TrialConfig
+from deft_sweeps.objective import Constraint, Policy
+from deft_sweeps.specification.combination import Combination, Excluded, Start
+from deft_sweeps.specification.search_settings import (
+    Budget,
+    Halving,
+    NoStopping,
+    Search,
+    Stopping,
+)
+
+MAX_TRIAL_SEED = 2**63 - 1 - 10_000
+"""The largest `trial_seed`: repeated trainings count up from it, and torch takes 64 bits."""
+
+
+@dataclass(frozen=True)
+class SweepSpec:
+    """A whole sweep.
+
+    Attributes:
+        objectives: names of `objective.METRICS`, at least two, that the front weighs against each
+            other.
+        limits: that a front member must keep.
+        choose: how the configuration to ship is chosen from the front.
+        combinations: the legal ones, in a fixed order, never empty.
+        excluded: the illegal ones, each with the reason.
+        first: points tried before the sampler proposes any.
+        stopping: which trials are stopped early.
+        trial_seed: seed of training (initial weights, order of batches, dropout), the same for
+            every configuration; one that is trained again takes the next seed.
+        seeds: a number of trainings, not a seed: each configuration of the front is trained until
+            it has so many, each with a seed of its own, before the choice; 1 adds none.
+        tracking_uri: of an MLflow server; without one, a SQLite file in the sweep's folder is used.
+    """
+
+    name: str
+    objectives: tuple[str, ...]
+    limits: tuple[Constraint, ...]
+    choose: Policy
+    combinations: tuple[Combination, ...]
+    excluded: tuple[Excluded, ...]
+    first: tuple[Start, ...]
+    evaluation: Evaluation
+    search: Search
+    budget: Budget
+    trial_seed: int = 0
+    seeds: int = 1
+    tracking_uri: str | None = None
+    stopping: Stopping = field(default_factory=NoStopping)
+
+    @cached_property
+    def by_label(self) -> Mapping[str, Combination]:
+        return {combination.label: combination for combination in self.combinations}
+
+    @property
+    def rung_thresholds(self) -> tuple[float, ...]:
+        """Thresholds measured at each rung of a trial; empty if nothing is stopped early."""
+        match self.stopping:
+            case NoStopping():
+                return ()
+            case Halving(thresholds="all"):
+                return self.evaluation.thresholds
+            case Halving():
+                return (self.evaluation.objective_threshold,)
+            case unknown:
+                assert_never(unknown)
+
+    @property
+    def search_limits(self) -> tuple[Constraint, ...]:
+        """The limits that the search itself acts on: those that do not rest on a proxy."""
+        return tuple(limit for limit in self.limits if not limit.rests_on_proxy)
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """Every metric that the sweep compares trials by or limits."""
+        chosen = (self.choose.metric,) if self.choose.metric else ()
+        limited = (limit.metric for limit in (*self.limits, *self.choose.where))
+        return tuple(dict.fromkeys((*self.objectives, *chosen, *limited)))
+
+    @property
+    def dtype(self) -> Dtype:
+        """Of every trial."""
+        return self.combinations[0].template.dtype
+
+    def with_dtype(self, dtype: Dtype) -> "SweepSpec":
+        """The same sweep in another dtype."""
+        combinations = tuple(
+            replace(c, template=replace(c.template, dtype=dtype)) for c in self.combinations
+        )
+        return replace(self, combinations=combinations)
+
+    def config(self, start: Start) -> TrialConfig:
+        """The configuration of a point of this sweep's space."""
+        return self.by_label[start.combination].config(start.values)
+
+    def locate(self, config: TrialConfig) -> Start | None:
+        """The point that gives `config`, the inverse of `config()`; None if no point does."""
+        for combination in self.combinations:
+            values = combination.values(config)
+            if values is not None:
+                return Start(combination.label, values)
+        return None
