@@ -12,9 +12,9 @@ from deft_sweeps.cache import sha256_file
 from deft_sweeps.config.axes import Dtype
 from deft_sweeps.errors import CheckpointError, DeftSweepsError
 from deft_sweeps.models.families import layout
-from deft_sweeps.models.hub import hub_commit, hub_config, hub_folder
-from deft_sweeps.models.known import KNOWN_CONFIGS
-from deft_sweeps.models.packaged import is_packaged, packaged_config, packaged_folder, packaged_revision, source_folder
+from deft_sweeps.models.hub_checkpoint import hub_commit, hub_config, hub_folder
+from deft_sweeps.models.published_sizes import PUBLISHED_CONFIGS
+from deft_sweeps.packaged.checkpoint_conversion import is_packaged, packaged_config, packaged_folder, packaged_revision, source_folder
 
 if TYPE_CHECKING:
     import torch
@@ -31,8 +31,8 @@ def read_config(name: str) -> dict[str, Any]:
     if is_packaged(name):
         return packaged_config(name)
     folder = _folder(name)
-    if folder is None and name in KNOWN_CONFIGS:
-        return dict(KNOWN_CONFIGS[name])
+    if folder is None and name in PUBLISHED_CONFIGS:
+        return dict(PUBLISHED_CONFIGS[name])
     path = folder / "config.json" if folder else hub_config(name)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))

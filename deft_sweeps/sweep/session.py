@@ -19,7 +19,7 @@ from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.runner import Outcome, run_sweep
 from deft_sweeps.sweep.seeds import ROUNDS, missing_seeds, n_configurations
-from deft_sweeps.trial.final import FinalJob
+from deft_sweeps.trial.final_measurement import FinalJob
 from deft_sweeps.trial.protocol import StarterMaker
 from deft_sweeps.trial.run import BenchMaker
 

@@ -2,9 +2,9 @@
 
 from deft_sweeps.config.data import FileTask, Form, Task, task_kind
 from deft_sweeps.errors import DataError
+from deft_sweeps.tasks.data_source import sources
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.files import check_labels, check_rows, some
-from deft_sweeps.tasks.sources import sources
 from deft_sweeps.tasks.split import Examples, draw
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from deft_sweeps.trial.heap import give_back_freed
+from deft_sweeps.trial.freed_memory import give_back_freed
 
 _STATUS = Path("/proc/self/status")
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from deft_sweeps.config.data import TaskKind
 from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.models.families import Layout
-from deft_sweeps.tasks.load import TaskData
+from deft_sweeps.tasks.task_data import TaskData
 
 _STD = 0.02
 

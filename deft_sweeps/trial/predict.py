@@ -10,9 +10,9 @@ from transformers import DynamicCache, EncoderDecoderCache, LogitsProcessor, Log
 
 from deft_sweeps.axes.decoding import GenerationMeter, generated_lengths
 from deft_sweeps.tasks.batches import Batch
-from deft_sweeps.tasks.load import TaskData
 from deft_sweeps.tasks.passages import Written, best_written
 from deft_sweeps.tasks.spans import Window, best_answers
+from deft_sweeps.tasks.task_data import TaskData
 
 
 def class_scores(logits: Tensor, class_ids: Sequence[Sequence[int]]) -> Tensor:

@@ -17,18 +17,18 @@ from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import load_tokenizer
 from deft_sweeps.result import Cost, Label, Point, RungResult, StepMetrics, TrialResult
 from deft_sweeps.tasks.batches import Batch, collate, training_order
-from deft_sweeps.tasks.load import TaskData, load_task
+from deft_sweeps.tasks.task_data import TaskData, load_task
 from deft_sweeps.trial.base import BaseKey, FrozenBase, build_base, model_inputs
 from deft_sweeps.trial.build import Built, build
 from deft_sweeps.trial.cost import PeakMemory, median_latency_sec, resident_bytes, tensor_bytes
-from deft_sweeps.trial.energy import with_energy
+from deft_sweeps.trial.energy_projection import with_energy
 from deft_sweeps.trial.evaluate import Evaluator, evaluating
+from deft_sweeps.trial.freed_memory import give_back_freed
 from deft_sweeps.trial.gating import Gating
 from deft_sweeps.trial.heads import HeadSpec, mean_target
-from deft_sweeps.trial.heap import give_back_freed
 from deft_sweeps.trial.predict import Answers
 from deft_sweeps.trial.protocol import TrialRun
-from deft_sweeps.trial.provenance import provenance
+from deft_sweeps.trial.run_provenance import provenance
 from deft_sweeps.trial.train import Learner
 
 

@@ -19,7 +19,7 @@ from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.spec.parts import load_parts
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep import session
-from deft_sweeps.trial.final import FinalJob
+from deft_sweeps.trial.final_measurement import FinalJob
 from tests.fakes import FakeMaker, FakeRun, fake_point, fake_result
 from tests.integration.test_sweep import counts_are_equal
 

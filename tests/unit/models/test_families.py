@@ -7,7 +7,7 @@ from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, T5C
 
 from deft_sweeps.errors import CheckpointError
 from deft_sweeps.models.families import layout
-from deft_sweeps.models.known import KNOWN_CONFIGS
+from deft_sweeps.models.published_sizes import PUBLISHED_CONFIGS
 from tests.tiny import batch, layout_of, tiny_encoder, tiny_t5
 
 
@@ -29,7 +29,7 @@ SHAPES += ["google/t5-v1_1-large", "t5-small", "t5-base", "google-t5/t5-11b"]
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_layout_is_that_of_the_real_model(name: str) -> None:
-    config = KNOWN_CONFIGS[name]
+    config = PUBLISHED_CONFIGS[name]
     shape, model = layout(config), on_meta(config)
     modules = dict(model.named_modules())
     assert shape.n_parameters == n_parameters(model, config["tie_word_embeddings"])
@@ -61,7 +61,7 @@ def encoder_on_meta(config: dict[str, Any]) -> Any:
 @pytest.mark.parametrize("hidden_act", ["gelu", "relu"])
 @pytest.mark.parametrize("name", ENCODERS)
 def test_the_layout_is_that_of_the_real_encoder(name: str, hidden_act: str) -> None:
-    config = KNOWN_CONFIGS[name] | {"hidden_act": hidden_act}
+    config = PUBLISHED_CONFIGS[name] | {"hidden_act": hidden_act}
     shape, model = layout(config), encoder_on_meta(config)
     modules = dict(model.named_modules())
     assert shape.n_parameters == sum(p.numel() for p in model.parameters())
@@ -118,7 +118,7 @@ def test_published_parameter_counts() -> None:
         "roberta-base": 124_055_040,
         "roberta-large": 354_310_144,
     }
-    assert {name: layout(KNOWN_CONFIGS[name]).n_parameters for name in published} == published
+    assert {name: layout(PUBLISHED_CONFIGS[name]).n_parameters for name in published} == published
 
 
 @pytest.mark.parametrize("gated", [True, False])
@@ -159,6 +159,6 @@ def test_an_unknown_family_names_those_known() -> None:
 
 
 def test_a_config_without_a_size_is_refused() -> None:
-    config = {key: value for key, value in KNOWN_CONFIGS["t5-small"].items() if key != "d_ff"}
+    config = {key: value for key, value in PUBLISHED_CONFIGS["t5-small"].items() if key != "d_ff"}
     with pytest.raises(CheckpointError, match="has no 'd_ff'"):
         layout(config)

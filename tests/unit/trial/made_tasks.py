@@ -8,7 +8,7 @@ from datasets import Dataset
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import load_tokenizer
-from deft_sweeps.tasks.load import TaskData
+from deft_sweeps.tasks.task_data import TaskData
 from deft_sweeps.trial.run import Bench, BenchMaker
 from tests.tiny import save_tiny, save_tiny_encoder
 

@@ -15,7 +15,7 @@ from deft_sweeps.axes.quantization import quantize_
 from deft_sweeps.config.axes import Int8, Magnitude, Nf4, SparseGpt, Unquantized, Wanda
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import load_model
-from deft_sweeps.tasks.load import load_task
+from deft_sweeps.tasks.task_data import load_task
 from deft_sweeps.trial import base
 from deft_sweeps.trial.base import build_base, cast_, lending
 from deft_sweeps.trial.run import Bench, BenchMaker

@@ -14,7 +14,7 @@ from deft_sweeps.result import TrialResult
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.tasks.metrics import score
 from deft_sweeps.trial.build import build
-from deft_sweeps.trial.final import FinalJob, measure_final, threshold_for
+from deft_sweeps.trial.final_measurement import FinalJob, measure_final, threshold_for
 from deft_sweeps.trial.predict import first_tokens_tell
 from deft_sweeps.trial.run import Bench, Run
 

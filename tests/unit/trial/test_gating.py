@@ -14,7 +14,7 @@ from deft_sweeps.result import SkippedBlocks, TrialResult
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.evaluate import evaluating
-from deft_sweeps.trial.final import FinalJob, measure_final
+from deft_sweeps.trial.final_measurement import FinalJob, measure_final
 from deft_sweeps.trial.run import Bench, BenchMaker, Run, run_trial
 
 TARGETS: tuple[Role, ...] = ("q", "v", "gate", "down")

@@ -15,7 +15,7 @@ from deft_sweeps.tasks.batches import collate
 from deft_sweeps.tasks.metrics import score_all
 from deft_sweeps.tasks.spans import Window, best_answers
 from deft_sweeps.trial.build import Built, build
-from deft_sweeps.trial.final import threshold_for
+from deft_sweeps.trial.final_measurement import threshold_for
 from deft_sweeps.trial.heads import HeadSpec
 from deft_sweeps.trial.predict import as_number
 from deft_sweeps.trial.run import Run, run_trial

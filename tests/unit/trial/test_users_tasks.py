@@ -11,7 +11,7 @@ from deft_sweeps.config.axes import DensityLoss, Lora, Training
 from deft_sweeps.config.data import FileTask, Splits
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import DataError
-from deft_sweeps.trial.final import FinalJob, measure_final
+from deft_sweeps.trial.final_measurement import FinalJob, measure_final
 from deft_sweeps.trial.run import Bench, Run
 from tests.tiny import save_tiny, save_tiny_encoder
 

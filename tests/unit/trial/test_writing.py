@@ -12,8 +12,8 @@ from deft_sweeps.axes.decoding import GenerationMeter
 from deft_sweeps.config.axes import AdaLora, Adapter, Ia3, Lora, PrefixTuning, PromptTuning, PTuning, Training
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.models.checkpoints import load_tokenizer
-from deft_sweeps.tasks.load import TaskData
 from deft_sweeps.tasks.metrics import score_all
+from deft_sweeps.tasks.task_data import TaskData
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.run import Run
 from tests.unit.trial.made_tasks import SPLITS, TEXTS, GivenBench, answer_of, t5_config

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from deft_sweeps.config.data import FileTask, GlueName, GlueTask, PackagedTask, SquadTask, Task
-from deft_sweeps.tasks import glue, hub, squad
+from deft_sweeps.tasks import glue, hub_dataset, squad
 from deft_sweeps.tasks.examples import Example, read_rotten_tomatoes, rotten_tomatoes_path
 from deft_sweeps.tasks.files import columns, example, read_file
 from deft_sweeps.tasks.phrases import sentences
@@ -79,7 +79,11 @@ def hub_name(task: Task) -> tuple[str, str | None] | None:
 
 def _hub_source(task: FileTask, split: str) -> Source:
     name, config = str(task.hub), task.hub_config
-    return Source(f"{name}, split {split}", lambda: [example(row, task) for row in hub.hub_rows(name, config, split, columns(task))])
+
+    def read() -> list[Example]:
+        return [example(row, task) for row in hub_dataset.hub_rows(name, config, split, columns(task))]
+
+    return Source(f"{name}, split {split}", read)
 
 
 def _glue(name: GlueName, part: str, files: dict[str, list[Path]]) -> list[Example]:
@@ -88,7 +92,7 @@ def _glue(name: GlueName, part: str, files: dict[str, list[Path]]) -> list[Examp
         found = glue.read_glue(name, files[part])
     else:
         split = of.train if part == "train" else of.test[0]
-        made = (glue.glue_example(of, row) for row in hub.hub_rows(glue.HUB, of.hub, split, [*of.texts, of.labels[0]]))
+        made = (glue.glue_example(of, row) for row in hub_dataset.hub_rows(glue.HUB, of.hub, split, [*of.texts, of.labels[0]]))
         found = [each for each in made if each is not None]
     if part == "test":
         return _apart(found)
@@ -98,7 +102,7 @@ def _glue(name: GlueName, part: str, files: dict[str, list[Path]]) -> list[Examp
 def _squad(task: SquadTask, part: str, files: dict[str, list[Path]]) -> list[Example]:
     if files:
         return squad.read_squad(task, files[part])
-    rows = hub.hub_rows(squad.HUB[task.version], None, "train" if part == "train" else "validation", squad.HUB_COLUMNS)
+    rows = hub_dataset.hub_rows(squad.HUB[task.version], None, "train" if part == "train" else "validation", squad.HUB_COLUMNS)
     return [squad.squad_example(*row) for row in rows]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from deft_sweeps.config.data import FileTask, Splits
 from deft_sweeps.tasks.check import read_splits
-from deft_sweeps.tasks.load import load_task
+from deft_sweeps.tasks.task_data import load_task
 from tests.tiny import save_tiny_encoder, tiny_tokenizer, write_reviews
 
 NOUNS = ["plot", "cast", "music", "pace", "script", "light"]
@@ -21,7 +21,7 @@ import gc, sys
 from pathlib import Path
 from deft_sweeps.config.data import FileTask, Splits
 from deft_sweeps.tasks.examples import Example
-from deft_sweeps.tasks.load import load_task
+from deft_sweeps.tasks.task_data import load_task
 
 def own_kib():
     status = Path("/proc/self/status").read_text().splitlines()

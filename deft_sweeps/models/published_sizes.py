@@ -52,7 +52,7 @@ def _encoder(family: str, size: str, vocab_size: int, max_position_embeddings: i
     }
 
 
-KNOWN_CONFIGS: dict[str, dict[str, Any]] = {
+PUBLISHED_CONFIGS: dict[str, dict[str, Any]] = {
     **{f"google/{line}-{size}": sizes | _V1_1 for line in ("flan-t5", "t5-v1_1") for size, sizes in _SIZES_V1_1.items()},
     **{f"{owner}t5-{size}": sizes | _ORIGINAL for owner in ("google-t5/", "") for size, sizes in _SIZES_ORIGINAL.items()},
     **{

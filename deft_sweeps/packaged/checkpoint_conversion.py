@@ -112,7 +112,7 @@ class _Packaged:
 def _from_onnx(source: Path, into: Path) -> None:
     from safetensors.numpy import save_file
 
-    from deft_sweeps.models.onnx_weights import read_decoder, read_encoder
+    from deft_sweeps.packaged.onnx_weights import read_decoder, read_encoder
 
     save_file(read_encoder(source / "encoder.onnx") | read_decoder(source / "decoder.onnx"), into, metadata={"format": "pt"})
 

@@ -10,11 +10,11 @@ from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.cost import PeakMemory
-from deft_sweeps.trial.energy import with_energy
+from deft_sweeps.trial.energy_projection import with_energy
 from deft_sweeps.trial.evaluate import Evaluator
 from deft_sweeps.trial.heads import HeadSpec
-from deft_sweeps.trial.provenance import provenance
 from deft_sweeps.trial.run import BenchMaker
+from deft_sweeps.trial.run_provenance import provenance
 
 _BISECTIONS = 12
 _CLOSE = 0.002
