@@ -18,7 +18,7 @@ from deft_sweeps.objective import Policy
 from deft_sweeps.result import Cost, DensityReading, Point, Provenance, RungResult, Score, StepMetrics, TrialResult
 from deft_sweeps.spec.domain import Float
 from deft_sweeps.spec.schema import Budget, Combination, Search, Start, SweepSpec
-from deft_sweeps.trial.protocol import Starter
+from deft_sweeps.trial.protocol import TrialStarter
 
 THRESHOLDS = (0.0, 0.01, 0.5)
 N_EXAMPLES = 200
@@ -97,7 +97,7 @@ class FakeMaker:
     fault_step: int = 7
     step_sec: float = 0.0
 
-    def __call__(self) -> Starter:
+    def __call__(self) -> TrialStarter:
         self.note("worker", str(os.getpid()), 0)
         return self.start
 

@@ -20,7 +20,7 @@ from deft_sweeps.trial.heads import HeadSpec, with_head
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class TrialModel:
     """A model with its PEFT method.
 
     Attributes:
@@ -86,7 +86,7 @@ class Built:
         return [number for number, gate in gates if id(gate) in name_of and name_of[id(gate)] not in names]
 
 
-def build(base: FrozenBase, config: TrialConfig, seed: int, head: HeadSpec | None = None) -> Built:
+def build(base: FrozenBase, config: TrialConfig, seed: int, head: HeadSpec | None = None) -> TrialModel:
     """Attach the configuration's PEFT method, with initial values drawn from `seed`, to a fork of the base; then its block gates, if any.
 
     Args:
@@ -109,4 +109,4 @@ def build(base: FrozenBase, config: TrialConfig, seed: int, head: HeadSpec | Non
     blocks = gate_blocks_(model, base.layout, gates) if isinstance(config.adaptive, AdaDeft) else None
     if head is not None:
         wrapped = with_head(model, wrapped, base.layout, head)
-    return Built(base, wrapped, gates, trained_parameters(wrapped), blocks, method)
+    return TrialModel(base, wrapped, gates, trained_parameters(wrapped), blocks, method)

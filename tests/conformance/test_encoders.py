@@ -17,7 +17,7 @@ from deft_sweeps.models.families import layout
 from deft_sweeps.models.legality import misfits
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.heads import Headed, HeadSpec, with_head
-from deft_sweeps.trial.run import Bench, BenchMaker, Run
+from deft_sweeps.trial.run import TorchTrialRun, TorchTrialStarter, TorchTrialStarterFactory
 from tests.conformance.test_axes import STEPS, members, name_of
 from tests.tiny import save_tiny_encoder, write_reviews
 
@@ -33,8 +33,10 @@ MEMBERS = [(axis, member) for axis, union in AXES.items() for member in members(
 
 
 @pytest.fixture(scope="module")
-def bench() -> Bench:
-    return BenchMaker(Evaluation(thresholds=(0.0, 0.05), objective_threshold=0.05, batch_size=8, latency_repeats=1), n_bases=4)()
+def starter() -> TorchTrialStarter:
+    return TorchTrialStarterFactory(
+        Evaluation(thresholds=(0.0, 0.05), objective_threshold=0.05, batch_size=8, latency_repeats=1), n_bases=4
+    )()
 
 
 @pytest.fixture(scope="module")
@@ -71,38 +73,40 @@ ON_EACH = [
 
 
 @pytest.mark.parametrize(("name", "axis", "member"), ON_EACH)
-def test_a_member_on_an_encoder(name: str, axis: str, member: Any, bench: Bench, configs: dict[str, TrialConfig]) -> None:
+def test_a_member_on_an_encoder(name: str, axis: str, member: Any, starter: TorchTrialStarter, configs: dict[str, TrialConfig]) -> None:
     config = replace(configs[name], **{axis: member})
     # A masked update keeps zeros that some pruning made.
-    check_that_it_works(replace(config, pruning=Magnitude()) if getattr(member, "masked", False) else config, bench)
+    check_that_it_works(replace(config, pruning=Magnitude()) if getattr(member, "masked", False) else config, starter)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("combination", COMBINATIONS, ids=name_of)
 @pytest.mark.parametrize("name", ["bert", "roberta"])
-def test_a_combination_on_an_encoder(name: str, combination: dict[str, Any], bench: Bench, configs: dict[str, TrialConfig]) -> None:
-    check_that_it_works(replace(configs[name], **combination), bench)
+def test_a_combination_on_an_encoder(
+    name: str, combination: dict[str, Any], starter: TorchTrialStarter, configs: dict[str, TrialConfig]
+) -> None:
+    check_that_it_works(replace(configs[name], **combination), starter)
 
 
-def check_that_it_works(config: TrialConfig, bench: Bench) -> None:
+def check_that_it_works(config: TrialConfig, starter: TorchTrialStarter) -> None:
     peft = config.peft
     n_steps = STEPS.get(type(peft), 6)
     config = replace(config, training=replace(config.training, steps=n_steps))
     if not isinstance(config.quantization, Unquantized):
         config = replace(config, dtype="bf16")
     assert illegal(config) is None
-    data = bench.data(config)
+    data = starter.data(config)
     assert (data.form, data.kind) == ("head", "classification")
-    base = bench.base(config, data)
+    base = starter.base(config, data)
     refused = misfits(config, base.layout)
     # A parallel adapter needs a module around the whole MLP; nothing else may be refused.
     assert bool(refused) == (isinstance(peft, Adapter) and peft.placement == "parallel")
     if refused:
         assert "no module that holds one" in refused[0]
         return
-    run = bench(config, 0)
-    assert isinstance(run, Run)
-    headed, spec = run.built.model, HeadSpec.of(data)
+    run = starter(config, 0)
+    assert isinstance(run, TorchTrialRun)
+    headed, spec = run.trial_model.model, HeadSpec.of(data)
     assert isinstance(headed, Headed)
     assert spec is not None
     untouched, gates = base.fork()
@@ -110,8 +114,8 @@ def check_that_it_works(config: TrialConfig, bench: Bench) -> None:
     plain.out.load_state_dict(headed.out.state_dict())
     if plain.pooler is not None and headed.pooler is not None:
         plain.pooler.load_state_dict(headed.pooler.state_dict())
-    expected = bench.evaluator(replace(run.built, model=plain, gates=gates), data, "validation").point(0.0)
-    attached = bench.evaluator(run.built, data, "validation").point(0.0)
+    expected = starter.evaluator(replace(run.trial_model, model=plain, gates=gates), data, "validation").point(0.0)
+    attached = starter.evaluator(run.trial_model, data, "validation").point(0.0)
     if starts_as_identity(peft):
         # VeRA's and OFT's arithmetic rounds in bfloat16 even where it changes nothing.
         assert attached.loss == pytest.approx(expected.loss, rel=1e-4 if config.dtype == "fp32" else 1e-2)
@@ -119,9 +123,11 @@ def check_that_it_works(config: TrialConfig, bench: Bench) -> None:
     else:
         assert attached.loss != expected.loss
     # The head learns too, so a falling loss alone would not show that the method does.
-    before = {name: parameter.detach().clone() for name, parameter in run.built.trained.items() if not name.startswith(("out.", "pooler."))}
+    before = {
+        name: parameter.detach().clone() for name, parameter in run.trial_model.trained.items() if not name.startswith(("out.", "pooler."))
+    }
     steps = run.advance(n_steps).steps
-    assert any(not torch.equal(run.built.trained[name], value) for name, value in before.items())
+    assert any(not torch.equal(run.trial_model.trained[name], value) for name, value in before.items())
     assert steps[-1].task_loss < steps[0].task_loss
     assert (steps[0].density_loss > 0) == (config.density.kind != "none")
     result = run.finish()
@@ -131,5 +137,5 @@ def check_that_it_works(config: TrialConfig, bench: Bench) -> None:
     assert (result.cost.weight_sparsity > 0.4) == (not isinstance(config.pruning, NoPruning))
     again = build(base, config, 0, spec)
     again.load(run.weights())
-    assert bench.evaluator(again, data, "validation").point(0.05) == bench.evaluator(run.built, data, "validation").point(0.05)
+    assert starter.evaluator(again, data, "validation").point(0.05) == starter.evaluator(run.trial_model, data, "validation").point(0.05)
     assert layout(untouched.config.to_dict()) == base.layout  # type: ignore[union-attr,operator]

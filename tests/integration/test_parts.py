@@ -84,7 +84,7 @@ def interrupt_when(holds: Any) -> threading.Thread:
 @pytest.mark.usefixtures("one_ray")
 def test_two_sweeps_are_interrupted_in_the_second_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     maker = Waiting(tmp_path)
-    monkeypatch.setattr(session, "BenchMaker", lambda *_, **__: maker)
+    monkeypatch.setattr(session, "TorchTrialStarterFactory", lambda *_, **__: maker)
     monkeypatch.setattr("deft_sweeps.sweep.final.measure", measured)
     file, out = tmp_path / "two.yaml", tmp_path / "runs"
     file.write_text(FILE)

@@ -12,7 +12,7 @@ from deft_sweeps.config.data import FileTask, Splits
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import DataError
 from deft_sweeps.trial.final_measurement import FinalJob, measure_final
-from deft_sweeps.trial.run import Bench, Run
+from deft_sweeps.trial.run import TorchTrialRun, TorchTrialStarter
 from tests.tiny import save_tiny, save_tiny_encoder
 
 NOUNS = ["plot", "cast", "music", "pace", "script", "light", "sound", "set"]
@@ -54,7 +54,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, packaged_model: str) -> Pat
 
 @pytest.mark.parametrize("model", ["bert", "roberta", "t5"])
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_a_users_task_from_file_to_test_measurement(kind: str, model: str, models: Path, bench: Bench) -> None:
+def test_a_users_task_from_file_to_test_measurement(kind: str, model: str, models: Path, starter: TorchTrialStarter) -> None:
     settings = {"max_input_tokens": 24, "splits": Splits(validation=10, test=10), **KINDS[kind]}
     config = TrialConfig(
         model=str(models / model),
@@ -66,10 +66,10 @@ def test_a_users_task_from_file_to_test_measurement(kind: str, model: str, model
     )
     if kind == "text" and model != "t5":
         with pytest.raises(DataError, match="free text needs a model that writes"):
-            bench(config, 0)
+            starter(config, 0)
         return
-    run = bench(config, 0)
-    assert isinstance(run, Run)
+    run = starter(config, 0)
+    assert isinstance(run, TorchTrialRun)
     run.advance(2)
     result = run.finish()
     writes = model == "t5" and kind in ("regression", "qa", "text")
@@ -80,23 +80,23 @@ def test_a_users_task_from_file_to_test_measurement(kind: str, model: str, model
         assert len(point.example_scores) == (0 if kind == "regression" else 10)
         assert bool(point.density.decoder_blocks) == (model == "t5")
     assert ("written_density" in result.metrics(result.points[0])) == writes
-    measured = measure_final(FinalJob("chosen", config, 0, run.weights(), threshold=0.05), bench.maker)
-    assert replace(measured.point, energy_ratio=None) == bench.evaluator(run.built, run.data, "test").point(0.05)
+    measured = measure_final(FinalJob("chosen", config, 0, run.weights(), threshold=0.05), starter.factory)
+    assert replace(measured.point, energy_ratio=None) == starter.evaluator(run.trial_model, run.data, "test").point(0.05)
     if kind == "qa":
         assert run.data.may_be_none
         assert len(run.data.validation) > 10  # Windows, more than there are questions.
 
 
-def test_a_model_with_a_head_is_measured_alike_whatever_the_batch(models: Path, bench: Bench) -> None:
+def test_a_model_with_a_head_is_measured_alike_whatever_the_batch(models: Path, starter: TorchTrialStarter) -> None:
     """Padding changes neither answer nor density, so neither may the examples beside it."""
     task = FileTask(path=str(models / "rows.jsonl"), **{"splits": Splits(validation=10, test=10), **KINDS["qa"]})
     config = TrialConfig(model=str(models / "bert"), task=task, dtype="fp32")
-    run = bench(config, 0)
-    assert isinstance(run, Run)
-    one = replace(bench.maker, evaluation=replace(bench.maker.evaluation, batch_size=1))()
+    run = starter(config, 0)
+    assert isinstance(run, TorchTrialRun)
+    one = replace(starter.factory, evaluation=replace(starter.factory.evaluation, batch_size=1))()
     got, expected = (
-        bench.evaluator(run.built, run.data, "validation").point(0.05),
-        one.evaluator(run.built, run.data, "validation").point(0.05),
+        starter.evaluator(run.trial_model, run.data, "validation").point(0.05),
+        one.evaluator(run.trial_model, run.data, "validation").point(0.05),
     )
     assert got.score == expected.score
     assert got.loss == pytest.approx(expected.loss, rel=1e-5)
