@@ -31,7 +31,8 @@ from deft_sweeps.store.results import write_atomically
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.cost import PeakMemory, median_latency_sec, resident_bytes, tensor_bytes
-from deft_sweeps.trial.run import TorchTrialRun, TorchTrialStarter, TorchTrialStarterFactory
+from deft_sweeps.trial.run import TorchTrialRun
+from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 
 THRESHOLD = 0.01
 ROWS = (("weight_bytes", "MiB", 2**20), ("peak_memory_bytes", "MiB", 2**20), ("cpu_sec", "ms", 1e-3), ("latency_sec", "ms", 1e-3))

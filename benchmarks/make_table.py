@@ -79,8 +79,9 @@ def told(point: Point) -> dict[str, float]:
 
 def train(spec: SweepSpec, folder: Path, n_repeated: int, n_seeds: int, until: float) -> None:
     from deft_sweeps.trial.cost import tensor_bytes
-    from deft_sweeps.trial.run import TorchTrialRun, TorchTrialStarterFactory
+    from deft_sweeps.trial.run import TorchTrialRun
     from deft_sweeps.trial.run_provenance import provenance
+    from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
 
     starter = TorchTrialStarterFactory(spec.evaluation, n_threads=1, n_bases=8)()
     thresholds = spec.evaluation.thresholds[1:]

@@ -24,7 +24,8 @@ from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.evaluate import evaluating
 from deft_sweeps.trial.predict import class_scores
-from deft_sweeps.trial.run import TorchTrialRun, TorchTrialStarter, TorchTrialStarterFactory
+from deft_sweeps.trial.run import TorchTrialRun
+from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 
 PATTERNS: tuple[Pattern, ...] = ("unstructured", "2:4")
 
@@ -46,7 +47,7 @@ class Measured:
 
 @torch.no_grad()
 def measure(run: TorchTrialRun, starter: TorchTrialStarter) -> Measured:
-    evaluator = starter.evaluator(run.trial_model, run.data, "validation")
+    evaluator = starter.measurer.evaluator(run.trial_model, run.data, "validation")
     losses: list[float] = []
     right: list[float] = []
     first = []

@@ -14,7 +14,8 @@ from typing import Any
 from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, NoDensityLoss, Training
 from deft_sweeps.config.data import PackagedTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.trial.run import TorchTrialRun, TorchTrialStarter, TorchTrialStarterFactory
+from deft_sweeps.trial.run import TorchTrialRun
+from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 
 ROUNDS = 12
 PLAIN = TrialConfig(

@@ -12,7 +12,7 @@ from deft_sweeps.spec.schema import Budget, Start, SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.trial.final_measurement import FinalJob, measure_final
-from deft_sweeps.trial.run import TorchTrialStarterFactory
+from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
 
 
 def twin_of(choice: Choice, results: Sequence[TrialResult]) -> TrialResult | None:

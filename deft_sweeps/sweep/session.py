@@ -21,7 +21,7 @@ from deft_sweeps.sweep.runner import Outcome, run_sweep
 from deft_sweeps.sweep.seeds import ROUNDS, missing_seeds, n_configurations
 from deft_sweeps.trial.final_measurement import FinalJob
 from deft_sweeps.trial.protocol import TrialStarterFactory
-from deft_sweeps.trial.run import TorchTrialStarterFactory
+from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
 
 
 def run(

@@ -13,8 +13,8 @@ from deft_sweeps.trial.cost import PeakMemory
 from deft_sweeps.trial.energy_projection import with_energy
 from deft_sweeps.trial.evaluate import Evaluator
 from deft_sweeps.trial.heads import HeadSpec
-from deft_sweeps.trial.run import TorchTrialStarterFactory
 from deft_sweeps.trial.run_provenance import provenance
+from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
 
 _BISECTIONS = 12
 _CLOSE = 0.002
@@ -53,22 +53,22 @@ def measure_final(job: FinalJob, factory: TorchTrialStarterFactory) -> FinalMeas
     build_sec = time.perf_counter() - start
     threshold, percentile, block_thresholds = job.threshold, job.percentile, job.block_thresholds
     if percentile is not None and not block_thresholds:
-        histogram = starter.gate_histogram(trial_model, data)
+        histogram = starter.measurer.gate_histogram(trial_model, data)
         if job.density is not None:
-            percentile = percentile_for(starter.evaluator(trial_model, data, "validation"), histogram, job.density)
+            percentile = percentile_for(starter.measurer.evaluator(trial_model, data, "validation"), histogram, job.density)
         block_thresholds = histogram.thresholds(percentile)
     elif threshold is None:
         if job.density is None:
             raise ValueError("a final job needs a threshold, or a density to calibrate one to")
-        threshold = threshold_for(starter.evaluator(trial_model, data, "validation"), job.density)
+        threshold = threshold_for(starter.measurer.evaluator(trial_model, data, "validation"), job.density)
     start = time.perf_counter()
-    evaluator = starter.evaluator(trial_model, data, "test")
+    evaluator = starter.measurer.evaluator(trial_model, data, "test")
     point = evaluator.point(threshold or 0.0) if percentile is None else evaluator.point_by_block(percentile, block_thresholds)
     return FinalMeasurement(
         role=job.role,
         trial_id=job.config.trial_id(job.seed),
         point=with_energy((point,), trial_model, evaluator)[0],
-        cost=starter.cost(trial_model, data, memory, build_sec, 0.0, time.perf_counter() - start),
+        cost=starter.measurer.cost(trial_model, data, memory, build_sec, 0.0, time.perf_counter() - start),
         provenance=provenance(starter.device, data.fingerprint, trial_model.base.revision),
     )
 

@@ -1,171 +1,32 @@
-"""The real TrialRun: train, evaluate, take the costs. A TorchTrialStarter keeps bases and examples warm for the trials of one worker."""
+"""The real TrialRun: trains one trial in steps, saves and resumes it, and measures it at the end."""
 
 import io
 import time
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
 
-from deft_sweeps.axes.adaptive import removed_linears, removed_parameters
 from deft_sweeps.axes.density import DensityProbe, skipped_blocks
-from deft_sweeps.axes.thresholds import GateHistogram
 from deft_sweeps.config.axes import AdaDeft, DensityLoss
-from deft_sweeps.config.data import Task
-from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.models.checkpoints import load_tokenizer
-from deft_sweeps.result import Cost, Label, Point, RungResult, StepMetrics, TrialResult
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.result import Point, RungResult, StepMetrics, TrialResult
 from deft_sweeps.tasks.batches import Batch, collate, training_order
-from deft_sweeps.tasks.task_data import TaskData, load_task
-from deft_sweeps.trial.base import BaseKey, FrozenBase, build_base, model_inputs
+from deft_sweeps.tasks.task_data import TaskData
 from deft_sweeps.trial.block_gate_training import BlockGateTraining
-from deft_sweeps.trial.build import TrialModel, build
-from deft_sweeps.trial.cost import PeakMemory, median_latency_sec, resident_bytes, tensor_bytes
+from deft_sweeps.trial.build import TrialModel
+from deft_sweeps.trial.cost import PeakMemory
 from deft_sweeps.trial.energy_projection import with_energy
-from deft_sweeps.trial.evaluate import Evaluator, evaluating
-from deft_sweeps.trial.freed_memory import give_back_freed
-from deft_sweeps.trial.heads import HeadSpec, mean_target
-from deft_sweeps.trial.predict import Answers
-from deft_sweeps.trial.protocol import TrialRun
+from deft_sweeps.trial.measuring import Measurer
 from deft_sweeps.trial.run_provenance import provenance
 from deft_sweeps.trial.train import StepTrainer
-
-
-@dataclass(frozen=True, slots=True)
-class TorchTrialStarterFactory:
-    """Ships to a worker and makes its TorchTrialStarter there.
-
-    Attributes:
-        evaluation: how every trial is measured.
-        n_threads: of torch.
-        label: `proxy` where the worker shares the machine with others.
-        n_bases: frozen bases kept warm, the least recently used dropped first.
-    """
-
-    evaluation: Evaluation
-    n_threads: int = 1
-    label: Label = "proxy"
-    n_bases: int = 2
-
-    def __call__(self) -> "TorchTrialStarter":
-        return TorchTrialStarter(self)
-
-
-class TorchTrialStarter:
-    """Starts trials, one at a time, in this process."""
-
-    def __init__(self, factory: TorchTrialStarterFactory) -> None:
-        torch.set_num_threads(factory.n_threads)
-        self.factory = factory
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._bases: OrderedDict[BaseKey, FrozenBase] = OrderedDict()
-        self._data: dict[tuple[Task, str], TaskData] = {}
-        _import_heavy_parts()
-        self.memory_floor = resident_bytes()
-
-    def __call__(self, config: TrialConfig, seed: int, state: bytes | None = None) -> TrialRun:
-        """Start a trial, or go on with one.
-
-        Raises:
-            CheckpointError, DataError, ConfigError: the configuration cannot be run.
-        """
-        memory = PeakMemory(self.device, self.memory_floor)
-        started_at = time.time()
-        data = self.data(config)
-        trial_model = build(self.base(config, data), config, seed, HeadSpec.of(data))
-        run = TorchTrialRun(self, config, seed, data, trial_model, memory, started_at, build_time_sec=time.time() - started_at)
-        if state is not None:
-            run.load(state)
-        return run
-
-    def data(self, config: TrialConfig) -> TaskData:
-        """The task's splits, tokenised for the model."""
-        key = (config.task, config.model)
-        if key not in self._data:
-            self._data[key] = load_task(config.task, config.model)
-        return self._data[key]
-
-    def base(self, config: TrialConfig, data: TaskData) -> FrozenBase:
-        """The configuration's frozen base, warm or built now."""
-        key = BaseKey.of(config, data.fingerprint, self.device)
-        if key not in self._bases:
-            while len(self._bases) >= self.factory.n_bases:
-                self._bases.popitem(last=False)
-            self._bases[key] = build_base(config, data, self.device)
-        self._bases.move_to_end(key)
-        return self._bases[key]
-
-    def evaluator(self, trial_model: TrialModel, data: TaskData, split: str) -> Evaluator:
-        """Measures a model on `validation` or `test`; batches hold examples of like length, so that little is padding."""
-        give_back_freed()
-        rows = data.test if split == "test" else data.validation
-        lengths = [len(ids) for ids in rows["input_ids"]]
-        order = sorted(range(len(lengths)), key=lambda i: lengths[i])
-        size = self.factory.evaluation.batch_size
-        batches = [
-            collate([rows[i] for i in order[start : start + size]], data.class_ids, trial_model.base.pad_id)
-            for start in range(0, len(order), size)
-        ]
-        return Evaluator(
-            trial_model.model, trial_model.gates, batches, order, self._answers(trial_model, data, split, batches), self.device
-        )
-
-    def _answers(self, trial_model: TrialModel, data: TaskData, split: str, batches: list[Batch]) -> Answers:
-        # A text may be as long as the longest of the split that is asked for.
-        longest = max(0 if batch.labels is None else batch.labels.shape[1] for batch in batches)
-        middle = mean_target(data) if data.kind == "regression" else 0.0
-        return Answers(trial_model.model, data, split, load_tokenizer(trial_model.base.key.model), longest, middle)
-
-    def latency_sec(self, trial_model: TrialModel, data: TaskData) -> float:
-        """Median time of one forward pass over the first validation examples."""
-        rows = [data.validation[i] for i in range(min(self.factory.evaluation.latency_batch_size, len(data.validation)))]
-        inputs, _ = model_inputs(collate(rows, data.class_ids, trial_model.base.pad_id), self.device)
-        with torch.no_grad(), evaluating(trial_model.model):
-            return median_latency_sec(lambda: trial_model.model(**inputs), self.factory.evaluation.latency_repeats, self.device)
-
-    @torch.no_grad()
-    def gate_histogram(self, trial_model: TrialModel, data: TaskData) -> GateHistogram:
-        """Distribution of every gate's entries over the first training examples."""
-        evaluation, histogram = self.factory.evaluation, GateHistogram(trial_model.gates)
-        n = min(evaluation.n_calibration, len(data.train))
-        with evaluating(trial_model.model):
-            for start in range(0, n, evaluation.batch_size):
-                rows = [data.train[i] for i in range(start, min(start + evaluation.batch_size, n))]
-                inputs, masks = model_inputs(collate(rows, data.class_ids, trial_model.base.pad_id), self.device)
-                with histogram.reading(masks):
-                    trial_model.model(**inputs)
-        return histogram
-
-    def cost(
-        self, trial_model: TrialModel, data: TaskData, memory: PeakMemory, build_sec: float, train_sec: float, evaluate_sec: float
-    ) -> Cost:
-        """What the trial has cost so far."""
-        n_trained = sum(parameter.numel() for parameter in trial_model.trained.values())
-        sparsity = trial_model.base.sparsity
-        numbers = trial_model.blocks.removed if trial_model.blocks is not None else ()
-        removed = removed_linears(trial_model.base.layout, numbers)
-        sizes = {linear.name: linear.n_parameters for linear in trial_model.base.layout.linears if linear not in removed}
-        n_zero = sum(sparsity.get(name, 0.0) * size for name, size in sizes.items())
-        return Cost(
-            label=self.factory.label,
-            trainable_parameters=n_trained,
-            total_parameters=trial_model.base.n_parameters - removed_parameters(trial_model.base.layout, numbers) + n_trained,
-            weight_bytes=tensor_bytes(trial_model.model),
-            weight_sparsity=n_zero / sum(sizes.values()),
-            peak_memory_bytes=memory.read(),
-            latency_sec=self.latency_sec(trial_model, data),
-            build_time_sec=build_sec,
-            train_time_sec=train_sec,
-            evaluate_time_sec=evaluate_sec,
-        )
 
 
 @dataclass(slots=True)
 class TorchTrialRun:
     """One real trial; see TrialRun."""
 
-    starter: TorchTrialStarter
+    measurer: Measurer
     config: TrialConfig
     seed: int
     data: TaskData
@@ -211,7 +72,7 @@ class TorchTrialRun:
             probe,
             density,
             training,
-            self.starter.device,
+            self.measurer.device,
             self.block_gate_training,
             self.trial_model.allocation,
         )
@@ -256,7 +117,7 @@ class TorchTrialRun:
         Raises:
             ValueError: it is another trial's.
         """
-        saved = torch.load(io.BytesIO(state), map_location=self.starter.device, weights_only=True)
+        saved = torch.load(io.BytesIO(state), map_location=self.measurer.device, weights_only=True)
         if saved["trial_id"] != self.config.trial_id(self.seed):
             raise ValueError(f"a checkpoint of {saved['trial_id']} cannot go on as {self.config.trial_id(self.seed)}")
         if self.block_gate_training is not None:
@@ -275,17 +136,17 @@ class TorchTrialRun:
         return self.trial_model.save()
 
     def measure(self, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
-        evaluator = self.starter.evaluator(self.trial_model, self.data, "validation")
+        evaluator = self.measurer.evaluator(self.trial_model, self.data, "validation")
         return tuple(evaluator.point(threshold) for threshold in thresholds)
 
     def finish(self) -> TrialResult:
         start = time.perf_counter()
-        evaluator = self.starter.evaluator(self.trial_model, self.data, "validation")
+        evaluator = self.measurer.evaluator(self.trial_model, self.data, "validation")
         plain, exact = evaluator.point_and_exact_density()
-        points = (plain, *(evaluator.point(threshold) for threshold in self.starter.factory.evaluation.thresholds[1:]))
-        if self.starter.factory.evaluation.percentiles:
-            histogram = self.starter.gate_histogram(self.trial_model, self.data)
-            points += tuple(evaluator.point_by_block(p, histogram.thresholds(p)) for p in self.starter.factory.evaluation.percentiles)
+        points = (plain, *(evaluator.point(threshold) for threshold in self.measurer.evaluation.thresholds[1:]))
+        if self.measurer.evaluation.percentiles:
+            histogram = self.measurer.gate_histogram(self.trial_model, self.data)
+            points += tuple(evaluator.point_by_block(p, histogram.thresholds(p)) for p in self.measurer.evaluation.percentiles)
         points = with_energy(points, self.trial_model, evaluator)
         evaluate_sec = time.perf_counter() - start
         return TrialResult(
@@ -295,23 +156,10 @@ class TorchTrialRun:
             points=points,
             exact_density=exact,
             layer_sparsity={name: round(share, 5) for name, share in self.trial_model.base.sparsity.items()},
-            cost=self.starter.cost(self.trial_model, self.data, self.memory, self.build_time_sec, self.train_time_sec, evaluate_sec),
+            cost=self.measurer.cost(self.trial_model, self.data, self.memory, self.build_time_sec, self.train_time_sec, evaluate_sec),
             skipped=skipped_blocks(self.trial_model.gates),
             block_gates=None if self.trial_model.blocks is None else self.trial_model.blocks.values(),
-            provenance=provenance(self.starter.device, self.data.fingerprint, self.trial_model.base.revision),
+            provenance=provenance(self.measurer.device, self.data.fingerprint, self.trial_model.base.revision),
             started_at=self.started_at,
             finished_at=time.time(),
         )
-
-
-def run_trial(starter: TorchTrialStarter, config: TrialConfig, seed: int) -> TrialResult:
-    """A whole trial in one call."""
-    run = starter(config, seed)
-    run.advance(config.training.steps)
-    return run.finish()
-
-
-def _import_heavy_parts() -> None:
-    """Load what every trial loads, so that the memory floor is taken after it."""
-    import bitsandbytes  # noqa: F401
-    import peft  # noqa: F401

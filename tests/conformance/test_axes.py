@@ -45,7 +45,8 @@ from deft_sweeps.models.families import layout
 from deft_sweeps.models.legality import misfits
 from deft_sweeps.spec.load import parse_spec
 from deft_sweeps.spec.shape import members as members_by_name
-from deft_sweeps.trial.run import TorchTrialRun, TorchTrialStarter, TorchTrialStarterFactory
+from deft_sweeps.trial.run import TorchTrialRun
+from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 from tests.conformance.covering import all_combinations, covering, pairs
 
 SOME: tuple[Role, ...] = ("q", "v", "gate", "down")
@@ -143,9 +144,9 @@ def check_that_it_works(combination: dict[str, Any], starter: TorchTrialStarter,
     assert misfits(config, base.layout) == []
     run = starter(config, 0)
     assert isinstance(run, TorchTrialRun)
-    attached = starter.evaluator(run.trial_model, data, "validation").point(0.0)
+    attached = starter.measurer.evaluator(run.trial_model, data, "validation").point(0.0)
     untouched, gates = base.fork()
-    base_point = starter.evaluator(replace(run.trial_model, model=untouched, gates=gates), data, "validation").point(0.0)
+    base_point = starter.measurer.evaluator(replace(run.trial_model, model=untouched, gates=gates), data, "validation").point(0.0)
     if starts_as_identity(config.peft):
         assert attached.loss == pytest.approx(base_point.loss, rel=1e-4)
         assert attached.density.overall == pytest.approx(base_point.density.overall, abs=1e-3)
@@ -221,7 +222,7 @@ def test_block_gates_start_open_and_blocks_go_with_every_member(
     run, open_run = starter(config, 0), starter(replace(config, adaptive=TrialConfig().adaptive), 0)
     assert isinstance(run, TorchTrialRun)
     assert isinstance(open_run, TorchTrialRun)
-    gated, plain = (starter.evaluator(each.trial_model, data, "validation").point(0.0) for each in (run, open_run))
+    gated, plain = (starter.measurer.evaluator(each.trial_model, data, "validation").point(0.0) for each in (run, open_run))
     assert gated == plain
     losses = [step.task_loss for step in run.advance(5).steps]
     if starts_as_identity(config.peft):

@@ -17,7 +17,8 @@ from deft_sweeps.models.families import layout
 from deft_sweeps.models.legality import misfits
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.heads import Headed, HeadSpec, with_head
-from deft_sweeps.trial.run import TorchTrialRun, TorchTrialStarter, TorchTrialStarterFactory
+from deft_sweeps.trial.run import TorchTrialRun
+from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 from tests.conformance.test_axes import STEPS, members, name_of
 from tests.tiny import save_tiny_encoder, write_reviews
 
@@ -114,8 +115,8 @@ def check_that_it_works(config: TrialConfig, starter: TorchTrialStarter) -> None
     plain.out.load_state_dict(headed.out.state_dict())
     if plain.pooler is not None and headed.pooler is not None:
         plain.pooler.load_state_dict(headed.pooler.state_dict())
-    expected = starter.evaluator(replace(run.trial_model, model=plain, gates=gates), data, "validation").point(0.0)
-    attached = starter.evaluator(run.trial_model, data, "validation").point(0.0)
+    expected = starter.measurer.evaluator(replace(run.trial_model, model=plain, gates=gates), data, "validation").point(0.0)
+    attached = starter.measurer.evaluator(run.trial_model, data, "validation").point(0.0)
     if starts_as_identity(peft):
         # VeRA's and OFT's arithmetic rounds in bfloat16 even where it changes nothing.
         assert attached.loss == pytest.approx(expected.loss, rel=1e-4 if config.dtype == "fp32" else 1e-2)
@@ -137,5 +138,7 @@ def check_that_it_works(config: TrialConfig, starter: TorchTrialStarter) -> None
     assert (result.cost.weight_sparsity > 0.4) == (not isinstance(config.pruning, NoPruning))
     again = build(base, config, 0, spec)
     again.load(run.weights())
-    assert starter.evaluator(again, data, "validation").point(0.05) == starter.evaluator(run.trial_model, data, "validation").point(0.05)
+    assert starter.measurer.evaluator(again, data, "validation").point(0.05) == starter.measurer.evaluator(
+        run.trial_model, data, "validation"
+    ).point(0.05)
     assert layout(untouched.config.to_dict()) == base.layout  # type: ignore[union-attr,operator]

@@ -1,7 +1,7 @@
 import pytest
 
 from deft_sweeps.config.trial import Evaluation
-from deft_sweeps.trial.run import TorchTrialStarter, TorchTrialStarterFactory
+from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 
 
 @pytest.fixture

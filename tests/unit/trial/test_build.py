@@ -5,7 +5,7 @@ import pytest
 from deft_sweeps.config.axes import Oft
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import TrialError
-from deft_sweeps.trial.run import TorchTrialStarter
+from deft_sweeps.trial.torch_starter import TorchTrialStarter
 
 
 def test_what_the_models_shape_forbids_is_not_trained_under_its_name(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:

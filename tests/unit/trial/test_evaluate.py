@@ -16,7 +16,8 @@ from deft_sweeps.tasks.metrics import score
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.final_measurement import FinalJob, measure_final, threshold_for
 from deft_sweeps.trial.predict import first_tokens_tell
-from deft_sweeps.trial.run import TorchTrialRun, TorchTrialStarter
+from deft_sweeps.trial.run import TorchTrialRun
+from deft_sweeps.trial.torch_starter import TorchTrialStarter
 
 
 def test_accuracy_and_its_standard_error() -> None:
@@ -29,7 +30,7 @@ def test_accuracy_and_its_standard_error() -> None:
 def test_score_and_loss_equal_a_loop_over_single_examples(starter: TorchTrialStarter, tiny_config: TrialConfig, threshold: float) -> None:
     data = starter.data(tiny_config)
     trial_model = build(starter.base(tiny_config, data), tiny_config, 0)
-    point = starter.evaluator(trial_model, data, "validation").point(threshold)
+    point = starter.measurer.evaluator(trial_model, data, "validation").point(threshold)
     right, nll, n_tokens = [], 0.0, 0
     model: Any = trial_model.model.eval()
     for row in data.validation:
@@ -60,7 +61,7 @@ def test_classes_that_begin_alike_are_told_apart_by_their_whole_text(
     data = starter.data(config)
     assert not first_tokens_tell(data.class_ids)
     trial_model = build(starter.base(config, data), config, 0)
-    point = starter.evaluator(trial_model, data, "validation").point(0.0)
+    point = starter.measurer.evaluator(trial_model, data, "validation").point(0.0)
     model: Any = trial_model.model.eval()
     expected = []
     for row in data.validation:
@@ -77,7 +78,7 @@ def test_classes_that_begin_alike_are_told_apart_by_their_whole_text(
 def test_threshold_is_calibrated_to_a_density(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
     data = starter.data(tiny_config)
     trial_model = build(starter.base(tiny_config, data), tiny_config, 0)
-    evaluator = starter.evaluator(trial_model, data, "validation")
+    evaluator = starter.measurer.evaluator(trial_model, data, "validation")
     for density in (0.6, 0.2):
         assert evaluator.point(threshold_for(evaluator, density)).density.overall == pytest.approx(density, rel=0.02)
 
@@ -87,7 +88,7 @@ def test_final_measurement_is_of_the_trained_weights_on_the_test_split(starter: 
     run = starter(config, 0)
     run.advance(3)
     assert isinstance(run, TorchTrialRun)
-    expected = starter.evaluator(run.trial_model, run.data, "test").point(0.05)
+    expected = starter.measurer.evaluator(run.trial_model, run.data, "test").point(0.05)
     measured = measure_final(FinalJob("chosen", config, 0, run.weights(), threshold=0.05), replace(starter.factory, label="measured"))
     assert replace(measured.point, energy_ratio=None) == expected
     assert measured.point.energy_ratio is not None
@@ -119,7 +120,7 @@ def test_a_percentile_is_measured_with_each_blocks_own_threshold_really_applied(
         hooks = [
             gate.register_forward_hook(lambda _m, _a, out, tau=tau: torch.where(out.abs() > tau, out, 0.0)) for gate, tau in gates.items()
         ]
-        by_hand = starter.evaluator(run.trial_model, run.data, "validation").point(0.0)
+        by_hand = starter.measurer.evaluator(run.trial_model, run.data, "validation").point(0.0)
         for hook in hooks:
             hook.remove()
         assert (by_hand.example_scores, by_hand.loss) == (point.example_scores, point.loss)

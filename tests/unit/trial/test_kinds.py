@@ -18,7 +18,8 @@ from deft_sweeps.trial.build import TrialModel, build
 from deft_sweeps.trial.final_measurement import threshold_for
 from deft_sweeps.trial.heads import HeadSpec
 from deft_sweeps.trial.predict import as_number
-from deft_sweeps.trial.run import TorchTrialRun, run_trial
+from deft_sweeps.trial.run import TorchTrialRun
+from deft_sweeps.trial.torch_starter import run_trial
 from deft_sweeps.trial.train import loss_sum, n_targets
 from tests.unit.trial.made_tasks import GivenTrialStarter, encoder_config, head_task, t5_config, text_task
 
@@ -88,7 +89,7 @@ def test_a_heads_score_and_loss_equal_a_loop_over_single_rows(kind: str, encoder
     config = encoders["bert"]
     starter = GivenTrialStarter(head_task(kind, config.model))
     data, trial_model = starter.given, built_on(starter, config)
-    point = starter.evaluator(trial_model, data, "validation").point(0.0)
+    point = starter.measurer.evaluator(trial_model, data, "validation").point(0.0)
     total = 0.0
     answers: list[Any] = []
     for row, _, logits in one_by_one(trial_model, starter):
@@ -184,9 +185,9 @@ def test_what_a_t5_writes_is_scored_and_its_density_counted(kind: str, t5: Trial
     steps = run.advance(30).steps
     assert steps[-1].task_loss < steps[0].task_loss
     trial_model, data = run.trial_model, starter.given
-    point = starter.evaluator(trial_model, data, "validation").point(0.3)
+    point = starter.measurer.evaluator(trial_model, data, "validation").point(0.3)
     longest = max(len(row["target_ids"]) for row in data.validation)
-    tokenizer = starter.evaluator(trial_model, data, "validation").answers.tokenizer
+    tokenizer = starter.measurer.evaluator(trial_model, data, "validation").answers.tokenizer
     shares: dict[int, list[float]] = {i: [] for i in range(len(trial_model.gates))}
     texts, lengths = [], set()
     with thresholded(trial_model.gates, 0.3):
@@ -216,7 +217,7 @@ def test_what_a_t5_writes_is_scored_and_its_density_counted(kind: str, t5: Trial
 def test_calibrating_a_threshold_writes_nothing(t5: TrialConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     starter = GivenTrialStarter(text_task("text", t5.model))
     trial_model = built_on(starter, t5)
-    evaluator = starter.evaluator(trial_model, starter.given, "validation")
+    evaluator = starter.measurer.evaluator(trial_model, starter.given, "validation")
     monkeypatch.setattr(trial_model.base.model.__class__, "generate", None)
     assert threshold_for(evaluator, 0.5) > 0
 

@@ -32,7 +32,8 @@ from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import TrialResult
 from deft_sweeps.trial.base import BaseKey
-from deft_sweeps.trial.run import TorchTrialRun, TorchTrialStarter, run_trial
+from deft_sweeps.trial.run import TorchTrialRun
+from deft_sweeps.trial.torch_starter import TorchTrialStarter, run_trial
 
 TARGETS: tuple[Role, ...] = ("q", "v", "gate", "down")
 DEFT = DensityLoss(weight=1.0, eps=1e-2)
@@ -191,9 +192,9 @@ def test_a_pattern_with_a_masked_update_starts_at_the_base_and_learns(
     run = starter(config, 0)
     assert isinstance(run, TorchTrialRun)
     model, gates = run.trial_model.base.fork()
-    start = starter.evaluator(run.trial_model, run.data, "validation").point(0.0)
+    start = starter.measurer.evaluator(run.trial_model, run.data, "validation").point(0.0)
     assert start.loss == pytest.approx(
-        starter.evaluator(replace(run.trial_model, model=model, gates=gates), run.data, "validation").point(0.0).loss
+        starter.measurer.evaluator(replace(run.trial_model, model=model, gates=gates), run.data, "validation").point(0.0).loss
     )
     assert set(run.trial_model.base.sparsity.values()) == {0.5}
     run.advance(6)
@@ -228,7 +229,7 @@ def test_a_method_and_its_seed_give_the_same_trial_again(starter: TorchTrialStar
     assert isinstance(again, TorchTrialRun)
     again.trial_model.load(run.weights())
     assert same(trained(run), trained(again))
-    points = [starter.evaluator(r.trial_model, r.data, "validation").point(0.0) for r in (run, again)]
+    points = [starter.measurer.evaluator(r.trial_model, r.data, "validation").point(0.0) for r in (run, again)]
     assert points[0] == points[1]
 
 

@@ -12,7 +12,8 @@ from deft_sweeps.config.data import FileTask, Splits
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import DataError
 from deft_sweeps.trial.final_measurement import FinalJob, measure_final
-from deft_sweeps.trial.run import TorchTrialRun, TorchTrialStarter
+from deft_sweeps.trial.run import TorchTrialRun
+from deft_sweeps.trial.torch_starter import TorchTrialStarter
 from tests.tiny import save_tiny, save_tiny_encoder
 
 NOUNS = ["plot", "cast", "music", "pace", "script", "light", "sound", "set"]
@@ -81,7 +82,7 @@ def test_a_users_task_from_file_to_test_measurement(kind: str, model: str, model
         assert bool(point.density.decoder_blocks) == (model == "t5")
     assert ("written_density" in result.metrics(result.points[0])) == writes
     measured = measure_final(FinalJob("chosen", config, 0, run.weights(), threshold=0.05), starter.factory)
-    assert replace(measured.point, energy_ratio=None) == starter.evaluator(run.trial_model, run.data, "test").point(0.05)
+    assert replace(measured.point, energy_ratio=None) == starter.measurer.evaluator(run.trial_model, run.data, "test").point(0.05)
     if kind == "qa":
         assert run.data.may_be_none
         assert len(run.data.validation) > 10  # Windows, more than there are questions.
@@ -95,8 +96,8 @@ def test_a_model_with_a_head_is_measured_alike_whatever_the_batch(models: Path, 
     assert isinstance(run, TorchTrialRun)
     one = replace(starter.factory, evaluation=replace(starter.factory.evaluation, batch_size=1))()
     got, expected = (
-        starter.evaluator(run.trial_model, run.data, "validation").point(0.05),
-        one.evaluator(run.trial_model, run.data, "validation").point(0.05),
+        starter.measurer.evaluator(run.trial_model, run.data, "validation").point(0.05),
+        one.measurer.evaluator(run.trial_model, run.data, "validation").point(0.05),
     )
     assert got.score == expected.score
     assert got.loss == pytest.approx(expected.loss, rel=1e-5)

@@ -84,7 +84,7 @@ def test_windows_are_answered_and_counted_as_one_by_one(method: Any, may_be_none
     assert isinstance(run, TorchTrialRun)
     run.advance(4)
     trial_model, data = run.trial_model, starter.given
-    evaluator = starter.evaluator(trial_model, data, "validation")
+    evaluator = starter.measurer.evaluator(trial_model, data, "validation")
     evaluator = replace(evaluator, answers=replace(evaluator.answers, max_new_tokens=LONGEST))
     assert any(int(batch.attention_mask.min()) == 0 for batch in evaluator.batches)
     point = evaluator.point(THRESHOLD)
