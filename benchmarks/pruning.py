@@ -23,7 +23,6 @@ from deft_sweeps.config.data import PackagedTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.evaluate import evaluating
-from deft_sweeps.trial.predict import class_scores
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 
@@ -58,7 +57,8 @@ def measure(run: TorchTrialRun, starter: TorchTrialStarter) -> Measured:
             labels = inputs["labels"]
             nll = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="none").reshape(labels.shape)
             losses += (nll.sum(-1) / (labels != -100).sum(-1)).tolist()
-            right += (class_scores(logits, run.data.class_ids).argmax(-1).cpu() == batch.label_class).float().tolist()
+            scores = evaluator.answers.text.first_token_scores(logits, run.data.class_ids)
+            right += (scores.argmax(-1).cpu() == batch.label_class).float().tolist()
             first.append(logits[:, 0].log_softmax(-1).bfloat16())
     return Measured(losses, right, torch.cat(first))
 

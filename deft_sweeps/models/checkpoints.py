@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 from deft_sweeps.cache import sha256_file
 from deft_sweeps.config.axes import Dtype
 from deft_sweeps.errors import CheckpointError, DeftSweepsError
-from deft_sweeps.models.families import layout
+from deft_sweeps.models.families import PUBLISHED_CONFIGS, family_of, layout
 from deft_sweeps.models.hub_checkpoint import hub_commit, hub_config, hub_folder
-from deft_sweeps.models.published_sizes import PUBLISHED_CONFIGS
 from deft_sweeps.packaged.checkpoint_conversion import is_packaged, packaged_config, packaged_folder, packaged_revision, source_folder
 
 if TYPE_CHECKING:
@@ -46,35 +45,33 @@ def read_config(name: str) -> dict[str, Any]:
 def load_model(name: str, dtype: Dtype) -> "torch.nn.Module":
     """The pretrained model in eval mode on the CPU, from safetensors only; no code of the checkpoint's is run.
 
-    BERT and RoBERTa come without the head of any task.
+    A model that answers by a head comes without one.
 
     Raises:
         CheckpointError: it is missing, of an unknown family, or its weights do not fill the model.
     """
     config = read_config(name)
-    shape = layout(config)
+    family = family_of(layout(config))
     import torch
-    from transformers import AutoModel, AutoModelForSeq2SeqLM
+    import transformers
 
     source = _source(name)
-    # RoBERTa's pooler was never trained: its head has one of its own.
-    options = {"add_pooling_layer": False} if shape.family == "roberta" else {}
     with _quiet():
         try:
-            loaded, told = (AutoModelForSeq2SeqLM if shape.has_decoder else AutoModel).from_pretrained(
+            loaded, told = getattr(transformers, family.auto_class).from_pretrained(
                 source,
                 dtype=torch.float32 if dtype == "fp32" else torch.bfloat16,
                 use_safetensors=True,
                 trust_remote_code=False,
                 output_loading_info=True,
-                **options,
+                **family.load_options,
             )
         except (OSError, ValueError) as error:
             raise CheckpointError(f"cannot load {name}: {error}") from error
     wrong = sorted({*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])})
     if wrong:
         raise CheckpointError(f"the weights of {name} do not fill the model of its config.json; without: {', '.join(wrong[:5])}")
-    if shape.has_decoder:
+    if family.text is not None:
         _check_output_projection(name, config, loaded)
     model: torch.nn.Module = loaded.eval()
     return model
@@ -101,9 +98,13 @@ def load_tokenizer(name: str) -> Any:
     source = _source(name)
     with _quiet():
         try:
-            return AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         except (OSError, ValueError) as error:
             raise CheckpointError(f"cannot load the tokenizer of {name}: {error}") from error
+    # A checkpoint may come with another family's tokenizer, whose columns the model does not take.
+    taken = family_of(layout(read_config(name))).model_inputs
+    tokenizer.model_input_names = [column for column in tokenizer.model_input_names if column in taken]
+    return tokenizer
 
 
 @cache

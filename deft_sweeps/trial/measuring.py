@@ -8,6 +8,7 @@ from deft_sweeps.axes.adaptive import removed_linears, removed_parameters
 from deft_sweeps.axes.thresholds import GateHistogram
 from deft_sweeps.config.trial import Evaluation
 from deft_sweeps.models.checkpoints import load_tokenizer
+from deft_sweeps.models.families import family_of
 from deft_sweeps.result import Cost, Label
 from deft_sweeps.tasks.batches import Batch, collate
 from deft_sweeps.tasks.task_data import TaskData
@@ -17,7 +18,7 @@ from deft_sweeps.trial.cost import PeakMemory, median_latency_sec, tensor_bytes
 from deft_sweeps.trial.evaluate import Evaluator, evaluating
 from deft_sweeps.trial.freed_memory import give_back_freed
 from deft_sweeps.trial.heads import mean_target
-from deft_sweeps.trial.predict import Answers
+from deft_sweeps.trial.predict import AnswerReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +58,13 @@ class Measurer:
             self.device,
         )
 
-    def _answers(self, trial_model: TrialModel, data: TaskData, split: str, batches: list[Batch]) -> Answers:
+    def _answers(self, trial_model: TrialModel, data: TaskData, split: str, batches: list[Batch]) -> AnswerReader:
         # A text may be as long as the longest of the split that is measured.
         longest = max(0 if batch.labels is None else batch.labels.shape[1] for batch in batches)
         middle = mean_target(data) if data.kind == "regression" else 0.0
-        return Answers(
+        return AnswerReader(
             trial_model.model,
+            family_of(trial_model.base.layout).answering,
             data,
             split,
             load_tokenizer(trial_model.base.key.model),

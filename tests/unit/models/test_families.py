@@ -6,8 +6,7 @@ import torch
 from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, T5Config, T5ForConditionalGeneration
 
 from deft_sweeps.errors import CheckpointError
-from deft_sweeps.models.families import layout
-from deft_sweeps.models.published_sizes import PUBLISHED_CONFIGS
+from deft_sweeps.models.families import PUBLISHED_CONFIGS, layout
 from tests.tiny import batch, layout_of, tiny_encoder, tiny_t5
 
 
@@ -71,7 +70,7 @@ def test_the_layout_is_that_of_the_real_encoder(name: str, hidden_act: str) -> N
     inside = {n for n, m in modules.items() if isinstance(m, torch.nn.Linear) and not n.startswith("pooler")}
     assert {linear.name for linear in shape.linears} == inside
     assert len(inside) == len(shape.linears)
-    assert (shape.gated, shape.activation, shape.has_decoder) == (False, hidden_act, False)
+    assert (shape.gated, shape.activation, shape.stacks) == (False, hidden_act, ("encoder",))
     gates = [type(modules[block.activation]).__name__ for block in shape.blocks]
     assert set(gates) == {"GELUActivation" if hidden_act == "gelu" else "ReLU"}
     assert len(gates) == config["num_hidden_layers"] == len({block.name for block in shape.blocks})
@@ -152,7 +151,7 @@ def test_what_each_path_carries(gated: bool) -> None:
 
 
 def test_an_unknown_family_names_those_known() -> None:
-    with pytest.raises(CheckpointError, match=r"'llama' are not known here; those known: t5 \(T5, T5 v1.1 and Flan-T5\)"):
+    with pytest.raises(CheckpointError, match=r"'llama' are not supported; supported: t5 \(T5, T5 v1.1 and Flan-T5\)"):
         layout({"model_type": "llama"})
     with pytest.raises(CheckpointError, match="None"):
         layout({})

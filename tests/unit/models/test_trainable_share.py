@@ -11,8 +11,7 @@ from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, T5C
 from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.config.axes import Adapter, Lora
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.models.families import layout
-from deft_sweeps.models.published_sizes import PUBLISHED_CONFIGS
+from deft_sweeps.models.families import PUBLISHED_CONFIGS, family_of, layout
 from deft_sweeps.sweep.resources import trainable_parameters
 from deft_sweeps.trial.heads import HeadSpec, with_head
 
@@ -47,5 +46,5 @@ def test_an_encoders_method_and_head_are_counted_before_there_are_weights(name: 
             model = BertModel(BertConfig(**config))
         headed = with_head(model, attach(model, shape, method), shape, HeadSpec("classification", 2))
     n_trained = sum(p.numel() for p in trained_parameters(headed).values())
-    assert n_trained == trainable_parameters(replace(TrialConfig(), peft=method), shape) + shape.head_parameters(2)
+    assert n_trained == trainable_parameters(replace(TrialConfig(), peft=method), shape) + family_of(shape).head_parameters(shape, 2)
     assert n_trained < 0.03 * shape.n_parameters

@@ -15,7 +15,7 @@ from deft_sweeps.tasks.batches import collate
 from deft_sweeps.tasks.metrics import score
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.final_measurement import FinalJob, measure_final, threshold_for
-from deft_sweeps.trial.predict import first_tokens_tell
+from deft_sweeps.trial.predict import first_tokens_differ
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter
 
@@ -59,7 +59,7 @@ def test_classes_that_begin_alike_are_told_apart_by_their_whole_text(
     assert isinstance(tiny_config.task, FileTask)
     config = replace(tiny_config, task=replace(tiny_config.task, path=str(path)))
     data = starter.data(config)
-    assert not first_tokens_tell(data.class_ids)
+    assert not first_tokens_differ(data.class_ids)
     trial_model = build(starter.base(config, data), config, 0)
     point = starter.measurer.evaluator(trial_model, data, "validation").point(0.0)
     model: Any = trial_model.model.eval()

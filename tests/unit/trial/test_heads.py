@@ -16,6 +16,7 @@ from transformers import (
 
 from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.config.axes import Adapter, Lora
+from deft_sweeps.models.families import family_of
 from deft_sweeps.trial.heads import HeadSpec, with_head
 from tests.tiny import batch, layout_of, tiny_encoder
 
@@ -82,7 +83,7 @@ def test_the_head_trains_beside_the_method_and_nothing_else_does(family: str, me
     n_method = sum(p.numel() for p in trained_parameters(attach(tiny_encoder(family), layout, method)).values())
     headed = with_head(encoder, attach(encoder, layout, method), layout, HeadSpec("classification", 2))
     trained = trained_parameters(headed)
-    assert sum(p.numel() for p in trained.values()) == n_method + layout.head_parameters(2)
+    assert sum(p.numel() for p in trained.values()) == n_method + family_of(layout).head_parameters(layout, 2)
     assert {p.dtype for p in trained.values()} == {torch.float32}
     headed(**some(family)).logits.square().sum().backward()
     # `down` of LoRA and `up` of an adapter start at zero, so that what stands before them has no gradient yet.

@@ -161,7 +161,7 @@ def test_pruned_and_quantized_encoders_keep_biases_pooler_and_head(family: str, 
 
 def test_free_text_asks_for_a_decoder(encoders: dict[str, TrialConfig]) -> None:
     data = replace(head_task("classification", encoders["bert"].model), kind="text")
-    with pytest.raises(ConfigError, match="without a decoder cannot write free text"):
+    with pytest.raises(ConfigError, match="with a head cannot write free text"):
         HeadSpec.of(data)
 
 

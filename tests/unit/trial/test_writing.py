@@ -1,4 +1,4 @@
-"""What a T5 writes through `Answers`, over padded batches and a cache, against greedy loops over whole forward passes of single windows."""
+"""What a T5 writes through `AnswerReader`, padded and cached, against greedy loops over single windows."""
 
 from dataclasses import replace
 from typing import Any
