@@ -9,18 +9,30 @@ import pytest
 import torch
 
 from deft_sweeps.axes.peft_method import starts_as_identity
-from deft_sweeps.config.axes import Activation, Adapter, Density, Magnitude, NoPruning, Peft, Pruning, Quantization, Training, Unquantized
+from deft_sweeps.config.axes import (
+    Activation,
+    Adapter,
+    Density,
+    Magnitude,
+    NoPruning,
+    Peft,
+    PrefixTuning,
+    Pruning,
+    Quantization,
+    Training,
+    Unquantized,
+)
 from deft_sweeps.config.compat import illegal
 from deft_sweeps.config.data import FileTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.models.families import layout
+from deft_sweeps.models.families import family_of, layout
 from deft_sweeps.models.legality import misfits
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.heads import Headed, HeadSpec, with_head
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 from tests.conformance.test_axes import STEPS, members, name_of
-from tests.tiny import save_tiny_encoder, write_reviews
+from tests.tiny import HEAD_FAMILIES, save_tiny_encoder, write_reviews
 
 AXES: dict[str, Any] = {"activation": Activation, "peft": Peft, "density": Density, "quantization": Quantization, "pruning": Pruning}
 COMBINATIONS = [
@@ -29,6 +41,8 @@ COMBINATIONS = [
     if illegal(TrialConfig(peft=peft, quantization=quantization, pruning=pruning)) is None
 ]
 """Every method on every packed or pruned base that it may stand on."""
+
+ENCODERS = [*((family, family, "gelu") for family in HEAD_FAMILIES), ("bert with relu", "bert", "relu")]
 
 MEMBERS = [(axis, member) for axis, union in AXES.items() for member in members(union)]
 
@@ -46,7 +60,7 @@ def configs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TrialConfig]:
     reviews = write_reviews(folder / "reviews.csv")
     task = FileTask(path=str(reviews), max_input_tokens=16, splits=Splits(train=12, validation=20, test=20))
     made = {}
-    for name, family, hidden_act in (("bert", "bert", "gelu"), ("bert with relu", "bert", "relu"), ("roberta", "roberta", "gelu")):
+    for name, family, hidden_act in ENCODERS:
         texts = [line.split(",")[0] for line in reviews.read_text().splitlines()]
         save_tiny_encoder(folder / name, family, texts, hidden_act)
         training = Training(steps=6, batch_size=12, learning_rate=1e-2, warmup_share=0.0)
@@ -68,7 +82,7 @@ ON_EACH = [
         id=f"{name}-{axis}-{getattr(member, 'kind', member)}",
         marks=[pytest.mark.slow] if name == "bert with relu" and axis not in ("activation", "density") else [],
     )
-    for name in ("bert", "bert with relu", "roberta")
+    for name, *_ in ENCODERS
     for axis, member in MEMBERS
 ]
 
@@ -82,7 +96,7 @@ def test_a_member_on_an_encoder(name: str, axis: str, member: Any, starter: Torc
 
 @pytest.mark.slow
 @pytest.mark.parametrize("combination", COMBINATIONS, ids=name_of)
-@pytest.mark.parametrize("name", ["bert", "roberta"])
+@pytest.mark.parametrize("name", HEAD_FAMILIES)
 def test_a_combination_on_an_encoder(
     name: str, combination: dict[str, Any], starter: TorchTrialStarter, configs: dict[str, TrialConfig]
 ) -> None:
@@ -100,11 +114,15 @@ def check_that_it_works(config: TrialConfig, starter: TorchTrialStarter) -> None
     assert (data.form, data.kind) == ("head", "classification")
     base = starter.base(config, data)
     refused = misfits(config, base.layout)
-    # A parallel adapter needs a module around the whole MLP; nothing else may be refused.
-    assert bool(refused) == (isinstance(peft, Adapter) and peft.placement == "parallel")
-    if refused:
+    # A parallel adapter needs a module around the whole MLP, a prefix an attention that takes it.
+    whole_mlp = not {block.mlp for block in base.layout.blocks} & {linear.name for linear in base.layout.linears}
+    if isinstance(peft, Adapter) and peft.placement == "parallel" and not whole_mlp:
         assert "no module that holds one" in refused[0]
         return
+    if isinstance(peft, PrefixTuning) and family_of(base.layout).prefix_stack is None:
+        assert "take none" in refused[0]
+        return
+    assert refused == []
     run = starter(config, 0)
     assert isinstance(run, TorchTrialRun)
     headed, spec = run.trial_model.model, HeadSpec.of(data)

@@ -21,6 +21,7 @@ from deft_sweeps.trial.predict import as_number
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import run_trial
 from deft_sweeps.trial.train import loss_sum, n_targets
+from tests.tiny import HEAD_FAMILIES
 from tests.unit.trial.made_tasks import GivenTrialStarter, encoder_config, head_task, t5_config, text_task
 
 HEAD_KINDS = ["classification", "regression", "span"]
@@ -34,7 +35,7 @@ SHORT: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def encoders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TrialConfig]:
     folder = tmp_path_factory.mktemp("encoders")
-    return {family: encoder_config(folder, family) for family in ("bert", "roberta")}
+    return {family: encoder_config(folder, family) for family in HEAD_FAMILIES}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def one_by_one(trial_model: TrialModel, starter: GivenTrialStarter) -> list[tupl
     return told
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta"])
+@pytest.mark.parametrize("family", HEAD_FAMILIES)
 @pytest.mark.parametrize("kind", HEAD_KINDS)
 def test_a_head_learns_and_is_measured(kind: str, family: str, encoders: dict[str, TrialConfig]) -> None:
     config = replace(encoders[family], **SHORT)
@@ -142,7 +143,7 @@ def test_trials_of_two_tasks_share_an_encoder_without_a_head(encoders: dict[str,
 @pytest.mark.parametrize(
     "changes", [{"quantization": Nf4(), "dtype": "bf16"}, {"pruning": Wanda(n_calibration=6)}, {"pruning": Magnitude()}]
 )
-@pytest.mark.parametrize("family", ["bert", "roberta"])
+@pytest.mark.parametrize("family", HEAD_FAMILIES)
 def test_pruned_and_quantized_encoders_keep_biases_pooler_and_head(family: str, changes: Any, encoders: dict[str, TrialConfig]) -> None:
     config = replace(encoders[family], **SHORT, **changes)
     starter = GivenTrialStarter(head_task("classification", config.model))

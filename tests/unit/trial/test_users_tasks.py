@@ -14,7 +14,7 @@ from deft_sweeps.errors import DataError
 from deft_sweeps.trial.final_measurement import FinalJob, measure_final
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter
-from tests.tiny import save_tiny, save_tiny_encoder
+from tests.tiny import HEAD_FAMILIES, save_tiny, save_tiny_encoder
 
 NOUNS = ["plot", "cast", "music", "pace", "script", "light", "sound", "set"]
 
@@ -48,12 +48,12 @@ def models(tmp_path_factory: pytest.TempPathFactory, packaged_model: str) -> Pat
     rows = [row(i) for i in range(60)]
     (folder / "rows.jsonl").write_text("\n".join(json.dumps(r) for r in rows), encoding="utf-8")
     save_tiny(folder / "t5", packaged_model)
-    for family in ("bert", "roberta"):
+    for family in HEAD_FAMILIES:
         save_tiny_encoder(folder / family, family, [str(value) for r in rows for value in r.values()])
     return folder
 
 
-@pytest.mark.parametrize("model", ["bert", "roberta", "t5"])
+@pytest.mark.parametrize("model", [*HEAD_FAMILIES, "t5"])
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_a_users_task_from_file_to_test_measurement(kind: str, model: str, models: Path, starter: TorchTrialStarter) -> None:
     settings = {"max_input_tokens": 24, "splits": Splits(validation=10, test=10), **KINDS[kind]}
