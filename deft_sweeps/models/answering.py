@@ -51,7 +51,12 @@ class TextAnswering(Protocol):
         """
         ...
 
-    def whole_label_scores(self, model: "nn.Module", inputs: Mapping[str, Any], class_ids: Sequence[Sequence[int]]) -> "Tensor":
+    def whole_label_scores(
+        self,
+        model: "nn.Module",
+        inputs: Mapping[str, Any],
+        class_ids: Sequence[Sequence[int]],
+    ) -> "Tensor":
         """Log-likelihood of each class's whole target text.
 
         Args:
@@ -104,7 +109,12 @@ class EncoderDecoderAnswering:
         first = torch.tensor([ids[0] for ids in class_ids], device=logits.device)
         return logits[:, 0].float().index_select(1, first)
 
-    def whole_label_scores(self, model: "nn.Module", inputs: Mapping[str, Any], class_ids: Sequence[Sequence[int]]) -> "Tensor":
+    def whole_label_scores(
+        self,
+        model: "nn.Module",
+        inputs: Mapping[str, Any],
+        class_ids: Sequence[Sequence[int]],
+    ) -> "Tensor":
         """The encoder runs once for all classes."""
         import torch
 
@@ -113,8 +123,14 @@ class EncoderDecoderAnswering:
         scores = []
         for ids in class_ids:
             labels = torch.tensor([ids] * n, device=device)
-            source = {"input_ids": inputs["input_ids"]} if encoded is None else {"encoder_outputs": encoded}
-            out = model(**source, attention_mask=inputs["attention_mask"], labels=labels, use_cache=False)
+            # None runs the encoder; afterwards its output is used again.
+            out = model(
+                input_ids=inputs["input_ids"] if encoded is None else None,
+                encoder_outputs=encoded,
+                attention_mask=inputs["attention_mask"],
+                labels=labels,
+                use_cache=False,
+            )
             encoded = (out.encoder_last_hidden_state,)
             log_probabilities = out.logits.float().log_softmax(-1)
             scores.append(log_probabilities.gather(-1, labels.unsqueeze(-1)).sum((1, 2)))

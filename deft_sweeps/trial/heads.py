@@ -1,4 +1,6 @@
-"""The head that an encoder answers through: trained beside the PEFT method, never part of the frozen base, so that tasks share bases.
+"""The head that a model answers through: trained beside the PEFT method.
+
+It is never part of the frozen base, so tasks share bases.
 
 A class or a number is read off the first token: through the model's pretrained pooler, which stays
 frozen, or through a projection of the head's own, as each family is usually fine-tuned. An answer's
@@ -51,7 +53,7 @@ class HeadSpec:
                 return HeadSpec(data.kind, 2)
             case "text":
                 writers = writing_families()
-                what = f"a model with a head cannot write free text; take one that writes: {writers}"
+                what = f"a model with a head cannot write free text; take one of {writers}"
                 raise ConfigError([Problem("model", what)])
 
 
@@ -77,7 +79,8 @@ class Headed(nn.Module):
 
     Args:
         encoder: with its PEFT method attached.
-        pooler: the encoder's pretrained projection of the first token; None gives the head one of its own.
+        pooler: the encoder's pretrained projection of the first token; None gives the head one of
+            its own.
         d_model: width of the encoder's hidden states.
         activation: between the projection and the output layer.
         spec: of the head.
@@ -103,12 +106,17 @@ class Headed(nn.Module):
         nn.init.constant_(self.out.bias, spec.offset)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, **kwargs: Any) -> HeadOutput:
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **kwargs).last_hidden_state
+        hidden = self.encoder(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            **kwargs,
+        ).last_hidden_state
         # Virtual tokens stand before the real ones.
         hidden = hidden[:, -input_ids.shape[1] :]
         if self.pooler is None:
             logits = self.out(hidden.float())
-            return HeadOutput(logits.masked_fill(attention_mask.unsqueeze(-1) == 0, torch.finfo(logits.dtype).min))
+            padding = attention_mask.unsqueeze(-1) == 0
+            return HeadOutput(logits.masked_fill(padding, torch.finfo(logits.dtype).min))
         first = hidden[:, 0].to(next(self.pooler.parameters()).dtype)
         return HeadOutput(self.out(self.activation(self.pooler(first)).float()))
 

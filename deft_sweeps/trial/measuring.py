@@ -58,7 +58,13 @@ class Measurer:
             self.device,
         )
 
-    def _answers(self, trial_model: TrialModel, data: TaskData, split: str, batches: list[Batch]) -> AnswerReader:
+    def _answers(
+        self,
+        trial_model: TrialModel,
+        data: TaskData,
+        split: str,
+        batches: list[Batch],
+    ) -> AnswerReader:
         # A text may be as long as the longest of the split that is measured.
         longest = max(0 if batch.labels is None else batch.labels.shape[1] for batch in batches)
         middle = mean_target(data) if data.kind == "regression" else 0.0
@@ -74,10 +80,18 @@ class Measurer:
 
     def latency_sec(self, trial_model: TrialModel, data: TaskData) -> float:
         """Median time of one forward pass over the first validation examples."""
-        rows = [data.validation[i] for i in range(min(self.evaluation.latency_batch_size, len(data.validation)))]
-        inputs, _ = model_inputs(collate(rows, data.class_ids, trial_model.base.pad_id), self.device)
+        n = min(self.evaluation.latency_batch_size, len(data.validation))
+        rows = [data.validation[i] for i in range(n)]
+        inputs, _ = model_inputs(
+            collate(rows, data.class_ids, trial_model.base.pad_id),
+            self.device,
+        )
         with torch.no_grad(), evaluating(trial_model.model):
-            return median_latency_sec(lambda: trial_model.model(**inputs), self.evaluation.latency_repeats, self.device)
+            return median_latency_sec(
+                lambda: trial_model.model(**inputs),
+                self.evaluation.latency_repeats,
+                self.device,
+            )
 
     @torch.no_grad()
     def gate_histogram(self, trial_model: TrialModel, data: TaskData) -> GateHistogram:
@@ -87,7 +101,10 @@ class Measurer:
         with evaluating(trial_model.model):
             for start in range(0, n, evaluation.batch_size):
                 rows = [data.train[i] for i in range(start, min(start + evaluation.batch_size, n))]
-                inputs, masks = model_inputs(collate(rows, data.class_ids, trial_model.base.pad_id), self.device)
+                inputs, masks = model_inputs(
+                    collate(rows, data.class_ids, trial_model.base.pad_id),
+                    self.device,
+                )
                 with histogram.reading(masks):
                     trial_model.model(**inputs)
         return histogram
@@ -102,18 +119,18 @@ class Measurer:
         evaluate_sec: float,
     ) -> Cost:
         """What the trial has cost so far."""
+        base, shape = trial_model.base, trial_model.base.layout
         n_trained = sum(parameter.numel() for parameter in trial_model.trained.values())
-        sparsity = trial_model.base.sparsity
         numbers = trial_model.blocks.removed if trial_model.blocks is not None else ()
-        removed = removed_linears(trial_model.base.layout, numbers)
-        sizes = {linear.name: linear.n_parameters for linear in trial_model.base.layout.linears if linear not in removed}
-        n_zero = sum(sparsity.get(name, 0.0) * size for name, size in sizes.items())
+        removed = removed_linears(shape, numbers)
+        linears = [linear for linear in shape.linears if linear not in removed]
+        n_zero = sum(base.sparsity.get(x.name, 0.0) * x.n_parameters for x in linears)
         return Cost(
             label=self.label,
             trainable_parameters=n_trained,
-            total_parameters=trial_model.base.n_parameters - removed_parameters(trial_model.base.layout, numbers) + n_trained,
+            total_parameters=base.n_parameters - removed_parameters(shape, numbers) + n_trained,
             weight_bytes=tensor_bytes(trial_model.model),
-            weight_sparsity=n_zero / sum(sizes.values()),
+            weight_sparsity=n_zero / sum(linear.n_parameters for linear in linears),
             peak_memory_bytes=memory.read(),
             latency_sec=self.latency_sec(trial_model, data),
             build_time_sec=build_sec,

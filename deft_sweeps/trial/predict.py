@@ -1,4 +1,4 @@
-"""From a model's outputs to predictions that a metric can compare: by the task's kind, and by how the model answers."""
+"""From a model's outputs to predictions, by the task's kind and by how the model answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ def as_number(text: str, otherwise: float) -> float:
 
 
 class TokenConfidence(LogitsProcessor):  # type: ignore[misc]
-    """Reads the log-probability of each token that greedy decoding takes, and of ending at once; changes nothing.
+    """Reads the log-probability of each token that greedy decoding takes; changes nothing.
 
     Attributes:
         steps: (batch,) for each token.
@@ -70,7 +70,8 @@ class AnswerReader:
         split: `validation` or `test`, whose contexts and references count.
         tokenizer: the model's.
         max_new_tokens: of a text that the model writes.
-        middle: what a regression's text stands for that is no number: the mean of the training targets.
+        middle: number that a regression's text counts as if it is none: the mean of the training
+            targets.
     """
 
     model: nn.Module
@@ -83,10 +84,20 @@ class AnswerReader:
 
     @property
     def writes(self) -> bool:
-        """Whether answers are generated token by token; classes are told apart by the likelihood of their texts instead."""
+        """Whether answers are generated token by token.
+
+        Classes are not: the likelihoods of their texts are compared.
+        """
         return self.data.form == "text-to-text" and self.data.kind != "classification"
 
-    def of_batch(self, places: Sequence[int], batch: Batch, inputs: dict[str, Any], logits: Tensor, meter: GenerationMeter) -> list[Any]:
+    def of_batch(
+        self,
+        places: Sequence[int],
+        batch: Batch,
+        inputs: dict[str, Any],
+        logits: Tensor,
+        meter: GenerationMeter,
+    ) -> list[Any]:
         """One answer a row: a class index, a number, a text, or what a window says of the answer.
 
         Args:
@@ -142,13 +153,24 @@ class AnswerReader:
             contexts = self.data.contexts[self.split]
             return list(best_answers(answers, contexts, may_be_none=self.data.may_be_none))
         if answers and isinstance(answers[0], Written):
-            return list(best_written(answers, len(self.data.references[self.split]), may_be_none=self.data.may_be_none))
+            return list(
+                best_written(
+                    answers,
+                    len(self.data.references[self.split]),
+                    may_be_none=self.data.may_be_none,
+                )
+            )
         in_order = [None] * len(answers)
         for place, answer in zip(places, answers, strict=True):
             in_order[place] = answer
         return in_order
 
-    def _passages(self, batch: Batch, inputs: dict[str, Any], meter: GenerationMeter) -> list[Written]:
+    def _passages(
+        self,
+        batch: Batch,
+        inputs: dict[str, Any],
+        meter: GenerationMeter,
+    ) -> list[Written]:
         if batch.example is None:
             raise ValueError("expected windows that say whose they are")
         confidence = TokenConfidence(int(self.tokenizer.eos_token_id))
@@ -160,7 +182,12 @@ class AnswerReader:
     def _write(self, inputs: dict[str, Any], meter: GenerationMeter) -> list[str]:
         return self._decode(inputs, meter)[0]
 
-    def _decode(self, inputs: dict[str, Any], meter: GenerationMeter, *readers: LogitsProcessor) -> tuple[list[str], Tensor]:
+    def _decode(
+        self,
+        inputs: dict[str, Any],
+        meter: GenerationMeter,
+        *readers: LogitsProcessor,
+    ) -> tuple[list[str], Tensor]:
         """Greedy decoding: the texts, and how many tokens each of them is, (batch,)."""
         end_id = int(self.tokenizer.eos_token_id)
         with meter.reading(inputs["attention_mask"]):
@@ -181,8 +208,15 @@ class AnswerReader:
         if batch.example is None:
             raise ValueError("expected windows that say whose they are")
         rows = getattr(self.data, self.split)
+        examples, read = batch.example.tolist(), [rows[place] for place in places]
         scores = logits.float().cpu().numpy()
         return [
-            Window(example=example, begins=row["begins"], ends=row["ends"], start=score[:, 0], end=score[:, 1])
-            for example, row, score in zip(batch.example.tolist(), (rows[place] for place in places), scores, strict=True)
+            Window(
+                example=example,
+                begins=row["begins"],
+                ends=row["ends"],
+                start=score[:, 0],
+                end=score[:, 1],
+            )
+            for example, row, score in zip(examples, read, scores, strict=True)
         ]

@@ -30,8 +30,11 @@ _REGISTERED = (
 FAMILIES: dict[str, Family] = {family.model_type: family for family in _REGISTERED}
 """Family by the `model_type` of a config.json."""
 
-PUBLISHED_CONFIGS: dict[str, dict[str, Any]] = {name: dict(config) for family in _REGISTERED for name, config in family.published.items()}
+PUBLISHED_CONFIGS: dict[str, dict[str, Any]] = {}
 """Hub id to the part of its config.json that `layout` reads."""
+
+for _family in _REGISTERED:
+    PUBLISHED_CONFIGS |= {name: dict(config) for name, config in _family.published.items()}
 
 
 def layout(config: Mapping[str, Any]) -> Layout:
@@ -43,7 +46,8 @@ def layout(config: Mapping[str, Any]) -> Layout:
     family = config.get("model_type")
     if family not in FAMILIES:
         supported = "; ".join(f"{each.model_type} ({each.title})" for each in FAMILIES.values())
-        raise CheckpointError(f"models of the family {family!r} are not supported; supported: {supported}")
+        what = f"models of the family {family!r} are not supported; supported: {supported}"
+        raise CheckpointError(what)
     try:
         return FAMILIES[family].layout(config)
     except KeyError as missing:

@@ -31,7 +31,14 @@ def encoder_layout(config: Mapping[str, Any], family: str) -> Layout:
     )
 
 
-def published_sizes(family: str, size: str, *, vocab_size: int, n_positions: int, n_segments: int) -> dict[str, Any]:
+def published_sizes(
+    family: str,
+    size: str,
+    *,
+    vocab_size: int,
+    n_positions: int,
+    n_segments: int,
+) -> dict[str, Any]:
     """The part of a config.json that `encoder_layout` reads, for `base` or `large`."""
     d_model, n_layers, n_heads = {"base": (768, 12, 12), "large": (1024, 24, 16)}[size]
     return {
@@ -77,7 +84,13 @@ FAMILY = Family(
     model_type="bert",
     title="BERT",
     published={
-        f"{owner}bert-{size}-uncased": published_sizes("bert", size, vocab_size=30522, n_positions=512, n_segments=2)
+        f"{owner}bert-{size}-uncased": published_sizes(
+            "bert",
+            size,
+            vocab_size=30522,
+            n_positions=512,
+            n_segments=2,
+        )
         for owner in ("google-bert/", "")
         for size in ("base", "large")
     },

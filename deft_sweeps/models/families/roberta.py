@@ -21,7 +21,13 @@ FAMILY = Family(
     model_type="roberta",
     title="RoBERTa",
     published={
-        f"{owner}roberta-{size}": published_sizes("roberta", size, vocab_size=50265, n_positions=514, n_segments=1)
+        f"{owner}roberta-{size}": published_sizes(
+            "roberta",
+            size,
+            vocab_size=50265,
+            n_positions=514,
+            n_segments=1,
+        )
         for owner in ("FacebookAI/", "")
         for size in ("base", "large")
     },

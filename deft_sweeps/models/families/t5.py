@@ -39,7 +39,15 @@ def _layout(config: Mapping[str, Any]) -> Layout:
     )
 
 
-def _block(stack: Stack, index: int, d_model: int, d_ff: int, d_attention: int, *, gated: bool) -> Block:
+def _block(
+    stack: Stack,
+    index: int,
+    d_model: int,
+    d_ff: int,
+    d_attention: int,
+    *,
+    gated: bool,
+) -> Block:
     name = f"{stack}.block.{index}"
     linears = _attention(f"{name}.layer.0.SelfAttention", d_model, d_attention)
     if stack == "decoder":
@@ -54,7 +62,12 @@ def _block(stack: Stack, index: int, d_model: int, d_ff: int, d_attention: int, 
     return Block(stack, index, name, mlp, f"{mlp}.act", tuple(linears), residual=residual)
 
 
-def _attention(name: str, d_model: int, d_attention: int, source: Literal["self", "cross"] = "self") -> list[Linear]:
+def _attention(
+    name: str,
+    d_model: int,
+    d_attention: int,
+    source: Literal["self", "cross"] = "self",
+) -> list[Linear]:
     return [
         Linear(f"{name}.q", "q", d_model, d_attention),
         Linear(f"{name}.k", "k", d_model, d_attention, source),
@@ -75,6 +88,14 @@ def _sizes(d_model: int, d_ff: int, d_kv: int, num_heads: int, num_layers: int) 
         "vocab_size": 32128,
         "relative_attention_num_buckets": 32,
     }
+
+
+def _published(
+    lines: tuple[str, ...],
+    by_size: dict[str, dict[str, Any]],
+    version: dict[str, Any],
+) -> dict[str, dict[str, Any]]:
+    return {f"{line}-{size}": sizes | version for line in lines for size, sizes in by_size.items()}
 
 
 _ORIGINAL = {"tie_word_embeddings": True, "feed_forward_proj": "relu"}
@@ -98,8 +119,10 @@ _V1_1_SIZES = {
 FAMILY = Family(
     model_type="t5",
     title="T5, T5 v1.1 and Flan-T5",
-    published={f"google/{line}-{size}": sizes | _V1_1 for line in ("flan-t5", "t5-v1_1") for size, sizes in _V1_1_SIZES.items()}
-    | {f"{owner}t5-{size}": sizes | _ORIGINAL for owner in ("google-t5/", "") for size, sizes in _ORIGINAL_SIZES.items()},
+    published={
+        **_published(("google/flan-t5", "google/t5-v1_1"), _V1_1_SIZES, _V1_1),
+        **_published(("google-t5/t5", "t5"), _ORIGINAL_SIZES, _ORIGINAL),
+    },
     layout=_layout,
     auto_class="AutoModelForSeq2SeqLM",
     load_options={},
