@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from transformers import (
     BertConfig,
     BertModel,
+    DistilBertConfig,
+    DistilBertModel,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaModel,
@@ -86,8 +88,17 @@ def _roberta(hidden_act: str, vocab_size: int) -> nn.Module:
     return model
 
 
+def _distilbert(hidden_act: str, vocab_size: int) -> nn.Module:
+    shape = {"dim": 32, "hidden_dim": 48, "n_layers": 2, "n_heads": 4, "max_position_embeddings": 64}
+    config = DistilBertConfig(**shape, dropout=0.0, attention_dropout=0.0, vocab_size=vocab_size, activation=hidden_act)
+    model: nn.Module = DistilBertModel(config)
+    return model
+
+
 TINY_FAMILIES = {
     "bert": TinyFamily(_bert, BERT_TOKENS, segments=True),
+    # Its checkpoints come with BERT's tokenizer, which tells segments apart.
+    "distilbert": TinyFamily(_distilbert, BERT_TOKENS, segments=True),
     "roberta": TinyFamily(_roberta, ROBERTA_TOKENS, segments=False),
 }
 

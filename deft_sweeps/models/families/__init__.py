@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deft_sweeps.errors import CheckpointError
-from deft_sweeps.models.families import bert, roberta, t5
+from deft_sweeps.models.families import bert, distilbert, roberta, t5
 from deft_sweeps.models.family import Family
 from deft_sweeps.models.layout import Block, Layout, Linear, Stack
 
@@ -25,6 +25,7 @@ _REGISTERED = (
     t5.FAMILY,
     bert.FAMILY,
     roberta.FAMILY,
+    distilbert.FAMILY,
 )
 
 FAMILIES: dict[str, Family] = {family.model_type: family for family in _REGISTERED}

@@ -115,6 +115,8 @@ def test_published_parameter_counts() -> None:
         "bert-base-uncased": 109_482_240,
         "bert-large-uncased": 335_141_888,
         "roberta-base": 124_055_040,
+        "distilbert-base-uncased": 66_362_880,
+        "distilbert-base-cased": 65_190_912,
         "roberta-large": 354_310_144,
     }
     assert {name: layout(PUBLISHED_CONFIGS[name]).n_parameters for name in published} == published

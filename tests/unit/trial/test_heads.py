@@ -9,6 +9,9 @@ from transformers import (
     BertConfig,
     BertForQuestionAnswering,
     BertForSequenceClassification,
+    DistilBertConfig,
+    DistilBertForQuestionAnswering,
+    DistilBertForSequenceClassification,
     RobertaConfig,
     RobertaForQuestionAnswering,
     RobertaForSequenceClassification,
@@ -21,10 +24,21 @@ from deft_sweeps.trial.heads import HeadSpec, with_head
 from tests.tiny import HEAD_FAMILIES, batch, layout_of, pad_id_of, tiny_encoder
 
 METHODS = [Lora(r=4, targets=("q", "v", "gate", "down")), Adapter(reduction=4)]
-SEQUENCE = {"bert": (BertConfig, BertForSequenceClassification), "roberta": (RobertaConfig, RobertaForSequenceClassification)}
-ANSWERING = {"bert": (BertConfig, BertForQuestionAnswering), "roberta": (RobertaConfig, RobertaForQuestionAnswering)}
-
-HEAD_LAYERS = {"bert": ("classifier", None), "roberta": ("classifier.out_proj", "classifier.dense")}
+SEQUENCE = {
+    "bert": (BertConfig, BertForSequenceClassification),
+    "roberta": (RobertaConfig, RobertaForSequenceClassification),
+    "distilbert": (DistilBertConfig, DistilBertForSequenceClassification),
+}
+ANSWERING = {
+    "bert": (BertConfig, BertForQuestionAnswering),
+    "roberta": (RobertaConfig, RobertaForQuestionAnswering),
+    "distilbert": (DistilBertConfig, DistilBertForQuestionAnswering),
+}
+HEAD_LAYERS = {
+    "bert": ("classifier", None),
+    "roberta": ("classifier.out_proj", "classifier.dense"),
+    "distilbert": ("classifier", "pre_classifier"),
+}
 """Output layer and, where the head has one of its own, projection of the first token."""
 
 
