@@ -89,14 +89,14 @@ def _hub_source(task: FileTask, split: str) -> Source:
 def _glue(name: GlueName, part: str, files: dict[str, list[Path]]) -> list[Example]:
     of = glue.GLUE[name]
     if files:
-        found = glue.read_glue(name, files[part])
+        examples = glue.read_glue(name, files[part])
     else:
         split = of.train if part == "train" else of.test[0]
         made = (glue.glue_example(of, row) for row in hub_dataset.hub_rows(glue.HUB, of.hub, split, [*of.texts, of.labels[0]]))
-        found = [each for each in made if each is not None]
+        examples = [each for each in made if each is not None]
     if part == "test":
-        return _apart(found)
-    return _by_sentence(found) if name == "sst2" else found
+        return _apart(examples)
+    return _by_sentence(examples) if name == "sst2" else examples
 
 
 def _squad(task: SquadTask, part: str, files: dict[str, list[Path]]) -> list[Example]:

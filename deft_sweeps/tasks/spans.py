@@ -71,9 +71,9 @@ def best_answers(
         if span.score > best[i].score:
             best[i], where[i] = span, window
     answers = []
-    for context, span, found, without in zip(contexts, best, where, null, strict=True):
-        none = found is None or (may_be_none and without - span.score > null_threshold)
-        answers.append("" if none or found is None else context[found.begins[span.first] : found.ends[span.last]])
+    for context, span, best_window, without in zip(contexts, best, where, null, strict=True):
+        none = best_window is None or (may_be_none and without - span.score > null_threshold)
+        answers.append("" if none or best_window is None else context[best_window.begins[span.first] : best_window.ends[span.last]])
     return answers
 
 

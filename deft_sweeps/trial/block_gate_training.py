@@ -68,12 +68,12 @@ class BlockGateTraining:
     def _remove(self, numbers: tuple[int, ...], optimizer: torch.optim.Optimizer) -> None:
         self.trial_model.remove(numbers)
         self.over = True
-        kept = {id(parameter) for parameter in self.trial_model.peft_parameters}
+        remaining = {id(parameter) for parameter in self.trial_model.peft_parameters}
         for group in optimizer.param_groups:
             for parameter in group["params"]:
-                if id(parameter) not in kept:
+                if id(parameter) not in remaining:
                     optimizer.state.pop(parameter, None)
-            group["params"] = [parameter for parameter in group["params"] if id(parameter) in kept]
+            group["params"] = [parameter for parameter in group["params"] if id(parameter) in remaining]
         self.optimizer.zero_grad(set_to_none=True)
         self.optimizer.state.clear()
 

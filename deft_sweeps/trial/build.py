@@ -51,8 +51,8 @@ class TrialModel:
         if self.blocks is None:
             raise ValueError("only a model with block gates has blocks to remove")
         self.blocks.remove_(numbers)
-        there = {id(parameter) for parameter in self.model.parameters()}
-        for name in [name for name, parameter in self.trained.items() if id(parameter) not in there]:
+        remaining = {id(parameter) for parameter in self.model.parameters()}
+        for name in [name for name, parameter in self.trained.items() if id(parameter) not in remaining]:
             del self.trained[name]
 
     def save(self) -> bytes:
@@ -65,17 +65,17 @@ class TrialModel:
         Raises:
             ValueError: it is of another configuration.
         """
-        given = safetensors.torch.load(weights)
-        missing = self._missing_blocks(set(given))
+        saved = safetensors.torch.load(weights)
+        missing = self._missing_blocks(set(saved))
         gone = set().union(*(self.blocks.parameters_of(number) for number in missing)) if self.blocks is not None else set()
         expected = {name: p.shape for name, p in self.trained.items() if id(p) not in gone}
-        if {name: t.shape for name, t in given.items()} != expected:
+        if {name: t.shape for name, t in saved.items()} != expected:
             raise ValueError("these weights belong to another configuration: their names or shapes differ")
         if missing:
             self.remove(missing)
         with torch.no_grad():
             for name, parameter in self.trained.items():
-                parameter.copy_(given[name])
+                parameter.copy_(saved[name])
 
     def _missing_blocks(self, names: set[str]) -> list[int]:
         """Places of the blocks that are still here and whose block gates are not among `names`."""
@@ -100,8 +100,8 @@ def build(base: FrozenBase, config: TrialConfig, seed: int, head: HeadSpec | Non
             value between them, and peft would quietly take another block of OFT, say.
         ConfigError: the method does not fit this family.
     """
-    if told := misfits(config, base.layout):
-        raise TrialError("; ".join(told))
+    if problems := misfits(config, base.layout):
+        raise TrialError("; ".join(problems))
     torch.manual_seed(seed)
     model, gates = base.fork()
     wrapped = attach(model, base.layout, config.peft, n_steps=config.training.steps)

@@ -83,5 +83,5 @@ def _forget_peak() -> None:
 def _status_bytes(name: str) -> int:
     if not _STATUS.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = re.search(rf"{name}:\s+(\d+) kB", _STATUS.read_text())
-    return int(found[1]) * 1024 if found else 0
+    line = re.search(rf"{name}:\s+(\d+) kB", _STATUS.read_text())
+    return int(line[1]) * 1024 if line else 0
