@@ -12,7 +12,7 @@ from deft_sweeps.axes.decoding import GenerationMeter, generated_lengths
 from deft_sweeps.models.answering import Answering, HeadAnswering, TextAnswering
 from deft_sweeps.tasks.batches import Batch
 from deft_sweeps.tasks.passages import Written, best_written
-from deft_sweeps.tasks.spans import Window, best_answers
+from deft_sweeps.tasks.spans import WindowScores, best_answers
 from deft_sweeps.tasks.task_data import TaskData
 
 
@@ -149,7 +149,7 @@ class AnswerReader:
             places: of each answer's row in the split.
             answers: as `of_batch` gave them.
         """
-        if answers and isinstance(answers[0], Window):
+        if answers and isinstance(answers[0], WindowScores):
             contexts = self.data.contexts[self.split]
             return list(best_answers(answers, contexts, may_be_none=self.data.may_be_none))
         if answers and isinstance(answers[0], Written):
@@ -204,14 +204,14 @@ class AnswerReader:
         texts = self.tokenizer.batch_decode(out[:, n_start:], skip_special_tokens=True)
         return [text.strip() for text in texts], lengths
 
-    def _windows(self, places: Sequence[int], batch: Batch, logits: Tensor) -> list[Window]:
+    def _windows(self, places: Sequence[int], batch: Batch, logits: Tensor) -> list[WindowScores]:
         if batch.example is None:
             raise ValueError("expected windows that say whose they are")
         rows = getattr(self.data, self.split)
         examples, read = batch.example.tolist(), [rows[place] for place in places]
         scores = logits.float().cpu().numpy()
         return [
-            Window(
+            WindowScores(
                 example=example,
                 begins=row["begins"],
                 ends=row["ends"],

@@ -13,7 +13,7 @@ from deft_sweeps.errors import ConfigError
 from deft_sweeps.result import TrialResult
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.tasks.metrics import score_all
-from deft_sweeps.tasks.spans import Window, best_answers
+from deft_sweeps.tasks.spans import WindowScores, best_answers
 from deft_sweeps.trial.build import TrialModel, build
 from deft_sweeps.trial.final_measurement import threshold_for
 from deft_sweeps.trial.heads import HeadSpec
@@ -103,7 +103,7 @@ def test_a_heads_score_and_loss_equal_a_loop_over_single_rows(kind: str, encoder
                 answers.append(float(logits[0]))
             case _:
                 total -= float(logits[:, 0].log_softmax(-1)[row["start"]] + logits[:, 1].log_softmax(-1)[row["end"]]) / 2
-                answers.append(Window(row["example"], row["begins"], row["ends"], logits[:, 0].numpy(), logits[:, 1].numpy()))
+                answers.append(WindowScores(row["example"], row["begins"], row["ends"], logits[:, 0].numpy(), logits[:, 1].numpy()))
     predictions = best_answers(answers, data.contexts["validation"]) if kind == "span" else answers
     expected = score_all(data.metrics, predictions, data.references["validation"])
     assert point.loss == pytest.approx(total / len(data.validation), rel=1e-4)
