@@ -31,7 +31,8 @@ from deft_sweeps.store.results import write_atomically
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.cost import PeakMemory, median_latency_sec, resident_bytes, tensor_bytes
-from deft_sweeps.trial.run import Bench, BenchMaker, Run
+from deft_sweeps.trial.run import TorchTrialRun
+from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 
 THRESHOLD = 0.01
 ROWS = (("weight_bytes", "MiB", 2**20), ("peak_memory_bytes", "MiB", 2**20), ("cpu_sec", "ms", 1e-3), ("latency_sec", "ms", 1e-3))
@@ -84,15 +85,15 @@ class Kept:
         return self.folder / f"{self.config.trial_id(self.seed)}.{ending}"
 
 
-def train(bench: Bench, kept: Kept) -> None:
+def train(starter: TorchTrialStarter, kept: Kept) -> None:
     """Train, save the whole model, and measure score and density."""
-    run: Any = bench(kept.config, kept.seed)
-    if not isinstance(run, Run):
+    run: Any = starter(kept.config, kept.seed)
+    if not isinstance(run, TorchTrialRun):
         raise TypeError(type(run).__name__)
     run.advance(kept.config.training.steps)
     rows = [run.data.validation[i] for i in range(8)]
-    inputs, _ = model_inputs(collate(rows, run.data.class_ids, run.built.base.pad_id), bench.device)
-    torch.save({"model": run.built.model.eval(), "inputs": inputs}, kept.model_path)
+    inputs, _ = model_inputs(collate(rows, run.data.class_ids, run.trial_model.base.pad_id), starter.device)
+    torch.save({"model": run.trial_model.model.eval(), "inputs": inputs}, kept.model_path)
     # Last: where it is, the model is whole.
     write_atomically(kept.result_path, run.finish().to_json())
 
@@ -192,11 +193,11 @@ def main() -> None:
     every = [kept for pair in pairs for kept in pair]
     missing = [kept for kept in every if not kept.result_path.exists()]
     if missing:
-        bench = BenchMaker(Evaluation(thresholds=(0.0, THRESHOLD), objective_threshold=THRESHOLD), n_threads=1)()
+        starter = TorchTrialStarterFactory(Evaluation(thresholds=(0.0, THRESHOLD), objective_threshold=THRESHOLD), n_threads=1)()
         for kept in missing:
-            train(bench, kept)
+            train(starter, kept)
             print(f"trained {kept.config.trial_id(kept.seed)}", file=sys.stderr)
-        del bench
+        del starter
     measure_missing(every, given.rounds, given.repeats)
     print(
         f"Flan-T5-small as packaged, {given.steps} steps, LoRA, bfloat16, 1 thread, {given.seeds} seeds; threshold {THRESHOLD:g}; measured"

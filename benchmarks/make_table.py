@@ -79,10 +79,11 @@ def told(point: Point) -> dict[str, float]:
 
 def train(spec: SweepSpec, folder: Path, n_repeated: int, n_seeds: int, until: float) -> None:
     from deft_sweeps.trial.cost import tensor_bytes
-    from deft_sweeps.trial.provenance import provenance
-    from deft_sweeps.trial.run import BenchMaker, Run
+    from deft_sweeps.trial.run import TorchTrialRun
+    from deft_sweeps.trial.run_provenance import provenance
+    from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
 
-    bench = BenchMaker(spec.evaluation, n_threads=1, n_bases=8)()
+    starter = TorchTrialStarterFactory(spec.evaluation, n_threads=1, n_bases=8)()
     thresholds = spec.evaluation.thresholds[1:]
     every = list(jobs(spec, n_repeated, n_seeds))
     for number, (config, seed) in enumerate(every):
@@ -97,8 +98,8 @@ def train(spec: SweepSpec, folder: Path, n_repeated: int, n_seeds: int, until: f
         if path.exists():
             continue
         began, cpu = time.time(), time.process_time()
-        run = bench(config, seed)
-        assert isinstance(run, Run)
+        run = starter(config, seed)
+        assert isinstance(run, TorchTrialRun)
         rows = []
         for rung in rungs(config.training.steps):
             trained = run.advance(rung - run.steps_done)
@@ -111,11 +112,11 @@ def train(spec: SweepSpec, folder: Path, n_repeated: int, n_seeds: int, until: f
             "seed": seed,
             "rungs": rows,
             "n_examples": len(run.data.validation),
-            "weight_bytes": tensor_bytes(run.built.model),
+            "weight_bytes": tensor_bytes(run.trial_model.model),
             "cpu_sec": round(time.process_time() - cpu, 1),
             "wall_sec": round(time.time() - began, 1),
             "provenance": codec(Provenance).dump_python(
-                provenance(bench.device, run.data.fingerprint, run.built.base.revision), mode="json"
+                provenance(starter.device, run.data.fingerprint, run.trial_model.base.revision), mode="json"
             ),
         }
         write_atomically(path, json.dumps(made).encode())

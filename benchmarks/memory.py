@@ -105,16 +105,16 @@ def measure(name: str, steps: int) -> dict[str, int]:
     import transformers.models.t5.modeling_t5  # noqa: F401
 
     from deft_sweeps.trial.cost import PeakMemory
-    from deft_sweeps.trial.run import BenchMaker
+    from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
 
-    bench = BenchMaker(EVALUATION, n_bases=1)()
-    memory = PeakMemory(bench.device, bench.memory_floor)
-    run = bench((CASES | UNSEEN)[name], 0)
-    built = memory.read()
+    starter = TorchTrialStarterFactory(EVALUATION, n_bases=1)()
+    memory = PeakMemory(starter.device, starter.memory_floor)
+    run = starter((CASES | UNSEEN)[name], 0)
+    trial_model = memory.read()
     run.advance(steps)
     trained = memory.read()
     run.finish()
-    return {"build": built, "train": trained, "peak": memory.read()}
+    return {"build": trial_model, "train": trained, "peak": memory.read()}
 
 
 def predict(config: TrialConfig) -> dict[str, int]:

@@ -23,8 +23,8 @@ from deft_sweeps.config.data import PackagedTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.evaluate import evaluating
-from deft_sweeps.trial.predict import class_scores
-from deft_sweeps.trial.run import Bench, BenchMaker, Run
+from deft_sweeps.trial.run import TorchTrialRun
+from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 
 PATTERNS: tuple[Pattern, ...] = ("unstructured", "2:4")
 
@@ -45,19 +45,20 @@ class Measured:
 
 
 @torch.no_grad()
-def measure(run: Run, bench: Bench) -> Measured:
-    evaluator = bench.evaluator(run.built, run.data, "validation")
+def measure(run: TorchTrialRun, starter: TorchTrialStarter) -> Measured:
+    evaluator = starter.measurer.evaluator(run.trial_model, run.data, "validation")
     losses: list[float] = []
     right: list[float] = []
     first = []
-    with evaluating(run.built.model):
+    with evaluating(run.trial_model.model):
         for batch in evaluator.batches:
-            inputs, _ = model_inputs(batch, bench.device)
-            logits = run.built.model(**inputs).logits.float()
+            inputs, _ = model_inputs(batch, starter.device)
+            logits = run.trial_model.model(**inputs).logits.float()
             labels = inputs["labels"]
             nll = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="none").reshape(labels.shape)
             losses += (nll.sum(-1) / (labels != -100).sum(-1)).tolist()
-            right += (class_scores(logits, run.data.class_ids).argmax(-1).cpu() == batch.label_class).float().tolist()
+            scores = evaluator.answers.text.first_token_scores(logits, run.data.class_ids)
+            right += (scores.argmax(-1).cpu() == batch.label_class).float().tolist()
             first.append(logits[:, 0].log_softmax(-1).bfloat16())
     return Measured(losses, right, torch.cat(first))
 
@@ -96,19 +97,19 @@ def main() -> None:
     methods: tuple[Any, ...] = (Magnitude(), Wanda(n_calibration=n), SparseGpt(n_calibration=n))
     variants: list[tuple[str, Pruning]] = [("dense", NoPruning())]
     variants += [(f"{m.kind} {'50 %' if p == 'unstructured' else p}", replace(m, pattern=p)) for p, m in product(PATTERNS, methods)]
-    bench = BenchMaker(Evaluation(), n_threads=1, n_bases=1)()
+    starter = TorchTrialStarterFactory(Evaluation(), n_threads=1, n_bases=1)()
     print(f"packaged/flan-t5-small-title (not Google's), {asked.validation} validation reviews, {n} calibration examples, LoRA r 8 on")
     print(f"q v gate down for {asked.steps} steps, bfloat16, seed {asked.seed}; mean ± standard error; measured")
     heads = ("untrained loss", "accuracy", "drift", "trained loss", "accuracy", "saved", "saved")
     print(f"{'':18s}" + "".join(f"{head:>17s} " for head in heads))
     found: dict[str, tuple[Measured, Measured]] = {}
     for name, pruning in variants:
-        run = bench(replace(plain, pruning=pruning), asked.seed)
-        if not isinstance(run, Run):
-            raise TypeError(f"a bench gives a Run, not {type(run).__name__}")
-        before = measure(run, bench)
+        run = starter(replace(plain, pruning=pruning), asked.seed)
+        if not isinstance(run, TorchTrialRun):
+            raise TypeError(f"a starter gives a TorchTrialRun, not {type(run).__name__}")
+        before = measure(run, starter)
         run.advance(asked.steps)
-        found[name] = before, measure(run, bench)
+        found[name] = before, measure(run, starter)
         cells = []
         for model in found[name]:
             cells += [told(model.losses), told(model.right)]

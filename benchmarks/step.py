@@ -14,7 +14,8 @@ from typing import Any
 from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, NoDensityLoss, Training
 from deft_sweeps.config.data import PackagedTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.trial.run import Bench, BenchMaker, Run
+from deft_sweeps.trial.run import TorchTrialRun
+from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 
 ROUNDS = 12
 PLAIN = TrialConfig(
@@ -25,18 +26,18 @@ PLAIN = TrialConfig(
 )
 
 
-def step_sec(run: Run) -> float:
+def step_sec(run: TorchTrialRun) -> float:
     start = time.process_time()
     run.advance(1)
     return time.process_time() - start
 
 
-def compare(name: str, bench: Bench, a: TrialConfig, b: TrialConfig, attention: tuple[str, str] = ("eager", "eager")) -> None:
+def compare(name: str, starter: TorchTrialStarter, a: TrialConfig, b: TrialConfig, attention: tuple[str, str] = ("eager", "eager")) -> None:
     """Print time(a) / time(b)."""
     runs: list[Any] = []
     for config, implementation in zip((a, b), attention, strict=True):
-        run: Any = bench(config, 0)
-        run.built.model.set_attn_implementation(implementation)
+        run: Any = starter(config, 0)
+        run.trial_model.model.set_attn_implementation(implementation)
         run.advance(1)
         runs.append(run)
     pairs = [(step_sec(runs[0]), step_sec(runs[1])) for _ in range(ROUNDS)]
@@ -47,13 +48,13 @@ def compare(name: str, bench: Bench, a: TrialConfig, b: TrialConfig, attention: 
 
 
 def main() -> None:
-    bench = BenchMaker(Evaluation(), n_threads=1)()
+    starter = TorchTrialStarterFactory(Evaluation(), n_threads=1)()
     deft = replace(PLAIN, density=DensityLoss(weight=1.0, eps=1e-2))
     print("CPU seconds a step, batch 16, at most 48 tokens, bfloat16, 1 thread; measured")
-    compare("with the density loss / plain PEFT", bench, deft, PLAIN)
-    compare("fused attention / eager attention", bench, PLAIN, PLAIN, ("sdpa", "eager"))
-    compare("float32 / bfloat16", bench, replace(PLAIN, dtype="fp32"), PLAIN)
-    compare("LoRA on q v gate down / bottleneck adapter", bench, PLAIN, replace(PLAIN, density=NoDensityLoss(), peft=Adapter()))
+    compare("with the density loss / plain PEFT", starter, deft, PLAIN)
+    compare("fused attention / eager attention", starter, PLAIN, PLAIN, ("sdpa", "eager"))
+    compare("float32 / bfloat16", starter, replace(PLAIN, dtype="fp32"), PLAIN)
+    compare("LoRA on q v gate down / bottleneck adapter", starter, PLAIN, replace(PLAIN, density=NoDensityLoss(), peft=Adapter()))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from deft_sweeps.specification.combination import Combination, Start
 from deft_sweeps.specification.domain import Float
 from deft_sweeps.specification.search_settings import Budget, Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.trial.protocol import Starter
+from deft_sweeps.trial.protocol import TrialStarter
 
 THRESHOLDS = (0.0, 0.01, 0.5)
 N_EXAMPLES = 200
@@ -99,7 +99,7 @@ class FakeMaker:
     fault_step: int = 7
     step_sec: float = 0.0
 
-    def __call__(self) -> Starter:
+    def __call__(self) -> TrialStarter:
         self.note("worker", str(os.getpid()), 0)
         return self.start
 

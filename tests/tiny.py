@@ -1,6 +1,7 @@
 """Tiny models of the real architectures with random weights, for tests of what does not need a pretrained one."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from torch import Tensor, nn
 from transformers import (
     BertConfig,
     BertModel,
+    DistilBertConfig,
+    DistilBertModel,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaModel,
@@ -22,7 +25,7 @@ from transformers import (
 )
 
 from deft_sweeps.models.checkpoints import load_tokenizer
-from deft_sweeps.models.families import Layout, layout
+from deft_sweeps.models.families import FAMILIES, Layout, layout
 
 SHAPE: dict[str, Any] = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_decoder_layers": 3, "num_heads": 4, "vocab_size": 96}
 
@@ -55,15 +58,58 @@ ENCODER_SHAPE: dict[str, Any] = {
 }
 
 
-def tiny_encoder(family: str = "bert", hidden_act: str = "gelu", vocab_size: int = 96, seed: int = 0) -> nn.Module:
-    """A BERT, or a RoBERTa without its pooler, in float32 and evaluation mode."""
-    torch.manual_seed(seed)
+@dataclass(frozen=True)
+class TinyFamily:
+    """How a family with a head is built tiny.
+
+    Attributes:
+        build: the model of transformers, from the function at the gate and a vocabulary's size.
+        special_tokens: padding, start, end and unknown, in the order of their ids.
+        segments: whether its tokenizers tell the second text of a pair apart.
+    """
+
+    build: Callable[[str, int], nn.Module]
+    special_tokens: dict[str, str]
+    segments: bool
+
+
+BERT_TOKENS = {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]", "unk_token": "[UNK]"}
+ROBERTA_TOKENS = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>"}
+
+
+def _bert(hidden_act: str, vocab_size: int) -> nn.Module:
+    model: nn.Module = BertModel(BertConfig(**ENCODER_SHAPE, vocab_size=vocab_size, hidden_act=hidden_act))
+    return model
+
+
+def _roberta(hidden_act: str, vocab_size: int) -> nn.Module:
     settings = {**ENCODER_SHAPE, "vocab_size": vocab_size, "hidden_act": hidden_act}
-    model: nn.Module
-    if family == "bert":
-        model = BertModel(BertConfig(**settings))
-    else:
-        model = RobertaModel(RobertaConfig(**settings, type_vocab_size=1), add_pooling_layer=False)
+    model: nn.Module = RobertaModel(RobertaConfig(**settings, type_vocab_size=1), add_pooling_layer=False)
+    return model
+
+
+def _distilbert(hidden_act: str, vocab_size: int) -> nn.Module:
+    shape = {"dim": 32, "hidden_dim": 48, "n_layers": 2, "n_heads": 4, "max_position_embeddings": 64}
+    config = DistilBertConfig(**shape, dropout=0.0, attention_dropout=0.0, vocab_size=vocab_size, activation=hidden_act)
+    model: nn.Module = DistilBertModel(config)
+    return model
+
+
+TINY_FAMILIES = {
+    "bert": TinyFamily(_bert, BERT_TOKENS, segments=True),
+    # Its checkpoints come with BERT's tokenizer, which tells segments apart.
+    "distilbert": TinyFamily(_distilbert, BERT_TOKENS, segments=True),
+    "roberta": TinyFamily(_roberta, ROBERTA_TOKENS, segments=False),
+}
+
+HEAD_FAMILIES = [family.model_type for family in FAMILIES.values() if family.head is not None]
+"""Every registered family that answers by a head; one without a tiny model fails the tests."""
+
+
+def tiny_encoder(family: str = "bert", hidden_act: str = "gelu", vocab_size: int = 96, seed: int = 0) -> nn.Module:
+    """A model without a head, in float32 and evaluation mode."""
+    torch.manual_seed(seed)
+    model = TINY_FAMILIES[family].build(hidden_act, vocab_size)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.dim() == 2:
@@ -73,29 +119,31 @@ def tiny_encoder(family: str = "bert", hidden_act: str = "gelu", vocab_size: int
     return model.eval()
 
 
+def pad_id_of(family: str) -> int:
+    return list(TINY_FAMILIES[family].special_tokens).index("pad_token")
+
+
 def tiny_tokenizer(family: str, texts: Iterable[str]) -> Any:
     """One token a word, and the special tokens where the family has them."""
-    pad, start, end, unknown = ("[PAD]", "[CLS]", "[SEP]", "[UNK]") if family == "bert" else ("<pad>", "<s>", "</s>", "<unk>")
-    special = [pad, start, end, unknown] if family == "bert" else [start, pad, end, unknown]
+    tokens, segments = TINY_FAMILIES[family].special_tokens, TINY_FAMILIES[family].segments
+    start, end = tokens["cls_token"], tokens["sep_token"]
     words = sorted({word for text in texts for word in text.lower().split()})
-    vocab = {token: i for i, token in enumerate([*special, *words])}
-    tokenizer = Tokenizer(WordLevel(vocab, unk_token=unknown))
+    vocab = {token: i for i, token in enumerate([*tokens.values(), *words])}
+    tokenizer = Tokenizer(WordLevel(vocab, unk_token=tokens["unk_token"]))
     tokenizer.normalizer = Lowercase()
     tokenizer.pre_tokenizer = WhitespaceSplit()
-    second = ":1" if family == "bert" else ""
+    second = ":1" if segments else ""
     tokenizer.post_processor = TemplateProcessing(
         single=f"{start} $A {end}",
         pair=f"{start} $A {end} $B{second} {end}{second}",
         special_tokens=[(start, vocab[start]), (end, vocab[end])],
     )
-    names = ["input_ids", "token_type_ids", "attention_mask"] if family == "bert" else ["input_ids", "attention_mask"]
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=pad, cls_token=start, sep_token=end, unk_token=unknown, model_input_names=names
-    )
+    names = ["input_ids", "token_type_ids", "attention_mask"] if segments else ["input_ids", "attention_mask"]
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **tokens, model_input_names=names)
 
 
 def save_tiny_encoder(folder: Path, family: str, texts: Iterable[str], hidden_act: str = "gelu") -> None:
-    """Save a tiny BERT or RoBERTa as a checkpoint folder, with a tokenizer that knows the words of `texts`."""
+    """Save a tiny model with a head as a checkpoint folder, with a tokenizer that knows the words of `texts`."""
     tokenizer = tiny_tokenizer(family, texts)
     model: Any = tiny_encoder(family, hidden_act, vocab_size=len(tokenizer))
     model.save_pretrained(folder)

@@ -8,7 +8,7 @@ from benchmarks.search.problem import Problem, result
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import Point, RungResult, TrialResult
-from deft_sweeps.trial.protocol import Starter
+from deft_sweeps.trial.protocol import TrialStarter
 
 
 @dataclass
@@ -64,7 +64,7 @@ class ReplayMaker:
     problem: Problem
     step_sec: float = 0.0
 
-    def __call__(self) -> Starter:
+    def __call__(self) -> TrialStarter:
         return self.start
 
     def start(self, config: TrialConfig, seed: int, state: bytes | None) -> ReplayRun:

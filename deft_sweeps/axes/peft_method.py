@@ -12,7 +12,7 @@ from deft_sweeps.axes.masked_lora import mask_updates_
 from deft_sweeps.axes.rank_allocation import RankAllocation, phases
 from deft_sweeps.config.axes import AdaLora, Adapter, Ia3, Lora, Oft, Peft, PrefixTuning, PromptTuning, PTuning, Targeted, Vera
 from deft_sweeps.errors import ConfigError, Problem
-from deft_sweeps.models.families import Layout
+from deft_sweeps.models.families import Layout, family_of
 
 
 def attach(model: nn.Module, layout: Layout, method: Peft, *, n_steps: int = 1000) -> nn.Module:
@@ -103,9 +103,7 @@ def _own_outputs_(model: nn.Module) -> None:
 def _settings(layout: Layout, method: Targeted, n_steps: int) -> Any:
     """The method as peft takes it."""
     names = [linear.name for linear in layout.linears if linear.role in method.targets]
-    # Without a task, peft's wrapper hands every argument through, as an encoder needs it.
-    has_decoder = any(block.stack == "decoder" for block in layout.blocks)
-    common: dict[str, Any] = {"target_modules": names, "task_type": "SEQ_2_SEQ_LM" if has_decoder else None}
+    common: dict[str, Any] = {"target_modules": names, "task_type": family_of(layout).linear_task}
     match method:
         case Lora(r=r, alpha=alpha, dropout=dropout, rslora=rslora, dora=dora):
             return LoraConfig(r=r, lora_alpha=alpha, lora_dropout=dropout, use_rslora=rslora, use_dora=dora, **common)

@@ -1,7 +1,7 @@
 """Virtual tokens: prefix, prompt and P-tuning. None of them is the identity at the start, and none can be merged into the base.
 
 A prompt stands before the encoder's real tokens, so the encoder's gates see it; `density.Masks` leaves it out of every count. A prefix is
-keys and values only, of the decoder's self-attention or, where there is no decoder, of the encoder's: no gate sees it.
+keys and values only, of the self-attention of the family's `prefix_stack`: no gate sees it.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from peft import PeftModelForFeatureExtraction, PeftModelForSeq2SeqLM, PrefixTun
 from torch import Tensor, nn
 
 from deft_sweeps.config.axes import PrefixTuning, Prompted, PromptTuning
-from deft_sweeps.models.families import Layout
+from deft_sweeps.models.families import Layout, family_of
 
 
 class PromptedModel(PeftModelForSeq2SeqLM):  # type: ignore[misc]  # PEFT ships no types
@@ -55,9 +55,12 @@ class PromptedEncoder(PeftModelForFeatureExtraction):  # type: ignore[misc]  # P
         return self.base_model(position_ids=positions.expand(n_samples, -1), **inputs)
 
 
+_WRAPPERS: dict[str, Any] = {"SEQ_2_SEQ_LM": PromptedModel, "FEATURE_EXTRACTION": PromptedEncoder}
+
+
 def prefixed_width(layout: Layout) -> tuple[int, int]:
-    """How many blocks have a prefix, and how wide its keys are: those of the decoder, or of an encoder that is alone."""
-    stack = "decoder" if layout.has_decoder else "encoder"
+    """How many blocks have a prefix, and how wide its keys are."""
+    stack = family_of(layout).prefix_stack
     widths = [linear.out_features for block in layout.blocks if block.stack == stack for linear in block.linears if linear.role == "k"]
     return sum(block.stack == stack for block in layout.blocks), widths[0]
 
@@ -65,23 +68,25 @@ def prefixed_width(layout: Layout) -> tuple[int, int]:
 def wrap(model: nn.Module, layout: Layout, method: PrefixTuning | Prompted) -> nn.Module:
     """Put virtual tokens before a frozen model's own."""
     base: Any = model
-    n_blocks, width = prefixed_width(layout)
+    task = family_of(layout).prompt_task
+    # A prompt's settings need a number of layers as well, and make nothing of it.
+    n_blocks, width = prefixed_width(layout) if isinstance(method, PrefixTuning) else (len(layout.blocks), layout.d_model)
     # Every size is told: peft's guesses take the encoder's depth for the decoder's, and d_model for the width of the keys.
     sizes: dict[str, Any] = {
-        "task_type": "SEQ_2_SEQ_LM" if layout.has_decoder else "FEATURE_EXTRACTION",
+        "task_type": task,
         "num_virtual_tokens": method.virtual_tokens,
         "num_attention_heads": base.config.num_attention_heads,
         "num_layers": n_blocks,
     }
     settings: Any
     if isinstance(method, PrefixTuning):
-        settings = PrefixTuningConfig(**sizes, token_dim=width, num_transformer_submodules=2 if layout.has_decoder else 1)
+        settings = PrefixTuningConfig(**sizes, token_dim=width, num_transformer_submodules=2 if task == "SEQ_2_SEQ_LM" else 1)
     elif isinstance(method, PromptTuning):
         init = "SAMPLE_VOCAB" if method.init == "vocabulary" else "RANDOM"
         settings = PromptTuningConfig(**sizes, token_dim=layout.d_model, num_transformer_submodules=1, prompt_tuning_init=init)
     else:
         settings = PromptEncoderConfig(**sizes, token_dim=layout.d_model, num_transformer_submodules=1, encoder_hidden_size=method.hidden)
-    wrapped = PromptedModel(model, settings) if layout.has_decoder else PromptedEncoder(model, settings)
+    wrapped = _WRAPPERS[task](model, settings)
     wrapped.first_position = layout.first_position
     moved: nn.Module = wrapped.to(next(model.parameters()).device)
     return moved

@@ -9,7 +9,7 @@ TaskKind = Literal["classification", "regression", "span", "text"]
 """What the metric compares: a class, a number, an answer found in a context, or free text."""
 
 Form = Literal["text-to-text", "head"]
-"""How a model answers: T5 writes text; BERT and RoBERTa have a head."""
+"""How a model answers: it writes text, or a head reads its hidden states."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 from deft_sweeps.cache import sha256_file
 from deft_sweeps.config.axes import Dtype
 from deft_sweeps.errors import CheckpointError, DeftSweepsError
-from deft_sweeps.models.families import layout
-from deft_sweeps.models.hub import hub_commit, hub_config, hub_folder, hub_tokenizer_folder
-from deft_sweeps.models.known import KNOWN_CONFIGS
-from deft_sweeps.models.packaged import is_packaged, packaged_config, packaged_folder, packaged_revision, source_folder
+from deft_sweeps.models.families import PUBLISHED_CONFIGS, family_of, layout
+from deft_sweeps.models.hub_checkpoint import (
+    hub_commit,
+    hub_config,
+    hub_folder,
+    hub_tokenizer_folder,
+)
 from deft_sweeps.models.vocabulary import (
     UNTYPED_FILES,
     embedding_rows,
@@ -24,6 +27,13 @@ from deft_sweeps.models.vocabulary import (
     too_unknown,
     unknown_share,
     vocabulary_misfit,
+)
+from deft_sweeps.packaged.checkpoint_conversion import (
+    is_packaged,
+    packaged_config,
+    packaged_folder,
+    packaged_revision,
+    source_folder,
 )
 
 if TYPE_CHECKING:
@@ -39,8 +49,8 @@ def read_config(name: str) -> dict[str, Any]:
     if is_packaged(name):
         return packaged_config(name)
     folder = _folder(name)
-    if folder is None and name in KNOWN_CONFIGS:
-        return dict(KNOWN_CONFIGS[name])
+    if folder is None and name in PUBLISHED_CONFIGS:
+        return dict(PUBLISHED_CONFIGS[name])
     path = folder / "config.json" if folder else hub_config(name)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -54,35 +64,33 @@ def read_config(name: str) -> dict[str, Any]:
 def load_model(name: str, dtype: Dtype) -> "torch.nn.Module":
     """The pretrained model in eval mode on the CPU, from safetensors only; no code of the checkpoint's is run.
 
-    BERT and RoBERTa come without the head of any task.
+    A model that answers by a head comes without one.
 
     Raises:
         CheckpointError: it is missing, of an unknown family, or its weights do not fill the model.
     """
     config = read_config(name)
-    shape = layout(config)
+    family = family_of(layout(config))
     import torch
-    from transformers import AutoModel, AutoModelForSeq2SeqLM
+    import transformers
 
     source = _source(name)
-    # RoBERTa's pooler was never trained: its head has one of its own.
-    options = {"add_pooling_layer": False} if shape.family == "roberta" else {}
     with _quiet():
         try:
-            loaded, told = (AutoModelForSeq2SeqLM if shape.has_decoder else AutoModel).from_pretrained(
+            loaded, told = getattr(transformers, family.auto_class).from_pretrained(
                 source,
                 dtype=torch.float32 if dtype == "fp32" else torch.bfloat16,
                 use_safetensors=True,
                 trust_remote_code=False,
                 output_loading_info=True,
-                **options,
+                **family.load_options,
             )
         except (OSError, ValueError) as error:
             raise CheckpointError(f"cannot load {name}: {error}") from error
     wrong = sorted({*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])})
     if wrong:
         raise CheckpointError(f"the weights of {name} do not fill the model of its config.json; without: {', '.join(wrong[:5])}")
-    if shape.has_decoder:
+    if family.text is not None:
         _check_output_projection(name, config, loaded)
     model: torch.nn.Module = loaded.eval()
     return model
@@ -118,6 +126,9 @@ def load_tokenizer(name: str) -> Any:
             raise CheckpointError(f"cannot load the tokenizer of {name}: {error}") from error
     if misfit := vocabulary_misfit(len(tokenizer), shape.vocab_size):
         raise CheckpointError(f"{name}: {misfit}")
+    # A checkpoint may come with another family's tokenizer, whose columns the model does not take.
+    taken = family_of(layout(read_config(name))).model_inputs
+    tokenizer.model_input_names = [column for column in tokenizer.model_input_names if column in taken]
     return tokenizer
 
 
@@ -131,7 +142,7 @@ def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
         own = Tokenizer.from_file(str(source_folder(name) / "tokenizer.json"))
         own.no_truncation()
         own.no_padding()
-        unknown = own.token_to_id("[UNK]" if layout(read_config(name)).family == "bert" else "<unk>")
+        unknown = own.token_to_id(family_of(layout(read_config(name))).unknown_token)
         return [told for told in [too_unknown(unknown_share(own, unknown, some))] if told]
     try:
         shape, source = layout(read_config(name)), _tokenizer_source(name)

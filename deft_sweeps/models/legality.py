@@ -25,21 +25,18 @@ from deft_sweeps.config.axes import (
     group_of,
 )
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.models.families import Layout, Linear
+from deft_sweeps.models.families import Layout, Linear, family_of
 
 
 def packed_linears(quantization: Quantization, layout: Layout) -> tuple[Linear, ...]:
-    """The layers whose weights a quantization packs.
-
-    T5's projection back to d_model is left out of int8: its input reaches 66,246 in Flan-T5-XXL, beyond float16.
-    """
+    """The layers whose weights a quantization packs; int8 leaves out those that the family excludes."""
     match quantization:
         case Unquantized():
             return ()
         case Nf4() | Fp4():
             return layout.linears
         case Int8():
-            return tuple(linear for linear in layout.linears if layout.family != "t5" or linear.role != "down")
+            return tuple(linear for linear in layout.linears if linear.role not in family_of(layout).int8_excluded)
         case _:
             assert_never(quantization)
 
@@ -54,9 +51,9 @@ def unmeasured(metrics: Iterable[str], layout: Layout, *, writes: bool) -> list[
     """
     asked = dict.fromkeys(metrics)
     told = []
-    if "decoder_density" in asked and not layout.has_decoder:
+    if "decoder_density" in asked and "decoder" not in layout.stacks:
         told.append("decoder_density is never measured: the model has no decoder, and activation_density is its encoder's")
-    if "written_density" in asked and not (layout.has_decoder and writes):
+    if "written_density" in asked and (family_of(layout).text is None or not writes):
         told.append("written_density is never measured: the model does not write its answers to this task token by token")
     return told
 
@@ -70,7 +67,7 @@ def misfits(config: TrialConfig, layout: Layout) -> list[str]:
 def _stack_misfits(config: TrialConfig, layout: Layout) -> list[str]:
     """What a density loss says of the stack that an encoder lacks."""
     loss = config.density
-    if layout.has_decoder or not isinstance(loss, DensityLoss):
+    if "decoder" in layout.stacks or not isinstance(loss, DensityLoss):
         return []
     if loss.encoder_weight == 0:
         return [f"encoder_weight 0 leaves nothing of the density loss: {config.model} has no decoder"]
@@ -108,8 +105,13 @@ def _peft_misfits(config: TrialConfig, layout: Layout) -> list[str]:
 
 
 def _prompts_that_misfit(config: TrialConfig, layout: Layout) -> list[str]:
-    density, prefixed = config.density, isinstance(config.peft, PrefixTuning) and layout.has_decoder
-    if prefixed and isinstance(density, DensityLoss) and density.decoder_weight == 0:
+    family, density = family_of(layout), config.density
+    if not isinstance(config.peft, PrefixTuning):
+        return []
+    if family.prefix_stack is None:
+        return [f"prefix_tuning adds keys and values to an attention, and those of {family.title} take none; prompt_tuning and p_tuning do"]
+    behind_encoder = family.prefix_stack == "decoder" and "encoder" in layout.stacks
+    if behind_encoder and isinstance(density, DensityLoss) and density.decoder_weight == 0:
         return ["prefix_tuning trains nothing before the encoder's gates, so a density loss on the encoder alone would do nothing"]
     return []
 

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deft_sweeps.models.families import TOKEN_EMBEDDINGS
+from deft_sweeps.models.families import FAMILIES
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -21,13 +21,6 @@ TOKENIZER_PATTERNS = ("*.json", "*.model", "vocab.txt", "merges.txt")
 
 UNTYPED_FILES = ("vocab.txt", "merges.txt")
 """Vocabularies whose ending does not tell them from other files."""
-
-_VOCABULARIES: dict[str, tuple[tuple[str, ...], ...]] = {
-    "bert": (("tokenizer.json",), ("vocab.txt",)),
-    "roberta": (("tokenizer.json",), ("vocab.json", "merges.txt")),
-    "t5": (("tokenizer.json",), ("spiece.model",)),
-}
-"""Of each family the files that hold a whole vocabulary, any one set of them."""
 
 MAX_IDLE_SHARE = 0.1
 MAX_IDLE_ROWS = 127
@@ -51,7 +44,7 @@ _TIMEOUT_SEC = 120
 
 def missing_vocabulary(folder: Path, family: str) -> str:
     """What the folder lacks for a tokenizer of the family; empty where it lacks nothing."""
-    sets = _VOCABULARIES[family]
+    sets = FAMILIES[family].vocabulary_files
     whole = [files for files in sets if all((folder / file).is_file() for file in files)]
     if not whole:
         return f"has no tokenizer: expected {' or '.join(' with '.join(files) for files in sets)}"
@@ -121,7 +114,7 @@ def embedding_rows(folder: Path, family: str) -> int | None:
     """Rows of the token embedding as the headers of the folder's safetensors say; None where none says."""
     for path in sorted(folder.glob("*.safetensors")):
         for name, tensor in _header(path).items():
-            if f".{name}".endswith(f".{TOKEN_EMBEDDINGS[family]}.weight") and isinstance(tensor, dict):
+            if f".{name}".endswith(f".{FAMILIES[family].token_embedding}.weight") and isinstance(tensor, dict):
                 shape = tensor.get("shape")
                 if isinstance(shape, list) and len(shape) == 2:
                     return int(shape[0])

@@ -13,8 +13,8 @@ from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep.local_ray import ray_session
-from deft_sweeps.trial.final import FinalJob, measure_final
-from deft_sweeps.trial.run import BenchMaker
+from deft_sweeps.trial.final_measurement import FinalJob, measure_final
+from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
 
 
 def twin_of(choice: Choice, results: Sequence[TrialResult]) -> TrialResult | None:
@@ -74,7 +74,7 @@ def measure(jobs: Sequence[FinalJob], spec: SweepSpec, *, ray_address: str | Non
     with ray_session(spec.budget, address=ray_address):
         n_cpus = spec.budget.cpus_per_trial if ray_address else max(1, int(ray.cluster_resources().get("CPU", 1)))
         alone = ray.remote(max_calls=1, max_retries=2, num_cpus=n_cpus, num_gpus=_gpus(spec.budget))(measure_final)
-        maker = BenchMaker(spec.evaluation, n_threads=n_cpus, label="measured", n_bases=1)
+        maker = TorchTrialStarterFactory(spec.evaluation, n_threads=n_cpus, label="measured", n_bases=1)
         for job in jobs:
             yield ray.get(alone.options(runtime_env={"env_vars": {"OMP_NUM_THREADS": str(n_cpus)}}).remote(job, maker))
 

@@ -31,7 +31,7 @@ from deft_sweeps.config.axes import (
 )
 from deft_sweeps.config.data import FileTask, SquadTask, task_kind
 from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.models.families import Block, Layout, Linear
+from deft_sweeps.models.families import Block, Layout, Linear, family_of
 from deft_sweeps.models.legality import packed_linears
 
 Device = Literal["cpu", "cuda"]
@@ -40,8 +40,6 @@ DATA_BYTES = 20 * 2**20
 """Of the mapped examples and the library that maps them (CPU)."""
 TRAIN_RUNTIME_BYTES = 45 * 2**20
 """Code and kernels that are loaded by the first step (CPU)."""
-EVALUATE_RUNTIME_BYTES = {"t5": 47 * 2**20, "bert": 20 * 2**20, "roberta": 20 * 2**20}
-"""The tokenizer and the metrics, from the first evaluation on (CPU); RoBERTa's is taken for BERT's."""
 TRAIN_HEAP = {"fp32": 1.5, "bf16": 1.0}
 """Resident bytes a live byte of training: glibc keeps freed blocks that later ones, of other lengths, do not fit into."""
 TRAIN_RAGGED_BYTES = {"fp32": 25 * 2**20, "bf16": 170 * 2**20}
@@ -126,13 +124,13 @@ def peak(
     return Peak(
         build=DATA_BYTES + left + (4 * n_packed if lazy else dense) + (0 if stays_dense else weights),
         train=int(standing + TRAIN_RUNTIME_BYTES + TRAIN_RAGGED_BYTES[config.dtype] + TRAIN_HEAP[config.dtype] * live),
-        evaluate=int(standing + TRAIN_RUNTIME_BYTES + EVALUATE_RUNTIME_BYTES[layout.family] + factor * measured),
+        evaluate=int(standing + TRAIN_RUNTIME_BYTES + family_of(layout).evaluate_runtime_bytes + factor * measured),
     )
 
 
 def _is_tied(layout: Layout) -> bool:
     """Whether the output projection reads every row of the token embedding."""
-    return layout.has_decoder and layout.embedding_parameters == layout.vocab_size * layout.d_model
+    return family_of(layout).text is not None and layout.embedding_parameters == layout.vocab_size * layout.d_model
 
 
 def target_tokens(config: TrialConfig) -> int:
@@ -156,9 +154,9 @@ def activation_bytes(config: TrialConfig, layout: Layout) -> int:
 
 
 def _trains_through(config: TrialConfig, layout: Layout, block: Block) -> bool:
-    # Where there is a decoder, a prefix is seen by it alone, so nothing of the encoder has a gradient.
+    # A prefix is seen by its own stack alone, so nothing of another has a gradient.
     if isinstance(config.peft, PrefixTuning):
-        return block.stack == "decoder" or not layout.has_decoder
+        return block.stack == family_of(layout).prefix_stack
     # Nothing before the first adapter has one either.
     behind = isinstance(config.peft, Adapter) and config.peft.placement == "pfeiffer" and block.stack == "encoder" and block.index == 0
     return not behind or isinstance(config.adaptive, AdaDeft)
@@ -170,8 +168,7 @@ def _block_bytes(config: TrialConfig, layout: Layout, block: Block) -> int:
     n, width, inner = _tokens(config, block), layout.d_model, layout.d_ff
     upcast = 4 if size == 2 else 0
     source = input_tokens(config)
-    # T5 spells its norm out in float32.
-    normed = size + (upcast if layout.family == "t5" else 0)
+    normed = size + (upcast if family_of(layout).norm_in_float32 else 0)
     kept = 0
     for linear in block.linears:
         rows = source if linear.source == "cross" else n
@@ -239,7 +236,7 @@ def evaluation_bytes(config: TrialConfig, layout: Layout, examples: int, dtype_b
     at_gate = n * layout.d_ff * (4 * size + 12)
     at_attention = n * n * layout.n_heads * (8 + size) + 3 * size * n * layout.blocks[0].linears[0].out_features
     cache = 0
-    if layout.has_decoder and task_kind(config.task) != "classification":
+    if family_of(layout).text is not None and task_kind(config.task) != "classification":
         decoder = [b for b in layout.blocks if b.stack == "decoder"]
         cache = sum(2 * size * (n + target_tokens(config)) * b.linears[0].out_features for b in decoder)
     at_logits = _logit_bytes(config, layout, training=False, dtype_bytes=size)
@@ -248,7 +245,7 @@ def evaluation_bytes(config: TrialConfig, layout: Layout, examples: int, dtype_b
 
 def _logit_bytes(config: TrialConfig, layout: Layout, *, training: bool, dtype_bytes: int | None = None) -> int:
     """Of one example: logits, the model's own loss over them, their float32 copy and its logarithm; in training their gradients."""
-    if not layout.has_decoder:
+    if family_of(layout).text is None:
         return 0
     size = dtype_bytes or _size(config)
     each = size + (4 if size == 2 else 0) + 4 + (4 + size if training and size == 2 else 4 if training else 0)

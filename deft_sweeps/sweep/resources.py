@@ -32,7 +32,7 @@ from deft_sweeps.config.axes import (
 )
 from deft_sweeps.config.data import GlueTask, task_kind
 from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.models.families import Layout, Linear
+from deft_sweeps.models.families import Layout, Linear, family_of
 from deft_sweeps.models.legality import packed_linears
 from deft_sweeps.specification.compute_dtype import slow_dtype
 from deft_sweeps.specification.sweep_spec import SweepSpec
@@ -216,16 +216,16 @@ def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_
 
 
 def head_parameters(config: TrialConfig, layout: Layout) -> int:
-    """Of the head that a model without a decoder answers the task through; of a file's classes, two."""
-    task = config.task
+    """Of the head that the model answers the task through, 0 where it writes; of a file's classes, two."""
+    task, family = config.task, family_of(layout)
     match task_kind(task):
         case "span":
             # Start and end are read off every token, past any pooler.
-            return 0 if layout.has_decoder else 2 * (layout.d_model + 1)
+            return 0 if family.head is None else 2 * (layout.d_model + 1)
         case "regression":
-            return layout.head_parameters(1)
+            return family.head_parameters(layout, 1)
         case _:
-            return layout.head_parameters(len(GLUE[task.name].classes) if isinstance(task, GlueTask) else FILE_CLASSES)
+            return family.head_parameters(layout, len(GLUE[task.name].classes) if isinstance(task, GlueTask) else FILE_CLASSES)
 
 
 def gpus_that_hold(n_bytes: int) -> tuple[int, ...]:
@@ -253,7 +253,7 @@ def _peft_parameters(config: TrialConfig, layout: Layout) -> int:
         case Oft(block=block, targets=targets):
             return sum(linear.in_features // block * (block * (block - 1) // 2) for linear in _chosen(layout, targets))
         case PrefixTuning(virtual_tokens=n):
-            stack = "decoder" if layout.has_decoder else "encoder"
+            stack = family_of(layout).prefix_stack
             prefixed = [linear for block in layout.blocks if block.stack == stack for linear in block.linears]
             return 2 * n * sum(linear.out_features for linear in prefixed if linear.role == "k" and linear.source == "self")
         case PromptTuning(virtual_tokens=n):
@@ -320,7 +320,7 @@ def _flops(layout: Layout, config: TrialConfig, n_trained: int, *, backward: boo
     by_stack = {
         stack: sum(x.n_parameters for b in layout.blocks if b.stack == stack for x in b.linears) for stack in ("encoder", "decoder")
     }
-    output = layout.vocab_size * layout.d_model if layout.has_decoder else 0
+    output = 0 if family_of(layout).text is None else layout.vocab_size * layout.d_model
     frozen = by_stack["encoder"] * tokens + (by_stack["decoder"] + output) * written
     trained = n_trained / 2 * (tokens + written)
     return frozen * (4 if backward else 2) + trained * (6 if backward else 2)

@@ -29,7 +29,7 @@ from deft_sweeps.sweep.follower import Follower
 from deft_sweeps.sweep.local_ray import Session, ray_session
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.trainable import CHECKPOINT_EVERY_SEC, TrialTrainable
-from deft_sweeps.trial.protocol import StarterMaker
+from deft_sweeps.trial.protocol import TrialStarterFactory
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Outcome:
 def run_sweep(
     spec: SweepSpec,
     sweep: SweepDir,
-    maker: StarterMaker,
+    maker: TrialStarterFactory,
     *,
     view: View,
     resume: bool = False,
@@ -68,7 +68,7 @@ def run_sweep(
     Args:
         spec: what to search, and with what.
         sweep: its folder; store, study and tracker's mirror are kept in it.
-        maker: makes the Starter in each worker; pickled.
+        maker: makes the TrialStarter in each worker; pickled.
         view: is shown the progress about once a second and whenever a trial ends.
         resume: go on with a folder that has results.
         more: trials beyond the budget and beyond those that earlier runs added.
@@ -109,7 +109,7 @@ def _driver(spec: SweepSpec, sweep: SweepDir, view: View, *, resume: bool, more:
 
 def _drive(
     driver: Driver,
-    maker: StarterMaker,
+    maker: TrialStarterFactory,
     extra: tuple[Start, ...],
     ray_address: str | None,
     n_cpus: int | None,
@@ -178,7 +178,7 @@ def _drive(
     return Outcome(statuses.count("complete"), statuses.count("failed"), interrupted, driver.messages, statuses.count("stopped"))
 
 
-def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: StarterMaker, checkpoint_every_sec: float) -> None:
+def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: TrialStarterFactory, checkpoint_every_sec: float) -> None:
     budget = driver.spec.budget
     needs: dict[str, float] = {"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial}
     count: SlotCount | None = None

@@ -20,9 +20,9 @@ from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.runner import Outcome, run_sweep
 from deft_sweeps.sweep.seeds import ROUNDS, missing_seeds, n_configurations
-from deft_sweeps.trial.final import FinalJob
-from deft_sweeps.trial.protocol import StarterMaker
-from deft_sweeps.trial.run import BenchMaker
+from deft_sweeps.trial.final_measurement import FinalJob
+from deft_sweeps.trial.protocol import TrialStarterFactory
+from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
 
 
 def run(
@@ -61,7 +61,7 @@ def run(
 def _run(
     spec: SweepSpec, sweep: SweepDir, view: View, say: Callable[[str], None], *, resume: bool, more: int, ray_address: str | None
 ) -> Outcome:
-    maker: StarterMaker = BenchMaker(spec.evaluation, n_threads=spec.budget.cpus_per_trial)
+    maker: TrialStarterFactory = TorchTrialStarterFactory(spec.evaluation, n_threads=spec.budget.cpus_per_trial)
     outcome = run_sweep(spec, sweep, maker, view=view, resume=resume, more=more, ray_address=ray_address)
     if outcome.interrupted or outcome.n_complete == 0:
         return outcome
@@ -83,7 +83,7 @@ def _run(
 
 
 def seed_front(
-    spec: SweepSpec, sweep: SweepDir, maker: StarterMaker, view: View, say: Callable[[str], None], ray_address: str | None
+    spec: SweepSpec, sweep: SweepDir, maker: TrialStarterFactory, view: View, say: Callable[[str], None], ray_address: str | None
 ) -> Outcome | None:
     """Run the front's configurations again until each has the spec's seeds, or it is no use; None where nothing was missing."""
     if spec.seeds == 1:

@@ -1,6 +1,6 @@
 """A trial in a worker: Ray Tune's class trainable around a TrialRun.
 
-The worker process outlives its trials, and with it the Starter: imports, base and data are paid for once a worker. A trial's own
+The worker process outlives its trials, and with it the TrialStarter: imports, base and data are paid for once a worker. A trial's own
 checkpoint lies in the sweep's folder, so whoever takes the trial up again, in this sweep or after a restart of the driver, goes on
 from there; Tune's checkpoints hold nothing.
 """
@@ -24,7 +24,7 @@ from deft_sweeps.search.trial_report import report
 from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopping
 from deft_sweeps.store.results import SweepDir, write_atomically
 from deft_sweeps.store.secrets import short_reason
-from deft_sweeps.trial.protocol import Starter, StarterMaker, TrialRun
+from deft_sweeps.trial.protocol import TrialRun, TrialStarter, TrialStarterFactory
 
 N_REPORTS = 10
 MAX_RUNG = 200
@@ -53,7 +53,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
     def setup(
         self,
         config: dict[str, Any],
-        maker: StarterMaker | None = None,
+        maker: TrialStarterFactory | None = None,
         folder: str = "",
         n_threads: int = 1,
         checkpoint_every_sec: float = CHECKPOINT_EVERY_SEC,
@@ -65,7 +65,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
 
         Args:
             config: `config`, a TrialConfig's JSON, and `seed`.
-            maker: of the Starter; called by the first trial, not here, so that what it raises is that trial's failure.
+            maker: of the TrialStarter; called by the first trial, not here, so that what it raises is that trial's failure.
             folder: of the sweep, absolute.
             n_threads: of a trial, for OpenMP, which reads it when torch is imported.
             checkpoint_every_sec: of training, at least, between two checkpoints.
@@ -75,7 +75,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         """
         os.environ["OMP_NUM_THREADS"] = str(n_threads)
         self._maker = maker
-        self._starter: Starter | None = None
+        self._starter: TrialStarter | None = None
         self._sweep = SweepDir(Path(folder))
         self._checkpoint_every_sec = checkpoint_every_sec
         self._stopping, self._rung_thresholds = stopping, rung_thresholds

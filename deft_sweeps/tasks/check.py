@@ -2,15 +2,16 @@
 
 from deft_sweeps.config.data import FileTask, Form, Task, task_kind
 from deft_sweeps.errors import DataError
+from deft_sweeps.models.families import FAMILIES, writing_families
+from deft_sweeps.tasks.data_source import sources
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.files import check_labels, check_rows, some
-from deft_sweeps.tasks.sources import sources
 from deft_sweeps.tasks.split import Examples, draw
 
 
 def form_of(family: str) -> Form:
     """How the models of a family answer."""
-    return "text-to-text" if family == "t5" else "head"
+    return FAMILIES[family].form
 
 
 def check_task(task: Task, form: Form | None = None) -> list[str]:
@@ -39,7 +40,7 @@ def read_splits(task: Task, form: Form | None = None) -> Examples:
 def examine(task: Task, form: Form | None = None) -> Examples | list[str]:
     """The task's splits, or the problems that there are with them."""
     if form == "head" and task_kind(task) == "text":
-        return ["a task of free text needs a model that writes: one of the T5 family, not one with a head"]
+        return [f"a task of free text needs a model that writes ({writing_families()}), not one with a head"]
     parts: dict[str, list[Example]] = {}
     problems: list[str] = []
     try:

@@ -117,16 +117,16 @@ def glue_files(name: GlueName, folder: Path) -> dict[str, list[Path]]:
         DataError: with a line for each that is not there.
     """
     of = GLUE[name]
-    found, missing = {}, []
+    files_by_split, missing = {}, []
     for split, stems in (("train", (of.train,)), ("test", of.test)):
         files = find_files(folder, (of.hub, of.folder), stems)
         if files:
-            found[split] = files
+            files_by_split[split] = files
         else:
             missing.append(f"{folder}: no {' or '.join(stems)} ({', '.join(ENDINGS)}), neither there nor in {of.hub} or {of.folder}")
     if missing:
         raise DataError("\n".join(missing))
-    return found
+    return files_by_split
 
 
 def find_files(folder: Path, subfolders: tuple[str, ...], stems: tuple[str, ...]) -> list[Path]:
@@ -226,10 +226,10 @@ def _values(of: GlueSet, path: Path) -> Iterator[tuple[int, list[Any] | None]]:
         yield number, [line[place] for place in places] if len(line) > max(places) else None
 
 
-def _columns(of: GlueSet, path: Path, there: list[str]) -> list[str]:
+def _columns(of: GlueSet, path: Path, present: list[str]) -> list[str]:
     wanted = [(text, *_ALIASES.get(text, ())) for text in of.texts] + [of.labels]
-    chosen = [next((name for name in names if name in there), None) for names in wanted]
+    chosen = [next((name for name in names if name in present), None) for names in wanted]
     missing = [" or ".join(names) for names, name in zip(wanted, chosen, strict=True) if name is None]
     if missing:
-        raise DataError(f"{path}: no column {', '.join(missing)}; there are {', '.join(there) or 'none'}")
+        raise DataError(f"{path}: no column {', '.join(missing)}; there are {', '.join(present) or 'none'}")
     return [name for name in chosen if name is not None]

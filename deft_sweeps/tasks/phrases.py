@@ -18,18 +18,18 @@ def sentences(texts: Sequence[str]) -> list[int]:
     words = [text.split() for text in texts]
     of = list(range(len(texts)))
     # A run of one to four words, and the whole sentences that it occurs in; of the many for a shorter one, the first will do.
-    found: dict[str, list[int]] = {}
+    roots_by_phrase: dict[str, list[int]] = {}
     for i in sorted(of, key=lambda i: (-len(words[i]), texts[i], i)):
         if not words[i]:
             continue
         whole, key = f" {' '.join(words[i])} ", " ".join(words[i][:_LONGEST_KEY])
-        root = next((r for r in found.get(key, ()) if whole in f" {' '.join(words[r])} "), None)
+        root = next((r for r in roots_by_phrase.get(key, ()) if whole in f" {' '.join(words[r])} "), None)
         if root is not None:
             of[i] = root
             continue
         for n in range(1, _LONGEST_KEY + 1):
             for begin in range(len(words[i]) - n + 1):
-                roots = found.setdefault(" ".join(words[i][begin : begin + n]), [])
+                roots = roots_by_phrase.setdefault(" ".join(words[i][begin : begin + n]), [])
                 if n == _LONGEST_KEY or not roots:
                     roots.append(i)
     return of

@@ -110,11 +110,11 @@ def _passages(plan: Plan, examples: Sequence[Example], first: int, *, evaluated:
     if evaluated:
         # Teacher-forced on the example's answer wherever there is no other.
         rows = [(ids, which, examples[which].answers[0] if text is None else text) for ids, which, text in rows]
-    kept = [(ids, which, text) for ids, which, text in rows if text is not None]
+    trainable = [(ids, which, text) for ids, which, text in rows if text is not None]
     return {
-        "input_ids": [ids for ids, _, _ in kept],
-        "example": [first + which for _, which, _ in kept],
-        "target_ids": list(encode_targets(tokenizer, [text for _, _, text in kept], _longest_target(task))),
+        "input_ids": [ids for ids, _, _ in trainable],
+        "example": [first + which for _, which, _ in trainable],
+        "target_ids": list(encode_targets(tokenizer, [text for _, _, text in trainable], _longest_target(task))),
     }
 
 

@@ -13,7 +13,7 @@ MAX_ANSWER_TOKENS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class WindowScores:
     """One window of an example's context, with what the model said of it.
 
     Attributes:
@@ -41,7 +41,7 @@ class Span:
 
 
 def best_answers(
-    windows: Sequence[Window],
+    windows: Sequence[WindowScores],
     contexts: Sequence[str],
     *,
     may_be_none: bool = False,
@@ -62,7 +62,7 @@ def best_answers(
         One text an example, empty where there is no answer.
     """
     best = [Span(1, 0, -math.inf)] * len(contexts)
-    where: list[Window | None] = [None] * len(contexts)
+    where: list[WindowScores | None] = [None] * len(contexts)
     null = [math.inf] * len(contexts)
     for window in windows:
         i = window.example
@@ -71,13 +71,13 @@ def best_answers(
         if span.score > best[i].score:
             best[i], where[i] = span, window
     answers = []
-    for context, span, found, without in zip(contexts, best, where, null, strict=True):
-        none = found is None or (may_be_none and without - span.score > null_threshold)
-        answers.append("" if none or found is None else context[found.begins[span.first] : found.ends[span.last]])
+    for context, span, best_window, without in zip(contexts, best, where, null, strict=True):
+        none = best_window is None or (may_be_none and without - span.score > null_threshold)
+        answers.append("" if none or best_window is None else context[best_window.begins[span.first] : best_window.ends[span.last]])
     return answers
 
 
-def best_span(window: Window, max_answer_tokens: int) -> Span:
+def best_span(window: WindowScores, max_answer_tokens: int) -> Span:
     """The span with the largest sum of start and end logits: of context tokens only, its end not before its start.
 
     Of equal ones the shortest, then the first.

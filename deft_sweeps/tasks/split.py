@@ -70,8 +70,8 @@ def draw(
 
     tested = take(test, splits.test)
     validated = take(validation, splits.validation)
-    left = unseen(example for group in groups for example in group)
-    return Examples(_in_order(left, seed)[: splits.train], validated, tested)
+    training = unseen(example for group in groups for example in group)
+    return Examples(_in_order(training, seed)[: splits.train], validated, tested)
 
 
 def plain(text: str) -> str:

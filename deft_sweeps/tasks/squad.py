@@ -25,17 +25,17 @@ def squad_files(task: SquadTask, folder: Path) -> dict[str, list[Path]]:
     Raises:
         DataError: with a line for each that is not there.
     """
-    found, missing = {}, []
+    files_by_split, missing = {}, []
     for split, stems in (("train", ("train",)), ("test", ("dev", "validation"))):
         official = folder / f"{stems[0]}-v{task.version}.json"
         files = [official] if official.is_file() else find_files(folder, ("plain_text", "squad_v2"), stems)
         if files:
-            found[split] = files
+            files_by_split[split] = files
         else:
             missing.append(f"{folder}: no {official.name}, nor {' or '.join(stems)} as jsonl or parquet")
     if missing:
         raise DataError("\n".join(missing))
-    return found
+    return files_by_split
 
 
 def read_squad(task: SquadTask, paths: Sequence[Path]) -> list[Example]:
@@ -44,16 +44,16 @@ def read_squad(task: SquadTask, paths: Sequence[Path]) -> list[Example]:
     Raises:
         DataError: a file cannot be read, or is of the other version.
     """
-    found: list[Example] = []
+    examples: list[Example] = []
     for path in paths:
         if path.suffix == ".json":
-            found += _official(path)
+            examples += _official(path)
         else:
-            found += squad_examples(str(path), read_rows(path, HUB_COLUMNS))
-    if task.version == "1.1" and not all(example.answers for example in found):
-        n = sum(not example.answers for example in found)
-        raise DataError(f"{paths[0]}: {n} of {len(found)} questions have no answer; is it of version 2.0?")
-    return found
+            examples += squad_examples(str(path), read_rows(path, HUB_COLUMNS))
+    if task.version == "1.1" and not all(example.answers for example in examples):
+        n = sum(not example.answers for example in examples)
+        raise DataError(f"{paths[0]}: {n} of {len(examples)} questions have no answer; is it of version 2.0?")
+    return examples
 
 
 def squad_examples(where: str, rows: Iterable[Sequence[Any]]) -> list[Example]:
@@ -92,9 +92,9 @@ def _official(path: Path) -> Iterator[Example]:
         for article in articles:
             for paragraph in article["paragraphs"]:
                 context = paragraph["context"]
-                for asked in paragraph["qas"]:
-                    given = () if asked.get("is_impossible") else asked["answers"]
-                    yield _example(asked["question"], context, [(answer["text"], answer["answer_start"]) for answer in given])
+                for question in paragraph["qas"]:
+                    given = () if question.get("is_impossible") else question["answers"]
+                    yield _example(question["question"], context, [(answer["text"], answer["answer_start"]) for answer in given])
     except (OSError, UnicodeError, ValueError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     except (KeyError, TypeError) as error:

@@ -84,8 +84,8 @@ def _cut_pair(tokenizer: Any, text: str, second: str, n_tokens: int) -> tuple[st
     if not second:
         return cut(tokenizer, text, n_tokens), ""
     n_text, n_second = (len(tokenizer(t, add_special_tokens=False, verbose=False)["input_ids"]) for t in (text, second))
-    kept = min(n_text, max(n_tokens // 2, n_tokens - n_second))
-    return cut(tokenizer, text, kept), cut(tokenizer, second, n_tokens - kept)
+    n_first = min(n_text, max(n_tokens // 2, n_tokens - n_second))
+    return cut(tokenizer, text, n_first), cut(tokenizer, second, n_tokens - n_first)
 
 
 def cut(tokenizer: Any, text: str, n_tokens: int) -> str:

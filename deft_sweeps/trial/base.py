@@ -19,7 +19,7 @@ from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.models import checkpoints
 from deft_sweeps.models.families import Layout, layout
 from deft_sweeps.tasks.batches import Batch, collate
-from deft_sweeps.tasks.load import TaskData
+from deft_sweeps.tasks.task_data import TaskData
 
 CALIBRATION_BATCH = 32
 """Examples a forward pass of calibrated pruning; more are split into passes, with the same statistics."""

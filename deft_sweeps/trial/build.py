@@ -20,7 +20,7 @@ from deft_sweeps.trial.heads import HeadSpec, with_head
 
 
 @dataclass(frozen=True, slots=True)
-class Built:
+class TrialModel:
     """A model with its PEFT method.
 
     Attributes:
@@ -51,8 +51,8 @@ class Built:
         if self.blocks is None:
             raise ValueError("only a model with block gates has blocks to remove")
         self.blocks.remove_(numbers)
-        there = {id(parameter) for parameter in self.model.parameters()}
-        for name in [name for name, parameter in self.trained.items() if id(parameter) not in there]:
+        remaining = {id(parameter) for parameter in self.model.parameters()}
+        for name in [name for name, parameter in self.trained.items() if id(parameter) not in remaining]:
             del self.trained[name]
 
     def save(self) -> bytes:
@@ -65,17 +65,17 @@ class Built:
         Raises:
             ValueError: it is of another configuration.
         """
-        given = safetensors.torch.load(weights)
-        missing = self._missing_blocks(set(given))
+        saved = safetensors.torch.load(weights)
+        missing = self._missing_blocks(set(saved))
         gone = set().union(*(self.blocks.parameters_of(number) for number in missing)) if self.blocks is not None else set()
         expected = {name: p.shape for name, p in self.trained.items() if id(p) not in gone}
-        if {name: t.shape for name, t in given.items()} != expected:
+        if {name: t.shape for name, t in saved.items()} != expected:
             raise ValueError("these weights belong to another configuration: their names or shapes differ")
         if missing:
             self.remove(missing)
         with torch.no_grad():
             for name, parameter in self.trained.items():
-                parameter.copy_(given[name])
+                parameter.copy_(saved[name])
 
     def _missing_blocks(self, names: set[str]) -> list[int]:
         """Places of the blocks that are still here and whose block gates are not among `names`."""
@@ -86,7 +86,7 @@ class Built:
         return [number for number, gate in gates if id(gate) in name_of and name_of[id(gate)] not in names]
 
 
-def build(base: FrozenBase, config: TrialConfig, seed: int, head: HeadSpec | None = None) -> Built:
+def build(base: FrozenBase, config: TrialConfig, seed: int, head: HeadSpec | None = None) -> TrialModel:
     """Attach the configuration's PEFT method, with initial values drawn from `seed`, to a fork of the base; then its block gates, if any.
 
     Args:
@@ -100,8 +100,8 @@ def build(base: FrozenBase, config: TrialConfig, seed: int, head: HeadSpec | Non
             value between them, and peft would quietly take another block of OFT, say.
         ConfigError: the method does not fit this family.
     """
-    if told := misfits(config, base.layout):
-        raise TrialError("; ".join(told))
+    if problems := misfits(config, base.layout):
+        raise TrialError("; ".join(problems))
     torch.manual_seed(seed)
     model, gates = base.fork()
     wrapped = attach(model, base.layout, config.peft, n_steps=config.training.steps)
@@ -109,4 +109,4 @@ def build(base: FrozenBase, config: TrialConfig, seed: int, head: HeadSpec | Non
     blocks = gate_blocks_(model, base.layout, gates) if isinstance(config.adaptive, AdaDeft) else None
     if head is not None:
         wrapped = with_head(model, wrapped, base.layout, head)
-    return Built(base, wrapped, gates, trained_parameters(wrapped), blocks, method)
+    return TrialModel(base, wrapped, gates, trained_parameters(wrapped), blocks, method)

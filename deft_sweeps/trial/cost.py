@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from deft_sweeps.trial.heap import give_back_freed
+from deft_sweeps.trial.freed_memory import give_back_freed
 
 _STATUS = Path("/proc/self/status")
 
@@ -83,5 +83,5 @@ def _forget_peak() -> None:
 def _status_bytes(name: str) -> int:
     if not _STATUS.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    found = re.search(rf"{name}:\s+(\d+) kB", _STATUS.read_text())
-    return int(found[1]) * 1024 if found else 0
+    line = re.search(rf"{name}:\s+(\d+) kB", _STATUS.read_text())
+    return int(line[1]) * 1024 if line else 0

@@ -16,7 +16,7 @@ from deft_sweeps.result import DensityReading, Point
 from deft_sweeps.task_metrics import score_all
 from deft_sweeps.tasks.batches import Batch
 from deft_sweeps.trial.base import model_inputs
-from deft_sweeps.trial.predict import Answers
+from deft_sweeps.trial.predict import AnswerReader
 from deft_sweeps.trial.train import loss_sum, n_targets
 
 
@@ -35,7 +35,7 @@ class Evaluator:
     gates: Gates
     batches: Sequence[Batch]
     order: Sequence[int]
-    answers: Answers
+    answers: AnswerReader
     device: torch.device
 
     def __post_init__(self) -> None:

@@ -1,21 +1,25 @@
-"""The head that an encoder answers through: trained beside the PEFT method, never part of the frozen base, so that tasks share bases.
+"""The head that a model answers through: trained beside the PEFT method.
 
-A class or a number is read off the first token: through BERT's pretrained pooler, which stays frozen, or through a projection of the
-head's own in RoBERTa, as each family is usually fine-tuned. An answer's first and last token are read off every token.
+It is never part of the frozen base, so tasks share bases.
+
+A class or a number is read off the first token: through the model's pretrained pooler, which stays
+frozen, or through a projection of the head's own, as each family is usually fine-tuned. An answer's
+first and last token are read off every token.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from deft_sweeps.config.data import TaskKind
 from deft_sweeps.errors import ConfigError, Problem
-from deft_sweeps.models.families import Layout
-from deft_sweeps.tasks.load import TaskData
+from deft_sweeps.models.families import Layout, family_of, writing_families
+from deft_sweeps.tasks.task_data import TaskData
 
 _STD = 0.02
+_ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,9 @@ class HeadSpec:
             case "span":
                 return HeadSpec(data.kind, 2)
             case "text":
-                raise ConfigError([Problem("model", "a model without a decoder cannot write free text; take a T5 or Flan-T5")])
+                writers = writing_families()
+                what = f"a model with a head cannot write free text; take one of {writers}"
+                raise ConfigError([Problem("model", what)])
 
 
 def mean_target(data: TaskData) -> float:
@@ -73,16 +79,26 @@ class Headed(nn.Module):
 
     Args:
         encoder: with its PEFT method attached.
-        pooler: the encoder's pretrained projection of the first token; None gives the head one of its own.
+        pooler: the encoder's pretrained projection of the first token; None gives the head one of
+            its own.
         d_model: width of the encoder's hidden states.
+        activation: between the projection and the output layer.
         spec: of the head.
     """
 
-    def __init__(self, encoder: nn.Module, pooler: nn.Module | None, d_model: int, spec: HeadSpec) -> None:
+    def __init__(
+        self,
+        encoder: nn.Module,
+        pooler: nn.Module | None,
+        d_model: int,
+        activation: Literal["tanh", "relu"],
+        spec: HeadSpec,
+    ) -> None:
         super().__init__()
         device = next(encoder.parameters()).device
         self.encoder = encoder
         self.is_span = spec.kind == "span"
+        self.activation = _ACTIVATIONS[activation]
         self.pooler: nn.Module | None = None
         if not self.is_span:
             self.pooler = pooler if pooler is not None else _linear(d_model, d_model, device)
@@ -90,14 +106,19 @@ class Headed(nn.Module):
         nn.init.constant_(self.out.bias, spec.offset)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, **kwargs: Any) -> HeadOutput:
-        hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **kwargs).last_hidden_state
+        hidden = self.encoder(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            **kwargs,
+        ).last_hidden_state
         # Virtual tokens stand before the real ones.
         hidden = hidden[:, -input_ids.shape[1] :]
         if self.pooler is None:
             logits = self.out(hidden.float())
-            return HeadOutput(logits.masked_fill(attention_mask.unsqueeze(-1) == 0, torch.finfo(logits.dtype).min))
+            padding = attention_mask.unsqueeze(-1) == 0
+            return HeadOutput(logits.masked_fill(padding, torch.finfo(logits.dtype).min))
         first = hidden[:, 0].to(next(self.pooler.parameters()).dtype)
-        return HeadOutput(self.out(torch.tanh(self.pooler(first)).float()))
+        return HeadOutput(self.out(self.activation(self.pooler(first)).float()))
 
 
 def with_head(model: nn.Module, encoder: nn.Module, layout: Layout, spec: HeadSpec) -> Headed:
@@ -108,9 +129,15 @@ def with_head(model: nn.Module, encoder: nn.Module, layout: Layout, spec: HeadSp
         encoder: with the PEFT method.
         layout: of the model.
         spec: of the head.
+
+    Raises:
+        ValueError: the family answers by text.
     """
+    answering = family_of(layout).head
+    if answering is None:
+        raise ValueError(f"{layout.family} answers by text, not by a head")
     pooler = None if layout.pooler is None else model.get_submodule(layout.pooler)
-    return Headed(encoder, pooler, layout.d_model, spec)
+    return Headed(encoder, pooler, layout.d_model, answering.activation, spec)
 
 
 def _linear(n_in: int, n_out: int, device: torch.device) -> nn.Linear:

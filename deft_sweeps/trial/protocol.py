@@ -34,13 +34,13 @@ class TrialRun(Protocol):
         ...
 
 
-class Starter(Protocol):
+class TrialStarter(Protocol):
     """Starts trials in a worker; made once a worker from a picklable maker, so that it can keep bases and data warm."""
 
     def __call__(self, config: TrialConfig, seed: int, state: bytes | None) -> TrialRun: ...
 
 
-class StarterMaker(Protocol):
+class TrialStarterFactory(Protocol):
     """What is shipped to a worker."""
 
-    def __call__(self) -> Starter: ...
+    def __call__(self) -> TrialStarter: ...

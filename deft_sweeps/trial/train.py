@@ -16,7 +16,7 @@ from deft_sweeps.errors import TrialError
 from deft_sweeps.result import StepMetrics
 from deft_sweeps.tasks.batches import Batch
 from deft_sweeps.trial.base import model_inputs
-from deft_sweeps.trial.gating import Gating
+from deft_sweeps.trial.block_gate_training import BlockGateTraining
 
 
 def learning_rate(step: int, training: Training) -> float:
@@ -70,14 +70,14 @@ def n_targets(batch: Batch) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Learner:
+class StepTrainer:
     """What one trial's steps need; a context, inside which the probe reads the gates.
 
     Attributes:
         model: with the PEFT method attached.
         probe: on the model's gates; None for plain PEFT, which then pays nothing for it.
         optimizer: over `parameters`.
-        gating: of the block gates; None where there are none.
+        block_gate_training: of the block gates; None where there are none.
         allocation: of a method that has more to do than the gradient step; its penalty is part of no reported loss.
     """
 
@@ -88,10 +88,10 @@ class Learner:
     density: Density
     training: Training
     device: torch.device
-    gating: Gating | None = None
+    block_gate_training: BlockGateTraining | None = None
     allocation: RankAllocation | None = None
 
-    def __enter__(self) -> "Learner":
+    def __enter__(self) -> "StepTrainer":
         if self.probe is not None:
             self.probe.__enter__()
         return self
@@ -126,8 +126,8 @@ class Learner:
                 f"not finite at step {number + 1}: task loss {task_loss:g}, density loss {density_loss:g}, gradient norm {norm:g}"
             )
         self.optimizer.step()
-        if self.gating is not None:
-            self.gating.step(number)
+        if self.block_gate_training is not None:
+            self.block_gate_training.step(number)
         if self.allocation is not None:
             self.allocation.after_step(number + 1)
         return StepMetrics(step=number + 1, task_loss=task_loss, density_loss=density_loss, grad_norm=norm, learning_rate=rate)

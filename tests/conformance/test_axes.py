@@ -45,7 +45,8 @@ from deft_sweeps.models.families import layout
 from deft_sweeps.models.legality import misfits
 from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.specification.yaml_schema import members as members_by_name
-from deft_sweeps.trial.run import Bench, BenchMaker, Run
+from deft_sweeps.trial.run import TorchTrialRun
+from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 from tests.conformance.covering import all_combinations, covering, pairs
 
 SOME: tuple[Role, ...] = ("q", "v", "gate", "down")
@@ -112,8 +113,10 @@ def in_order_of_bases(combinations: list[Any]) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def bench() -> Bench:
-    return BenchMaker(Evaluation(thresholds=(0.0, 0.05), objective_threshold=0.05, batch_size=20, latency_repeats=1), n_bases=1)()
+def starter() -> TorchTrialStarter:
+    return TorchTrialStarterFactory(
+        Evaluation(thresholds=(0.0, 0.05), objective_threshold=0.05, batch_size=20, latency_repeats=1), n_bases=1
+    )()
 
 
 def one_batch(config: TrialConfig) -> FileTask:
@@ -131,19 +134,19 @@ def test_every_pair_that_is_legal_somewhere_is_run() -> None:
     assert len(PAIRWISE) < len(LEGAL) / 4
 
 
-def check_that_it_works(combination: dict[str, Any], bench: Bench, tiny_config: TrialConfig) -> None:
+def check_that_it_works(combination: dict[str, Any], starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
     rate = RATES.get(type(combination["peft"]), TRAINING.learning_rate)
     n_steps = STEPS.get(type(combination["peft"]), TRAINING.steps)
     config = replace(tiny_config, training=replace(TRAINING, learning_rate=rate, steps=n_steps), task=one_batch(tiny_config), **combination)
     assert illegal(config) is None
-    data = bench.data(config)
-    base = bench.base(config, data)
+    data = starter.data(config)
+    base = starter.base(config, data)
     assert misfits(config, base.layout) == []
-    run = bench(config, 0)
-    assert isinstance(run, Run)
-    attached = bench.evaluator(run.built, data, "validation").point(0.0)
+    run = starter(config, 0)
+    assert isinstance(run, TorchTrialRun)
+    attached = starter.measurer.evaluator(run.trial_model, data, "validation").point(0.0)
     untouched, gates = base.fork()
-    base_point = bench.evaluator(replace(run.built, model=untouched, gates=gates), data, "validation").point(0.0)
+    base_point = starter.measurer.evaluator(replace(run.trial_model, model=untouched, gates=gates), data, "validation").point(0.0)
     if starts_as_identity(config.peft):
         assert attached.loss == pytest.approx(base_point.loss, rel=1e-4)
         assert attached.density.overall == pytest.approx(base_point.density.overall, abs=1e-3)
@@ -163,15 +166,17 @@ def check_that_it_works(combination: dict[str, Any], bench: Bench, tiny_config: 
 
 @pytest.mark.parametrize("combination", in_order_of_bases(PAIRWISE), ids=name_of)
 def test_a_legal_combination_starts_at_the_bases_loss_learns_and_is_measured(
-    combination: dict[str, Any], bench: Bench, tiny_config: TrialConfig
+    combination: dict[str, Any], starter: TorchTrialStarter, tiny_config: TrialConfig
 ) -> None:
-    check_that_it_works(combination, bench, tiny_config)
+    check_that_it_works(combination, starter, tiny_config)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("combination", in_order_of_bases([c for c in LEGAL if c not in PAIRWISE]), ids=name_of)
-def test_every_other_legal_combination_does_so_too(combination: dict[str, Any], bench: Bench, tiny_config: TrialConfig) -> None:
-    check_that_it_works(combination, bench, tiny_config)
+def test_every_other_legal_combination_does_so_too(
+    combination: dict[str, Any], starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
+    check_that_it_works(combination, starter, tiny_config)
 
 
 def test_what_is_illegal_is_refused_with_a_reason_that_is_a_rule() -> None:
@@ -202,22 +207,22 @@ GATED = [{axis: of[i % len(of)] for axis, of in AXES.items()} for i in range(max
 
 @pytest.mark.parametrize("combination", GATED, ids=name_of)
 def test_block_gates_start_open_and_blocks_go_with_every_member(
-    combination: dict[str, Any], bench: Bench, tiny_config: TrialConfig
+    combination: dict[str, Any], starter: TorchTrialStarter, tiny_config: TrialConfig
 ) -> None:
     training = replace(TRAINING, learning_rate=RATES.get(type(combination["peft"]), TRAINING.learning_rate))
     # Gates that hardly move, so that the loss shows what the PEFT method learns on either side of the skip.
     adaptive = AdaDeft(skip=1, travel=0.05)
     config = replace(tiny_config, training=training, task=one_batch(tiny_config), adaptive=adaptive, **combination)
-    data = bench.data(config)
+    data = starter.data(config)
     if isinstance(config.peft, AdaLora):
         assert "ADA-DEFT removes some" in (illegal(config) or "")
         return
     assert illegal(config) is None
-    assert misfits(config, bench.base(config, data).layout) == []
-    run, open_run = bench(config, 0), bench(replace(config, adaptive=TrialConfig().adaptive), 0)
-    assert isinstance(run, Run)
-    assert isinstance(open_run, Run)
-    gated, plain = (bench.evaluator(each.built, data, "validation").point(0.0) for each in (run, open_run))
+    assert misfits(config, starter.base(config, data).layout) == []
+    run, open_run = starter(config, 0), starter(replace(config, adaptive=TrialConfig().adaptive), 0)
+    assert isinstance(run, TorchTrialRun)
+    assert isinstance(open_run, TorchTrialRun)
+    gated, plain = (starter.measurer.evaluator(each.trial_model, data, "validation").point(0.0) for each in (run, open_run))
     assert gated == plain
     losses = [step.task_loss for step in run.advance(5).steps]
     if starts_as_identity(config.peft):
@@ -232,6 +237,6 @@ def test_block_gates_start_open_and_blocks_go_with_every_member(
     assert result.cost.weight_bytes < whole.cost.weight_bytes
 
 
-def test_the_layout_is_of_the_model_that_is_loaded(bench: Bench, tiny_config: TrialConfig) -> None:
-    base: Any = bench.base(tiny_config, bench.data(tiny_config))
+def test_the_layout_is_of_the_model_that_is_loaded(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+    base: Any = starter.base(tiny_config, starter.data(tiny_config))
     assert layout(base.model.config.to_dict()) == base.layout

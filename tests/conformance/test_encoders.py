@@ -9,17 +9,30 @@ import pytest
 import torch
 
 from deft_sweeps.axes.peft_method import starts_as_identity
-from deft_sweeps.config.axes import Activation, Adapter, Density, Magnitude, NoPruning, Peft, Pruning, Quantization, Training, Unquantized
+from deft_sweeps.config.axes import (
+    Activation,
+    Adapter,
+    Density,
+    Magnitude,
+    NoPruning,
+    Peft,
+    PrefixTuning,
+    Pruning,
+    Quantization,
+    Training,
+    Unquantized,
+)
 from deft_sweeps.config.compat import illegal
 from deft_sweeps.config.data import FileTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.models.families import layout
+from deft_sweeps.models.families import family_of, layout
 from deft_sweeps.models.legality import misfits
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.heads import Headed, HeadSpec, with_head
-from deft_sweeps.trial.run import Bench, BenchMaker, Run
+from deft_sweeps.trial.run import TorchTrialRun
+from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 from tests.conformance.test_axes import STEPS, members, name_of
-from tests.tiny import save_tiny_encoder, write_reviews
+from tests.tiny import HEAD_FAMILIES, save_tiny_encoder, write_reviews
 
 AXES: dict[str, Any] = {"activation": Activation, "peft": Peft, "density": Density, "quantization": Quantization, "pruning": Pruning}
 COMBINATIONS = [
@@ -29,12 +42,16 @@ COMBINATIONS = [
 ]
 """Every method on every packed or pruned base that it may stand on."""
 
+ENCODERS = [*((family, family, "gelu") for family in HEAD_FAMILIES), ("bert with relu", "bert", "relu")]
+
 MEMBERS = [(axis, member) for axis, union in AXES.items() for member in members(union)]
 
 
 @pytest.fixture(scope="module")
-def bench() -> Bench:
-    return BenchMaker(Evaluation(thresholds=(0.0, 0.05), objective_threshold=0.05, batch_size=8, latency_repeats=1), n_bases=4)()
+def starter() -> TorchTrialStarter:
+    return TorchTrialStarterFactory(
+        Evaluation(thresholds=(0.0, 0.05), objective_threshold=0.05, batch_size=8, latency_repeats=1), n_bases=4
+    )()
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +60,7 @@ def configs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TrialConfig]:
     reviews = write_reviews(folder / "reviews.csv")
     task = FileTask(path=str(reviews), max_input_tokens=16, splits=Splits(train=12, validation=20, test=20))
     made = {}
-    for name, family, hidden_act in (("bert", "bert", "gelu"), ("bert with relu", "bert", "relu"), ("roberta", "roberta", "gelu")):
+    for name, family, hidden_act in ENCODERS:
         texts = [line.split(",")[0] for line in reviews.read_text().splitlines()]
         save_tiny_encoder(folder / name, family, texts, hidden_act)
         training = Training(steps=6, batch_size=12, learning_rate=1e-2, warmup_share=0.0)
@@ -65,44 +82,50 @@ ON_EACH = [
         id=f"{name}-{axis}-{getattr(member, 'kind', member)}",
         marks=[pytest.mark.slow] if name == "bert with relu" and axis not in ("activation", "density") else [],
     )
-    for name in ("bert", "bert with relu", "roberta")
+    for name, *_ in ENCODERS
     for axis, member in MEMBERS
 ]
 
 
 @pytest.mark.parametrize(("name", "axis", "member"), ON_EACH)
-def test_a_member_on_an_encoder(name: str, axis: str, member: Any, bench: Bench, configs: dict[str, TrialConfig]) -> None:
+def test_a_member_on_an_encoder(name: str, axis: str, member: Any, starter: TorchTrialStarter, configs: dict[str, TrialConfig]) -> None:
     config = replace(configs[name], **{axis: member})
     # A masked update keeps zeros that some pruning made.
-    check_that_it_works(replace(config, pruning=Magnitude()) if getattr(member, "masked", False) else config, bench)
+    check_that_it_works(replace(config, pruning=Magnitude()) if getattr(member, "masked", False) else config, starter)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("combination", COMBINATIONS, ids=name_of)
-@pytest.mark.parametrize("name", ["bert", "roberta"])
-def test_a_combination_on_an_encoder(name: str, combination: dict[str, Any], bench: Bench, configs: dict[str, TrialConfig]) -> None:
-    check_that_it_works(replace(configs[name], **combination), bench)
+@pytest.mark.parametrize("name", HEAD_FAMILIES)
+def test_a_combination_on_an_encoder(
+    name: str, combination: dict[str, Any], starter: TorchTrialStarter, configs: dict[str, TrialConfig]
+) -> None:
+    check_that_it_works(replace(configs[name], **combination), starter)
 
 
-def check_that_it_works(config: TrialConfig, bench: Bench) -> None:
+def check_that_it_works(config: TrialConfig, starter: TorchTrialStarter) -> None:
     peft = config.peft
     n_steps = STEPS.get(type(peft), 6)
     config = replace(config, training=replace(config.training, steps=n_steps))
     if not isinstance(config.quantization, Unquantized):
         config = replace(config, dtype="bf16")
     assert illegal(config) is None
-    data = bench.data(config)
+    data = starter.data(config)
     assert (data.form, data.kind) == ("head", "classification")
-    base = bench.base(config, data)
+    base = starter.base(config, data)
     refused = misfits(config, base.layout)
-    # A parallel adapter needs a module around the whole MLP; nothing else may be refused.
-    assert bool(refused) == (isinstance(peft, Adapter) and peft.placement == "parallel")
-    if refused:
+    # A parallel adapter needs a module around the whole MLP, a prefix an attention that takes it.
+    whole_mlp = not {block.mlp for block in base.layout.blocks} & {linear.name for linear in base.layout.linears}
+    if isinstance(peft, Adapter) and peft.placement == "parallel" and not whole_mlp:
         assert "no module that holds one" in refused[0]
         return
-    run = bench(config, 0)
-    assert isinstance(run, Run)
-    headed, spec = run.built.model, HeadSpec.of(data)
+    if isinstance(peft, PrefixTuning) and family_of(base.layout).prefix_stack is None:
+        assert "take none" in refused[0]
+        return
+    assert refused == []
+    run = starter(config, 0)
+    assert isinstance(run, TorchTrialRun)
+    headed, spec = run.trial_model.model, HeadSpec.of(data)
     assert isinstance(headed, Headed)
     assert spec is not None
     untouched, gates = base.fork()
@@ -110,8 +133,8 @@ def check_that_it_works(config: TrialConfig, bench: Bench) -> None:
     plain.out.load_state_dict(headed.out.state_dict())
     if plain.pooler is not None and headed.pooler is not None:
         plain.pooler.load_state_dict(headed.pooler.state_dict())
-    expected = bench.evaluator(replace(run.built, model=plain, gates=gates), data, "validation").point(0.0)
-    attached = bench.evaluator(run.built, data, "validation").point(0.0)
+    expected = starter.measurer.evaluator(replace(run.trial_model, model=plain, gates=gates), data, "validation").point(0.0)
+    attached = starter.measurer.evaluator(run.trial_model, data, "validation").point(0.0)
     if starts_as_identity(peft):
         # VeRA's and OFT's arithmetic rounds in bfloat16 even where it changes nothing.
         assert attached.loss == pytest.approx(expected.loss, rel=1e-4 if config.dtype == "fp32" else 1e-2)
@@ -119,9 +142,11 @@ def check_that_it_works(config: TrialConfig, bench: Bench) -> None:
     else:
         assert attached.loss != expected.loss
     # The head learns too, so a falling loss alone would not show that the method does.
-    before = {name: parameter.detach().clone() for name, parameter in run.built.trained.items() if not name.startswith(("out.", "pooler."))}
+    before = {
+        name: parameter.detach().clone() for name, parameter in run.trial_model.trained.items() if not name.startswith(("out.", "pooler."))
+    }
     steps = run.advance(n_steps).steps
-    assert any(not torch.equal(run.built.trained[name], value) for name, value in before.items())
+    assert any(not torch.equal(run.trial_model.trained[name], value) for name, value in before.items())
     assert steps[-1].task_loss < steps[0].task_loss
     assert (steps[0].density_loss > 0) == (config.density.kind != "none")
     result = run.finish()
@@ -131,5 +156,7 @@ def check_that_it_works(config: TrialConfig, bench: Bench) -> None:
     assert (result.cost.weight_sparsity > 0.4) == (not isinstance(config.pruning, NoPruning))
     again = build(base, config, 0, spec)
     again.load(run.weights())
-    assert bench.evaluator(again, data, "validation").point(0.05) == bench.evaluator(run.built, data, "validation").point(0.05)
+    assert starter.measurer.evaluator(again, data, "validation").point(0.05) == starter.measurer.evaluator(
+        run.trial_model, data, "validation"
+    ).point(0.05)
     assert layout(untouched.config.to_dict()) == base.layout  # type: ignore[union-attr,operator]

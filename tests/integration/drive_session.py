@@ -63,6 +63,6 @@ if __name__ == "__main__":
             stand(root.parent, "finals", phases)
 
     final.measure = measured_slowly
-    vars(session)["BenchMaker"] = lambda *_, **__: Standing(root.parent, phases=phases)
+    vars(session)["TorchTrialStarterFactory"] = lambda *_, **__: Standing(root.parent, phases=phases)
     outcome = session.run(spec(), SweepDir(root), view=lambda _: None, say=print, resume=True)
     print(outcome)

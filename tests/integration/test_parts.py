@@ -19,7 +19,7 @@ from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep import session
-from deft_sweeps.trial.final import FinalJob
+from deft_sweeps.trial.final_measurement import FinalJob
 from tests.fakes import FakeMaker, FakeRun, fake_point, fake_result
 from tests.integration.test_sweep import counts_are_equal
 
@@ -84,7 +84,7 @@ def interrupt_when(holds: Any) -> threading.Thread:
 @pytest.mark.usefixtures("one_ray")
 def test_two_sweeps_are_interrupted_in_the_second_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     maker = Waiting(tmp_path)
-    monkeypatch.setattr(session, "BenchMaker", lambda *_, **__: maker)
+    monkeypatch.setattr(session, "TorchTrialStarterFactory", lambda *_, **__: maker)
     monkeypatch.setattr("deft_sweeps.sweep.final.measure", measured)
     file, out = tmp_path / "two.yaml", tmp_path / "runs"
     file.write_text(FILE)

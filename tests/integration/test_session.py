@@ -39,7 +39,7 @@ def test_a_second_driver_is_refused_while_the_test_split_is_read(tmp_path: Path,
                 refused.append(other.submit(start, resume=True).exception())
             assert measurement.role in [final.role for final in sweep.finals()]
 
-    monkeypatch.setattr(session, "BenchMaker", lambda *_, **__: FakeMaker(tmp_path))
+    monkeypatch.setattr(session, "TorchTrialStarterFactory", lambda *_, **__: FakeMaker(tmp_path))
     monkeypatch.setattr("deft_sweeps.sweep.final.measure", measured_with_company)
     outcome = start()
     assert not outcome.interrupted

@@ -24,7 +24,7 @@ from deft_sweeps.axes.decoding import GenerationMeter
 from deft_sweeps.axes.density import DensityMeter, DensityProbe, Masks, combine
 from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.config.axes import AdaDeft, Adapter, DensityLoss, Lora
-from tests.tiny import batch, layout_of, tiny_encoder, tiny_t5
+from tests.tiny import HEAD_FAMILIES, batch, layout_of, tiny_encoder, tiny_t5
 
 METHODS = [Lora(r=4, targets=("q", "gate", "down")), Adapter(reduction=4)]
 DEFT = DensityLoss(weight=1.0, eps=1e-2)
@@ -157,7 +157,7 @@ def _trained_part(method: Any, layout: Any) -> list[Tensor]:
     return [torch.empty(4 * (32 + 48)), torch.empty(4 * (48 + 32)), torch.empty(1)]
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta"])
+@pytest.mark.parametrize("family", HEAD_FAMILIES)
 @pytest.mark.parametrize("method", METHODS)
 def test_a_block_whose_norm_comes_after_the_sum_goes_as_well(method: Any, family: str) -> None:
     model: Any = tiny_encoder(family)

@@ -1,4 +1,4 @@
-"""Virtual tokens on BERT and RoBERTa against the same embeddings, keys and values written out by hand."""
+"""Virtual tokens on models with a head against the same embeddings, keys and values written out by hand."""
 
 from typing import Any
 
@@ -10,19 +10,21 @@ from deft_sweeps.axes.activation import install_gates_
 from deft_sweeps.axes.density import DensityMeter, Masks
 from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.config.axes import PrefixTuning, PromptTuning, PTuning
+from deft_sweeps.models.families import FAMILIES
 from deft_sweeps.trial.heads import HeadSpec, with_head
-from tests.tiny import batch, layout_of, tiny_encoder
+from tests.tiny import HEAD_FAMILIES, batch, layout_of, pad_id_of, tiny_encoder
 
 PROMPTS = [PromptTuning(virtual_tokens=3), PTuning(virtual_tokens=3, hidden=16)]
 ALL = [PrefixTuning(virtual_tokens=3), *PROMPTS]
-FAMILIES = ["bert", "roberta"]
+SEGMENTED = [family for family in HEAD_FAMILIES if "token_type_ids" in FAMILIES[family].model_inputs]
+PREFIXED = [family for family in HEAD_FAMILIES if FAMILIES[family].prefix_stack is not None]
+METHODS = [(family, method) for family in HEAD_FAMILIES for method in ALL if family in PREFIXED or method in PROMPTS]
 
 
 def inputs_of(family: str) -> dict[str, Tensor]:
     told = {name: value for name, value in batch().items() if name != "labels"}
-    # The families' own padding: token 0 of BERT, 1 of RoBERTa.
-    told["input_ids"] = torch.where(told["attention_mask"] == 1, told["input_ids"], 0 if family == "bert" else 1)
-    if family == "bert":
+    told["input_ids"] = torch.where(told["attention_mask"] == 1, told["input_ids"], pad_id_of(family))
+    if family in SEGMENTED:
         told["token_type_ids"] = (torch.arange(9) > 3).long().expand_as(told["input_ids"]) * told["attention_mask"]
     return told
 
@@ -33,14 +35,15 @@ def wrapped_on(family: str, method: Any) -> Any:
     return attach(model, layout_of(model), method).eval()
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("method", ALL)
+@pytest.mark.parametrize(("family", "method"), METHODS)
 def test_real_tokens_keep_their_positions_and_segments(method: Any, family: str) -> None:
     plain: Any = tiny_encoder(family)
     inputs, wrapped = inputs_of(family), wrapped_on(family, method)
-    seen: dict[str, list[Tensor]] = {"position": [], "segment": []}
+    read = ["position_embeddings", *(["token_type_embeddings"] if family in SEGMENTED else [])]
+    seen: dict[str, list[Tensor]] = {name: [] for name in read}
     for model in (plain, wrapped.get_base_model()):
-        for name, module in (("position", model.embeddings.position_embeddings), ("segment", model.embeddings.token_type_embeddings)):
+        for name in read:
+            module = getattr(model.embeddings, name)
             module.register_forward_pre_hook(lambda _, given, name=name: seen[name].append(given[0]))
         with torch.no_grad():
             (wrapped if model is not plain else plain)(**inputs)
@@ -49,7 +52,7 @@ def test_real_tokens_keep_their_positions_and_segments(method: Any, family: str)
         assert torch.equal(ours.expand(5, -1)[:, -9:][real], theirs.expand(5, -1)[real])
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", HEAD_FAMILIES)
 @pytest.mark.parametrize("method", PROMPTS)
 def test_a_prompt_is_embeddings_before_the_first_token(method: Any, family: str) -> None:
     plain: Any = tiny_encoder(family)
@@ -60,16 +63,16 @@ def test_a_prompt_is_embeddings_before_the_first_token(method: Any, family: str)
         for i in range(5):
             n = int(inputs["attention_mask"][i].sum())
             ids = inputs["input_ids"][i, :n]
-            first = 0 if family == "bert" else 2
+            first = layout_of(plain).first_position
             places = torch.tensor([first] * 3 + [first + t for t in range(n)])
             segments = torch.cat([torch.zeros(3), inputs.get("token_type_ids", torch.zeros(5, 9))[i, :n]]).long()
-            words = torch.cat([prompt, given.word_embeddings(ids)])
-            embedded = given.LayerNorm(words + given.position_embeddings(places) + given.token_type_embeddings(segments))[None]
-            expected = plain.encoder(embedded, attention_mask=None).last_hidden_state
+            words = torch.cat([prompt, given.word_embeddings(ids)])[None]
+            kinds = {"token_type_ids": segments[None]} if family in SEGMENTED else {}
+            expected = plain(inputs_embeds=words, position_ids=places[None], **kinds).last_hidden_state
             torch.testing.assert_close(out[i, : 3 + n], expected[0], rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", PREFIXED)
 def test_a_prefix_is_keys_and_values_before_the_first_token(family: str) -> None:
     inputs, plain, wrapped = inputs_of(family), tiny_encoder(family), wrapped_on(family, PrefixTuning(virtual_tokens=3))
     table = wrapped.prompt_encoder["default"].embedding.weight.detach()  # (3, 2 * layers * width)
@@ -96,8 +99,7 @@ def test_a_prefix_is_keys_and_values_before_the_first_token(family: str) -> None
             torch.testing.assert_close(out[i, :n], hidden, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("method", ALL)
+@pytest.mark.parametrize(("family", "method"), METHODS)
 def test_virtual_tokens_count_in_no_density_and_are_all_that_trains(method: Any, family: str) -> None:
     inputs, model = inputs_of(family), tiny_encoder(family)
     gates = install_gates_(model, layout_of(model), "relu")
@@ -119,8 +121,7 @@ def test_virtual_tokens_count_in_no_density_and_are_all_that_trains(method: Any,
     assert all(float(p.grad.abs().sum()) > 0 for p in trained.values() if p.grad is not None)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("method", ALL)
+@pytest.mark.parametrize(("family", "method"), METHODS)
 @pytest.mark.parametrize("kind", ["classification", "span"])
 def test_a_head_reads_real_tokens(kind: Any, method: Any, family: str) -> None:
     """The first token is the family's own, not a virtual one, and a span's places are those of the input."""
@@ -138,4 +139,4 @@ def test_a_head_reads_real_tokens(kind: Any, method: Any, family: str) -> None:
             torch.testing.assert_close(logits[real], headed.out(hidden[:, n_before:])[real])
         else:
             pooler: Any = headed.pooler
-            torch.testing.assert_close(logits, headed.out(torch.tanh(pooler(hidden[:, n_before]))))
+            torch.testing.assert_close(logits, headed.out(headed.activation(pooler(hidden[:, n_before]))))

@@ -100,8 +100,8 @@ def test_a_config_that_is_no_config(folder: Path) -> None:
 
 def test_another_family_is_refused_before_torch_loads_it(folder: Path) -> None:
     (folder / "config.json").write_text('{"model_type": "llama"}')
-    assert "those known: t5" in check_model(str(folder))[0]
-    with pytest.raises(CheckpointError, match="those known: t5"):
+    assert "supported: t5" in check_model(str(folder))[0]
+    with pytest.raises(CheckpointError, match="supported: t5"):
         load_model(str(folder), "fp32")
 
 

@@ -6,8 +6,7 @@ import torch
 from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, T5Config, T5ForConditionalGeneration
 
 from deft_sweeps.errors import CheckpointError
-from deft_sweeps.models.families import layout
-from deft_sweeps.models.known import KNOWN_CONFIGS
+from deft_sweeps.models.families import PUBLISHED_CONFIGS, layout
 from tests.tiny import batch, layout_of, tiny_encoder, tiny_t5
 
 
@@ -29,7 +28,7 @@ SHAPES += ["google/t5-v1_1-large", "t5-small", "t5-base", "google-t5/t5-11b"]
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_the_layout_is_that_of_the_real_model(name: str) -> None:
-    config = KNOWN_CONFIGS[name]
+    config = PUBLISHED_CONFIGS[name]
     shape, model = layout(config), on_meta(config)
     modules = dict(model.named_modules())
     assert shape.n_parameters == n_parameters(model, config["tie_word_embeddings"])
@@ -61,7 +60,7 @@ def encoder_on_meta(config: dict[str, Any]) -> Any:
 @pytest.mark.parametrize("hidden_act", ["gelu", "relu"])
 @pytest.mark.parametrize("name", ENCODERS)
 def test_the_layout_is_that_of_the_real_encoder(name: str, hidden_act: str) -> None:
-    config = KNOWN_CONFIGS[name] | {"hidden_act": hidden_act}
+    config = PUBLISHED_CONFIGS[name] | {"hidden_act": hidden_act}
     shape, model = layout(config), encoder_on_meta(config)
     modules = dict(model.named_modules())
     assert shape.n_parameters == sum(p.numel() for p in model.parameters())
@@ -71,7 +70,7 @@ def test_the_layout_is_that_of_the_real_encoder(name: str, hidden_act: str) -> N
     inside = {n for n, m in modules.items() if isinstance(m, torch.nn.Linear) and not n.startswith("pooler")}
     assert {linear.name for linear in shape.linears} == inside
     assert len(inside) == len(shape.linears)
-    assert (shape.gated, shape.activation, shape.has_decoder) == (False, hidden_act, False)
+    assert (shape.gated, shape.activation, shape.stacks) == (False, hidden_act, ("encoder",))
     gates = [type(modules[block.activation]).__name__ for block in shape.blocks]
     assert set(gates) == {"GELUActivation" if hidden_act == "gelu" else "ReLU"}
     assert len(gates) == config["num_hidden_layers"] == len({block.name for block in shape.blocks})
@@ -116,9 +115,11 @@ def test_published_parameter_counts() -> None:
         "bert-base-uncased": 109_482_240,
         "bert-large-uncased": 335_141_888,
         "roberta-base": 124_055_040,
+        "distilbert-base-uncased": 66_362_880,
+        "distilbert-base-cased": 65_190_912,
         "roberta-large": 354_310_144,
     }
-    assert {name: layout(KNOWN_CONFIGS[name]).n_parameters for name in published} == published
+    assert {name: layout(PUBLISHED_CONFIGS[name]).n_parameters for name in published} == published
 
 
 @pytest.mark.parametrize("gated", [True, False])
@@ -152,13 +153,13 @@ def test_what_each_path_carries(gated: bool) -> None:
 
 
 def test_an_unknown_family_names_those_known() -> None:
-    with pytest.raises(CheckpointError, match=r"'llama' are not known here; those known: t5 \(T5, T5 v1.1 and Flan-T5\)"):
+    with pytest.raises(CheckpointError, match=r"'llama' are not supported; supported: t5 \(T5, T5 v1.1 and Flan-T5\)"):
         layout({"model_type": "llama"})
     with pytest.raises(CheckpointError, match="None"):
         layout({})
 
 
 def test_a_config_without_a_size_is_refused() -> None:
-    config = {key: value for key, value in KNOWN_CONFIGS["t5-small"].items() if key != "d_ff"}
+    config = {key: value for key, value in PUBLISHED_CONFIGS["t5-small"].items() if key != "d_ff"}
     with pytest.raises(CheckpointError, match="has no 'd_ff'"):
         layout(config)

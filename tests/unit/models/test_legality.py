@@ -111,7 +111,7 @@ def test_a_prefix_cannot_change_the_encoders_density() -> None:
 
 @pytest.mark.parametrize("peft", [PrefixTuning(), PromptTuning(), PTuning()])
 def test_virtual_tokens_need_no_decoder(peft: Peft) -> None:
-    encoder = replace(GATED, blocks=tuple(block for block in GATED.blocks if block.stack == "encoder"))
+    encoder = layout(read_config("bert-base-uncased"))
     assert misfits(TrialConfig(peft=peft), encoder) == []
     (told,) = misfits(TrialConfig(peft=peft, density=DensityLoss(decoder_weight=0.0)), encoder)
     assert "has no decoder" in told

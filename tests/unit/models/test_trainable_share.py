@@ -11,8 +11,7 @@ from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, T5C
 from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.config.axes import Adapter, Lora
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.models.families import layout
-from deft_sweeps.models.known import KNOWN_CONFIGS
+from deft_sweeps.models.families import PUBLISHED_CONFIGS, family_of, layout
 from deft_sweeps.sweep.resources import trainable_parameters
 from deft_sweeps.trial.heads import HeadSpec, with_head
 
@@ -27,7 +26,7 @@ PRINTED = [
 
 @pytest.mark.parametrize(("name", "method", "percent"), PRINTED)
 def test_shares_of_the_paper_truncated_to_two_decimals(name: str, method: Any, percent: float) -> None:
-    config, shape = KNOWN_CONFIGS[name], layout(KNOWN_CONFIGS[name])
+    config, shape = PUBLISHED_CONFIGS[name], layout(PUBLISHED_CONFIGS[name])
     with torch.device("meta"):
         model = attach(T5ForConditionalGeneration(T5Config(**config)), shape, method)
     n_trained = sum(p.numel() for p in trained_parameters(model).values())
@@ -38,7 +37,7 @@ def test_shares_of_the_paper_truncated_to_two_decimals(name: str, method: Any, p
 @pytest.mark.parametrize("method", [Lora(r=8), Lora(r=4, targets=("q", "k", "v", "o", "gate", "down")), Adapter(reduction=16)])
 @pytest.mark.parametrize("name", ["bert-base-uncased", "roberta-large"])
 def test_an_encoders_method_and_head_are_counted_before_there_are_weights(name: str, method: Any) -> None:
-    config, shape = KNOWN_CONFIGS[name], layout(KNOWN_CONFIGS[name])
+    config, shape = PUBLISHED_CONFIGS[name], layout(PUBLISHED_CONFIGS[name])
     with torch.device("meta"):
         model: Any
         if name.startswith("roberta"):
@@ -47,5 +46,5 @@ def test_an_encoders_method_and_head_are_counted_before_there_are_weights(name: 
             model = BertModel(BertConfig(**config))
         headed = with_head(model, attach(model, shape, method), shape, HeadSpec("classification", 2))
     n_trained = sum(p.numel() for p in trained_parameters(headed).values())
-    assert n_trained == trainable_parameters(replace(TrialConfig(), peft=method), shape) + shape.head_parameters(2)
+    assert n_trained == trainable_parameters(replace(TrialConfig(), peft=method), shape) + family_of(shape).head_parameters(shape, 2)
     assert n_trained < 0.03 * shape.n_parameters

@@ -11,7 +11,7 @@ from deft_sweeps.objective import parse_policy
 from deft_sweeps.result import FinalMeasurement, Point, TrialResult
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep.final import already_measured, final_jobs
-from deft_sweeps.trial.final import FinalJob
+from deft_sweeps.trial.final_measurement import FinalJob
 from tests.samples import point, result
 
 BY_BLOCK = replace(point(0.25, score=0.79, density=0.1), percentile=0.9, block_thresholds=(0.1, 0.2, 0.3, 0.4))

@@ -15,7 +15,7 @@ from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopp
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep import trainable as module
 from deft_sweeps.sweep.trainable import TrialTrainable, rung_steps
-from deft_sweeps.trial.protocol import Starter, StarterMaker
+from deft_sweeps.trial.protocol import TrialStarter, TrialStarterFactory
 from tests.fakes import N_STEPS, THRESHOLDS, FakeMaker, FakeRun, Fault, fake_point, fake_spec, plain
 
 CONFIG = fake_spec().config(plain(1e-3))
@@ -29,7 +29,7 @@ def worker(
     tmp_path: Path,
     fault: Fault | None = None,
     *,
-    maker: StarterMaker | None = None,
+    maker: TrialStarterFactory | None = None,
     every: float = 0.0,
     stopping: Stopping | None = None,
     may_be_replaced: bool = True,
@@ -122,7 +122,7 @@ def test_a_checkpoint_is_kept_for_the_next_attempt_where_there_was_no_room_for_i
     for _ in range(3):
         first.step()
 
-    def maker() -> Starter:
+    def maker() -> TrialStarter:
         def start(config: TrialConfig, seed: int, state: bytes | None = None) -> FakeRun:
             raise error
 
@@ -143,7 +143,7 @@ def test_what_a_trial_raises_becomes_a_failed_result(tmp_path: Path) -> None:
 
 
 def test_a_base_that_cannot_be_loaded_fails_the_trial_without_secrets(tmp_path: Path) -> None:
-    def maker() -> Starter:
+    def maker() -> TrialStarter:
         raise OSError("cannot fetch https://ann:hunter2@hub/model\nsecond line")
 
     result = TrialResult.from_json(worker(tmp_path, maker=maker).step()[RESULT].encode())
@@ -201,7 +201,7 @@ def test_what_is_not_finite_at_a_rung_fails_the_trial(tmp_path: Path, monkeypatc
 def test_after_something_unforeseen_a_worker_leaves_the_next_trial_to_another_one(tmp_path: Path, may_be_replaced: bool) -> None:
     """An error of a GPU stays with the process: each trial that came after would fail of it, within a moment."""
 
-    def maker() -> Starter:
+    def maker() -> TrialStarter:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     trainable = worker(tmp_path, maker=maker, may_be_replaced=may_be_replaced)

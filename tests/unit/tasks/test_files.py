@@ -15,8 +15,8 @@ from deft_sweeps.config.data import FileTask, Splits
 from deft_sweeps.models.checkpoints import load_tokenizer
 from deft_sweeps.tasks.check import check_task, read_splits
 from deft_sweeps.tasks.files import place
-from deft_sweeps.tasks.load import load_task
 from deft_sweeps.tasks.prepare import columns, plan_of
+from deft_sweeps.tasks.task_data import load_task
 
 SMALL = Splits(validation=4, test=4)
 
@@ -120,7 +120,7 @@ def test_texts_to_write(packaged_model: str, tmp_path: Path) -> None:
         assert len(ids) <= 4
         assert ids[-1] == tokenizer.eos_token_id
         assert tokenizer.decode(data.test[i]["input_ids"], skip_special_tokens=True) == f"summarize: {example.text}"
-    assert check_task(task, "head") == ["a task of free text needs a model that writes: one of the T5 family, not one with a head"]
+    assert check_task(task, "head") == ["a task of free text needs a model that writes (T5, T5 v1.1 and Flan-T5), not one with a head"]
 
 
 def test_every_problem_with_the_rows_is_told(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_a_hub_data_set_of_several_configurations_names_them(tmp_path: Path) -> 
 def test_classes_of_the_hub_are_read_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from datasets import ClassLabel, Dataset, Features, Value
 
-    from deft_sweeps.tasks.hub import hub_rows
+    from deft_sweeps.tasks.hub_dataset import hub_rows
 
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", str(tmp_path / "cache"))
     features = Features({"text": Value("string"), "label": ClassLabel(names=["bad", "good"])})

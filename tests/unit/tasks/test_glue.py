@@ -14,7 +14,7 @@ from deft_sweeps.errors import DataError
 from deft_sweeps.models.checkpoints import load_tokenizer
 from deft_sweeps.tasks.check import check_task, read_splits
 from deft_sweeps.tasks.glue import GLUE, glue_files, read_glue
-from deft_sweeps.tasks.load import load_task
+from deft_sweeps.tasks.task_data import load_task
 
 SMALL = Splits(validation=6)
 

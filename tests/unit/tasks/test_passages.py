@@ -12,9 +12,9 @@ from deft_sweeps.errors import DataError
 from deft_sweeps.models.checkpoints import load_tokenizer
 from deft_sweeps.tasks.check import read_splits
 from deft_sweeps.tasks.examples import Example
-from deft_sweeps.tasks.load import load_task
 from deft_sweeps.tasks.passages import Written, best_written, encode_passages, targets
 from deft_sweeps.tasks.squad import PROMPT
+from deft_sweeps.tasks.task_data import load_task
 from deft_sweeps.tasks.tokens import encode
 
 CONTEXT = " The tower was built from 1887 to 1889 by Gustave Eiffel’s company, {text_pair} in Paris.\nNot in Lyon. " * 4

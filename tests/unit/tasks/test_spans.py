@@ -4,19 +4,19 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deft_sweeps.tasks.spans import Window, best_answers, best_span
+from deft_sweeps.tasks.spans import WindowScores, best_answers, best_span
 
 CONTEXT = "In 1889 the tower opened in Paris"
 WORDS = [(0, 2), (3, 7), (8, 11), (12, 17), (18, 24), (25, 27), (28, 33)]
 
 
-def window(example: int, words: list[tuple[int, int]], logits: np.ndarray, n_before: int = 3) -> Window:
+def window(example: int, words: list[tuple[int, int]], logits: np.ndarray, n_before: int = 3) -> WindowScores:
     """A window of the context's words behind some tokens that are not of it, one of them at the end too."""
     spans = [(-1, -1)] * n_before + words + [(-1, -1)]
-    return Window(example, [b for b, _ in spans], [e for _, e in spans], logits[0, : len(spans) + 2], logits[1, : len(spans) + 2])
+    return WindowScores(example, [b for b, _ in spans], [e for _, e in spans], logits[0, : len(spans) + 2], logits[1, : len(spans) + 2])
 
 
-def naive(windows: list[Window], max_answer_tokens: int) -> tuple[float, set[str]]:
+def naive(windows: list[WindowScores], max_answer_tokens: int) -> tuple[float, set[str]]:
     """The largest sum over all pairs of positions that make a span, and every text that reaches it."""
     best, texts = -math.inf, set[str]()
     for w in windows:

@@ -18,7 +18,7 @@ from deft_sweeps.specification.spec_reader import load_spec
 from deft_sweeps.tasks.check import check_task, form_of, read_splits
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.glue import GLUE
-from deft_sweeps.tasks.load import load_task
+from deft_sweeps.tasks.task_data import load_task
 from deft_sweeps.tasks.value import NotTextError, as_answers, as_label, as_text, is_printed
 from tests.cases import CASES
 
@@ -283,5 +283,5 @@ def test_an_older_cache_of_numbers_as_labels_is_left_alone(tmp_path: Path, packa
     task = published(made, tmp_path, "jsonl", monkeypatch)
     own = load_task(task, packaged_model)
     assert own.classes == ("0", "1")
-    monkeypatch.setattr("deft_sweeps.tasks.load._LABELS_FORMAT", 3)
+    monkeypatch.setattr("deft_sweeps.tasks.task_data._LABELS_FORMAT", 3)
     assert load_task(task, packaged_model).fingerprint != own.fingerprint

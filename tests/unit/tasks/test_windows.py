@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deft_sweeps.tasks.examples import Example
-from deft_sweeps.tasks.spans import Window, best_answers
+from deft_sweeps.tasks.spans import WindowScores, best_answers
 from deft_sweeps.tasks.windows import answer_tokens, encode_for_head, encode_windows
 
 CONTEXT = "The tower was built from 1887 to 1889 by the company of Gustave Eiffel in the old town of Paris. " * 3
@@ -70,7 +70,7 @@ def test_a_model_that_points_at_the_answer_gives_its_text(head_tokenizer: Any, a
     for i, begins in enumerate(made["begins"]):
         logits = np.zeros((2, len(begins)))
         logits[0, made["start"][i]] = logits[1, made["end"][i]] = 9.0
-        windows.append(Window(0, begins, made["ends"][i], logits[0], logits[1]))
+        windows.append(WindowScores(0, begins, made["ends"][i], logits[0], logits[1]))
     assert [text.strip() for text in best_answers(windows, [CONTEXT])] == [answer]
 
 

@@ -1,9 +1,9 @@
 import pytest
 
 from deft_sweeps.config.trial import Evaluation
-from deft_sweeps.trial.run import Bench, BenchMaker
+from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 
 
 @pytest.fixture
-def bench() -> Bench:
-    return BenchMaker(Evaluation(thresholds=(0.0, 0.05, 0.3), objective_threshold=0.05, batch_size=8, latency_repeats=2))()
+def starter() -> TorchTrialStarter:
+    return TorchTrialStarterFactory(Evaluation(thresholds=(0.0, 0.05, 0.3), objective_threshold=0.05, batch_size=8, latency_repeats=2))()

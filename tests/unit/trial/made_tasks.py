@@ -8,8 +8,8 @@ from datasets import Dataset
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import load_tokenizer
-from deft_sweeps.tasks.load import TaskData
-from deft_sweeps.trial.run import Bench, BenchMaker
+from deft_sweeps.tasks.task_data import TaskData
+from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 from tests.tiny import save_tiny, save_tiny_encoder
 
 NOUNS = ["plot", "cast", "music", "pace", "script", "light", "sound", "set"]
@@ -17,11 +17,13 @@ TEXTS = [f"{'great' if i % 2 else 'awful'} {NOUNS[i % 8]} and {'more ' * (i % 4)
 SPLITS = {"train": range(12), "validation": range(12, 18), "test": range(18, 24)}
 
 
-class GivenBench(Bench):
+class GivenTrialStarter(TorchTrialStarter):
     """Starts trials on examples that are handed to it."""
 
     def __init__(self, given: TaskData) -> None:
-        super().__init__(BenchMaker(Evaluation(thresholds=(0.0, 0.3), objective_threshold=0.3, batch_size=4, latency_repeats=1)))
+        super().__init__(
+            TorchTrialStarterFactory(Evaluation(thresholds=(0.0, 0.3), objective_threshold=0.3, batch_size=4, latency_repeats=1))
+        )
         self.given = given
 
     def data(self, config: TrialConfig) -> TaskData:

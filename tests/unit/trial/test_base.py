@@ -15,10 +15,10 @@ from deft_sweeps.axes.quantization import quantize_
 from deft_sweeps.config.axes import Int8, Magnitude, Nf4, SparseGpt, Unquantized, Wanda
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import load_model
-from deft_sweeps.tasks.load import load_task
+from deft_sweeps.tasks.task_data import load_task
 from deft_sweeps.trial import base
 from deft_sweeps.trial.base import build_base, cast_, lending
-from deft_sweeps.trial.run import Bench, BenchMaker
+from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 from tests.tiny import batch, layout_of, tiny_encoder, tiny_t5
 
 CPU, AWAY = torch.device("cpu"), torch.device("meta")
@@ -127,15 +127,15 @@ def test_a_call_that_fails_gives_its_weights_back() -> None:
 
 
 @pytest.fixture(scope="module")
-def gpu_bench() -> Bench:
-    return BenchMaker(Evaluation(thresholds=(0.0, 0.05), objective_threshold=0.05, latency_repeats=1), n_bases=1)()
+def gpu_bench() -> TorchTrialStarter:
+    return TorchTrialStarterFactory(Evaluation(thresholds=(0.0, 0.05), objective_threshold=0.05, latency_repeats=1), n_bases=1)()
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("quantization", [Unquantized(), Nf4(), Int8()])
 @pytest.mark.parametrize("pruning", [Magnitude(), Wanda(n_calibration=8), SparseGpt(n_calibration=8)])
 def test_on_a_gpu_the_base_is_the_hosts_and_its_dense_form_was_never_there(
-    gpu_bench: Bench, packaged_model: str, quantization: Any, pruning: Any
+    gpu_bench: TorchTrialStarter, packaged_model: str, quantization: Any, pruning: Any
 ) -> None:
     config = TrialConfig(model=packaged_model, quantization=quantization, pruning=pruning)
     device, data = torch.device("cuda"), gpu_bench.data(config)

@@ -5,10 +5,10 @@ import pytest
 from deft_sweeps.config.axes import Oft
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import TrialError
-from deft_sweeps.trial.run import Bench
+from deft_sweeps.trial.torch_starter import TorchTrialStarter
 
 
-def test_what_the_models_shape_forbids_is_not_trained_under_its_name(bench: Bench, tiny_config: TrialConfig) -> None:
+def test_what_the_models_shape_forbids_is_not_trained_under_its_name(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
     """peft would take another block without a word; between the ends of a range a search may propose it."""
     with pytest.raises(TrialError, match="oft block 5 does not divide the input width"):
-        bench(replace(tiny_config, peft=Oft(block=5)), 0)
+        starter(replace(tiny_config, peft=Oft(block=5)), 0)

@@ -14,9 +14,10 @@ from deft_sweeps.result import TrialResult
 from deft_sweeps.task_metrics import score
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.build import build
-from deft_sweeps.trial.final import FinalJob, measure_final, threshold_for
-from deft_sweeps.trial.predict import first_tokens_tell
-from deft_sweeps.trial.run import Bench, Run
+from deft_sweeps.trial.final_measurement import FinalJob, measure_final, threshold_for
+from deft_sweeps.trial.predict import first_tokens_differ
+from deft_sweeps.trial.run import TorchTrialRun
+from deft_sweeps.trial.torch_starter import TorchTrialStarter
 
 
 def test_accuracy_and_its_standard_error() -> None:
@@ -26,15 +27,15 @@ def test_accuracy_and_its_standard_error() -> None:
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3])
-def test_score_and_loss_equal_a_loop_over_single_examples(bench: Bench, tiny_config: TrialConfig, threshold: float) -> None:
-    data = bench.data(tiny_config)
-    built = build(bench.base(tiny_config, data), tiny_config, 0)
-    point = bench.evaluator(built, data, "validation").point(threshold)
+def test_score_and_loss_equal_a_loop_over_single_examples(starter: TorchTrialStarter, tiny_config: TrialConfig, threshold: float) -> None:
+    data = starter.data(tiny_config)
+    trial_model = build(starter.base(tiny_config, data), tiny_config, 0)
+    point = starter.measurer.evaluator(trial_model, data, "validation").point(threshold)
     right, nll, n_tokens = [], 0.0, 0
-    model: Any = built.model.eval()
+    model: Any = trial_model.model.eval()
     for row in data.validation:
-        one = collate([row], data.class_ids, built.base.pad_id)
-        with torch.no_grad(), thresholded(built.gates, threshold):
+        one = collate([row], data.class_ids, trial_model.base.pad_id)
+        with torch.no_grad(), thresholded(trial_model.gates, threshold):
             logits = model(input_ids=one.input_ids, attention_mask=one.attention_mask, labels=one.labels).logits[0]
             # The whole label text of each class, scored on its own.
             totals = []
@@ -49,20 +50,22 @@ def test_score_and_loss_equal_a_loop_over_single_examples(bench: Bench, tiny_con
     assert point.loss == pytest.approx(nll / n_tokens, rel=1e-4)
 
 
-def test_classes_that_begin_alike_are_told_apart_by_their_whole_text(bench: Bench, tiny_config: TrialConfig, tmp_path: Any) -> None:
+def test_classes_that_begin_alike_are_told_apart_by_their_whole_text(
+    starter: TorchTrialStarter, tiny_config: TrialConfig, tmp_path: Any
+) -> None:
     lines = ["text,label"] + [f"sample number {i} of this kind,{'very good film' if i % 2 else 'very bad film'}" for i in range(80)]
     path = tmp_path / "alike.csv"
     path.write_text("\n".join(lines))
     assert isinstance(tiny_config.task, FileTask)
     config = replace(tiny_config, task=replace(tiny_config.task, path=str(path)))
-    data = bench.data(config)
-    assert not first_tokens_tell(data.class_ids)
-    built = build(bench.base(config, data), config, 0)
-    point = bench.evaluator(built, data, "validation").point(0.0)
-    model: Any = built.model.eval()
+    data = starter.data(config)
+    assert not first_tokens_differ(data.class_ids)
+    trial_model = build(starter.base(config, data), config, 0)
+    point = starter.measurer.evaluator(trial_model, data, "validation").point(0.0)
+    model: Any = trial_model.model.eval()
     expected = []
     for row in data.validation:
-        one = collate([row], data.class_ids, built.base.pad_id)
+        one = collate([row], data.class_ids, trial_model.base.pad_id)
         totals = []
         for ids in data.class_ids:
             with torch.no_grad():
@@ -72,36 +75,38 @@ def test_classes_that_begin_alike_are_told_apart_by_their_whole_text(bench: Benc
     assert list(point.example_scores) == expected
 
 
-def test_threshold_is_calibrated_to_a_density(bench: Bench, tiny_config: TrialConfig) -> None:
-    data = bench.data(tiny_config)
-    built = build(bench.base(tiny_config, data), tiny_config, 0)
-    evaluator = bench.evaluator(built, data, "validation")
+def test_threshold_is_calibrated_to_a_density(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+    data = starter.data(tiny_config)
+    trial_model = build(starter.base(tiny_config, data), tiny_config, 0)
+    evaluator = starter.measurer.evaluator(trial_model, data, "validation")
     for density in (0.6, 0.2):
         assert evaluator.point(threshold_for(evaluator, density)).density.overall == pytest.approx(density, rel=0.02)
 
 
-def test_final_measurement_is_of_the_trained_weights_on_the_test_split(bench: Bench, tiny_config: TrialConfig) -> None:
+def test_final_measurement_is_of_the_trained_weights_on_the_test_split(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
     config = replace(tiny_config, peft=Lora(r=4, targets=("gate",)))
-    run = bench(config, 0)
+    run = starter(config, 0)
     run.advance(3)
-    assert isinstance(run, Run)
-    expected = bench.evaluator(run.built, run.data, "test").point(0.05)
-    measured = measure_final(FinalJob("chosen", config, 0, run.weights(), threshold=0.05), replace(bench.maker, label="measured"))
+    assert isinstance(run, TorchTrialRun)
+    expected = starter.measurer.evaluator(run.trial_model, run.data, "test").point(0.05)
+    measured = measure_final(FinalJob("chosen", config, 0, run.weights(), threshold=0.05), replace(starter.factory, label="measured"))
     assert replace(measured.point, energy_ratio=None) == expected
     assert measured.point.energy_ratio is not None
     assert 0 < measured.point.energy_ratio < 1
     assert measured.cost.label == "measured"
-    twin = measure_final(FinalJob("twin", config, 0, run.weights(), density=0.5), bench.maker)
+    twin = measure_final(FinalJob("twin", config, 0, run.weights(), density=0.5), starter.factory)
     assert twin.point.threshold > 0
     assert twin.point.density.overall == pytest.approx(0.5, abs=0.08)
 
 
-def test_a_percentile_is_measured_with_each_blocks_own_threshold_really_applied(bench: Bench, tiny_config: TrialConfig) -> None:
-    maker = replace(bench.maker, evaluation=replace(bench.maker.evaluation, percentiles=(0.4, 0.9), n_calibration=30))
+def test_a_percentile_is_measured_with_each_blocks_own_threshold_really_applied(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
+    factory = replace(starter.factory, evaluation=replace(starter.factory.evaluation, percentiles=(0.4, 0.9), n_calibration=30))
     config = replace(tiny_config, peft=Lora(r=4, targets=("gate",)))
-    run = maker()(config, 0)
+    run = factory()(config, 0)
     run.advance(3)
-    assert isinstance(run, Run)
+    assert isinstance(run, TorchTrialRun)
     result = run.finish()
     assert TrialResult.from_json(result.to_json()) == result
     assert [point.at for point in result.points] == ["0", "0.05", "0.3", "p0.4", "p0.9"]
@@ -111,19 +116,19 @@ def test_a_percentile_is_measured_with_each_blocks_own_threshold_really_applied(
         assert len(set(point.block_thresholds)) == 5
         blocks = point.density.encoder_blocks + point.density.decoder_blocks
         assert blocks == pytest.approx([1 - point.percentile] * 5, abs=0.08)
-        gates = dict(zip([at.gate for at in run.built.gates], point.block_thresholds, strict=True))
+        gates = dict(zip([at.gate for at in run.trial_model.gates], point.block_thresholds, strict=True))
         hooks = [
             gate.register_forward_hook(lambda _m, _a, out, tau=tau: torch.where(out.abs() > tau, out, 0.0)) for gate, tau in gates.items()
         ]
-        by_hand = bench.evaluator(run.built, run.data, "validation").point(0.0)
+        by_hand = starter.measurer.evaluator(run.trial_model, run.data, "validation").point(0.0)
         for hook in hooks:
             hook.remove()
         assert (by_hand.example_scores, by_hand.loss) == (point.example_scores, point.loss)
         job = FinalJob("chosen", config, 0, run.weights(), point.threshold, None, point.percentile, point.block_thresholds)
-        final = measure_final(job, bench.maker).point
+        final = measure_final(job, starter.factory).point
         assert (final.at, final.block_thresholds) == (point.at, point.block_thresholds)
         assert final.density != point.density
-    twin = measure_final(FinalJob("twin", config, 0, run.weights(), density=0.3, percentile=0.9), maker).point
+    twin = measure_final(FinalJob("twin", config, 0, run.weights(), density=0.3, percentile=0.9), factory).point
     assert twin.density.overall == pytest.approx(0.3, abs=0.08)
     assert twin.percentile == pytest.approx(0.7, abs=0.05)
     assert len(set(twin.block_thresholds)) == 5

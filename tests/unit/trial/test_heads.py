@@ -9,6 +9,9 @@ from transformers import (
     BertConfig,
     BertForQuestionAnswering,
     BertForSequenceClassification,
+    DistilBertConfig,
+    DistilBertForQuestionAnswering,
+    DistilBertForSequenceClassification,
     RobertaConfig,
     RobertaForQuestionAnswering,
     RobertaForSequenceClassification,
@@ -16,12 +19,27 @@ from transformers import (
 
 from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.config.axes import Adapter, Lora
+from deft_sweeps.models.families import family_of
 from deft_sweeps.trial.heads import HeadSpec, with_head
-from tests.tiny import batch, layout_of, tiny_encoder
+from tests.tiny import HEAD_FAMILIES, batch, layout_of, pad_id_of, tiny_encoder
 
 METHODS = [Lora(r=4, targets=("q", "v", "gate", "down")), Adapter(reduction=4)]
-SEQUENCE = {"bert": (BertConfig, BertForSequenceClassification), "roberta": (RobertaConfig, RobertaForSequenceClassification)}
-ANSWERING = {"bert": (BertConfig, BertForQuestionAnswering), "roberta": (RobertaConfig, RobertaForQuestionAnswering)}
+SEQUENCE = {
+    "bert": (BertConfig, BertForSequenceClassification),
+    "roberta": (RobertaConfig, RobertaForSequenceClassification),
+    "distilbert": (DistilBertConfig, DistilBertForSequenceClassification),
+}
+ANSWERING = {
+    "bert": (BertConfig, BertForQuestionAnswering),
+    "roberta": (RobertaConfig, RobertaForQuestionAnswering),
+    "distilbert": (DistilBertConfig, DistilBertForQuestionAnswering),
+}
+HEAD_LAYERS = {
+    "bert": ("classifier", None),
+    "roberta": ("classifier.out_proj", "classifier.dense"),
+    "distilbert": ("classifier", "pre_classifier"),
+}
+"""Output layer and, where the head has one of its own, projection of the first token."""
 
 
 def reference(family: str, classes: dict[str, Any], encoder: Any, n_outputs: int) -> Any:
@@ -34,12 +52,12 @@ def reference(family: str, classes: dict[str, Any], encoder: Any, n_outputs: int
 
 def some(family: str) -> dict[str, torch.Tensor]:
     inputs = batch()
-    # 0 and 1 are the padding of one or the other.
-    ids = inputs["input_ids"].clamp_min(2) * inputs["attention_mask"] + (1 - inputs["attention_mask"]) * (family == "roberta")
+    mask = inputs["attention_mask"]
+    ids = inputs["input_ids"].clamp_min(2) * mask + (1 - mask) * pad_id_of(family)
     return {"input_ids": ids, "attention_mask": inputs["attention_mask"]}
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta"])
+@pytest.mark.parametrize("family", HEAD_FAMILIES)
 @pytest.mark.parametrize("kind", ["classification", "regression"])
 def test_a_class_or_a_number_is_read_as_transformers_reads_it(family: str, kind: Any) -> None:
     encoder: Any = tiny_encoder(family)
@@ -47,18 +65,17 @@ def test_a_class_or_a_number_is_read_as_transformers_reads_it(family: str, kind:
     headed = with_head(encoder, encoder, layout_of(encoder), HeadSpec(kind, n_outputs)).eval()
     theirs = reference(family, SEQUENCE, encoder, n_outputs)
     with torch.no_grad():
-        if family == "bert":
-            theirs.classifier.load_state_dict(headed.out.state_dict())
-        else:
-            theirs.classifier.out_proj.load_state_dict(headed.out.state_dict())
+        out, own_projection = HEAD_LAYERS[family]
+        theirs.get_submodule(out).load_state_dict(headed.out.state_dict())
+        if own_projection is not None:
             assert headed.pooler is not None
-            theirs.classifier.dense.load_state_dict(headed.pooler.state_dict())
+            theirs.get_submodule(own_projection).load_state_dict(headed.pooler.state_dict())
         got, expected = headed(**some(family)).logits, theirs(**some(family)).logits
     assert got.shape == (5, n_outputs)
     torch.testing.assert_close(got, expected)
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta"])
+@pytest.mark.parametrize("family", HEAD_FAMILIES)
 def test_a_span_is_read_as_transformers_reads_it_but_never_on_padding(family: str) -> None:
     encoder: Any = tiny_encoder(family)
     headed = with_head(encoder, encoder, layout_of(encoder), HeadSpec("span", 2)).eval()
@@ -74,7 +91,7 @@ def test_a_span_is_read_as_transformers_reads_it_but_never_on_padding(family: st
     assert bool((got[~real] < -1e30).all())
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta"])
+@pytest.mark.parametrize("family", HEAD_FAMILIES)
 @pytest.mark.parametrize("method", METHODS)
 def test_the_head_trains_beside_the_method_and_nothing_else_does(family: str, method: Any) -> None:
     encoder: Any = tiny_encoder(family)
@@ -82,14 +99,14 @@ def test_the_head_trains_beside_the_method_and_nothing_else_does(family: str, me
     n_method = sum(p.numel() for p in trained_parameters(attach(tiny_encoder(family), layout, method)).values())
     headed = with_head(encoder, attach(encoder, layout, method), layout, HeadSpec("classification", 2))
     trained = trained_parameters(headed)
-    assert sum(p.numel() for p in trained.values()) == n_method + layout.head_parameters(2)
+    assert sum(p.numel() for p in trained.values()) == n_method + family_of(layout).head_parameters(layout, 2)
     assert {p.dtype for p in trained.values()} == {torch.float32}
     headed(**some(family)).logits.square().sum().backward()
     # `down` of LoRA and `up` of an adapter start at zero, so that what stands before them has no gradient yet.
     moving = [name for name, p in trained.items() if p.grad is not None and bool(p.grad.any())]
     assert any(not name.startswith(("out", "pooler")) for name in moving)
     assert {"out.weight", "out.bias"} <= set(moving)
-    assert ("pooler.weight" in moving) == (family == "roberta")
+    assert ("pooler.weight" in moving) == (layout.pooler is None)
 
 
 def test_a_head_starts_from_the_seed_and_a_number_from_the_mean() -> None:

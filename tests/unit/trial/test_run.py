@@ -32,7 +32,8 @@ from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import TrialResult
 from deft_sweeps.trial.base import BaseKey
-from deft_sweeps.trial.run import Bench, Run, run_trial
+from deft_sweeps.trial.run import TorchTrialRun
+from deft_sweeps.trial.torch_starter import TorchTrialStarter, run_trial
 
 TARGETS: tuple[Role, ...] = ("q", "v", "gate", "down")
 DEFT = DensityLoss(weight=1.0, eps=1e-2)
@@ -44,8 +45,8 @@ def short(config: TrialConfig, **changes: Any) -> TrialConfig:
 
 
 def trained(run: Any) -> dict[str, torch.Tensor]:
-    assert isinstance(run, Run)
-    return {name: parameter.detach().clone() for name, parameter in run.built.trained.items()}
+    assert isinstance(run, TorchTrialRun)
+    return {name: parameter.detach().clone() for name, parameter in run.trial_model.trained.items()}
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -60,34 +61,34 @@ def without_times(result: TrialResult) -> TrialResult:
     return replace(result, cost=None, started_at=0.0, finished_at=0.0)
 
 
-def test_the_same_seed_gives_the_same_result_bit_for_bit(bench: Bench, tiny_config: TrialConfig) -> None:
+def test_the_same_seed_gives_the_same_result_bit_for_bit(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
     config = short(tiny_config, density=DEFT, peft=Lora(r=4, targets=TARGETS, dropout=0.2))
-    first, again, other = (run_trial(bench, config, seed) for seed in (3, 3, 4))
+    first, again, other = (run_trial(starter, config, seed) for seed in (3, 3, 4))
     assert without_times(first) == without_times(again)
     assert without_times(first).points != without_times(other).points
 
 
-def test_a_density_weight_that_vanishes_is_plain_peft_bit_for_bit(bench: Bench, tiny_config: TrialConfig) -> None:
+def test_a_density_weight_that_vanishes_is_plain_peft_bit_for_bit(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
     """The probe itself must change nothing: with a weight too small to count, the same parameters come out."""
-    plain = bench(short(tiny_config, density=NoDensityLoss()), 0)
-    probed = bench(short(tiny_config, density=replace(DEFT, weight=1e-300)), 0)
+    plain = starter(short(tiny_config, density=NoDensityLoss()), 0)
+    probed = starter(short(tiny_config, density=replace(DEFT, weight=1e-300)), 0)
     for run in (plain, probed):
         run.advance(6)
     assert same(trained(plain), trained(probed))
 
 
-def test_the_density_loss_changes_what_is_trained_and_lowers_the_density(bench: Bench, tiny_config: TrialConfig) -> None:
+def test_the_density_loss_changes_what_is_trained_and_lowers_the_density(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
     training = Training(steps=40, batch_size=6, learning_rate=2e-2)
     settings: dict[str, Any] = {"activation": "relu", "training": training}
-    plain = run_trial(bench, short(tiny_config, **settings), 0)
-    deft = run_trial(bench, short(tiny_config, density=replace(DEFT, weight=10.0), **settings), 0)
+    plain = run_trial(starter, short(tiny_config, **settings), 0)
+    deft = run_trial(starter, short(tiny_config, density=replace(DEFT, weight=10.0), **settings), 0)
     assert deft.points[0].density.overall < 0.8 * plain.points[0].density.overall
 
 
-def test_accumulated_micro_batches_add_up_to_the_whole_batch(bench: Bench, tiny_config: TrialConfig) -> None:
+def test_accumulated_micro_batches_add_up_to_the_whole_batch(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
     """Examples differ in length, so a mean of means would not be the same."""
-    whole = bench(short(tiny_config, density=DEFT, activation="relu"), 0)
-    parts = bench(
+    whole = starter(short(tiny_config, density=DEFT, activation="relu"), 0)
+    parts = starter(
         short(tiny_config, density=DEFT, activation="relu", training=Training(steps=6, batch_size=6, learning_rate=1e-2, accumulation=4)), 0
     )
     (a, *later_a), (b, *later_b) = whole.advance(6).steps, parts.advance(6).steps
@@ -98,17 +99,17 @@ def test_accumulated_micro_batches_add_up_to_the_whole_batch(bench: Bench, tiny_
 
 
 def test_a_pause_between_two_parts_is_none_of_a_trials_time(
-    bench: Bench, tiny_config: TrialConfig, monkeypatch: pytest.MonkeyPatch
+    starter: TorchTrialStarter, tiny_config: TrialConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, now = short(tiny_config), time.time
-    cut = bench(config, 0)
+    cut = starter(config, 0)
     cut.advance(4)
     began = now()
     state = cut.state()
     monkeypatch.setattr(time, "time", lambda: now() + 3 * 86400.0)
-    resumed = bench(config, 0, state)
-    assert isinstance(cut, Run)
-    assert isinstance(resumed, Run)
+    resumed = starter(config, 0, state)
+    assert isinstance(cut, TorchTrialRun)
+    assert isinstance(resumed, TorchTrialRun)
     result = resumed.finish()
     assert began - cut.started_at <= result.finished_at - result.started_at <= now() - cut.started_at
 
@@ -116,35 +117,39 @@ def test_a_pause_between_two_parts_is_none_of_a_trials_time(
 @pytest.mark.parametrize(
     "peft", [Lora(r=4, targets=TARGETS, dropout=0.2), AdaLora(r=2, extra=2, targets=TARGETS, dropout=0.2, every=2), PTuning(hidden=8)]
 )
-def test_a_trial_taken_up_from_its_checkpoint_ends_as_if_nothing_had_happened(bench: Bench, tiny_config: TrialConfig, peft: Any) -> None:
+def test_a_trial_taken_up_from_its_checkpoint_ends_as_if_nothing_had_happened(
+    starter: TorchTrialStarter, tiny_config: TrialConfig, peft: Any
+) -> None:
     config = short(tiny_config, density=DEFT, peft=peft)
-    straight = bench(config, 0)
+    straight = starter(config, 0)
     straight.advance(6)
-    cut = bench(config, 0)
+    cut = starter(config, 0)
     cut.advance(4)
     state = cut.state()
     torch.rand(100)
-    resumed = bench(config, 0, state)
+    resumed = starter(config, 0, state)
     assert resumed.advance(10).step == 6
     assert same(trained(straight), trained(resumed))
     assert without_times(straight.finish()) == without_times(resumed.finish())
 
 
-def test_schedules_go_on_where_they_stopped(bench: Bench, tiny_config: TrialConfig) -> None:
+def test_schedules_go_on_where_they_stopped(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
     scheduled = replace(DEFT, weight=5.0, weight_warmup=0.7, eps_start_factor=50.0, eps_anneal=1.0)
     config = short(tiny_config, density=scheduled, activation="relu")
-    straight, cut, steady = bench(config, 0), bench(config, 0), bench(short(tiny_config, density=DEFT, activation="relu"), 0)
+    straight, cut, steady = starter(config, 0), starter(config, 0), starter(short(tiny_config, density=DEFT, activation="relu"), 0)
     whole = straight.advance(6).steps
-    parts = cut.advance(3).steps + bench(config, 0, cut.state()).advance(3).steps
+    parts = cut.advance(3).steps + starter(config, 0, cut.state()).advance(3).steps
     assert [step.density_loss for step in parts] == [step.density_loss for step in whole]
     assert whole[0].density_loss < 0.9 * steady.advance(1).steps[0].density_loss
 
 
-def test_the_first_encoder_block_has_plain_pefts_density_where_nothing_before_it_trains(bench: Bench, tiny_config: TrialConfig) -> None:
+def test_the_first_encoder_block_has_plain_pefts_density_where_nothing_before_it_trains(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     """An adapter sits after the MLP, so no density loss reaches the first one."""
     training = Training(steps=20, batch_size=6, learning_rate=2e-2)
     plain, deft = (
-        run_trial(bench, short(tiny_config, activation="relu", peft=Adapter(reduction=4), training=training, density=density), 0)
+        run_trial(starter, short(tiny_config, activation="relu", peft=Adapter(reduction=4), training=training, density=density), 0)
         for density in (NoDensityLoss(), replace(DEFT, weight=10.0))
     )
     for a, b in zip(plain.points, deft.points, strict=True):
@@ -152,23 +157,23 @@ def test_the_first_encoder_block_has_plain_pefts_density_where_nothing_before_it
         assert a.density.encoder_blocks[1] != b.density.encoder_blocks[1]
 
 
-def test_a_checkpoint_of_another_trial_is_refused(bench: Bench, tiny_config: TrialConfig) -> None:
-    state = bench(short(tiny_config), 0).state()
+def test_a_checkpoint_of_another_trial_is_refused(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+    state = starter(short(tiny_config), 0).state()
     with pytest.raises(ValueError, match="cannot go on as"):
-        bench(short(tiny_config), 1, state)
+        starter(short(tiny_config), 1, state)
 
 
 @pytest.mark.parametrize(
     "changes", [{}, {"quantization": Nf4(double=True), "dtype": "bf16"}, {"quantization": Int8()}, {"pruning": Wanda(sparsity=0.5)}]
 )
 @pytest.mark.parametrize("peft", [Lora(r=4, targets=TARGETS), AdaLora(targets=TARGETS), Adapter(reduction=4), PrefixTuning()])
-def test_no_trial_writes_to_the_base(bench: Bench, tiny_config: TrialConfig, changes: Any, peft: Any) -> None:
+def test_no_trial_writes_to_the_base(starter: TorchTrialStarter, tiny_config: TrialConfig, changes: Any, peft: Any) -> None:
     config = short(tiny_config, density=DEFT, peft=peft, **changes)
-    base = bench.base(config, bench.data(config))
+    base = starter.base(config, starter.data(config))
     before = {name: tensor.clone() for name, tensor in base.model.state_dict().items() if isinstance(tensor, torch.Tensor)}
     names = [name for name, _ in base.model.named_modules()]
-    run_trial(bench, config, 0)
-    assert bench.base(config, bench.data(config)) is base
+    run_trial(starter, config, 0)
+    assert starter.base(config, starter.data(config)) is base
     assert [name for name, _ in base.model.named_modules()] == names
     after = base.model.state_dict()
     # Bit by bit: packed weights read as floats are full of NaN.
@@ -179,57 +184,57 @@ def test_no_trial_writes_to_the_base(bench: Bench, tiny_config: TrialConfig, cha
 
 @pytest.mark.parametrize("quantization", [Unquantized(), Nf4()])
 def test_a_pattern_with_a_masked_update_starts_at_the_base_and_learns(
-    bench: Bench, tiny_config: TrialConfig, quantization: Quantization
+    starter: TorchTrialStarter, tiny_config: TrialConfig, quantization: Quantization
 ) -> None:
     # More examples than one pass of the calibration takes.
     pruning = SparseGpt(pattern="2:4", n_calibration=40)
     config = short(tiny_config, peft=Lora(r=4, targets=TARGETS, masked=True), pruning=pruning, quantization=quantization)
-    run = bench(config, 0)
-    assert isinstance(run, Run)
-    model, gates = run.built.base.fork()
-    start = bench.evaluator(run.built, run.data, "validation").point(0.0)
+    run = starter(config, 0)
+    assert isinstance(run, TorchTrialRun)
+    model, gates = run.trial_model.base.fork()
+    start = starter.measurer.evaluator(run.trial_model, run.data, "validation").point(0.0)
     assert start.loss == pytest.approx(
-        bench.evaluator(replace(run.built, model=model, gates=gates), run.data, "validation").point(0.0).loss
+        starter.measurer.evaluator(replace(run.trial_model, model=model, gates=gates), run.data, "validation").point(0.0).loss
     )
-    assert set(run.built.base.sparsity.values()) == {0.5}
+    assert set(run.trial_model.base.sparsity.values()) == {0.5}
     run.advance(6)
     assert run.finish().points[0].loss < start.loss
 
 
 @pytest.mark.parametrize("quantization", [Nf4(), Int8()])
-def test_trials_share_the_bases_tensors(bench: Bench, tiny_config: TrialConfig, quantization: Any) -> None:
+def test_trials_share_the_bases_tensors(starter: TorchTrialStarter, tiny_config: TrialConfig, quantization: Any) -> None:
     def held(model: torch.nn.Module) -> set[int]:
         states = [getattr(module, "state", None) for module in model.modules()]
         scales = [state.SCB for state in states if state is not None and not isinstance(state, dict)]
         return {tensor.data_ptr() for tensor in (*model.parameters(), *scales)}
 
     config = short(tiny_config, quantization=quantization)
-    base = bench.base(config, bench.data(config))
+    base = starter.base(config, starter.data(config))
     assert held(base.fork()[0]) == held(base.model)
-    run_trial(bench, config, 0)
+    run_trial(starter, config, 0)
     assert held(base.fork()[0]) == held(base.model)
 
 
 @pytest.mark.parametrize(
     "peft", [Lora(r=4, targets=TARGETS, dora=True), Vera(r=8, targets=TARGETS), Oft(block=8, targets=TARGETS), PTuning()]
 )
-def test_a_method_and_its_seed_give_the_same_trial_again(bench: Bench, tiny_config: TrialConfig, peft: Any) -> None:
+def test_a_method_and_its_seed_give_the_same_trial_again(starter: TorchTrialStarter, tiny_config: TrialConfig, peft: Any) -> None:
     """What a method draws and does not train is not saved: it comes again from the seed."""
     config = short(tiny_config, peft=peft, training=Training(steps=2, batch_size=6, learning_rate=1e-2))
-    run = bench(config, 3)
+    run = starter(config, 3)
     run.advance(2)
-    assert isinstance(run, Run)
+    assert isinstance(run, TorchTrialRun)
     torch.rand(100)
-    again = bench(config, 3)
-    assert isinstance(again, Run)
-    again.built.load(run.weights())
+    again = starter(config, 3)
+    assert isinstance(again, TorchTrialRun)
+    again.trial_model.load(run.weights())
     assert same(trained(run), trained(again))
-    points = [bench.evaluator(r.built, r.data, "validation").point(0.0) for r in (run, again)]
+    points = [starter.measurer.evaluator(r.trial_model, r.data, "validation").point(0.0) for r in (run, again)]
     assert points[0] == points[1]
 
 
-def test_only_calibrated_pruning_depends_on_the_task(bench: Bench, tiny_config: TrialConfig) -> None:
-    device = bench.device
+def test_only_calibrated_pruning_depends_on_the_task(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+    device = starter.device
     assert BaseKey.of(tiny_config, "a", device) == BaseKey.of(tiny_config, "b", device)
     pruned = replace(tiny_config, pruning=Wanda())
     assert BaseKey.of(pruned, "a", device) != BaseKey.of(pruned, "b", device)
@@ -238,8 +243,8 @@ def test_only_calibrated_pruning_depends_on_the_task(bench: Bench, tiny_config: 
     )
 
 
-def test_the_result_says_everything(bench: Bench, tiny_config: TrialConfig) -> None:
-    result = run_trial(bench, short(tiny_config, density=DEFT, pruning=Wanda(sparsity=0.5), quantization=Nf4()), 0)
+def test_the_result_says_everything(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+    result = run_trial(starter, short(tiny_config, density=DEFT, pruning=Wanda(sparsity=0.5), quantization=Nf4()), 0)
     assert [point.threshold for point in result.points] == [0.0, 0.05, 0.3]
     densities = [point.density.overall for point in result.points]
     assert densities == sorted(densities, reverse=True)
@@ -263,9 +268,9 @@ def test_the_result_says_everything(bench: Bench, tiny_config: TrialConfig) -> N
     assert ratios == sorted(ratios, key=lambda ratio: -(ratio or 0))
 
 
-def test_packed_weights_take_less_memory(bench: Bench, tiny_config: TrialConfig) -> None:
+def test_packed_weights_take_less_memory(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
     def linear_bytes(**changes: Any) -> int:
-        cost = run_trial(bench, short(tiny_config, training=Training(steps=1, batch_size=2), **changes), 0).cost
+        cost = run_trial(starter, short(tiny_config, training=Training(steps=1, batch_size=2), **changes), 0).cost
         assert cost is not None
         return cost.weight_bytes
 
@@ -274,44 +279,44 @@ def test_packed_weights_take_less_memory(bench: Bench, tiny_config: TrialConfig)
     assert full == pytest.approx(2 * half, rel=0.05)
 
 
-def test_a_loss_that_is_not_finite_is_that_trials_error(bench: Bench, tiny_config: TrialConfig) -> None:
-    run = bench(short(tiny_config), 0)
-    assert isinstance(run, Run)
+def test_a_loss_that_is_not_finite_is_that_trials_error(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+    run = starter(short(tiny_config), 0)
+    assert isinstance(run, TorchTrialRun)
     with torch.no_grad():
-        next(iter(run.built.trained.values())).fill_(math.nan)
+        next(iter(run.trial_model.trained.values())).fill_(math.nan)
     with pytest.raises(TrialError, match="not finite at step 1"):
         run.advance(1)
 
 
-def test_weights_go_back_into_the_same_configuration_only(bench: Bench, tiny_config: TrialConfig) -> None:
+def test_weights_go_back_into_the_same_configuration_only(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
     config = short(tiny_config)
-    run = bench(config, 0)
+    run = starter(config, 0)
     run.advance(6)
     weights = run.weights()
-    fresh = bench(config, 1)
-    assert isinstance(fresh, Run)
-    fresh.built.load(weights)
+    fresh = starter(config, 1)
+    assert isinstance(fresh, TorchTrialRun)
+    fresh.trial_model.load(weights)
     assert same(trained(run), trained(fresh))
-    other = bench(short(tiny_config, peft=Lora(r=2, targets=TARGETS)), 0)
-    assert isinstance(other, Run)
+    other = starter(short(tiny_config, peft=Lora(r=2, targets=TARGETS)), 0)
+    assert isinstance(other, TorchTrialRun)
     with pytest.raises(ValueError, match="another configuration"):
-        other.built.load(weights)
+        other.trial_model.load(weights)
 
 
-def test_few_bases_are_kept(tiny_config: TrialConfig, bench: Bench) -> None:
-    data = bench.data(tiny_config)
-    first = bench.base(tiny_config, data)
+def test_few_bases_are_kept(tiny_config: TrialConfig, starter: TorchTrialStarter) -> None:
+    data = starter.data(tiny_config)
+    first = starter.base(tiny_config, data)
     for activation in ("relu", "pretrained"):
-        bench.base(replace(tiny_config, activation=activation), data)
-    assert bench.base(tiny_config, data) is first
-    bench.base(replace(tiny_config, dtype="bf16"), data)
-    bench.base(replace(tiny_config, activation="relu"), data)
-    assert bench.base(tiny_config, data) is not first
+        starter.base(replace(tiny_config, activation=activation), data)
+    assert starter.base(tiny_config, data) is first
+    starter.base(replace(tiny_config, dtype="bf16"), data)
+    starter.base(replace(tiny_config, activation="relu"), data)
+    assert starter.base(tiny_config, data) is not first
 
 
-def test_measuring_between_two_advances_changes_nothing(bench: Bench, tiny_config: TrialConfig) -> None:
+def test_measuring_between_two_advances_changes_nothing(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
     config = short(tiny_config, density=DEFT, quantization=Nf4())
-    straight, measured = bench(config, 0), bench(config, 0)
+    straight, measured = starter(config, 0), starter(config, 0)
     straight.advance(3)
     straight.advance(3)
     measured.advance(3)

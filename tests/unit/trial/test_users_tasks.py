@@ -12,9 +12,10 @@ from deft_sweeps.config.data import FileTask, Splits
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import DataError
 from deft_sweeps.metrics import measured
-from deft_sweeps.trial.final import FinalJob, measure_final
-from deft_sweeps.trial.run import Bench, Run
-from tests.tiny import save_tiny, save_tiny_encoder
+from deft_sweeps.trial.final_measurement import FinalJob, measure_final
+from deft_sweeps.trial.run import TorchTrialRun
+from deft_sweeps.trial.torch_starter import TorchTrialStarter
+from tests.tiny import HEAD_FAMILIES, save_tiny, save_tiny_encoder
 
 NOUNS = ["plot", "cast", "music", "pace", "script", "light", "sound", "set"]
 
@@ -48,14 +49,14 @@ def models(tmp_path_factory: pytest.TempPathFactory, packaged_model: str) -> Pat
     rows = [row(i) for i in range(60)]
     (folder / "rows.jsonl").write_text("\n".join(json.dumps(r) for r in rows), encoding="utf-8")
     save_tiny(folder / "t5", packaged_model)
-    for family in ("bert", "roberta"):
+    for family in HEAD_FAMILIES:
         save_tiny_encoder(folder / family, family, [str(value) for r in rows for value in r.values()])
     return folder
 
 
-@pytest.mark.parametrize("model", ["bert", "roberta", "t5"])
+@pytest.mark.parametrize("model", [*HEAD_FAMILIES, "t5"])
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_a_users_task_from_file_to_test_measurement(kind: str, model: str, models: Path, bench: Bench) -> None:
+def test_a_users_task_from_file_to_test_measurement(kind: str, model: str, models: Path, starter: TorchTrialStarter) -> None:
     settings = {"max_input_tokens": 24, "splits": Splits(validation=10, test=10), **KINDS[kind]}
     config = TrialConfig(
         model=str(models / model),
@@ -67,10 +68,10 @@ def test_a_users_task_from_file_to_test_measurement(kind: str, model: str, model
     )
     if kind == "text" and model != "t5":
         with pytest.raises(DataError, match="free text needs a model that writes"):
-            bench(config, 0)
+            starter(config, 0)
         return
-    run = bench(config, 0)
-    assert isinstance(run, Run)
+    run = starter(config, 0)
+    assert isinstance(run, TorchTrialRun)
     run.advance(2)
     result = run.finish()
     writes = model == "t5" and kind in ("regression", "qa", "text")
@@ -81,23 +82,23 @@ def test_a_users_task_from_file_to_test_measurement(kind: str, model: str, model
         assert len(point.example_scores) == (0 if kind == "regression" else 10)
         assert bool(point.density.decoder_blocks) == (model == "t5")
     assert ("written_density" in measured(result.points[0], result.cost)) == writes
-    final = measure_final(FinalJob("chosen", config, 0, run.weights(), threshold=0.05), bench.maker)
-    assert replace(final.point, energy_ratio=None) == bench.evaluator(run.built, run.data, "test").point(0.05)
+    final = measure_final(FinalJob("chosen", config, 0, run.weights(), threshold=0.05), starter.factory)
+    assert replace(final.point, energy_ratio=None) == starter.measurer.evaluator(run.trial_model, run.data, "test").point(0.05)
     if kind == "qa":
         assert run.data.may_be_none
         assert len(run.data.validation) > 10  # Windows, more than there are questions.
 
 
-def test_a_model_with_a_head_is_measured_alike_whatever_the_batch(models: Path, bench: Bench) -> None:
+def test_a_model_with_a_head_is_measured_alike_whatever_the_batch(models: Path, starter: TorchTrialStarter) -> None:
     """Padding changes neither answer nor density, so neither may the examples beside it."""
     task = FileTask(path=str(models / "rows.jsonl"), **{"splits": Splits(validation=10, test=10), **KINDS["qa"]})
     config = TrialConfig(model=str(models / "bert"), task=task, dtype="fp32")
-    run = bench(config, 0)
-    assert isinstance(run, Run)
-    one = replace(bench.maker, evaluation=replace(bench.maker.evaluation, batch_size=1))()
+    run = starter(config, 0)
+    assert isinstance(run, TorchTrialRun)
+    one = replace(starter.factory, evaluation=replace(starter.factory.evaluation, batch_size=1))()
     got, expected = (
-        bench.evaluator(run.built, run.data, "validation").point(0.05),
-        one.evaluator(run.built, run.data, "validation").point(0.05),
+        starter.measurer.evaluator(run.trial_model, run.data, "validation").point(0.05),
+        one.measurer.evaluator(run.trial_model, run.data, "validation").point(0.05),
     )
     assert got.score == expected.score
     assert got.loss == pytest.approx(expected.loss, rel=1e-5)

@@ -1,4 +1,4 @@
-"""What a T5 writes through `Answers`, over padded batches and a cache, against greedy loops over whole forward passes of single windows."""
+"""What a T5 writes through `AnswerReader`, padded and cached, against greedy loops over single windows."""
 
 from dataclasses import replace
 from typing import Any
@@ -13,10 +13,10 @@ from deft_sweeps.config.axes import AdaLora, Adapter, Ia3, Lora, PrefixTuning, P
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.models.checkpoints import load_tokenizer
 from deft_sweeps.task_metrics import score_all
-from deft_sweeps.tasks.load import TaskData
+from deft_sweeps.tasks.task_data import TaskData
 from deft_sweeps.trial.base import model_inputs
-from deft_sweeps.trial.run import Run
-from tests.unit.trial.made_tasks import SPLITS, TEXTS, GivenBench, answer_of, t5_config
+from deft_sweeps.trial.run import TorchTrialRun
+from tests.unit.trial.made_tasks import SPLITS, TEXTS, GivenTrialStarter, answer_of, t5_config
 
 METHODS = [
     Lora(r=4, targets=("q", "v", "gate", "down")),
@@ -79,32 +79,32 @@ def write_alone(model: Any, row: Any, longest: int) -> tuple[list[int], float, f
 def test_windows_are_answered_and_counted_as_one_by_one(method: Any, may_be_none: bool, t5: TrialConfig) -> None:
     training = Training(steps=4, batch_size=12, learning_rate=5e-3, warmup_share=0.0)
     config = replace(t5, peft=method, training=training)
-    bench = GivenBench(windowed_task(config.model, may_be_none=may_be_none))
-    run = bench(config, 0)
-    assert isinstance(run, Run)
+    starter = GivenTrialStarter(windowed_task(config.model, may_be_none=may_be_none))
+    run = starter(config, 0)
+    assert isinstance(run, TorchTrialRun)
     run.advance(4)
-    built, data = run.built, bench.given
-    evaluator = bench.evaluator(built, data, "validation")
+    trial_model, data = run.trial_model, starter.given
+    evaluator = starter.measurer.evaluator(trial_model, data, "validation")
     evaluator = replace(evaluator, answers=replace(evaluator.answers, max_new_tokens=LONGEST))
     assert any(int(batch.attention_mask.min()) == 0 for batch in evaluator.batches)
     point = evaluator.point(THRESHOLD)
-    model: Any = built.model.eval()
+    model: Any = trial_model.model.eval()
     answers: dict[int, list[tuple[str, float, float]]] = {}
-    shares: dict[int, list[float]] = {i: [] for i in range(len(built.gates))}
-    with thresholded(built.gates, THRESHOLD):
+    shares: dict[int, list[float]] = {i: [] for i in range(len(trial_model.gates))}
+    with thresholded(trial_model.gates, THRESHOLD):
         for row in data.validation:
             ids, score, empty = write_alone(model, row, LONGEST)
             text = evaluator.answers.tokenizer.decode(ids, skip_special_tokens=True).strip()
             answers.setdefault(row["example"], []).append((text, score, empty))
             n_input, inputs = len(row["input_ids"]), torch.tensor([row["input_ids"]])
-            for i, at in enumerate(built.gates):
+            for i, at in enumerate(trial_model.gates):
                 n = n_input if at.stack == "encoder" else len(ids)
                 # Virtual tokens stand in front.
                 at.gate.reader = lambda _, gate, i=i, n=n: shares[i].append(float((gate[:, -n:] != 0).float().mean()))
             with torch.no_grad():
                 seen = torch.tensor([[0, *ids[:-1]]])
                 model(input_ids=inputs, attention_mask=torch.ones_like(inputs), decoder_input_ids=seen, use_cache=False)
-            for at in built.gates:
+            for at in trial_model.gates:
                 at.gate.reader = None
     predictions = []
     for example in range(len(answers)):
@@ -122,10 +122,10 @@ def test_windows_are_answered_and_counted_as_one_by_one(method: Any, may_be_none
         assert len(shares[i]) == len(data.validation)
         assert block == pytest.approx(sum(shares[i]) / len(shares[i]), abs=1e-4)
     told: list[Any] = []
-    with thresholded(built.gates, THRESHOLD), torch.no_grad():
+    with thresholded(trial_model.gates, THRESHOLD), torch.no_grad():
         for batch in evaluator.batches:
-            inputs_of, _ = model_inputs(batch, bench.device)
-            told += evaluator.answers.of_batch((), batch, inputs_of, torch.zeros(0), GenerationMeter(built.gates))
+            inputs_of, _ = model_inputs(batch, starter.device)
+            told += evaluator.answers.of_batch((), batch, inputs_of, torch.zeros(0), GenerationMeter(trial_model.gates))
     for i, one in enumerate(told):
         which = answers[one.example][evaluator.order[i] % 2]
         assert one.text == which[0]

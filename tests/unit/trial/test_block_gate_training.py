@@ -14,8 +14,9 @@ from deft_sweeps.result import SkippedBlocks, TrialResult
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.evaluate import evaluating
-from deft_sweeps.trial.final import FinalJob, measure_final
-from deft_sweeps.trial.run import Bench, BenchMaker, Run, run_trial
+from deft_sweeps.trial.final_measurement import FinalJob, measure_final
+from deft_sweeps.trial.run import TorchTrialRun
+from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory, run_trial
 
 TARGETS: tuple[Role, ...] = ("q", "v", "gate", "down")
 DEFT = DensityLoss(weight=1.0, eps=1e-2)
@@ -35,14 +36,14 @@ def short(config: TrialConfig, **changes: Any) -> TrialConfig:
     return replace(config, **settings)
 
 
-def start(bench: Bench, config: TrialConfig, state: bytes | None = None, seed: int = 0) -> Run:
-    run = bench(config, seed, state)
-    assert isinstance(run, Run)
+def start(starter: TorchTrialStarter, config: TrialConfig, state: bytes | None = None, seed: int = 0) -> TorchTrialRun:
+    run = starter(config, seed, state)
+    assert isinstance(run, TorchTrialRun)
     return run
 
 
-def trained(run: Run) -> dict[str, torch.Tensor]:
-    return {name: parameter.detach().clone() for name, parameter in run.built.trained.items()}
+def trained(run: TorchTrialRun) -> dict[str, torch.Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in run.trial_model.trained.items()}
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
@@ -53,91 +54,93 @@ def without_times(result: TrialResult) -> TrialResult:
     return replace(result, cost=None, started_at=0.0, finished_at=0.0)
 
 
-def logits(bench: Bench, run: Run) -> torch.Tensor:
+def logits(starter: TorchTrialStarter, run: TorchTrialRun) -> torch.Tensor:
     rows = [run.data.validation[i] for i in range(8)]
-    inputs, _ = model_inputs(collate(rows, run.data.class_ids, run.built.base.pad_id), bench.device)
-    with torch.no_grad(), evaluating(run.built.model):
-        out: torch.Tensor = run.built.model(**inputs).logits
+    inputs, _ = model_inputs(collate(rows, run.data.class_ids, run.trial_model.base.pad_id), starter.device)
+    with torch.no_grad(), evaluating(run.trial_model.model):
+        out: torch.Tensor = run.trial_model.model(**inputs).logits
     return out
 
 
-def test_blocks_go_at_the_end_of_the_first_phase_and_the_rest_trains_on(bench: Bench, tiny_config: TrialConfig) -> None:
-    run = start(bench, short(tiny_config))
-    assert run.built.blocks is not None
-    names = set(run.built.trained)
+def test_blocks_go_at_the_end_of_the_first_phase_and_the_rest_trains_on(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+    run = start(starter, short(tiny_config))
+    assert run.trial_model.blocks is not None
+    names = set(run.trial_model.trained)
     run.advance(2)
-    assert len(run.built.blocks.removed) == 0
-    assert set(run.built.trained) == names
+    assert len(run.trial_model.blocks.removed) == 0
+    assert set(run.trial_model.trained) == names
     run.advance(1)
-    assert len(skipped_blocks(run.built.gates)) == 2
-    assert set(run.built.trained) < names
-    gates, before = run.built.blocks.values(), trained(run)
+    assert len(skipped_blocks(run.trial_model.gates)) == 2
+    assert set(run.trial_model.trained) < names
+    gates, before = run.trial_model.blocks.values(), trained(run)
     run.advance(3)
-    assert run.built.blocks.values() == gates
+    assert run.trial_model.blocks.values() == gates
     moved = {name for name, value in trained(run).items() if not torch.equal(value, before[name])}
     assert moved == {name for name in before if "block_gate" not in name}
     held = {id(parameter) for group in run.optimizer.param_groups for parameter in group["params"]}
-    assert held == {id(parameter) for parameter in run.built.peft_parameters}
+    assert held == {id(parameter) for parameter in run.trial_model.peft_parameters}
     assert {id(parameter) for parameter in run.optimizer.state} == held
 
 
-def test_steps_do_not_depend_on_how_they_are_cut(bench: Bench, tiny_config: TrialConfig) -> None:
-    whole = start(bench, short(tiny_config))
+def test_steps_do_not_depend_on_how_they_are_cut(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+    whole = start(starter, short(tiny_config))
     steps = whole.advance(6).steps
     assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
-    again = start(bench, short(tiny_config))
+    again = start(starter, short(tiny_config))
     assert steps == tuple(step for n in (2, 3, 5) for step in again.advance(n).steps)
     assert same(trained(whole), trained(again))
 
 
 @pytest.mark.parametrize("peft", [Lora(r=4, targets=TARGETS, dropout=0.2), Adapter(reduction=4)])
 @pytest.mark.parametrize("cut", [2, 3, 5, 6])
-def test_a_checkpoint_of_either_phase_goes_on_exactly(bench: Bench, tiny_config: TrialConfig, cut: int, peft: Any) -> None:
+def test_a_checkpoint_of_either_phase_goes_on_exactly(starter: TorchTrialStarter, tiny_config: TrialConfig, cut: int, peft: Any) -> None:
     """Cut in the soft phase, just after the hard skip, in the recovery, and at the end."""
     config = short(tiny_config, peft=peft)
-    straight = start(bench, config)
+    straight = start(starter, config)
     straight.advance(6)
-    first = start(bench, config)
+    first = start(starter, config)
     first.advance(cut)
     state = first.state()
     torch.rand(100)
-    resumed = start(bench, config, state)
+    resumed = start(starter, config, state)
     assert resumed.advance(10).step == 6
     assert same(trained(straight), trained(resumed))
     assert without_times(straight.finish()) == without_times(resumed.finish())
 
 
-def test_the_same_seed_gives_the_same_result(bench: Bench, tiny_config: TrialConfig) -> None:
-    first, again = (run_trial(bench, short(tiny_config), 3) for _ in range(2))
+def test_the_same_seed_gives_the_same_result(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+    first, again = (run_trial(starter, short(tiny_config), 3) for _ in range(2))
     assert without_times(first) == without_times(again)
 
 
-def test_first_steps_losses_are_those_of_deft(bench: Bench, tiny_config: TrialConfig) -> None:
+def test_first_steps_losses_are_those_of_deft(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
     """All gates are open then: the same losses, and the same gradient norm of the adapters, bit for bit."""
-    ada, deft = start(bench, short(tiny_config)), start(bench, replace(short(tiny_config), adaptive=TrialConfig().adaptive))
+    ada, deft = start(starter, short(tiny_config)), start(starter, replace(short(tiny_config), adaptive=TrialConfig().adaptive))
     torch.manual_seed(5)
     first = ada.advance(1).steps
     torch.manual_seed(5)
     assert first == deft.advance(1).steps
 
 
-def test_accumulated_micro_batches_add_up(bench: Bench, tiny_config: TrialConfig) -> None:
+def test_accumulated_micro_batches_add_up(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
     """The gates' own share of the loss counts once a step, not once a micro-batch."""
     runs = []
     for n in (1, 3):
         training = Training(steps=6, batch_size=6, learning_rate=1e-2, accumulation=n)
-        run = start(bench, short(tiny_config, peft=Lora(r=4, targets=TARGETS), training=training))
+        run = start(starter, short(tiny_config, peft=Lora(r=4, targets=TARGETS), training=training))
         run.advance(2)
-        assert run.built.blocks is not None
-        runs.append(run.built.blocks.values())
+        assert run.trial_model.blocks is not None
+        runs.append(run.trial_model.blocks.values())
     assert runs[0].encoder == pytest.approx(runs[1].encoder, abs=2e-3)
     assert runs[0].decoder == pytest.approx(runs[1].decoder, abs=2e-3)
 
 
-def test_a_weight_closes_gates_by_itself_as_far_as_they_travel_and_one_block_stays(bench: Bench, tiny_config: TrialConfig) -> None:
+def test_a_weight_closes_gates_by_itself_as_far_as_they_travel_and_one_block_stays(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     def gates(weight: float, travel: float) -> tuple[TrialResult, list[float]]:
         adaptive = AdaDeft(weight=weight, travel=travel, recover_share=0.0)
-        result = run_trial(bench, short(tiny_config, density=TrialConfig().density, adaptive=adaptive), 0)
+        result = run_trial(starter, short(tiny_config, density=TrialConfig().density, adaptive=adaptive), 0)
         assert result.block_gates is not None
         return result, [*result.block_gates.encoder, *result.block_gates.decoder]
 
@@ -151,46 +154,50 @@ def test_a_weight_closes_gates_by_itself_as_far_as_they_travel_and_one_block_sta
 
 
 @pytest.mark.parametrize("changes", [{}, {"peft": Adapter(reduction=4)}, {"quantization": Nf4(), "dtype": "bf16"}, {"pruning": Wanda()}])
-def test_saved_weights_bring_back_the_skip_and_hold_nothing_of_it(bench: Bench, tiny_config: TrialConfig, changes: Any) -> None:
+def test_saved_weights_bring_back_the_skip_and_hold_nothing_of_it(
+    starter: TorchTrialStarter, tiny_config: TrialConfig, changes: Any
+) -> None:
     config = short(tiny_config, **changes)
-    run = start(bench, config)
-    full = start(bench, config, seed=1)
-    n_all = len(full.built.trained)
+    run = start(starter, config)
+    full = start(starter, config, seed=1)
+    n_all = len(full.trial_model.trained)
     run.advance(6)
     weights = run.weights()
-    assert run.built.blocks is not None
-    gone = [full.built.base.layout.blocks[number].mlp for number in run.built.blocks.removed]
+    assert run.trial_model.blocks is not None
+    gone = [full.trial_model.base.layout.blocks[number].mlp for number in run.trial_model.blocks.removed]
     held = safetensors.torch.load(weights)
     assert len(held) < n_all
     assert not [name for name in held for prefix in gone if f"{prefix}." in name]
-    full.built.load(weights)
-    assert full.built.blocks is not None
-    assert full.built.blocks.removed == run.built.blocks.removed
-    assert full.built.blocks.values() == run.built.blocks.values()
+    full.trial_model.load(weights)
+    assert full.trial_model.blocks is not None
+    assert full.trial_model.blocks.removed == run.trial_model.blocks.removed
+    assert full.trial_model.blocks.values() == run.trial_model.blocks.values()
     assert same(trained(full), trained(run))
-    assert torch.equal(logits(bench, full), logits(bench, run))
-    full.built.load(weights)
+    assert torch.equal(logits(starter, full), logits(starter, run))
+    full.trial_model.load(weights)
     assert same(trained(full), trained(run))
 
 
-def test_weights_without_gates_or_with_other_blocks_are_refused_and_change_nothing(bench: Bench, tiny_config: TrialConfig) -> None:
-    run = start(bench, short(tiny_config))
-    plain = start(bench, replace(short(tiny_config), adaptive=TrialConfig().adaptive))
-    names = [name for name, _ in run.built.model.named_modules()]
+def test_weights_without_gates_or_with_other_blocks_are_refused_and_change_nothing(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
+    run = start(starter, short(tiny_config))
+    plain = start(starter, replace(short(tiny_config), adaptive=TrialConfig().adaptive))
+    names = [name for name, _ in run.trial_model.model.named_modules()]
     with pytest.raises(ValueError, match="another configuration"):
-        run.built.load(plain.weights())
-    assert [name for name, _ in run.built.model.named_modules()] == names
+        run.trial_model.load(plain.weights())
+    assert [name for name, _ in run.trial_model.model.named_modules()] == names
     whole = run.weights()
     run.advance(6)
     with pytest.raises(ValueError, match="another configuration"):
-        run.built.load(whole)
+        run.trial_model.load(whole)
     with pytest.raises(ValueError, match="block gates"):
-        plain.built.remove([0])
+        plain.trial_model.remove([0])
 
 
-def test_the_result_says_what_was_skipped_and_measures_the_smaller_model(bench: Bench, tiny_config: TrialConfig) -> None:
+def test_the_result_says_what_was_skipped_and_measures_the_smaller_model(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
     config = short(tiny_config, pruning=Wanda())
-    made, whole = run_trial(bench, config, 0), run_trial(bench, replace(config, adaptive=TrialConfig().adaptive), 0)
+    made, whole = run_trial(starter, config, 0), run_trial(starter, replace(config, adaptive=TrialConfig().adaptive), 0)
     assert made.block_gates is not None
     assert made.cost is not None
     assert whole.cost is not None
@@ -211,23 +218,25 @@ def test_the_result_says_what_was_skipped_and_measures_the_smaller_model(bench: 
     assert whole.block_gates is None
 
 
-def test_the_base_keeps_every_block(bench: Bench, tiny_config: TrialConfig) -> None:
+def test_the_base_keeps_every_block(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
     config = short(tiny_config, quantization=Nf4())
-    base = bench.base(config, bench.data(config))
+    base = starter.base(config, starter.data(config))
     names = [name for name, _ in base.model.named_parameters()]
-    assert len(run_trial(bench, config, 0).skipped) == 2
-    assert bench.base(config, bench.data(config)) is base
+    assert len(run_trial(starter, config, 0).skipped) == 2
+    assert starter.base(config, starter.data(config)) is base
     assert [name for name, _ in base.model.named_parameters()] == names
     assert not any(at.gate.skipped for at in base.fork()[1])
 
 
 def test_the_final_measurement_is_of_the_skipped_model(tiny_config: TrialConfig) -> None:
-    maker = BenchMaker(Evaluation(thresholds=(0.0,), objective_threshold=0.0, batch_size=8, latency_repeats=1), label="measured")
+    factory = TorchTrialStarterFactory(
+        Evaluation(thresholds=(0.0,), objective_threshold=0.0, batch_size=8, latency_repeats=1), label="measured"
+    )
     config = short(tiny_config)
-    run = start(maker(), config)
+    run = start(factory(), config)
     run.advance(6)
     weights, result = run.weights(), run.finish()
-    final = measure_final(FinalJob("chosen", config, 0, weights, threshold=0.0), maker)
+    final = measure_final(FinalJob("chosen", config, 0, weights, threshold=0.0), factory)
     assert result.cost is not None
     assert final.point.density.skipped == result.skipped
     assert final.cost.weight_bytes == result.cost.weight_bytes

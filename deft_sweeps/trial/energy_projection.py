@@ -6,14 +6,14 @@ from dataclasses import replace
 from deft_sweeps.axes.energy import energy_ratio, work_of
 from deft_sweeps.result import Point
 from deft_sweeps.trial.base import model_inputs
-from deft_sweeps.trial.build import Built
+from deft_sweeps.trial.build import TrialModel
 from deft_sweeps.trial.evaluate import Evaluator
 
 
-def with_energy(points: Sequence[Point], built: Built, evaluator: Evaluator) -> tuple[Point, ...]:
+def with_energy(points: Sequence[Point], trial_model: TrialModel, evaluator: Evaluator) -> tuple[Point, ...]:
     """The points with their energy ratio, for a mean example of those that the evaluator measures."""
     encoder, decoder = _tokens(evaluator)
-    base = built.base
+    base = trial_model.base
     return tuple(
         replace(point, energy_ratio=energy_ratio(work_of(base.layout, point.density, base.sparsity, encoder, decoder))) for point in points
     )

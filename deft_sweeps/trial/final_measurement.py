@@ -10,11 +10,11 @@ from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.cost import PeakMemory
-from deft_sweeps.trial.energy import with_energy
+from deft_sweeps.trial.energy_projection import with_energy
 from deft_sweeps.trial.evaluate import Evaluator
 from deft_sweeps.trial.heads import HeadSpec
-from deft_sweeps.trial.provenance import provenance
-from deft_sweeps.trial.run import BenchMaker
+from deft_sweeps.trial.run_provenance import provenance
+from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
 
 _BISECTIONS = 12
 _CLOSE = 0.002
@@ -42,34 +42,34 @@ class FinalJob:
     block_thresholds: tuple[float, ...] = ()
 
 
-def measure_final(job: FinalJob, maker: BenchMaker) -> FinalMeasurement:
+def measure_final(job: FinalJob, factory: TorchTrialStarterFactory) -> FinalMeasurement:
     """Build the trial's model from its weights and measure it on the test split."""
-    bench = maker()
-    memory = PeakMemory(bench.device, bench.memory_floor)
+    starter = factory()
+    memory = PeakMemory(starter.device, starter.memory_floor)
     start = time.perf_counter()
-    data = bench.data(job.config)
-    built = build(bench.base(job.config, data), job.config, job.seed, HeadSpec.of(data))
-    built.load(job.weights)
+    data = starter.data(job.config)
+    trial_model = build(starter.base(job.config, data), job.config, job.seed, HeadSpec.of(data))
+    trial_model.load(job.weights)
     build_sec = time.perf_counter() - start
     threshold, percentile, block_thresholds = job.threshold, job.percentile, job.block_thresholds
     if percentile is not None and not block_thresholds:
-        histogram = bench.gate_histogram(built, data)
+        histogram = starter.measurer.gate_histogram(trial_model, data)
         if job.density is not None:
-            percentile = percentile_for(bench.evaluator(built, data, "validation"), histogram, job.density)
+            percentile = percentile_for(starter.measurer.evaluator(trial_model, data, "validation"), histogram, job.density)
         block_thresholds = histogram.thresholds(percentile)
     elif threshold is None:
         if job.density is None:
             raise ValueError("a final job needs a threshold, or a density to calibrate one to")
-        threshold = threshold_for(bench.evaluator(built, data, "validation"), job.density)
+        threshold = threshold_for(starter.measurer.evaluator(trial_model, data, "validation"), job.density)
     start = time.perf_counter()
-    evaluator = bench.evaluator(built, data, "test")
+    evaluator = starter.measurer.evaluator(trial_model, data, "test")
     point = evaluator.point(threshold or 0.0) if percentile is None else evaluator.point_by_block(percentile, block_thresholds)
     return FinalMeasurement(
         role=job.role,
         trial_id=job.config.trial_id(job.seed),
-        point=with_energy((point,), built, evaluator)[0],
-        cost=bench.cost(built, data, memory, build_sec, 0.0, time.perf_counter() - start),
-        provenance=provenance(bench.device, data.fingerprint, built.base.revision),
+        point=with_energy((point,), trial_model, evaluator)[0],
+        cost=starter.measurer.cost(trial_model, data, memory, build_sec, 0.0, time.perf_counter() - start),
+        provenance=provenance(starter.device, data.fingerprint, trial_model.base.revision),
     )
 
 

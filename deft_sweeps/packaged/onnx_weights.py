@@ -1,4 +1,4 @@
-"""Float32 weights under the T5 implementation's names, out of a dynamically quantized ONNX export."""
+"""Float32 weights under T5's names in transformers, from a dynamically quantized ONNX export."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ Weights = dict[str, NDArray[np.float32]]
 
 
 def read_encoder(path: Path) -> Weights:
-    """Weights of the encoder graph, `encoder.` names, and the input embedding as `shared.weight`."""
+    """Weights of the encoder graph, named `encoder.`, and the embedding as `shared.weight`."""
     weights = _read(path, "enc.", "encoder.")
     weights["shared.weight"] = weights.pop("encoder.embed_tokens.weight")
     return weights
@@ -38,19 +38,32 @@ def _read(path: Path, prefix: str, become: str) -> Weights:
             continue
         if name.endswith("weight_quantized"):
             stem = name.removesuffix("_quantized")
-            weights[become + stem.removeprefix(prefix)] = _dequantize(array, stored[f"{stem}_scale"], stored[f"{stem}_zero_point"])
+            weights[become + stem.removeprefix(prefix)] = _dequantize(
+                array,
+                stored[f"{stem}_scale"],
+                stored[f"{stem}_zero_point"],
+            )
         elif name.endswith("layer_norm.weight"):
             weights[become + name.removeprefix(prefix)] = array.astype(np.float32)
     for node in graph.node:
         if node.op_type == "MatMulInteger" and node.input[1] in stored:
-            # The exporter named these tensors by number; the node's name is the module's path: /enc/block.0/.../q/MatMul_quant.
+            # The exporter named these tensors by number; the node's name is the module's path:
+            # /enc/block.0/.../q/MatMul_quant.
             stem = node.input[1].removesuffix("_quantized")
             module = ".".join(node.name.strip("/").split("/")[:-1]) + ".weight"
-            weight = _dequantize(stored[node.input[1]], stored[f"{stem}_scale"], stored[node.input[3]])
+            weight = _dequantize(
+                stored[node.input[1]],
+                stored[f"{stem}_scale"],
+                stored[node.input[3]],
+            )
             # ONNX multiplies x @ W, a linear layer x @ W.T
             weights[become + module.removeprefix(prefix)] = np.ascontiguousarray(weight.T)
     return weights
 
 
-def _dequantize(quantized: NDArray[Any], scale: NDArray[Any], zero_point: NDArray[Any]) -> NDArray[np.float32]:
+def _dequantize(
+    quantized: NDArray[Any],
+    scale: NDArray[Any],
+    zero_point: NDArray[Any],
+) -> NDArray[np.float32]:
     return (quantized.astype(np.float32) - zero_point.astype(np.float32)) * scale.astype(np.float32)

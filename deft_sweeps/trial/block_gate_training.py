@@ -10,11 +10,11 @@ from torch import nn
 from deft_sweeps.axes.adaptive import pull, soft_steps, step_size
 from deft_sweeps.config.axes import AdaDeft
 from deft_sweeps.errors import TrialError
-from deft_sweeps.trial.build import Built
+from deft_sweeps.trial.build import TrialModel
 
 
 @dataclass(slots=True)
-class Gating:
+class BlockGateTraining:
     """Trains the gates by Adam of their own: their scale has nothing to do with the PEFT method's, and neither has their clipping.
 
     Attributes:
@@ -22,7 +22,7 @@ class Gating:
         over: they were.
     """
 
-    built: Built
+    trial_model: TrialModel
     adaptive: AdaDeft
     steps: int
     over: bool = False
@@ -35,9 +35,9 @@ class Gating:
 
     @property
     def block_gates(self) -> tuple[nn.Parameter, ...]:
-        if self.built.blocks is None:
+        if self.trial_model.blocks is None:
             raise ValueError("a model without block gates")
-        return self.built.blocks.block_gates
+        return self.trial_model.blocks.block_gates
 
     def step(self, number: int) -> None:
         """Move the gates by the gradient that the losses left on them and by their own share of the loss, and put them back into [0, 1].
@@ -60,26 +60,26 @@ class Gating:
 
     def finish(self, optimizer: torch.optim.Optimizer) -> None:
         """The hard skip: remove the most closed blocks from the model, and what they trained from the PEFT method's `optimizer`."""
-        blocks = self.built.blocks
+        blocks = self.trial_model.blocks
         if blocks is None:
             raise ValueError("a model without block gates")
         self._remove(blocks.choose(self.adaptive.skip), optimizer)
 
     def _remove(self, numbers: tuple[int, ...], optimizer: torch.optim.Optimizer) -> None:
-        self.built.remove(numbers)
+        self.trial_model.remove(numbers)
         self.over = True
-        kept = {id(parameter) for parameter in self.built.peft_parameters}
+        remaining = {id(parameter) for parameter in self.trial_model.peft_parameters}
         for group in optimizer.param_groups:
             for parameter in group["params"]:
-                if id(parameter) not in kept:
+                if id(parameter) not in remaining:
                     optimizer.state.pop(parameter, None)
-            group["params"] = [parameter for parameter in group["params"] if id(parameter) in kept]
+            group["params"] = [parameter for parameter in group["params"] if id(parameter) in remaining]
         self.optimizer.zero_grad(set_to_none=True)
         self.optimizer.state.clear()
 
     def state(self) -> dict[str, Any]:
         """For the trial's checkpoint."""
-        removed = self.built.blocks.removed if self.built.blocks is not None else ()
+        removed = self.trial_model.blocks.removed if self.trial_model.blocks is not None else ()
         return {"over": self.over, "removed": list(removed), "optimizer": self.optimizer.state_dict()}
 
     def load(self, state: dict[str, Any], optimizer: torch.optim.Optimizer) -> None:

@@ -9,8 +9,8 @@ from datasets import ClassLabel, Dataset, Features, Value
 
 from deft_sweeps.config.data import GlueTask, Splits, SquadTask, Task
 from deft_sweeps.tasks.check import check_task, read_splits
-from deft_sweeps.tasks.hub import hub_answers
-from deft_sweeps.tasks.load import load_task
+from deft_sweeps.tasks.hub_dataset import hub_answers
+from deft_sweeps.tasks.task_data import load_task
 
 SMALL = Splits(validation=4)
 

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from deft_sweeps.config.data import FileTask, GlueName, GlueTask, PackagedTask, SquadTask, Task
-from deft_sweeps.tasks import glue, hub, squad
+from deft_sweeps.tasks import glue, hub_dataset, squad
 from deft_sweeps.tasks.examples import Example, read_rotten_tomatoes, rotten_tomatoes_path
 from deft_sweeps.tasks.files import columns, example, read_file
 from deft_sweeps.tasks.phrases import sentences
@@ -79,27 +79,31 @@ def hub_name(task: Task) -> tuple[str, str | None] | None:
 
 def _hub_source(task: FileTask, split: str) -> Source:
     name, config = str(task.hub), task.hub_config
-    return Source(f"{name}, split {split}", lambda: [example(row, task) for row in hub.hub_rows(name, config, split, columns(task))])
+
+    def read() -> list[Example]:
+        return [example(row, task) for row in hub_dataset.hub_rows(name, config, split, columns(task))]
+
+    return Source(f"{name}, split {split}", read)
 
 
 def _glue(name: GlueName, part: str, files: dict[str, list[Path]]) -> list[Example]:
     of = glue.GLUE[name]
     if files:
-        found = glue.read_glue(name, files[part])
+        examples = glue.read_glue(name, files[part])
     else:
         split = of.train if part == "train" else of.test[0]
-        rows = hub.hub_rows(glue.HUB, of.hub, split, [*of.texts, of.labels[0]])
-        found = glue.glue_examples(of, f"{glue.HUB} {of.hub}, split {split}", enumerate(rows, 1))
+        rows = hub_dataset.hub_rows(glue.HUB, of.hub, split, [*of.texts, of.labels[0]])
+        examples = glue.glue_examples(of, f"{glue.HUB} {of.hub}, split {split}", enumerate(rows, 1))
     if part == "test":
-        return _apart(found)
-    return _by_sentence(found) if name == "sst2" else found
+        return _apart(examples)
+    return _by_sentence(examples) if name == "sst2" else examples
 
 
 def _squad(task: SquadTask, part: str, files: dict[str, list[Path]]) -> list[Example]:
     if files:
         return squad.read_squad(task, files[part])
     name, split = squad.HUB[task.version], "train" if part == "train" else "validation"
-    return squad.squad_examples(f"{name}, split {split}", hub.hub_rows(name, None, split, squad.HUB_COLUMNS))
+    return squad.squad_examples(f"{name}, split {split}", hub_dataset.hub_rows(name, None, split, squad.HUB_COLUMNS))
 
 
 def _apart(examples: list[Example]) -> list[Example]:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from deft_sweeps.config.data import FileTask, Splits
+from deft_sweeps.models.families import FAMILIES
 from deft_sweeps.tasks.check import read_splits
-from deft_sweeps.tasks.load import load_task
-from tests.tiny import save_tiny_encoder, tiny_tokenizer, write_reviews
+from deft_sweeps.tasks.task_data import load_task
+from tests.tiny import HEAD_FAMILIES, save_tiny_encoder, tiny_tokenizer, write_reviews
 
 NOUNS = ["plot", "cast", "music", "pace", "script", "light"]
 
@@ -21,7 +22,7 @@ import gc, sys
 from pathlib import Path
 from deft_sweeps.config.data import FileTask, Splits
 from deft_sweeps.tasks.examples import Example
-from deft_sweeps.tasks.load import load_task
+from deft_sweeps.tasks.task_data import load_task
 
 def own_kib():
     status = Path("/proc/self/status").read_text().splitlines()
@@ -38,7 +39,7 @@ print(len(data.train), n_tokens, own_kib() - before, held)
 """
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta"])
+@pytest.mark.parametrize("family", HEAD_FAMILIES)
 def test_a_local_folder_is_all_it_takes(family: str, tmp_path: Path) -> None:
     path = write_reviews(tmp_path / "reviews.csv")
     texts = [line.split(",")[0] for line in path.read_text().splitlines()]
@@ -49,7 +50,7 @@ def test_a_local_folder_is_all_it_takes(family: str, tmp_path: Path) -> None:
     for split, examples in ((data.train, splits.train), (data.test, splits.test)):
         assert split["input_ids"][:] == tokenizer([example.text for example in examples])["input_ids"]
         assert split["label"][:] == [data.classes.index(example.label) for example in examples]
-        assert ("token_type_ids" in split.column_names) == (family == "bert")
+        assert ("token_type_ids" in split.column_names) == ("token_type_ids" in FAMILIES[family].model_inputs)
         assert "target_ids" not in split.column_names
 
 

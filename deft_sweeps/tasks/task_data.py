@@ -14,12 +14,12 @@ from deft_sweeps.errors import DataError
 from deft_sweeps.models.checkpoints import load_tokenizer, read_config, revision
 from deft_sweeps.models.families import layout
 from deft_sweeps.tasks.check import check_task, form_of, read_splits
+from deft_sweeps.tasks.data_source import hub_name, source_files
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.glue import GLUE
-from deft_sweeps.tasks.hub import hub_revision
+from deft_sweeps.tasks.hub_dataset import hub_revision
 from deft_sweeps.tasks.prepare import columns, plan_of, prompt_of
 from deft_sweeps.tasks.rows import ending
-from deft_sweeps.tasks.sources import hub_name, source_files
 
 SPLITS = ("train", "validation", "test")
 

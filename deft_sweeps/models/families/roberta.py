@@ -1,0 +1,50 @@
+"""RoBERTa: BERT's modules, without its segments and its pooler. Loads no torch."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from deft_sweeps.models.answering import HeadAnswering
+from deft_sweeps.models.families.bert import encoder_layout, published_sizes
+from deft_sweeps.models.family import Family
+from deft_sweeps.models.layout import Layout
+
+
+def _layout(config: Mapping[str, Any]) -> Layout:
+    pad_id = config.get("pad_token_id")
+    # Positions count on from the padding token's id.
+    first_position = 1 + int(1 if pad_id is None else pad_id)
+    return replace(encoder_layout(config, "roberta"), first_position=first_position)
+
+
+FAMILY = Family(
+    model_type="roberta",
+    title="RoBERTa",
+    published={
+        f"{owner}roberta-{size}": published_sizes(
+            "roberta",
+            size,
+            vocab_size=50265,
+            n_positions=514,
+            n_segments=1,
+        )
+        for owner in ("FacebookAI/", "")
+        for size in ("base", "large")
+    },
+    layout=_layout,
+    auto_class="AutoModel",
+    # The pooler was never trained: the head has a projection of its own.
+    load_options={"add_pooling_layer": False},
+    model_inputs=("input_ids", "attention_mask"),
+    vocabulary_files=(("tokenizer.json",), ("vocab.json", "merges.txt")),
+    unknown_token="<unk>",  # noqa: S106 (no secret)
+    token_embedding="embeddings.word_embeddings",  # noqa: S106 (no secret)
+    answering=HeadAnswering(activation="tanh"),
+    linear_task=None,
+    prompt_task="FEATURE_EXTRACTION",
+    prefix_stack="encoder",
+    int8_excluded=(),
+    norm_in_float32=False,
+    # Taken from BERT; not measured for RoBERTa.
+    evaluate_runtime_bytes=20 * 2**20,
+)

@@ -1,0 +1,107 @@
+"""Starts real trials in a worker, and keeps frozen bases and examples warm for them."""
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import torch
+
+from deft_sweeps.config.data import Task
+from deft_sweeps.config.trial import Evaluation, TrialConfig
+from deft_sweeps.result import Label, TrialResult
+from deft_sweeps.tasks.task_data import TaskData, load_task
+from deft_sweeps.trial.base import BaseKey, FrozenBase, build_base
+from deft_sweeps.trial.build import build
+from deft_sweeps.trial.cost import PeakMemory, resident_bytes
+from deft_sweeps.trial.heads import HeadSpec
+from deft_sweeps.trial.measuring import Measurer
+from deft_sweeps.trial.protocol import TrialRun
+from deft_sweeps.trial.run import TorchTrialRun
+
+
+@dataclass(frozen=True, slots=True)
+class TorchTrialStarterFactory:
+    """Ships to a worker and makes its TorchTrialStarter there.
+
+    Attributes:
+        evaluation: how every trial is measured.
+        n_threads: of torch.
+        label: `proxy` where the worker shares the machine with others.
+        n_bases: frozen bases kept warm, the least recently used dropped first.
+    """
+
+    evaluation: Evaluation
+    n_threads: int = 1
+    label: Label = "proxy"
+    n_bases: int = 2
+
+    def __call__(self) -> "TorchTrialStarter":
+        return TorchTrialStarter(self)
+
+
+class TorchTrialStarter:
+    """Starts trials, one at a time, in this process."""
+
+    def __init__(self, factory: TorchTrialStarterFactory) -> None:
+        torch.set_num_threads(factory.n_threads)
+        self.factory = factory
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.measurer = Measurer(factory.evaluation, factory.label, self.device)
+        self._bases: OrderedDict[BaseKey, FrozenBase] = OrderedDict()
+        self._data: dict[tuple[Task, str], TaskData] = {}
+        _import_heavy_parts()
+        self.memory_floor = resident_bytes()
+
+    def __call__(self, config: TrialConfig, seed: int, state: bytes | None = None) -> TrialRun:
+        """Start a trial, or go on with one.
+
+        Raises:
+            CheckpointError, DataError, ConfigError: the configuration cannot be run.
+        """
+        memory = PeakMemory(self.device, self.memory_floor)
+        started_at = time.time()
+        data = self.data(config)
+        trial_model = build(self.base(config, data), config, seed, HeadSpec.of(data))
+        run = TorchTrialRun(
+            self.measurer,
+            config,
+            seed,
+            data,
+            trial_model,
+            memory,
+            started_at,
+            build_time_sec=time.time() - started_at,
+        )
+        if state is not None:
+            run.load(state)
+        return run
+
+    def data(self, config: TrialConfig) -> TaskData:
+        """The task's splits, tokenised for the model."""
+        key = (config.task, config.model)
+        if key not in self._data:
+            self._data[key] = load_task(config.task, config.model)
+        return self._data[key]
+
+    def base(self, config: TrialConfig, data: TaskData) -> FrozenBase:
+        """The configuration's frozen base, warm or built now."""
+        key = BaseKey.of(config, data.fingerprint, self.device)
+        if key not in self._bases:
+            while len(self._bases) >= self.factory.n_bases:
+                self._bases.popitem(last=False)
+            self._bases[key] = build_base(config, data, self.device)
+        self._bases.move_to_end(key)
+        return self._bases[key]
+
+
+def run_trial(starter: TorchTrialStarter, config: TrialConfig, seed: int) -> TrialResult:
+    """A whole trial in one call."""
+    run = starter(config, seed)
+    run.advance(config.training.steps)
+    return run.finish()
+
+
+def _import_heavy_parts() -> None:
+    """Load what every trial loads, so that the memory floor is taken after it."""
+    import bitsandbytes  # noqa: F401
+    import peft  # noqa: F401
