@@ -5,7 +5,7 @@ from typing import Any
 
 from deft_sweeps.models.answering import HeadAnswering
 from deft_sweeps.models.family import Family
-from deft_sweeps.models.layout import Block, Layout, Linear
+from deft_sweeps.config.layout import Block, Layout, Linear
 
 
 def _layout(config: Mapping[str, Any]) -> Layout:
