@@ -24,7 +24,7 @@ from deft_sweeps.config.axes import AdaDeft, DensityLoss, Lora, Training
 from deft_sweeps.config.data import PackagedTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.report.cells import difference_text, skipped_text
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial, read_result
 from deft_sweeps.statistics.paired_difference import paired_difference
 from deft_sweeps.statistics.seed_mean import seed_mean
 from deft_sweeps.store.results import write_atomically
@@ -75,8 +75,10 @@ class Kept:
     def alone_path(self, number: int) -> Path:
         return self._path(f"alone-{number}.json")
 
-    def result(self) -> TrialResult:
-        return TrialResult.from_json(self.result_path.read_bytes())
+    def result(self) -> CompleteTrial:
+        result = read_result(self.result_path.read_bytes())
+        assert isinstance(result, CompleteTrial)
+        return result
 
     def alone(self, rounds: int) -> list[Alone]:
         return [Alone(**json.loads(self.alone_path(number).read_bytes())) for number in range(rounds)]
@@ -128,7 +130,7 @@ def measure_missing(every: Sequence[Kept], rounds: int, repeats: int) -> None:
                 write_atomically(kept.alone_path(number), told.splitlines()[-1].encode())
 
 
-def told(name: str, result: TrialResult) -> str:
+def told(name: str, result: CompleteTrial) -> str:
     point = result.point_at(THRESHOLD)
     score, density = point.score, point.density
     kept = f" ({density.kept:.3f} over kept blocks)" if density.skipped else ""

@@ -18,7 +18,7 @@ import numpy as np
 from deft_sweeps.config.axes import DensityLoss, Lora, Nf4, Training, Unquantized
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.outcomes import ExampleScores
-from deft_sweeps.result import Cost, DensityReading, Point, Provenance, Score, TrialResult
+from deft_sweeps.result import CompleteTrial, Cost, DensityReading, Point, Provenance, Score
 from deft_sweeps.store.results import SweepDir
 
 THRESHOLDS = (0.0, 0.01, 0.2, 0.5)
@@ -64,7 +64,7 @@ def cost(command: list[str]) -> tuple[float, int]:
     return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
 
 
-def made_up(number: int, n_examples: int) -> TrialResult:
+def made_up(number: int, n_examples: int) -> CompleteTrial:
     """A complete trial whose score and density trade off, with the noise of its examples."""
     shared = np.random.default_rng([number // 3, 1])  # Two DEFT trials and their plain twin.
     config = TrialConfig(
@@ -78,10 +78,9 @@ def made_up(number: int, n_examples: int) -> TrialResult:
         config = replace(config, density=DensityLoss(weight=float(10 ** rng.uniform(-2, 1))))
     weight = config.density.weight if isinstance(config.density, DensityLoss) else 0.0
     off = abs(np.log10(config.training.learning_rate) + 3)
-    return TrialResult(
+    return CompleteTrial(
         config=config,
         seed=0,
-        status="complete",
         points=tuple(point(rng, t, weight, off, config.activation, n_examples) for t in THRESHOLDS),
         cost=Cost(
             label="proxy",

@@ -15,7 +15,7 @@ from deft_sweeps.config.axes import DensityLoss, Lora, Nf4, NoDensityLoss, Train
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.errors import TrialError
 from deft_sweeps.objective import Policy
-from deft_sweeps.result import Cost, DensityReading, Point, Provenance, RungResult, Score, StepMetrics, TrialResult
+from deft_sweeps.result import Advance, CompleteTrial, Cost, DensityReading, Point, Provenance, Score, StepMetrics
 from deft_sweeps.specification.combination import Combination, Start
 from deft_sweeps.specification.domain import Float
 from deft_sweeps.specification.search_settings import Budget, Search
@@ -50,7 +50,7 @@ class FakeRun:
     step: int = 0
     started_at: float = field(default_factory=time.time)
 
-    def advance(self, n_steps: int) -> RungResult:
+    def advance(self, n_steps: int) -> Advance:
         metrics = []
         for _ in range(min(n_steps, self.config.training.steps - self.step)):
             self.step += 1
@@ -58,7 +58,7 @@ class FakeRun:
             time.sleep(self.maker.step_sec)
             loss = 1.0 / self.step
             metrics.append(StepMetrics(step=self.step, task_loss=loss, density_loss=loss / 2, grad_norm=1.0, learning_rate=1e-3))
-        return RungResult(step=self.step, done=self.step >= self.config.training.steps, steps=tuple(metrics))
+        return Advance(step=self.step, done=self.step >= self.config.training.steps, steps=tuple(metrics))
 
     def state(self) -> bytes:
         return json.dumps({"step": self.step, "elapsed_sec": time.time() - self.started_at}).encode()
@@ -70,7 +70,7 @@ class FakeRun:
     def weights(self) -> bytes:
         return f"weights of {self.config.trial_id(self.seed)}".encode()
 
-    def finish(self) -> TrialResult:
+    def finish(self) -> CompleteTrial:
         broken = self.maker.faults.get(self.config.config_id) == "nan"
         self.maker.note("finish", self.config.trial_id(self.seed), self.step)
         return fake_result(self.config, self.seed, self.started_at, loss=float("nan") if broken else None)
@@ -138,7 +138,7 @@ def fake_point(config: TrialConfig, seed: int, threshold: float, trained: float 
     )
 
 
-def fake_result(config: TrialConfig, seed: int, started_at: float = 0.0, loss: float | None = None) -> TrialResult:
+def fake_result(config: TrialConfig, seed: int, started_at: float = 0.0, loss: float | None = None) -> CompleteTrial:
     """What a fake trial gives; `loss`, where given, is that of every point."""
     points = [fake_point(config, seed, threshold, loss=loss) for threshold in THRESHOLDS]
     cost = Cost(
@@ -156,10 +156,9 @@ def fake_result(config: TrialConfig, seed: int, started_at: float = 0.0, loss: f
     provenance = Provenance(
         packages={}, commit="", python="", device="cpu", n_threads=1, dataset_fingerprint="fake", checkpoint_revision="fake"
     )
-    return TrialResult(
+    return CompleteTrial(
         config=config,
         seed=seed,
-        status="complete",
         points=tuple(points),
         cost=cost,
         provenance=provenance,

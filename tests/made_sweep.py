@@ -7,7 +7,18 @@ from deft_sweeps.config.axes import Activation, Adapter, DensityLoss, Lora, Nf4,
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.outcomes import ExampleScores
-from deft_sweeps.result import Cost, DensityReading, FinalMeasurement, Point, Provenance, Score, TrialResult
+from deft_sweeps.result import (
+    CompleteTrial,
+    Cost,
+    DensityReading,
+    FailedTrial,
+    FinalMeasurement,
+    Point,
+    Provenance,
+    Score,
+    StoppedTrial,
+    TrialResult,
+)
 from deft_sweeps.specification.combination import Combination, Excluded, Start
 from deft_sweeps.specification.domain import Float
 from deft_sweeps.specification.search_settings import Budget, Search
@@ -70,7 +81,7 @@ def cost(quantized: bool = False, adapter: bool = False) -> Cost:
 
 def trial(
     activation: Activation, weight: float, quantization: Quantization | None = None, drop: float = 0.0, finished_at: float = 1.0
-) -> TrialResult:
+) -> CompleteTrial:
     """One trial of SCORES_AND_DENSITIES, its scores lowered by `drop`."""
     rows = SCORES_AND_DENSITIES[activation, weight]
     points = [measured(t, s - drop, e, d, shift=int(weight * 10)) for t, (s, e, d) in zip(THRESHOLDS, rows, strict=True)]
@@ -78,7 +89,7 @@ def trial(
     everything = replace(first, threshold=0.0, density=DensityReading(encoder_blocks=(0.99,) * 8, decoder_blocks=(0.98,) * 8))
     if activation == "relu":
         everything = replace(first, threshold=0.0)
-    return TrialResult(
+    return CompleteTrial(
         config=TrialConfig(
             activation=activation,
             peft=Lora(targets=("q", "v", "gate", "down")),
@@ -87,7 +98,6 @@ def trial(
             training=Training(learning_rate=2e-3),
         ),
         seed=0,
-        status="complete",
         points=(everything, *points),
         exact_density=first.density,
         cost=cost(quantization is not None),
@@ -110,22 +120,23 @@ def sweep_results() -> tuple[TrialResult, ...]:
         ("pretrained", 0.0, Nf4(), 0.02),
     )
     complete = [trial(a, w, q, drop, finished_at=i) for i, (a, w, q, drop) in enumerate(told)]
-    failed = replace(
-        complete[3],
-        config=replace(complete[3].config, peft=Adapter(), training=Training(learning_rate=3e-2)),
-        status="failed",
-        points=(),
-        exact_density=None,
-        cost=None,
-        error="the loss is not finite at step 17: learning_rate 0.03 is too high, or the gradient overflowed",
+    failed = FailedTrial(
+        config=replace(
+            complete[3].config, peft=Adapter(), training=Training(learning_rate=3e-2)
+        ),
+        seed=0,
+        error=(
+            "the loss is not finite at step 17: learning_rate 0.03 is too high, or the gradient"
+            " overflowed"
+        ),
+        started_at=complete[3].started_at,
+        finished_at=complete[3].finished_at,
     )
-    stopped = replace(
-        complete[4],
+    stopped = StoppedTrial(
         config=replace(complete[4].config, pruning=Wanda(sparsity=0.5)),
-        status="stopped",
-        points=(),
-        exact_density=None,
-        cost=None,
+        seed=0,
+        started_at=complete[4].started_at,
+        finished_at=complete[4].finished_at,
     )
     return (*complete, failed, stopped)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from optuna.trial import TrialState
 
 from deft_sweeps.config.trial import TrialConfig, codec
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.trial_report import report
 from deft_sweeps.study.optuna_study import finished
@@ -22,7 +22,7 @@ def trial_of(proposal: object) -> tuple[TrialConfig, int]:
 def play(
     searcher: StudySearcher,
     n: int,
-    make: Callable[[TrialConfig, int], TrialResult] = fake_result,
+    make: Callable[[TrialConfig, int], CompleteTrial] = fake_result,
 ) -> list[str]:
     """Runs up to `n` trials one after the other and returns their ids."""
     ids = []
@@ -41,9 +41,9 @@ def states(searcher: StudySearcher) -> dict[str, TrialState]:
     return {t.user_attrs["trial_id"]: t.state for t in finished(searcher.study)}
 
 
-def failed(config: TrialConfig, seed: int) -> TrialResult:
+def failed(config: TrialConfig, seed: int) -> CompleteTrial:
     """The result of a trial that failed."""
-    return TrialResult(
+    return CompleteTrial(
         config=config,
         seed=seed,
         status="failed",

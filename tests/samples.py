@@ -1,9 +1,11 @@
 """Results made by hand, for tests of what only reads results."""
 
+from typing import overload
+
 from deft_sweeps.config.axes import DensityLoss, NoDensityLoss, Training
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.outcomes import ExampleScores
-from deft_sweeps.result import Cost, DensityReading, Point, Provenance, Score, TrialResult
+from deft_sweeps.result import CompleteTrial, Cost, DensityReading, FailedTrial, Point, Provenance, Score
 
 
 def point(threshold: float = 0.0, score: float = 0.8, density: float = 0.5, n: int = 100) -> Point:
@@ -17,6 +19,25 @@ def point(threshold: float = 0.0, score: float = 0.8, density: float = 0.5, n: i
     )
 
 
+@overload
+def result(
+    __first: Point,
+    *points: Point,
+    weight: float = ...,
+    seed: int = ...,
+    finished_at: float = ...,
+    config: TrialConfig | None = ...,
+    learning_rate: float = ...,
+) -> CompleteTrial: ...
+@overload
+def result(
+    *,
+    weight: float = ...,
+    seed: int = ...,
+    finished_at: float = ...,
+    config: TrialConfig | None = ...,
+    learning_rate: float = ...,
+) -> FailedTrial: ...
 def result(
     *points: Point,
     weight: float = 0.0,
@@ -24,13 +45,21 @@ def result(
     finished_at: float = 1.0,
     config: TrialConfig | None = None,
     learning_rate: float = 1e-3,
-) -> TrialResult:
+) -> CompleteTrial | FailedTrial:
+    """A complete trial with these points; a failed one without any."""
     density = DensityLoss(weight=weight) if weight else NoDensityLoss()
-    return TrialResult(
-        config=config or TrialConfig(density=density, training=Training(learning_rate=learning_rate)),
+    config = config or TrialConfig(density=density, training=Training(learning_rate=learning_rate))
+    if not points:
+        return FailedTrial(
+            config=config,
+            seed=seed,
+            error="loss is not finite at step 3",
+            started_at=finished_at - 1,
+            finished_at=finished_at,
+        )
+    return CompleteTrial(
+        config=config,
         seed=seed,
-        status="complete" if points else "failed",
-        error="" if points else "loss is not finite at step 3",
         points=points,
         cost=Cost(
             label="proxy",
@@ -43,9 +72,7 @@ def result(
             build_time_sec=1.0,
             train_time_sec=2.0,
             evaluate_time_sec=3.0,
-        )
-        if points
-        else None,
+        ),
         provenance=Provenance(
             packages={"torch": "2.13.0"},
             commit="",

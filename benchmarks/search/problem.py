@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.front import hypervolume, non_dominated
 from deft_sweeps.metrics import METRICS, Direction
-from deft_sweeps.result import Cost, DensityReading, Point, Provenance, Rung, Score, Status, TrialResult
+from deft_sweeps.result import CompleteTrial, Cost, DensityReading, Point, Provenance, Rung, Score, Status
 from deft_sweeps.specification.sweep_spec import SweepSpec
 
 Floats = NDArray[np.float64]
@@ -139,10 +139,10 @@ def point(threshold: float, score: float, density: float, n_examples: int = 300,
     )
 
 
-def result(config: TrialConfig, seed: int, rungs: Sequence[Rung], points: tuple[Point, ...] | None) -> TrialResult:
+def result(config: TrialConfig, seed: int, rungs: Sequence[Rung], points: tuple[Point, ...] | None) -> CompleteTrial:
     """The trial as a sweep would keep it: complete with `points`, stopped early without; `rungs` are what it measured before."""
     status: Status = "stopped" if points is None else "complete"
-    return TrialResult(
+    return CompleteTrial(
         config=config,
         seed=seed,
         status=status,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from benchmarks.search.problem import Problem, result
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import TrialError
-from deft_sweeps.result import Point, RungResult, TrialResult
+from deft_sweeps.result import Advance, CompleteTrial, Point
 from deft_sweeps.trial.protocol import TrialStarter
 
 
@@ -22,12 +22,12 @@ class ReplayRun:
     step: int
     started_at: float
 
-    def advance(self, n_steps: int) -> RungResult:
+    def advance(self, n_steps: int) -> Advance:
         """Count the steps; each takes `step_sec` of a step's time on the landscape."""
         steps = min(n_steps, self.problem.rungs[-1] - self.step)
         self.step += steps
         time.sleep(steps * self.step_sec * self.problem.step_sec(self.config))
-        return RungResult(step=self.step, done=self.step == self.problem.rungs[-1])
+        return Advance(step=self.step, done=self.step == self.problem.rungs[-1])
 
     def state(self) -> bytes:
         """The step it is at, and the time it took."""
@@ -47,7 +47,7 @@ class ReplayRun:
         """There are none."""
         return b""
 
-    def finish(self) -> TrialResult:
+    def finish(self) -> CompleteTrial:
         """What was measured at the end, with costs and provenance that say that nothing ran."""
         made = result(self.config, self.seed, (), self.problem.curve(self.config, self.seed, self.problem.rungs[-1]))
         return replace(made, started_at=self.started_at, finished_at=time.time())

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from deft_sweeps.config.baseline_kind import BASELINES, BaselineName
 from deft_sweeps.findings.front_member import FrontMember, configurations
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import TrainingAtRung, TrialResult
 
 Baselines = Mapping[BaselineName, FrontMember]
 
@@ -16,7 +16,7 @@ def best_baseline(members: Iterable[FrontMember]) -> FrontMember | None:
     return max(whole, key=_merit, default=None)
 
 
-def baseline_member(results: Iterable[TrialResult], name: BaselineName = "peft") -> FrontMember | None:
+def baseline_member(results: Iterable[TrialResult | TrainingAtRung], name: BaselineName = "peft") -> FrontMember | None:
     """The best configuration of those that `objective.BASELINES` describes; None if there is none.
 
     Raises:
@@ -27,7 +27,7 @@ def baseline_member(results: Iterable[TrialResult], name: BaselineName = "peft")
     return best_baseline(configurations(r for r in results if r.config.is_baseline(name)))
 
 
-def baselines_of(results: Iterable[TrialResult]) -> dict[BaselineName, FrontMember]:
+def baselines_of(results: Iterable[TrialResult | TrainingAtRung]) -> dict[BaselineName, FrontMember]:
     """Every baseline that the results have."""
     results = tuple(results)
     members = {name: baseline_member(results, name) for name in BASELINES}

@@ -5,7 +5,7 @@ the 95 % interval. Costs are those taken alone in a fresh process.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.findings.baseline import Baselines
@@ -14,7 +14,7 @@ from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.findings.limit_check import judgeable, keeps
 from deft_sweeps.metrics import measured
 from deft_sweeps.objective import Constraint
-from deft_sweeps.result import FinalMeasurement
+from deft_sweeps.result import CompleteTrial, FinalMeasurement
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,12 @@ def confirm(choice: Choice, finals: Sequence[FinalMeasurement]) -> Confirmation:
 
 def _tested(member: FrontMember, final: FinalMeasurement) -> FrontMember:
     """The member as it was measured on the test split."""
-    result = replace(
-        member.result,
+    result = CompleteTrial(
+        config=member.result.config,
+        seed=member.result.seed,
         points=(final.point,),
         cost=final.cost,
         provenance=final.provenance,
-        rungs=(),
     )
     return FrontMember(result, final.point, measured(final.point, final.cost))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from deft_sweeps.config.axes import DensityLoss, NoDensityLoss
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.result import Point, TrialResult
+from deft_sweeps.result import CompleteTrial, Point, TrialResult, complete_trials
 from deft_sweeps.statistics.paired_difference import PairedDifference, score_difference
 
 
@@ -23,8 +23,8 @@ class EqualDensityGain:
         note: why there is no comparison; otherwise empty.
     """
 
-    deft: TrialResult
-    plain: TrialResult
+    deft: CompleteTrial
+    plain: CompleteTrial
     point: Point
     plain_thresholds: tuple[str, ...] = ()
     plain_score: float | None = None
@@ -50,7 +50,7 @@ def twin_config(config: TrialConfig) -> TrialConfig:
     return replace(config, density=NoDensityLoss())
 
 
-def at_equal_density(deft: TrialResult, plain: TrialResult) -> list[EqualDensityGain]:
+def at_equal_density(deft: CompleteTrial, plain: CompleteTrial) -> list[EqualDensityGain]:
     """For each measured point of `deft`, its score minus that of `plain` at the same density.
 
     Between two measured thresholds the plain trial's scores are mixed linearly in density. Running
@@ -66,10 +66,10 @@ def at_equal_density(deft: TrialResult, plain: TrialResult) -> list[EqualDensity
     return [_gain(deft, plain, point) for point in deft.points]
 
 
-def twin_pairs(results: Iterable[TrialResult]) -> Iterator[tuple[TrialResult, TrialResult]]:
+def twin_pairs(results: Iterable[TrialResult]) -> Iterator[tuple[CompleteTrial, CompleteTrial]]:
     """Each complete DEFT trial with its plain twin: that of its own seed, else of the lowest seed."""
-    complete = [result for result in results if result.status == "complete"]
-    plain: dict[str, list[TrialResult]] = {}
+    complete = complete_trials(results)
+    plain: dict[str, list[CompleteTrial]] = {}
     for result in complete:
         if isinstance(result.config.density, NoDensityLoss):
             plain.setdefault(result.config.config_id, []).append(result)
@@ -86,7 +86,7 @@ def all_gains(results: Iterable[TrialResult]) -> list[EqualDensityGain]:
     return [gain for pair in twin_pairs(results) for gain in at_equal_density(*pair)]
 
 
-def _gain(deft: TrialResult, plain: TrialResult, point: Point) -> EqualDensityGain:
+def _gain(deft: CompleteTrial, plain: CompleteTrial, point: Point) -> EqualDensityGain:
     density = point.density.overall
     ladder = sorted(plain.points, key=lambda p: p.density.overall)
     below = [p for p in ladder if p.density.overall <= density]

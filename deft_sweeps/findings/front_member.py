@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.front import Floats
 from deft_sweeps.metrics import METRICS, Direction, measured
-from deft_sweeps.result import Point, TrialResult
+from deft_sweeps.result import CompleteTrial, Point, TrainingAtRung, TrialResult
 from deft_sweeps.statistics.seed_mean import SeedMean, nearest_to_mean, seed_mean
+
+MeasuredTraining = CompleteTrial | TrainingAtRung
+"""What has measured points; the second takes part in comparisons at a rung alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,7 @@ class FrontMember:
         seeds: with several seeds each by itself, rising in its seed; otherwise empty.
     """
 
-    result: TrialResult
+    result: MeasuredTraining
     point: Point
     values: dict[str, float]
     seeds: tuple["FrontMember", ...] = ()
@@ -75,13 +78,13 @@ def values_of(members: Sequence[FrontMember], objectives: Sequence[str]) -> Floa
     return np.array(rows, dtype=float).reshape(-1, len(objectives))
 
 
-def candidates(results: Iterable[TrialResult], objectives: Sequence[str] = ()) -> tuple[FrontMember, ...]:
+def candidates(results: Iterable[TrialResult | TrainingAtRung], objectives: Sequence[str] = ()) -> tuple[FrontMember, ...]:
     """Every measured point of every complete trial that has a finite value of each objective."""
-    members = (FrontMember(result, point, measured(point, result.cost)) for result in results for point in result.points)
+    members = (FrontMember(result, point, measured(point, result.cost)) for result in results if isinstance(result, MeasuredTraining) for point in result.points)
     return tuple(m for m in members if all(name in m.values for name in objectives))
 
 
-def configurations(results: Iterable[TrialResult], objectives: Sequence[str] = ()) -> tuple[FrontMember, ...]:
+def configurations(results: Iterable[TrialResult | TrainingAtRung], objectives: Sequence[str] = ()) -> tuple[FrontMember, ...]:
     """The candidates with the seeds of a configuration pooled at each threshold, in the order of
     their first."""
     return pooled(candidates(results, objectives))

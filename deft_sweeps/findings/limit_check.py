@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deft_sweeps.findings.baseline import Baselines
-from deft_sweeps.findings.front_member import FrontMember
+from deft_sweeps.findings.front_member import FrontMember, MeasuredTraining
 from deft_sweeps.objective import Constraint
-from deft_sweeps.result import Point, TrialResult
+from deft_sweeps.result import Point
 from deft_sweeps.statistics.paired_difference import Z_95, mean_difference
 
 PAIRED = "by the 95% interval of the difference, paired by example"
@@ -113,7 +113,7 @@ def _mean_score(points: Sequence[Point]) -> tuple[float, float]:
     return value, sum(point.score.standard_error for point in points) / n
 
 
-def _same_examples(a: TrialResult, b: TrialResult) -> bool:
+def _same_examples(a: MeasuredTraining, b: MeasuredTraining) -> bool:
     """Whether both were measured on the same data, as far as they say."""
     if not (a.provenance and b.provenance):
         return True

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from deft_sweeps.config.axes import NoDensityLoss, NoSkipping, Training
 from deft_sweeps.objective import Constraint
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial, TrialResult, complete_trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class ProxySpread:
         return self.high / self.low
 
 
-def structure_of(result: TrialResult, metric: str) -> Hashable:
+def structure_of(result: CompleteTrial, metric: str) -> Hashable:
     """What a trial shares with all trials that cost the same: everything but its seed and what changes
     trained values alone.
 
@@ -71,5 +71,5 @@ def proxy_spreads(results: Sequence[TrialResult], limits: Iterable[Constraint]) 
     return {limit: proxy_spread(results, limit.metric) for limit in limits if limit.rests_on_proxy}
 
 
-def _with_proxy(results: Iterable[TrialResult]) -> list[TrialResult]:
-    return [r for r in results if r.cost is not None and r.cost.label == "proxy"]
+def _with_proxy(results: Iterable[TrialResult]) -> list[CompleteTrial]:
+    return [r for r in complete_trials(results) if r.cost and r.cost.label == "proxy"]

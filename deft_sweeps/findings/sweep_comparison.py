@@ -9,7 +9,7 @@ from deft_sweeps.findings.front_member import FrontMember, directions_of, values
 from deft_sweeps.findings.pareto_front import ParetoFront
 from deft_sweeps.front import hypervolume, non_dominated
 from deft_sweeps.metrics import METRICS
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import TrialResult, complete_trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,5 +128,5 @@ def _metrics(entry: ComparedSweep) -> str:
 
 
 def _data(entry: ComparedSweep) -> str:
-    told = {r.provenance.dataset_fingerprint for r in entry.results if r.status == "complete" and r.provenance}
+    told = {r.provenance.dataset_fingerprint for r in complete_trials(entry.results) if r.provenance}
     return ", ".join(sorted(told))

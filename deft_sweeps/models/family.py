@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from deft_sweeps.config.axes import Role
 from deft_sweeps.config.data import Form
-from deft_sweeps.models.answering import Answering, HeadAnswering, TextAnswering
 from deft_sweeps.config.layout import Layout, Stack
+from deft_sweeps.models.answering import Answering, HeadAnswering, TextAnswering
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.report import answer, cells, choice_text, figures, provenance, tables
 from deft_sweeps.report.svg import inline
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import TrialResult, complete_trials
 from deft_sweeps.specification.sampler_choice import choose_sampler
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir
@@ -83,7 +83,7 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
             pair_change=cells.change_text(pair.deft.point.density, pair.plain.point.density) if pair else "",
             blocks=_picture(figures.density_by_block(pair.deft.point.density, pair.plain.point.density)) if pair else "",
             sheets=sheets,
-            exact=[(label(r.config), cells.density_text(r.exact_density)) for r in results if r.exact_density],
+            exact=[(label(r.config), cells.density_text(r.exact_density)) for r in complete_trials(results) if r.exact_density],
             method=[
                 *provenance.method(results, choice, growth_projected=findings.projection is not None),
                 ("search", choose_sampler(spec).describe(spec.limits)),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from deft_sweeps.config.data import Splits, task_name
 from deft_sweeps.findings.choice import Choice
-from deft_sweeps.result import FinalMeasurement, TrialResult
+from deft_sweeps.result import FinalMeasurement, TrialResult, complete_trials
 
 KNOWN_MODELS = {
     "packaged/flan-t5-small-title": "a Flan-T5-small that its publisher fine-tuned to write titles, rebuilt from dynamic int8 weights; "
@@ -21,7 +21,7 @@ def method(results: Sequence[TrialResult], choice: Choice, *, growth_projected: 
         choice: made from them.
         growth_projected: whether the page says what more trials would bring.
     """
-    complete = [result for result in results if result.status == "complete"]
+    complete = complete_trials(results)
     thresholds = sorted({point.threshold for result in complete for point in result.points if point.percentile is None})
     shares = sorted({point.percentile for result in complete for point in result.points if point.percentile is not None})
     projected = any(point.energy_ratio is not None for result in complete for point in result.points)
@@ -78,7 +78,7 @@ def method(results: Sequence[TrialResult], choice: Choice, *, growth_projected: 
 
 def provenance(results: Sequence[TrialResult], finals: Sequence[FinalMeasurement]) -> list[tuple[str, str]]:
     """What it all ran on; a setting that was not the same throughout shows every value."""
-    notes = [note for note in (*(r.provenance for r in results), *(f.provenance for f in finals)) if note is not None]
+    notes = [note for note in (*(r.provenance for r in complete_trials(results)), *(f.provenance for f in finals)) if note is not None]
     rows: dict[str, set[str]] = {}
     for note in notes:
         own = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial, StoppedTrial, TrialResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Saving:
 
 def saving(results: Iterable[TrialResult]) -> Saving:
     """Count over a sweep's trials of any status."""
-    ended = [result for result in results if result.status == "complete" or (result.status == "stopped" and result.rungs)]
-    stopped = [result for result in ended if result.status == "stopped"]
+    ended = [r for r in results if isinstance(r, CompleteTrial) or (isinstance(r, StoppedTrial) and r.rungs)]
+    stopped = [result for result in ended if isinstance(result, StoppedTrial)]
     whole = sum(result.config.training.steps for result in ended)
     left_out = sum(result.config.training.steps - result.rungs[-1].step for result in stopped)
     return Saving(len(stopped), whole - left_out, whole)

@@ -26,7 +26,7 @@ from deft_sweeps.report.cells import (
 )
 from deft_sweeps.report.saving import saving, stopped_text
 from deft_sweeps.report.sheet import Mark, Row, Sheet
-from deft_sweeps.result import FinalMeasurement, Score, TrialResult
+from deft_sweeps.result import CompleteTrial, FailedTrial, FinalMeasurement, Score, StoppedTrial, TrialResult, complete_trials
 from deft_sweeps.statistics.paired_difference import score_difference
 from deft_sweeps.store.secrets import without_secrets
 
@@ -109,10 +109,11 @@ def front_sheet(front: ParetoFront, choice: Choice | None = None, sure: Membersh
 
 def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
     """Every trial at one threshold, failed and stopped ones with their reason."""
-    heads, costs = cost_columns([result.cost for result in results])
+    heads, costs = cost_columns([r.cost if isinstance(r, CompleteTrial) else None for r in results])
     rows = []
     for result, cost in zip(results, costs, strict=True):
-        at = next((point for point in result.points if point.at == f"{threshold:g}"), None)
+        points = result.points if isinstance(result, CompleteTrial) else ()
+        at = next((point for point in points if point.at == f"{threshold:g}"), None)
         measured = (score_text(at.score), density_text(at.density)) if at else ("–", "–")
         rows.append(
             Row(
@@ -123,15 +124,21 @@ def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
                     *measured,
                     *cost,
                     f"{result.finished_at - result.started_at:.0f} s",
-                    stopped_text(result) if result.rungs and result.status == "stopped" else without_secrets(result.error),
+                    _why_ended(result),
                 ),
                 "failed" if result.status == "failed" else "",
                 point_id(result.trial_id, at.at) if at else "",
             )
         )
-    note = _measured_on(point.score for result in results for point in result.points)
+    note = _measured_on(point.score for result in complete_trials(results) for point in result.points)
     columns = ("trial", "status", "configuration", ">score", ">density", *heads, ">time", "why it ended")
     return Sheet(f"All trials, at threshold {threshold:g}", columns, tuple(rows), note)
+
+
+def _why_ended(result: TrialResult) -> str:
+    if isinstance(result, StoppedTrial) and result.rungs:
+        return stopped_text(result)
+    return without_secrets(result.error) if isinstance(result, FailedTrial) else ""
 
 
 def gains_sheet(gains: Sequence[EqualDensityGain]) -> Sheet:
@@ -234,7 +241,7 @@ def lost_sheet(choice: Choice) -> Sheet:
 def sparsity_sheet(results: Sequence[TrialResult]) -> Sheet:
     """Share of zeros in the layers of every pruned trial, by what the layers are called in their blocks."""
     rows = []
-    for result in results:
+    for result in complete_trials(results):
         kinds: dict[str, list[float]] = {}
         for name, share in result.layer_sparsity.items():
             kinds.setdefault(name.rpartition(".")[2], []).append(share)

@@ -1,7 +1,7 @@
 """Trials that fail one after the other of one error: what is wrong is not with the trials."""
 
 from deft_sweeps.errors import TrialError
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import FailedTrial, TrialResult
 
 MOST_ALIKE = 10
 """So many end the sweep."""
@@ -16,7 +16,7 @@ class Streak:
 
     def add(self, result: TrialResult) -> None:
         """A trial has ended."""
-        if result.status != "failed" or result.error.startswith(f"{TrialError.__name__}:"):
+        if not isinstance(result, FailedTrial) or result.error.startswith(f"{TrialError.__name__}:"):
             self._error, self._n = "", 0
         else:
             self._error, self._n = result.error, self._n + 1 if result.error == self._error else 1

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from ray.tune.search import Searcher
 
 from deft_sweeps.errors import StoreError, SweepError
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial, FailedTrial, StoppedTrial, TrialResult, read_result
 from deft_sweeps.sampler.study_sampler import study_sampler
 from deft_sweeps.search.failure_streak import Streak
 from deft_sweeps.search.repeats import Taken, ask
@@ -169,11 +169,11 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             return
         text = (result or {}).get(RESULT)
         if isinstance(text, str):
-            final = self._checked(proposal, text)
+            final: TrialResult = self._checked(proposal, text)
         elif error:
-            final = self._ended(proposal, "failed", f"its worker was lost {self._spec.budget.max_failures + 1} times, last: {why}")
+            final = self._failed(proposal, f"its worker was lost {self._spec.budget.max_failures + 1} times, last: {why}")
         else:
-            final = self._ended(proposal, "stopped", "")
+            final = self._stopped(proposal)
         self._late.append((proposal, final))
         self.settle(now=True)
 
@@ -196,7 +196,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             self._sweep.checkpoint_path(result.trial_id).unlink(missing_ok=True)
             self._sweep.rungs_path(result.trial_id).unlink(missing_ok=True)
             self._early.forget(result.trial_id)
-            if result.status != "complete":
+            if not isinstance(result, CompleteTrial):
                 self._sweep.weights_path(result.trial_id).unlink(missing_ok=True)
             self._streak.add(result)
             self._on_finish(result)
@@ -282,27 +282,39 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         return proposal
 
     def _checked(self, proposal: Proposal, text: str) -> TrialResult:
-        """The result, or a failed one where it cannot be used: what is stored can always be read, and its objectives are finite."""
+        """The result, or a failed one if it cannot be used.
+
+        What is stored can always be read, and its objectives are finite.
+        """
         try:
-            result = TrialResult.from_json(text.encode())
+            result = read_result(text.encode())
             if result.trial_id != proposal.trial_id:
                 raise ValueError(f"a result of another trial, {result.trial_id}")
-            if result.status == "complete":
+            if isinstance(result, CompleteTrial):
                 objectives(self._spec, result)
         except ValidationError as error:
             wrong = error.errors()[0]
             where = ".".join(str(part) for part in wrong["loc"])
-            return self._ended(proposal, "failed", f"its result cannot be kept (is a number not finite?): {where}: {wrong['msg']}")
+            what = "its result cannot be kept (is a number not finite?)"
+            return self._failed(proposal, f"{what}: {where}: {wrong['msg']}")
         except ValueError as error:
-            return self._ended(proposal, "failed", str(error))
+            return self._failed(proposal, str(error))
         return result
 
-    def _ended(self, proposal: Proposal, status: str, error: str) -> TrialResult:
-        return TrialResult(
+    def _failed(self, proposal: Proposal, error: str) -> FailedTrial:
+        return FailedTrial(
             config=proposal.config,
             seed=proposal.seed,
-            status="failed" if status == "failed" else "stopped",
             error=error,
+            rungs=self._early.rungs(proposal.trial_id),
+            started_at=proposal.started_at,
+            finished_at=time.time(),
+        )
+
+    def _stopped(self, proposal: Proposal) -> StoppedTrial:
+        return StoppedTrial(
+            config=proposal.config,
+            seed=proposal.seed,
             rungs=self._early.rungs(proposal.trial_id),
             started_at=proposal.started_at,
             finished_at=time.time(),

@@ -19,7 +19,7 @@ from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import ConfigError, StoreError
 from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.metrics import measured
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial, TrialResult, complete_trials
 from deft_sweeps.specification.combination import Combination, Start
 from deft_sweeps.specification.domain import Categorical, Const, Domain, Float, Int, Value, contains
 from deft_sweeps.specification.sweep_spec import SweepSpec
@@ -119,7 +119,7 @@ def tell_prior(study: Study, spec: SweepSpec, sweep: SweepDir) -> None:
 
 def data_of(sweep: SweepDir) -> frozenset[str]:
     """Fingerprints of the data that the results told from elsewhere were measured on."""
-    return frozenset(result.provenance.dataset_fingerprint for result in _copies(sweep).results() if result.provenance)
+    return frozenset(result.provenance.dataset_fingerprint for result in complete_trials(_copies(sweep).results()) if result.provenance)
 
 
 def carried_over(spec: SweepSpec, config: TrialConfig) -> Start | None:
@@ -131,8 +131,8 @@ def carried_over(spec: SweepSpec, config: TrialConfig) -> Start | None:
     return None
 
 
-def _take(spec: SweepSpec, folder: str, results: Sequence[TrialResult]) -> tuple[list[TrialResult], Taken]:
-    complete = [result for result in results if result.status == "complete"]
+def _take(spec: SweepSpec, folder: str, results: Sequence[TrialResult]) -> tuple[list[CompleteTrial], Taken]:
+    complete = complete_trials(results)
     told = _of_one_data_set([result for result in complete if _compares(spec, result)])
     told_ids = {result.trial_id for result in told}
     rest = [result for result in complete if result.trial_id not in told_ids]
@@ -149,7 +149,7 @@ def _take(spec: SweepSpec, folder: str, results: Sequence[TrialResult]) -> tuple
     return told, Taken(folder, len(told), picked, n_outside, len(rest) - n_outside - len(picked))
 
 
-def _compares(spec: SweepSpec, result: TrialResult) -> bool:
+def _compares(spec: SweepSpec, result: CompleteTrial) -> bool:
     if spec.locate(result.config) is None:
         return False
     try:
@@ -159,7 +159,7 @@ def _compares(spec: SweepSpec, result: TrialResult) -> bool:
     return True
 
 
-def _of_one_data_set(results: Sequence[TrialResult]) -> list[TrialResult]:
+def _of_one_data_set(results: Sequence[CompleteTrial]) -> list[CompleteTrial]:
     """Those measured on the data that the latest one was measured on: a user's file may have changed under its name."""
     if not results or results[-1].provenance is None:
         return list(results)
@@ -167,7 +167,7 @@ def _of_one_data_set(results: Sequence[TrialResult]) -> list[TrialResult]:
     return [result for result in results if result.provenance and result.provenance.dataset_fingerprint == fingerprint]
 
 
-def _front_first(spec: SweepSpec, results: Sequence[TrialResult]) -> list[TrialResult]:
+def _front_first(spec: SweepSpec, results: Sequence[CompleteTrial]) -> list[CompleteTrial]:
     """The trials on the front, then the others so that those taken first are spread over the first objective."""
     front = dict.fromkeys(member.result.trial_id for member in pareto_front(results, spec.objectives).members)
     by_id = {result.trial_id: result for result in results}

@@ -10,7 +10,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.result import Rung, TrialResult
+from deft_sweeps.result import PartialTraining, Rung, TrialResult
 from deft_sweeps.sampler.front.front_sampler import FrontSampler
 from deft_sweeps.specification.search_settings import Halving, NoStopping
 from deft_sweeps.specification.sweep_spec import SweepSpec
@@ -57,7 +57,7 @@ class EarlyStopping:
         told[rung.step] = rung
         earlier: dict[int, bool] = dict(trial.user_attrs.get(VERDICTS, ()))
         verdict = earlier.get(rung.step, False) or self._rule.goes_on(config, seed, rung, whole=bool(trial.user_attrs.get(WHOLE)))
-        so_far = TrialResult(config=config, seed=seed, status="stopped", rungs=self.rungs(config.trial_id(seed)))
+        so_far = PartialTraining(config=config, seed=seed, rungs=self.rungs(config.trial_id(seed)))
         try:
             trial.set_user_attr(POINTS, rows_of(self._spec, so_far))
             if not verdict and rung.step not in earlier and isinstance(self._study.sampler, FrontSampler):

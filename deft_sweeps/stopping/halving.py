@@ -17,7 +17,7 @@ from deft_sweeps.findings.baseline import Baselines
 from deft_sweeps.findings.front_member import FrontMember, candidates, directions_of, values_of
 from deft_sweeps.findings.limit_check import excess, judgeable, keeps
 from deft_sweeps.objective import Constraint
-from deft_sweeps.result import Rung, TrialResult
+from deft_sweeps.result import Rung, TrainingAtRung
 from deft_sweeps.specification.search_settings import Halving
 from deft_sweeps.stopping.ranking import order, order_of_owners
 from deft_sweeps.study.baseline_tracker import BaselinesSoFar
@@ -85,8 +85,8 @@ class HalvingRule:
         return rungs.index(rung.step) if rung.step in rungs else None
 
     def _points(self, config: TrialConfig, seed: int, rung: Rung) -> tuple[FrontMember, ...]:
-        # As if the trial had ended here: front, baselines and, but for `surely`, limits then mean at a rung what they mean at the end.
-        return candidates([TrialResult(config=config, seed=seed, status="complete", points=rung.points)], self._objectives)
+        # Front, baselines and limits mean at a rung what they mean at the end, except for `surely`.
+        return candidates([TrainingAtRung(config=config, seed=seed, points=rung.points)], self._objectives)
 
     def _enter(self, number: int, points: tuple[FrontMember, ...], trial_id: str) -> None:
         here = self._reached.setdefault(number, Reached(BaselinesSoFar(self._limits)))

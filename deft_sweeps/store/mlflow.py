@@ -19,7 +19,7 @@ from typing import Any
 from deft_sweeps.config.label import label, settings
 from deft_sweeps.errors import StoreError
 from deft_sweeps.metrics import METRICS, measured
-from deft_sweeps.result import Rung, Status, TrialResult
+from deft_sweeps.result import CompleteTrial, FailedTrial, Rung, Status, TrialResult
 from deft_sweeps.store.database import write_ahead
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason, without_secrets
@@ -185,7 +185,7 @@ class Mirror:
                 "mlflow.runName": label(result.config),
                 "status": result.status,
             }
-            if result.error:
+            if isinstance(result, FailedTrial):
                 tags["error"] = without_secrets(result.error)
             run_id = str(self._client.create_run(self._experiment, start_time=began, tags=tags).info.run_id)
         params = [Param(name, value[:6000]) for name, value in (settings(result.config) | {"seed": str(result.seed)}).items()]
@@ -221,6 +221,8 @@ class Mirror:
 def final_metrics(result: TrialResult) -> dict[str, float]:
     """A trial's numbers under MLflow's names: `threshold_0.01/score` for what a threshold changes, `latency_sec` for what it does not."""
     found: dict[str, float] = {}
+    if not isinstance(result, CompleteTrial):
+        return {}
     for point in result.points:
         for name, value in measured(point, result.cost).items():
             found[f"threshold_{point.at}/{name}" if METRICS[name].of_point else name] = value

@@ -29,7 +29,7 @@ from pydantic import ValidationError
 
 from deft_sweeps.config.trial import codec
 from deft_sweeps.errors import StoreError
-from deft_sweeps.result import FinalMeasurement, Rung, StepMetrics, TrialResult
+from deft_sweeps.result import FinalMeasurement, Rung, StepMetrics, TrialResult, read_result
 from deft_sweeps.store.secrets import holds_secret
 
 FINAL_ROLES = ("chosen", "baseline", "twin")
@@ -335,7 +335,7 @@ def _sync_folder(folder: Path) -> None:
 
 def _read(path: Path) -> TrialResult:
     try:
-        return TrialResult.from_json(path.read_bytes())
+        return read_result(path.read_bytes())
     except (ValueError, OSError) as error:
         raise StoreError(_unreadable(path, "a trial's result", error)) from error
 

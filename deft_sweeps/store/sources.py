@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from deft_sweeps.errors import Problem, StoreError
+from deft_sweeps.result import complete_trials
 from deft_sweeps.store.results import SweepDir
 
 
@@ -12,7 +13,7 @@ def unusable_sources(folders: Iterable[str], where: str) -> list[Problem]:
     problems = []
     for folder in folders:
         try:
-            if not any(result.status == "complete" for result in SweepDir(Path(folder)).require().results()):
+            if not complete_trials(SweepDir(Path(folder)).require().results()):
                 problems.append(Problem(where, f"{folder} has no complete trial to start from", "leave it out"))
         except StoreError as error:
             problems.append(Problem(where, str(error), "name the folder of a sweep that has run"))

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.findings.baseline import best_baseline
-from deft_sweeps.findings.front_member import FrontMember, configurations
+from deft_sweeps.findings.front_member import FrontMember, MeasuredTraining, configurations
 from deft_sweeps.objective import Constraint
 from deft_sweeps.outcomes import NO_SCORES
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import TrainingAtRung, TrialResult
 
 
 @dataclass
@@ -23,7 +23,7 @@ class BaselinesSoFar:
 
     limits: Sequence[Constraint]
     best: dict[BaselineName, FrontMember] = field(default_factory=dict)
-    _seeds: dict[BaselineName, dict[TrialConfig, dict[str, TrialResult]]] = field(default_factory=dict)
+    _seeds: dict[BaselineName, dict[TrialConfig, dict[str, MeasuredTraining]]] = field(default_factory=dict)
     _means: dict[BaselineName, dict[TrialConfig, FrontMember]] = field(default_factory=dict)
 
     @property
@@ -31,17 +31,19 @@ class BaselinesSoFar:
         """Those that the limits compare with."""
         return tuple(dict.fromkeys(limit.bound.baseline for limit in self.limits if limit.bound.baseline is not None))
 
-    def take(self, result: TrialResult) -> None:
-        """Take up a result that was measured without a threshold, if it may be one of them."""
+    def take(self, result: TrialResult | TrainingAtRung) -> None:
+        """Take up a training that was measured without a threshold, if it may be one of them."""
+        if not isinstance(result, MeasuredTraining):
+            return
         for name in self.names:
             if result.config.is_baseline(name) and any(point.is_unthresholded for point in result.points):
                 self._take(name, result)
 
-    def _take(self, name: BaselineName, result: TrialResult) -> None:
+    def _take(self, name: BaselineName, result: MeasuredTraining) -> None:
         examples = any(limit.surely for limit in self.limits)
         points = (point if examples else replace(point, example_scores=NO_SCORES) for point in result.points if point.is_unthresholded)
         seeds = self._seeds.setdefault(name, {}).setdefault(result.config, {})
-        seeds[result.trial_id] = replace(result, points=tuple(points), rungs=())
+        seeds[result.trial_id] = replace(result, points=tuple(points))
         means = self._means.setdefault(name, {})
         (means[result.config],) = configurations(seeds.values())
         best = best_baseline(means.values())  # Of all: another seed may have made the best one worse.

@@ -13,7 +13,7 @@ from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.findings.limit_check import excess, judgeable, keeps
 from deft_sweeps.metrics import measured
 from deft_sweeps.objective import Constraint
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial, FailedTrial, TrialResult
 from deft_sweeps.specification.combination import Start, middles
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.baseline_tracker import BaselinesSoFar
@@ -71,13 +71,13 @@ class LimitJudge:
         """Take up a result: it may be a baseline."""
         self._so_far.take(result)
         for name in self._so_far.names:
-            if result.config.is_baseline(name) and not any(point.is_unthresholded for point in result.points):
-                self._failed.setdefault(name, {})[result.trial_id] = result.error or result.status
+            if result.config.is_baseline(name) and not _has_unthresholded(result):
+                self._failed.setdefault(name, {})[result.trial_id] = result.error if isinstance(result, FailedTrial) else result.status
 
     def violations(self, result: TrialResult) -> dict[str, float]:
         """How far a complete trial breaks each limit, as a share of the limit's value, against the baselines as they stand now; at or below
         0 is kept. Every limit is there, so that all complete trials have the same; nothing of a trial that is not complete."""
-        if result.status != "complete" or not self.spec.search_limits:
+        if not isinstance(result, CompleteTrial) or not self.spec.search_limits:
             return {}
         member = self._compared(result)
         return {str(limit): self._violation(member, limit) for limit in self.spec.search_limits}
@@ -85,7 +85,7 @@ class LimitJudge:
     def margins(self, result: TrialResult) -> dict[str, float]:
         """By how much `surely` tightens each limit that has it at a complete trial, in the metric's unit: its interval's reach. Left out
         where it cannot be judged, and of the baseline itself, which differs from itself by nothing."""
-        if result.status != "complete":
+        if not isinstance(result, CompleteTrial):
             return {}
         member = self._compared(result)
         found: dict[str, float] = {}
@@ -98,7 +98,7 @@ class LimitJudge:
                 found[str(limit)] = excess(member, limit, self.baselines) - merely
         return found
 
-    def _compared(self, result: TrialResult) -> FrontMember:
+    def _compared(self, result: CompleteTrial) -> FrontMember:
         """The point at which the search compares trials."""
         point = result.point_at(self.spec.evaluation.objective_threshold)
         return FrontMember(result, point, measured(point, result.cost))
@@ -114,3 +114,8 @@ class LimitJudge:
         name = limit.bound.baseline
         value = limit.bound.value + (self.baselines[name].values[limit.metric] if name else 0.0)
         return beyond / (abs(value) or 1.0)
+
+
+def _has_unthresholded(result: TrialResult) -> bool:
+    points = result.points if isinstance(result, CompleteTrial) else ()
+    return any(point.is_unthresholded for point in points)

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from deft_sweeps.errors import StoreError
 from deft_sweeps.metrics import METRICS, measured
-from deft_sweeps.result import Status, TrialResult
+from deft_sweeps.result import CompleteTrial, PartialTraining, Status, TrialResult
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.buffered import Buffered, flush
@@ -127,7 +127,7 @@ def _left_open(study: Study, spec: SweepSpec, results: Sequence[TrialResult]) ->
     return found
 
 
-def objectives(spec: SweepSpec, result: TrialResult) -> tuple[float, ...]:
+def objectives(spec: SweepSpec, result: CompleteTrial) -> tuple[float, ...]:
     """The objectives of a complete trial at the threshold that the search compares at, every one finite.
 
     Raises:
@@ -149,12 +149,15 @@ def modelled(spec: SweepSpec) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*spec.objectives, *(limit.metric for limit in spec.search_limits), *scored)))
 
 
-def rows_of(spec: SweepSpec, result: TrialResult) -> list[list[Any]]:
+def rows_of(spec: SweepSpec, result: TrialResult | PartialTraining) -> list[list[Any]]:
     """Everything that was measured of a trial, `[step, Point.at, value, ...]` a point, rising in steps: what a model that knows of rungs
     and thresholds learns from. A value is one of `modelled`, None where it was not measured."""
     points = [(rung.step, point) for rung in result.rungs for point in rung.points]
-    points += [(result.config.training.steps, point) for point in result.points]
-    told = [(step, point.at, measured(point, result.cost)) for step, point in points]
+    cost = None
+    if isinstance(result, CompleteTrial):
+        points += [(result.config.training.steps, point) for point in result.points]
+        cost = result.cost
+    told = [(step, point.at, measured(point, cost)) for step, point in points]
     return [[step, at, *(metrics.get(name) for name in modelled(spec))] for step, at, metrics in told]
 
 
@@ -176,7 +179,7 @@ def tell(
         violations: by how much the trial breaks each limit, as `LimitJudge.add` returns.
         margins: by how much `surely` tightens the limits there.
     """
-    values = objectives(spec, result) if result.status == "complete" else None
+    values = objectives(spec, result) if isinstance(result, CompleteTrial) else None
     trial = live(study, number)
     if trial is not None:
         trial.set_user_attr(POINTS, rows_of(spec, result))
@@ -279,7 +282,7 @@ def told(
         state=STATES[result.status],
         params=kept,
         distributions={key: every[key] for key in kept},
-        values=objectives(spec, result) if result.status == "complete" else None,
+        values=objectives(spec, result) if isinstance(result, CompleteTrial) else None,
         user_attrs={name: result.trial_id, SEED: result.seed, POINTS: rows_of(spec, result)}
         | ({MARGINS: dict(margins)} if margins else {}),
         constraints=dict(violations),

@@ -11,7 +11,7 @@ from ray.tune import Callback
 
 from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.report.saving import saving
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial, FailedTrial, TrialResult
 from deft_sweeps.search.search_end import Flatness, Spent, trial_sec, used_up
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.trial_report import TROUBLE, reported_steps
@@ -53,7 +53,7 @@ class Driver:
         self._keeps_examples = any(limit.surely for limit in spec.limits)
         self.results = [self._kept(result) for result in results]
         self._trial_sec = trial_sec(self.results, (), 0.0)
-        took = [_took(result) for result in self.results if result.status != "failed"]
+        took = [_took(result) for result in self.results if not isinstance(result, FailedTrial)]
         self._n_took, self._took_sec = len(took), sum(took)
         self._saving = saving(self.results)
         self.running: Callable[[], tuple[Proposal, ...]] = lambda: ()
@@ -98,7 +98,7 @@ class Driver:
         """A trial is stored and told."""
         self.results.append(self._kept(result))
         self._trial_sec += _took(result)
-        if result.status != "failed":
+        if not isinstance(result, FailedTrial):
             self._n_took, self._took_sec = self._n_took + 1, self._took_sec + _took(result)
         self._saving += saving([result])
         self._latest = result
@@ -139,7 +139,7 @@ class Driver:
 
     def _kept(self, result: TrialResult) -> TrialResult:
         """Without the scores of single examples, which would be most of the driver's memory, unless a limit is judged by them."""
-        if self._keeps_examples:
+        if self._keeps_examples or not isinstance(result, CompleteTrial):
             return result
         return replace(result, points=tuple(replace(point, example_scores=NO_SCORES) for point in result.points))
 

@@ -7,7 +7,8 @@ import ray
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.equal_density import twin_config
-from deft_sweeps.result import FinalMeasurement, Point, TrialResult
+from deft_sweeps.findings.front_member import MeasuredTraining
+from deft_sweeps.result import CompleteTrial, FinalMeasurement, Point, TrialResult, complete_trials
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.sweep_spec import SweepSpec
@@ -17,14 +18,14 @@ from deft_sweeps.trial.final_measurement import FinalJob, measure_final
 from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
 
 
-def twin_of(choice: Choice, results: Sequence[TrialResult]) -> TrialResult | None:
+def twin_of(choice: Choice, results: Sequence[TrialResult]) -> CompleteTrial | None:
     """Plain PEFT of the same other settings as the chosen DEFT configuration, of its seed where there is one; None where it is not run,
     or where the chosen one is plain PEFT itself."""
     if choice.member is None or not isinstance(choice.member.result.config.density, DensityLoss):
         return None
     chosen = choice.member.result
     config_id = twin_config(chosen.config).config_id
-    twins = [result for result in results if result.status == "complete" and result.config_id == config_id]
+    twins = [result for result in complete_trials(results) if result.config_id == config_id]
     return min(twins, key=lambda twin: (twin.seed != chosen.seed, twin.seed), default=None)
 
 
@@ -87,7 +88,7 @@ def _gpus(budget: Budget) -> float:
 def _job(
     role: str,
     sweep: SweepDir,
-    result: TrialResult,
+    result: MeasuredTraining,
     *,
     threshold: float | None = None,
     density: float | None = None,

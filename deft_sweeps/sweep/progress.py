@@ -16,7 +16,7 @@ from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.metrics import measured
 from deft_sweeps.objective import Constraint
 from deft_sweeps.report.saving import Saving, stopped_text
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial, StoppedTrial, TrialResult
 
 N_ROWS = 6
 QUIET_SEC = 30.0
@@ -97,10 +97,10 @@ View = Callable[[Progress], None]
 
 def ended(result: TrialResult, threshold: float) -> Ended:
     """How a trial ended, in words; `threshold` is the one that the search compares at."""
-    if result.status == "complete":
+    if isinstance(result, CompleteTrial):
         metrics = measured(result.point_at(threshold), result.cost)
         told = f"score {metrics['score']:.3f}, activation density {metrics['activation_density']:.3f}"
-    elif result.status == "stopped":
+    elif isinstance(result, StoppedTrial):
         told = stopped_text(result)
     else:
         told = result.status + (f": {result.error}" if result.error else "")

@@ -12,7 +12,7 @@ from ray import tune
 from ray.tune.error import TuneError
 
 from deft_sweeps.errors import StoreError, SweepError
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial, TrialResult
 from deft_sweeps.search import warm_start
 from deft_sweeps.search.search_end import trial_sec
 from deft_sweeps.search.searcher import StudySearcher
@@ -121,7 +121,7 @@ def _drive(
 
     def finished(result: TrialResult) -> None:
         follower.nudge(result.trial_id)
-        if result.provenance and prior_data - {result.provenance.dataset_fingerprint}:
+        if isinstance(result, CompleteTrial) and result.provenance and prior_data - {result.provenance.dataset_fingerprint}:
             driver.warn("the data have changed since the sweeps that this one was started from: what they tell the search may mislead it")
         driver.finished(result)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.findings.baseline import baselines_of
 from deft_sweeps.findings.pareto_front import pareto_front
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import TrialResult, complete_trials
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
 
@@ -22,7 +22,7 @@ def missing_seeds(spec: SweepSpec, results: Sequence[TrialResult]) -> tuple[Star
     baseline where a limit or the policy compares with it, since a comparison with one lucky training would
     undo what the seeds are for.
     """
-    n_complete = Counter(result.config_id for result in results if result.status == "complete")
+    n_complete = Counter(result.config_id for result in complete_trials(results))
     found: list[Start] = []
     for config in _configurations(spec, results):
         start = spec.locate(config)

@@ -19,7 +19,7 @@ from ray.tune import Trainable
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import DeftSweepsError, TrialError
 from deft_sweeps.outcomes import NO_SCORES
-from deft_sweeps.result import Rung, RungResult, StepMetrics, TrialResult
+from deft_sweeps.result import Advance, CompleteTrial, FailedTrial, Rung, StepMetrics, TrialResult
 from deft_sweeps.search.trial_report import report
 from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopping
 from deft_sweeps.store.results import SweepDir, write_atomically
@@ -173,7 +173,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
                 self._checkpoint.unlink(missing_ok=True)
         return self._starter(self._trial_config, self._seed, None)
 
-    def _next_report(self, run: TrialRun, rung: RungResult) -> dict[str, Any]:
+    def _next_report(self, run: TrialRun, rung: Advance) -> dict[str, Any]:
         if time.monotonic() - self._saved_at >= self._checkpoint_every_sec:
             self._save(run)
         return report(rung.step, rung.steps)
@@ -195,7 +195,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
     def _last_report(self, result: TrialResult, weights: bytes, steps: tuple[StepMetrics, ...]) -> dict[str, Any]:
         """The trial's result, once its weights are kept; until there is room for them, a report that says what it waits for."""
         self._run = None
-        if result.status == "complete":
+        if isinstance(result, CompleteTrial):
             try:
                 write_atomically(self._sweep.weights_path(result.trial_id), weights)
             except OSError as error:
@@ -209,11 +209,10 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
             write_atomically(self._checkpoint, run.state())
         self._saved_at = time.monotonic()
 
-    def _failed(self, error: Exception) -> TrialResult:
-        return TrialResult(
+    def _failed(self, error: Exception) -> FailedTrial:
+        return FailedTrial(
             config=self._trial_config,
             seed=self._seed,
-            status="failed",
             error=short_reason(error),
             rungs=self._rungs,
             started_at=self._started_at,

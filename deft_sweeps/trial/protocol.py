@@ -3,13 +3,13 @@
 from typing import Protocol
 
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.result import Point, RungResult, TrialResult
+from deft_sweeps.result import Advance, CompleteTrial, Point
 
 
 class TrialRun(Protocol):
     """One trial on its way."""
 
-    def advance(self, n_steps: int) -> RungResult:
+    def advance(self, n_steps: int) -> Advance:
         """Train up to `n_steps` more steps.
 
         Raises:
@@ -29,7 +29,7 @@ class TrialRun(Protocol):
         """The trained parameters alone, as safetensors; what a front member is measured and exported from."""
         ...
 
-    def finish(self) -> TrialResult:
+    def finish(self) -> CompleteTrial:
         """Evaluate at every threshold, take the costs, and let go of what the trial holds."""
         ...
 

@@ -10,7 +10,7 @@ import torch
 from deft_sweeps.axes.density import DensityProbe, skipped_blocks
 from deft_sweeps.config.axes import AdaDeft, DensityLoss
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.result import Point, RungResult, StepMetrics, TrialResult
+from deft_sweeps.result import Advance, CompleteTrial, Point, StepMetrics
 from deft_sweeps.tasks.batches import Batch, collate, training_order
 from deft_sweeps.tasks.task_data import TaskData
 from deft_sweeps.trial.block_gate_training import BlockGateTraining
@@ -44,7 +44,7 @@ class TorchTrialRun:
         self.optimizer = torch.optim.AdamW(self.trial_model.peft_parameters, lr=0.0, weight_decay=training.weight_decay)
         self.block_gate_training = BlockGateTraining(self.trial_model, adaptive, training.steps) if isinstance(adaptive, AdaDeft) else None
 
-    def advance(self, n_steps: int) -> RungResult:
+    def advance(self, n_steps: int) -> Advance:
         until = min(self.steps_done + n_steps, self.config.training.steps)
         steps: list[StepMetrics] = []
         if self.block_gate_training is not None and not self.block_gate_training.over:
@@ -52,7 +52,7 @@ class TorchTrialRun:
             if self.steps_done >= self.block_gate_training.n_soft:
                 self.block_gate_training.finish(self.optimizer)
         steps += self._train(until)
-        return RungResult(step=self.steps_done, done=self.steps_done >= self.config.training.steps, steps=tuple(steps))
+        return Advance(step=self.steps_done, done=self.steps_done >= self.config.training.steps, steps=tuple(steps))
 
     def _train(self, until: int) -> list[StepMetrics]:
         """Train up to step `until`, with the model as it stands."""
@@ -139,7 +139,7 @@ class TorchTrialRun:
         evaluator = self.measurer.evaluator(self.trial_model, self.data, "validation")
         return tuple(evaluator.point(threshold) for threshold in thresholds)
 
-    def finish(self) -> TrialResult:
+    def finish(self) -> CompleteTrial:
         start = time.perf_counter()
         evaluator = self.measurer.evaluator(self.trial_model, self.data, "validation")
         plain, exact = evaluator.point_and_exact_density()
@@ -149,10 +149,9 @@ class TorchTrialRun:
             points += tuple(evaluator.point_by_block(p, histogram.thresholds(p)) for p in self.measurer.evaluation.percentiles)
         points = with_energy(points, self.trial_model, evaluator)
         evaluate_sec = time.perf_counter() - start
-        return TrialResult(
+        return CompleteTrial(
             config=self.config,
             seed=self.seed,
-            status="complete",
             points=points,
             exact_density=exact,
             layer_sparsity={name: round(share, 5) for name, share in self.trial_model.base.sparsity.items()},

@@ -20,7 +20,7 @@ from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import StoreError
 from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.objective import parse_constraint
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial
 from deft_sweeps.search import searcher as module
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.specification.sampler_choice import ConcreteName
@@ -66,7 +66,7 @@ def test_bad_trials_fail_and_the_search_goes_on(name: ConcreteName, limits: str,
     spec, sweep = spec_for(name, limits, trials=9), SweepDir(tmp_path)
     searcher = open_on(spec, sweep)
 
-    def bad(config: TrialConfig, seed: int) -> TrialResult:
+    def bad(config: TrialConfig, seed: int) -> CompleteTrial:
         n = len(sweep.trial_ids())
         if n == 2:
             return fake_result(config, seed, loss=float("nan"))

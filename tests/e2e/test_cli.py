@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deft_sweeps.result import FinalMeasurement, TrialResult
+from deft_sweeps.result import CompleteTrial, FinalMeasurement
 from deft_sweeps.store.results import SweepDir
 
 pytestmark = pytest.mark.timeout(1500)  # A whole sweep, beside other tests on a small machine.
@@ -127,4 +127,4 @@ def test_more_adds_to_a_finished_sweep(finished: tuple[Path, subprocess.Complete
     after = {result.trial_id: sweep.result_path(result.trial_id).read_bytes() for result in sweep.results()}
     assert len(after) > len(before)
     assert all(after[trial_id] == content for trial_id, content in before.items())
-    assert all(isinstance(result, TrialResult) for result in sweep.results())
+    assert all(isinstance(result, CompleteTrial) for result in sweep.results())

@@ -8,7 +8,7 @@ from deft_sweeps.config.axes import Nf4
 from deft_sweeps.findings import choose
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.report import choice_text
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial
 from tests.made_sweep import sweep_results
 from tests.samples import point, result
 
@@ -67,7 +67,7 @@ def test_the_baseline_itself_may_be_chosen() -> None:
 
 def test_a_metric_that_is_no_objective_is_judged_over_everything_measured() -> None:
     assert DEFT.cost is not None
-    small: TrialResult = replace(
+    small: CompleteTrial = replace(
         DEFT, config=replace(DEFT.config, quantization=Nf4()), points=(point(0.0, 0.79, 0.6),), cost=replace(DEFT.cost, weight_bytes=100)
     )
     choice = choose([PLAIN, DEFT, small], OBJECTIVES, (), parse_policy("best weight_bytes where score >= 0.75"))

@@ -27,7 +27,7 @@ from deft_sweeps.front import hypervolume, knee_distances, non_dominated, non_do
 from deft_sweeps.metrics import METRICS, Direction, measured
 from deft_sweeps.objective import parse_constraint
 from deft_sweeps.outcomes import NO_SCORES, ExampleScores
-from deft_sweeps.result import Point, TrialResult
+from deft_sweeps.result import CompleteTrial, Point, read_result
 from deft_sweeps.statistics.paired_difference import paired_difference
 from tests.made_sweep import sweep_results
 from tests.samples import point, result
@@ -397,7 +397,7 @@ def test_pairs_are_of_the_same_seed_where_there_is_one() -> None:
 
 
 def test_plain_against_itself_gains_nothing() -> None:
-    plain: TrialResult = sweep_results()[2]
+    plain: CompleteTrial = sweep_results()[2]
     assert [gain.difference and gain.difference.value for gain in at_equal_density(plain, plain)] == [0.0] * len(plain.points)
 
 
@@ -416,7 +416,7 @@ def test_points_of_a_percentile_have_names_of_their_own_and_are_no_baseline() ->
     assert plain.point_at(0.2) is plain.points[1]
     told = json.loads(front_json(front))["members"][1]
     assert (told["threshold"], told["percentile"], told["block_thresholds"]) == (0.2, 0.6, [0.2, 0.2])
-    assert TrialResult.from_json(plain.to_json()) == plain
+    assert read_result(plain.to_json()) == plain
 
 
 def test_a_point_has_block_thresholds_if_and_only_if_it_has_a_percentile() -> None:

@@ -8,7 +8,7 @@ from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.findings.sweep_comparison import ComparedSweep, compare, incomparable
 from deft_sweeps.front import hypervolume
 from deft_sweeps.metrics import Direction
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial
 from tests.samples import point, result
 
 OBJECTIVES = ("score", "activation_density")
@@ -50,7 +50,7 @@ def test_an_objective_without_a_worst_value_gets_one_beyond_all_fronts() -> None
     assert found.levels == ()
 
 
-def other_data(results: tuple[TrialResult, ...]) -> tuple[TrialResult, ...]:
+def other_data(results: tuple[CompleteTrial, ...]) -> tuple[CompleteTrial, ...]:
     return tuple(replace(r, provenance=replace(r.provenance, dataset_fingerprint="other")) for r in results if r.provenance)
 
 

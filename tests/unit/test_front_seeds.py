@@ -24,7 +24,7 @@ from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.report import choice_text
 from deft_sweeps.report.cells import member_density_text, member_score_text
 from deft_sweeps.report.tables import front_sheet
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial
 from deft_sweeps.statistics.front_probability import _within_reach, front_shares
 from deft_sweeps.statistics.measurement_noise import SeedNoise
 from deft_sweeps.statistics.seed_mean import nearest_to_mean, seed_mean, t_975, t_quantile
@@ -35,7 +35,7 @@ OBJECTIVES = ("score", "activation_density")
 MIN2: tuple[Direction, ...] = ("minimize", "minimize")
 
 
-def seeds_of(weight: float, told: Iterable[tuple[float, float]]) -> list[TrialResult]:
+def seeds_of(weight: float, told: Iterable[tuple[float, float]]) -> list[CompleteTrial]:
     """One configuration with a seed for each score and density."""
     return [result(point(0.0, score, density), weight=weight, seed=i, finished_at=i + weight) for i, (score, density) in enumerate(told)]
 
@@ -156,11 +156,11 @@ def test_equal_points_are_equally_likely_and_a_point_far_ahead_is_certain() -> N
     assert 0.5 < shares[0] < 0.7, "of three equal ones 11/18 of the draws keep each"
 
 
-def twice(weight: float, score: float, density: float, spread: float = 0.02) -> list[TrialResult]:
+def twice(weight: float, score: float, density: float, spread: float = 0.02) -> list[CompleteTrial]:
     return seeds_of(weight, [(score - spread, density), (score + spread, density)])
 
 
-def exactly(results: Iterable[TrialResult]) -> list[TrialResult]:
+def exactly(results: Iterable[CompleteTrial]) -> list[CompleteTrial]:
     """The same, as if every example there is had been measured: the noise of training alone is left."""
     return [
         replace(r, points=tuple(replace(p, score=replace(p.score, standard_error=0.0), example_scores=NO_SCORES) for p in r.points))
@@ -259,7 +259,7 @@ def test_a_point_is_left_out_only_where_a_member_stays_ahead_within_both_reaches
 def test_two_equal_seeds_are_no_proof_that_training_has_no_noise() -> None:
     """One example in 400 tells the two apart: the examples alone leave that open."""
 
-    def one(weight: float, right: int, density: float, seed: int) -> TrialResult:
+    def one(weight: float, right: int, density: float, seed: int) -> CompleteTrial:
         return result(point(0.0, right / 400, density, n=400), weight=weight, seed=seed, finished_at=seed + weight)
 
     equal = [one(1.0, 320, 0.2, 0), one(1.0, 320, 0.2, 1), one(2.0, 319, 0.1, 0)]
@@ -341,7 +341,7 @@ def test_the_draws_of_a_configuration_have_the_covariance_of_its_seeds() -> None
 def test_points_that_equal_each_other_never_dominate_each_other() -> None:
     """Five thresholds that change nothing, as of exact zeros: drawn apart they would differ in their last digit."""
 
-    def same(score: float, seed: int = 0) -> TrialResult:
+    def same(score: float, seed: int = 0) -> CompleteTrial:
         return result(*(point(at, score, 0.4, n=601) for at in (0.0, 0.1, 0.2, 0.3, 0.4)), weight=1.0, seed=seed)
 
     lone = [same(0.83)]

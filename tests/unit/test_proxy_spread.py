@@ -13,7 +13,7 @@ from deft_sweeps.findings.proxy_spread import proxy_spread, proxy_spreads
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.report.choice_text import caveats, proxy_notes
 from deft_sweeps.report.html import render
-from deft_sweeps.result import Label, SkippedBlocks, TrialResult
+from deft_sweeps.result import CompleteTrial, Label, SkippedBlocks
 from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep.seeds import missing_seeds
@@ -24,7 +24,7 @@ OBJECTIVES = ("score", "activation_density")
 LATENCY = parse_constraint("latency_sec <= 400 ms")
 
 
-def took(latency_sec: float, of: TrialResult, peak_memory_bytes: int = 1000, label: Label = "proxy") -> TrialResult:
+def took(latency_sec: float, of: CompleteTrial, peak_memory_bytes: int = 1000, label: Label = "proxy") -> CompleteTrial:
     assert of.cost is not None
     cost = replace(of.cost, latency_sec=latency_sec, peak_memory_bytes=peak_memory_bytes, label=label)
     return replace(of, cost=cost)

@@ -7,7 +7,7 @@ import pytest
 
 import deft_sweeps
 
-PUBLIC = "Choice DeftSweepsError ParetoFront SweepDir SweepSpec TrialConfig TrialResult choose load_spec pareto_front"
+PUBLIC = "Choice DeftSweepsError ParetoFront SweepDir SweepSpec TrialConfig CompleteTrial choose load_spec pareto_front"
 
 
 def test_the_public_names_are_these() -> None:

@@ -24,7 +24,7 @@ from deft_sweeps.outcomes import Outcomes
 from deft_sweeps.report import choice_text
 from deft_sweeps.report.cells import interval_text
 from deft_sweeps.report.tables import gains_sheet
-from deft_sweeps.result import DensityReading, Point, Score, TrialResult
+from deft_sweeps.result import CompleteTrial, DensityReading, Point, Score, read_result
 from deft_sweeps.statistics.bootstrap import N_RESAMPLES, resampled_differences
 from deft_sweeps.statistics.paired_difference import mean_difference, paired_difference, score_difference
 from deft_sweeps.task_metrics import score, weighted_metric
@@ -150,10 +150,10 @@ def right_until(n_right: int, n: int = 200) -> tuple[list[int], list[int]]:
 @pytest.mark.parametrize("metric", ["f1", "accuracy"])
 @pytest.mark.parametrize("order", [(182, 160), (160, 182)])
 def test_surely_judges_the_mean_over_seeds_in_whatever_order(metric: str, order: tuple[int, ...]) -> None:
-    def trial(n_right: int, seed: int = 0, *, deft: bool = False) -> TrialResult:
+    def trial(n_right: int, seed: int = 0, *, deft: bool = False) -> CompleteTrial:
         config = replace(TrialConfig(), density=DensityLoss()) if deft else TrialConfig()
         told = point(metric, *right_until(n_right), density=0.2 if deft else 0.9)
-        return TrialResult(config=config, seed=seed, status="complete", points=(told,), finished_at=float(seed))
+        return CompleteTrial(config=config, seed=seed, points=(told,), finished_at=float(seed))
 
     base, deft = trial(180), [trial(n, seed, deft=True) for seed, n in enumerate(order)]
     (member,) = configurations(deft)
@@ -183,7 +183,7 @@ def test_a_mean_over_seeds_that_cannot_be_paired_is_judged_by_the_mean_of_their_
     predictions, references = right_until(160)
     better = right_until(180)[0]
     made = [
-        TrialResult(config=TrialConfig(), seed=seed, status="complete", points=(replace(point("f1", told, references), outcomes=None),))
+        CompleteTrial(config=TrialConfig(), seed=seed, points=(replace(point("f1", told, references), outcomes=None),))
         for seed, told in enumerate((predictions, better))
     ]
     (member,) = configurations(made)
@@ -199,7 +199,7 @@ def test_a_mean_over_examples_is_paired_as_ever() -> None:
     assert score_difference(mine, (1.0, theirs)) == paired_difference(mine.example_scores, theirs.example_scores)
 
 
-def trials(metric: str = "matthews") -> tuple[TrialResult, TrialResult]:
+def trials(metric: str = "matthews") -> tuple[CompleteTrial, CompleteTrial]:
     references = drawn(metric, 80, 1)[1]
     plain = TrialConfig()
     deft = replace(plain, density=DensityLoss())
@@ -207,7 +207,7 @@ def trials(metric: str = "matthews") -> tuple[TrialResult, TrialResult]:
     for seed, config, densities in ((10, plain, (0.9, 0.3)), (20, deft, (0.6, 0.1))):
         predictions = [[*drawn(metric, 80, 1)[0][: 60 - 20 * i], *drawn(metric, 80, seed + i)[0][60 - 20 * i :]] for i in range(2)]
         points = tuple(point(metric, p, references, d, t) for p, d, t in zip(predictions, densities, (0.0, 0.5), strict=True))
-        made.append(TrialResult(config=config, seed=0, status="complete", points=points))
+        made.append(CompleteTrial(config=config, seed=0, points=points))
     return made[0], made[1]
 
 
@@ -225,12 +225,12 @@ def test_gains_of_a_correlation_are_shown_with_their_method(metric: str) -> None
     note = gains_sheet(gains).note
     assert "2,000 seeded bootstrap resamples" in note
     assert "n = 80 validation examples" in note
-    assert TrialResult.from_json(plain.to_json()) == plain
+    assert read_result(plain.to_json()) == plain
 
 
 def test_outcomes_keep_a_result_small() -> None:
     predictions, references = drawn("pearson", 1500, 1)
-    told = TrialResult(config=TrialConfig(), seed=0, status="complete", points=(point("pearson", predictions, references),)).to_json()
+    told = CompleteTrial(config=TrialConfig(), seed=0, points=(point("pearson", predictions, references),)).to_json()
     assert len(told) < 1500 * 12 + 4000
 
 

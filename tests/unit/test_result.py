@@ -24,7 +24,7 @@ from deft_sweeps.config.axes import (
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.metrics import METRICS, measured
 from deft_sweeps.outcomes import ExampleScores
-from deft_sweeps.result import SCHEMA_VERSION, BlockGates, DensityReading, Point, Score, SkippedBlocks, TrialResult
+from deft_sweeps.result import SCHEMA_VERSION, BlockGates, CompleteTrial, DensityReading, Point, Score, SkippedBlocks, read_result
 from tests.made_sweep import sweep_results
 from tests.samples import point, result
 
@@ -73,25 +73,25 @@ def test_a_result_reads_back_equal(config: TrialConfig, some: list[Point], seed:
     rising = tuple(sorted({p.threshold: p for p in some}.values(), key=lambda p: p.threshold))
     gates = BlockGates(encoder=(0.5, 0.0), decoder=(1.0,)) if skipped else None
     made = replace(result(*rising, config=config, seed=seed), error=error, skipped=skipped, block_gates=gates)
-    again = TrialResult.from_json(made.to_json())
+    again = read_result(made.to_json())
     assert again == made
     assert again.trial_id == made.trial_id
     assert again.to_json() == made.to_json()
 
 
 @pytest.mark.parametrize("made", sweep_results(), ids=lambda made: made.trial_id)
-def test_results_of_every_status_read_back(made: TrialResult) -> None:
-    assert TrialResult.from_json(made.to_json()) == made
+def test_results_of_every_status_read_back(made: CompleteTrial) -> None:
+    assert read_result(made.to_json()) == made
 
 
 def test_a_newer_schema_and_nonsense_are_refused() -> None:
     told = json.loads(result(point()).to_json())
     told["schema_version"] = SCHEMA_VERSION + 1
     with pytest.raises(ValueError, match="newer"):
-        TrialResult.from_json(json.dumps(told).encode())
+        read_result(json.dumps(told).encode())
     for text in (b"", b"{}", b"[1]", b"\xff"):
-        with pytest.raises(ValueError, match="TrialResult"):
-            TrialResult.from_json(text)
+        with pytest.raises(ValueError, match="CompleteTrial"):
+            read_result(text)
 
 
 def test_density_is_the_unweighted_mean_over_blocks() -> None:

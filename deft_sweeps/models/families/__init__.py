@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from deft_sweeps.config.layout import Block, Layout, Linear, Stack
 from deft_sweeps.errors import CheckpointError
 from deft_sweeps.models.families import bert, distilbert, roberta, t5
 from deft_sweeps.models.family import Family
-from deft_sweeps.config.layout import Block, Layout, Linear, Stack
 
 __all__ = [
     "FAMILIES",

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from deft_sweeps.config.layout import Block, Layout, Linear
 from deft_sweeps.models.answering import HeadAnswering
 from deft_sweeps.models.family import Family
-from deft_sweeps.config.layout import Block, Layout, Linear
 
 
 def encoder_layout(config: Mapping[str, Any], family: str) -> Layout:

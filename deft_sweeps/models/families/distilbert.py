@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from deft_sweeps.config.layout import Block, Layout, Linear
 from deft_sweeps.models.answering import HeadAnswering
 from deft_sweeps.models.family import Family
-from deft_sweeps.config.layout import Block, Layout, Linear
 
 
 def _layout(config: Mapping[str, Any]) -> Layout:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from deft_sweeps.config.layout import Layout
 from deft_sweeps.models.answering import HeadAnswering
 from deft_sweeps.models.families.bert import encoder_layout, published_sizes
 from deft_sweeps.models.family import Family
-from deft_sweeps.config.layout import Layout
 
 
 def _layout(config: Mapping[str, Any]) -> Layout:

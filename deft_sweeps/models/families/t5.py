@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from deft_sweeps.config.layout import Block, Layout, Linear, Stack
 from deft_sweeps.models.answering import EncoderDecoderAnswering
 from deft_sweeps.models.family import Family
-from deft_sweeps.config.layout import Block, Layout, Linear, Stack
 
 
 def _layout(config: Mapping[str, Any]) -> Layout:

@@ -15,7 +15,7 @@ import pytest
 from deft_sweeps.findings import choose
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.report.html import render
-from deft_sweeps.result import FinalMeasurement, TrialResult
+from deft_sweeps.result import CompleteTrial, FinalMeasurement
 from deft_sweeps.specification.combination import Excluded
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir
@@ -59,7 +59,7 @@ class Page(HTMLParser):
 
 def made(
     folder: Path,
-    results: Sequence[TrialResult],
+    results: Sequence[CompleteTrial],
     finals: Sequence[FinalMeasurement] = (),
     spec: SweepSpec | None = None,
     text: str = "name: quickstart\n",
@@ -168,7 +168,7 @@ def test_without_test_measurements_the_page_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("results", [(), (result(),), (result(point(0.0, 0.55, 0.9)),)], ids=["none", "failed", "outside the limits"])
-def test_a_sweep_without_a_front_still_has_its_page(tmp_path: Path, results: tuple[TrialResult, ...]) -> None:
+def test_a_sweep_without_a_front_still_has_its_page(tmp_path: Path, results: tuple[CompleteTrial, ...]) -> None:
     text = Page(made(tmp_path, results)).text
     assert "Nothing to ship" in text
     assert "Nothing can be chosen" in text

@@ -6,13 +6,13 @@ from deft_sweeps.config.axes import Training
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.report.saving import Saving, saving, stopped_text
 from deft_sweeps.report.tables import summary, trials_sheet
-from deft_sweeps.result import Rung, TrialResult
+from deft_sweeps.result import CompleteTrial, Rung
 from tests.samples import point, result
 
 LONG = TrialConfig(training=Training(steps=90))
 
 
-def stopped(*at: int) -> TrialResult:
+def stopped(*at: int) -> CompleteTrial:
     return replace(result(config=LONG), status="stopped", error="", rungs=tuple(Rung(step=step, points=(point(),)) for step in at))
 
 

@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 from deft_sweeps.config.axes import NoPruning, Wanda
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.metrics import measured
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial
 from deft_sweeps.search.failure_streak import MOST_ALIKE
 from deft_sweeps.search.repeats import N_ASKS
 from deft_sweeps.search.searcher import StudySearcher
@@ -31,7 +31,7 @@ def sweep(tmp_path: Path) -> SweepDir:
 def test_every_finished_trial_is_stored_told_and_then_reported(sweep: SweepDir) -> None:
     seen: list[tuple[str, bool, bool]] = []
 
-    def on_finish(result: TrialResult) -> None:
+    def on_finish(result: CompleteTrial) -> None:
         seen.append((result.trial_id, sweep.result_path(result.trial_id).exists(), result.trial_id in states(searcher)))
 
     searcher = StudySearcher(fake_spec(6), sweep, target=6, on_finish=on_finish)
@@ -312,8 +312,8 @@ def test_extra_points_that_a_driver_left_waiting_run_though_the_search_is_over(s
 
 
 def test_one_error_that_fails_trial_after_trial_ends_the_search_and_is_forgotten_by_the_next_driver(sweep: SweepDir) -> None:
-    def broken(config: TrialConfig, seed: int) -> TrialResult:
-        return TrialResult(config=config, seed=seed, status="failed", error="ModuleNotFoundError: No module named 'bitsandbytes'")
+    def broken(config: TrialConfig, seed: int) -> CompleteTrial:
+        return CompleteTrial(config=config, seed=seed, status="failed", error="ModuleNotFoundError: No module named 'bitsandbytes'")
 
     spec = fake_spec(40)
     searcher = StudySearcher(spec, sweep, target=40)
@@ -325,8 +325,8 @@ def test_one_error_that_fails_trial_after_trial_ends_the_search_and_is_forgotten
 
 
 def test_what_trials_themselves_fail_of_does_not_end_the_search(sweep: SweepDir) -> None:
-    def not_finite(config: TrialConfig, seed: int) -> TrialResult:
-        return TrialResult(config=config, seed=seed, status="failed", error="TrialError: loss is not finite at step 7")
+    def not_finite(config: TrialConfig, seed: int) -> CompleteTrial:
+        return CompleteTrial(config=config, seed=seed, status="failed", error="TrialError: loss is not finite at step 7")
 
     assert len(play(StudySearcher(fake_spec(12), sweep, target=12), 99, not_finite)) == 12
 

@@ -10,7 +10,7 @@ from deft_sweeps.config.axes import DensityLoss, Lora, Training, Wanda
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.metrics import measured
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.warm_start import _halving_order, carried_over, data_of, take_up, taken
 from deft_sweeps.specification.combination import Combination, Start
@@ -135,7 +135,7 @@ def _with_ranks(combination: Combination) -> Combination:
 def test_data_that_changed_under_its_name_is_not_told(tmp_path: Path) -> None:
     source = earlier(tmp_path / "old")
 
-    def of_data(result: TrialResult, fingerprint: str) -> TrialResult:
+    def of_data(result: CompleteTrial, fingerprint: str) -> CompleteTrial:
         assert result.provenance is not None
         return replace(result, provenance=replace(result.provenance, dataset_fingerprint=fingerprint))
 

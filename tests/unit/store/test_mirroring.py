@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deft_sweeps.errors import StoreError
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial
 from deft_sweeps.store import mirroring
 from deft_sweeps.store.mirroring import follow
 from deft_sweeps.store.results import SweepDir
@@ -67,7 +67,7 @@ def test_a_tracker_that_failed_is_tried_again_while_results_keep_coming(tmp_path
             if clock[0] < 40.0:
                 raise StoreError("the tracker cannot be reached")
 
-        def add(self, result: TrialResult) -> None:
+        def add(self, result: CompleteTrial) -> None:
             added.append(result.trial_id)
 
         def close(self, *, interrupted: bool) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import StoreError
-from deft_sweeps.result import StepMetrics, TrialResult
+from deft_sweeps.result import CompleteTrial, StepMetrics, read_result
 from deft_sweeps.store.mlflow import SWEEP, Mirror, final_metrics, tracking_uri
 from deft_sweeps.store.results import SweepDir
 from tests.fakes import fake_result, fake_spec, plain
@@ -32,7 +32,7 @@ def filled(root: Path, rates: tuple[float, ...] = (1e-3, 2e-3)) -> SweepDir:
     sweep = SweepDir(root)
     for rate in rates:
         sweep.write(fake_result(config(rate), 0, started_at=time.time() - 5))
-    sweep.write(TrialResult(config=config(9e-3), seed=0, status="failed", error="no luck", started_at=1e9, finished_at=1e9 + 1))
+    sweep.write(CompleteTrial(config=config(9e-3), seed=0, status="failed", error="no luck", started_at=1e9, finished_at=1e9 + 1))
     steps = [StepMetrics(step=s, task_loss=1 / s, density_loss=0.5, grad_norm=float("nan"), learning_rate=1e-3) for s in (1, 2, 3)]
     sweep.add_steps(config(rates[0]).trial_id(0), steps)
     return sweep
@@ -86,7 +86,7 @@ def test_a_child_has_settings_numbers_steps_and_the_result(mirrored: SweepDir) -
     assert sorted(history) == [(1, 1.0), (2, 0.5), (3, 1 / 3)]
     assert store.get_metric_history(child.info.run_id, "train/grad_norm") == []
     path = Path(store.download_artifacts(child.info.run_id, "result.json"))
-    assert TrialResult.from_json(path.read_bytes()) == result
+    assert read_result(path.read_bytes()) == result
     assert len(list(mirrored.mlflow_artifacts.rglob("result.json"))) == 3
 
 

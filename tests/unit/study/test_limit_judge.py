@@ -12,7 +12,7 @@ from deft_sweeps.config.axes import Nf4, Unquantized, Wanda
 from deft_sweeps.findings.baseline import baseline_member
 from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.objective import parse_constraint, parse_policy
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial
 from deft_sweeps.sampler.study_sampler import study_sampler
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.warm_start import take_up
@@ -33,7 +33,7 @@ def limited(*texts: str, trials: int = 12, max_failures: int = 1) -> SweepSpec:
     return replace(spec, limits=tuple(parse_constraint(text) for text in texts))
 
 
-def some(spec: SweepSpec, rate: float, quantized: bool = False) -> TrialResult:
+def some(spec: SweepSpec, rate: float, quantized: bool = False) -> CompleteTrial:
     label = f"pretrained lora none {'nf4' if quantized else 'none'} none"
     return fake_result(spec.config(Start(label, {"training.learning_rate": rate})), 0)
 

@@ -8,7 +8,7 @@ import pytest
 from deft_sweeps.findings import choose
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.objective import parse_policy
-from deft_sweeps.result import FinalMeasurement, Point, TrialResult
+from deft_sweeps.result import CompleteTrial, FinalMeasurement, Point
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep.final import already_measured, final_jobs
 from deft_sweeps.trial.final_measurement import FinalJob
@@ -18,11 +18,11 @@ BY_BLOCK = replace(point(0.25, score=0.79, density=0.1), percentile=0.9, block_t
 RESULTS = (result(point(0.0, 0.8, 0.5)), result(point(0.0, 0.79, 0.4), BY_BLOCK, weight=1.0))
 
 
-def chosen(results: tuple[TrialResult, ...]) -> Choice:
+def chosen(results: tuple[CompleteTrial, ...]) -> Choice:
     return choose(results, ("score", "activation_density"), policy=parse_policy("best activation_density"))
 
 
-def jobs(folder: Path, results: tuple[TrialResult, ...]) -> tuple[FinalJob, ...]:
+def jobs(folder: Path, results: tuple[CompleteTrial, ...]) -> tuple[FinalJob, ...]:
     sweep = SweepDir(folder)
     for one in results:
         path = sweep.weights_path(one.trial_id)

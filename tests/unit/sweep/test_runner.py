@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deft_sweeps.outcomes import ExampleScores
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep import runner
 from deft_sweeps.sweep.aim import Aim
@@ -20,7 +20,7 @@ MARK = 0.123
 def heavy() -> int:
     """Results in memory that hold the scores of single examples, of those that this test made."""
     gc.collect()
-    found = [thing for thing in gc.get_objects() if type(thing) is TrialResult]
+    found = [thing for thing in gc.get_objects() if type(thing) is CompleteTrial]
     return sum(list(result.points[0].example_scores)[:1] == [MARK] for result in found if result.points)
 
 

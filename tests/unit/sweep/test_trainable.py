@@ -8,7 +8,7 @@ import pytest
 
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import TrialError
-from deft_sweeps.result import Point, TrialResult
+from deft_sweeps.result import Point, read_result
 from deft_sweeps.search.search_end import trial_sec
 from deft_sweeps.search.trial_report import RESULT, TROUBLE, reported_rung, reported_steps
 from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopping
@@ -68,7 +68,7 @@ def test_a_trial_advances_in_rungs_and_ends_with_its_result_and_weights(tmp_path
     assert [r["step"] for r in reports] == list(range(2, N_STEPS + 1, 2))
     assert [m.step for r in reports for m in reported_steps(r)] == list(range(1, N_STEPS + 1))
     assert [bool(r.get("done")) for r in reports] == [False] * 9 + [True]
-    result = TrialResult.from_json(reports[-1][RESULT].encode())
+    result = read_result(reports[-1][RESULT].encode())
     assert result.status == "complete"
     assert result.trial_id == CONFIG.trial_id(0)
     assert SweepDir(tmp_path / "sweep").weights_path(result.trial_id).read_bytes() == f"weights of {result.trial_id}".encode()
@@ -97,7 +97,7 @@ def test_a_pause_of_days_does_not_count_as_the_trials_time(tmp_path: Path, monke
     clock[0] += 60.0
     while RESULT not in reports[-1]:
         reports.append(second.step())
-    assert trial_sec([TrialResult.from_json(reports[-1][RESULT].encode())], (), clock[0]) == pytest.approx(660.0)
+    assert trial_sec([read_result(reports[-1][RESULT].encode())], (), clock[0]) == pytest.approx(660.0)
 
 
 def test_a_checkpoint_is_not_written_more_often_than_asked(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_what_a_trial_raises_becomes_a_failed_result(tmp_path: Path) -> None:
     trainable = worker(tmp_path, "raise")
     for _ in range(3):
         trainable.step()
-    result = TrialResult.from_json(trainable.step()[RESULT].encode())
+    result = read_result(trainable.step()[RESULT].encode())
     assert (result.status, result.error) == ("failed", "TrialError: loss is not finite at step 7")
     assert not SweepDir(tmp_path / "sweep").weights_path(result.trial_id).exists()
 
@@ -146,7 +146,7 @@ def test_a_base_that_cannot_be_loaded_fails_the_trial_without_secrets(tmp_path: 
     def maker() -> TrialStarter:
         raise OSError("cannot fetch https://ann:hunter2@hub/model\nsecond line")
 
-    result = TrialResult.from_json(worker(tmp_path, maker=maker).step()[RESULT].encode())
+    result = read_result(worker(tmp_path, maker=maker).step()[RESULT].encode())
     assert result.error == "OSError: cannot fetch https://***@hub/model"
 
 
@@ -173,7 +173,7 @@ def test_reports_end_at_rungs_and_carry_what_was_measured_there(tmp_path: Path) 
     assert [r["step"] for r in reports] == [2, 4, 6, 7, 9, 11, 13, 15, 17, 19, 20]
     rungs = [rung for r in reports if (rung := reported_rung(r))]
     assert [(rung.step, [point.threshold for point in rung.points]) for rung in rungs] == [(2, list(THRESHOLDS)), (7, list(THRESHOLDS))]
-    assert TrialResult.from_json(reports[-1][RESULT].encode()).rungs == tuple(rungs) == sweep.rungs(trial_id)
+    assert read_result(reports[-1][RESULT].encode()).rungs == tuple(rungs) == sweep.rungs(trial_id)
 
 
 def test_a_rung_is_told_again_after_a_restart_and_not_measured_again(tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_what_is_not_finite_at_a_rung_fails_the_trial(tmp_path: Path, monkeypatc
     monkeypatch.setattr(FakeRun, "measure", measure)
     trainable = worker(tmp_path, stopping=Halving())
     reports = [trainable.step() for _ in range(4)]
-    result = TrialResult.from_json(reports[-1][RESULT].encode())
+    result = read_result(reports[-1][RESULT].encode())
     assert (result.status, result.error) == ("failed", "TrialError: what was measured at step 7 is not finite")
     assert [rung.step for rung in result.rungs] == [2]
 
@@ -205,13 +205,13 @@ def test_after_something_unforeseen_a_worker_leaves_the_next_trial_to_another_on
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     trainable = worker(tmp_path, maker=maker, may_be_replaced=may_be_replaced)
-    assert TrialResult.from_json(trainable.step()[RESULT].encode()).error.startswith("RuntimeError: CUDA error")
+    assert read_result(trainable.step()[RESULT].encode()).error.startswith("RuntimeError: CUDA error")
     trainable.reset_config(told(seed=1))
     if may_be_replaced:
         with pytest.raises(TrialError, match="left the worker in doubt: RuntimeError: CUDA error"):
             trainable.step()
     else:
-        assert TrialResult.from_json(trainable.step()[RESULT].encode()).status == "failed"
+        assert read_result(trainable.step()[RESULT].encode()).status == "failed"
 
 
 def test_a_loss_that_is_not_finite_leaves_the_worker_as_it_is(tmp_path: Path) -> None:
@@ -234,6 +234,6 @@ def test_a_trained_trial_whose_weights_find_no_room_waits_for_it(tmp_path: Path,
     assert (len(reported_steps(first)), len(reported_steps(second))) == (2, 0), "steps are told once"
     assert RESULT not in first | second
     (sweep.root / "weights").unlink()
-    result = TrialResult.from_json(trainable.step()[RESULT].encode())
+    result = read_result(trainable.step()[RESULT].encode())
     assert result.status == "complete"
     assert sweep.weights_path(result.trial_id).read_bytes() == f"weights of {result.trial_id}".encode()

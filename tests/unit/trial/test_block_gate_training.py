@@ -10,7 +10,7 @@ import torch
 from deft_sweeps.axes.density import skipped_blocks
 from deft_sweeps.config.axes import AdaDeft, Adapter, DensityLoss, Lora, Nf4, Role, Training, Wanda
 from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.result import SkippedBlocks, TrialResult
+from deft_sweeps.result import CompleteTrial, SkippedBlocks, read_result
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.evaluate import evaluating
@@ -50,7 +50,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return set(a) == set(b) and all(torch.equal(a[name], b[name]) for name in a)
 
 
-def without_times(result: TrialResult) -> TrialResult:
+def without_times(result: CompleteTrial) -> CompleteTrial:
     return replace(result, cost=None, started_at=0.0, finished_at=0.0)
 
 
@@ -138,7 +138,7 @@ def test_accumulated_micro_batches_add_up(starter: TorchTrialStarter, tiny_confi
 def test_a_weight_closes_gates_by_itself_as_far_as_they_travel_and_one_block_stays(
     starter: TorchTrialStarter, tiny_config: TrialConfig
 ) -> None:
-    def gates(weight: float, travel: float) -> tuple[TrialResult, list[float]]:
+    def gates(weight: float, travel: float) -> tuple[CompleteTrial, list[float]]:
         adaptive = AdaDeft(weight=weight, travel=travel, recover_share=0.0)
         result = run_trial(starter, short(tiny_config, density=TrialConfig().density, adaptive=adaptive), 0)
         assert result.block_gates is not None
@@ -213,7 +213,7 @@ def test_the_result_says_what_was_skipped_and_measures_the_smaller_model(starter
     assert whole.cost.weight_bytes - made.cost.weight_bytes == 4 * (n * (mlp + lora) - (5 - n))
     assert whole.cost.total_parameters - made.cost.total_parameters == n * (mlp + lora) - (5 - n)
     assert whole.cost.weight_sparsity == pytest.approx(made.cost.weight_sparsity, abs=0.01)
-    assert TrialResult.from_json(made.to_json()) == made
+    assert read_result(made.to_json()) == made
     assert whole.skipped == SkippedBlocks()
     assert whole.block_gates is None
 

@@ -10,7 +10,7 @@ from deft_sweeps.axes.activation import thresholded
 from deft_sweeps.config.axes import Lora
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import read_result
 from deft_sweeps.task_metrics import score
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.build import build
@@ -108,7 +108,7 @@ def test_a_percentile_is_measured_with_each_blocks_own_threshold_really_applied(
     run.advance(3)
     assert isinstance(run, TorchTrialRun)
     result = run.finish()
-    assert TrialResult.from_json(result.to_json()) == result
+    assert read_result(result.to_json()) == result
     assert [point.at for point in result.points] == ["0", "0.05", "0.3", "p0.4", "p0.9"]
     for point in result.points[3:]:
         assert point.percentile is not None

@@ -11,7 +11,7 @@ from deft_sweeps.config.axes import DensityLoss, Lora, Magnitude, Nf4, Training,
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import ConfigError
 from deft_sweeps.metrics import measured
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import read_result
 from deft_sweeps.task_metrics import score_all
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.tasks.spans import WindowScores, best_answers
@@ -81,7 +81,7 @@ def test_a_head_learns_and_is_measured(kind: str, family: str, encoders: dict[st
         assert list(point.score.also) == list(starter.given.metrics[1:])
     assert result.points[1].density.overall < result.points[0].density.overall
     assert "decoder_density" not in measured(result.points[0], result.cost)
-    assert TrialResult.from_json(result.to_json()) == result
+    assert read_result(result.to_json()) == result
     now = run.trial_model.base.model.state_dict()
     assert all(torch.equal(now[name], value) for name, value in base.items())
 

@@ -30,7 +30,7 @@ from deft_sweeps.config.axes import (
 )
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import TrialError
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import CompleteTrial, read_result
 from deft_sweeps.trial.base import BaseKey
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter, run_trial
@@ -57,7 +57,7 @@ def bits(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.contiguous().reshape(-1).view(torch.uint8)
 
 
-def without_times(result: TrialResult) -> TrialResult:
+def without_times(result: CompleteTrial) -> CompleteTrial:
     return replace(result, cost=None, started_at=0.0, finished_at=0.0)
 
 
@@ -262,7 +262,7 @@ def test_the_result_says_everything(starter: TorchTrialStarter, tiny_config: Tri
     assert result.exact_density is not None
     assert result.provenance is not None
     assert result.provenance.packages["torch"].startswith("2.")
-    assert TrialResult.from_json(result.to_json()) == result
+    assert read_result(result.to_json()) == result
     ratios = [point.energy_ratio for point in result.points]
     assert all(ratio is not None and 0.4 < ratio < 1 for ratio in ratios)
     assert ratios == sorted(ratios, key=lambda ratio: -(ratio or 0))

@@ -13,7 +13,7 @@ from deft_sweeps.findings.limit_check import keeps
 from deft_sweeps.front import hypervolume
 from deft_sweeps.metrics import Direction
 from deft_sweeps.objective import parse_constraint
-from deft_sweeps.result import Rung, TrialResult
+from deft_sweeps.result import CompleteTrial, Rung
 from deft_sweeps.sampler.front import front_sampler
 from deft_sweeps.sampler.front.acquisition import Acquisition
 from deft_sweeps.sampler.front.front_sampler import FrontSampler
@@ -42,11 +42,11 @@ def searched(
     each: Callable[[int, Study], None] = lambda _number, _study: None,
     *,
     first: tuple[Start, ...] = (),
-) -> list[TrialResult]:
+) -> list[CompleteTrial]:
     study = optuna.create_study(directions=SCORE_AND_DENSITY)
     study.sampler = study_sampler(spec)
     enqueue(study, spec, first)
-    judge, results = LimitJudge(spec), list[TrialResult]()
+    judge, results = LimitJudge(spec), list[CompleteTrial]()
     for number in range(n):
         each(number, study)
         trial = study.ask()
@@ -69,7 +69,7 @@ def of(name: SamplerName, seed: int = 0, **changes: object) -> SweepSpec:
     return replace(fake_spec(search=Search(sampler=name, startup=8, seed=seed)), **changes)  # type: ignore[arg-type]
 
 
-def volume(results: list[TrialResult]) -> float:
+def volume(results: list[CompleteTrial]) -> float:
     points = [
         (point.score.value, point.density.overall) for result in results for point in result.points
     ]
@@ -204,7 +204,7 @@ def test_trials_under_way_and_those_stopped_early_count() -> None:
                 study,
                 spec,
                 number,
-                TrialResult(config=config, seed=0, status="stopped", rungs=(rung,)),
+                CompleteTrial(config=config, seed=0, status="stopped", rungs=(rung,)),
             )
         else:
             tell(study, spec, number, fake_result(config, 0))
@@ -259,7 +259,7 @@ def test_a_trial_behind_its_peers_goes_on_until_there_is_a_model_and_while_its_r
         rung = rung_of(config, spec, worse)
         trial.set_user_attr(
             POINTS,
-            rows_of(spec, TrialResult(config=config, seed=0, status="stopped", rungs=(rung,))),
+            rows_of(spec, CompleteTrial(config=config, seed=0, status="stopped", rungs=(rung,))),
         )
         verdicts.append(sampler.is_worth_finishing(study, trial.number, rung.step))
         assert sampler.is_worth_finishing(study, trial.number, rung.step) == verdicts[-1]
@@ -279,7 +279,7 @@ def test_a_configuration_that_was_stopped_and_is_proposed_again_runs_to_its_end(
     for seed in (0, 1):
         trial = begin(study, spec, start) if seed else trial
         rung = rung_of(config, spec, worse=0.3)
-        stopped = TrialResult(config=config, seed=seed, status="stopped", rungs=(rung,))
+        stopped = CompleteTrial(config=config, seed=seed, status="stopped", rungs=(rung,))
         trial.set_user_attr(TRIAL_ID, config.trial_id(seed))
         trial.set_user_attr(POINTS, rows_of(spec, stopped))
         verdicts.append(sampler.is_worth_finishing(study, trial.number, rung.step))
@@ -312,7 +312,7 @@ def test_of_a_finite_space_what_was_stopped_may_come_again_and_what_ended_not() 
         config = spec.config(suggest(trial, spec))
         rates.append(config.training.learning_rate)
         trial.set_user_attr(TRIAL_ID, config.trial_id(0))
-        stopped = TrialResult(
+        stopped = CompleteTrial(
             config=config, seed=0, status="stopped", rungs=(rung_of(config, spec),)
         )
         tell(study, spec, number, stopped if number == 3 else fake_result(config, 0))

@@ -1,0 +1,45 @@
+"""What trials give: measured points, costs, how a trial ended, what was measured on test."""
+
+from deft_sweeps.result.final_result import FinalMeasurement
+from deft_sweeps.result.measured_point import DensityReading, Point, Score, SkippedBlocks
+from deft_sweeps.result.run_cost import Cost, Label
+from deft_sweeps.result.training_progress import Advance, PartialTraining, Rung, StepMetrics, TrainingAtRung
+from deft_sweeps.result.trial_result import (
+    SCHEMA_VERSION,
+    BlockGates,
+    CompleteTrial,
+    EndedTrial,
+    FailedTrial,
+    Provenance,
+    Status,
+    StoppedTrial,
+    TrialResult,
+    complete_trials,
+    read_result,
+)
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Advance",
+    "BlockGates",
+    "CompleteTrial",
+    "Cost",
+    "DensityReading",
+    "EndedTrial",
+    "FailedTrial",
+    "FinalMeasurement",
+    "Label",
+    "PartialTraining",
+    "Point",
+    "Provenance",
+    "Rung",
+    "Score",
+    "SkippedBlocks",
+    "Status",
+    "StepMetrics",
+    "StoppedTrial",
+    "TrainingAtRung",
+    "TrialResult",
+    "complete_trials",
+    "read_result",
+]

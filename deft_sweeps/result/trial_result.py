@@ -1,0 +1,162 @@
+"""How one trial ended: complete, failed or stopped early. Frozen, JSON, with provenance.
+
+The store holds nothing else, and everything shown is derived from it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from deft_sweeps.config.axes import check
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.result.measured_point import NO_BLOCKS, DensityReading, Point, SkippedBlocks
+from deft_sweeps.result.run_cost import Cost
+from deft_sweeps.result.training_progress import Rung
+
+SCHEMA_VERSION = 1
+
+Status = Literal["complete", "failed", "stopped"]
+"""`complete` ran to its end; `failed` could not; `stopped` was stopped early by a scheduler and has
+no measured point."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockGates:
+    """Trained gate of each MLP block, in [0, 1] and open above 1/2, in the order of the blocks; 0 for a block that was removed."""
+
+    encoder: tuple[float, ...]
+    decoder: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Enough to run the trial again and to know what it ran on."""
+
+    packages: dict[str, str]
+    commit: str
+    python: str
+    device: str
+    n_threads: int
+    dataset_fingerprint: str
+    checkpoint_revision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedTrial:
+    """What every trial that ended has.
+
+    Attributes:
+        rungs: what was measured before its end, rising in steps; empty if nothing asked for it.
+        started_at, finished_at: seconds since the epoch.
+    """
+
+    config: TrialConfig
+    seed: int
+    rungs: tuple[Rung, ...] = ()
+    started_at: float = 0.0
+    finished_at: float = 0.0
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def config_id(self) -> str:
+        """Of the configuration, whatever the seed."""
+        return self.config.config_id
+
+    @property
+    def trial_id(self) -> str:
+        """Name of this training: `<config_id>-s<seed>`."""
+        return self.config.trial_id(self.seed)
+
+    @property
+    def duration_sec(self) -> float:
+        """From its start to its end, pauses included."""
+        return self.finished_at - self.started_at
+
+    def to_json(self) -> bytes:
+        """UTF-8 JSON that `read_result` reads back to an equal result."""
+        return _READER.dump_json(self, indent=1) + b"\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompleteTrial(EndedTrial):
+    """A trial that ran to its end.
+
+    Attributes:
+        points: one a threshold, rising, then one a percentile, rising; at least one.
+        exact_density: share of entries that are not exactly zero with the gate in the base's own
+            dtype: the paper's count, shown as paper-compatible only; None if it was not taken.
+        layer_sparsity: share of zeros of each layer that was pruned, by its name; otherwise empty.
+        cost: None only of made-up results.
+        skipped: MLP blocks that ADA-DEFT removed.
+        block_gates: its trained scalars; None without it.
+        provenance: None only of made-up results.
+    """
+
+    points: tuple[Point, ...]
+    exact_density: DensityReading | None = None
+    layer_sparsity: dict[str, float] = field(default_factory=dict)
+    cost: Cost | None = None
+    skipped: SkippedBlocks = NO_BLOCKS
+    block_gates: BlockGates | None = None
+    provenance: Provenance | None = None
+    status: Literal["complete"] = "complete"
+
+    def __post_init__(self) -> None:
+        check(bool(self.points), "at least one measured point of a complete trial", self.points)
+
+    def point_at(self, threshold: float) -> Point:
+        """The point measured at `threshold` in all blocks.
+
+        Raises:
+            KeyError: none was.
+        """
+        for point in self.points:
+            if point.threshold == threshold and point.percentile is None:
+                return point
+        raise KeyError(f"{self.trial_id} was not measured at threshold {threshold:g}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedTrial(EndedTrial):
+    """A trial that could not go on.
+
+    Attributes:
+        error: why, a sentence.
+    """
+
+    error: str
+    status: Literal["failed"] = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoppedTrial(EndedTrial):
+    """A trial that was stopped early because it was behind others."""
+
+    status: Literal["stopped"] = "stopped"
+
+
+TrialResult = CompleteTrial | FailedTrial | StoppedTrial
+
+_READER: TypeAdapter[Any] = TypeAdapter(Annotated[TrialResult, Field(discriminator="status")])
+
+
+def read_result(text: bytes) -> TrialResult:
+    """Read what `to_json` wrote.
+
+    Raises:
+        ValueError: no such JSON, or of a newer schema than this version reads.
+    """
+    result: TrialResult = _READER.validate_json(text)
+    if result.schema_version > SCHEMA_VERSION:
+        raise ValueError(
+            f"schema version {result.schema_version} is newer than {SCHEMA_VERSION}, which this "
+            "version reads"
+        )
+    return result
+
+
+def complete_trials(results: Iterable[TrialResult]) -> tuple[CompleteTrial, ...]:
+    """Those that ran to their end, in their order."""
+    return tuple(result for result in results if isinstance(result, CompleteTrial))
