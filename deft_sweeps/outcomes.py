@@ -4,6 +4,7 @@ Each is one line of numbers with spaces in between. A right-or-wrong score takes
 and of a result file that way, instead of 32 and 12.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 from pydantic_core import CoreSchema, core_schema
 
 from deft_sweeps.config.axes import check
+
+_RIGHT_OR_WRONG = re.compile("(?:[01](?: [01])*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class ExampleScores(Sequence[float]):
         """The scores, shape (n,)."""
         if not self.line:
             return np.zeros(0)
-        if not set(self.line) - set("01 "):  # Right or wrong: read the bytes, which is far quicker.
+        if _RIGHT_OR_WRONG.fullmatch(self.line):  # Right or wrong: read the bytes, which is far quicker.
             return (np.frombuffer(self.line.encode(), dtype=np.uint8)[::2] - ord("0")).astype(float)
         return np.array(self.line.split(), dtype=float)
 
@@ -115,8 +118,8 @@ def _shortest(value: float) -> str:
 
 
 def _is_number_line(text: str) -> bool:
-    if not set(text) - set("01 "):
-        return "  " not in text and all(len(word) == 1 for word in text.split(" ")) if text else True
+    if _RIGHT_OR_WRONG.fullmatch(text):
+        return True
     try:
         return bool(np.isfinite(np.array(text.split(" "), dtype=float)).all())
     except ValueError:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from deft_sweeps.config.baseline_kind import BASELINES, BaselineName
-from deft_sweeps.findings.front_member import FrontMember, configurations
+from deft_sweeps.findings.front_member import FrontMember, candidates, pooled
 from deft_sweeps.result import TrainingAtRung, TrialResult
 
 Baselines = Mapping[BaselineName, FrontMember]
@@ -17,21 +17,33 @@ def best_baseline(members: Iterable[FrontMember]) -> FrontMember | None:
 
 
 def baseline_member(results: Iterable[TrialResult | TrainingAtRung], name: BaselineName = "peft") -> FrontMember | None:
-    """The best configuration of those that `objective.BASELINES` describes; None if there is none.
+    """The best configuration of those that `BASELINES` describes; None if there is none.
 
     Raises:
         ValueError: no such baseline.
     """
     if name not in BASELINES:
         raise ValueError(f"no baseline {name!r}; there are {', '.join(BASELINES)}")
-    return best_baseline(configurations(r for r in results if r.config.is_baseline(name)))
+    return baselines_among(candidates(results)).get(name)
 
 
-def baselines_of(results: Iterable[TrialResult | TrainingAtRung]) -> dict[BaselineName, FrontMember]:
+def baselines_of(
+    results: Iterable[TrialResult | TrainingAtRung],
+) -> dict[BaselineName, FrontMember]:
     """Every baseline that the results have."""
-    results = tuple(results)
-    members = {name: baseline_member(results, name) for name in BASELINES}
-    return {name: member for name, member in members.items() if member is not None}
+    return baselines_among(candidates(results))
+
+
+def baselines_among(points: Iterable[FrontMember]) -> dict[BaselineName, FrontMember]:
+    """Every baseline among measured points, each training by itself."""
+    whole = [member for member in points if member.point.is_unthresholded]
+    best: dict[BaselineName, FrontMember] = {}
+    for name in BASELINES:
+        fitting = pooled(m for m in whole if m.result.config.is_baseline(name))
+        member = best_baseline(fitting)
+        if member is not None:
+            best[name] = member
+    return best
 
 
 def _merit(member: FrontMember) -> tuple[float, float, str]:

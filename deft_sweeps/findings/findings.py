@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-from deft_sweeps.findings.baseline import Baselines, baselines_of
+from deft_sweeps.findings.baseline import Baselines, baselines_among
 from deft_sweeps.findings.choice import Choice, axes_of, choose_from
 from deft_sweeps.findings.confirmation import Confirmation, confirm
 from deft_sweeps.findings.equal_density import EqualDensityGain, all_gains
-from deft_sweeps.findings.front_growth import history_of
+from deft_sweeps.findings.front_growth import history_of_points
 from deft_sweeps.findings.front_member import FrontMember, candidates, pooled
 from deft_sweeps.findings.membership import Membership, membership_of
 from deft_sweeps.findings.pareto_front import ParetoFront, front_of
@@ -74,7 +74,7 @@ class Findings:
     @cached_property
     def baselines(self) -> Baselines:
         """What limits compare with: the best mean over seeds without a threshold."""
-        return baselines_of(self.results)
+        return baselines_among(self.points)
 
     @cached_property
     def front(self) -> ParetoFront:
@@ -94,7 +94,7 @@ class Findings:
     @cached_property
     def history(self) -> FrontHistory:
         """What the front grew from, trial by trial."""
-        return history_of(self.results, self.objectives, self.limits)
+        return history_of_points(self.results, self.points, self.objectives, self.limits, self.baselines)
 
     @cached_property
     def projection(self) -> GainProjection | None:

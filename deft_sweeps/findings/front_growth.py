@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from deft_sweeps.findings.baseline import baselines_of
-from deft_sweeps.findings.front_member import candidates, pooled, values_of
+from deft_sweeps.findings.baseline import Baselines, baselines_among
+from deft_sweeps.findings.front_member import FrontMember, candidates, pooled, values_of
 from deft_sweeps.findings.limit_check import judgeable, keeps
 from deft_sweeps.findings.pareto_front import reference_of
 from deft_sweeps.metrics import as_losses
@@ -14,15 +14,37 @@ from deft_sweeps.statistics.plateau import FrontHistory
 
 def history_of(results: Sequence[TrialResult], objectives: Sequence[str], limits: Sequence[Constraint] = ()) -> FrontHistory:
     """What the front grew from; limits whose baseline was not measured yet are left out."""
-    ordered = sorted(results, key=lambda result: (result.finished_at, result.trial_id))
-    baselines = baselines_of(ordered)
+    points = candidates(results)
+    return history_of_points(results, points, objectives, limits, baselines_among(points))
+
+
+def history_of_points(
+    results: Sequence[TrialResult],
+    points: Sequence[FrontMember],
+    objectives: Sequence[str],
+    limits: Sequence[Constraint],
+    baselines: Baselines,
+) -> FrontHistory:
+    """As `history_of`.
+
+    Args:
+        results: of any status.
+        points: their measured points, each training by itself.
+        objectives: names of metrics.
+        limits: that points must keep to count.
+        baselines: that limits compare with.
+    """
     judged = [limit for limit in limits if judgeable(limit, baselines)]
-    by_trial = [candidates([result], objectives) for result in ordered]
-    pool = [member for members in by_trial for member in members]
+    pool = [member for member in points if all(name in member.values for name in objectives)]
     reference, _ = reference_of(pooled(pool), objectives, {})
-    losses = []
-    for members in by_trial:
-        inside = [m for m in members if all(keeps(m, limit, baselines) for limit in judged)]
-        losses.append(as_losses(values_of(inside, objectives), objectives))
+    inside: dict[str, list[FrontMember]] = {result.trial_id: [] for result in _by_end(results)}
+    for member in pool:
+        if all(keeps(member, limit, baselines) for limit in judged):
+            inside[member.result.trial_id].append(member)
+    losses = [as_losses(values_of(own, objectives), objectives) for own in inside.values()]
     corner = as_losses([reference[name] for name in objectives], objectives)
     return FrontHistory(tuple(losses), corner)
+
+
+def _by_end(results: Sequence[TrialResult]) -> list[TrialResult]:
+    return sorted(results, key=lambda result: (result.finished_at, result.trial_id))

@@ -1,14 +1,13 @@
 """A point that may be on the front: a trained trial at one threshold, or the mean over its seeds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.front import Floats
-from deft_sweeps.metrics import METRICS, Direction, measured
+from deft_sweeps.metrics import METRICS, Direction, measured_points
 from deft_sweeps.result import CompleteTrial, Point, TrainingAtRung, TrialResult
 from deft_sweeps.statistics.seed_mean import SeedMean, nearest_to_mean, seed_mean
 
@@ -80,7 +79,12 @@ def values_of(members: Sequence[FrontMember], objectives: Sequence[str]) -> Floa
 
 def candidates(results: Iterable[TrialResult | TrainingAtRung], objectives: Sequence[str] = ()) -> tuple[FrontMember, ...]:
     """Every measured point of every complete trial that has a finite value of each objective."""
-    members = (FrontMember(result, point, measured(point, result.cost)) for result in results if isinstance(result, MeasuredTraining) for point in result.points)
+    members = (
+        FrontMember(result, point, values)
+        for result in results
+        if isinstance(result, MeasuredTraining)
+        for point, values in zip(result.points, measured_points(result.points, result.cost), strict=True)
+    )
     return tuple(m for m in members if all(name in m.values for name in objectives))
 
 
@@ -93,14 +97,13 @@ def configurations(results: Iterable[TrialResult | TrainingAtRung], objectives: 
 def pooled(members: Iterable[FrontMember]) -> tuple[FrontMember, ...]:
     """Single trainings with the seeds of a configuration pooled at each threshold."""
     groups: dict[tuple[str, str], list[FrontMember]] = {}
+    config_ids: dict[int, str] = {}  # By the result's identity: hashing a configuration is slow.
     for member in members:
-        groups.setdefault((member.result.config_id, member.point.at), []).append(member)
+        result = member.result
+        config_id = config_ids.get(id(result)) or result.config_id
+        config_ids[id(result)] = config_id
+        groups.setdefault((config_id, member.point.at), []).append(member)
     return tuple(_mean(group) if len(group) > 1 else group[0] for group in groups.values())
-
-
-def configs_of(members: Iterable[FrontMember]) -> Mapping[str, TrialConfig]:
-    """The members' configurations by config_id, each once."""
-    return {member.result.config_id: member.result.config for member in members}
 
 
 def _mean(group: Sequence[FrontMember]) -> FrontMember:

@@ -4,7 +4,7 @@ Directions, units and ranges are stated by the objects and nowhere else.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -45,6 +45,9 @@ METRICS: dict[str, Metric] = {
 }
 """Every metric by name, in the order in which tables list them."""
 
+_OF_POINT = tuple(metric for metric in METRICS.values() if metric.of_point)
+_OF_TRIAL = tuple(metric for metric in METRICS.values() if not metric.of_point)
+
 
 def measured(point: Point, cost: Cost | None = None) -> dict[str, float]:
     """The finite values of a point under the metrics' names; what was not measured is left out.
@@ -53,8 +56,22 @@ def measured(point: Point, cost: Cost | None = None) -> dict[str, float]:
         point: at one threshold, of a whole training or at a rung.
         cost: of the trial; None at a rung, when it is not known yet.
     """
-    values = ((name, metric.read(point, cost)) for name, metric in METRICS.items())
-    return {name: float(value) for name, value in values if value is not None and math.isfinite(value)}
+    return _finite(_OF_POINT, point, cost) | _finite(_OF_TRIAL, point, cost)
+
+
+def measured_points(points: Sequence[Point], cost: Cost | None) -> list[dict[str, float]]:
+    """`measured` of each point of one trial; what belongs to the whole trial is read once."""
+    of_trial = _finite(_OF_TRIAL, points[0], cost) if points else {}
+    return [_finite(_OF_POINT, point, cost) | of_trial for point in points]
+
+
+def _finite(metrics: Sequence[Metric], point: Point, cost: Cost | None) -> dict[str, float]:
+    values = {}
+    for metric in metrics:
+        value = metric.read(point, cost)
+        if value is not None and math.isfinite(value):
+            values[metric.name] = float(value)
+    return values
 
 
 def signs(names: Iterable[str]) -> NDArray[np.float64]:

@@ -108,6 +108,7 @@ def scatter(findings: Findings, drawn: Sequence[FrontMember] | None = None) -> s
 def gain_by_density(gains: Sequence[EqualDensityGain]) -> str:
     """DEFT minus plain PEFT at equal density, with 95% intervals, over the density; above zero the density loss pays."""
     compared = [(gain, gain.difference) for gain in gains if gain.difference is not None]
+    compared = compared[:: max(1, -(-len(compared) // MOST_DRAWN))]
     x = [gain.point.density.overall for gain, _ in compared]
     y = [difference.value for _, difference in compared]
     reach = [[d.value - d.low for _, d in compared], [d.high - d.value for _, d in compared]]

@@ -150,10 +150,7 @@ def read_result(text: bytes) -> TrialResult:
     """
     result: TrialResult = _READER.validate_json(text)
     if result.schema_version > SCHEMA_VERSION:
-        raise ValueError(
-            f"schema version {result.schema_version} is newer than {SCHEMA_VERSION}, which this "
-            "version reads"
-        )
+        raise ValueError(f"schema version {result.schema_version} is newer than {SCHEMA_VERSION}, which this version reads")
     return result
 
 

@@ -79,9 +79,7 @@ def _read_point(
     return _point_of(space, label_of(chosen), values, location, problems)
 
 
-def _choose(
-    of_axis: Sequence[AxisMember], entry: Any, location: Location
-) -> tuple[AxisMember | None, Mapping[str, Any], Location]:
+def _choose(of_axis: Sequence[AxisMember], entry: Any, location: Location) -> tuple[AxisMember | None, Mapping[str, Any], Location]:
     """The member that a point takes on an axis, its settings, and their place.
 
     None for a member that the space does not have, which the model of the point reports.
@@ -109,9 +107,7 @@ def _point_of(
     return None
 
 
-def _read_open_values(
-    member: AxisMember, data: Mapping[str, Any], location: Location, problems: ProblemCollector
-) -> dict[str, Value]:
+def _read_open_values(member: AxisMember, data: Mapping[str, Any], location: Location, problems: ProblemCollector) -> dict[str, Value]:
     """The values given for open settings; reports those outside the space."""
     values = {}
     for name, value in read_values(member.of, data, location, problems).items():

@@ -58,9 +58,7 @@ def _read_stopping(data: Any, problems: ProblemCollector) -> Stopping | None:
     return None if of is None else build(of, settings, ("stopping", kind), problems)
 
 
-def check_objectives_at_rungs(
-    section: SearchSection, objectives: Sequence[str], problems: ProblemCollector
-) -> None:
+def check_objectives_at_rungs(section: SearchSection, objectives: Sequence[str], problems: ProblemCollector) -> None:
     """Reports objectives that early stopping would compare before they are measured."""
     if not isinstance(section.stopping, Halving):
         return
@@ -70,9 +68,7 @@ def check_objectives_at_rungs(
         problems.add(("stopping",), what, f"make a limit of {late}, or stop none")
 
 
-def check_search_of_space(
-    section: SearchSection, legal: Sequence[Combination], problems: ProblemCollector
-) -> None:
+def check_search_of_space(section: SearchSection, legal: Sequence[Combination], problems: ProblemCollector) -> None:
     """Reports a sampler or an early stopping that the space does not suit."""
     if section.search is not None and section.search.sampler == "gp":
         reason = why_not_gp(legal)
@@ -83,9 +79,7 @@ def check_search_of_space(
         _check_rungs(section.stopping, legal, problems)
 
 
-def _check_rungs(
-    stopping: Halving, legal: Sequence[Combination], problems: ProblemCollector
-) -> None:
+def _check_rungs(stopping: Halving, legal: Sequence[Combination], problems: ProblemCollector) -> None:
     n_steps = min(fewest_steps(combination) for combination in legal)
     if n_steps < stopping.least_steps:
         rungs = f"{stopping.rungs} rungs a factor {stopping.eta} apart"

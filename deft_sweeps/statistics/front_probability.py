@@ -1,6 +1,7 @@
 """How probable it is that a point belongs on the front: Monte Carlo over the measurements' noise."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 
 import numpy as np
 
@@ -49,10 +50,14 @@ def front_shares(losses: Floats, noise: Iterable[Floats], members: Sequence[int]
     wanted = np.arange(len(losses)) if members is None else np.asarray(members, dtype=int)
     counts, n_draws = np.zeros(len(wanted)), 0
     for piece in noise:
-        drawn = losses + piece
+        # One contiguous column an objective, and few points are nowhere worse: several times
+        # faster than comparing whole rows.
+        columns = [np.ascontiguousarray(c) for c in np.moveaxis(losses + piece, 2, 0)]
         for k, i in enumerate(wanted):
-            beaten = dominates(drawn, drawn[:, i : i + 1]).any(axis=1)
-            counts[k] += len(piece) - int(beaten.sum())
+            no_worse = reduce(np.logical_and, [c <= c[:, i : i + 1] for c in columns])
+            draw, other = no_worse.nonzero()
+            better = reduce(np.logical_or, [c[draw, other] < c[draw, i] for c in columns])
+            counts[k] += len(piece) - len(np.unique(draw[better]))
         n_draws += len(piece)
     shares: Floats = counts / max(1, n_draws)
     return shares

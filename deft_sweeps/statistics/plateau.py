@@ -126,13 +126,14 @@ def project(history: FrontHistory, share: float = 0.5, seed: int = 0) -> GainPro
     last, middle, early = n, round(n / q), round(n / q**2)
     if n < 6 or not early < middle < last:
         return None
-    whole = _volume(history, range(n))
+    volume = _Volume(history)
+    whole = volume(range(n))
     if whole <= 0:
         return None
     rng = np.random.default_rng(seed)
     orders = [rng.permutation(n) for _ in range(max(50, min(N_ORDERS, 200_000 // n)))]
-    at_middle = np.array([_volume(history, order[:middle]) for order in orders])
-    at_early = np.array([_volume(history, order[:early]) for order in orders])
+    at_middle = np.array([volume(order[:middle]) for order in orders])
+    at_early = np.array([volume(order[:early]) for order in orders])
     before, after = float((at_middle - at_early).mean()), whole - float(at_middle.mean())
     ratio = min(1.0, after / before) if before > 0 else 1.0
     # Sums in another order differ in their last digit, hence the maximum.
@@ -143,11 +144,23 @@ def project(history: FrontHistory, share: float = 0.5, seed: int = 0) -> GainPro
     return GainProjection(n, round(n * share), gain, float(low), max(gain, float(high)))
 
 
-def _volume(history: FrontHistory, trials: Sequence[int] | range | np.ndarray) -> float:
-    points = np.concatenate([history.losses[i] for i in trials])
-    if len(history.reference) > 2 and len(points):
-        points = points[non_dominated(points)]
-    return hypervolume(points, history.reference)
+class _Volume:
+    """Hypervolume of the points of some trials."""
+
+    def __init__(self, history: FrontHistory) -> None:
+        sizes = [len(points) for points in history.losses]
+        self._points = np.concatenate(history.losses)
+        self._trial = np.repeat(np.arange(len(sizes)), sizes)
+        self._n_trials = len(sizes)
+        self._reference = history.reference
+
+    def __call__(self, trials: Sequence[int] | range | np.ndarray) -> float:
+        chosen = np.zeros(self._n_trials, dtype=bool)
+        chosen[list(trials) if isinstance(trials, range) else trials] = True
+        points = self._points[chosen[self._trial]]
+        if len(self._reference) > 2 and len(points):
+            points = points[non_dominated(points)]
+        return hypervolume(points, self._reference)
 
 
 def _share_bound(n_hits: int, n: int) -> float:
