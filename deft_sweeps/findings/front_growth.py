@@ -37,10 +37,10 @@ def history_of_points(
     judged = [limit for limit in limits if judgeable(limit, baselines)]
     pool = [member for member in points if all(name in member.values for name in objectives)]
     reference, _ = reference_of(pooled(pool), objectives, {})
-    inside: dict[str, list[FrontMember]] = {result.trial_id: [] for result in _by_end(results)}
+    inside: dict[int, list[FrontMember]] = {id(result): [] for result in _by_end(results)}
     for member in pool:
         if all(keeps(member, limit, baselines) for limit in judged):
-            inside[member.result.trial_id].append(member)
+            inside[id(member.result)].append(member)
     losses = [as_losses(values_of(own, objectives), objectives) for own in inside.values()]
     corner = as_losses([reference[name] for name in objectives], objectives)
     return FrontHistory(tuple(losses), corner)

@@ -50,6 +50,8 @@ class EndedTrial:
     Attributes:
         rungs: what was measured before its end, rising in steps; empty if nothing asked for it.
         started_at, finished_at: seconds since the epoch.
+        config_id: of the configuration, whatever the seed; derived.
+        trial_id: name of this training, `<config_id>-s<seed>`; derived.
     """
 
     config: TrialConfig
@@ -58,16 +60,13 @@ class EndedTrial:
     started_at: float = 0.0
     finished_at: float = 0.0
     schema_version: int = SCHEMA_VERSION
+    config_id: str = field(init=False, repr=False, compare=False)
+    trial_id: str = field(init=False, repr=False, compare=False)
 
-    @property
-    def config_id(self) -> str:
-        """Of the configuration, whatever the seed."""
-        return self.config.config_id
-
-    @property
-    def trial_id(self) -> str:
-        """Name of this training: `<config_id>-s<seed>`."""
-        return self.config.trial_id(self.seed)
+    def __post_init__(self) -> None:
+        # Once a result: hashing a configuration is slow, and the name is asked for all the time.
+        object.__setattr__(self, "config_id", self.config.config_id)
+        object.__setattr__(self, "trial_id", f"{self.config_id}-s{self.seed}")
 
     @property
     def duration_sec(self) -> float:
@@ -104,6 +103,7 @@ class CompleteTrial(EndedTrial):
     status: Literal["complete"] = "complete"
 
     def __post_init__(self) -> None:
+        EndedTrial.__post_init__(self)
         check(bool(self.points), "at least one measured point of a complete trial", self.points)
 
     def point_at(self, threshold: float) -> Point:

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deft_sweeps.front import Floats, dominates
 from deft_sweeps.statistics.measurement_noise import ExampleNoise, SeedNoise
 
 N_DRAWS = 2000
-_CHUNK = 1 << 18
+_CHUNK = 1 << 22
 """Numbers drawn at a time, which bounds the memory."""
 
 
@@ -30,49 +31,68 @@ def front_probabilities(
         seed: of the draws.
     """
     squares = sum((noise.reach() ** 2 for noise in noises), np.zeros_like(losses))
-    rivals = np.flatnonzero(_within_reach(losses, np.sqrt(squares), members))
-    samplers = [noise.sampler(rivals) for noise in noises]
+    rivals_of = _rivals(losses, np.sqrt(squares), members)
+    drawn = np.unique(np.concatenate([np.asarray(members, dtype=int), *rivals_of]))
+    samplers = [noise.sampler(drawn) for noise in noises]
     rng = np.random.default_rng(seed)
-    width = rivals.size * losses.shape[1] + sum(getattr(noise, "n", 0) for noise in noises)
+    width = drawn.size * losses.shape[1] + sum(getattr(noise, "n", 0) for noise in noises)
     draws = (sum((draw(n, rng) for draw in samplers), np.zeros(())) * signs for n in _pieces(width))
-    place = {int(i): k for k, i in enumerate(rivals)}
-    return front_shares(losses[rivals], draws, [place[i] for i in members])
+    return front_shares(
+        losses[drawn],
+        draws,
+        np.searchsorted(drawn, members),
+        [np.searchsorted(drawn, rivals) for rivals in rivals_of],
+    )
 
 
-def front_shares(losses: Floats, noise: Iterable[Floats], members: Sequence[int] | None = None) -> Floats:
+def front_shares(
+    losses: Floats,
+    noise: Iterable[Floats],
+    members: Sequence[int] | NDArray[np.int64] | None = None,
+    rivals_of: Sequence[NDArray[np.int64]] | None = None,
+) -> Floats:
     """In which share of the draws no other point dominates each point.
 
     Args:
         losses: shape (n, m).
         noise: to be added, in pieces of shape (draws, n, m).
         members: indices of the points asked about; None is all of them.
+        rivals_of: for each of them the indices of the points that may dominate it; None is all.
     """
     wanted = np.arange(len(losses)) if members is None else np.asarray(members, dtype=int)
+    everyone = np.arange(len(losses))
     counts, n_draws = np.zeros(len(wanted)), 0
     for piece in noise:
         # One contiguous column an objective, and few points are nowhere worse: several times
         # faster than comparing whole rows.
         columns = [np.ascontiguousarray(c) for c in np.moveaxis(losses + piece, 2, 0)]
         for k, i in enumerate(wanted):
-            no_worse = reduce(np.logical_and, [c <= c[:, i : i + 1] for c in columns])
+            rivals = everyone if rivals_of is None else rivals_of[k]
+            pairs = [(c[:, rivals], c[:, i : i + 1]) for c in columns]
+            no_worse = reduce(np.logical_and, [theirs <= mine for theirs, mine in pairs])
             draw, other = no_worse.nonzero()
-            better = reduce(np.logical_or, [c[draw, other] < c[draw, i] for c in columns])
+            better = reduce(
+                np.logical_or, [theirs[draw, other] < mine[draw, 0] for theirs, mine in pairs]
+            )
             counts[k] += len(piece) - len(np.unique(draw[better]))
         n_draws += len(piece)
     shares: Floats = counts / max(1, n_draws)
     return shares
 
 
-def _within_reach(losses: Floats, reach: Floats, members: Sequence[int]) -> np.ndarray:
-    """Which points could be on the front if each gained on a member as much as both together reach.
+def _rivals(losses: Floats, reach: Floats, members: Sequence[int]) -> list[NDArray[np.int64]]:
+    """For each member, the points that could dominate it if both moved as far as they reach.
 
-    The members are among them. A point that a member stays ahead of even so can be left out:
-    whatever it dominates, that member dominates too.
+    A point that another member stays ahead of even so is left out: whatever it dominates, that
+    member dominates too.
     """
     beaten = np.zeros(len(losses), dtype=bool)
+    threatens = []
     for i in members:
-        beaten |= dominates(losses[i], losses - np.hypot(reach, reach[i]))
-    return ~beaten
+        best = losses - np.hypot(reach, reach[i])
+        beaten |= dominates(losses[i], best)
+        threatens.append(np.all(best <= losses[i], axis=1))
+    return [np.flatnonzero(one & ~beaten) for one in threatens]
 
 
 def _pieces(width: int) -> Iterator[int]:

@@ -25,7 +25,7 @@ from deft_sweeps.report import choice_text
 from deft_sweeps.report.cells import member_density_text, member_score_text
 from deft_sweeps.report.tables import front_sheet
 from deft_sweeps.result import CompleteTrial
-from deft_sweeps.statistics.front_probability import _within_reach, front_shares
+from deft_sweeps.statistics.front_probability import _rivals, front_shares
 from deft_sweeps.statistics.measurement_noise import SeedNoise
 from deft_sweeps.statistics.seed_mean import nearest_to_mean, seed_mean, t_975, t_quantile
 from tests.made_sweep import sweep_results
@@ -253,7 +253,7 @@ def test_a_rival_counts_as_far_as_both_it_and_the_member_may_move(gap: float) ->
 def test_a_point_is_left_out_only_where_a_member_stays_ahead_within_both_reaches() -> None:
     values = np.array([[0.0, 0.0], [0.034, 0.0], [0.087, 0.0], [0.089, 0.0]])
     reach = np.array([[0.08, 0.0], [0.036, 0.0], [0.036, 0.0], [0.036, 0.0]])
-    assert _within_reach(values, reach, [0]).tolist() == [True, True, True, False], "0.0877 is what both together reach"
+    assert _rivals(values, reach, [0])[0].tolist() == [0, 1, 2], "0.0877 is what both together reach"
 
 
 def test_two_equal_seeds_are_no_proof_that_training_has_no_noise() -> None:
