@@ -121,14 +121,9 @@ def sweep_results() -> tuple[TrialResult, ...]:
     )
     complete = [trial(a, w, q, drop, finished_at=i) for i, (a, w, q, drop) in enumerate(told)]
     failed = FailedTrial(
-        config=replace(
-            complete[3].config, peft=Adapter(), training=Training(learning_rate=3e-2)
-        ),
+        config=replace(complete[3].config, peft=Adapter(), training=Training(learning_rate=3e-2)),
         seed=0,
-        error=(
-            "the loss is not finite at step 17: learning_rate 0.03 is too high, or the gradient"
-            " overflowed"
-        ),
+        error=("the loss is not finite at step 17: learning_rate 0.03 is too high, or the gradient overflowed"),
         started_at=complete[3].started_at,
         finished_at=complete[3].finished_at,
     )

@@ -80,7 +80,12 @@ def values_of(members: Sequence[FrontMember], objectives: Sequence[str]) -> Floa
 
 def candidates(results: Iterable[TrialResult | TrainingAtRung], objectives: Sequence[str] = ()) -> tuple[FrontMember, ...]:
     """Every measured point of every complete trial that has a finite value of each objective."""
-    members = (FrontMember(result, point, measured(point, result.cost)) for result in results if isinstance(result, MeasuredTraining) for point in result.points)
+    members = (
+        FrontMember(result, point, measured(point, result.cost))
+        for result in results
+        if isinstance(result, MeasuredTraining)
+        for point in result.points
+    )
     return tuple(m for m in members if all(name in m.values for name in objectives))
 
 

@@ -64,7 +64,9 @@ def check_objectives_at_rungs(
     """Reports objectives that early stopping would compare before they are measured."""
     if not isinstance(section.stopping, Halving):
         return
-    late = " and ".join(name for name in objectives if name in METRICS and not METRICS[name].of_point)
+    late = " and ".join(
+        name for name in objectives if name in METRICS and not METRICS[name].of_point
+    )
     if late:
         what = f"trials are compared on their way, where {late} is not measured yet"
         problems.add(("stopping",), what, f"make a limit of {late}, or stop none")

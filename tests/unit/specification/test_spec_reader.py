@@ -413,7 +413,9 @@ def test_a_baseline_that_limits_name_leads_the_first_points() -> None:
         "choose": "choose: knee where score >= baseline(dense)",
     }
     assert "add pruning none and adaptive none" in only_problem(only)
-    proxy = parse_spec(text_of(named | {"limits": "limits: [latency_sec <= baseline(peft)]"}), "s.yaml")
+    proxy = parse_spec(
+        text_of(named | {"limits": "limits: [latency_sec <= baseline(peft)]"}), "s.yaml"
+    )
     assert [start.combination for start in proxy.first] == [
         "relu lora none none none none",
         "pretrained lora none none none none",
