@@ -37,11 +37,11 @@ _HOMES = {
     "Findings": "findings",
     "ParetoFront": "findings",
     "SweepDir": "store.results",
-    "SweepSpec": "spec.schema",
+    "SweepSpec": "specification.sweep_spec",
     "TrialConfig": "config.trial",
     "TrialResult": "result",
     "choose": "findings",
-    "load_spec": "spec.load",
+    "load_spec": "specification.spec_reader",
     "pareto_front": "findings",
 }
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from optuna.trial import TrialState
 
 from deft_sweeps.config.trial import TrialConfig, codec
-from deft_sweeps.result import CompleteTrial
+from deft_sweeps.result import FailedTrial, TrialResult
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.trial_report import report
 from deft_sweeps.study.optuna_study import finished
@@ -22,7 +22,7 @@ def trial_of(proposal: object) -> tuple[TrialConfig, int]:
 def play(
     searcher: StudySearcher,
     n: int,
-    make: Callable[[TrialConfig, int], CompleteTrial] = fake_result,
+    make: Callable[[TrialConfig, int], TrialResult] = fake_result,
 ) -> list[str]:
     """Runs up to `n` trials one after the other and returns their ids."""
     ids = []
@@ -41,13 +41,6 @@ def states(searcher: StudySearcher) -> dict[str, TrialState]:
     return {t.user_attrs["trial_id"]: t.state for t in finished(searcher.study)}
 
 
-def failed(config: TrialConfig, seed: int) -> CompleteTrial:
+def failed(config: TrialConfig, seed: int) -> FailedTrial:
     """The result of a trial that failed."""
-    return CompleteTrial(
-        config=config,
-        seed=seed,
-        status="failed",
-        error="no",
-        started_at=1.0,
-        finished_at=2.0,
-    )
+    return FailedTrial(config=config, seed=seed, error="no", started_at=1.0, finished_at=2.0)

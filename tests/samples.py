@@ -5,7 +5,7 @@ from typing import overload
 from deft_sweeps.config.axes import DensityLoss, NoDensityLoss, Training
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.outcomes import ExampleScores
-from deft_sweeps.result import CompleteTrial, Cost, DensityReading, FailedTrial, Point, Provenance, Score
+from deft_sweeps.result import CompleteTrial, Cost, DensityReading, FailedTrial, Point, Provenance, Score, TrialResult
 
 
 def point(threshold: float = 0.0, score: float = 0.8, density: float = 0.5, n: int = 100) -> Point:
@@ -85,3 +85,15 @@ def result(
         started_at=finished_at - 1,
         finished_at=finished_at,
     )
+
+
+def complete(trial: TrialResult) -> CompleteTrial:
+    """The same trial, for tests that expect it to be complete."""
+    assert isinstance(trial, CompleteTrial), trial
+    return trial
+
+
+def error_of(trial: TrialResult) -> str:
+    """Why the trial failed, for tests that expect it to have failed."""
+    assert isinstance(trial, FailedTrial), trial
+    return trial.error

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.front import hypervolume, non_dominated
 from deft_sweeps.metrics import METRICS, Direction
-from deft_sweeps.result import CompleteTrial, Cost, DensityReading, Point, Provenance, Rung, Score, Status
+from deft_sweeps.result import CompleteTrial, Cost, DensityReading, Point, Provenance, Rung, Score, StoppedTrial
 from deft_sweeps.specification.sweep_spec import SweepSpec
 
 Floats = NDArray[np.float64]
@@ -139,16 +139,19 @@ def point(threshold: float, score: float, density: float, n_examples: int = 300,
     )
 
 
-def result(config: TrialConfig, seed: int, rungs: Sequence[Rung], points: tuple[Point, ...] | None) -> CompleteTrial:
-    """The trial as a sweep would keep it: complete with `points`, stopped early without; `rungs` are what it measured before."""
-    status: Status = "stopped" if points is None else "complete"
+def result(config: TrialConfig, seed: int, rungs: Sequence[Rung], points: tuple[Point, ...] | None) -> CompleteTrial | StoppedTrial:
+    """The trial as a sweep stores it: complete with `points`, stopped early if they are None.
+
+    `rungs` are its measurements before the end.
+    """
+    if points is None:
+        return StoppedTrial(config=config, seed=seed, rungs=tuple(rungs))
     return CompleteTrial(
         config=config,
         seed=seed,
-        status=status,
-        points=points or (),
+        points=points,
         rungs=tuple(rungs),
-        cost=UNTIMED if points else None,
+        cost=UNTIMED,
         provenance=NOWHERE,
     )
 

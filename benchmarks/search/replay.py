@@ -50,6 +50,7 @@ class ReplayRun:
     def finish(self) -> CompleteTrial:
         """What was measured at the end, with costs and provenance that say that nothing ran."""
         made = result(self.config, self.seed, (), self.problem.curve(self.config, self.seed, self.problem.rungs[-1]))
+        assert isinstance(made, CompleteTrial)
         return replace(made, started_at=self.started_at, finished_at=time.time())
 
 

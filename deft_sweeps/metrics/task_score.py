@@ -2,12 +2,16 @@
 
 from deft_sweeps.metrics.metric import Metric
 from deft_sweeps.result import Point
-from deft_sweeps.task_metrics import task_metric_of
+from deft_sweeps.task_metrics import TASK_METRICS
 
 
 def score_range(task_metric: str) -> tuple[float, float]:
-    """Worst and best possible value of a task's metric, `accuracy` or `pearson` say."""
-    return task_metric_of(task_metric).worst, 1.0
+    """Worst and best possible value of a task's metric, `accuracy` or `pearson` say.
+
+    A stored result may name a metric that this version does not compute: it is taken as a share.
+    """
+    metric = TASK_METRICS.get(task_metric)
+    return (metric.worst if metric else 0.0), 1.0
 
 
 def _possible(point: Point | None) -> tuple[float, float]:

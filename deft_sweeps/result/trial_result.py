@@ -149,8 +149,10 @@ def read_result(text: bytes) -> TrialResult:
         ValueError: no such JSON, or of a newer schema than this version reads.
     """
     result: TrialResult = _READER.validate_json(text)
-    if result.schema_version > SCHEMA_VERSION:
-        raise ValueError(f"schema version {result.schema_version} is newer than {SCHEMA_VERSION}, which this version reads")
+    version = result.schema_version
+    if version > SCHEMA_VERSION:
+        newer = f"schema version {version} is newer than {SCHEMA_VERSION}"
+        raise ValueError(f"{newer}, which this version reads")
     return result
 
 

@@ -58,17 +58,23 @@ def _read_stopping(data: Any, problems: ProblemCollector) -> Stopping | None:
     return None if of is None else build(of, settings, ("stopping", kind), problems)
 
 
-def check_objectives_at_rungs(section: SearchSection, objectives: Sequence[str], problems: ProblemCollector) -> None:
+def check_objectives_at_rungs(
+    section: SearchSection, objectives: Sequence[str], problems: ProblemCollector
+) -> None:
     """Reports objectives that early stopping would compare before they are measured."""
     if not isinstance(section.stopping, Halving):
         return
-    late = " and ".join(name for name in objectives if name in METRICS and not METRICS[name].of_point)
+    late = " and ".join(
+        name for name in objectives if name in METRICS and not METRICS[name].of_point
+    )
     if late:
         what = f"trials are compared on their way, where {late} is not measured yet"
         problems.add(("stopping",), what, f"make a limit of {late}, or stop none")
 
 
-def check_search_of_space(section: SearchSection, legal: Sequence[Combination], problems: ProblemCollector) -> None:
+def check_search_of_space(
+    section: SearchSection, legal: Sequence[Combination], problems: ProblemCollector
+) -> None:
     """Reports a sampler or an early stopping that the space does not suit."""
     if section.search is not None and section.search.sampler == "gp":
         reason = why_not_gp(legal)
@@ -79,7 +85,9 @@ def check_search_of_space(section: SearchSection, legal: Sequence[Combination], 
         _check_rungs(section.stopping, legal, problems)
 
 
-def _check_rungs(stopping: Halving, legal: Sequence[Combination], problems: ProblemCollector) -> None:
+def _check_rungs(
+    stopping: Halving, legal: Sequence[Combination], problems: ProblemCollector
+) -> None:
     n_steps = min(fewest_steps(combination) for combination in legal)
     if n_steps < stopping.least_steps:
         rungs = f"{stopping.rungs} rungs a factor {stopping.eta} apart"

@@ -20,7 +20,7 @@ from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import StoreError
 from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.objective import parse_constraint
-from deft_sweeps.result import CompleteTrial
+from deft_sweeps.result import FailedTrial, TrialResult
 from deft_sweeps.search import searcher as module
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.specification.sampler_choice import ConcreteName
@@ -66,7 +66,7 @@ def test_bad_trials_fail_and_the_search_goes_on(name: ConcreteName, limits: str,
     spec, sweep = spec_for(name, limits, trials=9), SweepDir(tmp_path)
     searcher = open_on(spec, sweep)
 
-    def bad(config: TrialConfig, seed: int) -> CompleteTrial:
+    def bad(config: TrialConfig, seed: int) -> TrialResult:
         n = len(sweep.trial_ids())
         if n == 2:
             return fake_result(config, seed, loss=float("nan"))
@@ -81,7 +81,7 @@ def test_bad_trials_fail_and_the_search_goes_on(name: ConcreteName, limits: str,
     play(searcher, 99, bad)
     store_and_study_agree(searcher, sweep, 9)
     reasons = ("no", "is a number not finite?", "not measured at the objective's threshold", "its worker was lost")  # As their clocks say.
-    told = [result.error for result in sweep.results() if result.status == "failed"]
+    told = [result.error for result in sweep.results() if isinstance(result, FailedTrial)]
     assert len(told) == len(reasons)
     assert all(reason in error for reason, error in zip(reasons, told, strict=True)), told
     assert all(trial.values is None for trial in finished(searcher.study) if trial.state == TrialState.FAIL)

@@ -29,6 +29,7 @@ from deft_sweeps.sweep.progress import LineView, Progress
 from deft_sweeps.sweep.runner import run_sweep
 from tests.fakes import N_STEPS, FakeMaker, Fault, fake_spec, plain
 from tests.integration.drive import SPEC, TRIALS, maker
+from tests.samples import error_of
 
 STATES = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "stopped": TrialState.PRUNED}
 
@@ -178,8 +179,9 @@ def test_a_trial_whose_worker_cannot_start_says_why(tmp_path: Path) -> None:
     outcome = run_sweep(spec, sweep, NoPackage(tmp_path), view=lambda _: None, n_cpus=2)
     assert outcome.n_failed == 1
     (result,) = sweep.results()
-    assert result.error.startswith("its worker was lost 1 times, last: ")
-    assert "No module named 'deft_sweeps', says https://***@hub/simple" in result.error
+    error = error_of(result)
+    assert error.startswith("its worker was lost 1 times, last: ")
+    assert "No module named 'deft_sweeps', says https://***@hub/simple" in error
 
 
 def drive(root: Path, module: str = "tests.integration.drive") -> "subprocess.Popen[str]":

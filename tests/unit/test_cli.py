@@ -23,7 +23,7 @@ from deft_sweeps.report import choice_text
 from deft_sweeps.result import DensityReading, FinalMeasurement, Point
 from deft_sweeps.specification.spec_reader import load_spec
 from deft_sweeps.store.results import DriverNote, SweepDir
-from tests.samples import point, result
+from tests.samples import complete, point, result
 
 ROOT = Path(__file__).parents[2]
 QUICKSTART = ROOT / "search_spaces" / "quickstart.yaml"
@@ -467,7 +467,8 @@ class TestSweepFolder:
         assert other["chosen"]["metrics"]["score"] == 0.8
 
     def test_a_choice_that_the_test_split_contradicts(self, sweep: SweepDir, capsys: pytest.CaptureFixture[str]) -> None:
-        plain, deft, _ = sweep.results()
+        first, deft, _ = sweep.results()
+        plain = complete(first)
         assert plain.cost is not None
         assert plain.provenance is not None
         measured = (("chosen", deft, point(0.01, 0.70, 0.2)), ("baseline", plain, point(0.0, 0.78, 0.6)))

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from importlib import import_module
 from itertools import product
 from unittest.mock import Mock
 
@@ -27,10 +28,10 @@ from deft_sweeps.front import hypervolume, knee_distances, non_dominated, non_do
 from deft_sweeps.metrics import METRICS, Direction, measured
 from deft_sweeps.objective import parse_constraint
 from deft_sweeps.outcomes import NO_SCORES, ExampleScores
-from deft_sweeps.result import CompleteTrial, Point, read_result
+from deft_sweeps.result import Point, read_result
 from deft_sweeps.statistics.paired_difference import paired_difference
 from tests.made_sweep import sweep_results
-from tests.samples import point, result
+from tests.samples import complete, point, result
 
 OBJECTIVES = ("score", "activation_density")
 MIN2: tuple[Direction, ...] = ("minimize", "minimize")
@@ -173,7 +174,9 @@ def test_the_volume_is_taken_over_the_front_alone(monkeypatch: pytest.MonkeyPatc
     pool = np.array([[m.values[name] for name in OBJECTIVES] for m in candidates(results, OBJECTIVES)])
     assert whole.hypervolume == pytest.approx(hypervolume(pool, [whole.reference[n] for n in OBJECTIVES], ("maximize", "minimize")))
     looked_at = Mock(return_value=0.0)
-    monkeypatch.setattr("deft_sweeps.findings.pareto_front.hypervolume", looked_at)
+    # The package gives the module's name to the function, so a dotted path would not reach the module.
+    module = import_module("deft_sweeps.findings.pareto_front")
+    monkeypatch.setattr(module, "hypervolume", looked_at)
     pareto_front(results, OBJECTIVES)
     looked_at.assert_called_once()
     assert len(looked_at.call_args.args[0]) == len(whole.members) < len(pool)
@@ -397,7 +400,7 @@ def test_pairs_are_of_the_same_seed_where_there_is_one() -> None:
 
 
 def test_plain_against_itself_gains_nothing() -> None:
-    plain: CompleteTrial = sweep_results()[2]
+    plain = complete(sweep_results()[2])
     assert [gain.difference and gain.difference.value for gain in at_equal_density(plain, plain)] == [0.0] * len(plain.points)
 
 

@@ -1,5 +1,6 @@
 """Fronts of several sweeps side by side."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.findings.sweep_comparison import ComparedSweep, compare, incomparable
 from deft_sweeps.front import hypervolume
 from deft_sweeps.metrics import Direction
-from deft_sweeps.result import CompleteTrial
+from deft_sweeps.result import CompleteTrial, TrialResult, complete_trials
 from tests.samples import point, result
 
 OBJECTIVES = ("score", "activation_density")
@@ -41,7 +42,9 @@ def test_scores_stand_side_by_side_where_every_sweep_has_one() -> None:
 
 def test_an_objective_without_a_worst_value_gets_one_beyond_all_fronts() -> None:
     def sized(one: ComparedSweep, factor: int) -> ComparedSweep:
-        results = tuple(replace(r, cost=replace(r.cost, weight_bytes=100 * (i + factor))) for i, r in enumerate(one.results) if r.cost)
+        results = tuple(
+            replace(r, cost=replace(r.cost, weight_bytes=100 * (i + factor))) for i, r in enumerate(complete_trials(one.results)) if r.cost
+        )
         return ComparedSweep(one.name, pareto_front(results, ("score", "weight_bytes")), results)
 
     found = compare([sized(A, 3), sized(B, 1)])
@@ -50,8 +53,10 @@ def test_an_objective_without_a_worst_value_gets_one_beyond_all_fronts() -> None
     assert found.levels == ()
 
 
-def other_data(results: tuple[CompleteTrial, ...]) -> tuple[CompleteTrial, ...]:
-    return tuple(replace(r, provenance=replace(r.provenance, dataset_fingerprint="other")) for r in results if r.provenance)
+def other_data(results: Sequence[TrialResult]) -> tuple[CompleteTrial, ...]:
+    return tuple(
+        replace(r, provenance=replace(r.provenance, dataset_fingerprint="other")) for r in complete_trials(results) if r.provenance
+    )
 
 
 def test_what_does_not_compare_is_refused_with_every_reason() -> None:

@@ -14,6 +14,7 @@ from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.front import hypervolume, losses
 from deft_sweeps.metrics import Direction
 from deft_sweeps.objective import parse_constraint
+from deft_sweeps.result import TrialResult
 from deft_sweeps.statistics.plateau import WINDOW, FrontHistory, _share_bound, gain_bound, hypervolumes, project
 from tests.made_sweep import sweep_results
 from tests.samples import point, result
@@ -54,7 +55,11 @@ def test_the_volume_is_taken_only_after_trials_that_change_the_front(monkeypatch
 
 
 def test_points_outside_the_limits_add_nothing() -> None:
-    results = [result(point(0.0, 0.8, 0.3), finished_at=1), result(point(0.0, 0.5, 0.1), weight=1.0, finished_at=2), result(finished_at=3)]
+    results: list[TrialResult] = [
+        result(point(0.0, 0.8, 0.3), finished_at=1),
+        result(point(0.0, 0.5, 0.1), weight=1.0, finished_at=2),
+        result(finished_at=3),
+    ]
     growth = history_of(results, OBJECTIVES, [parse_constraint("score >= 0.6")])
     assert [len(losses) for losses in growth.losses] == [1, 0, 0]
     assert hypervolumes(growth)[-1] == pytest.approx(0.8 * 0.7)

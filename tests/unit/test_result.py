@@ -24,7 +24,21 @@ from deft_sweeps.config.axes import (
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.metrics import METRICS, measured
 from deft_sweeps.outcomes import ExampleScores
-from deft_sweeps.result import SCHEMA_VERSION, BlockGates, CompleteTrial, DensityReading, Point, Score, SkippedBlocks, read_result
+from deft_sweeps.result import (
+    SCHEMA_VERSION,
+    BlockGates,
+    CompleteTrial,
+    DensityReading,
+    FailedTrial,
+    Point,
+    Rung,
+    Score,
+    SkippedBlocks,
+    StoppedTrial,
+    TrialResult,
+    complete_trials,
+    read_result,
+)
 from tests.made_sweep import sweep_results
 from tests.samples import point, result
 
@@ -68,20 +82,102 @@ configs = st.builds(
 
 
 @settings(deadline=None, max_examples=60)
-@given(configs, st.lists(points, min_size=1, max_size=3), st.integers(0, 2**31), st.text(max_size=20), skips)
-def test_a_result_reads_back_equal(config: TrialConfig, some: list[Point], seed: int, error: str, skipped: SkippedBlocks) -> None:
+@given(configs, st.lists(points, min_size=1, max_size=3), st.integers(0, 2**31), skips)
+def test_a_complete_trial_reads_back_equal(config: TrialConfig, some: list[Point], seed: int, skipped: SkippedBlocks) -> None:
     rising = tuple(sorted({p.threshold: p for p in some}.values(), key=lambda p: p.threshold))
     gates = BlockGates(encoder=(0.5, 0.0), decoder=(1.0,)) if skipped else None
-    made = replace(result(*rising, config=config, seed=seed), error=error, skipped=skipped, block_gates=gates)
+    first, *others = rising
+    made = result(first, *others, config=config, seed=seed)
+    made = replace(made, skipped=skipped, block_gates=gates)
     again = read_result(made.to_json())
     assert again == made
     assert again.trial_id == made.trial_id
     assert again.to_json() == made.to_json()
 
 
+@settings(deadline=None, max_examples=60)
+@given(configs, st.lists(points, max_size=3), st.integers(0, 2**31), st.text(max_size=20))
+def test_failed_and_stopped_trials_read_back_equal(config: TrialConfig, some: list[Point], seed: int, error: str) -> None:
+    rungs = tuple(Rung(step=step, points=(at_rung,)) for step, at_rung in enumerate(some))
+    made: tuple[TrialResult, ...] = (
+        FailedTrial(config=config, seed=seed, rungs=rungs, error=error, finished_at=2.5),
+        StoppedTrial(config=config, seed=seed, rungs=rungs, started_at=1.5),
+    )
+    for trial in made:
+        again = read_result(trial.to_json())
+        assert again == trial
+        assert type(again) is type(trial)
+        assert again.to_json() == trial.to_json()
+
+
 @pytest.mark.parametrize("made", sweep_results(), ids=lambda made: made.trial_id)
-def test_results_of_every_status_read_back(made: CompleteTrial) -> None:
-    assert read_result(made.to_json()) == made
+def test_results_of_every_status_read_back(made: TrialResult) -> None:
+    again = read_result(made.to_json())
+    assert again == made
+    assert type(again) is type(made)
+
+
+def test_a_complete_trial_has_a_measured_point() -> None:
+    with pytest.raises(ValueError, match="at least one measured point of a complete trial"):
+        CompleteTrial(config=TrialConfig(), seed=0, points=())
+    stored = json.loads(result(point()).to_json())
+    with pytest.raises(ValueError, match="at least one measured point of a complete trial"):
+        read_result(json.dumps(stored | {"points": []}).encode())
+    del stored["points"]
+    with pytest.raises(ValueError, match="points"):
+        read_result(json.dumps(stored).encode())
+
+
+def test_complete_trials_come_in_their_order_without_the_others() -> None:
+    first, second = result(point(), finished_at=3.0), result(point(), weight=1.0)
+    stopped = StoppedTrial(config=TrialConfig(), seed=0)
+    assert complete_trials([first, result(), stopped, second]) == (first, second)
+
+
+# Every result had all of these fields before the three endings had types of their own.
+EARLIER_EMPTY: dict[str, object] = {
+    "points": [],
+    "rungs": [],
+    "exact_density": None,
+    "layer_sparsity": {},
+    "cost": None,
+    "skipped": {"encoder": [], "decoder": []},
+    "block_gates": None,
+    "error": "",
+    "provenance": None,
+    "started_at": 1.0,
+    "finished_at": 2.0,
+    "schema_version": 1,
+}
+
+
+def earlier(**fields: object) -> bytes:
+    """A result as an earlier version stored it."""
+    stored = {"config": json.loads(result().to_json())["config"], "seed": 0}
+    return json.dumps(stored | EARLIER_EMPTY | fields).encode()
+
+
+def test_failed_and_stopped_trials_of_earlier_versions_are_read() -> None:
+    failed = read_result(earlier(status="failed", error="loss is not finite at step 3"))
+    assert failed == result(finished_at=2.0)
+    assert isinstance(failed, FailedTrial)
+    rung = Rung(step=5, points=(point(),))
+    rungs = [{"step": 5, "points": json.loads(result(point()).to_json())["points"]}]
+    stopped = read_result(earlier(status="stopped", rungs=rungs))
+    assert stopped == StoppedTrial(config=result().config, seed=0, rungs=(rung,), started_at=1.0, finished_at=2.0)
+
+
+def test_a_complete_trial_of_an_earlier_version_is_read() -> None:
+    made = result(point(n=4, score=0.75), finished_at=2.0)
+    told = json.loads(made.to_json())
+    scores = [1.0, 1.0, 1.0, 0.0]
+    stored = earlier(
+        status="complete",
+        points=[told["points"][0] | {"example_scores": scores}],
+        cost=told["cost"],
+        provenance=told["provenance"],
+    )
+    assert read_result(stored) == made
 
 
 def test_a_newer_schema_and_nonsense_are_refused() -> None:

@@ -13,7 +13,7 @@ from deft_sweeps.findings.front_member import candidates
 from deft_sweeps.report.figures import density_by_block, gain_by_density, scatter
 from deft_sweeps.report.svg import INK, inline
 from deft_sweeps.report.tables import point_id
-from deft_sweeps.result import CompleteTrial, DensityReading
+from deft_sweeps.result import DensityReading, TrialResult
 from tests.made_sweep import sweep_results, sweep_spec
 from tests.samples import point, result
 
@@ -21,7 +21,7 @@ RESULTS = sweep_results()
 SPEC = sweep_spec()
 
 
-def drawn(results: tuple[CompleteTrial, ...]) -> str:
+def drawn(results: tuple[TrialResult, ...]) -> str:
     return scatter(Findings.of(SPEC, results))
 
 

@@ -15,12 +15,12 @@ import pytest
 from deft_sweeps.findings import choose
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.report.html import render
-from deft_sweeps.result import CompleteTrial, FinalMeasurement
+from deft_sweeps.result import FailedTrial, FinalMeasurement, TrialResult, complete_trials
 from deft_sweeps.specification.combination import Excluded
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir
 from tests.made_sweep import sweep_finals, sweep_results, sweep_spec
-from tests.samples import point, result
+from tests.samples import complete, point, result
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "report.txt"
 EVIL = "<script>alert('x')</script><img src=x onerror=alert(1)>\"'&{{ 7 * 7 }}</style>"
@@ -59,7 +59,7 @@ class Page(HTMLParser):
 
 def made(
     folder: Path,
-    results: Sequence[CompleteTrial],
+    results: Sequence[TrialResult],
     finals: Sequence[FinalMeasurement] = (),
     spec: SweepSpec | None = None,
     text: str = "name: quickstart\n",
@@ -83,10 +83,11 @@ def test_the_page_says_what_it_said_before(tmp_path: Path) -> None:
 
 def test_what_is_projected_is_named_and_nothing_else(tmp_path: Path) -> None:
     many = sweep_results()
-    spent = [replace(r, points=tuple(replace(p, energy_ratio=0.5) for p in r.points)) for r in many]
-    of = {
+    ran = complete_trials(many)
+    spent = [replace(r, points=tuple(replace(p, energy_ratio=0.5) for p in r.points)) for r in ran]
+    of: dict[str, Sequence[TrialResult]] = {
         "only what more trials would add to the hypervolume is projected": many,
-        "only the energy and what more trials would add to the hypervolume are projected": spent,
+        "only the energy and what more trials would add to the hypervolume are projected": [*spent, *many[len(ran) :]],
         "only the energy is projected": spent[:2],
         "nothing here is projected": many[:2],
     }
@@ -126,12 +127,16 @@ def test_points_and_rows_meet(tmp_path: Path) -> None:
 def test_hostile_text_stays_text(tmp_path: Path) -> None:
     results = list(sweep_results())
     results[1] = replace(results[1], config=replace(results[1].config, model=EVIL))
-    results[8] = replace(results[8], error=EVIL)
-    odd = replace(results[2].points[1], score=replace(results[2].points[1].score, metric=EVIL))
-    results[2] = replace(results[2], points=(results[2].points[0], odd))
-    provenance = results[0].provenance
-    assert provenance is not None
-    results[0] = replace(results[0], provenance=replace(provenance, device=EVIL, packages={EVIL: EVIL}))
+    failed = results[8]
+    assert isinstance(failed, FailedTrial)
+    results[8] = replace(failed, error=EVIL)
+    third = complete(results[2])
+    odd = replace(third.points[1], score=replace(third.points[1].score, metric=EVIL))
+    results[2] = replace(third, points=(third.points[0], odd))
+    first = complete(results[0])
+    assert first.provenance is not None
+    provenance = replace(first.provenance, device=EVIL, packages={EVIL: EVIL})
+    results[0] = replace(first, provenance=provenance)
     spec = replace(sweep_spec(EVIL), excluded=(Excluded(EVIL, EVIL),))
     html = made(tmp_path, results, spec=spec, text=EVIL)
     page = Page(html)
@@ -147,7 +152,9 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
 
 def test_the_page_is_for_handing_on_so_it_holds_no_password(tmp_path: Path) -> None:
     address = "tracking_uri: mlflow://ann:hunter2@tracker/\n"
-    broken = replace(sweep_results()[8], error=address)
+    failed = sweep_results()[8]
+    assert isinstance(failed, FailedTrial)
+    broken = replace(failed, error=address)
     html = made(tmp_path, [*sweep_results()[:3], broken], text=address)
     assert "hunter2" not in html
     assert html.count("***@tracker") == 2
@@ -168,7 +175,7 @@ def test_without_test_measurements_the_page_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("results", [(), (result(),), (result(point(0.0, 0.55, 0.9)),)], ids=["none", "failed", "outside the limits"])
-def test_a_sweep_without_a_front_still_has_its_page(tmp_path: Path, results: tuple[CompleteTrial, ...]) -> None:
+def test_a_sweep_without_a_front_still_has_its_page(tmp_path: Path, results: tuple[TrialResult, ...]) -> None:
     text = Page(made(tmp_path, results)).text
     assert "Nothing to ship" in text
     assert "Nothing can be chosen" in text

@@ -1,23 +1,22 @@
-from dataclasses import replace
-
 import pytest
 
 from deft_sweeps.config.axes import Training
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.report.saving import Saving, saving, stopped_text
 from deft_sweeps.report.tables import summary, trials_sheet
-from deft_sweeps.result import CompleteTrial, Rung
+from deft_sweeps.result import Rung, StoppedTrial, TrialResult
 from tests.samples import point, result
 
 LONG = TrialConfig(training=Training(steps=90))
 
 
-def stopped(*at: int) -> CompleteTrial:
-    return replace(result(config=LONG), status="stopped", error="", rungs=tuple(Rung(step=step, points=(point(),)) for step in at))
+def stopped(*at: int) -> StoppedTrial:
+    rungs = tuple(Rung(step=step, points=(point(),)) for step in at)
+    return StoppedTrial(config=LONG, seed=0, rungs=rungs, started_at=0.0, finished_at=1.0)
 
 
 def test_steps_of_stopped_and_complete_trials_are_counted() -> None:
-    results = [result(point(), config=LONG), result(config=LONG), stopped(10), stopped(10, 30)]
+    results: list[TrialResult] = [result(point(), config=LONG), result(config=LONG), stopped(10), stopped(10, 30)]
     assert saving(results) == Saving(2, 90 + 10 + 30, 270) == saving(results[:2]) + saving(results[2:])
     assert saving(results).share == pytest.approx(140 / 270)
     assert str(saving(results)) == "2 stopped early, 0.52 of the training steps saved"

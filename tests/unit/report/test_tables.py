@@ -12,6 +12,7 @@ from deft_sweeps.report.sheet import Row, Sheet, as_rich, as_text
 from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet, lost_sheet, sparsity_sheet, steps_sheet, summary, trials_sheet
 from deft_sweeps.result import DensityReading, Score, SkippedBlocks
 from tests.made_sweep import cost, sweep_finals, sweep_results, sweep_spec
+from tests.samples import complete
 
 RESULTS = sweep_results()
 SPEC = sweep_spec()
@@ -121,7 +122,7 @@ def test_a_terminal_gets_a_table_that_takes_brackets_as_they_are() -> None:
 def test_weight_sparsity_is_told_by_kind_of_layer_of_pruned_trials_only() -> None:
     assert sparsity_sheet(RESULTS).rows == ()
     shares = {"encoder.block.0.q": 0.5, "encoder.block.1.q": 0.25, "decoder.block.0.wo": 0.75}
-    sheet = sparsity_sheet((replace(RESULTS[0], layer_sparsity=shares), RESULTS[1]))
+    sheet = sparsity_sheet((replace(complete(RESULTS[0]), layer_sparsity=shares), RESULTS[1]))
     assert [row.cells[2:] for row in sheet.rows] == [("q", "2", "0.375", "0.250", "0.500"), ("wo", "1", "0.750", "0.750", "0.750")]
 
 

@@ -50,7 +50,7 @@ def test_proposals_follow_from_the_seed_alone(name: SamplerName) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_proposal_is_another_again(name: SamplerName) -> None:
-    """Each is made by a new sampler: of the sweep's seed alone, all that are drawn at random would be one."""
+    """Each is made by a new sampler; with the sweep's seed alone, all random ones were equal."""
     proposed = proposals(Search(sampler=name, startup=14, seed=7), 14)
     assert len({json.dumps(proposal, sort_keys=True) for proposal in proposed}) == 14
 
@@ -63,7 +63,7 @@ def test_making_one_warns_of_nothing(name: SamplerName) -> None:
 
 
 def test_tpe_learns_where_a_small_random_search_does_not_look() -> None:
-    """After the start-up trials, TPE's proposals are denser about the best learning rate (1e-3) than random ones."""
+    """After the start-up trials, TPE's proposals are denser about the best learning rate, 1e-3."""
 
     def distance(name: SamplerName) -> float:
         late = [

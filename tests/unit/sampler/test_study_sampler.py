@@ -21,7 +21,7 @@ NAMES: tuple[ConcreteName, ...] = ("tpe", "nsga2", "nsga3", "random")
 def proposals(
     name: ConcreteName, n: int, restart_every: int, seed: int = 5
 ) -> list[dict[str, object]]:
-    """Proposals with two at a time under way; a restart begins the sampler anew, as a new driver does."""
+    """Proposals with two trials running at a time; each restart makes a new sampler."""
     spec, search = fake_spec(), Search(startup=4, seed=seed)
     study = optuna.create_study(directions=DIRECTIONS)
     proposed, live = [], []
@@ -66,7 +66,7 @@ def test_generations_go_on_in_a_study_that_was_built_anew(name: ConcreteName) ->
 
 
 def test_nsga_breeds_from_the_best_of_its_generations() -> None:
-    """After the random generation, children sit nearer the best learning rate (1e-3) than random points do."""
+    """The random generation's children are nearer the best learning rate than random points."""
 
     def distance(name: ConcreteName) -> float:
         rates = [

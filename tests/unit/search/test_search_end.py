@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from deft_sweeps.objective import parse_constraint
+from deft_sweeps.result import TrialResult
 from deft_sweeps.search.search_end import Flatness, Spent, trial_sec, used_up
 from deft_sweeps.specification.search_settings import Budget
 from tests.fakes import fake_spec
@@ -10,7 +11,10 @@ from tests.samples import point, result
 
 
 def test_trials_under_way_count_with_the_time_they_have_taken() -> None:
-    done = [replace(result(point()), started_at=10.0, finished_at=25.0), replace(result(), started_at=0.0, finished_at=5.0)]
+    done: list[TrialResult] = [
+        replace(result(point()), started_at=10.0, finished_at=25.0),
+        replace(result(), started_at=0.0, finished_at=5.0),
+    ]
     assert trial_sec(done, (90.0, 100.5), now=100.0) == 15 + 5 + 10
 
 

@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 from deft_sweeps.config.axes import NoPruning, Wanda
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.metrics import measured
-from deft_sweeps.result import CompleteTrial
+from deft_sweeps.result import FailedTrial, TrialResult
 from deft_sweeps.search.failure_streak import MOST_ALIKE
 from deft_sweeps.search.repeats import N_ASKS
 from deft_sweeps.search.searcher import StudySearcher
@@ -21,6 +21,7 @@ from deft_sweeps.store.results import SweepDir
 from deft_sweeps.study.optuna_study import finished
 from tests.fakes import fake_result, fake_spec, plain
 from tests.played_search import failed, play, states, trial_of
+from tests.samples import complete, error_of
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def sweep(tmp_path: Path) -> SweepDir:
 def test_every_finished_trial_is_stored_told_and_then_reported(sweep: SweepDir) -> None:
     seen: list[tuple[str, bool, bool]] = []
 
-    def on_finish(result: CompleteTrial) -> None:
+    def on_finish(result: TrialResult) -> None:
         seen.append((result.trial_id, sweep.result_path(result.trial_id).exists(), result.trial_id in states(searcher)))
 
     searcher = StudySearcher(fake_spec(6), sweep, target=6, on_finish=on_finish)
@@ -40,7 +41,8 @@ def test_every_finished_trial_is_stored_told_and_then_reported(sweep: SweepDir) 
     assert seen == [(trial_id, True, True) for trial_id in ids]
     assert set(sweep.trial_ids()) == set(ids) == set(states(searcher))
     trial = next(t for t in finished(searcher.study) if t.user_attrs["trial_id"] == ids[0])
-    metrics = measured((result := sweep.result(ids[0])).point_at(0.01), result.cost)
+    first = complete(sweep.result(ids[0]))
+    metrics = measured(first.point_at(0.01), first.cost)
     assert trial.values == [metrics["score"], metrics["activation_density"]]
 
 
@@ -106,7 +108,7 @@ def test_failures_are_told_as_failures_and_count(sweep: SweepDir) -> None:
     searcher.on_trial_complete("lost", None, error=True)
     assert searcher.suggest("more") == "FINISHED"
     assert set(states(searcher).values()) == {TrialState.FAIL}
-    errors = {result.trial_id: result.error for result in sweep.results()}
+    errors = {result.trial_id: error_of(result) for result in sweep.results()}
     assert errors[ids[0]] == "no"
     assert "points.0.loss" in errors[ids[1]]
     assert errors[lost[0].trial_id(lost[1])] == "its worker was lost 2 times, last: out of memory"
@@ -116,7 +118,7 @@ def test_an_objective_that_was_not_measured_makes_the_trial_fail(sweep: SweepDir
     spec = replace(fake_spec(1), objectives=("score", "latency_sec"))
     searcher = StudySearcher(spec, sweep, target=1)
     (trial_id,) = play(searcher, 1, lambda config, seed: replace(fake_result(config, seed), cost=None))
-    assert sweep.result(trial_id).error == "latency_sec not measured or not finite"
+    assert error_of(sweep.result(trial_id)) == "latency_sec not measured or not finite"
     assert states(searcher) == {trial_id: TrialState.FAIL}
 
 
@@ -312,8 +314,9 @@ def test_extra_points_that_a_driver_left_waiting_run_though_the_search_is_over(s
 
 
 def test_one_error_that_fails_trial_after_trial_ends_the_search_and_is_forgotten_by_the_next_driver(sweep: SweepDir) -> None:
-    def broken(config: TrialConfig, seed: int) -> CompleteTrial:
-        return CompleteTrial(config=config, seed=seed, status="failed", error="ModuleNotFoundError: No module named 'bitsandbytes'")
+    def broken(config: TrialConfig, seed: int) -> FailedTrial:
+        error = "ModuleNotFoundError: No module named 'bitsandbytes'"
+        return FailedTrial(config=config, seed=seed, error=error)
 
     spec = fake_spec(40)
     searcher = StudySearcher(spec, sweep, target=40)
@@ -325,8 +328,9 @@ def test_one_error_that_fails_trial_after_trial_ends_the_search_and_is_forgotten
 
 
 def test_what_trials_themselves_fail_of_does_not_end_the_search(sweep: SweepDir) -> None:
-    def not_finite(config: TrialConfig, seed: int) -> CompleteTrial:
-        return CompleteTrial(config=config, seed=seed, status="failed", error="TrialError: loss is not finite at step 7")
+    def not_finite(config: TrialConfig, seed: int) -> FailedTrial:
+        error = "TrialError: loss is not finite at step 7"
+        return FailedTrial(config=config, seed=seed, error=error)
 
     assert len(play(StudySearcher(fake_spec(12), sweep, target=12), 99, not_finite)) == 12
 

@@ -16,14 +16,20 @@ from deft_sweeps.specification.spec_reader import load_spec, parse_spec
 
 GOOD = {
     "name": "name: good",
-    "task": ("task: {kind: files, path: x.csv, text: review, label: mood, splits: {train: 100, validation: 50}}"),
+    "task": (
+        "task: {kind: files, path: x.csv, text: review, label: mood, splits: {train: 100, validation: 50}}"
+    ),
     "dtype": "dtype: fp32",
     "space": "space:",
     "activation": "  activation: [pretrained, relu]",
-    "peft": ("  peft: [lora: {r: {low: 4, high: 16}, targets: [q, v]}, adapter: {reduction: {choice: [8, 16]}}]"),
+    "peft": (
+        "  peft: [lora: {r: {low: 4, high: 16}, targets: [q, v]}, adapter: {reduction: {choice: [8, 16]}}]"
+    ),
     "density": "  density: [none, loss: {weight: {low: 0.1, high: 3, log: true}, eps: 1e-3}]",
     "pruning": "  pruning: [none, wanda: {sparsity: 0.3}]",
-    "training": ("  training: {steps: 10, batch_size: 8, learning_rate: {low: 5e-4, high: 3e-3, log: true}}"),
+    "training": (
+        "  training: {steps: 10, batch_size: 8, learning_rate: {low: 5e-4, high: 3e-3, log: true}}"
+    ),
     "first": "first: [{activation: relu, peft: {lora: {r: 8}}}]",
     "objectives": "objectives: [score, activation_density]",
     "limits": "limits: [weight_bytes <= 64 MiB]",
@@ -100,8 +106,12 @@ def test_good() -> None:
         "density.loss.weight": Float(0.1, 3.0, log=True),
         "training.learning_rate": Float(5e-4, 3e-3, log=True),
     }
-    config = combination.config({"peft.adapter.reduction": 16, "density.loss.weight": 2, "training.learning_rate": 1e-3})
-    assert config.task == FileTask(path="x.csv", text="review", label="mood", splits=Splits(train=100, validation=50))
+    config = combination.config(
+        {"peft.adapter.reduction": 16, "density.loss.weight": 2, "training.learning_rate": 1e-3}
+    )
+    assert config.task == FileTask(
+        path="x.csv", text="review", label="mood", splits=Splits(train=100, validation=50)
+    )
     assert (config.activation, config.peft, config.pruning) == (
         "relu",
         Adapter(reduction=16),
@@ -136,7 +146,9 @@ def test_every_mistake_is_reported_at_once(keys: set[str]) -> None:
     lines = lines_of(problems)
     assert lines == sorted(lines)
     for key in keys:
-        assert any(MISTAKES[key][1] in str(p) for p in problems if lines_of([p]) == [LINE[key]]), key
+        assert any(MISTAKES[key][1] in str(p) for p in problems if lines_of([p]) == [LINE[key]]), (
+            key
+        )
     assert set(lines) == {LINE[key] for key in keys}, "only the mistakes are reported"
 
 
@@ -269,7 +281,9 @@ def test_the_limit_that_lacks_its_baseline_is_pointed_at() -> None:
     }
     for choose in ("choose: knee", GOOD["choose"]):
         message = only_problem(limits | {"choose": choose})
-        assert message.startswith(f"s.yaml:{LINE['limits']}:21: `score >= baseline(peft)` needs the baseline peft")
+        assert message.startswith(
+            f"s.yaml:{LINE['limits']}:21: `score >= baseline(peft)` needs the baseline peft"
+        )
 
 
 def test_a_typo_in_the_space_does_not_hide_what_halving_asks_of_the_objectives() -> None:
@@ -278,7 +292,9 @@ def test_a_typo_in_the_space_does_not_hide_what_halving_asks_of_the_objectives()
 
 
 def test_two_mistakes_in_one_member_are_both_reported() -> None:
-    problems = problems_of(text_of({"peft": "  peft: [lora: {r: 0, alpha: 0, dropuot: 0.1}]", "first": "first: []"}))
+    problems = problems_of(
+        text_of({"peft": "  peft: [lora: {r: 0, alpha: 0, dropuot: 0.1}]", "first": "first: []"})
+    )
     assert [str(p).split(": ", 1)[1].split(",")[0] for p in problems[:2]] == [
         "expected r >= 1",
         "expected alpha >= 1",
@@ -290,7 +306,10 @@ def test_illegal_combinations_are_excluded_with_the_reason() -> None:
     density = "  density: [none, loss: {surrogate: tanh}, loss: {surrogate: {choice: [l0, tanh]}, eps: 1e-3}]"
     spec = parse_spec(text_of({"density": density}), "s.yaml")
     assert {e.label.split()[2] for e in spec.excluded} == {"loss-2"}
-    assert all("eps has no effect" in e.reason and "density.loss-2.surrogate = tanh" in e.reason for e in spec.excluded)
+    assert all(
+        "eps has no effect" in e.reason and "density.loss-2.surrogate = tanh" in e.reason
+        for e in spec.excluded
+    )
     assert {c.label.split()[2] for c in spec.combinations} == {"none", "loss"}
     message = only_problem({"density": density, "first": "first: [{density: loss-2}]"})
     assert "is excluded" in message
@@ -299,9 +318,15 @@ def test_illegal_combinations_are_excluded_with_the_reason() -> None:
 
 def test_schedules_patterns_and_percentiles() -> None:
     changes = {
-        "density": ("  density: [none, loss: {weight_warmup: {low: 0.1, high: 0.3}, eps_start_factor: {low: 1.5, high: 1e4, log: true}}]"),
-        "pruning": ("  pruning: [none, sparsegpt: {pattern: {choice: ['2:4', unstructured]}}, magnitude: {pattern: '4:8'}]"),
-        "evaluation": ("evaluation: {thresholds: [0, 0.1], objective_threshold: 0.1, percentiles: [0.5, 0.9]}"),
+        "density": (
+            "  density: [none, loss: {weight_warmup: {low: 0.1, high: 0.3}, eps_start_factor: {low: 1.5, high: 1e4, log: true}}]"
+        ),
+        "pruning": (
+            "  pruning: [none, sparsegpt: {pattern: {choice: ['2:4', unstructured]}}, magnitude: {pattern: '4:8'}]"
+        ),
+        "evaluation": (
+            "evaluation: {thresholds: [0, 0.1], objective_threshold: 0.1, percentiles: [0.5, 0.9]}"
+        ),
     }
     spec = parse_spec(text_of(changes), "s.yaml")
     assert spec.evaluation.percentiles == (0.5, 0.9)
@@ -310,7 +335,9 @@ def test_schedules_patterns_and_percentiles() -> None:
     assert by_name["density.loss.weight_warmup"] == Float(0.1, 0.3)
     assert by_name["pruning.sparsegpt.pattern"] == Categorical(("2:4", "unstructured"))
     assert Magnitude(pattern="4:8") in {c.template.pruning for c in spec.combinations}
-    assert "rising percentiles" in only_problem({"evaluation": "evaluation: {percentiles: [0.9, 0.5]}"})
+    assert "rising percentiles" in only_problem(
+        {"evaluation": "evaluation: {percentiles: [0.9, 0.5]}"}
+    )
 
 
 def test_no_legal_combination() -> None:
@@ -331,7 +358,9 @@ def test_plain_peft_is_put_first_for_a_baseline() -> None:
         "pretrained lora none none none none",
         "relu lora none none none none",
     ]
-    named = parse_spec(text_of({"first": "first: [{activation: relu}, {activation: pretrained}]"}), "s.yaml")
+    named = parse_spec(
+        text_of({"first": "first: [{activation: relu}, {activation: pretrained}]"}), "s.yaml"
+    )
     assert [start.combination for start in named.first] == [
         "relu lora none none none none",
         "pretrained lora none none none none",
@@ -346,12 +375,16 @@ def test_a_baseline_that_limits_name_leads_the_first_points() -> None:
         "first": "first: [{activation: relu}, {activation: pretrained}]",
         "choose": "choose: knee",
     }
-    spec = parse_spec(text_of(named | {"limits": "limits: [score >= baseline(peft) - 0.1]"}), "s.yaml")
+    spec = parse_spec(
+        text_of(named | {"limits": "limits: [score >= baseline(peft) - 0.1]"}), "s.yaml"
+    )
     assert [start.combination for start in spec.first] == [
         "pretrained lora none none none none",
         "relu lora none none none none",
     ]
-    dense = parse_spec(text_of(named | {"limits": "limits: [score >= baseline(dense) - 0.1]"}), "s.yaml")
+    dense = parse_spec(
+        text_of(named | {"limits": "limits: [score >= baseline(dense) - 0.1]"}), "s.yaml"
+    )
     assert [start.combination for start in dense.first] == [
         "relu lora none none none none",
         "pretrained lora none none none none",
@@ -360,14 +393,19 @@ def test_a_baseline_that_limits_name_leads_the_first_points() -> None:
         "first": "first: [{pruning: wanda}]",
         "choose": "choose: knee where score >= baseline(dense)",
     }
-    assert parse_spec(text_of(pruned), "s.yaml").first[0].combination == "pretrained lora none none none none", "plain PEFT serves all"
+    assert (
+        parse_spec(text_of(pruned), "s.yaml").first[0].combination
+        == "pretrained lora none none none none"
+    ), "plain PEFT serves all"
     only = {
         "pruning": "  pruning: [wanda]",
         "first": "first: []",
         "choose": "choose: knee where score >= baseline(dense)",
     }
     assert "add pruning none and adaptive none" in only_problem(only)
-    proxy = parse_spec(text_of(named | {"limits": "limits: [latency_sec <= baseline(peft)]"}), "s.yaml")
+    proxy = parse_spec(
+        text_of(named | {"limits": "limits: [latency_sec <= baseline(peft)]"}), "s.yaml"
+    )
     assert [start.combination for start in proxy.first] == [
         "relu lora none none none none",
         "pretrained lora none none none none",
@@ -396,7 +434,10 @@ def test_what_is_no_mapping(text: str) -> None:
 
 def test_missing_keys() -> None:
     messages = [str(p) for p in problems_of("dtype: fp32\n")]
-    assert [next(word for word in ("name", "space", "budget") if f"`{word}`" in line) for line in messages] == ["name", "space", "budget"]
+    assert [
+        next(word for word in ("name", "space", "budget") if f"`{word}`" in line)
+        for line in messages
+    ] == ["name", "space", "budget"]
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -412,7 +453,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("depth", [150, 400, 3000])
 def test_what_is_nested_too_deep_is_one_problem(depth: int) -> None:
     assert "nested at most 100 deep" in only_problem({"task": f"task: {'[' * depth}{']' * depth}"})
-    assert "nested at most 100 deep" in only_problem({"task": f"task: {'{a: ' * depth}1{'}' * depth}"})
+    assert "nested at most 100 deep" in only_problem(
+        {"task": f"task: {'{a: ' * depth}1{'}' * depth}"}
+    )
 
 
 @settings(max_examples=200, deadline=None)
@@ -423,7 +466,11 @@ def test_no_text_is_a_crash(text: str) -> None:
 
 
 JSONISH = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 30) | st.floats(allow_nan=False) | st.sampled_from(["lora", "none", "loss", "relu", "x"]),
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 30)
+    | st.floats(allow_nan=False)
+    | st.sampled_from(["lora", "none", "loss", "relu", "x"]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
@@ -503,7 +550,10 @@ def test_stopping_by_one_word_or_with_settings(text: str, stopping: Stopping) ->
         "all": spec.evaluation.thresholds,
         "objective": (spec.evaluation.objective_threshold,),
     }
-    assert spec.rung_thresholds == several[stopping.thresholds if isinstance(stopping, Halving) else "none"]
+    assert (
+        spec.rung_thresholds
+        == several[stopping.thresholds if isinstance(stopping, Halving) else "none"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,11 @@ import pytest
 
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import StoreError
-from deft_sweeps.result import CompleteTrial, StepMetrics, read_result
+from deft_sweeps.result import FailedTrial, StepMetrics, read_result
 from deft_sweeps.store.mlflow import SWEEP, Mirror, final_metrics, tracking_uri
 from deft_sweeps.store.results import SweepDir
 from tests.fakes import fake_result, fake_spec, plain
+from tests.samples import complete
 
 
 def config(rate: float) -> TrialConfig:
@@ -32,7 +33,15 @@ def filled(root: Path, rates: tuple[float, ...] = (1e-3, 2e-3)) -> SweepDir:
     sweep = SweepDir(root)
     for rate in rates:
         sweep.write(fake_result(config(rate), 0, started_at=time.time() - 5))
-    sweep.write(CompleteTrial(config=config(9e-3), seed=0, status="failed", error="no luck", started_at=1e9, finished_at=1e9 + 1))
+    sweep.write(
+        FailedTrial(
+            config=config(9e-3),
+            seed=0,
+            error="no luck",
+            started_at=1e9,
+            finished_at=1e9 + 1,
+        )
+    )
     steps = [StepMetrics(step=s, task_loss=1 / s, density_loss=0.5, grad_norm=float("nan"), learning_rate=1e-3) for s in (1, 2, 3)]
     sweep.add_steps(config(rates[0]).trial_id(0), steps)
     return sweep
@@ -77,7 +86,7 @@ def test_a_child_has_settings_numbers_steps_and_the_result(mirrored: SweepDir) -
     assert child.data.params["training.learning_rate"] == "0.001"
     assert child.data.params["peft.kind"] == "lora"
     assert child.data.params["seed"] == "0"
-    result = mirrored.result(trial_id)
+    result = complete(mirrored.result(trial_id))
     assert child.data.metrics["threshold_0.01/score"] == result.point_at(0.01).score.value
     assert child.data.metrics["weight_bytes"] == 400
     assert final_metrics(result).items() <= child.data.metrics.items()

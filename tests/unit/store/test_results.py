@@ -50,13 +50,20 @@ def test_an_unreadable_result_is_named(tmp_path: Path, text: bytes) -> None:
 
 def test_why_a_file_is_unreadable_is_one_line_with_its_mending(tmp_path: Path) -> None:
     sweep = SweepDir(tmp_path)
-    write_atomically(sweep.result_path("broken-s0"), b'{"seed": "x", "status": 3}')
-    with pytest.raises(StoreError) as told:
-        sweep.results()
-    assert str(told.value) == (
-        f"{sweep.result_path('broken-s0')}: cannot be read as a trial's result: config: Field required "
-        f"(move the file away, then `deft-sweeps run {tmp_path} --resume` makes it again)"
-    )
+    reasons = {
+        b'{"seed": "x", "status": "failed"}': "failed.config: Field required",
+        b'{"seed": "x", "status": 3}': (
+            "Input tag '3' found using 'status' does not match any of the expected tags: 'complete', 'failed', 'stopped'"
+        ),
+    }
+    for text, reason in reasons.items():
+        write_atomically(sweep.result_path("broken-s0"), text)
+        with pytest.raises(StoreError) as told:
+            sweep.results()
+        assert str(told.value) == (
+            f"{sweep.result_path('broken-s0')}: cannot be read as a trial's result: {reason} "
+            f"(move the file away, then `deft-sweeps run {tmp_path} --resume` makes it again)"
+        )
     write_atomically(sweep.final_path("chosen"), b"{")
     with pytest.raises(
         StoreError, match=r"chosen\.json: cannot be read as a final measurement: Invalid JSON.* --resume` makes it again\)$"

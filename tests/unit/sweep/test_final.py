@@ -7,7 +7,7 @@ from deft_sweeps.config.axes import NoDensityLoss
 from deft_sweeps.findings import choose
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.objective import parse_policy
-from deft_sweeps.result import CompleteTrial, FinalMeasurement
+from deft_sweeps.result import FinalMeasurement, TrialResult
 from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.sweep.final import already_measured, final_jobs, missing_twin, twin_of
@@ -29,11 +29,11 @@ PLAIN = result(point(0.0, 0.8, 0.9), point(0.2, 0.78, 0.5), finished_at=1)
 DEFT = result(point(0.0, 0.79, 0.3), weight=2.0, finished_at=2)
 
 
-def chosen(*results: CompleteTrial) -> Choice:
+def chosen(*results: TrialResult) -> Choice:
     return choose(results, ("score", "activation_density"), (), parse_policy("best activation_density"))
 
 
-def kept(folder: Path, *results: CompleteTrial) -> SweepDir:
+def kept(folder: Path, *results: TrialResult) -> SweepDir:
     sweep = SweepDir(folder)
     for each in results:
         sweep.write(each)

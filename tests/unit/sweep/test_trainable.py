@@ -17,6 +17,7 @@ from deft_sweeps.sweep import trainable as module
 from deft_sweeps.sweep.trainable import TrialTrainable, rung_steps
 from deft_sweeps.trial.protocol import TrialStarter, TrialStarterFactory
 from tests.fakes import N_STEPS, THRESHOLDS, FakeMaker, FakeRun, Fault, fake_point, fake_spec, plain
+from tests.samples import error_of
 
 CONFIG = fake_spec().config(plain(1e-3))
 
@@ -138,7 +139,7 @@ def test_what_a_trial_raises_becomes_a_failed_result(tmp_path: Path) -> None:
     for _ in range(3):
         trainable.step()
     result = read_result(trainable.step()[RESULT].encode())
-    assert (result.status, result.error) == ("failed", "TrialError: loss is not finite at step 7")
+    assert error_of(result) == ("TrialError: loss is not finite at step 7")
     assert not SweepDir(tmp_path / "sweep").weights_path(result.trial_id).exists()
 
 
@@ -147,7 +148,7 @@ def test_a_base_that_cannot_be_loaded_fails_the_trial_without_secrets(tmp_path: 
         raise OSError("cannot fetch https://ann:hunter2@hub/model\nsecond line")
 
     result = read_result(worker(tmp_path, maker=maker).step()[RESULT].encode())
-    assert result.error == "OSError: cannot fetch https://***@hub/model"
+    assert error_of(result) == "OSError: cannot fetch https://***@hub/model"
 
 
 def test_the_next_trial_of_a_worker_starts_afresh_with_the_same_starter(tmp_path: Path) -> None:
@@ -193,7 +194,7 @@ def test_what_is_not_finite_at_a_rung_fails_the_trial(tmp_path: Path, monkeypatc
     trainable = worker(tmp_path, stopping=Halving())
     reports = [trainable.step() for _ in range(4)]
     result = read_result(reports[-1][RESULT].encode())
-    assert (result.status, result.error) == ("failed", "TrialError: what was measured at step 7 is not finite")
+    assert error_of(result) == ("TrialError: what was measured at step 7 is not finite")
     assert [rung.step for rung in result.rungs] == [2]
 
 
@@ -205,7 +206,7 @@ def test_after_something_unforeseen_a_worker_leaves_the_next_trial_to_another_on
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     trainable = worker(tmp_path, maker=maker, may_be_replaced=may_be_replaced)
-    assert read_result(trainable.step()[RESULT].encode()).error.startswith("RuntimeError: CUDA error")
+    assert error_of(read_result(trainable.step()[RESULT].encode())).startswith("RuntimeError: CUDA error")
     trainable.reset_config(told(seed=1))
     if may_be_replaced:
         with pytest.raises(TrialError, match="left the worker in doubt: RuntimeError: CUDA error"):

@@ -13,7 +13,7 @@ from deft_sweeps.findings.limit_check import keeps
 from deft_sweeps.front import hypervolume
 from deft_sweeps.metrics import Direction
 from deft_sweeps.objective import parse_constraint
-from deft_sweeps.result import CompleteTrial, Rung
+from deft_sweeps.result import CompleteTrial, Rung, StoppedTrial
 from deft_sweeps.sampler.front import front_sampler
 from deft_sweeps.sampler.front.acquisition import Acquisition
 from deft_sweeps.sampler.front.front_sampler import FrontSampler
@@ -113,7 +113,7 @@ def test_no_configuration_is_proposed_twice_while_there_is_another() -> None:
 
 
 def test_after_many_trials_some_are_prepared_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Prepared or not, none comes twice; a new sampler in the midst of them asks anew and goes on."""
+    """No proposal comes twice, prepared or not; a new sampler in between asks anew and goes on."""
     monkeypatch.setattr(front_sampler, "TRIALS_PER_PROPOSAL", 5)
     batch_sizes: list[int] = []
     select = Acquisition.select_batch
@@ -169,7 +169,10 @@ def test_its_baseline_is_the_mean_over_seeds() -> None:
 
 @pytest.mark.parametrize("text", ["surely score >= 0.78", "surely score >= baseline(peft) - 0.09"])
 def test_surely_asks_for_more_than_the_value(text: str) -> None:
-    """The near end of the interval has to keep the limit: beside a search that looks at the value alone, more of its points do."""
+    """The near end of the interval has to keep the limit.
+
+    More of the points do than in a search that looks at the value alone.
+    """
     surely = parse_constraint(text)
     shares = []
     for limit in (surely, replace(surely, surely=False)):
@@ -188,7 +191,7 @@ def test_surely_asks_for_more_than_the_value(text: str) -> None:
 
 
 def test_trials_under_way_and_those_stopped_early_count() -> None:
-    """What is under way is not proposed again, and a stopped trial's rungs are learnt from without being on any front."""
+    """A running trial is not proposed again; a stopped one's rungs are learnt from, on no front."""
     spec = few_rates("front", 3)
     study = optuna.create_study(directions=SCORE_AND_DENSITY)
     study.sampler = study_sampler(spec)
@@ -204,7 +207,7 @@ def test_trials_under_way_and_those_stopped_early_count() -> None:
                 study,
                 spec,
                 number,
-                CompleteTrial(config=config, seed=0, status="stopped", rungs=(rung,)),
+                StoppedTrial(config=config, seed=0, rungs=(rung,)),
             )
         else:
             tell(study, spec, number, fake_result(config, 0))
@@ -259,7 +262,7 @@ def test_a_trial_behind_its_peers_goes_on_until_there_is_a_model_and_while_its_r
         rung = rung_of(config, spec, worse)
         trial.set_user_attr(
             POINTS,
-            rows_of(spec, CompleteTrial(config=config, seed=0, status="stopped", rungs=(rung,))),
+            rows_of(spec, StoppedTrial(config=config, seed=0, rungs=(rung,))),
         )
         verdicts.append(sampler.is_worth_finishing(study, trial.number, rung.step))
         assert sampler.is_worth_finishing(study, trial.number, rung.step) == verdicts[-1]
@@ -279,7 +282,7 @@ def test_a_configuration_that_was_stopped_and_is_proposed_again_runs_to_its_end(
     for seed in (0, 1):
         trial = begin(study, spec, start) if seed else trial
         rung = rung_of(config, spec, worse=0.3)
-        stopped = CompleteTrial(config=config, seed=seed, status="stopped", rungs=(rung,))
+        stopped = StoppedTrial(config=config, seed=seed, rungs=(rung,))
         trial.set_user_attr(TRIAL_ID, config.trial_id(seed))
         trial.set_user_attr(POINTS, rows_of(spec, stopped))
         verdicts.append(sampler.is_worth_finishing(study, trial.number, rung.step))
@@ -312,9 +315,7 @@ def test_of_a_finite_space_what_was_stopped_may_come_again_and_what_ended_not() 
         config = spec.config(suggest(trial, spec))
         rates.append(config.training.learning_rate)
         trial.set_user_attr(TRIAL_ID, config.trial_id(0))
-        stopped = CompleteTrial(
-            config=config, seed=0, status="stopped", rungs=(rung_of(config, spec),)
-        )
+        stopped = StoppedTrial(config=config, seed=0, rungs=(rung_of(config, spec),))
         tell(study, spec, number, stopped if number == 3 else fake_result(config, 0))
     assert len(set(rates)) == 4
     assert spec.config(suggest(study.ask(), spec)).training.learning_rate == rates[3]

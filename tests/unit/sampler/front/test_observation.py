@@ -6,7 +6,7 @@ from dataclasses import replace
 import optuna
 import pytest
 from deft_sweeps.metrics import measured
-from deft_sweeps.result import CompleteTrial, Rung
+from deft_sweeps.result import Rung, StoppedTrial
 from deft_sweeps.sampler.front.observation import ObservationReader, point_names
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.optuna_study import ASKED, MARGINS, PRIOR, TRIAL_ID, rows_of
@@ -57,7 +57,7 @@ def test_a_stopped_training_has_no_final_observation(spec: SweepSpec) -> None:
     rungs = tuple(
         Rung(step=step, points=(fake_point(config, 0, THRESHOLDS[0]),)) for step in (1, 2)
     )
-    stopped = CompleteTrial(config=config, seed=0, status="stopped", rungs=rungs)
+    stopped = StoppedTrial(config=config, seed=0, rungs=rungs)
     training = ObservationReader(spec).read(ended(spec, points=rows_of(spec, stopped)))
     assert training is not None
     assert training.final == ()

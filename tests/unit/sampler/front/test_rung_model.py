@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 def trained(
     n: int, slope: float, common: float, own: float, seed: int = 0, thresholds: int = 4
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rungs and ends of trainings on the line 0.2 t + slope x end, with such standard deviations."""
+    """Rungs and ends of trainings on the line 0.2 t + slope x end, with such deviations."""
     rng = np.random.default_rng(seed)
     ends = (
         rng.normal(0.0, 1.0, (n, 1)) + rng.normal(0.0, 0.3, (n, thresholds)) - np.arange(thresholds)
