@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deft_sweeps.config.axes import Activation
+from deft_sweeps.config.layout import Layout
 from deft_sweeps.errors import CheckpointError
-from deft_sweeps.models.families import Layout
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from deft_sweeps.axes.activation import Gates
 from deft_sweeps.config.axes import AdaDeft
-from deft_sweeps.models.families import Block, Layout, Linear
+from deft_sweeps.config.layout import Block, Layout, Linear
 from deft_sweeps.result import BlockGates
 
 MLP_ROLES = ("gate", "up", "down")

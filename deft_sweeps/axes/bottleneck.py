@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from deft_sweeps.config.axes import Adapter
-from deft_sweeps.models.families import Layout
+from deft_sweeps.config.layout import Layout
 
 
 class Bottleneck(nn.Module):

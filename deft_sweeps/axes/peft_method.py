@@ -11,8 +11,8 @@ from deft_sweeps.axes import bottleneck, prompts
 from deft_sweeps.axes.masked_lora import mask_updates_
 from deft_sweeps.axes.rank_allocation import RankAllocation, phases
 from deft_sweeps.config.axes import AdaLora, Adapter, Ia3, Lora, Oft, Peft, PrefixTuning, PromptTuning, PTuning, Targeted, Vera
+from deft_sweeps.config.layout import Layout
 from deft_sweeps.errors import ConfigError, Problem
-from deft_sweeps.models.families import Layout
 
 
 def attach(model: nn.Module, layout: Layout, method: Peft, *, n_steps: int = 1000) -> nn.Module:

@@ -11,7 +11,7 @@ from peft import PeftModelForFeatureExtraction, PeftModelForSeq2SeqLM, PrefixTun
 from torch import Tensor, nn
 
 from deft_sweeps.config.axes import PrefixTuning, Prompted, PromptTuning
-from deft_sweeps.models.families import Layout
+from deft_sweeps.config.layout import Layout
 
 
 class PromptedModel(PeftModelForSeq2SeqLM):  # type: ignore[misc]  # PEFT ships no types

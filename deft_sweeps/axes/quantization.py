@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from deft_sweeps.config.axes import Dtype, Fp4, Int8, Nf4
-from deft_sweeps.models.families import Layout, Linear
+from deft_sweeps.config.layout import Layout, Linear
 from deft_sweeps.models.legality import packed_linears
 
 TORCH_DTYPES: dict[Dtype, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}

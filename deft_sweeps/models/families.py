@@ -4,121 +4,13 @@ A layout is read off a config.json alone, so that a sweep can be planned for a c
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
-from deft_sweeps.config.axes import Role
+from deft_sweeps.config.layout import Block, Layout, Linear, Stack
 from deft_sweeps.errors import CheckpointError
-
-Stack = Literal["encoder", "decoder"]
 
 FAMILIES = {"t5": "T5, T5 v1.1 and Flan-T5", "bert": "BERT", "roberta": "RoBERTa"}
 """`model_type` of a config.json, and the checkpoints that have it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Linear:
-    """One linear layer.
-
-    Attributes:
-        name: path of the module in the model.
-        source: whose tokens, and whose padding mask, its input has: `self` is the block's own stack; `cross` is the encoder's output,
-            which keys and values of the decoder's cross-attention read.
-        bias: whether it adds one.
-    """
-
-    name: str
-    role: Role
-    in_features: int
-    out_features: int
-    source: Literal["self", "cross"] = "self"
-    bias: bool = False
-
-    @property
-    def n_parameters(self) -> int:
-        """Of the matrix; a bias is neither pruned nor quantized, and counts among the layout's other parameters."""
-        return self.in_features * self.out_features
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """One transformer block: its attentions and one MLP.
-
-    Attributes:
-        index: within its stack, from 0.
-        name: path of the whole block's module.
-        mlp: path of the module that gives the MLP's output before the residual is added to it; a Pfeiffer adapter goes right after. In
-            BERT and RoBERTa that is the MLP's last projection, since no module there holds the whole MLP.
-        activation: path of the module whose output is the gate that the density is taken of.
-        linears: in the order they are computed in.
-        residual: path of the module that normalises, runs the MLP and adds what came in, so that without the MLP it gives back its input;
-            empty where the norm comes after the sum, as in BERT, and is needed even then.
-    """
-
-    stack: Stack
-    index: int
-    name: str
-    mlp: str
-    activation: str
-    linears: tuple[Linear, ...]
-    residual: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """A model's shape.
-
-    Attributes:
-        family: key of FAMILIES.
-        d_model: width of the hidden states.
-        d_ff: width of the gate.
-        gated: whether the gate is multiplied with a second projection.
-        activation: name of the checkpoint's function at the gate: `relu`, `gelu_new`.
-        blocks: of the encoder, then of the decoder, which BERT and RoBERTa have none of.
-        embedding_parameters: of the token embedding, and of the output projection where that is a matrix of its own.
-        other_parameters: of norms, biases, positions and the pooler.
-        pooler: path of the pretrained projection that a head reads the first token through; None where a head brings its own.
-        n_heads: of each attention.
-        first_position: of absolute positions, which BERT and RoBERTa have, that of an input's first token.
-    """
-
-    family: str
-    d_model: int
-    d_ff: int
-    vocab_size: int
-    gated: bool
-    activation: str
-    blocks: tuple[Block, ...]
-    embedding_parameters: int
-    other_parameters: int
-    n_heads: int
-    pooler: str | None = None
-    first_position: int = 0
-
-    @property
-    def has_decoder(self) -> bool:
-        """Whether it writes its answer; what has none answers through a head."""
-        return any(block.stack == "decoder" for block in self.blocks)
-
-    def head_parameters(self, n_outputs: int) -> int:
-        """Of a head that reads classes or a number off the first token; 0 where a decoder writes the answer."""
-        own = self.d_model * (self.d_model + 1) if self.pooler is None else 0
-        return 0 if self.has_decoder else own + n_outputs * (self.d_model + 1)
-
-    @property
-    def linears(self) -> tuple[Linear, ...]:
-        """Those of every block; neither embeddings nor the output projection are among them."""
-        return tuple(linear for block in self.blocks for linear in block.linears)
-
-    @property
-    def linear_parameters(self) -> int:
-        """Weights that pruning and quantization may touch."""
-        return sum(linear.n_parameters for linear in self.linears)
-
-    @property
-    def n_parameters(self) -> int:
-        """All of the model's; a head is not among them."""
-        return self.linear_parameters + self.embedding_parameters + self.other_parameters
 
 
 def layout(config: Mapping[str, Any]) -> Layout:

@@ -24,8 +24,8 @@ from deft_sweeps.config.axes import (
     Vera,
     group_of,
 )
+from deft_sweeps.config.layout import Layout, Linear
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.models.families import Layout, Linear
 
 
 def packed_linears(quantization: Quantization, layout: Layout) -> tuple[Linear, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from deft_sweeps.models.families import Layout
+from deft_sweeps.config.layout import Layout
 from deft_sweeps.models.legality import misfits
 from deft_sweeps.spec.domain import Const, Domain, Int, Value, ends, middle, show
 from deft_sweeps.spec.schema import Combination, Start, SweepSpec

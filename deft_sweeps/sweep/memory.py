@@ -30,8 +30,8 @@ from deft_sweeps.config.axes import (
     Wanda,
 )
 from deft_sweeps.config.data import FileTask, SquadTask, task_kind
+from deft_sweeps.config.layout import Block, Layout, Linear
 from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.models.families import Block, Layout, Linear
 from deft_sweeps.models.legality import packed_linears
 
 Device = Literal["cpu", "cuda"]

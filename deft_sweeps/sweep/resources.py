@@ -31,8 +31,8 @@ from deft_sweeps.config.axes import (
     Wanda,
 )
 from deft_sweeps.config.data import GlueTask, task_kind
+from deft_sweeps.config.layout import Layout, Linear
 from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.models.families import Layout, Linear
 from deft_sweeps.models.legality import packed_linears
 from deft_sweeps.spec.hardware import slow_dtype
 from deft_sweeps.spec.schema import SweepSpec

@@ -15,9 +15,10 @@ from deft_sweeps.axes.density import Masks
 from deft_sweeps.axes.pruning import Calibration, prune_
 from deft_sweeps.axes.quantization import TORCH_DTYPES, quantize_
 from deft_sweeps.config.axes import Activation, Dtype, NoPruning, Pruning, Quantization, SparseGpt, Unquantized, Wanda
+from deft_sweeps.config.layout import Layout
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.models import checkpoints
-from deft_sweeps.models.families import Layout, layout
+from deft_sweeps.models.families import layout
 from deft_sweeps.tasks.batches import Batch, collate
 from deft_sweeps.tasks.load import TaskData
 

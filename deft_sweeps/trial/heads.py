@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from deft_sweeps.config.data import TaskKind
+from deft_sweeps.config.layout import Layout
 from deft_sweeps.errors import ConfigError, Problem
-from deft_sweeps.models.families import Layout
 from deft_sweeps.tasks.load import TaskData
 
 _STD = 0.02

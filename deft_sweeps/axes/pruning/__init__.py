@@ -10,7 +10,7 @@ from deft_sweeps.axes.pruning.scores import keep_largest, magnitude_mask, wanda_
 from deft_sweeps.axes.pruning.sparsegpt import sparsegpt
 from deft_sweeps.axes.pruning.walk import Calibration, prune_while_running
 from deft_sweeps.config.axes import Magnitude, SparseGpt, Wanda
-from deft_sweeps.models.families import Layout, Linear
+from deft_sweeps.config.layout import Layout, Linear
 
 __all__ = ["Calibration", "keep_largest", "magnitude_mask", "prune_", "sparsegpt", "sparsities", "wanda_mask"]
 

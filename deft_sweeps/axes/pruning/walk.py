@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from deft_sweeps.axes.density import Masks
-from deft_sweeps.models.families import Block, Layout
+from deft_sweeps.config.layout import Block, Layout
 
 
 @dataclass(frozen=True, slots=True)

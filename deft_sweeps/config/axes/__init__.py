@@ -17,13 +17,13 @@ from deft_sweeps.config.axes.peft import (
     Prompted,
     PromptTuning,
     PTuning,
-    Role,
     Targeted,
     Vera,
 )
 from deft_sweeps.config.axes.pruning import Magnitude, NoPruning, Pattern, Pruning, SparseGpt, Wanda, group_of
 from deft_sweeps.config.axes.quantization import Dtype, Fp4, Int8, Nf4, Quantization, Unquantized
 from deft_sweeps.config.axes.training import Training
+from deft_sweeps.config.layout import Role
 
 __all__ = [
     "Activation",

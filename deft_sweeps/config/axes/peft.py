@@ -4,10 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deft_sweeps.config.axes.fields import check
-
-Role = Literal["q", "k", "v", "o", "gate", "up", "down"]
-"""Where a linear layer sits in a block: attention query, key, value, output; the MLP's projection into the activation (`gate`),
-the gated MLP's second projection (`up`), the projection back (`down`)."""
+from deft_sweeps.config.layout import Role
 
 
 def _check_targets(targets: tuple[Role, ...]) -> None:
