@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from deft_sweeps.axes.activation import Gates
+from deft_sweeps.axes.activation.gate import Gates
 from deft_sweeps.config.axes import AdaDeft
 from deft_sweeps.config.layout import Block, Layout, Linear
 from deft_sweeps.result import BlockGates

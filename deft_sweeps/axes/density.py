@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from deft_sweeps.axes.activation import GateAt, Gates, native_activation, read_by
+from deft_sweeps.axes.activation.gate import GateAt, Gates, native_activation, read_by
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import DensityReading, SkippedBlocks

@@ -7,9 +7,9 @@ import torch
 from peft import AdaLoraConfig, IA3Config, LoraConfig, OFTConfig, VeraConfig, get_peft_model
 from torch import nn
 
-from deft_sweeps.axes import bottleneck, prompts
-from deft_sweeps.axes.masked_lora import mask_updates_
-from deft_sweeps.axes.rank_allocation import RankAllocation, phases
+from deft_sweeps.axes.peft import bottleneck, prompts
+from deft_sweeps.axes.peft.masked_lora import mask_updates_
+from deft_sweeps.axes.peft.rank_allocation import RankAllocation, phases
 from deft_sweeps.config.axes import AdaLora, Adapter, Ia3, Lora, Oft, Peft, PrefixTuning, PromptTuning, PTuning, Targeted, Vera
 from deft_sweeps.config.layout import Layout
 from deft_sweeps.errors import ConfigError, Problem

@@ -7,11 +7,11 @@ from deft_sweeps.cli import show
 from deft_sweeps.errors import CheckpointError
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
-from deft_sweeps.models.misfits import forbidden
 from deft_sweeps.report.sheet import Row, Sheet
 from deft_sweeps.spec.combinations import Combinations, of_all_members, of_sweep
 from deft_sweeps.spec.parts import load_parts
 from deft_sweeps.spec.schema import Combination, SweepSpec
+from deft_sweeps.spec.shape_limits import forbidden
 
 ROWS, COLUMNS = "peft", "quantization"
 

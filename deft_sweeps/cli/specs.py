@@ -13,7 +13,8 @@ from deft_sweeps.front.growth import WINDOW
 from deft_sweeps.models.checkpoints import check_model, read_config
 from deft_sweeps.models.families import layout
 from deft_sweeps.models.legality import unmeasured
-from deft_sweeps.models.misfits import first_misfits, forbidden
+from deft_sweeps.projection.memory_fit import machine_memory
+from deft_sweeps.projection.sweep_projection import TIME_RANGE, Projection, gpus_that_hold, project
 from deft_sweeps.report.sheet import Row, Sheet
 from deft_sweeps.spec.document import Document
 from deft_sweeps.spec.domain import Domain, Value
@@ -23,10 +24,9 @@ from deft_sweeps.spec.parts import load_parts
 from deft_sweeps.spec.sampling import pick
 from deft_sweeps.spec.schema import Halving, SweepSpec
 from deft_sweeps.spec.shape import json_schema
+from deft_sweeps.spec.shape_limits import first_misfits, forbidden
 from deft_sweeps.spec.starter import sniff, starter
 from deft_sweeps.store.sources import unusable_sources
-from deft_sweeps.sweep.fit import machine_memory
-from deft_sweeps.sweep.resources import TIME_RANGE, Projection, gpus_that_hold, project
 from deft_sweeps.tasks.check import check_task, form_of
 
 

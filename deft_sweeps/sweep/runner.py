@@ -12,6 +12,7 @@ from ray import tune
 from ray.tune.error import TuneError
 
 from deft_sweeps.errors import StoreError, SweepError
+from deft_sweeps.projection.memory_fit import largest, machine_memory, slots_in_memory
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search import warm_start
 from deft_sweeps.search.enough import trial_sec
@@ -22,7 +23,6 @@ from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep.aim import aim
 from deft_sweeps.sweep.driver import BEAT_SEC, Driver, DriverCallback
-from deft_sweeps.sweep.fit import largest, machine_memory, slots_in_memory
 from deft_sweeps.sweep.follower import Follower
 from deft_sweeps.sweep.local_ray import Session, ray_session
 from deft_sweeps.sweep.progress import View

@@ -8,13 +8,13 @@ from dataclasses import replace
 from deft_sweeps.choice import choose
 from deft_sweeps.errors import StoreError
 from deft_sweeps.front import front_json, membership
+from deft_sweeps.projection.memory_fit import check_device, device_bytes, machine_memory, slots_in_memory
 from deft_sweeps.report.html import render
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.spec.schema import Start, SweepSpec
 from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
 from deft_sweeps.sweep import final
-from deft_sweeps.sweep.fit import check_device, device_bytes, machine_memory, slots_in_memory
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.runner import Outcome, run_sweep

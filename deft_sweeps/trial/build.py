@@ -7,10 +7,10 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from deft_sweeps.axes.activation import Gates
+from deft_sweeps.axes.activation.gate import Gates
 from deft_sweeps.axes.adaptive import GatedBlocks, gate_blocks_
+from deft_sweeps.axes.peft.rank_allocation import RankAllocation
 from deft_sweeps.axes.peft_method import allocation, attach, trained_parameters
-from deft_sweeps.axes.rank_allocation import RankAllocation
 from deft_sweeps.config.axes import AdaDeft
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import TrialError

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deft_sweeps.axes.density import DensityProbe, Reading, combine, scheduled
-from deft_sweeps.axes.rank_allocation import RankAllocation
+from deft_sweeps.axes.peft.rank_allocation import RankAllocation
 from deft_sweeps.config.axes import Density, DensityLoss, Training
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import StepMetrics

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from deft_sweeps.axes.pruning.scores import keep_largest, magnitude_mask, wanda_mask
-from deft_sweeps.axes.pruning.sparsegpt import sparsegpt
+from deft_sweeps.axes.pruning.sparsegpt_solver import sparsegpt
 from deft_sweeps.axes.pruning.walk import Calibration, prune_while_running
 from deft_sweeps.config.axes import Magnitude, SparseGpt, Wanda
 from deft_sweeps.config.layout import Layout, Linear

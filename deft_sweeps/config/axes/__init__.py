@@ -4,9 +4,9 @@ A member's fields carry the units and ranges; a value out of range raises ValueE
 TrialConfig that exists is a TrialConfig that makes sense. What one member cannot be combined with is in `compat.py`.
 """
 
-from deft_sweeps.config.axes.density import Activation, AdaDeft, Adaptive, Density, DensityLoss, NoDensityLoss, NoSkipping
+from deft_sweeps.config.axes.density.density_loss import Activation, AdaDeft, Adaptive, Density, DensityLoss, NoDensityLoss, NoSkipping
 from deft_sweeps.config.axes.fields import check
-from deft_sweeps.config.axes.peft import (
+from deft_sweeps.config.axes.peft.method import (
     AdaLora,
     Adapter,
     Ia3,
@@ -20,8 +20,8 @@ from deft_sweeps.config.axes.peft import (
     Targeted,
     Vera,
 )
-from deft_sweeps.config.axes.pruning import Magnitude, NoPruning, Pattern, Pruning, SparseGpt, Wanda, group_of
-from deft_sweeps.config.axes.quantization import Dtype, Fp4, Int8, Nf4, Quantization, Unquantized
+from deft_sweeps.config.axes.pruning.pattern import Magnitude, NoPruning, Pattern, Pruning, SparseGpt, Wanda, group_of
+from deft_sweeps.config.axes.quantization.packing import Dtype, Fp4, Int8, Nf4, Quantization, Unquantized
 from deft_sweeps.config.axes.training import Training
 from deft_sweeps.config.layout import Role
 

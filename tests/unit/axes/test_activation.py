@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import torch
 
-from deft_sweeps.axes.activation import Gate, install_gates_, native_activation, thresholded
+from deft_sweeps.axes.activation.gate import Gate, install_gates_, native_activation, thresholded
 from deft_sweeps.errors import CheckpointError
 from tests.tiny import batch, layout_of, tiny_t5
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from deft_sweeps.axes.activation import install_gates_
+from deft_sweeps.axes.activation.gate import install_gates_
 from deft_sweeps.axes.adaptive import (
     GatedBlocks,
     gate_blocks_,

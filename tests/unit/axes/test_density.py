@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from deft_sweeps.axes.activation import Gates, install_gates_, thresholded
+from deft_sweeps.axes.activation.gate import Gates, install_gates_, thresholded
 from deft_sweeps.axes.density import DensityMeter, DensityProbe, Masks, block_density_loss, combine, scheduled, surrogate
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.errors import TrialError

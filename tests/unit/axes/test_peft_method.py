@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import torch
 
-from deft_sweeps.axes.activation import install_gates_
+from deft_sweeps.axes.activation.gate import install_gates_
 from deft_sweeps.axes.density import DensityMeter, Masks
 from deft_sweeps.axes.peft_method import attach, starts_as_identity, trained_parameters
 from deft_sweeps.config.axes import AdaLora, Adapter, Ia3, Lora, Oft, Peft, PrefixTuning, PromptTuning, PTuning, Role, Vera

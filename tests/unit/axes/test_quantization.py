@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.axes.pruning import prune_
-from deft_sweeps.axes.quantization import TORCH_DTYPES, quantize_
+from deft_sweeps.axes.quantization.packed_layers import TORCH_DTYPES, quantize_
 from deft_sweeps.config.axes import Adapter, Fp4, Ia3, Int8, Lora, Magnitude, Nf4
 from deft_sweeps.models.legality import packed_linears
 from deft_sweeps.trial.base import cast_

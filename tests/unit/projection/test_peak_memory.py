@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from deft_sweeps.axes.activation import install_gates_
+from deft_sweeps.axes.activation.gate import install_gates_
 from deft_sweeps.axes.density import DensityProbe, Masks, combine
 from deft_sweeps.axes.peft_method import attach
-from deft_sweeps.axes.quantization import TORCH_DTYPES
+from deft_sweeps.axes.quantization.packed_layers import TORCH_DTYPES
 from deft_sweeps.config.axes import (
     Adapter,
     DensityLoss,
@@ -31,7 +31,7 @@ from deft_sweeps.config.data import FileTask, PackagedTask, SquadTask
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
-from deft_sweeps.sweep.memory import (
+from deft_sweeps.projection.peak_memory import (
     CLASS_TOKENS,
     CUDA_CONTEXT_BYTES,
     CUDA_OVERHEAD,
@@ -40,7 +40,7 @@ from deft_sweeps.sweep.memory import (
     input_tokens,
     target_tokens,
 )
-from deft_sweeps.sweep.resources import Estimate, estimate, gpus_that_hold, weight_bytes
+from deft_sweeps.projection.sweep_projection import Estimate, estimate, gpus_that_hold, weight_bytes
 from deft_sweeps.trial.base import cast_
 from tests.tiny import layout_of, tiny_t5
 

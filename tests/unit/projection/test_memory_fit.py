@@ -1,9 +1,9 @@
 import pytest
 
 from deft_sweeps.errors import SweepError
+from deft_sweeps.projection.memory_fit import Memory, check_device, largest, machine_memory, slots_in_memory
 from deft_sweeps.spec.load import parse_spec
 from deft_sweeps.spec.schema import SweepSpec
-from deft_sweeps.sweep.fit import Memory, check_device, largest, machine_memory, slots_in_memory
 
 GIB = 2**30
 

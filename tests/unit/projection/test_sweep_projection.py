@@ -8,7 +8,7 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForSeq2SeqLM
 
 from deft_sweeps.axes.peft_method import attach, trained_parameters
-from deft_sweeps.axes.quantization import TORCH_DTYPES, quantize_
+from deft_sweeps.axes.quantization.packed_layers import TORCH_DTYPES, quantize_
 from deft_sweeps.config.axes import (
     AdaDeft,
     AdaLora,
@@ -31,10 +31,10 @@ from deft_sweeps.config.axes import (
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
+from deft_sweeps.projection.peak_memory import CLASS_TOKENS
+from deft_sweeps.projection.sweep_projection import Estimate, estimate, frozen_additions, project, trainable_parameters, weight_bytes
 from deft_sweeps.spec.load import parse_spec
 from deft_sweeps.spec.schema import SweepSpec
-from deft_sweeps.sweep.memory import CLASS_TOKENS
-from deft_sweeps.sweep.resources import Estimate, estimate, frozen_additions, project, trainable_parameters, weight_bytes
 from deft_sweeps.trial.base import cast_
 from deft_sweeps.trial.cost import tensor_bytes
 from tests.tiny import layout_of, tiny_t5

@@ -34,9 +34,9 @@ from deft_sweeps.config.data import GlueTask, task_kind
 from deft_sweeps.config.layout import Layout, Linear
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.legality import packed_linears
+from deft_sweeps.projection.peak_memory import Device, Peak, activation_bytes, input_tokens, peak, target_tokens
 from deft_sweeps.spec.hardware import slow_dtype
 from deft_sweeps.spec.schema import SweepSpec
-from deft_sweeps.sweep.memory import Device, Peak, activation_bytes, input_tokens, peak, target_tokens
 from deft_sweeps.tasks.glue import GLUE
 
 FLOPS_PER_CORE = {"fp32": 36e9, "bf16": 80e9}

@@ -12,8 +12,8 @@ from deft_sweeps.errors import CheckpointError, SweepError
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
 from deft_sweeps.models.legality import misfits
+from deft_sweeps.projection.sweep_projection import estimate
 from deft_sweeps.spec.schema import SweepSpec
-from deft_sweeps.sweep.resources import estimate
 
 _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
