@@ -99,11 +99,13 @@ class GatedBlocks:
     """The MLP blocks of one model with their block gates.
 
     Attributes:
+        settings: of the member that put the gates there.
         model: whose modules the layout names, with the PEFT method attached.
         gates: the activations' gates, in the order of the layout's blocks.
         mlps: in the same order, removed ones too.
     """
 
+    settings: AdaDeft
     model: nn.Module
     layout: Layout
     gates: Gates
@@ -155,13 +157,13 @@ class GatedBlocks:
             gate.masked_fill_(gate <= OPEN_ABOVE, 1.0)
 
 
-def gate_blocks_(model: nn.Module, layout: Layout, gates: Gates) -> GatedBlocks:
+def gate_blocks_(model: nn.Module, layout: Layout, gates: Gates, settings: AdaDeft) -> GatedBlocks:
     """Put an open block gate on every MLP block; the PEFT method is attached first, so that the gate is outside of the adapter."""
     mlps = []
     for block in layout.blocks:
         mlps.append(GatedMlp(model.get_submodule(block.mlp)))
         model.set_submodule(block.mlp, mlps[-1])
-    return GatedBlocks(model, layout, gates, tuple(mlps))
+    return GatedBlocks(settings, model, layout, gates, tuple(mlps))
 
 
 def pull(block_gates: Sequence[Tensor], adaptive: AdaDeft) -> Tensor:

@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from deft_sweeps.axes.activation.gate import GateAt, Gates, native_activation, read_by
+from deft_sweeps.axes.activation.gate import GateAt, Gates, read_by
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import DensityReading, SkippedBlocks
@@ -119,10 +119,11 @@ class Reading:
 class DensityProbe:
     """Reads the density loss off a model's gates while it trains.
 
-    `with probe: with probe.reading(masks) as reading: model(...)`; then `combine(reading.encoder, reading.decoder, loss)` is part of the
-    loss. Under gradient checkpointing a block runs again in the backward pass: by then the reading is closed, and what the gates compute
-    again goes only to the recomputed graph. Reentrant checkpointing runs the first pass without a graph, so that the density loss would
-    have no gradient: it is refused.
+    `with probe: with probe.reading(masks) as reading: model(...)`; then `probe.value(reading)` is part
+    of the loss. Under gradient checkpointing a block runs again in the backward pass: by then the
+    reading is closed, and what the gates compute again goes only to the recomputed graph. Reentrant
+    checkpointing runs the first pass without a graph, so that the density loss would have no gradient:
+    it is refused.
 
     A block that was removed counts 0 among the blocks of its stack, as it does in the metric.
 
@@ -135,6 +136,7 @@ class DensityProbe:
 
     def __init__(self, gates: Gates, loss: DensityLoss, shares: Callable[[], Sequence[Tensor]] | None = None) -> None:
         self._gates = gates
+        self._settings = loss
         self._loss = loss
         self._shares = shares
         self._share_of: dict[int, Tensor] = {}
@@ -153,19 +155,30 @@ class DensityProbe:
         self._masks = self._open = None
         self._share_of = {}
 
+    def schedule(self, step: int, total: int) -> None:
+        """Take weight and eps to step `step` (0 to total - 1) of `total`."""
+        self._loss = scheduled(self._settings, step, total)
+
+    @property
+    def weight(self) -> float:
+        """Of the density loss beside the task loss, at the step that was scheduled last."""
+        return self._loss.weight
+
+    def value(self, reading: Reading) -> Tensor:
+        """The density loss of a forward pass, before its weight."""
+        return combine(reading.encoder, reading.decoder, self._loss)
+
     @contextmanager
-    def reading(self, masks: Masks, loss: DensityLoss | None = None) -> Iterator[Reading]:
+    def reading(self, masks: Masks) -> Iterator[Reading]:
         """Collect one value a block from the forward pass inside.
 
         Args:
             masks: which positions are real.
-            loss: from now on in place of the one that the probe has, for a schedule.
 
         Raises:
             TrialError: the model checkpoints its gradients in the reentrant way.
         """
         self._masks = masks
-        self._loss = loss or self._loss
         self._open = Reading()
         self._differentiated = torch.is_grad_enabled()
         if self._shares is not None:
@@ -224,7 +237,7 @@ class DensityMeter:
         self._gate_sums[number] += _sum_of_shares(gate, mask)
         self._samples[number] += gate.shape[0]
         if self._native_sums is not None:
-            self._native_sums[number] += _sum_of_shares(native_activation(at.gate.function, x), mask)
+            self._native_sums[number] += _sum_of_shares(at.gate.native(x), mask)
 
     def result(self) -> DensityReading:
         """Mean over samples, per block.

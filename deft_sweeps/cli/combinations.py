@@ -11,7 +11,7 @@ from deft_sweeps.report.sheet import Row, Sheet
 from deft_sweeps.spec.combinations import Combinations, of_all_members, of_sweep
 from deft_sweeps.spec.parts import load_parts
 from deft_sweeps.spec.schema import Combination, SweepSpec
-from deft_sweeps.spec.shape_limits import forbidden
+from deft_sweeps.spec.shape_limits import combination_problems
 
 ROWS, COLUMNS = "peft", "quantization"
 
@@ -46,7 +46,7 @@ def _print(table: Combinations, head: str, *, of_file: bool) -> None:
 def _of_sweep(spec: SweepSpec) -> Combinations:
     def told(combination: Combination) -> list[str]:
         with suppress(CheckpointError):  # a model that cannot be read forbids nothing here; `validate` tells of it
-            return [str(misfit) for misfit in forbidden(combination, layout(read_config(combination.template.model)))]
+            return [str(problem) for problem in combination_problems(combination, layout(read_config(combination.template.model)))]
         return []
 
     return of_sweep(spec, told)

@@ -24,7 +24,7 @@ from deft_sweeps.spec.parts import load_parts
 from deft_sweeps.spec.sampling import pick
 from deft_sweeps.spec.schema import Halving, SweepSpec
 from deft_sweeps.spec.shape import json_schema
-from deft_sweeps.spec.shape_limits import first_misfits, forbidden
+from deft_sweeps.spec.shape_limits import combination_problems, first_point_problems
 from deft_sweeps.spec.starter import sniff, starter
 from deft_sweeps.store.sources import unusable_sources
 from deft_sweeps.tasks.check import check_task, form_of
@@ -87,9 +87,9 @@ def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> l
     with suppress(CheckpointError):  # which check_model has told
         shape = layout(read_config(config.model))
         form = form_of(shape.family)
-        told = {misfit: None for combination in spec.combinations for misfit in forbidden(combination, shape)}
-        found += [Problem(at("space", misfit.parameter.partition(".")[0]), str(misfit)) for misfit in told]
-        for what, start in first_misfits(spec, shape, {misfit.what for misfit in told}):
+        told = {problem: None for combination in spec.combinations for problem in combination_problems(combination, shape)}
+        found += [Problem(at("space", problem.parameter.partition(".")[0]), str(problem)) for problem in told]
+        for what, start in first_point_problems(spec, shape, {problem.what for problem in told}):
             found.append(Problem(at("first"), f"{what} (first point {start.combination}: {_values(start.values)})"))
         found += [Problem(where, what) for what in unmeasured(spec.compared, shape, writes=task_kind(config.task) != "classification")]
     found += [Problem(at("task"), what) for what in check_task(config.task, form)]

@@ -11,28 +11,10 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from deft_sweeps.config.axes import (
-    AdaDeft,
-    AdaLora,
-    Adapter,
-    DensityLoss,
-    Ia3,
-    Int8,
-    Lora,
-    NoPruning,
-    Oft,
-    PrefixTuning,
-    PromptTuning,
-    PTuning,
-    SparseGpt,
-    Unquantized,
-    Vera,
-    Wanda,
-)
+from deft_sweeps.config.axes import ACTIVATIONS, DTYPE_BYTES
 from deft_sweeps.config.data import FileTask, SquadTask, task_kind
-from deft_sweeps.config.layout import Block, Layout, Linear
+from deft_sweeps.config.layout import Block, Layout
 from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.models.legality import packed_linears
 
 Device = Literal["cpu", "cuda"]
 
@@ -46,10 +28,6 @@ TRAIN_HEAP = {"fp32": 1.5, "bf16": 1.0}
 """Resident bytes a live byte of training: glibc keeps freed blocks that later ones, of other lengths, do not fit into."""
 TRAIN_RAGGED_BYTES = {"fp32": 25 * 2**20, "bf16": 170 * 2**20}
 """What is held besides after some dozen steps, whatever the batch: the smaller blocks of bfloat16 stay on the heap, where few fit."""
-EVALUATE_HEAP = 2.0
-"""Resident bytes a live byte of evaluation, before which freed memory goes back to the system."""
-INT8_EVALUATE_HEAP = 7.5
-"""The same on an int8 base, whose kernel takes and frees many blocks of odd sizes a layer."""
 PACKED_HEAP_BYTES = 2.4
 """What packing leaves in the heap, a packed weight (CPU)."""
 CUDA_OVERHEAD = 1.1
@@ -86,8 +64,15 @@ class Peak:
         return max(("build", "train", "evaluate"), key=lambda name: int(getattr(self, name)))
 
 
-def peak(
-    config: TrialConfig, layout: Layout, evaluation: Evaluation, *, weights: int, adapter: int, optimizer: int, device: Device = "cpu"
+def peak_bytes(
+    config: TrialConfig,
+    layout: Layout,
+    evaluation: Evaluation,
+    weights: int,
+    adapter: int,
+    optimizer: int,
+    *,
+    device: Device = "cpu",
 ) -> Peak:
     """Peak of each phase.
 
@@ -100,34 +85,59 @@ def peak(
         optimizer: bytes of gradients and AdamW's moments.
         device: where the trial runs.
     """
-    measured = evaluation_bytes(config, layout, evaluation.batch_size)
-    calibration = _pruning_bytes(config, layout)
-    if isinstance(config.pruning, Wanda | SparseGpt):
-        examples = min(CALIBRATION_BATCH, config.pruning.n_calibration)
-        calibration = max(calibration, evaluation_bytes(config, layout, examples, dtype_bytes=4))
-    dense = 4 * layout.n_parameters
-    stays_dense = config.dtype == "fp32" and isinstance(config.quantization, Unquantized)
     live = activation_bytes(config, layout) + _transient_bytes(config, layout)
-    if device == "cuda":
-        build = _cuda_build_bytes(config, layout, weights, calibration)
-        train = weights + adapter + optimizer + live
-        highest = (build, train, weights + adapter + optimizer + measured)
-        return Peak(
-            **dict(zip(("build", "train", "evaluate"), (int(CUDA_CONTEXT_BYTES + CUDA_OVERHEAD * n) for n in highest), strict=True))
-        )
-    n_packed = sum(linear.n_parameters for linear in packed_linears(config.quantization, layout))
-    left = calibration + round(PACKED_HEAP_BYTES * n_packed)
-    # Float32 weights stay mapped from the file, also those that are packed; rows of the embedding that no text needs are never read.
-    mapped = dense - (0 if _is_tied(layout) else 4 * layout.d_model * layout.vocab_size)
-    resident = mapped + weights - 4 * (layout.n_parameters - n_packed) if config.dtype == "fp32" else weights
-    standing = DATA_BYTES + resident + left + adapter + optimizer
-    lazy = config.dtype == "fp32" and isinstance(config.pruning, NoPruning)
-    factor = INT8_EVALUATE_HEAP if isinstance(config.quantization, Int8) else EVALUATE_HEAP
+    measured = evaluation_bytes(config, layout, evaluation.batch_size)
+    of_device = _cuda_peak if device == "cuda" else _cpu_peak
+    return of_device(config, layout, weights, adapter + optimizer, live, measured)
+
+
+def _cuda_peak(config: TrialConfig, layout: Layout, weights: int, added: int, live: int, measured: int) -> Peak:
+    """On a GPU: tensors, the allocator's rounding and the context.
+
+    Args:
+        config: of the trial.
+        layout: of its model.
+        weights: bytes of the base in its final form.
+        added: bytes of the method and the optimiser.
+        live: bytes of one micro-batch's backward pass.
+        measured: bytes of one batch of the evaluation.
+    """
+
+    def reserved(n_bytes: int) -> int:
+        return int(CUDA_CONTEXT_BYTES + CUDA_OVERHEAD * n_bytes)
+
+    build = _cuda_build_bytes(config, layout, weights, _pruning_bytes(config, layout))
+    standing = weights + added
+    return Peak(build=reserved(build), train=reserved(standing + live), evaluate=reserved(standing + measured))
+
+
+def _cpu_peak(config: TrialConfig, layout: Layout, weights: int, added: int, live: int, measured: int) -> Peak:
+    """In a process on the CPU; arguments as in `_cuda_peak`."""
+    float32 = config.dtype == "fp32"
+    dense = 4 * layout.n_parameters
+    n_packed = config.quantization.n_packed(layout)
+    heap = _pruning_bytes(config, layout) + round(PACKED_HEAP_BYTES * n_packed)
+    # Float32 weights stay mapped from the file; those that no pruning and packing reads are not resident.
+    read = 4 * n_packed if float32 and config.pruning.is_none else dense
+    final = 0 if float32 and config.quantization.is_none else weights
+    standing = DATA_BYTES + _resident_weights(config, layout, weights) + heap + added + TRAIN_RUNTIME_BYTES
+    runtime = EVALUATE_RUNTIME_BYTES[layout.family]
     return Peak(
-        build=DATA_BYTES + left + (4 * n_packed if lazy else dense) + (0 if stays_dense else weights),
-        train=int(standing + TRAIN_RUNTIME_BYTES + TRAIN_RAGGED_BYTES[config.dtype] + TRAIN_HEAP[config.dtype] * live),
-        evaluate=int(standing + TRAIN_RUNTIME_BYTES + EVALUATE_RUNTIME_BYTES[layout.family] + factor * measured),
+        build=DATA_BYTES + heap + read + final,
+        train=int(standing + TRAIN_RAGGED_BYTES[config.dtype] + TRAIN_HEAP[config.dtype] * live),
+        evaluate=int(standing + runtime + config.quantization.evaluation_heap * measured),
     )
+
+
+def _resident_weights(config: TrialConfig, layout: Layout, weights: int) -> int:
+    """Of the base while it trains: float32 weights stay mapped from the file, packed ones too."""
+    if config.dtype != "fp32":
+        return weights
+    dense = 4 * layout.n_parameters
+    # Rows of the embedding that no text needs are never read.
+    embedding = 0 if _is_tied(layout) else 4 * layout.d_model * layout.vocab_size
+    in_file = 4 * (layout.n_parameters - config.quantization.n_packed(layout))
+    return dense - embedding + weights - in_file
 
 
 def _is_tied(layout: Layout) -> bool:
@@ -144,90 +154,65 @@ def target_tokens(config: TrialConfig) -> int:
 
 def input_tokens(config: TrialConfig) -> int:
     """Of one example in the encoder, virtual ones included."""
-    virtual = config.peft.virtual_tokens if isinstance(config.peft, PromptTuning | PTuning) else 0
-    return config.task.max_input_tokens + virtual
+    return config.task.max_input_tokens + config.peft.input_tokens
 
 
 def activation_bytes(config: TrialConfig, layout: Layout) -> int:
     """Held for the backward pass of one micro-batch, every input padded to the task's longest."""
     examples = math.ceil(config.training.batch_size / config.training.accumulation)
-    held = sum(_block_bytes(config, layout, block) for block in layout.blocks if _trains_through(config, layout, block))
+    blocks = [block for block in layout.blocks if _trains_through(config, layout, block)]
+    held = sum(_block_bytes(config, layout, block) for block in blocks)
     return examples * (held + _logit_bytes(config, layout, training=True))
 
 
 def _trains_through(config: TrialConfig, layout: Layout, block: Block) -> bool:
-    # Where there is a decoder, a prefix is seen by it alone, so nothing of the encoder has a gradient.
-    if isinstance(config.peft, PrefixTuning):
-        return block.stack == "decoder" or not layout.has_decoder
-    # Nothing before the first adapter has one either.
-    behind = isinstance(config.peft, Adapter) and config.peft.placement == "pfeiffer" and block.stack == "encoder" and block.index == 0
-    return not behind or isinstance(config.adaptive, AdaDeft)
+    # Block gates train in every block.
+    return config.peft.trains_through(block, layout) or not config.adaptive.is_none
 
 
 def _block_bytes(config: TrialConfig, layout: Layout, block: Block) -> int:
     """What one example leaves in one block."""
-    size = _size(config)
-    n, width, inner = _tokens(config, block), layout.d_model, layout.d_ff
-    upcast = 4 if size == 2 else 0
-    source = input_tokens(config)
+    n, size = _tokens(config, block), _size(config)
+    method = config.peft.block_activation_bytes(layout, size)
+    skipping = config.adaptive.block_activation_bytes(layout)
+    at_gate = n * layout.d_ff * _gate_entry_bytes(config, layout)
+    return _attention_bytes(config, layout, block) + at_gate + n * (method + skipping)
+
+
+def _attention_bytes(config: TrialConfig, layout: Layout, block: Block) -> int:
+    """Of a block's linear layers, attentions and norms, for one example."""
+    n, size, source = _tokens(config, block), _size(config), input_tokens(config)
     # T5 spells its norm out in float32.
-    normed = size + (upcast if layout.family == "t5" else 0)
-    kept = 0
+    norm = n * layout.d_model * (size + (4 if size == 2 and layout.family == "t5" else 0))
+    held = norm
     for linear in block.linears:
         rows = source if linear.source == "cross" else n
-        kept += rows * _linear_bytes(config, linear, upcast)
+        held += rows * config.peft.linear_activation_bytes(linear, size)
         if linear.role in ("q", "k", "v"):
             # Heads are brought together for the product, which copies.
-            kept += rows * size * linear.out_features
-    for keys in (n, source)[: 2 if block.stack == "decoder" else 1]:
+            held += rows * size * linear.out_features
+    for keys in (n, source) if block.stack == "decoder" else (n,):
         # The attention's weights, and what the norm before it keeps.
-        kept += n * keys * layout.n_heads * size + n * width * normed
-    kept += n * width * normed
-    gelu = config.activation == "pretrained" and layout.activation != "relu"
-    gate = 4 + (size if upcast or gelu else 0)
-    kept += n * inner * (gate + (size if layout.gated else 0))
-    if isinstance(config.density, DensityLoss):
-        # The gate itself where GELU has kept its input instead; the square and the sum below the line, or the tanh.
-        surrogate = 8 if config.density.surrogate == "l0" else 4
-        kept += n * inner * (surrogate + (4 if gelu and upcast else 0))
-    if isinstance(config.adaptive, AdaDeft):
-        kept += n * 4 * width
-    if isinstance(config.peft, Adapter):
-        kept += n * (upcast * width + 8 * max(1, width // config.peft.reduction))
-    return kept
+        held += n * keys * layout.n_heads * size + norm
+    return held
 
 
-def _linear_bytes(config: TrialConfig, linear: Linear, upcast: int) -> int:
-    """What the method keeps at one linear layer, a token."""
-    method, size = config.peft, _size(config)
-    if not isinstance(method, Lora | AdaLora | Ia3 | Vera | Oft) or linear.role not in method.targets:
-        return 0
-    # In float32 the layers of one attention share their input, which the norm has made.
-    seen = upcast * linear.in_features if upcast or linear.role in ("q", "gate") else 0
-    if not upcast:
-        seen = 4 * linear.in_features if linear.role in ("q", "gate", "down", "o") else 0
-    match method:
-        case Lora(r=r, dora=dora):
-            return seen + 4 * r + ((size + 8) * linear.out_features if dora else 0)
-        case AdaLora(r=r, extra=extra):
-            return seen + 8 * (r + extra)
-        case Ia3():
-            return size * (linear.in_features if linear.role == "down" else linear.out_features)
-        case Vera(r=r):
-            return 4 * r + 4 * linear.out_features
-        case Oft():
-            return seen + 4 * linear.in_features
+def _gate_entry_bytes(config: TrialConfig, layout: Layout) -> int:
+    """Of each entry of the gate: the gate in float32, its input, its product, the density loss."""
+    size = _size(config)
+    upcast, smooth = size == 2, ACTIVATIONS[config.activation].keeps_input(layout)
+    gate = 4 + (size if upcast or smooth else 0) + (size if layout.gated else 0)
+    return gate + config.density.entry_activation_bytes(upcast_gelu=upcast and smooth)
 
 
 def _transient_bytes(config: TrialConfig, layout: Layout) -> int:
-    """Live for a moment in the backward pass: gradients of the widest layer, and weights that are unpacked or whose length is taken."""
+    """Live for a moment in the backward pass: gradients of the widest layer, and unpacked weights."""
     size = _size(config)
     examples = math.ceil(config.training.batch_size / config.training.accumulation)
     widest = examples * input_tokens(config) * layout.d_ff * (8 + 2 * size)
     largest = max(linear.n_parameters for linear in layout.linears)
-    unpacked = 0 if isinstance(config.quantization, Unquantized) else largest * (size + 4)
-    normed = 12 * largest if isinstance(config.peft, Lora) and config.peft.dora else 0
-    return widest + unpacked + normed
+    unpacked = config.quantization.unpacked_bytes(largest, size)
+    return widest + unpacked + config.peft.transient_bytes(largest)
 
 
 def evaluation_bytes(config: TrialConfig, layout: Layout, examples: int, dtype_bytes: int | None = None) -> int:
@@ -256,27 +241,25 @@ def _logit_bytes(config: TrialConfig, layout: Layout, *, training: bool, dtype_b
 
 
 def _cuda_build_bytes(config: TrialConfig, layout: Layout, weights: int, calibration: int) -> int:
-    """On the GPU: dense weights of the blocks' layers come one layer at a time, to be looked at while pruning, and to be packed."""
+    """On the GPU: dense weights of the blocks' layers come one layer at a time, for pruning and packing."""
     largest = 4 * max(linear.n_parameters for linear in layout.linears)
-    packing = weights + (0 if isinstance(config.quantization, Unquantized) else largest)
-    if isinstance(config.pruning, NoPruning):
+    packing = weights + (0 if config.quantization.is_none else largest)
+    if config.pruning.is_none:
         return packing
-    if not isinstance(config.pruning, Wanda | SparseGpt):
+    if not config.pruning.needs_calibration:
         return max(packing, largest + calibration)
     # Calibration runs with all but those layers there in float32, until the cast at the end.
-    rest = layout.n_parameters - sum(linear.n_parameters for linear in layout.linears)
+    rest = layout.n_parameters - layout.linear_parameters
     return max(packing + (4 - _size(config)) * rest, 4 * rest + largest + calibration)
 
 
 def _pruning_bytes(config: TrialConfig, layout: Layout) -> int:
-    """Of the statistics and copies of one block's widest layer."""
-    if isinstance(config.pruning, NoPruning):
-        return 0
-    if isinstance(config.pruning, SparseGpt):
-        # Moments in float32 of the block's layers, and four float64 matrices of the widest while they are inverted.
-        return (4 * 4 + 4 * 8) * max(linear.in_features for linear in layout.linears) ** 2
-    # Scores, the same in order, and their places as 64-bit integers.
-    return 16 * max(linear.n_parameters for linear in layout.linears)
+    """While weights are pruned: statistics and copies, or a calibration batch."""
+    working = config.pruning.working_bytes(layout)
+    if not config.pruning.needs_calibration:
+        return working
+    examples = min(CALIBRATION_BATCH, config.pruning.calibration_examples)
+    return max(working, evaluation_bytes(config, layout, examples, dtype_bytes=4))
 
 
 def _tokens(config: TrialConfig, block: Block) -> int:
@@ -284,4 +267,4 @@ def _tokens(config: TrialConfig, block: Block) -> int:
 
 
 def _size(config: TrialConfig) -> int:
-    return 4 if config.dtype == "fp32" else 2
+    return DTYPE_BYTES[config.dtype]

@@ -1,6 +1,6 @@
 """Which members of the axes go together, as a table: of one sweep, or of all there are.
 
-The answers come from the rules that refuse a trial (`config.compat`, `models.legality`), so the table cannot say otherwise.
+The answers come from the rules that refuse a trial (`config.compat`), so the table cannot say otherwise.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -91,14 +91,14 @@ def of_all_members() -> Combinations:
     return _gathered(tried)
 
 
-def of_sweep(spec: SweepSpec, misfits: Callable[[Combination], list[str]]) -> Combinations:
+def of_sweep(spec: SweepSpec, problems_of: Callable[[Combination], list[str]]) -> Combinations:
     """The combinations that a sweep names, legal and excluded.
 
     Args:
         spec: of the sweep.
-        misfits: what the sweep's model forbids of a combination.
+        problems_of: what the sweep's model forbids of a combination.
     """
-    legal = [(c.label, "; ".join(misfits(c)) or None) for c in spec.combinations]
+    legal = [(c.label, "; ".join(problems_of(c)) or None) for c in spec.combinations]
     told = [*legal, *((excluded.label, excluded.reason) for excluded in spec.excluded)]
     return _gathered([Tried(dict(zip(MEMBER_AXES, label.split(" "), strict=True)), reason) for label, reason in told])
 

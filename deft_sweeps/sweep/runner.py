@@ -12,7 +12,7 @@ from ray import tune
 from ray.tune.error import TuneError
 
 from deft_sweeps.errors import StoreError, SweepError
-from deft_sweeps.projection.memory_fit import largest, machine_memory, slots_in_memory
+from deft_sweeps.projection.memory_fit import largest_trial, machine_memory, trials_in_memory
 from deft_sweeps.result import TrialResult
 from deft_sweeps.search import warm_start
 from deft_sweeps.search.enough import trial_sec
@@ -178,12 +178,12 @@ def _drive(
 def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: StarterMaker, checkpoint_every_sec: float) -> None:
     budget = driver.spec.budget
     on_cluster = session.slots is None
-    fits = None if on_cluster else slots_in_memory(driver.spec, machine_memory())
+    fits = None if on_cluster else trials_in_memory(driver.spec, machine_memory())
     limits = [n for n in (budget.concurrency, session.slots, fits) if n is not None]
     if fits is not None and fits < min(n for n in (budget.concurrency, session.slots) if n is not None):
         driver.warn(f"{fits} trials at a time: memory has no room for more (projected)")
     resources: dict[str, float] = {"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial}
-    trial = largest(driver.spec, on_gpu=False) if on_cluster and budget.gpus_per_trial == 0 else None
+    trial = largest_trial(driver.spec, on_gpu=False) if on_cluster and budget.gpus_per_trial == 0 else None
     if trial is not None:
         resources["memory"] = trial.n_bytes
     driver.slots = min(limits, default=1)

@@ -11,7 +11,7 @@ import torch
 from deft_sweeps.axes.adaptive import removed_linears, removed_parameters
 from deft_sweeps.axes.density import DensityProbe, skipped_blocks
 from deft_sweeps.axes.thresholds import GateHistogram
-from deft_sweeps.config.axes import AdaDeft, DensityLoss
+from deft_sweeps.axes.verb import verb
 from deft_sweeps.config.data import Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import load_tokenizer
@@ -175,9 +175,9 @@ class Run:
     gating: Gating | None = field(init=False)
 
     def __post_init__(self) -> None:
-        training, adaptive = self.config.training, self.config.adaptive
+        training, blocks = self.config.training, self.built.blocks
         self.optimizer = torch.optim.AdamW(self.built.peft_parameters, lr=0.0, weight_decay=training.weight_decay)
-        self.gating = Gating(self.built, adaptive, training.steps) if isinstance(adaptive, AdaDeft) else None
+        self.gating = None if blocks is None else Gating(self.built, blocks.settings, training.steps)
 
     def advance(self, n_steps: int) -> RungResult:
         until = min(self.steps_done + n_steps, self.config.training.steps)
@@ -194,10 +194,10 @@ class Run:
         training, density = self.config.training, self.config.density
         # While the gates train, a closed block counts 0; once blocks are removed, the probe itself sees which.
         shares = self.built.blocks.shares if self.built.blocks is not None and self.gating is not None and not self.gating.over else None
-        probe = DensityProbe(self.built.gates, density, shares) if isinstance(density, DensityLoss) else None
+        probe: DensityProbe | None = None if density.is_none else verb(density)(self.built.gates, density, shares)
         parameters = self.built.peft_parameters
         learner = Learner(
-            self.built.model, parameters, self.optimizer, probe, density, training, self.bench.device, self.gating, self.built.allocation
+            self.built.model, parameters, self.optimizer, probe, training, self.bench.device, self.gating, self.built.allocation
         )
         order = training_order(len(self.data.train), self.seed, start=self.steps_done * training.batch_size)
         start = time.perf_counter()

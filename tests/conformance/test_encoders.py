@@ -8,13 +8,11 @@ from typing import Any, get_args
 import pytest
 import torch
 
-from deft_sweeps.axes.peft_method import starts_as_identity
 from deft_sweeps.config.axes import Activation, Adapter, Density, Magnitude, NoPruning, Peft, Pruning, Quantization, Training, Unquantized
-from deft_sweeps.config.compat import illegal
+from deft_sweeps.config.compat import illegal, shape_problems
 from deft_sweeps.config.data import FileTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.families import layout
-from deft_sweeps.models.legality import misfits
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.heads import Headed, HeadSpec, with_head
 from deft_sweeps.trial.run import Bench, BenchMaker, Run
@@ -94,7 +92,7 @@ def check_that_it_works(config: TrialConfig, bench: Bench) -> None:
     data = bench.data(config)
     assert (data.form, data.kind) == ("head", "classification")
     base = bench.base(config, data)
-    refused = misfits(config, base.layout)
+    refused = shape_problems(config, base.layout)
     # A parallel adapter needs a module around the whole MLP; nothing else may be refused.
     assert bool(refused) == (isinstance(peft, Adapter) and peft.placement == "parallel")
     if refused:
@@ -112,7 +110,7 @@ def check_that_it_works(config: TrialConfig, bench: Bench) -> None:
         plain.pooler.load_state_dict(headed.pooler.state_dict())
     expected = bench.evaluator(replace(run.built, model=plain, gates=gates), data, "validation").point(0.0)
     attached = bench.evaluator(run.built, data, "validation").point(0.0)
-    if starts_as_identity(peft):
+    if peft.starts_as_identity:
         # VeRA's and OFT's arithmetic rounds in bfloat16 even where it changes nothing.
         assert attached.loss == pytest.approx(expected.loss, rel=1e-4 if config.dtype == "fp32" else 1e-2)
         assert attached.density.overall == pytest.approx(expected.density.overall, abs=1e-3)

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deft_sweeps.config.axes import Activation
+from deft_sweeps.axes.verb import verb
+from deft_sweeps.config.axes import ACTIVATIONS, Activation
 from deft_sweeps.config.layout import Layout
 from deft_sweeps.errors import CheckpointError
 
@@ -29,17 +30,6 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 """By the name that a transformers config gives them; `gelu_new` is the tanh approximation of arXiv 1606.08415."""
 
 
-def native_activation(function: str, x: Tensor) -> Tensor:
-    """The activation as the model itself would compute it in `x`'s dtype, for the paper-compatible count.
-
-    transformers spells `gelu_new` out operation by operation, each rounded to the dtype, so that in bfloat16 it is exactly zero from
-    about -3 down; torch's fused kernel computes it in float32 inside.
-    """
-    if function == "gelu_new":
-        return 0.5 * x * (1.0 + torch.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * torch.pow(x, 3.0))))
-    return FUNCTIONS[function](x)
-
-
 Reader = Callable[[Tensor, Tensor], None]
 """Called with the pre-activation (batch, tokens, d_ff) in the base's dtype and the gate, same shape, in float32."""
 
@@ -47,32 +37,51 @@ Reader = Callable[[Tensor, Tensor], None]
 class Gate(nn.Module):
     """An MLP's activation in float32, with a threshold and at most one reader.
 
+    Args:
+        function: its name; a key of FUNCTIONS unless `compute` is given.
+        compute: the function itself; None takes it from FUNCTIONS.
+
     Attributes:
-        function: a key of FUNCTIONS.
         threshold: entries with |O| <= threshold become zero; 0 changes nothing.
         block_threshold: the same, of this block alone; the larger of the two counts.
-        skipped: the whole MLP block was removed, so that this gate never runs again and counts as all zero.
-        reader: sees every forward pass, a recomputation under gradient checkpointing included; None reads nothing.
+        skipped: the whole MLP block was removed, so that this gate never runs again and counts as
+            all zero.
+        reader: sees every forward pass, a recomputation under gradient checkpointing included; None
+            reads nothing.
     """
 
-    def __init__(self, function: str) -> None:
+    def __init__(self, function: str, compute: Callable[[Tensor], Tensor] | None = None) -> None:
         super().__init__()
-        if function not in FUNCTIONS:
-            raise CheckpointError(f"no activation {function!r} is known for the MLP's gate; there are {', '.join(FUNCTIONS)}")
+        if compute is None and function not in FUNCTIONS:
+            names = ", ".join(FUNCTIONS)
+            raise CheckpointError(f"no activation {function!r} is known for the MLP's gate; there are {names}")
         self.function = function
+        self.compute = compute or FUNCTIONS[function]
         self.threshold = 0.0
         self.block_threshold = 0.0
         self.skipped = False
         self.reader: Reader | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        out = FUNCTIONS[self.function](x.float())
+        out = self.compute(x.float())
         threshold = max(self.threshold, self.block_threshold)
         if threshold > 0:
             out = torch.where(out.abs() > threshold, out, 0.0)
         if self.reader is not None:
             self.reader(x, out)
         return out.to(x.dtype)
+
+    def native(self, x: Tensor) -> Tensor:
+        """The activation as the model would compute it in `x`'s dtype, for the paper-compatible count.
+
+        transformers spells `gelu_new` out operation by operation, each rounded to the dtype, so that
+        in bfloat16 it is exactly zero from about -3 down; torch's fused kernel computes it in float32
+        inside.
+        """
+        if self.function == "gelu_new":
+            root = math.sqrt(2.0 / math.pi)
+            return 0.5 * x * (1.0 + torch.tanh(root * (x + 0.044715 * torch.pow(x, 3.0))))
+        return self.compute(x)
 
     def extra_repr(self) -> str:
         return f"{self.function}, threshold={self.threshold:g}"
@@ -91,14 +100,14 @@ Gates = tuple[GateAt, ...]
 
 
 def install_gates_(model: nn.Module, layout: Layout, activation: Activation) -> Gates:
-    """Put a Gate in place of every MLP block's activation, with ReLU for the checkpoint's function where asked.
+    """Put a Gate with the named function in place of every MLP block's activation.
 
     Raises:
         CheckpointError: the checkpoint's activation is not known.
     """
-    function = "relu" if activation == "relu" else layout.activation
+    make_gate = verb(ACTIVATIONS[activation])
     for block in layout.blocks:
-        model.set_submodule(block.activation, Gate(function))
+        model.set_submodule(block.activation, make_gate(layout))
     return find_gates(model, layout)
 
 

@@ -50,8 +50,10 @@ def adapted_layers(layout: Layout, method: Adapter) -> tuple[str, ...]:
     return tuple(found)
 
 
-def insert_(model: nn.Module, layout: Layout, method: Adapter) -> None:
-    """Put the adapters into a frozen model."""
+def attach(model: nn.Module, layout: Layout, method: Adapter, n_steps: int) -> nn.Module:
+    """See `peft_method.attach`."""
     where: Literal["after", "beside"] = "beside" if method.placement == "parallel" else "after"
     for name in adapted_layers(layout, method):
-        model.set_submodule(name, Adapted(model.get_submodule(name), layout.d_model, method, where))
+        adapted = Adapted(model.get_submodule(name), layout.d_model, method, where)
+        model.set_submodule(name, adapted)
+    return model

@@ -7,10 +7,9 @@ keys and values only, of the decoder's self-attention or, where there is no deco
 from typing import Any
 
 import torch
-from peft import PeftModelForFeatureExtraction, PeftModelForSeq2SeqLM, PrefixTuningConfig, PromptEncoderConfig, PromptTuningConfig
+from peft import PeftModelForFeatureExtraction, PeftModelForSeq2SeqLM, PrefixTuningConfig
 from torch import Tensor, nn
 
-from deft_sweeps.config.axes import PrefixTuning, Prompted, PromptTuning
 from deft_sweeps.config.layout import Layout
 
 
@@ -62,26 +61,24 @@ def prefixed_width(layout: Layout) -> tuple[int, int]:
     return sum(block.stack == stack for block in layout.blocks), widths[0]
 
 
-def wrap(model: nn.Module, layout: Layout, method: PrefixTuning | Prompted) -> nn.Module:
-    """Put virtual tokens before a frozen model's own."""
+def wrap(model: nn.Module, layout: Layout, config_class: Any, **settings: Any) -> nn.Module:
+    """Put virtual tokens before a frozen model's own.
+
+    Args:
+        model: frozen.
+        layout: of it.
+        config_class: the method's configuration in peft.
+        settings: of that configuration, without the model's sizes.
+    """
     base: Any = model
-    n_blocks, width = prefixed_width(layout)
-    # Every size is told: peft's guesses take the encoder's depth for the decoder's, and d_model for the width of the keys.
-    sizes: dict[str, Any] = {
-        "task_type": "SEQ_2_SEQ_LM" if layout.has_decoder else "FEATURE_EXTRACTION",
-        "num_virtual_tokens": method.virtual_tokens,
-        "num_attention_heads": base.config.num_attention_heads,
-        "num_layers": n_blocks,
-    }
-    settings: Any
-    if isinstance(method, PrefixTuning):
-        settings = PrefixTuningConfig(**sizes, token_dim=width, num_transformer_submodules=2 if layout.has_decoder else 1)
-    elif isinstance(method, PromptTuning):
-        init = "SAMPLE_VOCAB" if method.init == "vocabulary" else "RANDOM"
-        settings = PromptTuningConfig(**sizes, token_dim=layout.d_model, num_transformer_submodules=1, prompt_tuning_init=init)
-    else:
-        settings = PromptEncoderConfig(**sizes, token_dim=layout.d_model, num_transformer_submodules=1, encoder_hidden_size=method.hidden)
-    wrapped = PromptedModel(model, settings) if layout.has_decoder else PromptedEncoder(model, settings)
+    # Every size is given: peft's guesses take the encoder's depth for the decoder's.
+    config = config_class(
+        task_type="SEQ_2_SEQ_LM" if layout.has_decoder else "FEATURE_EXTRACTION",
+        num_attention_heads=base.config.num_attention_heads,
+        num_layers=prefixed_width(layout)[0],
+        **settings,
+    )
+    wrapped = PromptedModel(model, config) if layout.has_decoder else PromptedEncoder(model, config)
     wrapped.first_position = layout.first_position
     moved: nn.Module = wrapped.to(next(model.parameters()).device)
     return moved

@@ -1,10 +1,12 @@
 """SparseGPT (arXiv 2301.00774): prune column by column, and let the columns to the right make up for what went."""
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from deft_sweeps.axes.pruning.scores import keep_half_of_groups, keep_largest
-from deft_sweeps.config.axes import Pattern, group_of
+from deft_sweeps.config.axes import Pattern, SparseGpt, group_of
 
 
 def sparsegpt(
@@ -58,3 +60,17 @@ def _factor(moments: Tensor, damping: float) -> Tensor:
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
     upper: Tensor = torch.linalg.cholesky(inverse, upper=True)
     return upper
+
+
+@dataclass(frozen=True, slots=True)
+class SparseGptPruner:
+    """See `pruner.Pruner`; the statistic is the inputs' second moments."""
+
+    method: SparseGpt
+
+    def statistic(self, inputs: Tensor) -> Tensor:
+        return inputs.T @ inputs
+
+    def pruned(self, weight: Tensor, statistic: Tensor) -> Tensor:
+        method = self.method
+        return sparsegpt(weight, statistic, method.sparsity, method.pattern, damping=method.damping)

@@ -9,7 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from deft_sweeps.axes.density import Masks
-from deft_sweeps.axes.pruning import Calibration, keep_largest, magnitude_mask, prune_, sparsegpt, wanda_mask
+from deft_sweeps.axes.pruning import Calibration, prune_
+from deft_sweeps.axes.pruning.magnitude_scores import magnitude_mask
+from deft_sweeps.axes.pruning.scores import keep_largest
+from deft_sweeps.axes.pruning.sparsegpt_solver import sparsegpt
+from deft_sweeps.axes.pruning.wanda_scores import wanda_mask
 from deft_sweeps.config.axes import Magnitude, SparseGpt, Wanda
 from tests.tiny import batch, layout_of, tiny_t5
 

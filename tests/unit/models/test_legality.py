@@ -23,10 +23,11 @@ from deft_sweeps.config.axes import (
     Vera,
     Wanda,
 )
+from deft_sweeps.config.compat import shape_problems
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
-from deft_sweeps.models.legality import misfits, packed_linears, unmeasured
+from deft_sweeps.models.legality import unmeasured
 
 GATED = layout(read_config("google/flan-t5-small"))
 UNGATED = layout(read_config("t5-small"))
@@ -48,7 +49,7 @@ UNGATED = layout(read_config("t5-small"))
     ],
 )
 def test_fits(peft: Peft) -> None:
-    assert misfits(TrialConfig(peft=peft), GATED) == []
+    assert shape_problems(TrialConfig(peft=peft), GATED) == []
 
 
 ENCODER = layout(read_config("roberta-base"))
@@ -71,20 +72,20 @@ def test_what_an_encoder_never_measures_is_told() -> None:
     ],
 )
 def test_a_density_loss_on_a_stack_that_is_not_there(loss: DensityLoss, words: str) -> None:
-    (told,) = misfits(TrialConfig(model="roberta-base", density=loss), ENCODER)
+    (told,) = shape_problems(TrialConfig(model="roberta-base", density=loss), ENCODER)
     assert words in told
-    assert misfits(TrialConfig(density=loss), GATED) == []
-    assert misfits(TrialConfig(model="roberta-base", density=DensityLoss()), ENCODER) == []
+    assert shape_problems(TrialConfig(density=loss), GATED) == []
+    assert shape_problems(TrialConfig(model="roberta-base", density=DensityLoss()), ENCODER) == []
 
 
 def test_an_ungated_mlp_has_no_up() -> None:
     config = TrialConfig(model="t5-small", peft=Lora(targets=("q", "up")))
-    assert misfits(config, UNGATED) == ["lora targets up, but t5-small has only q, k, v, o, gate, down"]
+    assert shape_problems(config, UNGATED) == ["lora targets up, but t5-small has only q, k, v, o, gate, down"]
 
 
 def test_one_block_always_stays() -> None:
-    assert misfits(TrialConfig(adaptive=AdaDeft(skip=15)), GATED) == []
-    (told,) = misfits(TrialConfig(adaptive=AdaDeft(skip=16)), GATED)
+    assert shape_problems(TrialConfig(adaptive=AdaDeft(skip=15)), GATED) == []
+    (told,) = shape_problems(TrialConfig(adaptive=AdaDeft(skip=16)), GATED)
     assert "none of the 16 MLP blocks" in told
 
 
@@ -98,45 +99,45 @@ def test_one_block_always_stays() -> None:
     ],
 )
 def test_too_wide(peft: Peft, words: str) -> None:
-    (told,) = misfits(replace(TrialConfig(), peft=peft), GATED)
+    (told,) = shape_problems(replace(TrialConfig(), peft=peft), GATED)
     assert words in told
 
 
 def test_a_prefix_cannot_change_the_encoders_density() -> None:
     one_sided = TrialConfig(peft=PrefixTuning(), density=DensityLoss(decoder_weight=0.0))
-    (told,) = misfits(one_sided, GATED)
+    (told,) = shape_problems(one_sided, GATED)
     assert "would do nothing" in told
-    assert misfits(replace(one_sided, peft=PromptTuning()), GATED) == []
+    assert shape_problems(replace(one_sided, peft=PromptTuning()), GATED) == []
 
 
 @pytest.mark.parametrize("peft", [PrefixTuning(), PromptTuning(), PTuning()])
 def test_virtual_tokens_need_no_decoder(peft: Peft) -> None:
     encoder = replace(GATED, blocks=tuple(block for block in GATED.blocks if block.stack == "encoder"))
-    assert misfits(TrialConfig(peft=peft), encoder) == []
-    (told,) = misfits(TrialConfig(peft=peft, density=DensityLoss(decoder_weight=0.0)), encoder)
+    assert shape_problems(TrialConfig(peft=peft), encoder) == []
+    (told,) = shape_problems(TrialConfig(peft=peft, density=DensityLoss(decoder_weight=0.0)), encoder)
     assert "has no decoder" in told
     assert "would do nothing" not in told
 
 
 def test_int8_leaves_t5s_last_projection_unpacked() -> None:
-    assert packed_linears(Unquantized(), GATED) == ()
-    assert packed_linears(Nf4(), GATED) == packed_linears(Fp4(), GATED) == GATED.linears
-    assert set(GATED.linears) - set(packed_linears(Int8(), GATED)) == {linear for linear in GATED.linears if linear.role == "down"}
-    assert packed_linears(Int8(), replace(GATED, family="bert")) == GATED.linears
+    assert Unquantized().packed_linears(GATED) == ()
+    assert Nf4().packed_linears(GATED) == Fp4().packed_linears(GATED) == GATED.linears
+    assert set(GATED.linears) - set(Int8().packed_linears(GATED)) == {linear for linear in GATED.linears if linear.role == "down"}
+    assert Int8().packed_linears(replace(GATED, family="bert")) == GATED.linears
 
 
 def test_a_parallel_adapter_needs_a_module_around_the_mlp() -> None:
     bare = replace(GATED, blocks=tuple(replace(block, mlp=block.linears[-1].name) for block in GATED.blocks))
-    (told,) = misfits(TrialConfig(peft=Adapter(placement="parallel")), bare)
+    (told,) = shape_problems(TrialConfig(peft=Adapter(placement="parallel")), bare)
     assert "beside a whole MLP" in told
-    assert misfits(TrialConfig(peft=Adapter(placement="houlsby")), bare) == []
+    assert shape_problems(TrialConfig(peft=Adapter(placement="houlsby")), bare) == []
 
 
 def test_a_pattern_must_divide_every_number_of_inputs() -> None:
     shape = layout({"model_type": "t5", "d_model": 12, "d_ff": 18, "d_kv": 6, "num_heads": 3, "num_layers": 1, "vocab_size": 32})
-    assert misfits(TrialConfig(pruning=Wanda(pattern="2:4")), GATED) == []
-    assert misfits(TrialConfig(pruning=Magnitude()), shape) == []
-    (told,) = misfits(TrialConfig(pruning=Wanda(pattern="2:4")), shape)
+    assert shape_problems(TrialConfig(pruning=Wanda(pattern="2:4")), GATED) == []
+    assert shape_problems(TrialConfig(pruning=Magnitude()), shape) == []
+    (told,) = shape_problems(TrialConfig(pruning=Wanda(pattern="2:4")), shape)
     assert told.endswith("groups of 4 needs layers whose number of inputs it divides, but o has 18, down has 18")
-    (told,) = misfits(TrialConfig(pruning=SparseGpt(pattern="4:8")), shape)
+    (told,) = shape_problems(TrialConfig(pruning=SparseGpt(pattern="4:8")), shape)
     assert "q has 12" in told

@@ -13,7 +13,7 @@ from deft_sweeps.config.axes import Adapter, Lora
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.models.families import layout
 from deft_sweeps.models.known import KNOWN_CONFIGS
-from deft_sweeps.projection.sweep_projection import trainable_parameters
+from deft_sweeps.projection.trial_estimate import trainable_parameters
 from deft_sweeps.trial.heads import HeadSpec, with_head
 
 PRINTED = [

@@ -40,7 +40,8 @@ from deft_sweeps.projection.peak_memory import (
     input_tokens,
     target_tokens,
 )
-from deft_sweeps.projection.sweep_projection import Estimate, estimate, gpus_that_hold, weight_bytes
+from deft_sweeps.projection.sweep_projection import gpus_that_hold
+from deft_sweeps.projection.trial_estimate import Estimate, estimate, weight_bytes
 from deft_sweeps.trial.base import cast_
 from tests.tiny import layout_of, tiny_t5
 

@@ -32,7 +32,8 @@ from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
 from deft_sweeps.projection.peak_memory import CLASS_TOKENS
-from deft_sweeps.projection.sweep_projection import Estimate, estimate, frozen_additions, project, trainable_parameters, weight_bytes
+from deft_sweeps.projection.sweep_projection import project
+from deft_sweeps.projection.trial_estimate import Estimate, estimate, frozen_additions, trainable_parameters, weight_bytes
 from deft_sweeps.spec.load import parse_spec
 from deft_sweeps.spec.schema import SweepSpec
 from deft_sweeps.trial.base import cast_

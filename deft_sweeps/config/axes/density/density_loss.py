@@ -1,23 +1,18 @@
-"""The density loss, and the skipping of blocks that goes with it."""
+"""DEFT's density loss: its settings and schedules."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
+from deft_sweeps.config.axes.density.gate_penalty import GatePenalty
 from deft_sweeps.config.axes.fields import check
+from deft_sweeps.config.layout import Layout, Stack
 
-Activation = Literal["pretrained", "relu"]
-"""The function at the MLP's gate: the one of the checkpoint, or ReLU swapped in for it (relufication, arXiv 2310.04564)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoDensityLoss:
-    """Plain PEFT."""
-
-    kind: Literal["none"] = "none"
+if TYPE_CHECKING:
+    from deft_sweeps.config.trial import TrialConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DensityLoss:
+class DensityLoss(GatePenalty):
     """DEFT's density loss (arXiv 2402.01911): L = L_task + weight * L_density.
 
     Attributes:
@@ -37,6 +32,8 @@ class DensityLoss:
             a large one reaches entries far from zero first. 1 keeps eps where it is.
         eps_anneal: share of the steps that this takes, in (0, 1].
     """
+
+    torch_verb: ClassVar[str] = "deft_sweeps.axes.density:DensityProbe"
 
     kind: Literal["loss"] = "loss"
     weight: float = 1.0
@@ -62,43 +59,51 @@ class DensityLoss:
         check(self.eps_start_factor > 0, "eps_start_factor > 0", self.eps_start_factor)
         check(0 < self.eps_anneal <= 1, "eps_anneal in (0, 1]", self.eps_anneal)
 
+    @property
+    def label(self) -> str:
+        l0 = self.surrogate == "l0"
+        constant = f"l0, eps {self.eps:.1g}" if l0 else f"tanh, beta {self.beta:.3g}"
+        weights = {"encoder": self.encoder_weight, "decoder": self.decoder_weight}
+        stacks = "".join(f", {stack} × {weight:.3g}" for stack, weight in weights.items() if weight != 1)
+        return f"DEFT {self.weight:.3g} ({constant}{stacks})"
 
-Density = NoDensityLoss | DensityLoss
+    def conflicts(self, config: "TrialConfig") -> list[str]:
+        default = DensityLoss()
+        reasons = []
+        if self.reduction == "feature_map" and config.training.accumulation > 1:
+            reasons.append(
+                "the density loss with reduction feature_map takes its mean over the whole batch, which does not split into the "
+                "micro-batches of accumulation > 1"
+            )
+        if self.surrogate == "tanh" and self.eps != default.eps:
+            reasons.append(_without_effect("eps has no effect on the surrogate tanh"))
+        if self.surrogate == "l0" and self.beta != default.beta:
+            reasons.append(_without_effect("beta has no effect on the surrogate l0"))
+        if self.surrogate == "tanh" and self.eps_start_factor != 1:
+            reasons.append(_without_effect("eps_start_factor has no effect on the surrogate tanh"))
+        if self.eps_start_factor == 1 and self.eps_anneal != default.eps_anneal:
+            reasons.append(_without_effect("eps_anneal has no effect while eps_start_factor is 1"))
+        return reasons
+
+    def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
+        default = DensityLoss()
+        if layout.has_decoder:
+            return []
+        if self.encoder_weight == 0:
+            return [f"encoder_weight 0 leaves nothing of the density loss: {config.model} has no decoder"]
+        if (self.decoder_weight, self.stacks) != (default.decoder_weight, default.stacks):
+            what = f"decoder_weight and stacks have no effect on {config.model}, which has no decoder"
+            return [f"{what}, so one trial would run under two names"]
+        return []
+
+    def leaves_out(self, stack: Stack) -> bool:
+        return (self.encoder_weight if stack == "encoder" else self.decoder_weight) == 0
+
+    def entry_activation_bytes(self, *, upcast_gelu: bool) -> int:
+        # The square and the sum below the line, or the tanh.
+        surrogate = 8 if self.surrogate == "l0" else 4
+        return surrogate + (4 if upcast_gelu else 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoSkipping:
-    """Every MLP block stays."""
-
-    kind: Literal["none"] = "none"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdaDeft:
-    """ADA-DEFT: a trained scalar gate on every MLP block; part-way through, the blocks with the lowest gates are removed for good.
-
-    The design is this project's own, since the paper (arXiv 2402.01911) publishes no parametrisation: see `axes/adaptive.py`.
-
-    Attributes:
-        skip: at least so many MLP blocks of both stacks together are removed, >= 0; a block whose gate has closed always is, and one
-            block always stays.
-        weight: of the mean gate in the loss while the gates train, >= 0; larger closes more of them.
-        travel: how often a gate could go from 1 to 0 while the gates train, > 0: their step size, for any number of steps.
-        recover_share: last share of the steps, in [0, 1), in which the PEFT method goes on training after the blocks are removed.
-    """
-
-    kind: Literal["ada"] = "ada"
-    skip: int = 0
-    weight: float = 0.1
-    travel: float = 4.0
-    recover_share: float = 0.4
-
-    def __post_init__(self) -> None:
-        check(self.skip >= 0, "skip >= 0", self.skip)
-        check(self.weight >= 0, "weight >= 0", self.weight)
-        check(self.skip > 0 or self.weight > 0, "skip or weight above 0, or else nothing closes a gate", (self.skip, self.weight))
-        check(self.travel > 0, "travel > 0", self.travel)
-        check(0 <= self.recover_share < 1, "recover_share in [0, 1)", self.recover_share)
-
-
-Adaptive = NoSkipping | AdaDeft
+def _without_effect(what: str) -> str:
+    return f"{what}, so one configuration would run under several names"

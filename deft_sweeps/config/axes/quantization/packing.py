@@ -1,60 +1,38 @@
-"""How the frozen weights are held."""
+"""What every way of holding the frozen weights says of itself."""
 
-from dataclasses import dataclass
-from typing import Literal
+from abc import abstractmethod
+from typing import ClassVar
 
-from deft_sweeps.config.axes.fields import check
-
-Dtype = Literal["fp32", "bf16"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unquantized:
-    """Weights in the trial's dtype."""
-
-    kind: Literal["none"] = "none"
+from deft_sweeps.config.axes.member import AxisMember
+from deft_sweeps.config.layout import Layout, Linear
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nf4:
-    """4-bit NormalFloat weights by bitsandbytes (arXiv 2305.14314), computing in the trial's dtype.
+class Packing(AxisMember):
+    """Base of the members of the axis `quantization`. `torch_verb` names what packs one layer:
+    `pack(dense, linear, member, compute_dtype, device)`; see `axes.quantization`.
 
     Attributes:
-        double: quantize the scales too.
+        step_slowdown: a training step over the same step on unquantized weights (CPU).
+        evaluation_heap: resident bytes for each live byte of evaluation (CPU); freed memory goes
+            back to the system before it.
     """
 
-    kind: Literal["nf4"] = "nf4"
-    double: bool = False
+    __slots__ = ()
+    step_slowdown: ClassVar[float]
+    evaluation_heap: ClassVar[float] = 2.0
 
+    @abstractmethod
+    def packed_linears(self, layout: Layout) -> tuple[Linear, ...]:
+        """The layers whose weights are packed."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fp4:
-    """4-bit floating-point weights by bitsandbytes, computing in the trial's dtype.
+    @abstractmethod
+    def packed_bytes(self, layout: Layout) -> float:
+        """Of their packed weights with the scales."""
 
-    Attributes:
-        double: quantize the scales too.
-    """
+    def unpacked_bytes(self, n_weights: int, dtype_bytes: int) -> int:
+        """Live for a moment while a layer of so many weights is unpacked for a product."""
+        return n_weights * (dtype_bytes + 4)
 
-    kind: Literal["fp4"] = "fp4"
-    double: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Int8:
-    """8-bit weights with one scale an output row by bitsandbytes (LLM.int8, arXiv 2208.07339).
-
-    In training the weights are taken back to the trial's dtype; in evaluation the input is quantized too, so that scores hold what is
-    lost by that. T5's projection back to d_model stays unquantized: its input passes the range of the float16 that the kernel uses.
-
-    Attributes:
-        outlier_threshold: input features beyond it are computed unquantized, > 0; which they are is told by the whole batch.
-    """
-
-    kind: Literal["int8"] = "int8"
-    outlier_threshold: float = 6.0
-
-    def __post_init__(self) -> None:
-        check(self.outlier_threshold > 0, "outlier_threshold > 0", self.outlier_threshold)
-
-
-Quantization = Unquantized | Nf4 | Fp4 | Int8
+    def n_packed(self, layout: Layout) -> int:
+        """Weights of the packed layers."""
+        return sum(linear.n_parameters for linear in self.packed_linears(layout))
