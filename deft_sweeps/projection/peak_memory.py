@@ -162,7 +162,8 @@ def activation_bytes(config: TrialConfig, layout: Layout) -> int:
     examples = math.ceil(config.training.batch_size / config.training.accumulation)
     blocks = [block for block in layout.blocks if _trains_through(config, layout, block)]
     held = sum(_block_bytes(config, layout, block) for block in blocks)
-    return examples * (held + _logit_bytes(config, layout, training=True))
+    matrices = sum(config.peft.matrix_bytes(linear) for block in blocks for linear in block.linears)
+    return examples * (held + _logit_bytes(config, layout, training=True)) + matrices
 
 
 def _trains_through(config: TrialConfig, layout: Layout, block: Block) -> bool:

@@ -38,6 +38,14 @@ def keep_half_of_groups(scores: Tensor, group: int) -> Tensor:
     return keep_largest(scores.reshape(-1, group), 0.5).reshape(scores.shape)
 
 
+def keep_by_layer(scores: Tensor, sparsity: float, pattern: Pattern) -> Tensor:
+    """Mask of the largest scores of the whole layer, or of each group of the pattern; (rows, columns)."""
+    group = group_of(pattern)
+    if group is not None:
+        return keep_half_of_groups(scores, group)
+    return keep_largest(scores.reshape(1, -1), sparsity).reshape(scores.shape)
+
+
 def keep_by_row(scores: Tensor, sparsity: float, pattern: Pattern) -> Tensor:
     """Mask of the largest scores of each row, or of each group of the pattern; (rows, columns)."""
     group = group_of(pattern)

@@ -45,6 +45,10 @@ class PeftMethod(AxisMember):
         """
         return 0
 
+    def matrix_bytes(self, linear: Linear) -> int:
+        """Held at a linear layer for the backward pass, however many tokens there are."""
+        return 0
+
     def block_activation_bytes(self, layout: Layout, dtype_bytes: int) -> int:
         """Held beside a block's MLP for the backward pass, for each token."""
         return 0
