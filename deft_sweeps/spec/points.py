@@ -1,6 +1,7 @@
 """The `first` points: names and numbers as the user wrote them, to points of the space."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from deft_sweeps.objective import suggest
@@ -64,12 +65,10 @@ def _pick(axis: str, entry: Any, of_axis: Sequence[Option]) -> tuple[Option, Map
 
 
 def _refused(picked: Option, name: str, value: Value) -> str | None:
-    known = picked.value.__dataclass_fields__ if not isinstance(picked.value, str) else {}
-    if name not in known:
+    settings = [] if isinstance(picked.value, str) else [f.name for f in fields(picked.value)]
+    if name not in settings:
         open_names = [parameter.split(".")[-1] for parameter in picked.open]
-        return (
-            f"`{name}` is no setting of {picked.label or picked.axis}; open here: {', '.join(open_names) or 'none'}{suggest(name, known)}"
-        )
+        return f"`{name}` is no setting of {picked.label or picked.axis}; open here: {', '.join(open_names) or 'none'}{suggest(name, settings)}"
     domain = picked.open.get(picked.parameter(name))
     if domain is not None:
         return None if contains(domain, value) else f"expected {name} in its domain, {show(domain)}, got {got(value)}"

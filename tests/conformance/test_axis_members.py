@@ -33,6 +33,7 @@ from deft_sweeps.config.axes.quantization.packing import Packing
 from deft_sweeps.config.compat import illegal, shape_problems
 from deft_sweeps.config.label import label
 from deft_sweeps.config.trial import Evaluation, TrialConfig, codec
+from deft_sweeps.errors import ConfigError
 from deft_sweeps.projection.trial_estimate import estimate, frozen_additions, trainable_parameters, weight_bytes
 from deft_sweeps.spec.load import parse_spec
 from deft_sweeps.spec.shape import attribute_docs, json_schema
@@ -213,3 +214,9 @@ def test_a_member_survives_json_and_is_projected(axis: str, member: Any) -> None
 def test_an_activation_that_does_not_exist_is_refused_with_those_that_do() -> None:
     with pytest.raises(ValueError, match=r"pretrained, relu.*got 'rleu'"):
         TrialConfig(activation="rleu")
+
+
+def test_a_first_point_cannot_set_what_is_no_setting() -> None:
+    text = "name: x\nspace: {peft: [lora]}\nfirst: [{peft: {lora: {torch_verb: x}}}]\nbudget: {trials: 1}\n"
+    with pytest.raises(ConfigError, match="`torch_verb` is no setting of lora"):
+        parse_spec(text, "x.yaml")
