@@ -37,7 +37,7 @@ CUDA_CONTEXT_BYTES = 600 * 2**20
 CLASS_TOKENS = 3
 """Of a class or a number written out as the target text, the end token included; what `tasks` really writes is known once it is read."""
 CALIBRATION_BATCH = 32
-"""Examples a forward pass of calibrated pruning, as in `trial.base`."""
+"""Examples that a block runs over at a time in calibrated pruning, as in `trial.base`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from deft_sweeps.tasks.batches import Batch, collate
 from deft_sweeps.tasks.load import TaskData
 
 CALIBRATION_BATCH = 32
-"""Examples a forward pass of calibrated pruning; more are split into passes, with the same statistics."""
+"""Examples that a block runs over at a time in calibrated pruning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,11 +203,8 @@ def _prune(model: nn.Module, shape: Layout, pruning: Pruning, data: TaskData, pa
     if not pruning.needs_calibration:
         return prune_(model, shape, pruning, device=device)
     n = min(pruning.calibration_examples, len(data.train))
-
-    def calibration(start: int) -> Calibration:
-        rows = [data.train[i] for i in range(start, min(start + CALIBRATION_BATCH, n))]
-        inputs, masks = model_inputs(collate(rows, data.class_ids, pad_id), device)
-        return Calibration(lambda: model(**inputs), masks)
-
+    batch = collate([data.train[i] for i in range(n)], data.class_ids, pad_id)
+    inputs, masks = model_inputs(batch, device)
+    calibration = Calibration(lambda: model(**inputs), masks, CALIBRATION_BATCH)
     with lending(model, shape, device):
-        return prune_(model, shape, pruning, [calibration(start) for start in range(0, n, CALIBRATION_BATCH)], device)
+        return prune_(model, shape, pruning, calibration, device)

@@ -1,6 +1,5 @@
 """Weight pruning before training: which weights of the blocks' linear layers become zero."""
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -29,7 +28,7 @@ def prune_(
     model: nn.Module,
     layout: Layout,
     pruning: WeightPruning,
-    calibration: Sequence[Calibration] = (),
+    calibration: Calibration | None = None,
     device: torch.device | None = None,
 ) -> dict[str, float]:
     """Zero weights of every block's linear layers in place, where they are.
@@ -38,13 +37,15 @@ def prune_(
         model: not yet quantized, no adapters.
         layout: where its linear layers are.
         pruning: the method, one that does something.
-        calibration: forward passes of `model` over the calibration examples, in an order that must
-            always be the same; a method that needs no calibration ignores them. However the examples
-            are split into passes, the statistics are those of all of them.
+        calibration: the forward pass of `model` over the calibration examples, whose order must always
+            be the same; a method that needs no calibration ignores it.
         device: new weights are computed there, layer by layer; None is where the weights are.
 
     Returns:
         Share of zeros of each layer, by the layer's name.
+
+    Raises:
+        ValueError: a method that needs calibration gets none.
     """
     weights = {linear.name: _weight(model, linear) for linear in layout.linears}
     pruner: Pruner = verb(pruning)(pruning)
@@ -54,6 +55,8 @@ def prune_(
         weight.copy_(pruner.pruned(weight.to(device or weight.device), statistic))
 
     if pruning.needs_calibration:
+        if calibration is None:
+            raise ValueError(f"{pruning.kind} needs a forward pass over calibration examples")
         prune_while_running(model, layout, calibration, pruner.statistic, replace)
     else:
         for name, weight in weights.items():

@@ -55,7 +55,7 @@ def test_the_base_is_calibrated_and_padding_does_not_count() -> None:
     def pruned(ids: torch.Tensor) -> torch.Tensor:
         model: Any = tiny_t5()
         run = Calibration(lambda: model(**{**inputs, "input_ids": ids}, use_cache=False), masks)
-        shares = prune_(model, layout_of(model), Ria(), [run])
+        shares = prune_(model, layout_of(model), Ria(), run)
         assert all(share == pytest.approx(0.5, abs=0.01) for share in shares.values())
         weight: torch.Tensor = model.get_submodule("encoder.block.1.layer.0.SelfAttention.q").weight
         return weight.detach().clone()
