@@ -68,7 +68,8 @@ def _refused(picked: Option, name: str, value: Value) -> str | None:
     settings = [] if isinstance(picked.value, str) else [f.name for f in fields(picked.value)]
     if name not in settings:
         open_names = [parameter.split(".")[-1] for parameter in picked.open]
-        return f"`{name}` is no setting of {picked.label or picked.axis}; open here: {', '.join(open_names) or 'none'}{suggest(name, settings)}"
+        what = f"`{name}` is no setting of {picked.label or picked.axis}"
+        return f"{what}; open here: {', '.join(open_names) or 'none'}{suggest(name, settings)}"
     domain = picked.open.get(picked.parameter(name))
     if domain is not None:
         return None if contains(domain, value) else f"expected {name} in its domain, {show(domain)}, got {got(value)}"
