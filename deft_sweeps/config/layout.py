@@ -1,11 +1,13 @@
-"""A model's shape: its blocks, their linear layers, and how many parameters it has. A model family reads it off a config.json."""
+"""A model's shape: its blocks, their linear layers, and how many parameters it has. A model family
+reads it off a config.json."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 Role = Literal["q", "k", "v", "o", "gate", "up", "down"]
-"""Where a linear layer sits in a block: attention query, key, value, output; the MLP's projection into the activation (`gate`),
-the gated MLP's second projection (`up`), the projection back (`down`)."""
+"""Where a linear layer sits in a block: attention query, key, value, output; the MLP's projection
+into the activation (`gate`), the gated MLP's second projection (`up`), the projection back
+(`down`)."""
 
 Stack = Literal["encoder", "decoder"]
 
@@ -16,8 +18,9 @@ class Linear:
 
     Attributes:
         name: path of the module in the model.
-        source: whose tokens, and whose padding mask, its input has: `self` is the block's own stack; `cross` is the encoder's output,
-            which keys and values of the decoder's cross-attention read.
+        source: whose tokens, and whose padding mask, its input has: `self` is the block's own
+            stack; `cross` is the encoder's output, which keys and values of the decoder's
+            cross-attention read.
         bias: whether it adds one.
     """
 
@@ -30,7 +33,8 @@ class Linear:
 
     @property
     def n_parameters(self) -> int:
-        """Of the matrix; a bias is neither pruned nor quantized, and counts among the layout's other parameters."""
+        """Of the matrix; a bias is neither pruned nor quantized, and counts among the layout's
+        other parameters."""
         return self.in_features * self.out_features
 
 
@@ -41,12 +45,14 @@ class Block:
     Attributes:
         index: within its stack, from 0.
         name: path of the whole block's module.
-        mlp: path of the module that gives the MLP's output before the residual is added to it; a Pfeiffer adapter goes right after. In
-            BERT and RoBERTa that is the MLP's last projection, since no module there holds the whole MLP.
+        mlp: path of the module that gives the MLP's output before the residual is added to it; a
+            Pfeiffer adapter goes right after. In BERT and RoBERTa that is the MLP's last
+            projection, since no module there holds the whole MLP.
         activation: path of the module whose output is the gate that the density is taken of.
         linears: in the order they are computed in.
-        residual: path of the module that normalises, runs the MLP and adds what came in, so that without the MLP it gives back its input;
-            empty where the norm comes after the sum, as in BERT, and is needed even then.
+        residual: path of the module that normalises, runs the MLP and adds what came in, so that
+            without the MLP it gives back its input; empty where the norm comes after the sum, as in
+            BERT, and is needed even then.
     """
 
     stack: Stack
@@ -69,11 +75,14 @@ class Layout:
         gated: whether the gate is multiplied with a second projection.
         activation: name of the checkpoint's function at the gate: `relu`, `gelu_new`.
         blocks: of the encoder, then of the decoder, which BERT and RoBERTa have none of.
-        embedding_parameters: of the token embedding, and of the output projection where that is a matrix of its own.
+        embedding_parameters: of the token embedding, and of the output projection where that is a
+            matrix of its own.
         other_parameters: of norms, biases, positions and the pooler.
-        pooler: path of the pretrained projection that a head reads the first token through; None where a head brings its own.
+        pooler: path of the pretrained projection that a head reads the first token through; None
+            where a head brings its own.
         n_heads: of each attention.
-        first_position: of absolute positions, which BERT and RoBERTa have, that of an input's first token.
+        first_position: of absolute positions, which BERT and RoBERTa have, that of an input's first
+            token.
     """
 
     family: str
@@ -95,7 +104,8 @@ class Layout:
         return any(block.stack == "decoder" for block in self.blocks)
 
     def head_parameters(self, n_outputs: int) -> int:
-        """Of a head that reads classes or a number off the first token; 0 where a decoder writes the answer."""
+        """Of a head that reads classes or a number off the first token; 0 where a decoder writes
+        the answer."""
         own = self.d_model * (self.d_model + 1) if self.pooler is None else 0
         return 0 if self.has_decoder else own + n_outputs * (self.d_model + 1)
 

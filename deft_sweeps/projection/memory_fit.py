@@ -1,4 +1,5 @@
-"""Whether a sweep's trials fit into memory: how many at a time, and what would make the largest fit."""
+"""Whether a sweep's trials fit into memory: how many at a time, and what would make the largest
+fit."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -26,7 +27,8 @@ class MachineMemory:
 
 
 def machine_memory() -> MachineMemory | None:
-    """Of this machine, or of the container that this process is in; None if the system does not say."""
+    """Of this machine, or of the container that this process is in; None if the system does not
+    say."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -114,7 +116,8 @@ def refuse_unless_it_fits(spec: SweepSpec, trial: LargestTrial, n_bytes: int) ->
 
 
 def smaller_variants(spec: SweepSpec, trial: LargestTrial) -> Iterator[tuple[str, int]]:
-    """Changes that lower what the largest trial needs, each with the bytes that it would then need."""
+    """Changes that lower what the largest trial needs, each with the bytes that it would then
+    need."""
     shape = layout(read_config(trial.config.model))
 
     def need(config: TrialConfig, evaluation: Evaluation = spec.evaluation) -> int:

@@ -1,10 +1,13 @@
-"""Peak memory of a trial, phase by phase, projected from the model's shape: nothing is loaded, and torch is not needed.
+"""Peak memory of a trial, phase by phase, projected from the model's shape: nothing is loaded, and
+torch is not needed.
 
-A trial is highest while its base is built (the checkpoint in float32 beside its final form), while a step trains (what the backward pass
-needs), or while it is measured. The tensors are counted; what the allocator and the libraries hold besides are the constants below,
-measured with `benchmarks/memory.py` on Flan-T5-small and MiniLM (glibc 2.36, one thread) after 60 steps. In bfloat16 the first steps hold
-less on the CPU, and from about the fiftieth on no more is added: LoRA on Flan-T5-small, batch 16, stood at 537, 643, 658 and 660 MiB after
-8, 48, 96 and 200 steps. On a GPU only tensors count, and the allocator's rounding.
+A trial is highest while its base is built (the checkpoint in float32 beside its final form), while
+a step trains (what the backward pass needs), or while it is measured. The tensors are counted; what
+the allocator and the libraries hold besides are the constants below, measured with
+`benchmarks/memory.py` on Flan-T5-small and MiniLM (glibc 2.36, one thread) after 60 steps. In
+bfloat16 the first steps hold less on the CPU, and from about the fiftieth on no more is added: LoRA
+on Flan-T5-small, batch 16, stood at 537, 643, 658 and 660 MiB after 8, 48, 96 and 200 steps. On a
+GPU only tensors count, and the allocator's rounding.
 """
 
 import math
@@ -23,11 +26,14 @@ DATA_BYTES = 20 * 2**20
 TRAIN_RUNTIME_BYTES = 45 * 2**20
 """Code and kernels that are loaded by the first step (CPU)."""
 EVALUATE_RUNTIME_BYTES = {"t5": 47 * 2**20, "bert": 20 * 2**20, "roberta": 20 * 2**20}
-"""The tokenizer and the metrics, from the first evaluation on (CPU); RoBERTa's is taken for BERT's."""
+"""The tokenizer and the metrics, from the first evaluation on (CPU); RoBERTa's is taken for
+BERT's."""
 TRAIN_HEAP = {"fp32": 1.5, "bf16": 1.0}
-"""Resident bytes a live byte of training: glibc keeps freed blocks that later ones, of other lengths, do not fit into."""
+"""Resident bytes a live byte of training: glibc keeps freed blocks that later ones, of other
+lengths, do not fit into."""
 TRAIN_RAGGED_BYTES = {"fp32": 25 * 2**20, "bf16": 170 * 2**20}
-"""What is held besides after some dozen steps, whatever the batch: the smaller blocks of bfloat16 stay on the heap, where few fit."""
+"""What is held besides after some dozen steps, whatever the batch: the smaller blocks of bfloat16
+stay on the heap, where few fit."""
 PACKED_HEAP_BYTES = 2.4
 """What packing leaves in the heap, a packed weight (CPU)."""
 CUDA_OVERHEAD = 1.1
@@ -35,7 +41,8 @@ CUDA_OVERHEAD = 1.1
 CUDA_CONTEXT_BYTES = 600 * 2**20
 """Of the driver's context and the kernels on a GPU; a round figure, not measured here."""
 CLASS_TOKENS = 3
-"""Of a class or a number written out as the target text, the end token included; what `tasks` really writes is known once it is read."""
+"""Of a class or a number written out as the target text, the end token included; what `tasks`
+really writes is known once it is read."""
 CALIBRATION_BATCH = 32
 """Examples that a block runs over at a time in calibrated pruning, as in `trial.base`."""
 
@@ -117,7 +124,8 @@ def _cpu_peak(config: TrialConfig, layout: Layout, weights: int, added: int, liv
     dense = 4 * layout.n_parameters
     n_packed = config.quantization.n_packed(layout)
     heap = _pruning_bytes(config, layout) + round(PACKED_HEAP_BYTES * n_packed)
-    # Float32 weights stay mapped from the file; those that no pruning and packing reads are not resident.
+    # Float32 weights stay mapped from the file; those that no pruning and packing reads are not
+    # resident.
     read = 4 * n_packed if float32 and config.pruning.is_none else dense
     final = 0 if float32 and config.quantization.is_none else weights
     standing = DATA_BYTES + _resident_weights(config, layout, weights) + heap + added + TRAIN_RUNTIME_BYTES
@@ -207,7 +215,8 @@ def _gate_entry_bytes(config: TrialConfig, layout: Layout) -> int:
 
 
 def _transient_bytes(config: TrialConfig, layout: Layout) -> int:
-    """Live for a moment in the backward pass: gradients of the widest layer, and unpacked weights."""
+    """Live for a moment in the backward pass: gradients of the widest layer, and unpacked
+    weights."""
     size = _size(config)
     examples = math.ceil(config.training.batch_size / config.training.accumulation)
     widest = examples * input_tokens(config) * layout.d_ff * (8 + 2 * size)
@@ -217,7 +226,8 @@ def _transient_bytes(config: TrialConfig, layout: Layout) -> int:
 
 
 def evaluation_bytes(config: TrialConfig, layout: Layout, examples: int, dtype_bytes: int | None = None) -> int:
-    """Live at most while a batch is measured: at a gate with its count, at an attention, or at the logits; a cache while it writes."""
+    """Live at most while a batch is measured: at a gate with its count, at an attention, or at the
+    logits; a cache while it writes."""
     size = dtype_bytes or _size(config)
     n = input_tokens(config)
     stream = n * layout.d_model * 3 * size
@@ -233,7 +243,8 @@ def evaluation_bytes(config: TrialConfig, layout: Layout, examples: int, dtype_b
 
 
 def _logit_bytes(config: TrialConfig, layout: Layout, *, training: bool, dtype_bytes: int | None = None) -> int:
-    """Of one example: logits, the model's own loss over them, their float32 copy and its logarithm; in training their gradients."""
+    """Of one example: logits, the model's own loss over them, their float32 copy and its logarithm;
+    in training their gradients."""
     if not layout.has_decoder:
         return 0
     size = dtype_bytes or _size(config)
@@ -242,7 +253,8 @@ def _logit_bytes(config: TrialConfig, layout: Layout, *, training: bool, dtype_b
 
 
 def _cuda_build_bytes(config: TrialConfig, layout: Layout, weights: int, calibration: int) -> int:
-    """On the GPU: dense weights of the blocks' layers come one layer at a time, for pruning and packing."""
+    """On the GPU: dense weights of the blocks' layers come one layer at a time, for pruning and
+    packing."""
     largest = 4 * max(linear.n_parameters for linear in layout.linears)
     packing = weights + (0 if config.quantization.is_none else largest)
     if config.pruning.is_none:

@@ -15,14 +15,16 @@ from deft_sweeps.spec.hardware import slow_dtype
 from deft_sweeps.spec.schema import SweepSpec
 
 FLOPS_PER_CORE = {"fp32": 36e9, "bf16": 80e9}
-"""Floating point operations a second that one core reached in training Flan-T5-small (AVX-512 with BF16 instructions, 2 threads)."""
+"""Floating point operations a second that one core reached in training Flan-T5-small (AVX-512 with
+BF16 instructions, 2 threads)."""
 FLOPS_IN_SOFTWARE = 1e9
 """The same in bf16 on a processor without such instructions (AVX2), by a matrix product."""
 FLOPS_PER_GPU = {"fp32": 15e12, "bf16": 60e12}
 """The same for a whole data centre GPU: a round figure, not measured here."""
 TIME_RANGE = (0.5, 1.3)
-"""Measured over projected time of the quickest training of each kind on reviews in `benchmarks/tables` (`benchmarks/times.py`), on one core
-of one machine. On a busy machine the same took up to 22 times the projection; SST-2's phrases, far shorter than the task allows, .14."""
+"""Measured over projected time of the quickest training of each kind on reviews in
+`benchmarks/tables` (`benchmarks/times.py`), on one core of one machine. On a busy machine the same
+took up to 22 times the projection; SST-2's phrases, far shorter than the task allows, .14."""
 START_SEC = 20.0
 """A sweep's start: the local cluster and each worker's imports."""
 GPU_GIBS = (16, 24, 32, 40, 48, 80, 96, 141)
@@ -38,9 +40,11 @@ class Projection:
         n_parallel: trials at a time on this machine.
         memory_bytes: of that many of the largest.
         gpus: where trials run on GPUs, of each form of the base the largest trial's label.
-        host_bytes: where trials run on GPUs, of the float32 weights in the host's memory that a base is built from.
-        time_sec: mean trial times the number of trials, over n_parallel, plus the start; at most the budget's hours, of whichever
-            kind, and one trial. Early stopping, a front that is flat, and more seeds of the front are not in it.
+        host_bytes: where trials run on GPUs, of the float32 weights in the host's memory that a
+            base is built from.
+        time_sec: mean trial times the number of trials, over n_parallel, plus the start; at most
+            the budget's hours, of whichever kind, and one trial. Early stopping, a front that is
+            flat, and more seeds of the front are not in it.
     """
 
     trials: dict[str, Estimate]
@@ -106,7 +110,8 @@ def _largest_by_base(spec: SweepSpec, trials: Mapping[str, Estimate]) -> dict[st
 
 
 def _rank(peak: Peak) -> tuple[int, int]:
-    # Where building is the highest, as it often is for all alike, the one that trains highest stands for them.
+    # Where building is the highest, as it often is for all alike, the one that trains highest
+    # stands for them.
     return peak.highest, max(peak.train, peak.evaluate)
 
 

@@ -1,8 +1,8 @@
 """What one trial will need, projected from the model's shape alone. Nothing is loaded or measured.
 
-Sizes of weights, adapters and optimiser are exact; the peak is that of `peak_memory`, every input padded
-to the task's longest. Time is floating point operations over a given rate. A projection says what fits
-and how long to wait, no more.
+Sizes of weights, adapters and optimiser are exact; the peak is that of `peak_memory`, every input
+padded to the task's longest. Time is floating point operations over a given rate. A projection says
+what fits and how long to wait, no more.
 """
 
 import math
@@ -29,10 +29,13 @@ class Estimate:
 
     Attributes:
         weight_bytes: of the frozen base, the scales of packed weights included.
-        adapter_bytes: of what the PEFT method adds, in float32: the trained parameters, and VeRA's frozen matrices.
-        optimizer_bytes: gradients and AdamW's two moments; AdaLoRA's three running values of each parameter too.
+        adapter_bytes: of what the PEFT method adds, in float32: the trained parameters, and VeRA's
+            frozen matrices.
+        optimizer_bytes: gradients and AdamW's two moments; AdaLoRA's three running values of each
+            parameter too.
         activation_bytes: held for the backward pass of one micro-batch.
-        peak: of each phase, above a process with its libraries imported; on the GPU's memory where the trial runs on one.
+        peak: of each phase, above a process with its libraries imported; on the GPU's memory where
+            the trial runs on one.
         train_flops: of all steps.
         evaluate_flops: of one pass over the validation examples for each threshold and percentile.
         train_sec: of all steps.
@@ -97,7 +100,8 @@ def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_
 
 
 def head_parameters(config: TrialConfig, layout: Layout) -> int:
-    """Of the head that a model without a decoder answers the task through; of a file's classes, two."""
+    """Of the head that a model without a decoder answers the task through; of a file's classes,
+    two."""
     task = config.task
     match task_kind(task):
         case "span":
@@ -127,7 +131,8 @@ def weight_bytes(config: TrialConfig, layout: Layout) -> int:
 
 
 def _flops(layout: Layout, config: TrialConfig, n_trained: int, *, backward: bool) -> float:
-    """Of one example: 2 a weight and token forward; 2 more backward, since a frozen weight has no gradient, and 4 more if trained."""
+    """Of one example: 2 a weight and token forward; 2 more backward, since a frozen weight has no
+    gradient, and 4 more if trained."""
     tokens, written = input_tokens(config), target_tokens(config)
     by_stack = {
         stack: sum(x.n_parameters for b in layout.blocks if b.stack == stack for x in b.linears) for stack in ("encoder", "decoder")

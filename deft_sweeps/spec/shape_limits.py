@@ -1,5 +1,5 @@
-"""What a model's shape forbids of a sweep: of combinations, of the ends of open ranges, and of first
-points. Loads no torch."""
+"""What a model's shape forbids of a sweep: of combinations, of the ends of open ranges, and of
+first points. Loads no torch."""
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
@@ -31,10 +31,11 @@ class ShapeProblem:
 
 
 def combination_problems(combination: Combination, layout: Layout) -> list[ShapeProblem]:
-    """What the model's shape forbids whatever is open, or with one parameter at an end of its range.
+    """What the model's shape forbids whatever is open, or with one parameter at an end of its
+    range.
 
-    The other parameters stand in the middle of theirs. A number in the middle of a range is reported
-    only if it alone is forbidden: both ends of 16 to 64 divide a width that 40 does not.
+    The other parameters stand in the middle of theirs. A number in the middle of a range is
+    reported only if it alone is forbidden: both ends of 16 to 64 divide a width that 40 does not.
     """
     always = set(shape_problems(combination.template, layout))
     nominal = middles(combination)

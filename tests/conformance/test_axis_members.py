@@ -1,4 +1,5 @@
-"""Every member of every axis brings all of its parts: settings, label, counts, conflicts, torch verb.
+"""Every member of every axis brings all of its parts: settings, label, counts, conflicts, torch
+verb.
 
 The walk begins at the modules, not at the unions, so that a member whose line of registration is
 missing fails here too.

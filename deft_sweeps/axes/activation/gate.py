@@ -1,8 +1,10 @@
-"""The gate of every MLP block: which function it is, at which threshold its entries are dropped, and who reads it.
+"""The gate of every MLP block: which function it is, at which threshold its entries are dropped,
+and who reads it.
 
-The gate is O = f(X W_in), the output of the MLP's activation; in a gated MLP that is before the product with the second projection.
-It is computed in float32 whatever the base's dtype: a GELU is exactly zero where the float saturates, so that the same weights look
-sparser in bfloat16 than in float32.
+The gate is O = f(X W_in), the output of the MLP's activation; in a gated MLP that is before the
+product with the second projection. It is computed in float32 whatever the base's dtype: a GELU is
+exactly zero where the float saturates, so that the same weights look sparser in bfloat16 than in
+float32.
 """
 
 import math
@@ -27,11 +29,13 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu_new": partial(F.gelu, approximate="tanh"),
     "silu": F.silu,
 }
-"""By the name that a transformers config gives them; `gelu_new` is the tanh approximation of arXiv 1606.08415."""
+"""By the name that a transformers config gives them; `gelu_new` is the tanh approximation of arXiv
+1606.08415."""
 
 
 Reader = Callable[[Tensor, Tensor], None]
-"""Called with the pre-activation (batch, tokens, d_ff) in the base's dtype and the gate, same shape, in float32."""
+"""Called with the pre-activation (batch, tokens, d_ff) in the base's dtype and the gate, same
+shape, in float32."""
 
 
 class Gate(nn.Module):
@@ -72,11 +76,12 @@ class Gate(nn.Module):
         return out.to(x.dtype)
 
     def native(self, x: Tensor) -> Tensor:
-        """The activation as the model would compute it in `x`'s dtype, for the paper-compatible count.
+        """The activation as the model would compute it in `x`'s dtype, for the paper-compatible
+        count.
 
-        transformers spells `gelu_new` out operation by operation, each rounded to the dtype, so that
-        in bfloat16 it is exactly zero from about -3 down; torch's fused kernel computes it in float32
-        inside.
+        transformers spells `gelu_new` out operation by operation, each rounded to the dtype, so
+        that in bfloat16 it is exactly zero from about -3 down; torch's fused kernel computes it in
+        float32 inside.
         """
         if self.function == "gelu_new":
             root = math.sqrt(2.0 / math.pi)
@@ -153,7 +158,8 @@ def thresholded(gates: Gates, threshold: float) -> Iterator[None]:
 
 @contextmanager
 def thresholded_by_block(gates: Gates, thresholds: Sequence[float]) -> Iterator[None]:
-    """Drop entries with |O| at or below their block's own threshold inside the context; one for each gate, in their order."""
+    """Drop entries with |O| at or below their block's own threshold inside the context; one for
+    each gate, in their order."""
     before = [at.gate.block_threshold for at in gates]
     for at, value in zip(gates, thresholds, strict=True):
         at.gate.block_threshold = value

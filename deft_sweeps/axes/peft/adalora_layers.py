@@ -30,7 +30,8 @@ def attach(model: nn.Module, layout: Layout, method: AdaLora, n_steps: int) -> n
     )
     for name, parameter in wrapped.named_parameters():
         if ".ranknum." in name:
-            # The number of ranks is no weight; if the base is not in float32, peft's cast lets it train.
+            # The number of ranks is no weight; if the base is not in float32, peft's cast lets it
+            # train.
             parameter.requires_grad_(False)
     _own_outputs_(wrapped)
     return wrapped
@@ -42,7 +43,8 @@ def allocation(model: nn.Module, method: AdaLora) -> RankAllocation:
 
 
 def _own_outputs_(model: nn.Module) -> None:
-    """Let packed layers give outputs of their own: with a bias they are views, which AdaLoRA's sum in place breaks autograd on."""
+    """Let packed layers give outputs of their own: with a bias they are views, which AdaLoRA's sum
+    in place breaks autograd on."""
     for module in model.modules():
         packed = getattr(module, "base_layer", None)
         if isinstance(packed, nn.Linear) and type(packed) is not nn.Linear:

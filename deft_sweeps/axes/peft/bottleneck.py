@@ -1,4 +1,5 @@
-"""Bottleneck adapters: small trained networks between the frozen layers, each adding nothing at the start."""
+"""Bottleneck adapters: small trained networks between the frozen layers, each adding nothing at the
+start."""
 
 from typing import Literal
 
@@ -26,7 +27,8 @@ class Bottleneck(nn.Module):
 
 
 class Adapted(nn.Module):
-    """A frozen layer and a bottleneck adapter after it, reading its output, or beside it, reading its input."""
+    """A frozen layer and a bottleneck adapter after it, reading its output, or beside it, reading
+    its input."""
 
     def __init__(self, layer: nn.Module, d_model: int, method: Adapter, where: Literal["after", "beside"]) -> None:
         super().__init__()

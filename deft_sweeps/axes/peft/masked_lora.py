@@ -1,8 +1,10 @@
-"""LoRA updates that are zero wherever the frozen base is, so that a merge keeps the zeros (the idea of SparsePEFT, arXiv 2410.03750).
+"""LoRA updates that are zero wherever the frozen base is, so that a merge keeps the zeros (the idea
+of SparsePEFT, arXiv 2410.03750).
 
-y = x W^T + scale * x (M * (B A))^T with M = (W != 0). The product B A is formed whole in every pass; M is read off the base, so that
-nothing is stored for it. Of a packed base M is the zeros of the weights that it stands for, which are the pruned ones and those that
-quantization rounds to zero.
+y = x W^T + scale * x (M * (B A))^T with M = (W != 0). The product B A is formed whole in every
+pass; M is read off the base, so that nothing is stored for it. Of a packed base M is the zeros of
+the weights that it stands for, which are the pruned ones and those that quantization rounds to
+zero.
 """
 
 from typing import Any
@@ -35,7 +37,8 @@ def masked_update(layer: Any, adapter: str) -> Tensor:
 
 
 class _Masked:
-    """What a peft LoRA layer asks in place of its own arithmetic; the shape is peft's `LoraVariant`."""
+    """What a peft LoRA layer asks in place of its own arithmetic; the shape is peft's
+    `LoraVariant`."""
 
     @staticmethod
     def forward(layer: Any, active_adapter: str, x: Tensor, result: Tensor, **_: Any) -> Tensor:

@@ -1,7 +1,9 @@
-"""Virtual tokens: prefix, prompt and P-tuning. None of them is the identity at the start, and none can be merged into the base.
+"""Virtual tokens: prefix, prompt and P-tuning. None of them is the identity at the start, and none
+can be merged into the base.
 
-A prompt stands before the encoder's real tokens, so the encoder's gates see it; `density.Masks` leaves it out of every count. A prefix is
-keys and values only, of the decoder's self-attention or, where there is no decoder, of the encoder's: no gate sees it.
+A prompt stands before the encoder's real tokens, so the encoder's gates see it; `density.Masks`
+leaves it out of every count. A prefix is keys and values only, of the decoder's self-attention or,
+where there is no decoder, of the encoder's: no gate sees it.
 """
 
 from typing import Any
@@ -14,7 +16,8 @@ from deft_sweeps.config.layout import Layout
 
 
 class PromptedModel(PeftModelForSeq2SeqLM):  # type: ignore[misc]  # PEFT ships no types
-    """peft's wrapper, which also takes the output of an earlier run of the encoder: a prompt is in it already, a prefix is not."""
+    """peft's wrapper, which also takes the output of an earlier run of the encoder: a prompt is in
+    it already, a prefix is not."""
 
     def forward(self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, **inputs: Any) -> Any:
         if inputs.get("encoder_outputs") is None or input_ids is not None:
@@ -29,11 +32,13 @@ class PromptedModel(PeftModelForSeq2SeqLM):  # type: ignore[misc]  # PEFT ships 
 
 
 class PromptedEncoder(PeftModelForFeatureExtraction):  # type: ignore[misc]  # PEFT ships no types
-    """An encoder with absolute positions and virtual tokens, whose real tokens keep the positions and segments they were pretrained at.
+    """An encoder with absolute positions and virtual tokens, whose real tokens keep the positions
+    and segments they were pretrained at.
 
-    peft's own forward pass drops segments and moves every real token, [CLS] first, by as many positions as there are virtual tokens. Here
-    the virtual ones all stand at the first token's position, which what is learned of them takes in; so a prompt takes nothing of the
-    longest input either. The output is of all tokens, virtual ones first.
+    peft's own forward pass drops segments and moves every real token, [CLS] first, by as many
+    positions as there are virtual tokens. Here the virtual ones all stand at the first token's
+    position, which what is learned of them takes in; so a prompt takes nothing of the longest input
+    either. The output is of all tokens, virtual ones first.
     """
 
     first_position = 0
@@ -55,7 +60,8 @@ class PromptedEncoder(PeftModelForFeatureExtraction):  # type: ignore[misc]  # P
 
 
 def prefixed_width(layout: Layout) -> tuple[int, int]:
-    """How many blocks have a prefix, and how wide its keys are: those of the decoder, or of an encoder that is alone."""
+    """How many blocks have a prefix, and how wide its keys are: those of the decoder, or of an
+    encoder that is alone."""
     stack = "decoder" if layout.has_decoder else "encoder"
     widths = [linear.out_features for block in layout.blocks if block.stack == stack for linear in block.linears if linear.role == "k"]
     return sum(block.stack == stack for block in layout.blocks), widths[0]

@@ -29,7 +29,8 @@ def wrap_linears(model: nn.Module, layout: Layout, method: TargetedMethod, confi
     if absent:
         what = f"{layout.family} has no layer {', '.join(absent)}; it has {', '.join(sorted(roles))}"
         raise ConfigError([Problem(f"peft.{method.kind}.targets", what)])
-    # peft warns of tied or non-standard output layers whenever it wraps; none of them is touched here.
+    # peft warns of tied or non-standard output layers whenever it wraps; none of them is touched
+    # here.
     logging.getLogger("peft").setLevel(logging.ERROR)
     names = [linear.name for linear in method.target_layers(layout)]
     # Without a task, peft's wrapper hands every argument through, as an encoder needs it.

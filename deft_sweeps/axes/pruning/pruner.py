@@ -37,8 +37,8 @@ def prune_(
         model: not yet quantized, no adapters.
         layout: where its linear layers are.
         pruning: the method, one that does something.
-        calibration: the forward pass of `model` over the calibration examples, whose order must always
-            be the same; a method that needs no calibration ignores it.
+        calibration: the forward pass of `model` over the calibration examples, whose order must
+            always be the same; a method that needs no calibration ignores it.
         device: new weights are computed there, layer by layer; None is where the weights are.
 
     Returns:

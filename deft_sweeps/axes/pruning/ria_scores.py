@@ -12,8 +12,8 @@ from deft_sweeps.config.axes.pruning.ria import Ria
 def ria_scores(weight: Tensor, input_norms: Tensor, power: float = 0.5) -> Tensor:
     """(|W_ij| / sum_j |W_ij| + |W_ij| / sum_i |W_ij|) * ||X_j||_2 ^ power.
 
-    Magnitudes alone can cut whole rows or columns; a share of a row or column cannot be small for all
-    of its weights.
+    Magnitudes alone can cut whole rows or columns; a share of a row or column cannot be small for
+    all of its weights.
 
     Args:
         weight: (out, in).

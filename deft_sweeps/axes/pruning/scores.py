@@ -7,7 +7,8 @@ from deft_sweeps.config.axes import Pattern, group_of
 
 
 def keep_largest(scores: Tensor, sparsity: float) -> Tensor:
-    """Mask that drops floor(sparsity * columns) of the smallest scores of each row; on a tie exactly as many.
+    """Mask that drops floor(sparsity * columns) of the smallest scores of each row; on a tie
+    exactly as many.
 
     Args:
         scores: (rows, columns).
@@ -39,7 +40,8 @@ def keep_half_of_groups(scores: Tensor, group: int) -> Tensor:
 
 
 def keep_by_layer(scores: Tensor, sparsity: float, pattern: Pattern) -> Tensor:
-    """Mask of the largest scores of the whole layer, or of each group of the pattern; (rows, columns)."""
+    """Mask of the largest scores of the whole layer, or of each group of the pattern; (rows,
+    columns)."""
     group = group_of(pattern)
     if group is not None:
         return keep_half_of_groups(scores, group)

@@ -1,4 +1,5 @@
-"""SparseGPT (arXiv 2301.00774): prune column by column, and let the columns to the right make up for what went."""
+"""SparseGPT (arXiv 2301.00774): prune column by column, and let the columns to the right make up
+for what went."""
 
 from dataclasses import dataclass
 
@@ -14,18 +15,20 @@ def sparsegpt(
 ) -> Tensor:
     """Weights with zeros whose output W X is close to the dense one's in the sum of squares.
 
-    Removing w_j costs w_j^2 / [H_j^-1]_11 and moves the columns after it by -w_j / [H_j^-1]_11 * [H_j^-1]_1, where H_j is the damped
-    second moments of the inputs j, j + 1, ... Row j of the upper Cholesky factor U of H^-1 holds all of that: U_jj^2 = [H_j^-1]_11 and
-    U_j / U_jj = [H_j^-1]_1 / [H_j^-1]_11.
+    Removing w_j costs w_j^2 / [H_j^-1]_11 and moves the columns after it by -w_j / [H_j^-1]_11 *
+    [H_j^-1]_1, where H_j is the damped second moments of the inputs j, j + 1, ... Row j of the
+    upper Cholesky factor U of H^-1 holds all of that: U_jj^2 = [H_j^-1]_11 and U_j / U_jj =
+    [H_j^-1]_1 / [H_j^-1]_11.
 
     Args:
         weight: (out, in), not changed.
         moments: (in, in), X X^T over the calibration tokens; its scale does not matter.
         sparsity: in (0, 1), of each block of columns; not looked at where there is a pattern.
-        pattern: where the zeros may lie; the members of a group are chosen when its first column is reached.
+        pattern: where the zeros may lie; the members of a group are chosen when its first column is
+            reached.
         damping: added to the diagonal, in shares of its mean.
-        columns: of a block: its mask is chosen at once, and the columns after it are brought up to date once a block; a multiple of the
-            pattern's group.
+        columns: of a block: its mask is chosen at once, and the columns after it are brought up to
+            date once a block; a multiple of the pattern's group.
 
     Returns:
         (out, in), in `weight`'s dtype.
@@ -52,7 +55,8 @@ def sparsegpt(
 
 
 def _factor(moments: Tensor, damping: float) -> Tensor:
-    """Upper Cholesky factor of the damped moments' inverse, in float64: inputs that hardly vary make it ill-conditioned."""
+    """Upper Cholesky factor of the damped moments' inverse, in float64: inputs that hardly vary
+    make it ill-conditioned."""
     damped = moments.double()
     # Without any input there is nothing to go by but the weights themselves.
     damp = damping * float(damped.diagonal().mean()) or 1.0

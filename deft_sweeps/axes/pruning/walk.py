@@ -2,9 +2,10 @@
 produced, and the decoder's cross-attention sees the pruned encoder's output. Padding counts in no
 statistic.
 
-One forward pass takes all calibration examples. Each block runs over them in chunks, twice: first to
-look at its layers' inputs, then, pruned, for its output. So what is held for all examples is one hidden
-state each, no family's blocks are called by hand, and nothing but the blocks is computed twice.
+One forward pass takes all calibration examples. Each block runs over them in chunks, twice: first
+to look at its layers' inputs, then, pruned, for its output. So what is held for all examples is one
+hidden state each, no family's blocks are called by hand, and nothing but the blocks is computed
+twice.
 """
 
 from collections.abc import Callable, Iterator
@@ -51,8 +52,8 @@ def prune_while_running(
         model: its block modules run in the order of `layout.blocks`.
         layout: where blocks and linear layers are.
         calibration: the pass.
-        statistic: of a linear layer's real inputs (tokens, in), in float32 at least; summed over the
-            chunks, in their order.
+        statistic: of a linear layer's real inputs (tokens, in), in float32 at least; summed over
+            the chunks, in their order.
         prune: called with a linear layer's name and that sum.
     """
     walk = _Walk(model, layout.blocks[-1], calibration, statistic, prune)
@@ -126,7 +127,8 @@ class _Walk:
         return value
 
     def _joined(self, outputs: list[Any]) -> Any:
-        """The chunks' outputs as one; what does not go by examples, T5's position bias, is the first's."""
+        """The chunks' outputs as one; what does not go by examples, T5's position bias, is the
+        first's."""
         first = outputs[0]
         if isinstance(first, tuple):
             return tuple(self._joined(list(parts)) for parts in zip(*outputs, strict=True))

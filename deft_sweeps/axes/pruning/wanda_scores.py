@@ -9,7 +9,8 @@ from deft_sweeps.config.axes import Pattern, Wanda
 
 
 def wanda_mask(weight: Tensor, input_norms: Tensor, sparsity: float, pattern: Pattern = "unstructured") -> Tensor:
-    """Keep the largest |W_ij| * ||X_j||_2 of each output row i, or of each group of the pattern (arXiv 2306.11695).
+    """Keep the largest |W_ij| * ||X_j||_2 of each output row i, or of each group of the pattern
+    (arXiv 2306.11695).
 
     Args:
         weight: (out, in).

@@ -11,7 +11,8 @@ def pack(dense: nn.Linear, linear: Linear, quantization: FourBit, compute: torch
     """A 4-bit layer with the weights of a dense one, on `device`."""
     import bitsandbytes as bnb
 
-    # T5's MLP casts its input to the dtype that the last projection's weight shows: were the packed bytes shown as uint8, the hidden
+    # T5's MLP casts its input to the dtype that the last projection's weight shows: were the packed
+    # bytes shown as uint8, the hidden
     # states would be cut to whole numbers and lose their gradient, without an error.
     storage = compute
     packed = bnb.nn.Linear4bit(
@@ -33,7 +34,8 @@ def pack(dense: nn.Linear, linear: Linear, quantization: FourBit, compute: torch
         module=packed,
     )
     packed.bias = dense.bias
-    # On processors with AVX512-BF16 an evaluation repacks the weights for a kernel without autograd: training after it would
+    # On processors with AVX512-BF16 an evaluation repacks the weights for a kernel without
+    # autograd: training after it would
     # stand still, and saving after it would write repacked weights.
     packed.support_avx512bf16_for_cpu = False
     moved: nn.Module = packed.to(device)

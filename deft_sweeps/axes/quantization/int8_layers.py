@@ -10,10 +10,12 @@ from deft_sweeps.config.layout import Linear
 
 
 def pack(dense: nn.Linear, linear: Linear, quantization: Int8, compute: torch.dtype, device: torch.device) -> nn.Module:
-    """An 8-bit layer with the weights of a dense one, on `device`; it computes in the dtype of its input."""
+    """An 8-bit layer with the weights of a dense one, on `device`; it computes in the dtype of its
+    input."""
     import bitsandbytes as bnb
 
-    # Each forward pass of a layer says that its input is cast to float16, which is how the kernel works.
+    # Each forward pass of a layer says that its input is cast to float16, which is how the kernel
+    # works.
     logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
     packed = bnb.nn.Linear8bitLt(
         linear.in_features,

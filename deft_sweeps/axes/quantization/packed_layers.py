@@ -1,8 +1,8 @@
 """Quantized weights of the frozen base, by bitsandbytes.
 
-Only the blocks' linear layers are quantized; embeddings, norms and the output layer stay in the trial's
-dtype. A weight that is exactly zero stays exactly zero: the codebooks of NF4 and FP4 hold 0, and int8 is
-symmetric, so a pruning mask survives.
+Only the blocks' linear layers are quantized; embeddings, norms and the output layer stay in the
+trial's dtype. A weight that is exactly zero stays exactly zero: the codebooks of NF4 and FP4 hold
+0, and int8 is symmetric, so a pruning mask survives.
 """
 
 import torch

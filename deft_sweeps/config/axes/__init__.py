@@ -1,8 +1,9 @@
 """The axes of the search: each a closed union of frozen dataclasses, told apart by `kind`.
 
 A member's fields carry the units and ranges; a value out of range raises ValueError when the member
-is made, so that a TrialConfig that exists is a TrialConfig that makes sense. A member also says what
-the rest of the program needs to know of it (`member.AxisMember` and the base class of its axis).
+is made, so that a TrialConfig that exists is a TrialConfig that makes sense. A member also says
+what the rest of the program needs to know of it (`member.AxisMember` and the base class of its
+axis).
 """
 
 from deft_sweeps.config.axes.activation import ACTIVATIONS, Activation, ActivationMember

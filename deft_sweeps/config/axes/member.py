@@ -53,7 +53,8 @@ class AxisMember(ABC):
         return 0
 
     def n_saved(self, layout: Layout) -> int:
-        """Parameters in the file of trained weights; what stays frozen is drawn again from the seed."""
+        """Parameters in the file of trained weights; what stays frozen is drawn again from the
+        seed."""
         return self.n_trained(layout)
 
     @property

@@ -13,16 +13,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdaDeft(BlockSkipping):
-    """ADA-DEFT: a trained scalar gate on every MLP block; part-way through, the blocks with the lowest gates are removed for good.
+    """ADA-DEFT: a trained scalar gate on every MLP block; part-way through, the blocks with the
+    lowest gates are removed for good.
 
-    The design is this project's own, since the paper (arXiv 2402.01911) publishes no parametrisation: see `axes/adaptive.py`.
+    The design is this project's own, since the paper (arXiv 2402.01911) publishes no
+    parametrisation: see `axes/adaptive.py`.
 
     Attributes:
-        skip: at least so many MLP blocks of both stacks together are removed, >= 0; a block whose gate has closed always is, and one
-            block always stays.
-        weight: of the mean gate in the loss while the gates train, >= 0; larger closes more of them.
-        travel: how often a gate could go from 1 to 0 while the gates train, > 0: their step size, for any number of steps.
-        recover_share: last share of the steps, in [0, 1), in which the PEFT method goes on training after the blocks are removed.
+        skip: at least so many MLP blocks of both stacks together are removed, >= 0; a block whose
+            gate has closed always is, and one block always stays.
+        weight: of the mean gate in the loss while the gates train, >= 0; larger closes more of
+            them.
+        travel: how often a gate could go from 1 to 0 while the gates train, > 0: their step size,
+            for any number of steps.
+        recover_share: last share of the steps, in [0, 1), in which the PEFT method goes on training
+            after the blocks are removed.
     """
 
     torch_verb: ClassVar[str] = "deft_sweeps.axes.adaptive:gate_blocks_"

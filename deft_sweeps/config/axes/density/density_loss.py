@@ -17,19 +17,25 @@ class DensityLoss(GatePenalty):
 
     Attributes:
         weight: of the density loss beside the task loss, > 0.
-        surrogate: per entry x of the gate, `l0` is x^2 / (x^2 + eps), for GELU and everything else; `tanh` is tanh(beta * |x|), for
-            ReLU. Both are in [0, 1) and never above the exact density.
+        surrogate: per entry x of the gate, `l0` is x^2 / (x^2 + eps), for GELU and everything else;
+            `tanh` is tanh(beta * |x|), for ReLU. Both are in [0, 1) and never above the exact
+            density.
         eps: of `l0`, > 0; the paper's code has 1e-7, a short run on GELU needs 1e-3 to 1e-2.
         beta: of `tanh`, > 0; larger comes closer to the exact count.
         encoder_weight: factor of the encoder's share, >= 0.
         decoder_weight: factor of the decoder's share, >= 0.
-        reduction: `per_entry` puts every entry through the surrogate and takes means over neurons, tokens, samples and blocks (the
-            authors' code); `feature_map` takes the mean over samples and tokens first (the paper's text).
-        stacks: `sum` adds the two stacks' means (the code); `mean` is one mean over all blocks of both (the paper).
-        padding: `mask` counts real tokens only; `include` counts padded positions too, as the authors' code does.
-        weight_warmup: share of the steps over which the weight rises linearly to `weight`, in [0, 1]; 0 has it full from the start.
-        eps_start_factor: eps of the first step in multiples of `eps`, > 0, from which it goes to `eps` by equal steps of its logarithm:
-            a large one reaches entries far from zero first. 1 keeps eps where it is.
+        reduction: `per_entry` puts every entry through the surrogate and takes means over neurons,
+            tokens, samples and blocks (the authors' code); `feature_map` takes the mean over
+            samples and tokens first (the paper's text).
+        stacks: `sum` adds the two stacks' means (the code); `mean` is one mean over all blocks of
+            both (the paper).
+        padding: `mask` counts real tokens only; `include` counts padded positions too, as the
+            authors' code does.
+        weight_warmup: share of the steps over which the weight rises linearly to `weight`, in [0,
+            1]; 0 has it full from the start.
+        eps_start_factor: eps of the first step in multiples of `eps`, > 0, from which it goes to
+            `eps` by equal steps of its logarithm: a large one reaches entries far from zero first.
+            1 keeps eps where it is.
         eps_anneal: share of the steps that this takes, in (0, 1].
     """
 

@@ -21,6 +21,6 @@ class GatePenalty(AxisMember):
         """Held for the backward pass, for each entry of each gate.
 
         Args:
-            upcast_gelu: the gate is smooth and its input is held in 16 bits, so that the gate itself
-                is held only for this loss.
+            upcast_gelu: the gate is smooth and its input is held in 16 bits, so that the gate
+                itself is held only for this loss.
         """

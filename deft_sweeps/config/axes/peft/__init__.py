@@ -1,4 +1,5 @@
-"""PEFT methods: the closed union. A new one is its module here, its torch verb, and its line below."""
+"""PEFT methods: the closed union. A new one is its module here, its torch verb, and its line
+below."""
 
 from deft_sweeps.config.axes.peft.adalora import AdaLora as AdaLora
 from deft_sweeps.config.axes.peft.adapter import Adapter as Adapter

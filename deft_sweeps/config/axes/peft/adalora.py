@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdaLora(TargetedMethod):
-    """LoRA as a truncated SVD whose ranks move to the layers that need them most while it trains (AdaLoRA, arXiv 2303.10512).
+    """LoRA as a truncated SVD whose ranks move to the layers that need them most while it trains
+    (AdaLoRA, arXiv 2303.10512).
 
     Attributes:
         r: mean rank a layer has left at the end, >= 1.
@@ -26,7 +27,8 @@ class AdaLora(TargetedMethod):
         final_share: share of the steps after the last cut, >= 0; with warmup_share below 1.
         every: steps from one cut to the next, >= 1.
         smoothing: of the running means of a rank's sensitivity and of its uncertainty, in (0, 1).
-        orthogonal_weight: of the penalty that keeps the singular vectors orthogonal, added to the training loss, >= 0.
+        orthogonal_weight: of the penalty that keeps the singular vectors orthogonal, added to the
+            training loss, >= 0.
     """
 
     torch_verb: ClassVar[str] = "deft_sweeps.axes.peft.adalora_layers:attach"

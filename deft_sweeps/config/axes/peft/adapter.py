@@ -17,8 +17,9 @@ class Adapter(PeftMethod):
 
     Attributes:
         reduction: the bottleneck is d_model / reduction wide, >= 1.
-        placement: `pfeiffer` after each MLP (arXiv 2005.00247); `houlsby` after each attention's output projection as well
-            (arXiv 1902.00751); `parallel` beside each MLP, reading the MLP's input (arXiv 2110.04366).
+        placement: `pfeiffer` after each MLP (arXiv 2005.00247); `houlsby` after each attention's
+            output projection as well (arXiv 1902.00751); `parallel` beside each MLP, reading the
+            MLP's input (arXiv 2110.04366).
         scale: of what is added, not 0; the paper of `parallel` has 4.
     """
 

@@ -15,7 +15,8 @@ class Ia3(TargetedMethod):
     """One trained factor a feature, 1 at the start (IA3, arXiv 2205.05638).
 
     Attributes:
-        targets: which linear layers are scaled, in every block of both stacks: `down` on its input, every other one on its output.
+        targets: which linear layers are scaled, in every block of both stacks: `down` on its input,
+            every other one on its output.
     """
 
     torch_verb: ClassVar[str] = "deft_sweeps.axes.peft.ia3_vectors:attach"

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoHa(TargetedMethod):
-    """Low-rank Hadamard product (FedPara, arXiv 2108.06098): the update is (B1 A1) * (B2 A2), entry by
-    entry, whose rank can be r squared.
+    """Low-rank Hadamard product (FedPara, arXiv 2108.06098): the update is (B1 A1) * (B2 A2), entry
+    by entry, whose rank can be r squared.
 
     Attributes:
         r: rank of each of the two factors, >= 1.

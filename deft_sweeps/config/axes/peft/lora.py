@@ -21,10 +21,11 @@ class Lora(TargetedMethod):
         alpha: the update is scaled by alpha / r.
         dropout: of the update's input, in [0, 1).
         targets: which linear layers carry an update, in every block of both stacks.
-        rslora: scale by alpha / sqrt(r) instead, so that the update's size does not fall with the rank (arXiv 2312.03732).
+        rslora: scale by alpha / sqrt(r) instead, so that the update's size does not fall with the
+            rank (arXiv 2312.03732).
         dora: train the length of each weight row apart from its direction (DoRA, arXiv 2402.09353).
-        masked: the update is zero wherever the base's weight is, in training and after a merge (the idea of arXiv 2410.03750), so that
-            pruned weights stay pruned.
+        masked: the update is zero wherever the base's weight is, in training and after a merge (the
+            idea of arXiv 2410.03750), so that pruned weights stay pruned.
     """
 
     torch_verb: ClassVar[str] = "deft_sweeps.axes.peft.lora_layers:attach"

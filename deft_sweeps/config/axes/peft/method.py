@@ -1,4 +1,5 @@
-"""What every PEFT method says of itself, and what those on chosen layers or before the input share."""
+"""What every PEFT method says of itself, and what those on chosen layers or before the input
+share."""
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar

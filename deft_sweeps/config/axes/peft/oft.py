@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Oft(TargetedMethod):
-    """Orthogonal finetuning: each layer's input is rotated block by block, by the identity at the start (OFT, arXiv 2306.07280).
+    """Orthogonal finetuning: each layer's input is rotated block by block, by the identity at the
+    start (OFT, arXiv 2306.07280).
 
-    The rotation is the Cayley transform of a trained skew-symmetric matrix, as a series of five terms.
+    The rotation is the Cayley transform of a trained skew-symmetric matrix, as a series of five
+    terms.
 
     Attributes:
         block: features a block, >= 2; the input width of every target must be a multiple of it.

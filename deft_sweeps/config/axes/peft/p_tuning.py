@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PTuning(PromptMethod):
-    """Embeddings before the encoder's input that a trained three-layer perceptron makes (P-tuning, arXiv 2103.10385).
+    """Embeddings before the encoder's input that a trained three-layer perceptron makes (P-tuning,
+    arXiv 2103.10385).
 
     Attributes:
         virtual_tokens: how many, >= 1.

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrefixTuning(PeftMethod):
-    """Trained keys and values that the decoder's self-attention sees before its own, in every block (arXiv 2101.00190).
+    """Trained keys and values that the decoder's self-attention sees before its own, in every block
+    (arXiv 2101.00190).
 
     The encoder has none, so only the decoder's density can change.
 

@@ -17,7 +17,8 @@ class PromptTuning(PromptMethod):
 
     Attributes:
         virtual_tokens: how many, >= 1; the DEFT paper has 60.
-        init: `vocabulary` starts at the embeddings of tokens drawn at random, `random` at a standard normal.
+        init: `vocabulary` starts at the embeddings of tokens drawn at random, `random` at a
+            standard normal.
     """
 
     torch_verb: ClassVar[str] = "deft_sweeps.axes.peft.prompt_embeddings:attach"

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vera(TargetedMethod):
-    """LoRA with one pair of frozen random matrices that all layers share, drawn from the trial's seed; two scaling vectors a layer
-    train (VeRA, arXiv 2310.11454).
+    """LoRA with one pair of frozen random matrices that all layers share, drawn from the trial's
+    seed; two scaling vectors a layer train (VeRA, arXiv 2310.11454).
 
     Attributes:
         r: rank of the shared matrices, >= 1; the paper has 256 to 1024.
-        d_initial: first value of the vector between the two matrices, not 0; the one after them starts at 0.
+        d_initial: first value of the vector between the two matrices, not 0; the one after them
+            starts at 0.
         dropout: of the update's input, in [0, 1).
         targets: which linear layers carry an update, in every block of both stacks.
     """

@@ -1,4 +1,5 @@
-"""Pruning methods: the closed union. A new one is its module here, its torch verb, and its line below."""
+"""Pruning methods: the closed union. A new one is its module here, its torch verb, and its line
+below."""
 
 from deft_sweeps.config.axes.pruning.magnitude import Magnitude as Magnitude
 from deft_sweeps.config.axes.pruning.no_pruning import NoPruning as NoPruning

@@ -3,7 +3,8 @@
 from typing import Literal
 
 Pattern = Literal["unstructured", "2:4", "4:8"]
-"""Where pruned weights may lie: anywhere, or n zeros in every group of m inputs of a row, which sparse tensor cores can skip."""
+"""Where pruned weights may lie: anywhere, or n zeros in every group of m inputs of a row, which
+sparse tensor cores can skip."""
 
 
 def group_of(pattern: Pattern) -> int | None:

@@ -10,8 +10,8 @@ from deft_sweeps.config.axes.pruning.weight_pruning import PatternPruning
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ria(PatternPruning):
-    """Zero the weights of least relative importance and activation (RIA, arXiv 2402.11187), calibrated
-    on training examples block by block.
+    """Zero the weights of least relative importance and activation (RIA, arXiv 2402.11187),
+    calibrated on training examples block by block.
 
     Attributes:
         sparsity: share of each layer's weights that become zero, in (0, 1).

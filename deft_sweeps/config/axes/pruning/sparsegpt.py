@@ -11,7 +11,8 @@ from deft_sweeps.config.layout import Layout
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SparseGpt(PatternPruning):
-    """Zero the weights whose loss the others can best make up for, and let them make up for it (arXiv 2301.00774).
+    """Zero the weights whose loss the others can best make up for, and let them make up for it
+    (arXiv 2301.00774).
 
     Attributes:
         sparsity: share of each layer's weights that become zero, in (0, 1).

@@ -10,7 +10,8 @@ from deft_sweeps.config.axes.pruning.weight_pruning import PatternPruning
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanda(PatternPruning):
-    """Zero the smallest |W| * ||X|| of each output row (arXiv 2306.11695), calibrated on training examples block by block.
+    """Zero the smallest |W| * ||X|| of each output row (arXiv 2306.11695), calibrated on training
+    examples block by block.
 
     Attributes:
         sparsity: share of each row's weights that become zero, in (0, 1).

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 class Int8(Packing):
     """8-bit weights with one scale an output row by bitsandbytes (LLM.int8, arXiv 2208.07339).
 
-    In training the weights are taken back to the trial's dtype; in evaluation the input is quantized too, so that scores hold what is
-    lost by that. T5's projection back to d_model stays unquantized: its input passes the range of the float16 that the kernel uses.
+    In training the weights are taken back to the trial's dtype; in evaluation the input is
+    quantized too, so that scores hold what is lost by that. T5's projection back to d_model stays
+    unquantized: its input passes the range of the float16 that the kernel uses.
 
     Attributes:
-        outlier_threshold: input features beyond it are computed unquantized, > 0; which they are is told by the whole batch.
+        outlier_threshold: input features beyond it are computed unquantized, > 0; which they are is
+            told by the whole batch.
     """
 
     torch_verb: ClassVar[str] = "deft_sweeps.axes.quantization.int8_layers:pack"
@@ -44,7 +46,8 @@ class Int8(Packing):
         return []
 
     def packed_linears(self, layout: Layout) -> tuple[Linear, ...]:
-        # The input of T5's projection back to d_model reaches 66,246 in Flan-T5-XXL, beyond float16.
+        # The input of T5's projection back to d_model reaches 66,246 in Flan-T5-XXL, beyond
+        # float16.
         spared = "down" if layout.family == "t5" else None
         return tuple(linear for linear in layout.linears if linear.role != spared)
 
