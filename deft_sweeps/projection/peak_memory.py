@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deft_sweeps.config.axes import ACTIVATIONS, DTYPE_BYTES
+from deft_sweeps.config.axes.pruning.weight_pruning import CALIBRATION_CHUNK
 from deft_sweeps.config.data import FileTask, SquadTask, task_kind
 from deft_sweeps.config.layout import Block, Layout
 from deft_sweeps.config.trial import Evaluation, TrialConfig
@@ -43,8 +44,6 @@ CUDA_CONTEXT_BYTES = 600 * 2**20
 CLASS_TOKENS = 3
 """Of a class or a number written out as the target text, the end token included; what `tasks`
 really writes is known once it is read."""
-CALIBRATION_BATCH = 32
-"""Examples that a block runs over at a time in calibrated pruning, as in `trial.base`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,7 +270,7 @@ def _pruning_bytes(config: TrialConfig, layout: Layout) -> int:
     working = config.pruning.working_bytes(layout)
     if not config.pruning.needs_calibration:
         return working
-    examples = min(CALIBRATION_BATCH, config.pruning.calibration_examples)
+    examples = min(CALIBRATION_CHUNK, config.pruning.calibration_examples)
     return max(working, evaluation_bytes(config, layout, examples, dtype_bytes=4))
 
 

@@ -22,9 +22,6 @@ from deft_sweeps.models.families import layout
 from deft_sweeps.tasks.batches import Batch, collate
 from deft_sweeps.tasks.load import TaskData
 
-CALIBRATION_BATCH = 32
-"""Examples that a block runs over at a time in calibrated pruning."""
-
 
 @dataclass(frozen=True, slots=True)
 class BaseKey:
@@ -205,6 +202,6 @@ def _prune(model: nn.Module, shape: Layout, pruning: Pruning, data: TaskData, pa
     n = min(pruning.calibration_examples, len(data.train))
     batch = collate([data.train[i] for i in range(n)], data.class_ids, pad_id)
     inputs, masks = model_inputs(batch, device)
-    calibration = Calibration(lambda: model(**inputs), masks, CALIBRATION_BATCH)
+    calibration = Calibration(lambda: model(**inputs), masks)
     with lending(model, shape, device):
         return prune_(model, shape, pruning, calibration, device)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from deft_sweeps.axes.density import Masks
+from deft_sweeps.config.axes.pruning.weight_pruning import CALIBRATION_CHUNK
 from deft_sweeps.config.layout import Block, Layout
 
 
@@ -32,7 +33,7 @@ class Calibration:
 
     run: Callable[[], object]
     masks: Masks
-    chunk: int = 32
+    chunk: int = CALIBRATION_CHUNK
 
 
 class _AllPrunedError(Exception):

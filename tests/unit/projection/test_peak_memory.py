@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from deft_sweeps.axes.activation.gate import install_gates_
+from deft_sweeps.axes.adaptive import gate_blocks_
 from deft_sweeps.axes.density import DensityProbe, Masks, combine
 from deft_sweeps.axes.peft_method import attach
 from deft_sweeps.axes.quantization.packed_layers import TORCH_DTYPES
 from deft_sweeps.config.axes import (
+    AdaDeft,
     Adapter,
     DensityLoss,
     Dtype,
@@ -93,6 +95,29 @@ def test_activations_are_those_that_autograd_saves(dtype: Dtype, peft: Peft, den
     if density is not None:
         config = replace(config, density=density)
     assert activation_bytes(config, shape) == pytest.approx(saved_bytes(run, frozen), rel=0.2)
+
+
+def test_block_gates_hold_the_encoder_that_a_prefix_alone_does_not() -> None:
+    model: Any = tiny_t5(n_encoder=4)
+    model.set_attn_implementation("eager")
+    shape = layout_of(model)
+    gates = install_gates_(model, shape, "pretrained")
+    wrapped = attach(model, shape, PrefixTuning())
+    frozen = {p.untyped_storage().data_ptr() for p in (*wrapped.parameters(), *wrapped.buffers())}
+    inputs = {
+        "input_ids": torch.randint(2, 96, (4, 48)),
+        "attention_mask": torch.ones(4, 48, dtype=torch.long),
+        "labels": torch.randint(2, 96, (4, CLASS_TOKENS)),
+    }
+    task, training = PackagedTask(max_input_tokens=48), Training(batch_size=4)
+    alone = TrialConfig(task=task, peft=PrefixTuning(), dtype="fp32", training=training)
+    gated = replace(alone, adaptive=AdaDeft())
+    before = saved_bytes(lambda: wrapped(**inputs, use_cache=False).loss, frozen)
+    gate_blocks_(model, shape, gates, AdaDeft())
+    after = saved_bytes(lambda: wrapped(**inputs, use_cache=False).loss, frozen)
+    assert after > 4 * before
+    assert activation_bytes(gated, shape) > 4 * activation_bytes(alone, shape)
+    assert activation_bytes(gated, shape) == pytest.approx(after, rel=0.35)
 
 
 def of(config: TrialConfig, evaluation: Evaluation | None = None, *, on_gpu: bool = False, shape: Any = SMALL) -> Estimate:

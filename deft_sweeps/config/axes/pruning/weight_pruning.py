@@ -11,6 +11,9 @@ from deft_sweeps.config.layout import Layout
 if TYPE_CHECKING:
     from deft_sweeps.config.trial import TrialConfig
 
+CALIBRATION_CHUNK = 32
+"""Calibration examples that a block runs over at a time."""
+
 
 class WeightPruning(AxisMember):
     """Base of the members of the axis `pruning`. `torch_verb` names what makes the pruner of one
