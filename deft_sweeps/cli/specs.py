@@ -14,7 +14,7 @@ from deft_sweeps.models.checkpoints import check_model, read_config
 from deft_sweeps.models.families import layout
 from deft_sweeps.models.legality import unmeasured
 from deft_sweeps.projection.memory_fit import machine_memory
-from deft_sweeps.projection.sweep_projection import TIME_RANGE, Projection, gpus_that_hold, project
+from deft_sweeps.projection.sweep_projection import TIME_RANGE, SweepProjection, gpus_that_hold, project
 from deft_sweeps.report.sheet import Row, Sheet
 from deft_sweeps.spec.document import Document
 from deft_sweeps.spec.domain import Domain, Value
@@ -123,7 +123,7 @@ def plan(file: Path, *, as_json: bool) -> None:
     say(*(f"note: {problem}" for problem in notes))
 
 
-def _print_plan(spec: SweepSpec, projection: Projection) -> None:
+def _print_plan(spec: SweepSpec, projection: SweepProjection) -> None:
     config = spec.combinations[0].template
     print(f"{spec.name}: {spec.budget.trials} trials of {config.model} on {task_name(config.task)}, {config.dtype}")
     print(f"objectives: {', '.join(spec.objectives)}; choose: {spec.choose}")
@@ -183,7 +183,7 @@ def _time_words(*, on_gpu: bool) -> str:
     return f"{took}; where texts are far shorter than max_input_tokens, less"
 
 
-def _gpu_sheet(projection: Projection) -> Sheet:
+def _gpu_sheet(projection: SweepProjection) -> Sheet:
     """Of each form of the base, the peak of its largest trial on a GPU, by phase, and the GPUs that hold it."""
     rows = []
     for base, label in projection.gpus.items():
@@ -202,7 +202,7 @@ def _gpu_words(sizes: tuple[int, ...]) -> str:
     return f"{sizes[0]} GB or more" if sizes else "none that is sold"
 
 
-def _plan_dict(spec: SweepSpec, projection: Projection) -> dict[str, object]:
+def _plan_dict(spec: SweepSpec, projection: SweepProjection) -> dict[str, object]:
     return {
         "name": spec.name,
         "n_trials": spec.budget.trials,

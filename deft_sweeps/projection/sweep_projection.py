@@ -32,7 +32,7 @@ GPU_GIBS = (16, 24, 32, 40, 48, 80, 96, 141)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Projection:
+class SweepProjection:
     """Projected needs of a sweep.
 
     Attributes:
@@ -56,7 +56,7 @@ class Projection:
     host_bytes: int
 
 
-def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None, n_bytes: int | None = None) -> Projection:
+def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None, n_bytes: int | None = None) -> SweepProjection:
     """Needs of the sweep, every combination at the middle of its domains.
 
     Args:
@@ -87,7 +87,7 @@ def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None, n_bytes
         (budget.cpu_hours, n_parallel * budget.cpus_per_trial),
     )
     total = min([total, *(hours * 3600 / used + mean for hours, used in devices if hours is not None and used)])
-    return Projection(
+    return SweepProjection(
         trials=trials,
         largest=largest,
         n_parallel=n_parallel,

@@ -122,13 +122,14 @@ def find_gates(model: nn.Module, layout: Layout) -> Gates:
     Raises:
         TypeError: a block has no Gate.
     """
-    found = []
+    gates = []
     for block in layout.blocks:
         gate = model.get_submodule(block.activation)
         if not isinstance(gate, Gate):
-            raise TypeError(f"{block.activation} is {type(gate).__name__}, not a Gate; install_gates_ comes first")
-        found.append(GateAt(gate, block.stack, block.index))
-    return tuple(found)
+            what = f"{block.activation} is {type(gate).__name__}, not a Gate"
+            raise TypeError(f"{what}; install_gates_ comes first")
+        gates.append(GateAt(gate, block.stack, block.index))
+    return tuple(gates)
 
 
 @contextmanager

@@ -44,12 +44,12 @@ class Adapted(nn.Module):
 
 def adapted_layers(layout: Layout, method: Adapter) -> tuple[str, ...]:
     """Paths of the modules that carry an adapter, in running order."""
-    found: list[str] = []
+    names: list[str] = []
     for block in layout.blocks:
         if method.placement == "houlsby":
-            found += [linear.name for linear in block.linears if linear.role == "o"]
-        found.append(block.mlp)
-    return tuple(found)
+            names += [linear.name for linear in block.linears if linear.role == "o"]
+        names.append(block.mlp)
+    return tuple(names)
 
 
 def attach(model: nn.Module, layout: Layout, method: Adapter, n_steps: int) -> nn.Module:

@@ -32,8 +32,8 @@ def masked_update(layer: Any, adapter: str) -> Tensor:
     with torch.no_grad():
         base = layer.get_base_layer()
         # An int8 weight is zero where its byte is.
-        kept = (base.weight if base.weight.dtype == torch.int8 else dequantize_module_weight(base)) != 0
-    return torch.where(kept, update, 0.0)
+        nonzero = (base.weight if base.weight.dtype == torch.int8 else dequantize_module_weight(base)) != 0
+    return torch.where(nonzero, update, 0.0)
 
 
 class _Masked:

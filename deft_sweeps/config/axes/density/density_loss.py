@@ -77,10 +77,8 @@ class DensityLoss(GatePenalty):
         default = DensityLoss()
         reasons = []
         if self.reduction == "feature_map" and config.training.accumulation > 1:
-            reasons.append(
-                "the density loss with reduction feature_map takes its mean over the whole batch, which does not split into the "
-                "micro-batches of accumulation > 1"
-            )
+            what = "the density loss with reduction feature_map takes its mean over the whole batch"
+            reasons.append(f"{what}, which does not split into the micro-batches of accumulation > 1")
         if self.surrogate == "tanh" and self.eps != default.eps:
             reasons.append(_without_effect("eps has no effect on the surrogate tanh"))
         if self.surrogate == "l0" and self.beta != default.beta:
@@ -96,7 +94,8 @@ class DensityLoss(GatePenalty):
         if layout.has_decoder:
             return []
         if self.encoder_weight == 0:
-            return [f"encoder_weight 0 leaves nothing of the density loss: {config.model} has no decoder"]
+            what = "encoder_weight 0 leaves nothing of the density loss"
+            return [f"{what}: {config.model} has no decoder"]
         if (self.decoder_weight, self.stacks) != (default.decoder_weight, default.stacks):
             what = f"decoder_weight and stacks have no effect on {config.model}, which has no decoder"
             return [f"{what}, so one trial would run under two names"]

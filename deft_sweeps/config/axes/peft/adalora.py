@@ -66,12 +66,12 @@ class AdaLora(TargetedMethod):
     def conflicts(self, config: "TrialConfig") -> list[str]:
         reasons = []
         if isinstance(config.adaptive, AdaDeft):
-            reasons.append("AdaLoRA shares its ranks out over all layers, and ADA-DEFT removes some of those on the way")
+            what = "AdaLoRA shares its ranks out over all layers"
+            reasons.append(f"{what}, and ADA-DEFT removes some of those on the way")
         steps = config.training.steps
         if steps - int(self.final_share * steps) < 2:
-            reasons.append(
-                "AdaLoRA needs a step to weigh its ranks before the one that cuts them last: more steps, or a smaller final_share"
-            )
+            what = "AdaLoRA needs a step to weigh its ranks before the one that cuts them last"
+            reasons.append(f"{what}: more steps, or a smaller final_share")
         return reasons
 
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:

@@ -45,10 +45,12 @@ class Adapter(PeftMethod):
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         problems = []
         if self.reduction > layout.d_model:
-            problems.append(f"adapter reduction {self.reduction} is more than the model's width, {layout.d_model}")
+            width = f"the model's width, {layout.d_model}"
+            problems.append(f"adapter reduction {self.reduction} is more than {width}")
         bare = any(block.mlp in {linear.name for linear in block.linears} for block in layout.blocks)
         if self.placement == "parallel" and bare:
-            problems.append(f"a parallel adapter sits beside a whole MLP, and {config.model} has no module that holds one")
+            what = "a parallel adapter sits beside a whole MLP"
+            problems.append(f"{what}, and {config.model} has no module that holds one")
         return problems
 
     def n_trained(self, layout: Layout) -> int:

@@ -85,8 +85,8 @@ class TargetedMethod(PeftMethod):
         """Roles among the targets that the model has no layer of, as a problem."""
         roles = list(dict.fromkeys(linear.role for linear in layout.linears))
         absent = [role for role in self.targets if role not in roles]
-        what = f"{self.kind} targets {', '.join(absent)}, but {config.model} has only {', '.join(roles)}"
-        return [what] if absent else []
+        only = f"{config.model} has only {', '.join(roles)}"
+        return [f"{self.kind} targets {', '.join(absent)}, but {only}"] if absent else []
 
     def rank_problems(self, layout: Layout, setting: str, rank: int) -> list[str]:
         """Targets that are narrower than a rank, as a problem; `setting` names the rank."""

@@ -41,7 +41,8 @@ class PrefixTuning(PeftMethod):
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         if not layout.has_decoder or not config.density.leaves_out("decoder"):
             return []
-        return ["prefix_tuning trains nothing before the encoder's gates, so a density loss on the encoder alone would do nothing"]
+        what = "prefix_tuning trains nothing before the encoder's gates"
+        return [f"{what}, so a density loss on the encoder alone would do nothing"]
 
     def n_trained(self, layout: Layout) -> int:
         blocks = [block for block in layout.blocks if self.trains_through(block, layout)]
