@@ -220,5 +220,5 @@ def test_an_activation_that_does_not_exist_is_refused_with_those_that_do() -> No
 
 def test_a_first_point_cannot_set_what_is_no_setting() -> None:
     text = "name: x\nspace: {peft: [lora]}\nfirst: [{peft: {lora: {torch_verb: x}}}]\nbudget: {trials: 1}\n"
-    with pytest.raises(ConfigError, match="`torch_verb` is no setting of lora"):
+    with pytest.raises(ConfigError, match="unknown key `torch_verb` of lora"):
         parse_spec(text, "x.yaml")
