@@ -41,7 +41,7 @@ from deft_sweeps.config.data import PackagedTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
-from deft_sweeps.sweep.resources import estimate
+from deft_sweeps.projection.trial_estimate import estimate
 
 TOLERANCE = 0.15
 STEPS = 60

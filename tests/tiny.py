@@ -24,8 +24,9 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from deft_sweeps.config.layout import Layout
 from deft_sweeps.models.checkpoints import load_tokenizer
-from deft_sweeps.models.families import FAMILIES, Layout, layout
+from deft_sweeps.models.families import FAMILIES, layout
 
 SHAPE: dict[str, Any] = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_decoder_layers": 3, "num_heads": 4, "vocab_size": 96}
 

@@ -1,23 +1,30 @@
-"""ADA-DEFT: which MLP blocks a model can do without, learned beside the PEFT method, and their removal.
+"""ADA-DEFT: which MLP blocks a model can do without, learned beside the PEFT method, and their
+removal.
 
-The paper (arXiv 2402.01911) says that layerwise weights are learned and that whole MLP blocks are skipped at inference; it publishes
-neither parametrisation nor regulariser nor threshold. What follows is this project's own design.
+The paper (arXiv 2402.01911) says that layerwise weights are learned and that whole MLP blocks are
+skipped at inference; it publishes neither parametrisation nor regulariser nor threshold. What
+follows is this project's own design.
 
-- Each block has one scalar in [0, 1], its *block gate* (the *gate* alone is the MLP's activation). Its output, an adapter included, counts
-  fully while the gate is above 1/2 and not at all below; the gradient goes straight through to the gate. All start at 1, where outputs and
-  the adapters' gradients are those of DEFT without gates, bit for bit; what is closed is exactly 0, and what stays is not scaled.
-- The loss gains weight * mean(gate), and the density loss leaves closed blocks out, as the density will once they are gone: blocks that
-  are dense and of little use close first. A closed block's gate still has its gradient, so that it may open again.
-- Then the hard skip: closed blocks are removed, which changes nothing, and beyond these the lowest gates until as many are gone as asked
-  for. The PEFT method goes on training for the steps left.
+- Each block has one scalar in [0, 1], its *block gate* (the *gate* alone is the MLP's activation).
+  Its output, an adapter included, counts fully while the gate is above 1/2 and not at all below;
+  the gradient goes straight through to the gate. All start at 1, where outputs and the adapters'
+  gradients are those of DEFT without gates, bit for bit; what is closed is exactly 0, and what
+  stays is not scaled.
+- The loss gains weight * mean(gate), and the density loss leaves closed blocks out, as the density
+  will once they are gone: blocks that are dense and of little use close first. A closed block's
+  gate still has its gradient, so that it may open again.
+- Then the hard skip: closed blocks are removed, which changes nothing, and beyond these the lowest
+  gates until as many are gone as asked for. The PEFT method goes on training for the steps left.
 
-What else was tried, on the packaged Flan-T5-small: 5 of 16 blocks gone after 60 steps, accuracy on 600 reviews ± 0.016, one seed.
+What else was tried, on the packaged Flan-T5-small: 5 of 16 blocks gone after 60 steps, accuracy on
+600 reviews ± 0.016, one seed.
 
-- Soft factors in [0, 1] under the same pull: 0.802, against 0.818 with the gates here. The pull scales down the blocks that stay.
-- Removal before training of the blocks with the smallest first-order effect on the loss: 0.837. What is here does not beat it there, and
-  leaves the number of blocks to the training as well.
-- Hard concrete gates (arXiv 1712.01312): 0.853. They draw noise into every step and do not start at exactly 1, so that a trial with them
-  is not DEFT to begin with.
+- Soft factors in [0, 1] under the same pull: 0.802, against 0.818 with the gates here. The pull
+  scales down the blocks that stay.
+- Removal before training of the blocks with the smallest first-order effect on the loss: 0.837.
+  What is here does not beat it there, and leaves the number of blocks to the training as well.
+- Hard concrete gates (arXiv 1712.01312): 0.853. They draw noise into every step and do not start at
+  exactly 1, so that a trial with them is not DEFT to begin with.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,9 +33,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from deft_sweeps.axes.activation import Gates
+from deft_sweeps.axes.activation.gate import Gates
 from deft_sweeps.config.axes import AdaDeft
-from deft_sweeps.models.families import Block, Layout, Linear
+from deft_sweeps.config.layout import Block, Layout, Linear
 from deft_sweeps.result import BlockGates
 
 MLP_ROLES = ("gate", "up", "down")
@@ -38,7 +45,8 @@ OPEN_ABOVE = 0.5
 
 
 def to_remove(values: Sequence[float], skip: int) -> tuple[int, ...]:
-    """Which blocks go: every closed one, and the smallest others until `skip` are gone; of equal ones the earlier. One always stays.
+    """Which blocks go: every closed one, and the smallest others until `skip` are gone; of equal
+    ones the earlier. One always stays.
 
     Args:
         values: of the block gates, in [0, 1].
@@ -58,7 +66,8 @@ def soft_steps(steps: int, recover_share: float) -> int:
 
 
 def step_size(step: int, n_soft: int, travel: float) -> float:
-    """Step size of the gates at step `step` (0 to n_soft - 1): falls linearly to zero, and all of them together are `travel`."""
+    """Step size of the gates at step `step` (0 to n_soft - 1): falls linearly to zero, and all of
+    them together are `travel`."""
     return 2 * travel / (n_soft + 1) * (1 - step / n_soft)
 
 
@@ -75,7 +84,8 @@ class GatedMlp(nn.Module):
         self.block_gate = nn.Parameter(torch.ones((), device=next(mlp.parameters()).device))
 
     def openness(self) -> Tensor:
-        """1 or 0, with the gradient of the block gate itself (straight-through, arXiv 1308.3432)."""
+        """1 or 0, with the gradient of the block gate itself (straight-through, arXiv
+        1308.3432)."""
         gate = self.block_gate
         return (gate.detach() > OPEN_ABOVE).to(gate.dtype) + (gate - gate.detach())
 
@@ -83,7 +93,8 @@ class GatedMlp(nn.Module):
         y: Tensor = self.mlp(x)
         if not self.block_gate.requires_grad:
             return y
-        # In float32, so that the gate's gradient, a sum over all entries, is not rounded to the base's dtype.
+        # In float32, so that the gate's gradient, a sum over all entries, is not rounded to the
+        # base's dtype.
         return (y.float() * self.openness()).to(y.dtype)
 
 
@@ -99,11 +110,13 @@ class GatedBlocks:
     """The MLP blocks of one model with their block gates.
 
     Attributes:
+        settings: of the member that put the gates there.
         model: whose modules the layout names, with the PEFT method attached.
         gates: the activations' gates, in the order of the layout's blocks.
         mlps: in the same order, removed ones too.
     """
 
+    settings: AdaDeft
     model: nn.Module
     layout: Layout
     gates: Gates
@@ -141,7 +154,8 @@ class GatedBlocks:
 
     @torch.no_grad()
     def remove_(self, numbers: Iterable[int]) -> None:
-        """Take the blocks' MLPs, adapters and gates out of the model for good; the other gates train no more, and their blocks are open."""
+        """Take the blocks' MLPs, adapters and gates out of the model for good; the other gates
+        train no more, and their blocks are open."""
         for number in numbers:
             block = self.layout.blocks[number]
             for name in _paths(block):
@@ -155,17 +169,19 @@ class GatedBlocks:
             gate.masked_fill_(gate <= OPEN_ABOVE, 1.0)
 
 
-def gate_blocks_(model: nn.Module, layout: Layout, gates: Gates) -> GatedBlocks:
-    """Put an open block gate on every MLP block; the PEFT method is attached first, so that the gate is outside of the adapter."""
+def gate_blocks_(model: nn.Module, layout: Layout, gates: Gates, settings: AdaDeft) -> GatedBlocks:
+    """Put an open block gate on every MLP block; the PEFT method is attached first, so that the
+    gate is outside of the adapter."""
     mlps = []
     for block in layout.blocks:
         mlps.append(GatedMlp(model.get_submodule(block.mlp)))
         model.set_submodule(block.mlp, mlps[-1])
-    return GatedBlocks(model, layout, gates, tuple(mlps))
+    return GatedBlocks(settings, model, layout, gates, tuple(mlps))
 
 
 def pull(block_gates: Sequence[Tensor], adaptive: AdaDeft) -> Tensor:
-    """What the gates add to the loss: weight * mean(g), which is their share of all MLP weights, the blocks of a model being alike."""
+    """What the gates add to the loss: weight * mean(g), which is their share of all MLP weights,
+    the blocks of a model being alike."""
     return adaptive.weight * torch.stack(list(block_gates)).mean()
 
 
@@ -175,14 +191,16 @@ def removed_linears(layout: Layout, numbers: Iterable[int]) -> tuple[Linear, ...
 
 
 def removed_parameters(layout: Layout, numbers: Sequence[int]) -> int:
-    """How many of the base's parameters go with the blocks: matrices, biases, and the norm before an MLP."""
+    """How many of the base's parameters go with the blocks: matrices, biases, and the norm before
+    an MLP."""
     n_norms = sum(bool(layout.blocks[number].residual) for number in numbers)
     linears = removed_linears(layout, numbers)
     return sum(linear.n_parameters + linear.bias * linear.out_features for linear in linears) + n_norms * layout.d_model
 
 
 def _paths(block: Block) -> tuple[str, ...]:
-    """Modules that go with the block's MLP, none inside another: the whole residual branch where nothing of it is needed."""
+    """Modules that go with the block's MLP, none inside another: the whole residual branch where
+    nothing of it is needed."""
     if block.residual:
         return (block.residual,)
     parts = [linear.name for linear in block.linears if linear.role in MLP_ROLES] + [block.activation]

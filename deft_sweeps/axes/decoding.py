@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from deft_sweeps.axes.activation import GateAt, Gates, read_by
+from deft_sweeps.axes.activation.gate import GateAt, Gates, read_by
 from deft_sweeps.axes.density import Masks, masked_mean, skipped_blocks
 from deft_sweeps.result import DensityReading
 

@@ -1,7 +1,8 @@
 """The density loss that training adds, and the density that evaluation reports (arXiv 2402.01911).
 
-The *density loss* is a smooth surrogate, differentiable, at most the exact density. The *activation density* is a count. Both are taken
-of the gate in float32, per block: mean over neurons and tokens of a sample, then over samples; then the unweighted mean over blocks.
+The *density loss* is a smooth surrogate, differentiable, at most the exact density. The *activation
+density* is a count. Both are taken of the gate in float32, per block: mean over neurons and tokens
+of a sample, then over samples; then the unweighted mean over blocks.
 """
 
 import math
@@ -13,14 +14,15 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from deft_sweeps.axes.activation import GateAt, Gates, native_activation, read_by
+from deft_sweeps.axes.activation.gate import GateAt, Gates, read_by
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import DensityReading, SkippedBlocks
 
 
 def surrogate(gate: Tensor, loss: DensityLoss) -> Tensor:
-    """Smooth stand-in for `gate != 0`, entry by entry, in [0, 1): x^2 / (x^2 + eps), or tanh(beta |x|).
+    """Smooth stand-in for `gate != 0`, entry by entry, in [0, 1): x^2 / (x^2 + eps), or tanh(beta
+    |x|).
 
     Args:
         gate: any shape, float32 (in float16 the default eps is subnormal and x^2 underflows).
@@ -33,10 +35,12 @@ def surrogate(gate: Tensor, loss: DensityLoss) -> Tensor:
 
 
 def scheduled(loss: DensityLoss, step: int, total: int) -> DensityLoss:
-    """The density loss of step `step` (0 to total - 1) of `total`, with the weight and the eps that its schedules have come to.
+    """The density loss of step `step` (0 to total - 1) of `total`, with the weight and the eps that
+    its schedules have come to.
 
-    A function of the step alone, so that a trial taken up again goes on where it stopped. The weight rises as the learning rate does: it
-    is full at the last step of its warm-up. Eps starts at `eps_start_factor * eps` and goes by equal factors until it is `eps`.
+    A function of the step alone, so that a trial taken up again goes on where it stopped. The
+    weight rises as the learning rate does: it is full at the last step of its warm-up. Eps starts
+    at `eps_start_factor * eps` and goes by equal factors until it is `eps`.
     """
     rising = math.ceil(loss.weight_warmup * total)
     if step < rising:
@@ -76,7 +80,8 @@ def block_density_loss(gate: Tensor, mask: Tensor, loss: DensityLoss) -> Tensor:
 
 
 def combine(encoder: list[Tensor], decoder: list[Tensor], loss: DensityLoss) -> Tensor:
-    """The density loss of all blocks, before its weight: the sum of the stacks' means, or one mean over all blocks."""
+    """The density loss of all blocks, before its weight: the sum of the stacks' means, or one mean
+    over all blocks."""
     weighted = [block * loss.encoder_weight for block in encoder], [block * loss.decoder_weight for block in decoder]
     if loss.stacks == "sum":
         return torch.stack([torch.stack(blocks).mean() for blocks in weighted if blocks]).sum()
@@ -85,13 +90,15 @@ def combine(encoder: list[Tensor], decoder: list[Tensor], loss: DensityLoss) -> 
 
 @dataclass(frozen=True, slots=True)
 class Masks:
-    """Which positions hold real tokens: (batch, tokens) of ones and zeros for each stack; None where there is no such stack."""
+    """Which positions hold real tokens: (batch, tokens) of ones and zeros for each stack; None
+    where there is no such stack."""
 
     encoder: Tensor | None
     decoder: Tensor | None
 
     def of(self, at: GateAt, tokens: int) -> Tensor:
-        """The mask of a gate that saw `tokens` positions; virtual tokens, put before the real ones, do not count."""
+        """The mask of a gate that saw `tokens` positions; virtual tokens, put before the real ones,
+        do not count."""
         mask = self.encoder if at.stack == "encoder" else self.decoder
         if mask is None:
             raise ValueError(f"a {at.stack} gate was read without a mask for the {at.stack}")
@@ -119,22 +126,24 @@ class Reading:
 class DensityProbe:
     """Reads the density loss off a model's gates while it trains.
 
-    `with probe: with probe.reading(masks) as reading: model(...)`; then `combine(reading.encoder, reading.decoder, loss)` is part of the
-    loss. Under gradient checkpointing a block runs again in the backward pass: by then the reading is closed, and what the gates compute
-    again goes only to the recomputed graph. Reentrant checkpointing runs the first pass without a graph, so that the density loss would
-    have no gradient: it is refused.
+    `with probe: with probe.reading(masks) as reading: model(...)`; then `probe.value(reading)` is
+    part of the loss. Under gradient checkpointing a block runs again in the backward pass: by then
+    the reading is closed, and what the gates compute again goes only to the recomputed graph.
+    Reentrant checkpointing runs the first pass without a graph, so that the density loss would have
+    no gradient: it is refused.
 
     A block that was removed counts 0 among the blocks of its stack, as it does in the metric.
 
     Args:
         gates: to read.
         loss: surrogate and reduction.
-        shares: gives how much of each block is there, scalars in [0, 1] in the gates' order, anew for each reading; None counts every
-            block fully.
+        shares: gives how much of each block is there, scalars in [0, 1] in the gates' order, anew
+            for each reading; None counts every block fully.
     """
 
     def __init__(self, gates: Gates, loss: DensityLoss, shares: Callable[[], Sequence[Tensor]] | None = None) -> None:
         self._gates = gates
+        self._settings = loss
         self._loss = loss
         self._shares = shares
         self._share_of: dict[int, Tensor] = {}
@@ -153,19 +162,30 @@ class DensityProbe:
         self._masks = self._open = None
         self._share_of = {}
 
+    def schedule(self, step: int, total: int) -> None:
+        """Take weight and eps to step `step` (0 to total - 1) of `total`."""
+        self._loss = scheduled(self._settings, step, total)
+
+    @property
+    def weight(self) -> float:
+        """Of the density loss beside the task loss, at the step that was scheduled last."""
+        return self._loss.weight
+
+    def value(self, reading: Reading) -> Tensor:
+        """The density loss of a forward pass, before its weight."""
+        return combine(reading.encoder, reading.decoder, self._loss)
+
     @contextmanager
-    def reading(self, masks: Masks, loss: DensityLoss | None = None) -> Iterator[Reading]:
+    def reading(self, masks: Masks) -> Iterator[Reading]:
         """Collect one value a block from the forward pass inside.
 
         Args:
             masks: which positions are real.
-            loss: from now on in place of the one that the probe has, for a schedule.
 
         Raises:
             TrialError: the model checkpoints its gradients in the reentrant way.
         """
         self._masks = masks
-        self._loss = loss or self._loss
         self._open = Reading()
         self._differentiated = torch.is_grad_enabled()
         if self._shares is not None:
@@ -201,11 +221,13 @@ class DensityProbe:
 
 
 class DensityMeter:
-    """Counts non-zero entries of the gates over an evaluation, at the threshold that the gates apply.
+    """Counts non-zero entries of the gates over an evaluation, at the threshold that the gates
+    apply.
 
     Args:
         gates: to read.
-        native: also count the activation as the base's own dtype gives it, which is what the paper's code counts.
+        native: also count the activation as the base's own dtype gives it, which is what the
+            paper's code counts.
     """
 
     def __init__(self, gates: Gates, native: bool = False) -> None:
@@ -224,7 +246,7 @@ class DensityMeter:
         self._gate_sums[number] += _sum_of_shares(gate, mask)
         self._samples[number] += gate.shape[0]
         if self._native_sums is not None:
-            self._native_sums[number] += _sum_of_shares(native_activation(at.gate.function, x), mask)
+            self._native_sums[number] += _sum_of_shares(at.gate.native(x), mask)
 
     def result(self) -> DensityReading:
         """Mean over samples, per block.

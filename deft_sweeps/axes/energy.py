@@ -7,7 +7,7 @@ E = 1950 nnz(parameters) + 1950 (nnz(inputs) + nnz(outputs)) + 3.7 MACs share_no
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from deft_sweeps.models.families import Block, Layout, Linear
+from deft_sweeps.config.layout import Block, Layout, Linear
 from deft_sweeps.result import DensityReading
 
 MEMORY_PJ = 1950.0

@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from deft_sweeps.axes.activation import GateAt, Gates, read_by
+from deft_sweeps.axes.activation.gate import GateAt, Gates, read_by
 from deft_sweeps.axes.density import Masks
 
 RELATIVE_ERROR = 2.0**-9

@@ -7,10 +7,10 @@ from deft_sweeps.cli import show
 from deft_sweeps.errors import CheckpointError
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
-from deft_sweeps.models.misfits import forbidden
 from deft_sweeps.report.sheet import Row, Sheet
 from deft_sweeps.specification.combination import Combination
 from deft_sweeps.specification.legality_table import LegalityTable, table_of_all_members, table_of_sweep
+from deft_sweeps.specification.shape_limits import combination_problems
 from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
 
@@ -47,7 +47,7 @@ def _print(table: LegalityTable, head: str, *, of_file: bool) -> None:
 def _of_sweep(spec: SweepSpec) -> LegalityTable:
     def told(combination: Combination) -> list[str]:
         with suppress(CheckpointError):  # a model that cannot be read forbids nothing here; `validate` tells of it
-            return [str(misfit) for misfit in forbidden(combination, layout(read_config(combination.template.model)))]
+            return [str(problem) for problem in combination_problems(combination, layout(read_config(combination.template.model)))]
         return []
 
     return table_of_sweep(spec, told)

@@ -9,10 +9,11 @@ from deft_sweeps.cli.guard import refuse, say
 from deft_sweeps.config.data import task_kind, task_name
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import CheckpointError, ConfigError, Problem
+from deft_sweeps.metrics import unmeasured
 from deft_sweeps.models.checkpoints import check_model, check_tokenizer, read_config
-from deft_sweeps.models.families import layout
-from deft_sweeps.models.legality import unmeasured
-from deft_sweeps.models.misfits import first_misfits, forbidden
+from deft_sweeps.models.families import family_of, layout
+from deft_sweeps.projection.memory_fit import machine_memory
+from deft_sweeps.projection.sweep_projection import TIME_RANGE, SweepProjection, gpus_that_hold, project
 from deft_sweeps.report.sheet import Row, Sheet
 from deft_sweeps.specification.column_guess import guess_columns
 from deft_sweeps.specification.compute_dtype import slow_dtype
@@ -20,6 +21,7 @@ from deft_sweeps.specification.domain import Domain, Value
 from deft_sweeps.specification.domain import show as words
 from deft_sweeps.specification.sampler_choice import choose_sampler
 from deft_sweeps.specification.search_settings import Halving
+from deft_sweeps.specification.shape_limits import combination_problems, first_point_problems
 from deft_sweeps.specification.starter import starter_spec
 from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
@@ -27,8 +29,6 @@ from deft_sweeps.specification.yaml_document import Document
 from deft_sweeps.specification.yaml_schema import json_schema
 from deft_sweeps.statistics.plateau import WINDOW
 from deft_sweeps.store.sources import unusable_sources
-from deft_sweeps.sweep.fit import machine_memory
-from deft_sweeps.sweep.resources import TIME_RANGE, Projection, gpus_that_hold, project
 from deft_sweeps.tasks.check import examine, form_of
 
 
@@ -90,11 +90,12 @@ def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> l
     with suppress(CheckpointError):  # which check_model has told
         shape = layout(read_config(config.model))
         form = form_of(shape.family)
-        told = {misfit: None for combination in spec.combinations for misfit in forbidden(combination, shape)}
-        found += [Problem(at("space", misfit.parameter.partition(".")[0]), str(misfit)) for misfit in told]
-        for what, start in first_misfits(spec, shape, {misfit.what for misfit in told}):
+        told = {problem: None for combination in spec.combinations for problem in combination_problems(combination, shape)}
+        found += [Problem(at("space", problem.parameter.partition(".")[0]), str(problem)) for problem in told]
+        for what, start in first_point_problems(spec, shape, {problem.what for problem in told}):
             found.append(Problem(at("first"), f"{what} (first point {start.combination}: {_values(start.values)})"))
-        found += [Problem(where, what) for what in unmeasured(spec.compared, shape, writes=task_kind(config.task) != "classification")]
+        writes = family_of(shape).text is not None and task_kind(config.task) != "classification"
+        found += [Problem(where, what) for what in unmeasured(spec.compared, shape, writes=writes)]
     data = examine(config.task, form)
     texts = [] if isinstance(data, list) else [text for example in data.train for text in (example.text, example.second) if text]
     if not unfit and form is not None:
@@ -130,7 +131,7 @@ def plan(file: Path, *, as_json: bool) -> None:
     say(*(f"note: {problem}" for problem in notes))
 
 
-def _print_plan(spec: SweepSpec, projection: Projection) -> None:
+def _print_plan(spec: SweepSpec, projection: SweepProjection) -> None:
     config = spec.combinations[0].template
     print(f"{spec.name}: {spec.budget.trials} trials of {config.model} on {task_name(config.task)}, {config.dtype}")
     print(f"objectives: {', '.join(spec.objectives)}; choose: {spec.choose}")
@@ -190,7 +191,7 @@ def _time_words(*, on_gpu: bool) -> str:
     return f"{took}; where texts are far shorter than max_input_tokens, less"
 
 
-def _gpu_sheet(projection: Projection) -> Sheet:
+def _gpu_sheet(projection: SweepProjection) -> Sheet:
     """Of each form of the base, the peak of its largest trial on a GPU, by phase, and the GPUs that hold it."""
     rows = []
     for base, label in projection.gpus.items():
@@ -209,7 +210,7 @@ def _gpu_words(sizes: tuple[int, ...]) -> str:
     return f"{sizes[0]} GB or more" if sizes else "none that is sold"
 
 
-def _plan_dict(spec: SweepSpec, projection: Projection) -> dict[str, object]:
+def _plan_dict(spec: SweepSpec, projection: SweepProjection) -> dict[str, object]:
     return {
         "name": spec.name,
         "n_trials": spec.budget.trials,

@@ -7,7 +7,10 @@ not on this machine. Loads no torch.
 from dataclasses import dataclass
 from typing import Literal
 
-from deft_sweeps.config.axes import Role
+Role = Literal["q", "k", "v", "o", "gate", "up", "down"]
+"""Where a linear layer sits in a block: attention query, key, value, output; the MLP's projection
+into the activation (`gate`), the gated MLP's second projection (`up`), the projection back
+(`down`)."""
 
 Stack = Literal["encoder", "decoder"]
 
@@ -85,6 +88,11 @@ class Layout:
         n_heads: of each attention.
         first_position: index of an input's first token among absolute positions; 0 where
             positions are relative.
+        title: the checkpoints of its family, for messages. This and what follows are copied from
+            the family by `models.families.layout`, for readers that may not import the families.
+        prefix_stack: stack whose self-attention takes a prefix of keys and values; None where the
+            implementation takes none.
+        int8_excluded: roles of linear layers that int8 does not pack.
     """
 
     family: str
@@ -99,6 +107,9 @@ class Layout:
     n_heads: int
     pooler: str | None = None
     first_position: int = 0
+    title: str = ""
+    prefix_stack: Stack | None = None
+    int8_excluded: tuple[Role, ...] = ()
 
     @property
     def stacks(self) -> tuple[Stack, ...]:

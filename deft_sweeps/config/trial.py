@@ -9,8 +9,10 @@ from typing import Any, assert_never
 from pydantic import TypeAdapter
 
 from deft_sweeps.config.axes import (
+    ACTIVATIONS,
     Activation,
     Adaptive,
+    AxisMember,
     Density,
     Dtype,
     Lora,
@@ -52,12 +54,23 @@ class TrialConfig:
 
     def __post_init__(self) -> None:
         check(0 <= self.base_dropout < 1, "base_dropout in [0, 1)", self.base_dropout)
+        check(self.activation in ACTIVATIONS, f"activation as one of {', '.join(ACTIVATIONS)}", self.activation)
+
+    @property
+    def members(self) -> tuple[AxisMember, ...]:
+        """The member of every axis, in the order of a configuration's label."""
+        activation = ACTIVATIONS[self.activation]
+        return (self.peft, activation, self.density, self.adaptive, self.quantization, self.pruning)
+
+    @property
+    def has_density_loss(self) -> bool:
+        return not self.density.is_none
 
     @property
     def is_plain_peft(self) -> bool:
         """No density loss, the checkpoint's activation, no block skipped, unpruned, unquantized: what `baseline(peft)` compares with."""
-        members = (self.density.kind, self.activation, self.adaptive.kind, self.pruning.kind, self.quantization.kind)
-        return members == ("none", "pretrained", "none", "none", "none")
+        untouched = (self.density, self.adaptive, self.pruning, self.quantization)
+        return self.activation == "pretrained" and all(member.is_none for member in untouched)
 
     def is_baseline(self, name: BaselineName) -> bool:
         """Whether a trial of this configuration may be the baseline `name` of `objective.BASELINES`."""
@@ -65,9 +78,9 @@ class TrialConfig:
             case "peft":
                 return self.is_plain_peft
             case "dense":
-                return self.pruning.kind == "none" and self.adaptive.kind == "none"
+                return self.pruning.is_none and self.adaptive.is_none
             case "unquantized":
-                return self.quantization.kind == "none"
+                return self.quantization.is_none
             case unknown:
                 assert_never(unknown)
 

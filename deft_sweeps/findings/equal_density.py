@@ -4,7 +4,7 @@ density."""
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from deft_sweeps.config.axes import DensityLoss, NoDensityLoss
+from deft_sweeps.config.axes import NoDensityLoss
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import CompleteTrial, Point, TrialResult, complete_trials
 from deft_sweeps.statistics.paired_difference import PairedDifference, score_difference
@@ -71,10 +71,10 @@ def twin_pairs(results: Iterable[TrialResult]) -> Iterator[tuple[CompleteTrial, 
     complete = complete_trials(results)
     plain: dict[str, list[CompleteTrial]] = {}
     for result in complete:
-        if isinstance(result.config.density, NoDensityLoss):
+        if not result.config.has_density_loss:
             plain.setdefault(result.config.config_id, []).append(result)
     for deft in complete:
-        if isinstance(deft.config.density, DensityLoss):
+        if deft.config.has_density_loss:
             twins = plain.get(twin_config(deft.config).config_id, [])
             ranked = sorted((twin.seed != deft.seed, twin.seed) for twin in twins)
             if ranked:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from deft_sweeps.config.layout import Layout
 from deft_sweeps.metrics.footprint import (
     LATENCY_SEC,
     PEAK_MEMORY_BYTES,
@@ -26,7 +27,7 @@ from deft_sweeps.metrics.task_loss import LOSS
 from deft_sweeps.metrics.task_score import SCORE, score_range
 from deft_sweeps.result import Cost, Point
 
-__all__ = ["METRICS", "Dimension", "Direction", "Metric", "measured", "score_range", "signs"]
+__all__ = ["METRICS", "Dimension", "Direction", "Metric", "measured", "score_range", "signs", "unmeasured"]
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -72,6 +73,18 @@ def _finite(metrics: Sequence[Metric], point: Point, cost: Cost | None) -> dict[
         if value is not None and math.isfinite(value):
             values[metric.name] = float(value)
     return values
+
+
+def unmeasured(names: Iterable[str], layout: Layout, *, writes: bool) -> list[str]:
+    """Those of the metrics that no trial of this model and task measures, each with the reason.
+
+    Args:
+        names: of `METRICS`.
+        layout: of the model.
+        writes: whether the model writes its answers to the task.
+    """
+    reasons = {name: METRICS[name].absence(layout, writes) for name in names}
+    return [f"{name} is never measured: {reason}" for name, reason in reasons.items() if reason]
 
 
 def signs(names: Iterable[str]) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """Activation density: over both stacks, over each of them, and while the model writes."""
 
+from deft_sweeps.config.layout import Layout
 from deft_sweeps.metrics.metric import Metric, unit_interval
 from deft_sweeps.result import Point
 
@@ -23,6 +24,14 @@ ENCODER_DENSITY = Metric(
     of_point=True,
     possible=unit_interval,
 )
+
+
+def _without_decoder(layout: Layout, _writes: bool) -> str:
+    if "decoder" in layout.stacks:
+        return ""
+    return "the model has no decoder, and activation_density is its encoder's"
+
+
 DECODER_DENSITY = Metric(
     name="decoder_density",
     title="decoder density",
@@ -32,11 +41,16 @@ DECODER_DENSITY = Metric(
     read=lambda point, _cost: point.density.decoder,
     of_point=True,
     possible=unit_interval,
+    absence=_without_decoder,
 )
 
 
 def _written(point: Point, _cost: object) -> float | None:
     return None if point.written_density is None else point.written_density.overall
+
+
+def _without_writing(_layout: Layout, writes: bool) -> str:
+    return "" if writes else "the model does not write its answers to this task token by token"
 
 
 WRITTEN_DENSITY = Metric(
@@ -48,4 +62,5 @@ WRITTEN_DENSITY = Metric(
     read=_written,
     of_point=True,
     possible=unit_interval,
+    absence=_without_writing,
 )

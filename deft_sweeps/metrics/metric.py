@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from deft_sweeps.config.layout import Layout
 from deft_sweeps.result import Cost, Point
 
 Direction = Literal["maximize", "minimize"]
 Dimension = Literal["share", "bytes", "seconds", "number"]
 Reader = Callable[[Point, Cost | None], float | None]
 Range = Callable[[Point | None], tuple[float, float]]
+Absence = Callable[[Layout, bool], str]
 
 
 def at_least_zero(_point: Point | None) -> tuple[float, float]:
@@ -21,6 +23,11 @@ def at_least_zero(_point: Point | None) -> tuple[float, float]:
 def unit_interval(_point: Point | None) -> tuple[float, float]:
     """The range of a share: [0, 1]."""
     return 0.0, 1.0
+
+
+def never_absent(_layout: Layout, _writes: bool) -> str:
+    """Of a metric that every model and task has."""
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +47,8 @@ class Metric:
             the whole trial and is measured at its end.
         possible: least and greatest possible value at a point (None: if no point is known yet), inf
             if there is none.
+        absence: why no trial measures it, from the model's layout and whether the model writes its
+            answers to the task; empty if trials do.
         has_interval: whether a limit on it may be judged by an interval (`surely`).
         projected: whether it is computed from counts and not measured.
         proxy_in_search: whether a search takes it beside other trials. Such values differ up to
@@ -54,6 +63,7 @@ class Metric:
     read: Reader
     of_point: bool
     possible: Range
+    absence: Absence = never_absent
     has_interval: bool = False
     projected: bool = False
     proxy_in_search: bool = False

@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from deft_sweeps.config.axes import Role
 from deft_sweeps.config.data import Form
-from deft_sweeps.config.layout import Layout, Stack
+from deft_sweeps.config.layout import Layout, Role, Stack
 from deft_sweeps.models.answering import Answering, HeadAnswering, TextAnswering
 
 

@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
-from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.label import label
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.choice import Choice
@@ -159,7 +158,7 @@ def _series(pool: Sequence[FrontMember], choice: Choice) -> list[_Series]:
     parts: dict[str, list[FrontMember]] = {"plain": [], "deft": [], "front-plain": [], "front-deft": [], "chosen": []}
     for one in pool:
         member = front.get(one.name, one)  # Of several seeds, the one that stands for them lies at their mean.
-        kind = "deft" if isinstance(member.result.config.density, DensityLoss) else "plain"
+        kind = "deft" if member.result.config.has_density_loss else "plain"
         parts["chosen" if member.name == chosen else f"front-{kind}" if member.name in front else kind].append(member)
     looks = {
         "plain": ("no density loss", "s", 5.0, ORANGE, ORANGE, 0.55),
@@ -210,7 +209,7 @@ def _draw_front(axes: Axes, choice: Choice) -> None:
 def _draw_plain(axes: Axes, members: Sequence[FrontMember]) -> None:
     """The staircase of the best score that plain PEFT of any other settings reaches, at any
     threshold."""
-    plain = [m for m in members if not isinstance(m.result.config.density, DensityLoss)]
+    plain = [m for m in members if not m.result.config.has_density_loss]
     if not plain:
         return
     stairs = _stairs(plain)

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.label import label, settings
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.equal_density import twin_config
@@ -102,7 +101,7 @@ def block_pair(findings: Findings) -> BlockPair | None:
     chosen = findings.choice.member.name if findings.choice.member else ""
     best: tuple[tuple[bool, float, str], BlockPair] | None = None
     for member in findings.points:
-        if isinstance(member.result.config.density, DensityLoss):
+        if member.result.config.has_density_loss:
             twin = plain.get((twin_config(member.result.config).config_id, member.point.at))
             if twin is not None:
                 gap = twin.point.density.overall - member.point.density.overall

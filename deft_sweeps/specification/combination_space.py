@@ -7,9 +7,9 @@ from itertools import combinations, product
 
 from deft_sweeps.config.compat import illegal
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.specification.axis_member import AxisMember
 from deft_sweeps.specification.combination import Combination, Excluded, middles
 from deft_sweeps.specification.domain import Domain, Value, ends
+from deft_sweeps.specification.space_member import SpaceMember
 
 MAX_COMBINATIONS = 10_000
 
@@ -22,12 +22,12 @@ class CombinationSpace:
         members: by axis, at least one on each.
     """
 
-    members: Mapping[str, Sequence[AxisMember]]
+    members: Mapping[str, Sequence[SpaceMember]]
     legal: tuple[Combination, ...]
     excluded: tuple[Excluded, ...]
 
 
-def combine(base: TrialConfig, members: Mapping[str, Sequence[AxisMember]]) -> CombinationSpace:
+def combine(base: TrialConfig, members: Mapping[str, Sequence[SpaceMember]]) -> CombinationSpace:
     """Every combination of one member of each axis, in the order of the axes.
 
     Args:
@@ -49,12 +49,12 @@ def combine(base: TrialConfig, members: Mapping[str, Sequence[AxisMember]]) -> C
     return CombinationSpace(members, tuple(legal), tuple(excluded))
 
 
-def label_of(chosen: Sequence[AxisMember]) -> str:
+def label_of(chosen: Sequence[SpaceMember]) -> str:
     """The label of the combination of these members, one of each axis."""
     return " ".join(member.label for member in chosen if member.label)
 
 
-def n_combinations(members: Mapping[str, Sequence[AxisMember]]) -> int:
+def n_combinations(members: Mapping[str, Sequence[SpaceMember]]) -> int:
     return math.prod(len(of_axis) for of_axis in members.values())
 
 

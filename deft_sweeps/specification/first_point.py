@@ -9,7 +9,6 @@ from typing import Any, cast
 
 from pydantic import Field, ValidationError, create_model
 
-from deft_sweeps.specification.axis_member import AxisMember
 from deft_sweeps.specification.combination import Start, middles
 from deft_sweeps.specification.combination_space import CombinationSpace, label_of
 from deft_sweeps.specification.domain import Const, Value, contains, show
@@ -21,6 +20,7 @@ from deft_sweeps.specification.setting_reader import (
     name_and_settings,
     read_values,
 )
+from deft_sweeps.specification.space_member import SpaceMember
 from deft_sweeps.specification.validation_message import Location, shown
 
 
@@ -42,7 +42,7 @@ def read_first(data: Any, space: CombinationSpace, problems: ProblemCollector) -
     return points
 
 
-def _point_model(members: Mapping[str, Sequence[AxisMember]]) -> type[Shape]:
+def _point_model(members: Mapping[str, Sequence[SpaceMember]]) -> type[Shape]:
     """The model of a point of this space."""
     model_fields: dict[str, Any] = {}
     for axis, of_axis in members.items():
@@ -66,7 +66,7 @@ def _read_point(
         model.model_validate_json(json.dumps(entry))
     except ValidationError as error:
         problems.add_errors(error, model, location)
-    chosen: list[AxisMember] = []
+    chosen: list[SpaceMember] = []
     values: dict[str, Value] = {}
     for axis, of_axis in space.members.items():
         given = as_dict(entry).get(axis)
@@ -79,7 +79,7 @@ def _read_point(
     return _point_of(space, label_of(chosen), values, location, problems)
 
 
-def _choose(of_axis: Sequence[AxisMember], entry: Any, location: Location) -> tuple[AxisMember | None, Mapping[str, Any], Location]:
+def _choose(of_axis: Sequence[SpaceMember], entry: Any, location: Location) -> tuple[SpaceMember | None, Mapping[str, Any], Location]:
     """The member that a point takes on an axis, its settings, and their place.
 
     None for a member that the space does not have, which the model of the point reports.
@@ -107,7 +107,7 @@ def _point_of(
     return None
 
 
-def _read_open_values(member: AxisMember, data: Mapping[str, Any], location: Location, problems: ProblemCollector) -> dict[str, Value]:
+def _read_open_values(member: SpaceMember, data: Mapping[str, Any], location: Location, problems: ProblemCollector) -> dict[str, Value]:
     """The values given for open settings; reports those outside the space."""
     values = {}
     for name, value in read_values(member.of, data, location, problems).items():

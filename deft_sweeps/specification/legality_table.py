@@ -1,7 +1,7 @@
 """Which members of the axes go together, as a table: of one sweep, or of all members there are.
 
-The answers come from the rules that refuse a trial (`config.compat`, `models.legality`), so the
-table cannot disagree with them.
+The answers come from the rules that refuse a trial (`config.compat`), so the table cannot disagree
+with them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -99,12 +99,12 @@ def table_of_all_members() -> LegalityTable:
     return _table(checked)
 
 
-def table_of_sweep(spec: SweepSpec, misfits: Callable[[Combination], list[str]]) -> LegalityTable:
+def table_of_sweep(spec: SweepSpec, problems_of: Callable[[Combination], list[str]]) -> LegalityTable:
     """The combinations that a sweep names, legal and excluded.
 
-    `misfits` says what the sweep's model forbids of a combination.
+    `problems_of` says what the sweep's model forbids of a combination.
     """
-    reasons = {c.label: "; ".join(misfits(c)) or None for c in spec.combinations}
+    reasons = {c.label: "; ".join(problems_of(c)) or None for c in spec.combinations}
     reasons |= {excluded.label: excluded.reason for excluded in spec.excluded}
     return _table(CheckedCombination(dict(zip(MEMBER_AXES, label.split(" "), strict=True)), reason) for label, reason in reasons.items())
 

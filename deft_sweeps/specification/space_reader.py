@@ -6,7 +6,6 @@ from typing import Any
 
 from deft_sweeps.config.data import PackagedTask, Task
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.specification.axis_member import AxisMember, default_member, member_of
 from deft_sweeps.specification.combination_space import (
     MAX_COMBINATIONS,
     CombinationSpace,
@@ -22,6 +21,7 @@ from deft_sweeps.specification.setting_reader import (
     name_and_settings,
     read_domains,
 )
+from deft_sweeps.specification.space_member import SpaceMember, default_member, member_of
 from deft_sweeps.specification.validation_message import Location
 from deft_sweeps.specification.yaml_schema import AXES, FIXED, given_or_default, members, task_kinds
 
@@ -63,7 +63,7 @@ def _read_task(data: Any, problems: ProblemCollector) -> Task | None:
     return None if of is None else build(of, data, ("task",), problems)
 
 
-def _read_axis(axis: str, data: Any, problems: ProblemCollector) -> list[AxisMember]:
+def _read_axis(axis: str, data: Any, problems: ProblemCollector) -> list[SpaceMember]:
     """The members given on an axis, except those with problems."""
     if data is None:
         return [default_member(axis)]
@@ -71,7 +71,7 @@ def _read_axis(axis: str, data: Any, problems: ProblemCollector) -> list[AxisMem
     if not kinds:
         single = _read_member(axis, "", AXES[axis], data, ("space", axis), problems)
         return [single] if single else []
-    result: list[AxisMember] = []
+    result: list[SpaceMember] = []
     counts: Counter[str] = Counter()
     for i, entry in enumerate(as_list(data)):
         kind, settings = name_and_settings(entry)
@@ -82,7 +82,7 @@ def _read_axis(axis: str, data: Any, problems: ProblemCollector) -> list[AxisMem
         location = ("space", axis, i)
         place = (*location, kind) if isinstance(entry, dict) else location
         if kinds[kind] is None:
-            member: AxisMember | None = AxisMember(axis, label, kind, {})
+            member: SpaceMember | None = SpaceMember(axis, label, kind, {})
         else:
             member = _read_member(axis, label, kinds[kind], settings, place, problems)
         if member is not None:
@@ -98,14 +98,14 @@ def _read_member(
     data: Any,
     location: Location,
     problems: ProblemCollector,
-) -> AxisMember | None:
+) -> SpaceMember | None:
     settings = read_domains(of, data, location, problems, searched=True)
     return None if settings is None else member_of(axis, label, of, settings)
 
 
 def _report_duplicate(
-    member: AxisMember,
-    earlier: Sequence[AxisMember],
+    member: SpaceMember,
+    earlier: Sequence[SpaceMember],
     location: Location,
     problems: ProblemCollector,
 ) -> None:
@@ -118,7 +118,7 @@ def _report_duplicate(
 
 def _read_combinations(
     base: TrialConfig,
-    by_axis: Mapping[str, Sequence[AxisMember]],
+    by_axis: Mapping[str, Sequence[SpaceMember]],
     problems: ProblemCollector,
 ) -> CombinationSpace | None:
     n = n_combinations(by_axis)

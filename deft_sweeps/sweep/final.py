@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 import ray
 
-from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.equal_density import twin_config
 from deft_sweeps.findings.front_member import MeasuredTraining
@@ -21,7 +20,7 @@ from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
 def twin_of(choice: Choice, results: Sequence[TrialResult]) -> CompleteTrial | None:
     """Plain PEFT of the same other settings as the chosen DEFT configuration, of its seed where there is one; None where it is not run,
     or where the chosen one is plain PEFT itself."""
-    if choice.member is None or not isinstance(choice.member.result.config.density, DensityLoss):
+    if choice.member is None or not choice.member.result.config.has_density_loss:
         return None
     chosen = choice.member.result
     config_id = twin_config(chosen.config).config_id
@@ -31,7 +30,7 @@ def twin_of(choice: Choice, results: Sequence[TrialResult]) -> CompleteTrial | N
 
 def missing_twin(spec: SweepSpec, choice: Choice, results: Sequence[TrialResult]) -> Start | None:
     """The twin as a point still to run; None where it is there, is not needed, has failed before, or is not in the space."""
-    if choice.member is None or not isinstance(choice.member.result.config.density, DensityLoss):
+    if choice.member is None or not choice.member.result.config.has_density_loss:
         return None
     twin = twin_config(choice.member.result.config)
     tried = any(result.config_id == twin.config_id for result in results)

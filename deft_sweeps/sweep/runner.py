@@ -12,6 +12,7 @@ from ray import tune
 from ray.tune.error import TuneError
 
 from deft_sweeps.errors import StoreError, SweepError
+from deft_sweeps.projection.memory_fit import largest_trial, machine_memory, trials_in_memory
 from deft_sweeps.result import CompleteTrial, TrialResult
 from deft_sweeps.search import warm_start
 from deft_sweeps.search.search_end import trial_sec
@@ -24,7 +25,6 @@ from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep.aim import aim
 from deft_sweeps.sweep.cluster import SlotCount
 from deft_sweeps.sweep.driver import BEAT_SEC, Driver, DriverCallback
-from deft_sweeps.sweep.fit import largest, machine_memory, slots_in_memory
 from deft_sweeps.sweep.follower import Follower
 from deft_sweeps.sweep.local_ray import Session, ray_session
 from deft_sweeps.sweep.progress import View
@@ -183,7 +183,7 @@ def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: Tr
     needs: dict[str, float] = {"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial}
     count: SlotCount | None = None
     if session.slots is None:
-        trial = largest(driver.spec, on_gpu=False) if budget.gpus_per_trial == 0 else None
+        trial = largest_trial(driver.spec, on_gpu=False) if budget.gpus_per_trial == 0 else None
         if trial is not None:
             needs["memory"] = trial.n_bytes
         count = SlotCount(needs)
@@ -228,7 +228,7 @@ def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: Tr
 
 def _local_slots(driver: Driver, n_slots: int) -> Callable[[], int]:
     """Trials at a time on this machine: as many as its cores, its memory and the budget allow."""
-    fits = slots_in_memory(driver.spec, machine_memory())
+    fits = trials_in_memory(driver.spec, machine_memory())
     wanted = min(n for n in (driver.spec.budget.concurrency, n_slots) if n is not None)
     if fits is None or fits >= wanted:
         return lambda: wanted

@@ -8,6 +8,7 @@ from dataclasses import replace
 from deft_sweeps.errors import StoreError
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.front_json import front_json
+from deft_sweeps.projection.memory_fit import check_device, machine_memory, trials_in_memory
 from deft_sweeps.report.html import render
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.specification.combination import Start
@@ -15,11 +16,11 @@ from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
 from deft_sweeps.sweep import final
-from deft_sweeps.sweep.fit import check_device, device_bytes, machine_memory, slots_in_memory
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.runner import Outcome, run_sweep
 from deft_sweeps.sweep.seeds import ROUNDS, missing_seeds, n_configurations
+from deft_sweeps.trial.cost import gpu_memory_bytes
 from deft_sweeps.trial.final_measurement import FinalJob
 from deft_sweeps.trial.protocol import TrialStarterFactory
 from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
@@ -50,9 +51,9 @@ def run(
         StoreError, SweepError: as `run_sweep` does.
     """
     if ray_address is None:  # Before Ray takes its seconds to start.
-        slots_in_memory(spec, machine_memory())
+        trials_in_memory(spec, machine_memory())
         if spec.budget.gpus_per_trial:
-            check_device(spec, device_bytes())
+            check_device(spec, gpu_memory_bytes())
     # One lock for all of it: a second driver beside the measuring would forget what the first has measured of the test split.
     with sweep.lock(), ray_session(spec.budget, address=ray_address):
         return _run(spec, sweep, view, say, resume=resume, more=more, ray_address=ray_address)

@@ -10,19 +10,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deft_sweeps.axes.activation import Gates, find_gates, install_gates_
+from deft_sweeps.axes.activation.gate import Gates, find_gates, install_gates_
 from deft_sweeps.axes.density import Masks
 from deft_sweeps.axes.pruning import Calibration, prune_
-from deft_sweeps.axes.quantization import TORCH_DTYPES, quantize_
-from deft_sweeps.config.axes import Activation, Dtype, NoPruning, Pruning, Quantization, SparseGpt, Unquantized, Wanda
+from deft_sweeps.axes.quantization.packed_layers import TORCH_DTYPES, quantize_
+from deft_sweeps.config.axes import Activation, Dtype, Pruning, Quantization
+from deft_sweeps.config.layout import Layout
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.models import checkpoints
-from deft_sweeps.models.families import Layout, layout
+from deft_sweeps.models.families import layout
 from deft_sweeps.tasks.batches import Batch, collate
 from deft_sweeps.tasks.task_data import TaskData
-
-CALIBRATION_BATCH = 32
-"""Examples a forward pass of calibrated pruning; more are split into passes, with the same statistics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +39,7 @@ class BaseKey:
 
     @staticmethod
     def of(config: TrialConfig, task_fingerprint: str, device: torch.device) -> "BaseKey":
-        # Only calibrated pruning looks at the task's examples.
-        fingerprint = task_fingerprint if isinstance(config.pruning, (Wanda, SparseGpt)) else ""
+        fingerprint = task_fingerprint if config.pruning.needs_calibration else ""
         return BaseKey(
             config.model,
             fingerprint,
@@ -116,8 +113,8 @@ def build_base(config: TrialConfig, data: TaskData, device: torch.device) -> Fro
     n_parameters = sum(parameter.numel() for parameter in model.parameters())
     set_dropout_(model, config.base_dropout)
     install_gates_(model, shape, config.activation)
-    sparsity = {} if isinstance(config.pruning, NoPruning) else _prune(model, shape, config.pruning, data, pad_id, device)
-    if not isinstance(config.quantization, Unquantized):
+    sparsity = {} if config.pruning.is_none else _prune(model, shape, config.pruning, data, pad_id, device)
+    if not config.quantization.is_none:
         quantize_(model, shape, config.quantization, config.dtype, device)
     cast_(model, TORCH_DTYPES[config.dtype], device)
     key = BaseKey.of(config, data.fingerprint, device)
@@ -199,15 +196,12 @@ def lending(model: nn.Module, shape: Layout, device: torch.device) -> Iterator[N
             hook.remove()
 
 
-def _prune(model: nn.Module, shape: Layout, pruning: Any, data: TaskData, pad_id: int, device: torch.device) -> dict[str, float]:
-    if not isinstance(pruning, (Wanda, SparseGpt)):
+def _prune(model: nn.Module, shape: Layout, pruning: Pruning, data: TaskData, pad_id: int, device: torch.device) -> dict[str, float]:
+    if not pruning.needs_calibration:
         return prune_(model, shape, pruning, device=device)
-    n = min(pruning.n_calibration, len(data.train))
-
-    def calibration(start: int) -> Calibration:
-        rows = [data.train[i] for i in range(start, min(start + CALIBRATION_BATCH, n))]
-        inputs, masks = model_inputs(collate(rows, data.class_ids, pad_id), device)
-        return Calibration(lambda: model(**inputs), masks)
-
+    n = min(pruning.calibration_examples, len(data.train))
+    batch = collate([data.train[i] for i in range(n)], data.class_ids, pad_id)
+    inputs, masks = model_inputs(batch, device)
+    calibration = Calibration(lambda: model(**inputs), masks)
     with lending(model, shape, device):
-        return prune_(model, shape, pruning, [calibration(start) for start in range(0, n, CALIBRATION_BATCH)], device)
+        return prune_(model, shape, pruning, calibration, device)

@@ -7,14 +7,14 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from deft_sweeps.axes.activation import Gates
-from deft_sweeps.axes.adaptive import GatedBlocks, gate_blocks_
+from deft_sweeps.axes.activation.gate import Gates
+from deft_sweeps.axes.adaptive import GatedBlocks
+from deft_sweeps.axes.peft.rank_allocation import RankAllocation
 from deft_sweeps.axes.peft_method import allocation, attach, trained_parameters
-from deft_sweeps.axes.rank_allocation import RankAllocation
-from deft_sweeps.config.axes import AdaDeft
+from deft_sweeps.axes.verb import verb
+from deft_sweeps.config.compat import shape_problems
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import TrialError
-from deft_sweeps.models.legality import misfits
 from deft_sweeps.trial.base import FrozenBase
 from deft_sweeps.trial.heads import HeadSpec, with_head
 
@@ -100,13 +100,14 @@ def build(base: FrozenBase, config: TrialConfig, seed: int, head: HeadSpec | Non
             value between them, and peft would quietly take another block of OFT, say.
         ConfigError: the method does not fit this family.
     """
-    if problems := misfits(config, base.layout):
+    if problems := shape_problems(config, base.layout):
         raise TrialError("; ".join(problems))
     torch.manual_seed(seed)
     model, gates = base.fork()
     wrapped = attach(model, base.layout, config.peft, n_steps=config.training.steps)
     method = allocation(wrapped, config.peft)
-    blocks = gate_blocks_(model, base.layout, gates) if isinstance(config.adaptive, AdaDeft) else None
+    adaptive = config.adaptive
+    blocks = None if adaptive.is_none else verb(adaptive)(model, base.layout, gates, adaptive)
     if head is not None:
         wrapped = with_head(model, wrapped, base.layout, head)
     return TrialModel(base, wrapped, gates, trained_parameters(wrapped), blocks, method)

@@ -36,6 +36,11 @@ def resident_bytes() -> int:
     return _status_bytes("VmRSS")
 
 
+def gpu_memory_bytes() -> int | None:
+    """Memory of the first GPU that this process sees; None if it sees none."""
+    return torch.cuda.get_device_properties(0).total_memory if torch.cuda.is_available() else None
+
+
 class PeakMemory:
     """Highest memory since it was made, above a floor: of the device's allocator on CUDA, else of this process.
 

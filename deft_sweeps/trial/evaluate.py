@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from deft_sweeps.axes.activation import Gates, thresholded, thresholded_by_block
+from deft_sweeps.axes.activation.gate import Gates, thresholded, thresholded_by_block
 from deft_sweeps.axes.decoding import GenerationMeter
 from deft_sweeps.axes.density import DensityMeter
 from deft_sweeps.config.axes import check

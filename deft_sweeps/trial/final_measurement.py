@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-from deft_sweeps.axes.activation import thresholded_by_block
+from deft_sweeps.axes.activation.gate import thresholded_by_block
 from deft_sweeps.axes.thresholds import GateHistogram
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import FinalMeasurement

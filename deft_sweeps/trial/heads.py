@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from deft_sweeps.config.data import TaskKind
+from deft_sweeps.config.layout import Layout
 from deft_sweeps.errors import ConfigError, Problem
-from deft_sweeps.models.families import Layout, family_of, writing_families
+from deft_sweeps.models.families import family_of, writing_families
 from deft_sweeps.tasks.task_data import TaskData
 
 _STD = 0.02

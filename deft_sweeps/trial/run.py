@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 
 from deft_sweeps.axes.density import DensityProbe, skipped_blocks
-from deft_sweeps.config.axes import AdaDeft, DensityLoss
+from deft_sweeps.axes.verb import verb
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import Advance, CompleteTrial, Point, StepMetrics
 from deft_sweeps.tasks.batches import Batch, collate, training_order
@@ -40,9 +40,9 @@ class TorchTrialRun:
     block_gate_training: BlockGateTraining | None = field(init=False)
 
     def __post_init__(self) -> None:
-        training, adaptive = self.config.training, self.config.adaptive
+        training, blocks = self.config.training, self.trial_model.blocks
         self.optimizer = torch.optim.AdamW(self.trial_model.peft_parameters, lr=0.0, weight_decay=training.weight_decay)
-        self.block_gate_training = BlockGateTraining(self.trial_model, adaptive, training.steps) if isinstance(adaptive, AdaDeft) else None
+        self.block_gate_training = None if blocks is None else BlockGateTraining(self.trial_model, blocks.settings, training.steps)
 
     def advance(self, n_steps: int) -> Advance:
         until = min(self.steps_done + n_steps, self.config.training.steps)
@@ -58,22 +58,19 @@ class TorchTrialRun:
         """Train up to step `until`, with the model as it stands."""
         training, density = self.config.training, self.config.density
         # While the gates train, a closed block counts 0; once blocks are removed, the probe itself sees which.
-        shares = (
-            self.trial_model.blocks.shares
-            if self.trial_model.blocks is not None and self.block_gate_training is not None and not self.block_gate_training.over
-            else None
-        )
-        probe = DensityProbe(self.trial_model.gates, density, shares) if isinstance(density, DensityLoss) else None
+        blocks, gate_training = self.trial_model.blocks, self.block_gate_training
+        gates_train = gate_training is not None and not gate_training.over
+        shares = blocks.shares if blocks is not None and gates_train else None
+        probe: DensityProbe | None = None if density.is_none else verb(density)(self.trial_model.gates, density, shares)
         parameters = self.trial_model.peft_parameters
         trainer = StepTrainer(
             self.trial_model.model,
             parameters,
             self.optimizer,
             probe,
-            density,
             training,
             self.measurer.device,
-            self.block_gate_training,
+            gate_training,
             self.trial_model.allocation,
         )
         order = training_order(len(self.data.train), self.seed, start=self.steps_done * training.batch_size)

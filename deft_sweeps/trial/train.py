@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deft_sweeps.axes.density import DensityProbe, Reading, combine, scheduled
-from deft_sweeps.axes.rank_allocation import RankAllocation
-from deft_sweeps.config.axes import Density, DensityLoss, Training
+from deft_sweeps.axes.density import DensityProbe, Reading
+from deft_sweeps.axes.peft.rank_allocation import RankAllocation
+from deft_sweeps.config.axes import Training
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import StepMetrics
 from deft_sweeps.tasks.batches import Batch
@@ -85,7 +85,6 @@ class StepTrainer:
     parameters: tuple[nn.Parameter, ...]
     optimizer: torch.optim.Optimizer
     probe: DensityProbe | None
-    density: Density
     training: Training
     device: torch.device
     block_gate_training: BlockGateTraining | None = None
@@ -113,9 +112,10 @@ class StepTrainer:
         n_predicted = sum(n_targets(batch) for batch in micro_batches)
         n_examples = sum(batch.input_ids.shape[0] for batch in micro_batches)
         task_loss = density_loss = 0.0
-        scheme = scheduled(self.density, number, self.training.steps) if isinstance(self.density, DensityLoss) else None
+        if self.probe is not None:
+            self.probe.schedule(number, self.training.steps)
         for batch in micro_batches:
-            task, density = self._backward(batch, n_predicted, n_examples, scheme)
+            task, density = self._backward(batch, n_predicted, n_examples)
             task_loss += task
             density_loss += density
         if self.allocation is not None:
@@ -132,20 +132,20 @@ class StepTrainer:
             self.allocation.after_step(number + 1)
         return StepMetrics(step=number + 1, task_loss=task_loss, density_loss=density_loss, grad_norm=norm, learning_rate=rate)
 
-    def _backward(self, batch: Batch, n_predicted: int, n_examples: int, scheme: DensityLoss | None) -> tuple[float, float]:
+    def _backward(self, batch: Batch, n_predicted: int, n_examples: int) -> tuple[float, float]:
         """Add this micro-batch's gradients; its shares of the losses. What its graph holds is gone before the next one is read."""
-        task, density = self._losses(batch, n_predicted, n_examples, scheme)
-        loss = task if density is None or scheme is None else task + scheme.weight * density
+        task, density = self._losses(batch, n_predicted, n_examples)
+        loss = task if density is None or self.probe is None else task + self.probe.weight * density
         loss.backward()  # type: ignore[no-untyped-call]
         return task.item(), 0.0 if density is None else density.item()
 
-    def _losses(self, batch: Batch, n_predicted: int, n_examples: int, scheme: DensityLoss | None) -> tuple[Tensor, Tensor | None]:
+    def _losses(self, batch: Batch, n_predicted: int, n_examples: int) -> tuple[Tensor, Tensor | None]:
         """This micro-batch's share of the whole batch's mean task loss over its targets and sample-mean density loss."""
         inputs, masks = model_inputs(batch, self.device)
         reading: Reading | None
-        with self.probe.reading(masks, scheme) if self.probe is not None else nullcontext() as reading:
+        with self.probe.reading(masks) if self.probe is not None else nullcontext() as reading:
             logits = self.model(**inputs).logits
         task = loss_sum(logits, batch) / n_predicted
-        if reading is None or scheme is None:
+        if reading is None or self.probe is None:
             return task, None
-        return task, combine(reading.encoder, reading.decoder, scheme) * (batch.input_ids.shape[0] / n_examples)
+        return task, self.probe.value(reading) * (batch.input_ids.shape[0] / n_examples)

@@ -11,7 +11,6 @@ from typing import Any, get_args
 
 import pytest
 
-from deft_sweeps.axes.peft_method import starts_as_identity
 from deft_sweeps.config.axes import (
     Activation,
     AdaDeft,
@@ -21,7 +20,6 @@ from deft_sweeps.config.axes import (
     DensityLoss,
     Dtype,
     Ia3,
-    Int8,
     Lora,
     Nf4,
     NoPruning,
@@ -38,11 +36,10 @@ from deft_sweeps.config.axes import (
     Vera,
     Wanda,
 )
-from deft_sweeps.config.compat import RULES, illegal
+from deft_sweeps.config.compat import illegal, shape_problems
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.families import layout
-from deft_sweeps.models.legality import misfits
 from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.specification.yaml_schema import members as members_by_name
 from deft_sweeps.trial.run import TorchTrialRun
@@ -141,13 +138,13 @@ def check_that_it_works(combination: dict[str, Any], starter: TorchTrialStarter,
     assert illegal(config) is None
     data = starter.data(config)
     base = starter.base(config, data)
-    assert misfits(config, base.layout) == []
+    assert shape_problems(config, base.layout) == []
     run = starter(config, 0)
     assert isinstance(run, TorchTrialRun)
     attached = starter.measurer.evaluator(run.trial_model, data, "validation").point(0.0)
     untouched, gates = base.fork()
     base_point = starter.measurer.evaluator(replace(run.trial_model, model=untouched, gates=gates), data, "validation").point(0.0)
-    if starts_as_identity(config.peft):
+    if config.peft.starts_as_identity:
         assert attached.loss == pytest.approx(base_point.loss, rel=1e-4)
         assert attached.density.overall == pytest.approx(base_point.density.overall, abs=1e-3)
     else:
@@ -179,12 +176,13 @@ def test_every_other_legal_combination_does_so_too(
     check_that_it_works(combination, starter, tiny_config)
 
 
-def test_what_is_illegal_is_refused_with_a_reason_that_is_a_rule() -> None:
+def test_what_is_illegal_is_refused_with_a_members_reason() -> None:
     assert ILLEGAL
     for combination in ILLEGAL:
-        reason = illegal(TrialConfig(training=TRAINING, **combination))
-        assert reason in {rule.reason for rule in RULES}
-    assert all((c["peft"].dora and isinstance(c["quantization"], Int8)) or c["peft"].masked for c in ILLEGAL)
+        config = TrialConfig(training=TRAINING, **combination)
+        reasons = [reason for member in config.members for reason in member.conflicts(config)]
+        assert reasons
+        assert illegal(config) == "; ".join(reasons)
 
 
 def test_a_spec_excludes_what_is_illegal_before_anything_starts() -> None:
@@ -218,14 +216,14 @@ def test_block_gates_start_open_and_blocks_go_with_every_member(
         assert "ADA-DEFT removes some" in (illegal(config) or "")
         return
     assert illegal(config) is None
-    assert misfits(config, starter.base(config, data).layout) == []
+    assert shape_problems(config, starter.base(config, data).layout) == []
     run, open_run = starter(config, 0), starter(replace(config, adaptive=TrialConfig().adaptive), 0)
     assert isinstance(run, TorchTrialRun)
     assert isinstance(open_run, TorchTrialRun)
     gated, plain = (starter.measurer.evaluator(each.trial_model, data, "validation").point(0.0) for each in (run, open_run))
     assert gated == plain
     losses = [step.task_loss for step in run.advance(5).steps]
-    if starts_as_identity(config.peft):
+    if config.peft.starts_as_identity:
         # Virtual tokens move the loss too little for two steps to tell.
         assert losses[2] < losses[0]
         assert losses[4] < losses[3]

@@ -8,7 +8,6 @@ from typing import Any, get_args
 import pytest
 import torch
 
-from deft_sweeps.axes.peft_method import starts_as_identity
 from deft_sweeps.config.axes import (
     Activation,
     Adapter,
@@ -22,11 +21,10 @@ from deft_sweeps.config.axes import (
     Training,
     Unquantized,
 )
-from deft_sweeps.config.compat import illegal
+from deft_sweeps.config.compat import illegal, shape_problems
 from deft_sweeps.config.data import FileTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.families import family_of, layout
-from deft_sweeps.models.legality import misfits
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.heads import Headed, HeadSpec, with_head
 from deft_sweeps.trial.run import TorchTrialRun
@@ -113,7 +111,7 @@ def check_that_it_works(config: TrialConfig, starter: TorchTrialStarter) -> None
     data = starter.data(config)
     assert (data.form, data.kind) == ("head", "classification")
     base = starter.base(config, data)
-    refused = misfits(config, base.layout)
+    refused = shape_problems(config, base.layout)
     # A parallel adapter needs a module around the whole MLP, a prefix an attention that takes it.
     whole_mlp = not {block.mlp for block in base.layout.blocks} & {linear.name for linear in base.layout.linears}
     if isinstance(peft, Adapter) and peft.placement == "parallel" and not whole_mlp:
@@ -135,7 +133,7 @@ def check_that_it_works(config: TrialConfig, starter: TorchTrialStarter) -> None
         plain.pooler.load_state_dict(headed.pooler.state_dict())
     expected = starter.measurer.evaluator(replace(run.trial_model, model=plain, gates=gates), data, "validation").point(0.0)
     attached = starter.measurer.evaluator(run.trial_model, data, "validation").point(0.0)
-    if starts_as_identity(peft):
+    if peft.starts_as_identity:
         # VeRA's and OFT's arithmetic rounds in bfloat16 even where it changes nothing.
         assert attached.loss == pytest.approx(expected.loss, rel=1e-4 if config.dtype == "fp32" else 1e-2)
         assert attached.density.overall == pytest.approx(expected.density.overall, abs=1e-3)

@@ -17,12 +17,12 @@ from transformers import AutoConfig
 
 import deft_sweeps
 from deft_sweeps.config.axes import PrefixTuning
+from deft_sweeps.config.compat import shape_problems
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models import families
 from deft_sweeps.models.families import FAMILIES, PUBLISHED_CONFIGS, layout
 from deft_sweeps.models.family import Family
-from deft_sweeps.models.legality import misfits
-from deft_sweeps.sweep.resources import estimate
+from deft_sweeps.projection.trial_estimate import estimate
 from tests.tiny import HEAD_FAMILIES, TINY_FAMILIES
 
 MODULES = [f"{families.__name__}.{module.name}" for module in iter_modules(families.__path__)]
@@ -64,6 +64,9 @@ def test_published_checkpoints_can_be_planned(family: Family) -> None:
         assert PUBLISHED_CONFIGS[name] == config
         shape = layout(config)
         assert shape.family == family.model_type
+        assert shape.title == family.title
+        assert shape.prefix_stack == family.prefix_stack
+        assert shape.int8_excluded == family.int8_excluded
         projection = estimate(TrialConfig(model=name), shape, Evaluation(), 1e9)
         assert projection.peak.evaluate > family.evaluate_runtime_bytes > 0
 
@@ -99,7 +102,7 @@ def test_the_model_takes_what_its_family_says(family: Family) -> None:
     segmented = getattr(model.config, "type_vocab_size", 1) > 1
     assert ("token_type_ids" in family.model_inputs) == segmented
     assert (family.prefix_stack in shape.stacks) == ("past_key_values" in taken)
-    refused = misfits(TrialConfig(peft=PrefixTuning()), shape)
+    refused = shape_problems(TrialConfig(peft=PrefixTuning()), shape)
     assert bool(refused) == (family.prefix_stack is None)
 
 

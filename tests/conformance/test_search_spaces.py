@@ -11,10 +11,10 @@ from ruamel.yaml import YAML
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
+from deft_sweeps.projection.sweep_projection import project
 from deft_sweeps.specification.domain import ends, middle
 from deft_sweeps.specification.sweep_file import SweepPart, load_parts
 from deft_sweeps.specification.yaml_schema import json_schema
-from deft_sweeps.sweep.resources import project
 
 FOLDER = Path(__file__).parents[2] / "search_spaces"
 FILES = sorted(FOLDER.rglob("*.yaml"))

@@ -1,6 +1,7 @@
 """The model families: a module and a line of `_REGISTERED` each. Loads no torch."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from deft_sweeps.config.layout import Block, Layout, Linear, Stack
@@ -39,20 +40,27 @@ for _family in _REGISTERED:
 
 
 def layout(config: Mapping[str, Any]) -> Layout:
-    """The shape of the model that a config.json describes.
+    """The shape of the model that a config.json describes, with what its family says of it.
 
     Raises:
         CheckpointError: the family is not supported, or the config lacks a size.
     """
-    family = config.get("model_type")
-    if family not in FAMILIES:
+    model_type = config.get("model_type")
+    if model_type not in FAMILIES:
         supported = "; ".join(f"{each.model_type} ({each.title})" for each in FAMILIES.values())
-        what = f"models of the family {family!r} are not supported; supported: {supported}"
+        what = f"models of the family {model_type!r} are not supported; supported: {supported}"
         raise CheckpointError(what)
+    family = FAMILIES[model_type]
     try:
-        return FAMILIES[family].layout(config)
+        shape = family.layout(config)
     except KeyError as missing:
         raise CheckpointError(f"the model's config.json has no {missing}") from missing
+    return replace(
+        shape,
+        title=family.title,
+        prefix_stack=family.prefix_stack,
+        int8_excluded=family.int8_excluded,
+    )
 
 
 def family_of(shape: Layout) -> Family:

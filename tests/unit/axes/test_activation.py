@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 import torch
 
-from deft_sweeps.axes.activation import Gate, install_gates_, native_activation, thresholded
+from deft_sweeps.axes.activation.gate import Gate, install_gates_, thresholded
 from deft_sweeps.errors import CheckpointError
 from tests.tiny import batch, layout_of, tiny_t5
 
@@ -58,7 +58,7 @@ def test_gate_computes_in_float32_and_answers_in_the_inputs_dtype() -> None:
     out = Gate("gelu_new")(x)
     assert out.dtype == torch.bfloat16
     assert float(out) != 0.0
-    assert float(native_activation("gelu_new", x)) == 0.0
+    assert float(Gate("gelu_new").native(x)) == 0.0
 
 
 def test_unknown_activation_lists_those_known() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from deft_sweeps.axes.activation import install_gates_
+from deft_sweeps.axes.activation.gate import install_gates_
 from deft_sweeps.axes.adaptive import (
     GatedBlocks,
     gate_blocks_,
@@ -46,7 +46,7 @@ def made(method: Any, *, gated: bool = True, whole_branch: bool = True, dtype: t
     with torch.no_grad():
         for parameter in trained_parameters(wrapped).values():
             parameter.add_(torch.randn_like(parameter) * 0.2)
-    blocks = gate_blocks_(model, layout, gates) if gated else None
+    blocks = gate_blocks_(model, layout, gates, AdaDeft()) if gated else None
     return wrapped, gates, blocks
 
 
@@ -171,7 +171,7 @@ def test_a_block_whose_norm_comes_after_the_sum_goes_as_well(method: Any, family
     inputs = {"input_ids": batch()["input_ids"], "attention_mask": batch()["attention_mask"]}
     with torch.no_grad():
         plain = wrapped(**inputs).last_hidden_state
-        blocks = gate_blocks_(model, layout, gates)
+        blocks = gate_blocks_(model, layout, gates, AdaDeft())
         assert torch.equal(plain, wrapped(**inputs).last_hidden_state)
         set_gates(blocks, {1: 0.2})
         soft = wrapped(**inputs).last_hidden_state
@@ -185,7 +185,7 @@ def test_a_block_whose_norm_comes_after_the_sum_goes_as_well(method: Any, family
 def test_generation_and_gradient_checkpointing_run_without_the_block() -> None:
     model: Any = tiny_t5(n_encoder=3)
     gates = install_gates_(model, layout_of(model), "relu")
-    blocks = gate_blocks_(model, layout_of(model), gates)
+    blocks = gate_blocks_(model, layout_of(model), gates, AdaDeft())
     set_gates(blocks, {1: 0.0, 4: 0.0})
     ids = {"input_ids": batch()["input_ids"], "attention_mask": batch()["attention_mask"]}
     soft = model.generate(**ids, max_new_tokens=4, min_new_tokens=4)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from deft_sweeps.axes.activation import Gates, install_gates_, thresholded
+from deft_sweeps.axes.activation.gate import Gates, install_gates_, thresholded
 from deft_sweeps.axes.decoding import GenerationMeter, generated_lengths
 from tests.tiny import batch, layout_of, tiny_t5
 

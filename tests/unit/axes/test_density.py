@@ -1,5 +1,6 @@
 """The density loss and the metric, against naive loops over saved activations."""
 
+from dataclasses import replace
 from itertools import pairwise, product
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from deft_sweeps.axes.activation import Gates, install_gates_, thresholded
+from deft_sweeps.axes.activation.gate import Gates, install_gates_, thresholded
 from deft_sweeps.axes.density import DensityMeter, DensityProbe, Masks, block_density_loss, combine, scheduled, surrogate
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.errors import TrialError
@@ -228,22 +229,25 @@ def test_without_schedules_every_step_has_the_same_loss() -> None:
     assert all(scheduled(loss, step, 7) is loss for step in range(7))
 
 
-def test_a_reading_takes_the_loss_it_is_given_and_so_does_a_recomputation_after_it() -> None:
+def test_a_reading_takes_the_loss_of_the_step_that_was_scheduled_last() -> None:
     model, inputs = tiny_t5(), batch()
     gates = install_gates_(model, layout_of(model), "relu")
 
-    def first_block(probe: DensityProbe, loss: DensityLoss | None) -> float:
-        with probe.reading(masks_of(inputs), loss) as reading:
+    def first_block(probe: DensityProbe) -> float:
+        with probe.reading(masks_of(inputs)) as reading:
             model(**inputs)
         return reading.encoder[0].item()
 
-    wide, narrow = DensityLoss(eps=1.0), DensityLoss(eps=1e-6)
-    with DensityProbe(gates, narrow) as fixed:
-        expected = first_block(fixed, None)
-    with DensityProbe(gates, wide) as probe:
-        assert first_block(probe, None) < 0.8 * expected
-        assert first_block(probe, narrow) == expected
-        assert first_block(probe, None) == expected
+    narrow = DensityLoss(eps=1e-6, eps_start_factor=1e6, weight_warmup=0.5)
+    with DensityProbe(gates, replace(narrow, eps_start_factor=1.0)) as fixed:
+        expected = first_block(fixed)
+    with DensityProbe(gates, narrow) as probe:
+        probe.schedule(0, 10)
+        assert probe.weight == pytest.approx(0.2)
+        assert first_block(probe) < 0.8 * expected
+        probe.schedule(9, 10)
+        assert probe.weight == 1.0
+        assert first_block(probe) == expected
 
 
 def test_reentrant_checkpointing_is_refused() -> None:

@@ -8,7 +8,7 @@ from torch import nn
 
 from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.axes.pruning import prune_
-from deft_sweeps.axes.quantization import quantize_
+from deft_sweeps.axes.quantization.packed_layers import quantize_
 from deft_sweeps.config.axes import Lora, Magnitude, Nf4, Pattern, Role
 from tests.tiny import batch, layout_of, tiny_t5
 

@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 import torch
 
-from deft_sweeps.axes.activation import install_gates_
+from deft_sweeps.axes.activation.gate import install_gates_
 from deft_sweeps.axes.density import DensityMeter, Masks
-from deft_sweeps.axes.peft_method import attach, starts_as_identity, trained_parameters
+from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.config.axes import AdaLora, Adapter, Ia3, Lora, Oft, Peft, PrefixTuning, PromptTuning, PTuning, Role, Vera
 from deft_sweeps.errors import ConfigError
 from tests.tiny import batch, layout_of, tiny_t5
@@ -29,7 +29,7 @@ METHODS: list[Peft] = [
     Adapter(reduction=4, placement="houlsby"),
     Adapter(reduction=4, placement="parallel", scale=4.0),
 ]
-IDENTITIES = [method for method in METHODS if starts_as_identity(method)]
+IDENTITIES = [method for method in METHODS if method.starts_as_identity]
 
 
 def test_only_virtual_tokens_change_the_model_at_once() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from deft_sweeps.axes.activation import install_gates_
+from deft_sweeps.axes.activation.gate import install_gates_
 from deft_sweeps.axes.density import DensityMeter, DensityProbe, Masks, block_density_loss
 from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.config.axes import DensityLoss, PrefixTuning, PromptTuning, PTuning

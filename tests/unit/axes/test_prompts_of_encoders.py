@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from deft_sweeps.axes.activation import install_gates_
+from deft_sweeps.axes.activation.gate import install_gates_
 from deft_sweeps.axes.density import DensityMeter, Masks
 from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.config.axes import PrefixTuning, PromptTuning, PTuning

@@ -1,7 +1,6 @@
 """Pruning against naive loops, and what it must keep."""
 
 import copy
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -9,9 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from deft_sweeps.axes.density import Masks
-from deft_sweeps.axes.pruning import Calibration, keep_largest, magnitude_mask, prune_, sparsegpt, wanda_mask
+from deft_sweeps.axes.pruning import Calibration, prune_
+from deft_sweeps.axes.pruning.magnitude_scores import magnitude_mask
+from deft_sweeps.axes.pruning.scores import keep_largest
+from deft_sweeps.axes.pruning.sparsegpt_solver import sparsegpt
+from deft_sweeps.axes.pruning.wanda_scores import wanda_mask
 from deft_sweeps.config.axes import Magnitude, SparseGpt, Wanda
-from tests.tiny import batch, layout_of, tiny_t5
+from tests.tiny import batch, layout_of, tiny_encoder, tiny_t5
 
 
 def test_keep_largest_drops_exactly_as_many_on_ties() -> None:
@@ -51,18 +54,13 @@ def test_a_pattern_that_does_not_divide_the_inputs_is_refused() -> None:
         magnitude_mask(torch.randn(2, 6), 0.5, "2:4")
 
 
-def passes(model: nn.Module, *chunks: dict[str, Any]) -> list[Calibration]:
-    return [
-        Calibration(
-            lambda inputs=inputs: model(**inputs, use_cache=False),  # type: ignore[misc]
-            Masks(inputs["attention_mask"], (inputs["labels"] != -100).long()),
-        )
-        for inputs in chunks
-    ]
+def calibration(model: nn.Module, inputs: dict[str, Any], chunk: int = 32) -> Calibration:
+    masks = Masks(inputs["attention_mask"], (inputs["labels"] != -100).long())
+    return Calibration(lambda: model(**inputs, use_cache=False), masks, chunk)
 
 
-def run_wanda(model: nn.Module, *chunks: dict[str, Any]) -> dict[str, float]:
-    return prune_(model, layout_of(model), Wanda(sparsity=0.5), passes(model, *chunks))
+def run_wanda(model: nn.Module, inputs: dict[str, Any]) -> dict[str, float]:
+    return prune_(model, layout_of(model), Wanda(sparsity=0.5), calibration(model, inputs))
 
 
 def test_wanda_calibrates_each_block_on_what_the_pruned_blocks_before_it_give() -> None:
@@ -106,38 +104,70 @@ def test_padding_counts_in_no_norm() -> None:
         assert bool(((a == 0) == (b == 0)).all())
 
 
-def split(inputs: dict[str, Any], *bounds: int) -> list[dict[str, Any]]:
-    return [{name: tensor[a:b] for name, tensor in inputs.items()} for a, b in pairwise(bounds)]
-
-
+@pytest.mark.parametrize("chunk", [1, 2, 3, 6, 7])
 @pytest.mark.parametrize("method", [Wanda(sparsity=0.5), SparseGpt(sparsity=0.5), SparseGpt(pattern="2:4")])
-def test_passes_over_parts_of_the_examples_prune_as_one_over_all(method: Any) -> None:
+def test_blocks_in_chunks_prune_as_on_all_examples_at_once(method: Any, chunk: int) -> None:
     # In float64, so that the order of the sums changes no mask.
     whole, parts, inputs = tiny_t5().double(), tiny_t5().double(), batch(7)
-    prune_(whole, layout_of(whole), method, passes(whole, inputs))
-    prune_(parts, layout_of(parts), method, passes(parts, *split(inputs, 0, 3, 4, 7)))
+    prune_(whole, layout_of(whole), method, calibration(whole, inputs))
+    prune_(parts, layout_of(parts), method, calibration(parts, inputs, chunk))
     for (name, a), b in zip(whole.named_parameters(), parts.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5, msg=name)
 
 
-def test_passes_give_the_same_weights_every_time() -> None:
+def test_as_many_tokens_as_examples_are_told_apart() -> None:
+    """Nine tokens each: a vector along tokens is as long as the batch."""
+    whole, parts, inputs = tiny_t5().double(), tiny_t5().double(), batch(9)
+    prune_(whole, layout_of(whole), Wanda(), calibration(whole, inputs))
+    prune_(parts, layout_of(parts), Wanda(), calibration(parts, inputs, 4))
+    for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_an_encoders_blocks_run_in_chunks_too(family: str) -> None:
+    models = [tiny_encoder(family).double() for _ in range(2)]
+    inputs = {name: tensor for name, tensor in batch(7).items() if name != "labels"}
+    masks = Masks(inputs["attention_mask"], None)
+    for model, chunk in zip(models, (32, 3), strict=True):
+        run = Calibration(lambda model=model: model(**inputs), masks, chunk)  # type: ignore[misc]
+        shares = prune_(model, layout_of(model), Wanda(), run)
+        assert all(share == pytest.approx(0.5, abs=0.01) for share in shares.values())
+    for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_chunks_give_the_same_weights_every_time() -> None:
     first, again, inputs = tiny_t5(), tiny_t5(), batch(7)
     for model in (first, again):
-        prune_(model, layout_of(model), SparseGpt(), passes(model, *split(inputs, 0, 3, 4, 7)))
+        prune_(model, layout_of(model), SparseGpt(), calibration(model, inputs, 3))
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
 
 
-def test_a_pass_that_fails_ends_the_walk_with_its_own_error() -> None:
+def test_what_comes_after_the_last_block_does_not_run() -> None:
+    model, inputs = tiny_t5(), batch()
+    called: list[int] = []
+    model.get_submodule("lm_head").register_forward_pre_hook(lambda *_: called.append(1))
+    run_wanda(model, inputs)
+    assert not called
+
+
+def is_untouched(model: nn.Module) -> bool:
+    modules = list(model.modules())
+    return not any(m._forward_pre_hooks or m._forward_hooks or "forward" in vars(m) for m in modules)
+
+
+def test_a_pass_that_fails_ends_with_its_own_error_and_leaves_nothing_behind() -> None:
     model = tiny_t5()
-    good, bad = passes(model, batch(), {**batch(), "input_ids": torch.full((5, 9), 10_000)})
+    bad = calibration(model, {**batch(), "input_ids": torch.full((5, 9), 10_000)})
     with pytest.raises(IndexError):
-        prune_(model, layout_of(model), Wanda(), [good, bad, good])
-    assert not any(module._forward_pre_hooks for module in model.modules())
+        prune_(model, layout_of(model), Wanda(), bad)
+    assert is_untouched(model)
 
 
 def test_calibration_needs_examples() -> None:
     model = tiny_t5()
-    with pytest.raises(ValueError, match="at least one forward pass"):
+    with pytest.raises(ValueError, match="wanda needs a forward pass over calibration examples"):
         prune_(model, layout_of(model), Wanda())
 
 
@@ -147,7 +177,7 @@ def test_calibration_needs_examples() -> None:
 def test_only_the_blocks_linears_are_pruned_to_the_asked_sparsity(method: Any) -> None:
     model, inputs = tiny_t5(), batch()
     before = {name: parameter.clone() for name, parameter in model.named_parameters()}
-    report = prune_(model, layout_of(model), method, passes(model, inputs))
+    report = prune_(model, layout_of(model), method, calibration(model, inputs))
     assert set(report) == {linear.name for linear in layout_of(model).linears}
     assert all(share == pytest.approx(0.5, abs=0.01) for share in report.values())
     for name, parameter in model.named_parameters():
@@ -155,10 +185,10 @@ def test_only_the_blocks_linears_are_pruned_to_the_asked_sparsity(method: Any) -
             assert torch.equal(parameter, before[name]), name
 
 
-def test_no_hook_is_left() -> None:
+def test_nothing_is_left_in_the_model() -> None:
     model, inputs = tiny_t5(), batch()
     run_wanda(model, inputs)
-    assert not any(module._forward_pre_hooks for module in model.modules())
+    assert is_untouched(model)
 
 
 def inputs_of_a_layer(n_in: int, n: int = 200) -> Tensor:

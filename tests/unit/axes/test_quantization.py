@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.axes.pruning import prune_
-from deft_sweeps.axes.quantization import TORCH_DTYPES, quantize_
+from deft_sweeps.axes.quantization.packed_layers import TORCH_DTYPES, quantize_
 from deft_sweeps.config.axes import Adapter, Fp4, Ia3, Int8, Lora, Magnitude, Nf4
-from deft_sweeps.models.legality import packed_linears
 from deft_sweeps.trial.base import cast_
 from deft_sweeps.trial.cost import tensor_bytes
 from tests.tiny import batch, layout_of, tiny_t5
@@ -29,7 +28,7 @@ EVERY = [*FOUR_BITS, Int8()]
 def dequantized(model: nn.Module, quantization: Any) -> nn.Module:
     """The same model with dense layers that hold the weights the packed ones stand for."""
     dense = tiny_t5()
-    for linear in packed_linears(quantization, layout_of(model)):
+    for linear in quantization.packed_linears(layout_of(model)):
         packed: Any = model.get_submodule(linear.name)
         target: Any = dense.get_submodule(linear.name)
         if isinstance(quantization, Int8):
@@ -58,7 +57,7 @@ def test_the_whole_model_computes_with_the_dequantized_weights(quantization: Any
 def test_int8_layers_evaluate_close_to_their_dequantized_weights(dtype: Any) -> None:
     model = quantized(Int8(), dtype)
     dense = dequantized(model, Int8())
-    for linear in packed_linears(Int8(), layout_of(model)):
+    for linear in Int8().packed_linears(layout_of(model)):
         x = torch.randn(3, 5, linear.in_features)
         with torch.no_grad():
             ours, exact = model.get_submodule(linear.name)(x.to(TORCH_DTYPES[dtype])), dense.get_submodule(linear.name)(x)
@@ -95,7 +94,7 @@ def test_int8_leaves_t5s_last_projection_alone_and_says_nothing(caplog: pytest.L
 
 def test_int8_holds_a_byte_a_weight_and_a_scale_a_row() -> None:
     layout = layout_of(tiny_t5())
-    packed = packed_linears(Int8(), layout)
+    packed = Int8().packed_linears(layout)
     n_packed = sum(linear.n_parameters for linear in packed)
     expected = 4 * (layout.n_parameters - n_packed) + n_packed + 4 * sum(linear.out_features for linear in packed)
     model = quantized(Int8())
@@ -159,8 +158,7 @@ def test_pruned_zeros_survive_quantization(quantization: Any) -> None:
     model = tiny_t5().requires_grad_(False)
     prune_(model, layout_of(model), Magnitude(sparsity=0.5))
     zero = {
-        linear.name: copy.deepcopy(model.get_submodule(linear.name).weight) == 0
-        for linear in packed_linears(quantization, layout_of(model))
+        linear.name: copy.deepcopy(model.get_submodule(linear.name).weight) == 0 for linear in quantization.packed_linears(layout_of(model))
     }
     quantize_(model, layout_of(model), quantization, "fp32", CPU)
     dense = dequantized(model, quantization)

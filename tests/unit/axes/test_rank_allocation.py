@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 import torch
 
+from deft_sweeps.axes.peft.rank_allocation import phases
 from deft_sweeps.axes.peft_method import allocation, attach, trained_parameters
-from deft_sweeps.axes.rank_allocation import phases
 from deft_sweeps.config.axes import AdaLora, Lora
 from tests.tiny import batch, layout_of, tiny_t5
 

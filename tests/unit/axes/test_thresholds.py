@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from deft_sweeps.axes.activation import install_gates_, thresholded, thresholded_by_block
+from deft_sweeps.axes.activation.gate import install_gates_, thresholded, thresholded_by_block
 from deft_sweeps.axes.density import Masks
 from deft_sweeps.axes.thresholds import RELATIVE_ERROR, GateHistogram, counts, quantile
 from tests.tiny import batch, layout_of, tiny_t5

@@ -11,7 +11,8 @@ from benchmarks.times import ratio, trainings
 from deft_sweeps.config.trial import Evaluation, TrialConfig, codec
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
-from deft_sweeps.sweep.resources import FLOPS_PER_CORE, TIME_RANGE, estimate
+from deft_sweeps.projection.sweep_projection import FLOPS_PER_CORE, TIME_RANGE
+from deft_sweeps.projection.trial_estimate import estimate
 
 CONFIG = TrialConfig()
 

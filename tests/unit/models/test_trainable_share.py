@@ -12,7 +12,7 @@ from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.config.axes import Adapter, Lora
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.models.families import PUBLISHED_CONFIGS, family_of, layout
-from deft_sweeps.sweep.resources import trainable_parameters
+from deft_sweeps.projection.trial_estimate import trainable_parameters
 from deft_sweeps.trial.heads import HeadSpec, with_head
 
 PRINTED = [

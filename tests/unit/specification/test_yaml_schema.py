@@ -37,8 +37,9 @@ def test_every_member_and_every_setting_of_it(axis: str, name: str, of: type[obj
     entries = [name]
     if of is not None:
         entries += ["{" + name + ": {}}"]
-        for setting, hint in get_type_hints(of).items():
-            default = of.__dataclass_fields__[setting].default  # type: ignore[attr-defined]
+        hints: dict[str, Any] = get_type_hints(of)
+        for field in fields(of):  # type: ignore[arg-type]
+            setting, hint, default = field.name, hints[field.name], field.default
             if setting != "kind":
                 written = "null" if default is None else str(list(default)) if isinstance(default, tuple) else str(default).lower()
                 entries.append(f"{{{name}: {{{setting}: {written}}}}}")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from deft_sweeps.axes.quantization import quantize_
+from deft_sweeps.axes.quantization.packed_layers import quantize_
 from deft_sweeps.config.axes import Int8, Magnitude, Nf4, SparseGpt, Unquantized, Wanda
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import load_model

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from deft_sweeps.axes.activation import thresholded
+from deft_sweeps.axes.activation.gate import thresholded
 from deft_sweeps.config.axes import Lora
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import TrialConfig

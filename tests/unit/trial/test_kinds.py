@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from deft_sweeps.axes.activation import thresholded
+from deft_sweeps.axes.activation.gate import thresholded
 from deft_sweeps.config.axes import DensityLoss, Lora, Magnitude, Nf4, Training, Wanda
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import ConfigError

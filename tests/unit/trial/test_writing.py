@@ -7,7 +7,7 @@ import pytest
 import torch
 from datasets import Dataset
 
-from deft_sweeps.axes.activation import thresholded
+from deft_sweeps.axes.activation.gate import thresholded
 from deft_sweeps.axes.decoding import GenerationMeter
 from deft_sweeps.config.axes import AdaLora, Adapter, Ia3, Lora, PrefixTuning, PromptTuning, PTuning, Training
 from deft_sweeps.config.trial import TrialConfig

@@ -1,0 +1,1 @@
+"""PEFT methods on a frozen model, one module a method."""

@@ -1,0 +1,1 @@
+"""Packed layers of the frozen base, one module a format."""

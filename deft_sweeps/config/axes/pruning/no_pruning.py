@@ -1,0 +1,36 @@
+"""The member that leaves the weights dense."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from deft_sweeps.config.axes.pruning.weight_pruning import WeightPruning
+from deft_sweeps.config.layout import Layout
+
+if TYPE_CHECKING:
+    from deft_sweeps.config.trial import TrialConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoPruning(WeightPruning):
+    """Dense weights."""
+
+    torch_verb: ClassVar[str] = ""
+
+    kind: Literal["none"] = "none"
+
+    @property
+    def label(self) -> str:
+        return ""
+
+    def conflicts(self, config: "TrialConfig") -> list[str]:
+        return []
+
+    def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
+        return []
+
+    @property
+    def calibration_examples(self) -> int:
+        return 0
+
+    def working_bytes(self, layout: Layout) -> int:
+        return 0

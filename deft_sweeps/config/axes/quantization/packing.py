@@ -1,0 +1,38 @@
+"""What every way of holding the frozen weights says of itself."""
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from deft_sweeps.config.axes.member import AxisMember
+from deft_sweeps.config.layout import Layout, Linear
+
+
+class Packing(AxisMember):
+    """Base of the members of the axis `quantization`. `torch_verb` names what packs one layer:
+    `pack(dense, linear, member, compute_dtype, device)`; see `axes.quantization`.
+
+    Attributes:
+        step_slowdown: a training step over the same step on unquantized weights (CPU).
+        evaluation_heap: resident bytes for each live byte of evaluation (CPU); freed memory goes
+            back to the system before it.
+    """
+
+    __slots__ = ()
+    step_slowdown: ClassVar[float]
+    evaluation_heap: ClassVar[float] = 2.0
+
+    @abstractmethod
+    def packed_linears(self, layout: Layout) -> tuple[Linear, ...]:
+        """The layers whose weights are packed."""
+
+    @abstractmethod
+    def packed_bytes(self, layout: Layout) -> float:
+        """Of their packed weights with the scales."""
+
+    def unpacked_bytes(self, n_weights: int, dtype_bytes: int) -> int:
+        """Live for a moment while a layer of so many weights is unpacked for a product."""
+        return n_weights * (dtype_bytes + 4)
+
+    def n_packed(self, layout: Layout) -> int:
+        """Weights of the packed layers."""
+        return sum(linear.n_parameters for linear in self.packed_linears(layout))

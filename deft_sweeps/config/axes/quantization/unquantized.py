@@ -1,0 +1,39 @@
+"""The member that keeps the weights in the trial's dtype."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from deft_sweeps.config.axes.quantization.packing import Packing
+from deft_sweeps.config.layout import Layout, Linear
+
+if TYPE_CHECKING:
+    from deft_sweeps.config.trial import TrialConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unquantized(Packing):
+    """Weights in the trial's dtype."""
+
+    torch_verb: ClassVar[str] = ""
+    step_slowdown: ClassVar[float] = 1.0
+
+    kind: Literal["none"] = "none"
+
+    @property
+    def label(self) -> str:
+        return ""
+
+    def conflicts(self, config: "TrialConfig") -> list[str]:
+        return []
+
+    def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
+        return []
+
+    def packed_linears(self, layout: Layout) -> tuple[Linear, ...]:
+        return ()
+
+    def packed_bytes(self, layout: Layout) -> float:
+        return 0
+
+    def unpacked_bytes(self, n_weights: int, dtype_bytes: int) -> int:
+        return 0
