@@ -1,10 +1,12 @@
-"""What ADA-DEFT buys on the packaged Flan-T5-small: a model whose closed MLP blocks are gone, beside the same DEFT with all of them.
+"""What ADA-DEFT buys on the packaged Flan-T5-small: a model whose closed MLP blocks are gone,
+beside the same DEFT with all of them.
 
     python -m benchmarks.ada [--seeds 3] [--work FOLDER]
 
-Each seed trains both on the same examples in the same order. Each saved model, which holds the weights of its kept blocks only, is then
-measured alone in fresh processes that never saw the other weights; the models take turns. What is done lies in the work folder, a file
-each, and an interrupted run goes on from there. About a quarter of an hour with the defaults on a quiet core.
+Each seed trains both on the same examples in the same order. Each saved model, which holds the
+weights of its kept blocks only, is then measured alone in fresh processes that never saw the other
+weights; the models take turns. What is done lies in the work folder, a file each, and an
+interrupted run goes on from there. About a quarter of an hour with the defaults on a quiet core.
 """
 
 import argparse
@@ -35,7 +37,12 @@ from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 
 THRESHOLD = 0.01
-ROWS = (("weight_bytes", "MiB", 2**20), ("peak_memory_bytes", "MiB", 2**20), ("cpu_sec", "ms", 1e-3), ("latency_sec", "ms", 1e-3))
+ROWS = (
+    ("weight_bytes", "MiB", 2**20),
+    ("peak_memory_bytes", "MiB", 2**20),
+    ("cpu_sec", "ms", 1e-3),
+    ("latency_sec", "ms", 1e-3),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,9 @@ class Kept:
         return result
 
     def alone(self, rounds: int) -> list[Alone]:
-        return [Alone(**json.loads(self.alone_path(number).read_bytes())) for number in range(rounds)]
+        return [
+            Alone(**json.loads(self.alone_path(number).read_bytes())) for number in range(rounds)
+        ]
 
     def _path(self, ending: str) -> Path:
         return self.folder / f"{self.config.trial_id(self.seed)}.{ending}"
@@ -94,7 +103,9 @@ def train(starter: TorchTrialStarter, kept: Kept) -> None:
         raise TypeError(type(run).__name__)
     run.advance(kept.config.training.steps)
     rows = [run.data.validation[i] for i in range(8)]
-    inputs, _ = model_inputs(collate(rows, run.data.class_ids, run.trial_model.base.pad_id), starter.device)
+    inputs, _ = model_inputs(
+        collate(rows, run.data.class_ids, run.trial_model.base.pad_id), starter.device
+    )
     torch.save({"model": run.trial_model.model.eval(), "inputs": inputs}, kept.model_path)
     # Last: where it is, the model is whole.
     write_atomically(kept.result_path, run.finish().to_json())
@@ -125,7 +136,15 @@ def measure_missing(every: Sequence[Kept], rounds: int, repeats: int) -> None:
     for number in range(rounds):
         for kept in every:
             if not kept.alone_path(number).exists():
-                command = [sys.executable, "-m", "benchmarks.ada", "--alone", str(kept.model_path), "--repeats", str(repeats)]
+                command = [
+                    sys.executable,
+                    "-m",
+                    "benchmarks.ada",
+                    "--alone",
+                    str(kept.model_path),
+                    "--repeats",
+                    str(repeats),
+                ]
                 told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
                 write_atomically(kept.alone_path(number), told.splitlines()[-1].encode())
 
@@ -135,7 +154,8 @@ def told(name: str, result: CompleteTrial) -> str:
     score, density = point.score, point.density
     kept = f" ({density.kept:.3f} over kept blocks)" if density.skipped else ""
     return (
-        f"{name:9s} accuracy {score.value:.3f} ± {score.standard_error:.3f} (n = {score.n_examples}), density {density.overall:.3f}{kept}"
+        f"{name:9s} accuracy {score.value:.3f} ± {score.standard_error:.3f} (n ="
+        f" {score.n_examples}), density {density.overall:.3f}{kept}"
     )
 
 
@@ -146,14 +166,24 @@ def print_scores(pairs: Sequence[tuple[Kept, Kept]]) -> None:
         print(f"seed {deft.seed}")
         print(f"  {told('DEFT', whole)}")
         print(f"  {told('ADA-DEFT', skipped)}")
-        print(f"  skipped {len(skipped.skipped)} of 8 + 8 MLP blocks: {skipped_text(skipped.skipped)}")
-        difference = paired_difference(skipped.point_at(THRESHOLD).example_scores, whole.point_at(THRESHOLD).example_scores)
-        print(f"  ADA-DEFT minus DEFT: {difference_text(difference)}, paired by example, 95% interval over examples")
-        differences.append(skipped.point_at(THRESHOLD).score.value - whole.point_at(THRESHOLD).score.value)
+        print(
+            f"  skipped {len(skipped.skipped)} of 8 + 8 MLP blocks: {skipped_text(skipped.skipped)}"
+        )
+        difference = paired_difference(
+            skipped.point_at(THRESHOLD).example_scores, whole.point_at(THRESHOLD).example_scores
+        )
+        print(
+            f"  ADA-DEFT minus DEFT: {difference_text(difference)}, paired by example, 95% interval"
+            " over examples"
+        )
+        differences.append(
+            skipped.point_at(THRESHOLD).score.value - whole.point_at(THRESHOLD).score.value
+        )
     if len(differences) > 1:
         mean = seed_mean(differences)
         print(
-            f"ADA-DEFT minus DEFT over {mean.n_seeds} seeds: {mean.value:+.3f} [{mean.low:+.3f}, {mean.high:+.3f}], 95% interval over seeds"
+            f"ADA-DEFT minus DEFT over {mean.n_seeds} seeds: {mean.value:+.3f} [{mean.low:+.3f},"
+            f" {mean.high:+.3f}], 95% interval over seeds"
         )
 
 
@@ -161,22 +191,37 @@ def print_costs(pairs: Sequence[tuple[Kept, Kept]], rounds: int) -> None:
     """Of each seed the medians over the rounds; the ratio is the seeds' mean."""
     print(f"ADA-DEFT / DEFT, each alone in a fresh process, {rounds} rounds")
     for field, unit, scale in ROWS:
-        sides = [[statistics.median(getattr(one, field) for one in kept.alone(rounds)) for kept in pair] for pair in pairs]
+        sides = [
+            [statistics.median(getattr(one, field) for one in kept.alone(rounds)) for kept in pair]
+            for pair in pairs
+        ]
         ratios = [skipped / whole for whole, skipped in sides]
         whole, skipped = (statistics.fmean(side) for side in zip(*sides, strict=True))
         spread = f"{min(ratios):.3f} to {max(ratios):.3f} over seeds"
-        print(f"{field:18s} {skipped / scale:8.1f} / {whole / scale:8.1f} {unit} = {statistics.fmean(ratios):.3f}  ({spread})")
+        print(
+            f"{field:18s} {skipped / scale:8.1f} / {whole / scale:8.1f} {unit} ="
+            f" {statistics.fmean(ratios):.3f}  ({spread})"
+        )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--skip", type=int, default=4, help="MLP blocks that ADA-DEFT removes")
-    parser.add_argument("--validation", type=int, default=600, help="examples that score and density are measured on")
+    parser.add_argument(
+        "--validation",
+        type=int,
+        default=600,
+        help="examples that score and density are measured on",
+    )
     parser.add_argument("--rounds", type=int, default=5, help="fresh processes a model")
     parser.add_argument("--repeats", type=int, default=9, help="forward passes in each")
-    parser.add_argument("--work", type=Path, default=Path("runs/ada"), help="folder of what is done")
+    parser.add_argument(
+        "--work", type=Path, default=Path("runs/ada"), help="folder of what is done"
+    )
     parser.add_argument("--alone", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.alone:
@@ -191,18 +236,23 @@ def main() -> None:
     )
     ada = replace(deft, adaptive=AdaDeft(skip=given.skip))
     given.work.mkdir(parents=True, exist_ok=True)
-    pairs = [(Kept(given.work, deft, seed), Kept(given.work, ada, seed)) for seed in range(given.seeds)]
+    pairs = [
+        (Kept(given.work, deft, seed), Kept(given.work, ada, seed)) for seed in range(given.seeds)
+    ]
     every = [kept for pair in pairs for kept in pair]
     missing = [kept for kept in every if not kept.result_path.exists()]
     if missing:
-        starter = TorchTrialStarterFactory(Evaluation(thresholds=(0.0, THRESHOLD), objective_threshold=THRESHOLD), n_threads=1)()
+        starter = TorchTrialStarterFactory(
+            Evaluation(thresholds=(0.0, THRESHOLD), objective_threshold=THRESHOLD), n_threads=1
+        )()
         for kept in missing:
             train(starter, kept)
             print(f"trained {kept.config.trial_id(kept.seed)}", file=sys.stderr)
         del starter
     measure_missing(every, given.rounds, given.repeats)
     print(
-        f"Flan-T5-small as packaged, {given.steps} steps, LoRA, bfloat16, 1 thread, {given.seeds} seeds; threshold {THRESHOLD:g}; measured"
+        f"Flan-T5-small as packaged, {given.steps} steps, LoRA, bfloat16, 1 thread, {given.seeds}"
+        f" seeds; threshold {THRESHOLD:g}; measured"
     )
     print_scores(pairs)
     print_costs(pairs, given.rounds)

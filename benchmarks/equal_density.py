@@ -1,4 +1,5 @@
-"""What the density loss buys at equal density over the tables of real trainings (`benchmarks/tables`).
+"""What the density loss buys at equal density over the tables of real trainings
+(`benchmarks/tables`).
 
     python -m benchmarks.equal_density
 
@@ -109,7 +110,8 @@ def _mean(
 
 def seed_reach(ends: Trainings) -> dict[float, float]:
     """By threshold, 1.96 standard deviations of the difference of two trainings that differ in
-    their seed alone; empty where no configuration was trained twice."""
+    their seed alone; empty where no configuration was trained twice.
+    """
     variances: dict[float, list[float]] = defaultdict(list)
     for seeds in ends.values():
         if len(seeds) > 1:
@@ -126,7 +128,9 @@ def lines(name: str, gains: Iterable[MeanGain]) -> list[str]:
         activation = "ReLU" if gain.activation == "relu" else "GELU"
         told = "-" if gain.n_twins == 0 else f"{gain.value:+.3f} ± {gain.reach:.3f}"
         compared = f"{gain.n_compared} of {gain.n_points}"
-        rows.append(f"| {name} | {activation} | {gain.threshold:g} | {told} | {compared} | {gain.n_twins} |")
+        rows.append(
+            f"| {name} | {activation} | {gain.threshold:g} | {told} | {compared} | {gain.n_twins} |"
+        )
     return rows
 
 

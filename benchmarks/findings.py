@@ -49,8 +49,15 @@ def main() -> None:
         print(f"{asked.trials} results of {asked.examples} examples, {n_bytes / 2**20:.0f} MiB")
         for command in ("status", "choose", "report"):
             cpu_sec, n_peak = cost([sys.executable, "-m", "deft_sweeps", command, folder])
-            page = f", page {sweep.report_path.stat().st_size / 2**20:.1f} MiB" if command == "report" else ""
-            print(f"{command}: {cpu_sec:.1f} CPU s, {n_peak / 2**20:.0f} MiB at most{page}", flush=True)
+            page = (
+                f", page {sweep.report_path.stat().st_size / 2**20:.1f} MiB"
+                if command == "report"
+                else ""
+            )
+            print(
+                f"{command}: {cpu_sec:.1f} CPU s, {n_peak / 2**20:.0f} MiB at most{page}",
+                flush=True,
+            )
 
 
 def cost(command: list[str]) -> tuple[float, int]:
@@ -108,7 +115,9 @@ def made_up(number: int, n_examples: int) -> CompleteTrial:
     )
 
 
-def point(rng: np.random.Generator, threshold: float, weight: float, off: float, activation: str, n: int) -> Point:
+def point(
+    rng: np.random.Generator, threshold: float, weight: float, off: float, activation: str, n: int
+) -> Point:
     expected = 0.85 - 0.04 * off**2 - 0.02 * weight**0.5 - 0.03 * threshold
     right = rng.random(n) < float(np.clip(expected, 0.02, 0.98))
     value = float(right.mean())
@@ -123,7 +132,9 @@ def point(rng: np.random.Generator, threshold: float, weight: float, off: float,
             standard_error=(value * (1 - value) / n) ** 0.5,
         ),
         loss=1.0 - value,
-        density=DensityReading(encoder_blocks=tuple(blocks[:8].tolist()), decoder_blocks=tuple(blocks[8:].tolist())),
+        density=DensityReading(
+            encoder_blocks=tuple(blocks[:8].tolist()), decoder_blocks=tuple(blocks[8:].tolist())
+        ),
         example_scores=ExampleScores.of(right.astype(float).tolist()),
     )
 

@@ -1,11 +1,14 @@
-"""What each way to rank trials at a rung is worth: hypervolume after equal training steps, on problems in closed form.
+"""What each way to rank trials at a rung is worth: hypervolume after equal training steps, on
+problems in closed form.
 
     python benchmarks/halving.py --seeds 20
 
-Trials are drawn at random and run on four workers of a simulated clock, with the platform's own rule (`search.halving.HalvingRule`). Only
-trials that ran to their end count, at every threshold. `at random` stops as many trials by lot: what there is to gain without looking.
-On `steady` trials that learn slowly end lower, so good curves are ahead all the way; on `crossing` they end higher; on `misleading` they
-end higher and learn so slowly that all are far behind at the first rung, which no rule that looks at ranks can mend.
+Trials are drawn at random and run on four workers of a simulated clock, with the platform's own
+rule (`search.halving.HalvingRule`). Only trials that ran to their end count, at every threshold.
+`at random` stops as many trials by lot: what there is to gain without looking. On `steady` trials
+that learn slowly end lower, so good curves are ahead all the way; on `crossing` they end higher; on
+`misleading` they end higher and learn so slowly that all are far behind at the first rung, which no
+rule that looks at ranks can mend.
 """
 
 import argparse
@@ -58,7 +61,9 @@ class Drawn:
 
 
 def draw(problem: Problem, number: int, seed: int) -> Drawn:
-    """One trial at random: a trade-off by the density loss's weight, a best learning rate, and much that is merely bad."""
+    """One trial at random: a trade-off by the density loss's weight, a best learning rate, and much
+    that is merely bad.
+    """
     rng = np.random.default_rng([seed, number])
     weight = 10 ** rng.uniform(-1.5, 0.7) * (rng.random() < 0.7)
     rate = rng.uniform(-2.0, 1.0)
@@ -66,16 +71,34 @@ def draw(problem: Problem, number: int, seed: int) -> Drawn:
     score = 0.87 - 0.05 * rate**2 - 0.04 * weight - 0.02 * relu - abs(rng.normal(0.0, 0.02))
     score += FOR_PATIENCE[problem] * (2 * slow - 1)
     patience = 0.05 + slow * (SLOWEST[problem] - 0.05)
-    return Drawn(number, score, 0.9 / (1.0 + 3.0 * weight) * (0.5 if relu else 1.0), patience, rng.uniform(0.05, 0.4))
+    return Drawn(
+        number,
+        score,
+        0.9 / (1.0 + 3.0 * weight) * (0.5 if relu else 1.0),
+        patience,
+        rng.uniform(0.05, 0.4),
+    )
 
 
 def measure(drawn: Drawn, step: int, seed: int) -> np.ndarray:
-    """Score and density at every threshold after `step` steps, shape (thresholds, 2): exponential approach, with a seed's noise."""
+    """Score and density at every threshold after `step` steps, shape (thresholds, 2): exponential
+    approach, with a seed's noise.
+    """
     trained, taus = step / STEPS, np.array(THRESHOLDS)
     noise = np.random.default_rng([seed, drawn.number, step]).normal(0.0, 0.005)
-    score = 0.5 + (drawn.score - 0.5) * (1 - np.exp(-trained / drawn.patience)) / (1 - np.exp(-1 / drawn.patience)) + noise
-    density = 1.0 + (drawn.density - 1.0) * (1 - np.exp(-trained / drawn.reach)) / (1 - np.exp(-1 / drawn.reach))
-    values: np.ndarray = np.stack([score - 0.03 * taus - 0.08 * taus**2, density / (1.0 + 4.0 * taus)], axis=1)
+    score = (
+        0.5
+        + (drawn.score - 0.5)
+        * (1 - np.exp(-trained / drawn.patience))
+        / (1 - np.exp(-1 / drawn.patience))
+        + noise
+    )
+    density = 1.0 + (drawn.density - 1.0) * (1 - np.exp(-trained / drawn.reach)) / (
+        1 - np.exp(-1 / drawn.reach)
+    )
+    values: np.ndarray = np.stack(
+        [score - 0.03 * taus - 0.08 * taus**2, density / (1.0 + 4.0 * taus)], axis=1
+    )
     return values.clip(0.0, 1.0)
 
 
@@ -104,10 +127,14 @@ def by_rule(how: RankName, eta: int, rungs: int) -> Decide:
 
 def by_lot(eta: int, seed: int) -> Decide:
     """One in `eta` goes on, whatever it measured."""
-    return lambda drawn, rung: bool(np.random.default_rng([seed, drawn.number, rung.step, 7]).random() < 1 / eta)
+    return lambda drawn, rung: bool(
+        np.random.default_rng([seed, drawn.number, rung.step, 7]).random() < 1 / eta
+    )
 
 
-def play(problem: Problem, seed: int, rungs: tuple[int, ...], decide: Decide) -> Iterator[tuple[int, np.ndarray | None]]:
+def play(
+    problem: Problem, seed: int, rungs: tuple[int, ...], decide: Decide
+) -> Iterator[tuple[int, np.ndarray | None]]:
     """Training steps spent so far at each event, with what was measured where a trial has ended."""
     fresh = iter(range(10**9))
     queue = [(rungs[0], worker, 0, draw(problem, next(fresh), seed)) for worker in range(N_WORKERS)]
@@ -125,13 +152,19 @@ def play(problem: Problem, seed: int, rungs: tuple[int, ...], decide: Decide) ->
             heapq.heappush(queue, (now + rungs[0], worker, 0, draw(problem, next(fresh), seed)))
 
 
-def volumes(problem: Problem, seed: int, rungs: tuple[int, ...], decide: Decide, budgets: tuple[int, ...]) -> tuple[list[float], int]:
-    """Hypervolume of the ended trials when each budget of whole trainings is spent, and how many have ended at the last."""
+def volumes(
+    problem: Problem, seed: int, rungs: tuple[int, ...], decide: Decide, budgets: tuple[int, ...]
+) -> tuple[list[float], int]:
+    """Hypervolume of the ended trials when each budget of whole trainings is spent, and how many
+    have ended at the last.
+    """
     found: list[float] = []
     ended: list[np.ndarray] = []
     for spent, values in play(problem, seed, rungs, decide):
         while len(found) < len(budgets) and spent > budgets[len(found)] * STEPS:
-            found.append(hypervolume(np.concatenate(ended), REFERENCE, DIRECTIONS) if ended else 0.0)
+            found.append(
+                hypervolume(np.concatenate(ended), REFERENCE, DIRECTIONS) if ended else 0.0
+            )
         if len(found) == len(budgets):
             break
         ended += [] if values is None else [values]
@@ -140,16 +173,26 @@ def volumes(problem: Problem, seed: int, rungs: tuple[int, ...], decide: Decide,
 
 def ideal(problem: Problem) -> float:
     """Hypervolume of two thousand trials that all ran to their end."""
-    return hypervolume(np.concatenate([measure(draw(problem, n, 10**6), STEPS, 10**6) for n in range(2000)]), REFERENCE, DIRECTIONS)
+    return hypervolume(
+        np.concatenate([measure(draw(problem, n, 10**6), STEPS, 10**6) for n in range(2000)]),
+        REFERENCE,
+        DIRECTIONS,
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--eta", type=int, default=3)
     parser.add_argument("--rungs", type=int, default=3)
-    parser.add_argument("--budgets", type=int, nargs="+", default=[10, 20, 40], help="in whole trainings")
-    parser.add_argument("--ways", nargs="+", default=["at random", *RANKS], help="to compare with stopping none")
+    parser.add_argument(
+        "--budgets", type=int, nargs="+", default=[10, 20, 40], help="in whole trainings"
+    )
+    parser.add_argument(
+        "--ways", nargs="+", default=["at random", *RANKS], help="to compare with stopping none"
+    )
     arguments = parser.parse_args()
     eta, rungs, budgets = arguments.eta, arguments.rungs, tuple(arguments.budgets)
     at = Halving(eta=eta, rungs=rungs).at(STEPS)
@@ -157,13 +200,21 @@ def main() -> None:
     def ranked(how: RankName, _: int) -> tuple[tuple[int, ...], Decide]:
         return at, by_rule(how, eta, rungs)
 
-    ways: dict[str, Callable[[int], tuple[tuple[int, ...], Decide]]] = {"none": lambda _: ((STEPS,), lambda *_: True)}
+    ways: dict[str, Callable[[int], tuple[tuple[int, ...], Decide]]] = {
+        "none": lambda _: ((STEPS,), lambda *_: True)
+    }
     ways["at random"] = lambda seed: (at, by_lot(eta, seed))
     ways |= {how: partial(ranked, how) for how in RANKS}
     for problem in PROBLEMS:
         best = ideal(problem)
-        print(f"{problem}: share of the ideal hypervolume after {', '.join(map(str, budgets))} whole trainings' steps,")
-        print(f"mean and 95 % interval of the paired gain over `none`, {arguments.seeds} seeds, eta {eta}, rungs at {at} of {STEPS}")
+        print(
+            f"{problem}: share of the ideal hypervolume after {', '.join(map(str, budgets))} whole"
+            " trainings' steps,"
+        )
+        print(
+            f"mean and 95 % interval of the paired gain over `none`, {arguments.seeds} seeds, eta"
+            f" {eta}, rungs at {at} of {STEPS}"
+        )
         plain: np.ndarray | None = None
         for name, make in ways.items():
             if name not in ("none", *arguments.ways):
@@ -173,8 +224,14 @@ def main() -> None:
             plain = shares if plain is None else plain
             gain = shares - plain
             error = 1.96 * gain.std(axis=0, ddof=1) / np.sqrt(len(gain))
-            told = [f"{s:.3f} ({g:+.3f} ± {e:.3f})" for s, g, e in zip(shares.mean(axis=0), gain.mean(axis=0), error, strict=True)]
-            print(f"  {name:<12} {'   '.join(told)}   {np.mean([n for _, n in runs]):.0f} ended", flush=True)
+            told = [
+                f"{s:.3f} ({g:+.3f} ± {e:.3f})"
+                for s, g, e in zip(shares.mean(axis=0), gain.mean(axis=0), error, strict=True)
+            ]
+            print(
+                f"  {name:<12} {'   '.join(told)}   {np.mean([n for _, n in runs]):.0f} ended",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""Trains every configuration of a small space and keeps what each gave at every rung and threshold: a landscape to compare searches on.
+"""Trains every configuration of a small space and keeps what each gave at every rung and threshold:
+a landscape to compare searches on.
 
     python benchmarks/make_table.py flan_t5_small_reviews --minutes 60
 
-Each training is written as it ends, so the script can be stopped and started again, and several may run side by side on one folder.
-At the end what there is becomes one compressed table, `benchmarks/tables/NAME.jsonl.gz`, a line a training, with provenance.
+Each training is written as it ends, so the script can be stopped and started again, and several may
+run side by side on one folder. At the end what there is becomes one compressed table,
+`benchmarks/tables/NAME.jsonl.gz`, a line a training, with provenance.
 """
 
 import argparse
@@ -29,11 +31,16 @@ N_RUNGS = 3
 
 
 def grid(spec: SweepSpec) -> tuple[TrialConfig, ...]:
-    """Every configuration of a space of choices; those of the first learning rate come first, and of those the unquantized ones, so that
-    a half and a quarter of the table are grids too."""
+    """Every configuration of a space of choices; those of the first learning rate come first, and
+    of those the unquantized ones, so that a half and a quarter of the table are grids too.
+    """
     found: list[tuple[tuple[int, bool], TrialConfig]] = []
     for combination in spec.combinations:
-        choices = [list(enumerate(domain.values)) for domain in combination.open.values() if isinstance(domain, Categorical)]
+        choices = [
+            list(enumerate(domain.values))
+            for domain in combination.open.values()
+            if isinstance(domain, Categorical)
+        ]
         if len(choices) != len(combination.open):
             raise ValueError(f"{combination.label}: expected choices only")
         for picked in itertools.product(*choices):
@@ -45,11 +52,15 @@ def grid(spec: SweepSpec) -> tuple[TrialConfig, ...]:
                     combination.config({name: value for name, (_, value) in named.items()}),
                 )
             )
-    return tuple(config for _, config in sorted(found, key=lambda pair: (pair[0], pair[1].config_id)))
+    return tuple(
+        config for _, config in sorted(found, key=lambda pair: (pair[0], pair[1].config_id))
+    )
 
 
 def jobs(spec: SweepSpec, n_repeated: int, n_seeds: int) -> Iterator[tuple[TrialConfig, int]]:
-    """The first half of the grid, a sample of that with the other seeds, then the grid's rest; by config_id, that is, in no order."""
+    """The first half of the grid, a sample of that with the other seeds, then the grid's rest; by
+    config_id, that is, in no order.
+    """
     configs = grid(spec)
     half = configs[: (len(configs) + 1) // 2]
     yield from ((config, 0) for config in half)
@@ -90,7 +101,8 @@ def train(spec: SweepSpec, folder: Path, n_repeated: int, n_seeds: int, until: f
         path = folder / f"{config.trial_id(seed)}.json"
         if time.time() > until:
             return
-        taken = path.with_suffix(".lock").open("a")  # Held until the next one, or until this process ends, however it ends.
+        # Held until the next one, or until this process ends, however it ends.
+        taken = path.with_suffix(".lock").open("a")
         try:
             fcntl.flock(taken, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -104,7 +116,11 @@ def train(spec: SweepSpec, folder: Path, n_repeated: int, n_seeds: int, until: f
         for rung in rungs(config.training.steps):
             trained = run.advance(rung - run.steps_done)
             rows.append(
-                {"step": trained.step, "train_sec": round(run.train_time_sec, 2), "points": [told(p) for p in run.measure(thresholds)]}
+                {
+                    "step": trained.step,
+                    "train_sec": round(run.train_time_sec, 2),
+                    "points": [told(p) for p in run.measure(thresholds)],
+                }
             )
         made = {
             "trial_id": config.trial_id(seed),
@@ -115,12 +131,19 @@ def train(spec: SweepSpec, folder: Path, n_repeated: int, n_seeds: int, until: f
             "weight_bytes": tensor_bytes(run.trial_model.model),
             "cpu_sec": round(time.process_time() - cpu, 1),
             "wall_sec": round(time.time() - began, 1),
-            "provenance": codec(Provenance).dump_python(
-                provenance(starter.device, run.data.fingerprint, run.trial_model.base.revision), mode="json"
+            "provenance": (
+                codec(Provenance).dump_python(
+                    provenance(starter.device, run.data.fingerprint, run.trial_model.base.revision),
+                    mode="json",
+                )
             ),
         }
         write_atomically(path, json.dumps(made).encode())
-        print(f"{number + 1}/{len(every)} {made['cpu_sec']:.0f} s {label(config)}: {rows[-1]['points']}", flush=True)
+        print(
+            f"{number + 1}/{len(every)} {made['cpu_sec']:.0f} s {label(config)}:"
+            f" {rows[-1]['points']}",
+            flush=True,
+        )
 
 
 def pack(spec: SweepSpec, folder: Path, into: Path) -> int:
@@ -134,7 +157,9 @@ def pack(spec: SweepSpec, folder: Path, into: Path) -> int:
 
 
 def unpack(table: Path, folder: Path) -> None:
-    """Put the trainings of a table back into the folder, so that it is gone on with wherever it was made."""
+    """Put the trainings of a table back into the folder, so that it is gone on with wherever it was
+    made.
+    """
     for line in gzip.decompress(table.read_bytes()).splitlines() if table.exists() else ():
         path = folder / f"{json.loads(line)['trial_id']}.json"
         if not path.exists():
@@ -142,12 +167,18 @@ def unpack(table: Path, folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("name", help="of a space in benchmarks/tables")
     parser.add_argument("--minutes", type=float, default=1e9, help="start no training after these")
-    parser.add_argument("--repeated", type=int, default=16, help="configurations trained with every seed")
+    parser.add_argument(
+        "--repeated", type=int, default=16, help="configurations trained with every seed"
+    )
     parser.add_argument("--seeds", type=int, default=3, help="of those")
-    parser.add_argument("--work", type=Path, default=Path("runs/tables"), help="folder of the trainings")
+    parser.add_argument(
+        "--work", type=Path, default=Path("runs/tables"), help="folder of the trainings"
+    )
     arguments = parser.parse_args()
     spec = load_spec(TABLES / f"{arguments.name}.yaml")
     folder = arguments.work / arguments.name
@@ -156,7 +187,10 @@ def main() -> None:
     unpack(table, folder)
     train(spec, folder, arguments.repeated, arguments.seeds, time.time() + 60 * arguments.minutes)
     n = pack(spec, folder, table)
-    print(f"{n} trainings of {len(list(jobs(spec, arguments.repeated, arguments.seeds)))} in {arguments.name}.jsonl.gz")
+    print(
+        f"{n} trainings of {len(list(jobs(spec, arguments.repeated, arguments.seeds)))} in"
+        f" {arguments.name}.jsonl.gz"
+    )
 
 
 if __name__ == "__main__":

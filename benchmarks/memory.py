@@ -1,14 +1,16 @@
-"""The planner's memory beside the real thing: each case alone in a fresh process, a few steps and an evaluation.
+"""The planner's memory beside the real thing: each case alone in a fresh process, a few steps and
+an evaluation.
 
     python -m benchmarks.memory [--unseen] [--json] [CASE ...]
 
-The planner's constants were measured on the cases without `--unseen`; those with it are unlike them (other methods, batches, lengths,
-patterns) and nothing was fitted to them.
+The planner's constants were measured on the cases without `--unseen`; those with it are unlike them
+(other methods, batches, lengths, patterns) and nothing was fitted to them.
 
-Measured is the system's high-water mark from the loading of the model to the end of the evaluation, less what the process held after its
-imports; predicted is `Estimate.peak` of the same configuration. Exits with 1 where one is off by more than 15 %. glibc gives the same
-trial a peak that differs by several per cent from run to run. After a few steps (`--steps 4`) a training in bfloat16 has not reached its
-peak on the CPU: the heap grows ragged with each new length of a batch.
+Measured is the system's high-water mark from the loading of the model to the end of the evaluation,
+less what the process held after its imports; predicted is `Estimate.peak` of the same
+configuration. Exits with 1 where one is off by more than 15 %. glibc gives the same trial a peak
+that differs by several per cent from run to run. After a few steps (`--steps 4`) a training in
+bfloat16 has not reached its peak on the CPU: the heap grows ragged with each new length of a batch.
 """
 
 import argparse
@@ -48,7 +50,11 @@ STEPS = 60
 EVALUATION = Evaluation(batch_size=64, thresholds=(0.0, 0.01))
 _LORA = Lora(targets=("q", "v", "gate", "down"))
 _DEFT = DensityLoss(weight=1.0, eps=1e-2)
-_T5 = TrialConfig(task=PackagedTask(splits=Splits(train=2000, validation=128, test=100)), peft=_LORA, training=Training(steps=100))
+_T5 = TrialConfig(
+    task=PackagedTask(splits=Splits(train=2000, validation=128, test=100)),
+    peft=_LORA,
+    training=Training(steps=100),
+)
 _BERT = replace(_T5, model="packaged/minilm-l6")
 
 
@@ -61,18 +67,24 @@ CASES: dict[str, TrialConfig] = {
     "T5 LoRA fp32 16": replace(_T5, dtype="fp32"),
     "T5 LoRA bf16 16": _T5,
     "T5 LoRA bf16 32 relu": replace(_T5, activation="relu", training=_batch(32)),
-    "T5 LoRA bf16 32 relu density loss": replace(_T5, activation="relu", density=_DEFT, training=_batch(32)),
+    "T5 LoRA bf16 32 relu density loss": replace(
+        _T5, activation="relu", density=_DEFT, training=_batch(32)
+    ),
     "T5 LoRA bf16 16 NF4": replace(_T5, quantization=Nf4()),
     "T5 LoRA fp32 32 NF4": replace(_T5, dtype="fp32", quantization=Nf4(), training=_batch(32)),
     "T5 LoRA bf16 8 int8": replace(_T5, quantization=Int8(), training=_batch(8)),
     "T5 LoRA bf16 16 Wanda": replace(_T5, pruning=Wanda()),
     "T5 DoRA fp32 16": replace(_T5, dtype="fp32", peft=replace(_LORA, dora=True)),
     "T5 adapter bf16 32": replace(_T5, peft=Adapter(), training=_batch(32)),
-    "T5 adapter bf16 8 NF4 SparseGPT": replace(_T5, peft=Adapter(), quantization=Nf4(), pruning=SparseGpt(), training=_batch(8)),
+    "T5 adapter bf16 8 NF4 SparseGPT": replace(
+        _T5, peft=Adapter(), quantization=Nf4(), pruning=SparseGpt(), training=_batch(8)
+    ),
     "T5 prompt 60 bf16 16": replace(_T5, peft=PromptTuning(virtual_tokens=60)),
     "T5 IA3 fp32 4": replace(_T5, dtype="fp32", peft=Ia3(), training=_batch(4)),
     "MiniLM LoRA fp32 32": replace(_BERT, dtype="fp32", training=_batch(32)),
-    "MiniLM adapter bf16 16 NF4 density loss": replace(_BERT, peft=Adapter(), quantization=Nf4(), density=_DEFT),
+    "MiniLM adapter bf16 16 NF4 density loss": replace(
+        _BERT, peft=Adapter(), quantization=Nf4(), density=_DEFT
+    ),
 }
 
 _TARGETS = _LORA.targets
@@ -84,14 +96,25 @@ UNSEEN: dict[str, TrialConfig] = {
     "T5 p-tuning bf16 16 FP4": replace(_T5, peft=PTuning(), quantization=Fp4()),
     "T5 AdaLoRA bf16 16 density loss": replace(_T5, peft=AdaLora(targets=_TARGETS), density=_DEFT),
     "T5 LoRA bf16 64 in 4 parts": replace(_T5, training=replace(_batch(64), accumulation=4)),
-    "T5 LoRA bf16 8 length 24": replace(_T5, task=replace(_T5.task, max_input_tokens=24), training=_batch(8)),
-    "T5 LoRA fp32 8 length 96": replace(_T5, dtype="fp32", task=replace(_T5.task, max_input_tokens=96), training=_batch(8)),
+    "T5 LoRA bf16 8 length 24": replace(
+        _T5, task=replace(_T5.task, max_input_tokens=24), training=_batch(8)
+    ),
+    "T5 LoRA fp32 8 length 96": replace(
+        _T5, dtype="fp32", task=replace(_T5.task, max_input_tokens=96), training=_batch(8)
+    ),
     "T5 LoRA bf16 16 magnitude 2:4": replace(_T5, pruning=Magnitude(pattern="2:4")),
     "T5 LoRA fp32 16 FP4": replace(_T5, dtype="fp32", quantization=Fp4()),
-    "T5 LoRA bf16 16 ADA-DEFT": replace(_T5, activation="relu", density=_DEFT, adaptive=AdaDeft(skip=4)),
-    "MiniLM IA3 bf16 24 magnitude 2:4": replace(_BERT, peft=Ia3(), pruning=Magnitude(pattern="2:4"), training=_batch(24)),
+    "T5 LoRA bf16 16 ADA-DEFT": replace(
+        _T5, activation="relu", density=_DEFT, adaptive=AdaDeft(skip=4)
+    ),
+    "MiniLM IA3 bf16 24 magnitude 2:4": replace(
+        _BERT, peft=Ia3(), pruning=Magnitude(pattern="2:4"), training=_batch(24)
+    ),
     "MiniLM AdaLoRA fp32 64 in 2 parts": replace(
-        _BERT, dtype="fp32", peft=AdaLora(targets=_TARGETS), training=replace(_batch(64), accumulation=2)
+        _BERT,
+        dtype="fp32",
+        peft=AdaLora(targets=_TARGETS),
+        training=replace(_batch(64), accumulation=2),
     ),
 }
 
@@ -125,7 +148,9 @@ def predict(config: TrialConfig) -> dict[str, int]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="The planner's memory beside the measured one.")
-    parser.add_argument("--unseen", action="store_true", help="the cases that no constant was measured on")
+    parser.add_argument(
+        "--unseen", action="store_true", help="the cases that no constant was measured on"
+    )
     parser.add_argument("--steps", type=int, default=STEPS, help="trained before the evaluation")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
@@ -136,15 +161,29 @@ def main() -> int:
         return 0
     rows = []
     for name in given.cases or (UNSEEN if given.unseen else CASES):
-        alone = [sys.executable, "-m", "benchmarks.memory", "--alone", "--steps", str(given.steps), name]
+        alone = [
+            sys.executable,
+            "-m",
+            "benchmarks.memory",
+            "--alone",
+            "--steps",
+            str(given.steps),
+            name,
+        ]
         done = subprocess.run(alone, check=True, stdout=subprocess.PIPE, text=True)
         measured = json.loads(done.stdout.splitlines()[-1])
         predicted = predict((CASES | UNSEEN)[name])
         ratio = predicted["peak"] / measured["peak"]
         rows.append({"case": name, "predicted": predicted, "measured": measured, "ratio": ratio})
         if not given.json:
-            told = f"{predicted['peak'] / 2**20:6.0f} MiB predicted {measured['peak'] / 2**20:6.0f} MiB measured"
-            print(f"{name:42s} {told}  {ratio:.2f}{'' if abs(ratio - 1) <= TOLERANCE else '  off'}", flush=True)
+            told = (
+                f"{predicted['peak'] / 2**20:6.0f} MiB predicted {measured['peak'] / 2**20:6.0f}"
+                " MiB measured"
+            )
+            print(
+                f"{name:42s} {told}  {ratio:.2f}{'' if abs(ratio - 1) <= TOLERANCE else '  off'}",
+                flush=True,
+            )
     n_off = sum(abs(row["ratio"] - 1) > TOLERANCE for row in rows)
     if given.json:
         print(json.dumps({"tolerance": TOLERANCE, "n_off": n_off, "cases": rows}, indent=1))

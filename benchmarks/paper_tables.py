@@ -1,4 +1,5 @@
-"""The DEFT paper's tables beside what `search_spaces/paper_tables.yaml` came to, for the rows that have run.
+"""The DEFT paper's tables beside what `search_spaces/paper_tables.yaml` came to, for the rows that
+have run.
 
     .venv/bin/python benchmarks/paper_tables.py runs/paper [--json]
 
@@ -26,7 +27,8 @@ class Row:
 
     Attributes:
         sweep: name of the part of search_spaces/paper_tables.yaml.
-        peft, deft: without and with the density loss: score, then density of the encoder and of the decoder.
+        peft, deft: without and with the density loss: score, then density of the encoder and of the
+            decoder.
     """
 
     sweep: str
@@ -41,10 +43,24 @@ PUBLISHED = (
     Row("paper-t5-small-squad", "lora", "token_f1", (82.60, 4.80, 3.97), (82.38, 3.33, 1.51)),
     Row("paper-t5-base-squad", "adapter", "token_f1", (88.28, 2.64, 3.22), (88.21, 1.61, 0.96)),
     Row("paper-t5-base-squad", "lora", "token_f1", (88.33, 2.70, 3.19), (88.42, 1.41, 0.58)),
-    Row("paper-flan-t5-xl-squad", "adapter", "token_f1", (92.81, 99.99, 99.96), (92.52, 61.53, 18.70)),
+    Row(
+        "paper-flan-t5-xl-squad",
+        "adapter",
+        "token_f1",
+        (92.81, 99.99, 99.96),
+        (92.52, 61.53, 18.70),
+    ),
     Row("paper-flan-t5-xxl-squad", "lora", "token_f1", (None, None, None), (None, None, None)),
-    Row("paper-roberta-base-sst2", "adapter", "accuracy", (94.19, 99.59, None), (94.15, 70.78, None)),
-    Row("paper-roberta-large-sst2", "adapter", "accuracy", (96.02, 93.90, None), (95.80, 40.68, None)),
+    Row(
+        "paper-roberta-base-sst2", "adapter", "accuracy", (94.19, 99.59, None), (94.15, 70.78, None)
+    ),
+    Row(
+        "paper-roberta-large-sst2",
+        "adapter",
+        "accuracy",
+        (96.02, 93.90, None),
+        (95.80, 40.68, None),
+    ),
 )
 
 
@@ -76,31 +92,58 @@ class Line:
 def lines_of(row: Row, root: Path) -> list[Line]:
     """The published line and the measured ones, plain PEFT first."""
     sweep = SweepDir(root / row.sweep)
-    trials = [result for result in sweep.results() if result.status == "complete" and result.config.peft.kind == row.method]
+    trials = [
+        result
+        for result in sweep.results()
+        if result.status == "complete" and result.config.peft.kind == row.method
+    ]
     finals = sweep.finals()
     lines = []
     for density_loss, published in ((False, row.peft), (True, row.deft)):
         lines.append(Line(row.sweep, row.method, density_loss, "published", 5, *published))
         same = [trial for trial in trials if (trial.config.density.kind == "loss") == density_loss]
         if same:
-            readings = [(trial.points[0].score, trial.exact_density or trial.points[0].density) for trial in same]
-            lines.append(Line(row.sweep, row.method, density_loss, "measured, validation", len(same), *_means(row.metric, readings)))
-        # By role, not by trial: baseline and twin are usually one trial, without and at a threshold.
+            readings = [
+                (trial.points[0].score, trial.exact_density or trial.points[0].density)
+                for trial in same
+            ]
+            lines.append(
+                Line(
+                    row.sweep,
+                    row.method,
+                    density_loss,
+                    "measured, validation",
+                    len(same),
+                    *_means(row.metric, readings),
+                )
+            )
+        # By role, not by trial: baseline and twin are usually one trial, without and at a
+        # threshold.
         ids = {trial.trial_id for trial in same}
         for final in finals:
             if final.trial_id in ids:
                 point = final.point
                 means = _means(row.metric, [(point.score, point.density)])
                 source = TEST + final.role
-                lines.append(Line(row.sweep, row.method, density_loss, source, 1, *means, point.threshold))
+                lines.append(
+                    Line(row.sweep, row.method, density_loss, source, 1, *means, point.threshold)
+                )
     return lines
 
 
-def _means(metric: str, readings: Sequence[tuple[Score, DensityReading]]) -> tuple[float, float | None, float | None]:
-    scores = [score.value if score.metric == metric else score.also[metric] for score, _ in readings]
+def _means(
+    metric: str, readings: Sequence[tuple[Score, DensityReading]]
+) -> tuple[float, float | None, float | None]:
+    scores = [
+        score.value if score.metric == metric else score.also[metric] for score, _ in readings
+    ]
     encoders = [fmean(density.encoder_blocks) for _, density in readings if density.encoder_blocks]
     decoders = [fmean(density.decoder_blocks) for _, density in readings if density.decoder_blocks]
-    return 100 * fmean(scores), 100 * fmean(encoders) if encoders else None, 100 * fmean(decoders) if decoders else None
+    return (
+        100 * fmean(scores),
+        100 * fmean(encoders) if encoders else None,
+        100 * fmean(decoders) if decoders else None,
+    )
 
 
 def change(peft: float | None, deft: float | None) -> float | None:
@@ -113,7 +156,9 @@ def _cell(value: float | None) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Published figures beside measured ones, in percent.")
+    parser = argparse.ArgumentParser(
+        description="Published figures beside measured ones, in percent."
+    )
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
@@ -125,10 +170,14 @@ def main() -> None:
     names = "".join(f"{head:>10s}" if head == "threshold" else f"{head:>8s}" for head in heads)
     print(f"{'sweep':26s} {'method':8s} {'':5s} {'source':24s} seeds{names}")
     for line, plain in beside_plain(lines):
-        lessened = [] if plain is None else [(plain.encoder, line.encoder), (plain.decoder, line.decoder)]
+        lessened = (
+            [] if plain is None else [(plain.encoder, line.encoder), (plain.decoder, line.decoder)]
+        )
         changes = [change(*pair) for pair in lessened] or [None, None]
         name = "DEFT" if line.density_loss else "PEFT"
-        cells = "".join(_cell(value) for value in (line.score, line.encoder, line.decoder, *changes))
+        cells = "".join(
+            _cell(value) for value in (line.score, line.encoder, line.decoder, *changes)
+        )
         where = f"{line.sweep:26s} {line.method:8s} {name:5s} {line.source:24s}"
         print(f"{where} {line.n_seeds:5d}{line.threshold:10.4g}{cells}")
 
@@ -144,7 +193,10 @@ def beside_plain(lines: Sequence[Line]) -> list[tuple[Line, Line | None]]:
         return line.source.removesuffix("chosen" if line.density_loss else "baseline")
 
     plain = {(one.sweep, one.method, source(one)): one for one in lines if not one.density_loss}
-    return [(line, plain.get((line.sweep, line.method, source(line))) if line.density_loss else None) for line in lines]
+    return [
+        (line, plain.get((line.sweep, line.method, source(line))) if line.density_loss else None)
+        for line in lines
+    ]
 
 
 if __name__ == "__main__":

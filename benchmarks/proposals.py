@@ -1,11 +1,13 @@
-"""What a proposal costs after many trials: CPU time of one ask with all its parameters, in a study in memory.
+"""What a proposal costs after many trials: CPU time of one ask with all its parameters, in a study
+in memory.
 
     python -m benchmarks.proposals [N ...]
     python -m benchmarks.proposals --run N
 
-For each sampler and each N finished trials, bounded in what it looks at as in a sweep, and beside it Optuna's own sampler on the whole
-study. With --run, of a whole search of N trials with the sampler `front`, which prepares several proposals at once, beside random
-sampling: what each tenth of the search cost a trial. The trials come from closed forms; nothing is trained.
+For each sampler and each N finished trials, bounded in what it looks at as in a sweep, and beside
+it Optuna's own sampler on the whole study. With --run, of a whole search of N trials with the
+sampler `front`, which prepares several proposals at once, beside random sampling: what each tenth
+of the search cost a trial. The trials come from closed forms; nothing is trained.
 """
 
 import argparse
@@ -43,7 +45,9 @@ name: proposals
 space:
   activation: [pretrained, relu]
   peft: [lora: {r: {low: 4, high: 16}}, adapter: {reduction: {choice: [8, 16]}}]
-  density: [none, loss: {weight: {low: 0.1, high: 3, log: true}, eps: {low: 1e-4, high: 1e-2, log: true}}]
+  density:
+    - none
+    - loss: {weight: {low: 0.1, high: 3, log: true}, eps: {low: 1e-4, high: 1e-2, log: true}}
   quantization: [none, nf4]
   training: {steps: 100, learning_rate: {low: 1e-4, high: 1e-2, log: true}}
 budget: {trials: 10000}
@@ -52,20 +56,26 @@ budget: {trials: 10000}
 
 def study_of(spec: SweepSpec, n: int) -> Study:
     """A study with `n` finished trials, points drawn at random, two objectives that trade off."""
-    study = optuna.create_study(directions=["maximize", "minimize"], sampler=optuna.samplers.RandomSampler(seed=0))
+    study = optuna.create_study(
+        directions=["maximize", "minimize"], sampler=optuna.samplers.RandomSampler(seed=0)
+    )
     generator = np.random.default_rng(0)
     for _ in range(n):
         trial = study.ask()
         suggest(trial, spec)
         density = float(generator.random())
         values = (0.5 + 0.3 * density**0.5 * float(generator.beta(5, 1)), density)
-        trial.set_user_attr(POINTS, [[STEPS, f"{threshold:g}", *values] for threshold in spec.evaluation.thresholds])
+        trial.set_user_attr(
+            POINTS, [[STEPS, f"{threshold:g}", *values] for threshold in spec.evaluation.thresholds]
+        )
         trial.set_user_attr(TRIAL_ID, f"{trial.number}")
         study.tell(trial, values)
     return study
 
 
-def proposal_sec(study: Study, spec: SweepSpec, make: BaseSampler | None, search: Search) -> list[float]:
+def proposal_sec(
+    study: Study, spec: SweepSpec, make: BaseSampler | None, search: Search
+) -> list[float]:
     """CPU seconds of each of some proposals, the first one left out: it reads the study's past."""
     took = []
     for _ in range((MAX_BATCH if search.sampler == "front" else ROUNDS) + 1):
@@ -103,8 +113,12 @@ def of_a_search(name: ConcreteName, n: int) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("n", nargs="*", type=int, default=[100, 1_000, 10_000], help="finished trials")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "n", nargs="*", type=int, default=[100, 1_000, 10_000], help="finished trials"
+    )
     parser.add_argument("--run", type=int, metavar="N", help="trials of a whole search")
     arguments = parser.parse_args()
     if arguments.run:
@@ -113,7 +127,8 @@ def main() -> None:
             took = 1e3 * np.array(of_a_search(name, arguments.run))
             tenths = " ".join(f"{part.mean():.1f}" for part in np.array_split(took, 10))
             print(
-                f"{name}: CPU ms a trial, measured, 1 thread: mean {took.mean():.2f}, largest {took.max():.0f}; by tenths {tenths}",
+                f"{name}: CPU ms a trial, measured, 1 thread: mean {took.mean():.2f}, largest"
+                f" {took.max():.0f}; by tenths {tenths}",
                 flush=True,
             )
         return
@@ -124,12 +139,20 @@ def compare(counts: list[int]) -> None:
     """Print what one proposal costs, for each sampler and count of finished trials."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     spec = parse_spec(SPEC, "proposals.yaml")
-    print("CPU ms a proposal, mean (largest): measured; 16 combinations, up to 4 open parameters each, 1 thread")
+    print(
+        "CPU ms a proposal, mean (largest): measured; 16 combinations, up to 4 open parameters"
+        " each, 1 thread"
+    )
     for n in counts:
         for name in get_args(ConcreteName):
             search = Search(sampler=name, startup=10)
-            bounded = proposal_sec(study_of(spec, n), spec, study_sampler(replace(spec, search=search)), search)
-            told = f"{name:8s} {n:6d} trials  bounded {1e3 * statistics.mean(bounded):7.1f} ({1e3 * max(bounded):.1f})"
+            bounded = proposal_sec(
+                study_of(spec, n), spec, study_sampler(replace(spec, search=search)), search
+            )
+            told = (
+                f"{name:8s} {n:6d} trials  bounded {1e3 * statistics.mean(bounded):7.1f}"
+                f" ({1e3 * max(bounded):.1f})"
+            )
             if n <= WHOLE_UP_TO.get(name, 0):
                 whole = proposal_sec(study_of(spec, n), spec, None, search)
                 told += f"   whole {1e3 * statistics.mean(whole):7.1f} ({1e3 * max(whole):.1f})"

@@ -1,10 +1,13 @@
-"""What pruning costs the packaged Flan-T5-small: dense, magnitude, Wanda and SparseGPT at 50 % and 2:4, untrained and after LoRA.
+"""What pruning costs the packaged Flan-T5-small: dense, magnitude, Wanda and SparseGPT at 50 % and
+2:4, untrained and after LoRA.
 
-    .venv/bin/python benchmarks/pruning.py [--validation 600] [--steps 60] [--calibration 128] [--seed 0]
+    .venv/bin/python benchmarks/pruning.py [--validation 600] [--steps 60] [--calibration 128]
+    [--seed 0]
 
-Every line is measured on the same validation examples in one run: loss of the label's tokens and accuracy, each with its standard error;
-drift, the divergence KL(dense || pruned) of the untrained models' first predicted token; and how much loss is saved beside magnitude
-pruning of the same pattern, paired by example. The last lines say whether Wanda and SparseGPT lose less than magnitude.
+Every line is measured on the same validation examples in one run: loss of the label's tokens and
+accuracy, each with its standard error; drift, the divergence KL(dense || pruned) of the untrained
+models' first predicted token; and how much loss is saved beside magnitude pruning of the same
+pattern, paired by example. The last lines say whether Wanda and SparseGPT lose less than magnitude.
 """
 
 import argparse
@@ -18,7 +21,16 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from deft_sweeps.config.axes import Lora, Magnitude, NoPruning, Pattern, Pruning, SparseGpt, Training, Wanda
+from deft_sweeps.config.axes import (
+    Lora,
+    Magnitude,
+    NoPruning,
+    Pattern,
+    Pruning,
+    SparseGpt,
+    Training,
+    Wanda,
+)
 from deft_sweeps.config.data import PackagedTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.trial.base import model_inputs
@@ -55,7 +67,9 @@ def measure(run: TorchTrialRun, starter: TorchTrialStarter) -> Measured:
             inputs, _ = model_inputs(batch, starter.device)
             logits = run.trial_model.model(**inputs).logits.float()
             labels = inputs["labels"]
-            nll = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="none").reshape(labels.shape)
+            nll = F.cross_entropy(
+                logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="none"
+            ).reshape(labels.shape)
             losses += (nll.sum(-1) / (labels != -100).sum(-1)).tolist()
             scores = evaluator.answers.text.first_token_scores(logits, run.data.class_ids)
             right += (scores.argmax(-1).cpu() == batch.label_class).float().tolist()
@@ -96,10 +110,19 @@ def main() -> None:
     n = asked.calibration
     methods: tuple[Any, ...] = (Magnitude(), Wanda(n_calibration=n), SparseGpt(n_calibration=n))
     variants: list[tuple[str, Pruning]] = [("dense", NoPruning())]
-    variants += [(f"{m.kind} {'50 %' if p == 'unstructured' else p}", replace(m, pattern=p)) for p, m in product(PATTERNS, methods)]
+    variants += [
+        (f"{m.kind} {'50 %' if p == 'unstructured' else p}", replace(m, pattern=p))
+        for p, m in product(PATTERNS, methods)
+    ]
     starter = TorchTrialStarterFactory(Evaluation(), n_threads=1, n_bases=1)()
-    print(f"packaged/flan-t5-small-title (not Google's), {asked.validation} validation reviews, {n} calibration examples, LoRA r 8 on")
-    print(f"q v gate down for {asked.steps} steps, bfloat16, seed {asked.seed}; mean ± standard error; measured")
+    print(
+        f"packaged/flan-t5-small-title (not Google's), {asked.validation} validation reviews, {n}"
+        " calibration examples, LoRA r 8 on"
+    )
+    print(
+        f"q v gate down for {asked.steps} steps, bfloat16, seed {asked.seed}; mean ± standard"
+        " error; measured"
+    )
     heads = ("untrained loss", "accuracy", "drift", "trained loss", "accuracy", "saved", "saved")
     print(f"{'':18s}" + "".join(f"{head:>17s} " for head in heads))
     found: dict[str, tuple[Measured, Measured]] = {}
@@ -116,15 +139,25 @@ def main() -> None:
         cells.insert(2, told(drift(before, found["dense"][0])))
         rival = found.get(f"magnitude {name.partition(' ')[2]}")
         if rival is not None and not name.startswith("magnitude"):
-            cells += [told(saved(ours, theirs)) for ours, theirs in zip(found[name], rival, strict=True)]
+            cells += [
+                told(saved(ours, theirs)) for ours, theirs in zip(found[name], rival, strict=True)
+            ]
         print(f"{name:18s}" + "".join(f"{cell:>17s} " for cell in cells), flush=True)
     print("saved: loss less than magnitude's of the same pattern, untrained and trained")
     for name in found:
         method, _, pattern = name.partition(" ")
         if method in ("wanda", "sparsegpt"):
-            for stage, ours, theirs in zip(("untrained", "trained"), found[name], found[f"magnitude {pattern}"], strict=True):
+            for stage, ours, theirs in zip(
+                ("untrained", "trained"), found[name], found[f"magnitude {pattern}"], strict=True
+            ):
                 mean, error = mean_and_error(saved(ours, theirs))
-                verdict = "loses less" if mean > 2 * error else "loses more" if mean < -2 * error else "cannot be told apart"
+                verdict = (
+                    "loses less"
+                    if mean > 2 * error
+                    else "loses more"
+                    if mean < -2 * error
+                    else "cannot be told apart"
+                )
                 print(f"{name}, {stage}: {verdict} ({mean:+.3f} ± {error:.3f} nats)")
 
 

@@ -1,13 +1,16 @@
-"""What a sweep costs beside its trials: CPU of the driver and wall time a trial, by how many have finished, beside Ray Tune alone.
+"""What a sweep costs beside its trials: CPU of the driver and wall time a trial, by how many have
+finished, beside Ray Tune alone.
 
     python -m benchmarks.scale --trials 10000
     python -m benchmarks.scale --trials 1000 --storage sqlite
 
-Trials are replayed from a closed form, take no time and report once, two workers side by side. The driver's CPU holds asking, launching,
-reporting, telling and the store; MLflow is written by a process of its own beside it, whose CPU, and how long it is behind at the end, are
-told too. Ray Tune alone runs as many trials with reused actors and its own random search, its default loggers on, as it comes; with its
-OptunaSearch it is measured as far as `--optuna` and extrapolated beyond, which the output says. Each has a process of its own: what ten
-thousand trials leave in memory slows whatever comes after them there.
+Trials are replayed from a closed form, take no time and report once, two workers side by side. The
+driver's CPU holds asking, launching, reporting, telling and the store; MLflow is written by a
+process of its own beside it, whose CPU, and how long it is behind at the end, are told too. Ray
+Tune alone runs as many trials with reused actors and its own random search, its default loggers on,
+as it comes; with its OptunaSearch it is measured as far as `--optuna` and extrapolated beyond,
+which the output says. Each has a process of its own: what ten thousand trials leave in memory slows
+whatever comes after them there.
 """
 
 import argparse
@@ -31,7 +34,8 @@ from deft_sweeps.store.results import SweepDir
 
 N_MARKS = 10
 MOST_CPU_MS, MOST_WALL, MOST_GROWTH = 100.0, 1.3, 1.5
-"""What was asked for: CPU a trial, wall beside Ray Tune alone, the last tenth's CPU beside the first's."""
+"""What was asked for: CPU a trial, wall beside Ray Tune alone, the last tenth's CPU beside the
+first's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,12 @@ class Marks:
 
 
 def _mark(n: int) -> Mark:
-    return Mark(n, time.process_time(), time.time(), 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    return Mark(
+        n,
+        time.process_time(),
+        time.time(),
+        1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+    )
 
 
 def sweep(n: int, sampler: SamplerName, storage: str) -> list[Mark]:
@@ -78,17 +87,26 @@ def sweep(n: int, sampler: SamplerName, storage: str) -> list[Mark]:
     spec = replace(problem.spec, budget=Budget(trials=n, concurrency=2), search=search)
     marks = Marks(n)
     with tempfile.TemporaryDirectory() as folder:
-        told = run_sweep(spec, SweepDir(Path(folder) / "scale"), NoLength(problem), view=lambda p: marks.note(p.n_done), n_cpus=2).messages
+        told = run_sweep(
+            spec,
+            SweepDir(Path(folder) / "scale"),
+            NoLength(problem),
+            view=lambda p: marks.note(p.n_done),
+            n_cpus=2,
+        ).messages
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(
-        f"MLflow's process and Ray's, ended: {used.ru_utime + used.ru_stime:.0f} s CPU; "
-        f"the sweep ended {time.time() - marks.last.wall_sec:.0f} s after its last trial: {'; '.join(told) or 'the tracker has them all'}"
+        f"MLflow's process and Ray's, ended: {used.ru_utime + used.ru_stime:.0f} s CPU; the sweep"
+        f" ended {time.time() - marks.last.wall_sec:.0f} s after its last trial:"
+        f" {'; '.join(told) or 'the tracker has them all'}"
     )
     return marks.taken
 
 
 def bare(n: int, *, optuna: bool = False) -> list[Mark]:
-    """Ray Tune alone, with the same two workers and no work in them; its random search, or its OptunaSearch."""
+    """Ray Tune alone, with the same two workers and no work in them; its random search, or its
+    OptunaSearch.
+    """
     import ray
     from ray import tune
     from ray.tune import Callback, Trainable
@@ -96,7 +114,11 @@ def bare(n: int, *, optuna: bool = False) -> list[Mark]:
 
     class Nothing(Trainable):  # type: ignore[misc]  # Ray ships no types
         def step(self) -> dict[str, Any]:
-            return {"score": self.config["x"], "activation_density": 1 - self.config["x"], "done": True}
+            return {
+                "score": self.config["x"],
+                "activation_density": 1 - self.config["x"],
+                "done": True,
+            }
 
         def reset_config(self, new_config: dict[str, Any]) -> bool:
             self.config = new_config
@@ -109,19 +131,32 @@ def bare(n: int, *, optuna: bool = False) -> list[Mark]:
             pass
 
     class Counter(Callback):  # type: ignore[misc]  # Ray ships no types
-        def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        def on_trial_complete(
+            self, iteration: int, trials: list[Any], trial: Any, **info: Any
+        ) -> None:
             self.n = getattr(self, "n", 0) + 1
             marks.note(self.n)
 
     marks = Marks(n)
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # A socket's path must be short.
-        ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=40, _temp_dir=folder)
+        ray.init(
+            address="local",
+            num_cpus=2,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=40,
+            _temp_dir=folder,
+        )
         try:
             tune.run(
                 Nothing,
                 config={"x": tune.uniform(0, 1)},
                 num_samples=n,
-                search_alg=OptunaSearch(metric=["score", "activation_density"], mode=["max", "min"]) if optuna else None,
+                search_alg=(
+                    OptunaSearch(metric=["score", "activation_density"], mode=["max", "min"])
+                    if optuna
+                    else None
+                ),
                 callbacks=[Counter()],
                 max_concurrent_trials=2,
                 resources_per_trial={"cpu": 1},
@@ -144,41 +179,67 @@ def show(name: str, marks: list[Mark]) -> None:
     for before, after in pairwise(marks):
         n = after.n - before.n
         print(
-            f"{name:24} {after.n:7} trials  {1e3 * (after.cpu_sec - before.cpu_sec) / n:7.1f} ms CPU a trial  "
-            f"{1e3 * (after.wall_sec - before.wall_sec) / n:7.1f} ms wall a trial  {after.peak_bytes / 2**20:6.0f} MiB at most  "
-            f"{after.wall_sec - first.wall_sec:6.0f} s",
+            f"{name:24} {after.n:7} trials  {1e3 * (after.cpu_sec - before.cpu_sec) / n:7.1f} ms"
+            f" CPU a trial  {1e3 * (after.wall_sec - before.wall_sec) / n:7.1f} ms wall a trial "
+            f" {after.peak_bytes / 2**20:6.0f} MiB at most "
+            f" {after.wall_sec - first.wall_sec:6.0f} s",
             flush=True,
         )
 
 
 def each(marks: list[Mark]) -> tuple[float, float]:
-    """CPU and wall milliseconds a trial over all but the first tenth, which starts Ray and its workers."""
+    """CPU and wall milliseconds a trial over all but the first tenth, which starts Ray and its
+    workers.
+    """
     a, b = marks[1] if len(marks) > 2 else marks[0], marks[-1]
-    return 1e3 * (b.cpu_sec - a.cpu_sec) / (b.n - a.n), 1e3 * (b.wall_sec - a.wall_sec) / (b.n - a.n)
+    return 1e3 * (b.cpu_sec - a.cpu_sec) / (b.n - a.n), 1e3 * (b.wall_sec - a.wall_sec) / (
+        b.n - a.n
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--sampler", choices=get_args(SamplerName), default="front")
     parser.add_argument("--storage", default="auto")
-    parser.add_argument("--optuna", type=int, default=300, help="trials of Ray Tune with OptunaSearch; 0 leaves it out")
+    parser.add_argument(
+        "--optuna",
+        type=int,
+        default=300,
+        help="trials of Ray Tune with OptunaSearch; 0 leaves it out",
+    )
     arguments = parser.parse_args()
     alone = in_own_process(bare, arguments.trials)
     show("Ray Tune alone", alone)
     ours = in_own_process(sweep, arguments.trials, arguments.sampler, arguments.storage)
     show(f"sweep, {arguments.sampler}", ours)
     (cpu, wall), (_, bare_wall) = each(ours), each(alone)
-    growth = (ours[-1].cpu_sec - ours[-2].cpu_sec) / max(1e-9, ours[2].cpu_sec - ours[1].cpu_sec) if len(ours) > 3 else 1.0
+    growth = (
+        (ours[-1].cpu_sec - ours[-2].cpu_sec) / max(1e-9, ours[2].cpu_sec - ours[1].cpu_sec)
+        if len(ours) > 3
+        else 1.0
+    )
     print(f"driver's CPU a trial: {cpu:.1f} ms (asked for: at most {MOST_CPU_MS:g})")
-    print(f"wall a trial beside Ray Tune alone: {wall:.1f} / {bare_wall:.1f} ms = {wall / bare_wall:.2f} (asked for: at most {MOST_WALL})")
+    print(
+        f"wall a trial beside Ray Tune alone: {wall:.1f} / {bare_wall:.1f} ms ="
+        f" {wall / bare_wall:.2f} (asked for: at most {MOST_WALL})"
+    )
     print(f"last tenth's CPU beside the second's: {growth:.2f} (asked for: at most {MOST_GROWTH})")
     if arguments.optuna:
         told = in_own_process(partial(bare, optuna=True), arguments.optuna)
         show("Ray Tune, OptunaSearch", told)
-        slope = (each(told[-3:])[0] - each(told[:3])[0]) / (told[-1].n - told[2].n) if len(told) > 5 else 0.0
+        slope = (
+            (each(told[-3:])[0] - each(told[:3])[0]) / (told[-1].n - told[2].n)
+            if len(told) > 5
+            else 0.0
+        )
         at = each(told[-3:])[0] + slope * (arguments.trials - told[-1].n)
-        print(f"OptunaSearch at {arguments.trials} trials: {at:.1f} ms CPU a trial, extrapolated in a straight line from {told[-1].n}")
+        print(
+            f"OptunaSearch at {arguments.trials} trials: {at:.1f} ms CPU a trial, extrapolated in a"
+            f" straight line from {told[-1].n}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""What a training step of the packaged Flan-T5-small pays for its parts: ratios of CPU time, measured side by side in one run.
+"""What a training step of the packaged Flan-T5-small pays for its parts: ratios of CPU time,
+measured side by side in one run.
 
     .venv/bin/python benchmarks/step.py
 
-Each line sets two variants against each other. They take turns, one step at a time, so that a machine that changes its speed changes it
-for both; the ratio is that of the medians, with the smallest and the largest of the pairs beside it.
+Each line sets two variants against each other. They take turns, one step at a time, so that a
+machine that changes its speed changes it for both; the ratio is that of the medians, with the
+smallest and the largest of the pairs beside it.
 """
 
 import statistics
@@ -32,7 +34,13 @@ def step_sec(run: TorchTrialRun) -> float:
     return time.process_time() - start
 
 
-def compare(name: str, starter: TorchTrialStarter, a: TrialConfig, b: TrialConfig, attention: tuple[str, str] = ("eager", "eager")) -> None:
+def compare(
+    name: str,
+    starter: TorchTrialStarter,
+    a: TrialConfig,
+    b: TrialConfig,
+    attention: tuple[str, str] = ("eager", "eager"),
+) -> None:
     """Print time(a) / time(b)."""
     runs: list[Any] = []
     for config, implementation in zip((a, b), attention, strict=True):
@@ -44,7 +52,10 @@ def compare(name: str, starter: TorchTrialStarter, a: TrialConfig, b: TrialConfi
     times_a, times_b = zip(*pairs, strict=True)
     each = [x / y for x, y in pairs]
     ratio = statistics.median(times_a) / statistics.median(times_b)
-    print(f"{name:58s} {ratio:5.2f}  ({min(each):.2f} to {max(each):.2f}), {statistics.median(times_b):.2f} s a step below the line")
+    print(
+        f"{name:58s} {ratio:5.2f}  ({min(each):.2f} to {max(each):.2f}),"
+        f" {statistics.median(times_b):.2f} s a step below the line"
+    )
 
 
 def main() -> None:
@@ -54,7 +65,12 @@ def main() -> None:
     compare("with the density loss / plain PEFT", starter, deft, PLAIN)
     compare("fused attention / eager attention", starter, PLAIN, PLAIN, ("sdpa", "eager"))
     compare("float32 / bfloat16", starter, replace(PLAIN, dtype="fp32"), PLAIN)
-    compare("LoRA on q v gate down / bottleneck adapter", starter, PLAIN, replace(PLAIN, density=NoDensityLoss(), peft=Adapter()))
+    compare(
+        "LoRA on q v gate down / bottleneck adapter",
+        starter,
+        PLAIN,
+        replace(PLAIN, density=NoDensityLoss(), peft=Adapter()),
+    )
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
     python benchmarks/stopping.py [--searches 200]
 
-Random searches on three closed-form problems (two objectives). For each number of trials it prints how often the projected 80 % interval
-of the gain of half as many more trials holds the gain that these bring, with the mean projected and true gain; and for `until_flat`, how
-many trials it takes to stop, and how often the search is stopped though one further trial would still be expected to bring more than the
-share asked for (the expectation is taken over 400 fresh trials).
+Random searches on three closed-form problems (two objectives). For each number of trials it prints
+how often the projected 80 % interval of the gain of half as many more trials holds the gain that
+these bring, with the mean projected and true gain; and for `until_flat`, how many trials it takes
+to stop, and how often the search is stopped though one further trial would still be expected to
+bring more than the share asked for (the expectation is taken over 400 fresh trials).
 """
 
 import argparse
@@ -27,15 +28,21 @@ def draw(problem: str, rng: np.random.Generator, n: int) -> Floats:
     """Score and density of n random configurations, shape (n, 2)."""
     if problem == "smooth":
         x = rng.uniform(size=(n, 2))
-        return np.column_stack([0.85 - 0.3 * (x[:, 0] - 0.5) ** 2 - 0.1 * x[:, 1], 0.9 / (1 + 9 * x[:, 1])])
+        return np.column_stack(
+            [0.85 - 0.3 * (x[:, 0] - 0.5) ** 2 - 0.1 * x[:, 1], 0.9 / (1 + 9 * x[:, 1])]
+        )
     if problem == "steep":
         x = rng.uniform(size=(n, 6))
         lost = 0.3 * ((x[:, 1:] - 0.4) ** 2).sum(axis=1)
-        steep: Floats = np.clip(np.column_stack([0.9 - 0.25 * x[:, 0] ** 2 - lost, 0.95 - 0.9 * x[:, 0] + lost]), 0, 1)
+        steep: Floats = np.clip(
+            np.column_stack([0.9 - 0.25 * x[:, 0] ** 2 - lost, 0.95 - 0.9 * x[:, 0] + lost]), 0, 1
+        )
         return steep
     x = rng.uniform(size=(n, 3))
     noise = rng.normal(0.0, 0.01, n)
-    return np.column_stack([0.8 - 0.1 * x[:, 0] - 0.2 * x[:, 1] ** 2 + noise, 0.9 * (1 - x[:, 0]) ** 2 + 0.05])
+    return np.column_stack(
+        [0.8 - 0.1 * x[:, 0] - 0.2 * x[:, 1] ** 2 + noise, 0.9 * (1 - x[:, 0]) ** 2 + 0.05]
+    )
 
 
 def grown(values: Floats) -> FrontHistory:
@@ -48,7 +55,9 @@ def true_gain(values: Floats, fresh: Floats) -> float:
     """Expected gain of one further trial, as a share of the volume."""
     front = values[non_dominated(values, DIRECTIONS)]
     volume = hypervolume(front, REFERENCE, DIRECTIONS)
-    gains = [hypervolume(np.vstack([front, point]), REFERENCE, DIRECTIONS) - volume for point in fresh]
+    gains = [
+        hypervolume(np.vstack([front, point]), REFERENCE, DIRECTIONS) - volume for point in fresh
+    ]
     return float(np.mean(gains)) / volume
 
 
@@ -57,7 +66,10 @@ def main() -> None:
     parser.add_argument("--searches", type=int, default=200)
     n_searches = parser.parse_args().searches
     print(f"{n_searches} random searches each")
-    print(f"{'problem':8} {'trials':>6} {'held':>6} {'above':>6} {'projected':>10} {'true':>8}   gain of 50 % more trials")
+    print(
+        f"{'problem':8} {'trials':>6} {'held':>6} {'above':>6} {'projected':>10} {'true':>8}   gain"
+        " of 50 % more trials"
+    )
     for problem in ("smooth", "steep", "noisy"):
         for n in SIZES:
             rows = []
@@ -71,7 +83,10 @@ def main() -> None:
                 rows.append((told.low <= true <= told.high, true > told.high, told.gain, true))
             held, above, projected, true = np.mean(rows, axis=0)
             print(f"{problem:8} {n:6} {held:6.2f} {above:6.2f} {projected:10.4f} {true:8.4f}")
-    print(f"{'problem':8} {'share':>6} {'stops at':>9} {'too early':>9}   until_flat, of {MOST} trials at most")
+    print(
+        f"{'problem':8} {'share':>6} {'stops at':>9} {'too early':>9}   until_flat, of {MOST}"
+        " trials at most"
+    )
     for problem in ("smooth", "steep", "noisy"):
         for share in SHARES:
             stops, early = [], []
@@ -79,7 +94,14 @@ def main() -> None:
                 rng = np.random.default_rng([search, 7])
                 values = draw(problem, rng, MOST)
                 volumes = hypervolumes(grown(values))
-                at = next((n for n in range(1, MOST) if (b := gain_bound(volumes[:n], 10)) is not None and b < share), MOST)
+                at = next(
+                    (
+                        n
+                        for n in range(1, MOST)
+                        if (b := gain_bound(volumes[:n], 10)) is not None and b < share
+                    ),
+                    MOST,
+                )
                 stops.append(at)
                 early.append(at < MOST and true_gain(values[:at], draw(problem, rng, 400)) > share)
             print(f"{problem:8} {share:6} {np.median(stops):9.0f} {np.mean(early):9.2f}")

@@ -1,10 +1,12 @@
-"""The planner's time beside real trainings: those of `benchmarks/tables`, and of folders that `make_table` works in.
+"""The planner's time beside real trainings: those of `benchmarks/tables`, and of folders that
+`make_table` works in.
 
     python -m benchmarks.times [FOLDER ...]
 
-Measured is the training time of a whole trial, its evaluation left out; projected is that of `Estimate` on one core. Many trainings ran
-on a busy machine, so what says how good the projection is are the quickest of each kind: the quickest trial, and the quickest stretch
-between two rungs, scaled to all steps.
+Measured is the training time of a whole trial, its evaluation left out; projected is that of
+`Estimate` on one core. Many trainings ran on a busy machine, so what says how good the projection
+is are the quickest of each kind: the quickest trial, and the quickest stretch between two rungs,
+scaled to all steps.
 """
 
 import argparse
@@ -45,7 +47,11 @@ class Ratio:
 def trainings(folders: Iterable[Path] = ()) -> Iterator[dict[str, Any]]:
     """Rows of the tables and of the folders, each training once."""
     seen = set()
-    packed = (line for table in sorted(TABLES.glob("*.jsonl.gz")) for line in gzip.decompress(table.read_bytes()).splitlines())
+    packed = (
+        line
+        for table in sorted(TABLES.glob("*.jsonl.gz"))
+        for line in gzip.decompress(table.read_bytes()).splitlines()
+    )
     loose = (path.read_bytes() for folder in folders for path in sorted(folder.glob("*.json")))
     for row in map(json.loads, (*packed, *loose)):
         if row["trial_id"] not in seen:
@@ -56,9 +62,16 @@ def trainings(folders: Iterable[Path] = ()) -> Iterator[dict[str, Any]]:
 def ratio(row: dict[str, Any]) -> Ratio:
     config = codec(TrialConfig).validate_python(row["config"])
     threads = row["provenance"]["n_threads"]
-    needs = estimate(config, layout(read_config(config.model)), Evaluation(), threads * FLOPS_PER_CORE[config.dtype])
+    needs = estimate(
+        config,
+        layout(read_config(config.model)),
+        Evaluation(),
+        threads * FLOPS_PER_CORE[config.dtype],
+    )
     at = [(0, 0.0), *((rung["step"], rung["train_sec"]) for rung in row["rungs"])]
-    quickest = min((sec - sec_before) / (step - before) for (before, sec_before), (step, sec) in pairwise(at))
+    quickest = min(
+        (sec - sec_before) / (step - before) for (before, sec_before), (step, sec) in pairwise(at)
+    )
     steps, sec = at[-1]
     projected = needs.train_sec * steps / config.training.steps
     kind = f"{config.model.split('/')[-1]} {config.peft.kind} {config.quantization.kind}"
@@ -66,17 +79,27 @@ def ratio(row: dict[str, Any]) -> Ratio:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="of one JSON a training")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "folders", nargs="*", type=Path, metavar="FOLDER", help="of one JSON a training"
+    )
     by_kind: dict[str, list[Ratio]] = defaultdict(list)
     for row in trainings(parser.parse_args().folders):
         one = ratio(row)
         by_kind[one.kind].append(one)
-    print(f"{'measured / projected':36s} {'n':>4s} {'stretch':>8s} {'quickest':>9s} {'median':>7s} {'slowest':>8s}")
+    print(
+        f"{'measured / projected':36s} {'n':>4s} {'stretch':>8s} {'quickest':>9s} {'median':>7s}"
+        f" {'slowest':>8s}"
+    )
     for kind, ratios in sorted(by_kind.items()):
         whole = [one.whole for one in ratios]
         stretch = min(one.stretch for one in ratios)
-        print(f"{kind:36s} {len(ratios):4d} {stretch:8.2f} {min(whole):9.2f} {median(whole):7.2f} {max(whole):8.2f}")
+        print(
+            f"{kind:36s} {len(ratios):4d} {stretch:8.2f} {min(whole):9.2f} {median(whole):7.2f}"
+            f" {max(whole):8.2f}"
+        )
     print(f"`plan` says {TIME_RANGE[0]:g} to {TIME_RANGE[1]:g} for a core that is not shared")
 
 

@@ -1,4 +1,5 @@
-"""deft_sweeps finds which combination of PEFT method, density loss, quantization and pruning to ship.
+"""deft_sweeps finds which combination of PEFT method, density loss, quantization and pruning to
+ship.
 
     from deft_sweeps import SweepDir, choose, load_spec
 

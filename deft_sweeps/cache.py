@@ -12,13 +12,16 @@ from platformdirs import user_cache_dir
 
 
 def cache_folder() -> Path:
-    """`$DEFT_SWEEPS_CACHE`, or else the system's cache folder of the user (`$XDG_CACHE_HOME/deft_sweeps` on Linux)."""
+    """`$DEFT_SWEEPS_CACHE`, or else the system's cache folder of the user
+    (`$XDG_CACHE_HOME/deft_sweeps` on Linux).
+    """
     chosen = os.environ.get("DEFT_SWEEPS_CACHE")
     return Path(chosen).expanduser() if chosen else Path(user_cache_dir("deft_sweeps"))
 
 
 def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
-    """Fill `folder` by `build` unless it exists; a reader sees all of it or nothing, whoever else builds or crashes meanwhile.
+    """Fill `folder` by `build` unless it exists; a reader sees all of it or nothing, whoever else
+    builds or crashes meanwhile.
 
     Args:
         folder: to be there afterwards.
@@ -31,7 +34,8 @@ def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f".{folder.name}.lock").open("a+b") as lock:
-        # The lock only saves a second worker the work; where a network drive ignores it, the rename still keeps both safe.
+        # The lock only saves a second worker the work; where a network drive ignores it, the rename
+        # still keeps both safe.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.is_dir():
             return folder

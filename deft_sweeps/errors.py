@@ -1,10 +1,10 @@
 """Every error that a user can meet.
 
 DeftSweepsError
-├── ConfigError (ValueError)        a file or an option says something impossible; lists every problem
+├── ConfigError (ValueError)        a file or an option is impossible; lists every problem
 ├── DataError (ValueError)          a data set cannot be used as the spec asks
-├── CheckpointError (OSError)       weights or a tokenizer are missing, altered or of an unknown family
-├── StoreError (OSError)            a sweep folder is missing, locked by another driver or unreadable
+├── CheckpointError (OSError)       weights or a tokenizer are missing, altered or unknown
+├── StoreError (OSError)            a sweep folder is missing, locked or unreadable
 ├── TrialError (RuntimeError)       one trial cannot go on (its loss is not finite, say)
 └── SweepError (RuntimeError)       the sweep as a whole cannot go on
 """

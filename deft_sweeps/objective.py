@@ -1,12 +1,19 @@
-"""What is measured, which way is better, and the one grammar for limits and choices, in YAML and on the command line.
+"""What is measured, which way is better, and the one grammar for limits and choices, in YAML and on
+the command line.
 
-    constraint  [surely] METRIC (<= | >=) BOUND    score >= baseline(peft) - 0.01      weight_bytes <= 64 MiB
-    policy      best METRIC [where C [and C ...]]  best activation_density where surely score >= baseline(peft) - 0.02
-                knee [where C [and C ...]]         knee where latency_sec <= 20 ms
+    constraint  [surely] METRIC (<= | >=) BOUND
+    policy      best METRIC [where CONSTRAINT [and ...]], or knee [where CONSTRAINT [and ...]]
 
-`surely` holds the limit against the end of the 95 % interval, not against the value: `surely score >= baseline(peft) - 0.02`.
-Directions and dimensions are stated in METRICS and nowhere else. A number may have a unit of its metric's dimension; beside a baseline it
-is a difference in that dimension, so `score >= baseline(peft) - 1 %` means one point of a hundred, not a hundredth of the baseline.
+    score >= baseline(peft) - 0.01
+    weight_bytes <= 64 MiB
+    best activation_density where surely score >= baseline(peft) - 0.02
+    knee where latency_sec <= 20 ms
+
+`surely` holds the limit against the end of the 95 % interval, not against the value: `surely score
+>= baseline(peft) - 0.02`. Directions and dimensions are stated in METRICS and nowhere else. A
+number may have a unit of its metric's dimension; beside a baseline it is a difference in that
+dimension, so `score >= baseline(peft) - 1 %` means one point of a hundred, not a hundredth of the
+baseline.
 """
 
 import math
@@ -30,7 +37,9 @@ class Bound:
         if self.baseline is None:
             return _shown(self.value)
         sign = "-" if self.value < 0 else "+"
-        return f"baseline({self.baseline})" + (f" {sign} {_shown(abs(self.value))}" if self.value else "")
+        return f"baseline({self.baseline})" + (
+            f" {sign} {_shown(abs(self.value))}" if self.value else ""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +47,8 @@ class Constraint:
     """A limit that a shipped configuration must keep.
 
     Attributes:
-        surely: the near end of the 95 % interval must keep it: of the difference to the baseline, paired by example, or of the value.
+        surely: the near end of the 95 % interval must keep it: of the difference to the baseline,
+            paired by example, or of the value.
     """
 
     metric: str
@@ -55,7 +65,8 @@ class Constraint:
         return METRICS[self.metric].proxy_in_search
 
     def violation(self, value: float, baseline: float | None) -> float:
-        """How far `value` is on the wrong side, in the metric's unit; <= 0 means kept. What `surely` adds is in `findings.limit_check`.
+        """How far `value` is on the wrong side, in the metric's unit; <= 0 means kept. What
+        `surely` adds is in `findings.limit_check`.
 
         Args:
             value: of the metric.
@@ -67,7 +78,10 @@ class Constraint:
         limit = self.bound.value
         if self.bound.baseline is not None:
             if baseline is None:
-                raise ValueError(f"`{self}` needs the baseline {self.bound.baseline}: {BASELINES[self.bound.baseline]}")
+                raise ValueError(
+                    f"`{self}` needs the baseline {self.bound.baseline}:"
+                    f" {BASELINES[self.bound.baseline]}"
+                )
             limit += baseline
         return value - limit if self.relation == "<=" else limit - value
 
@@ -95,16 +109,29 @@ _UNITS: dict[Dimension, dict[str, float]] = {
     "seconds": {"ms": 1e-3, "s": 1.0},
     "number": {},
 }
-_EXAMPLES: dict[Dimension, str] = {"share": "1 %", "bytes": "20 MiB", "seconds": "5 ms", "number": "1000"}
+_EXAMPLES: dict[Dimension, str] = {
+    "share": "1 %",
+    "bytes": "20 MiB",
+    "seconds": "5 ms",
+    "number": "1000",
+}
 _NUMBER = r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>[A-Za-z%]*)"
-_CONSTRAINT = re.compile(r"^\s*(?P<surely>surely\s+)?(?P<metric>\w+)\s*(?P<relation><=|>=)\s*(?P<bound>.+?)\s*$")
+_CONSTRAINT = re.compile(
+    r"^\s*(?P<surely>surely\s+)?(?P<metric>\w+)\s*(?P<relation><=|>=)\s*(?P<bound>.+?)\s*$"
+)
 _PLAIN_BOUND = re.compile(rf"^{_NUMBER}$")
-_BASELINE_BOUND = re.compile(rf"^baseline\(\s*(?P<name>\w+)\s*\)(?:\s*(?P<sign>[-+])\s*{_NUMBER})?$")
+_BASELINE_BOUND = re.compile(
+    rf"^baseline\(\s*(?P<name>\w+)\s*\)(?:\s*(?P<sign>[-+])\s*{_NUMBER})?$"
+)
 
 
 def suggest(word: str, known: object) -> str:
     """` (did you mean ...?)` where something known is close to `word`, else an empty string."""
-    close = get_close_matches(word, [str(k) for k in known], n=1) if isinstance(known, (dict, list, tuple, set, frozenset)) else []
+    close = (
+        get_close_matches(word, [str(k) for k in known], n=1)
+        if isinstance(known, (dict, list, tuple, set, frozenset))
+        else []
+    )
     return f" (did you mean {close[0]}?)" if close else ""
 
 
@@ -115,7 +142,9 @@ def parse_metric(text: str) -> str:
         ValueError: no such metric; the message lists those there are.
     """
     if text not in METRICS:
-        raise ValueError(f"no metric {text!r}{suggest(text, METRICS)}; there are {', '.join(METRICS)}")
+        raise ValueError(
+            f"no metric {text!r}{suggest(text, METRICS)}; there are {', '.join(METRICS)}"
+        )
     return text
 
 
@@ -132,8 +161,12 @@ def parse_constraint(text: str) -> Constraint:
     metric = parse_metric(found["metric"])
     if found["surely"] and not METRICS[metric].has_interval:
         possible = ", ".join(name for name, other in METRICS.items() if other.has_interval)
-        raise ValueError(f"`surely` needs a metric with a standard error ({possible}), got {metric!r}")
-    return Constraint(metric, relation, _parse_bound(found["bound"], metric), found["surely"] is not None)
+        raise ValueError(
+            f"`surely` needs a metric with a standard error ({possible}), got {metric!r}"
+        )
+    return Constraint(
+        metric, relation, _parse_bound(found["bound"], metric), found["surely"] is not None
+    )
 
 
 def parse_policy(text: str) -> Policy:
@@ -149,7 +182,10 @@ def parse_policy(text: str) -> Policy:
         return Policy(None, where)
     if len(words) == 2 and words[0] == "best":
         return Policy(parse_metric(words[1]), where)
-    raise ValueError(f"expected `best METRIC [where LIMIT and ...]` or `knee [where LIMIT and ...]`, got {text!r}")
+    raise ValueError(
+        "expected `best METRIC [where LIMIT and ...]` or `knee [where LIMIT and ...]`, got"
+        f" {text!r}"
+    )
 
 
 def _parse_bound(text: str, metric: str) -> Bound:
@@ -157,16 +193,27 @@ def _parse_bound(text: str, metric: str) -> Bound:
     if relative is not None:
         name = next((b for b in BASELINES if b == relative["name"]), None)
         if name is None:
-            raise ValueError(f"no baseline {relative['name']!r}{suggest(relative['name'], BASELINES)}; there are {', '.join(BASELINES)}")
+            raise ValueError(
+                f"no baseline {relative['name']!r}{suggest(relative['name'], BASELINES)}; there are"
+                f" {', '.join(BASELINES)}"
+            )
         dimension = METRICS[metric].dimension
         if relative["unit"] == "%" and dimension != "share":
-            what = f"a limit beside a baseline is a difference in {metric}, never a share of the baseline"
-            raise ValueError(f"{what}: write `baseline({name}) {relative['sign']} {_EXAMPLES[dimension]}` say, got {text!r}")
+            what = (
+                f"a limit beside a baseline is a difference in {metric}, never a share of the"
+                " baseline"
+            )
+            raise ValueError(
+                f"{what}: write `baseline({name}) {relative['sign']} {_EXAMPLES[dimension]}` say,"
+                f" got {text!r}"
+            )
         offset = _number(relative, metric) if relative["number"] else 0.0
         return Bound(-offset if relative["sign"] == "-" else offset, name)
     plain = _PLAIN_BOUND.match(text)
     if plain is None:
-        raise ValueError(f"expected a number with an optional unit, or baseline(NAME) +/- a number, got {text!r}")
+        raise ValueError(
+            f"expected a number with an optional unit, or baseline(NAME) +/- a number, got {text!r}"
+        )
     return Bound(_number(plain, metric))
 
 

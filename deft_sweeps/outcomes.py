@@ -1,4 +1,5 @@
-"""What is stored of single held-out examples, compactly: their scores, or predictions and references.
+"""What is stored of single held-out examples, compactly: their scores, or predictions and
+references.
 
 Each is one line of numbers with spaces in between. A right-or-wrong score takes two bytes of memory
 and of a result file that way, instead of 32 and 12.
@@ -22,7 +23,8 @@ _RIGHT_OR_WRONG = re.compile("(?:[01](?: [01])*)?")
 class ExampleScores(Sequence[float]):
     """The score of each held-out example, in the split's order.
 
-    A JSON file holds the line as a string; a list of numbers, as earlier versions wrote, is read too.
+    A JSON file holds the line as a string; a list of numbers, as earlier versions wrote, is read
+    too.
 
     Attributes:
         line: the scores, each in [0, 1], with spaces in between; empty if the metric is no mean
@@ -40,7 +42,8 @@ class ExampleScores(Sequence[float]):
         """The scores, shape (n,)."""
         if not self.line:
             return np.zeros(0)
-        if _RIGHT_OR_WRONG.fullmatch(self.line):  # Right or wrong: read the bytes, which is far quicker.
+        # Right or wrong: read the bytes, which is far quicker.
+        if _RIGHT_OR_WRONG.fullmatch(self.line):
             return (np.frombuffer(self.line.encode(), dtype=np.uint8)[::2] - ord("0")).astype(float)
         return np.array(self.line.split(), dtype=float)
 
@@ -62,7 +65,9 @@ class ExampleScores(Sequence[float]):
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
             cls._validated,
-            serialization=core_schema.plain_serializer_function_ser_schema(lambda scores: scores.line),
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda scores: scores.line
+            ),
         )
 
     @classmethod
@@ -84,7 +89,8 @@ NO_SCORES = ExampleScores()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcomes:
-    """Of each held-out example in the split's order, one line of numbers between spaces, a tenth of a JSON list's bytes.
+    """Of each held-out example in the split's order, one line of numbers between spaces, a tenth of
+    a JSON list's bytes.
 
     Attributes:
         predictions: class indices, or numbers to six digits.
@@ -105,7 +111,9 @@ class Outcomes:
 
     def read(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Predictions and references."""
-        return tuple(map(float, self.predictions.split())), tuple(map(float, self.references.split()))
+        return tuple(map(float, self.predictions.split())), tuple(
+            map(float, self.references.split())
+        )
 
 
 def _line(values: Sequence[float]) -> str:

@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 # Read by the hub's client when it is imported; worker processes inherit it.
 os.environ["HF_HUB_OFFLINE"] = "1"
-# Two processes of tests share the machine; where torch is given more threads than cores, each waits for the others.
+# Two processes of tests share the machine; where torch is given more threads than cores, each waits
+# for the others.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Ray makes way for every other process; beside a second process of tests, a sweep of some seconds then took minutes.
+# Ray makes way for every other process; beside a second process of tests, a sweep of some seconds
+# then took minutes.
 os.environ.setdefault("RAY_worker_niceness", "0")
 
 # A test is about what is true, not about how long a busy machine takes.
@@ -26,7 +28,9 @@ settings.load_profile("untimed")
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The packaged checkpoint and task are converted at most once a session, away from the user's cache."""
+    """The packaged checkpoint and task are converted at most once a session, away from the user's
+    cache.
+    """
     if "DEFT_SWEEPS_CACHE" in os.environ:
         yield
         return
@@ -84,7 +88,9 @@ def packaged_model() -> str:
 
 @pytest.fixture(scope="session")
 def tiny_config(tmp_path_factory: pytest.TempPathFactory, packaged_model: str) -> "TrialConfig":
-    """A configuration that trains in milliseconds a step: a tiny model of the real architecture, a few lines of labelled text."""
+    """A configuration that trains in milliseconds a step: a tiny model of the real architecture, a
+    few lines of labelled text.
+    """
     from deft_sweeps.config.data import FileTask, Splits
     from deft_sweeps.config.trial import TrialConfig
     from tests.tiny import save_tiny, write_reviews
@@ -93,4 +99,8 @@ def tiny_config(tmp_path_factory: pytest.TempPathFactory, packaged_model: str) -
     save_tiny(folder / "model", packaged_model)
     path = write_reviews(folder / "reviews.csv")
     splits = Splits(validation=20, test=20)
-    return TrialConfig(model=str(folder / "model"), task=FileTask(path=str(path), max_input_tokens=16, splits=splits), dtype="fp32")
+    return TrialConfig(
+        model=str(folder / "model"),
+        task=FileTask(path=str(path), max_input_tokens=16, splits=splits),
+        dtype="fp32",
+    )

@@ -1,4 +1,6 @@
-"""Trials in closed form: as deterministic as real ones, thousands a second, and with faults on demand."""
+"""Trials in closed form: as deterministic as real ones, thousands a second, and with faults on
+demand.
+"""
 
 import json
 import os
@@ -15,7 +17,16 @@ from deft_sweeps.config.axes import DensityLoss, Lora, Nf4, NoDensityLoss, Train
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.errors import TrialError
 from deft_sweeps.objective import Policy
-from deft_sweeps.result import Advance, CompleteTrial, Cost, DensityReading, Point, Provenance, Score, StepMetrics
+from deft_sweeps.result import (
+    Advance,
+    CompleteTrial,
+    Cost,
+    DensityReading,
+    Point,
+    Provenance,
+    Score,
+    StepMetrics,
+)
 from deft_sweeps.specification.combination import Combination, Start
 from deft_sweeps.specification.domain import Float
 from deft_sweeps.specification.search_settings import Budget, Search
@@ -30,11 +41,18 @@ Fault = Literal["raise", "nan", "die_once", "die_always"]
 
 
 def surface(config: TrialConfig, seed: int, threshold: float) -> tuple[float, float]:
-    """Score and density of a trial at a threshold: a trade-off with a best learning rate, and noise that the seed decides."""
+    """Score and density of a trial at a threshold: a trade-off with a best learning rate, and noise
+    that the seed decides.
+    """
     weight = config.density.weight if isinstance(config.density, DensityLoss) else 0.0
     rate = np.log10(config.training.learning_rate) + 3.0
     noise = np.random.default_rng([seed, int(config.config_id, 16)]).normal(0.0, 0.005)
-    density = 0.9 / (1.0 + 3.0 * weight) / (1.0 + 2.0 * threshold) * (0.5 if config.activation == "relu" else 1.0)
+    density = (
+        0.9
+        / (1.0 + 3.0 * weight)
+        / (1.0 + 2.0 * threshold)
+        * (0.5 if config.activation == "relu" else 1.0)
+    )
     score = 0.85 - 0.05 * rate**2 - 0.04 * weight - 0.03 * threshold + noise
     score -= 0.01 * isinstance(config.quantization, Nf4) + 0.02 * (config.activation == "relu")
     return float(np.clip(score, 0.0, 1.0)), float(np.clip(density, 0.0, 1.0))
@@ -57,15 +75,30 @@ class FakeRun:
             self._maybe_fail()
             time.sleep(self.maker.step_sec)
             loss = 1.0 / self.step
-            metrics.append(StepMetrics(step=self.step, task_loss=loss, density_loss=loss / 2, grad_norm=1.0, learning_rate=1e-3))
-        return Advance(step=self.step, done=self.step >= self.config.training.steps, steps=tuple(metrics))
+            metrics.append(
+                StepMetrics(
+                    step=self.step,
+                    task_loss=loss,
+                    density_loss=loss / 2,
+                    grad_norm=1.0,
+                    learning_rate=1e-3,
+                )
+            )
+        return Advance(
+            step=self.step, done=self.step >= self.config.training.steps, steps=tuple(metrics)
+        )
 
     def state(self) -> bytes:
-        return json.dumps({"step": self.step, "elapsed_sec": time.time() - self.started_at}).encode()
+        return json.dumps(
+            {"step": self.step, "elapsed_sec": time.time() - self.started_at}
+        ).encode()
 
     def measure(self, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
         self.maker.note("measure", self.config.trial_id(self.seed), self.step)
-        return tuple(fake_point(self.config, self.seed, threshold, self.step / self.config.training.steps) for threshold in thresholds)
+        return tuple(
+            fake_point(self.config, self.seed, threshold, self.step / self.config.training.steps)
+            for threshold in thresholds
+        )
 
     def weights(self) -> bytes:
         return f"weights of {self.config.trial_id(self.seed)}".encode()
@@ -73,7 +106,9 @@ class FakeRun:
     def finish(self) -> CompleteTrial:
         broken = self.maker.faults.get(self.config.config_id) == "nan"
         self.maker.note("finish", self.config.trial_id(self.seed), self.step)
-        return fake_result(self.config, self.seed, self.started_at, loss=float("nan") if broken else None)
+        return fake_result(
+            self.config, self.seed, self.started_at, loss=float("nan") if broken else None
+        )
 
     def _maybe_fail(self) -> None:
         fault = self.maker.faults.get(self.config.config_id)
@@ -81,7 +116,9 @@ class FakeRun:
             return
         if fault == "raise":
             raise TrialError(f"loss is not finite at step {self.step}")
-        if fault == "die_always" or (fault == "die_once" and self.maker.first_time(self.config.config_id)):
+        if fault == "die_always" or (
+            fault == "die_once" and self.maker.first_time(self.config.config_id)
+        ):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -126,19 +163,34 @@ class FakeMaker:
         return True
 
 
-def fake_point(config: TrialConfig, seed: int, threshold: float, trained: float = 1.0, loss: float | None = None) -> Point:
-    """The surface's point once the share `trained` of the steps is done; untrained, every trial scores 0.5 and is dense."""
+def fake_point(
+    config: TrialConfig,
+    seed: int,
+    threshold: float,
+    trained: float = 1.0,
+    loss: float | None = None,
+) -> Point:
+    """The surface's point once the share `trained` of the steps is done; untrained, every trial
+    scores 0.5 and is dense.
+    """
     score, density = surface(config, seed, threshold)
     score, density = 0.5 + (score - 0.5) * trained**0.5, 1.0 + (density - 1.0) * trained
     return Point(
         threshold=threshold,
-        score=Score(metric="accuracy", value=score, n_examples=N_EXAMPLES, standard_error=(score * (1 - score) / N_EXAMPLES) ** 0.5),
+        score=Score(
+            metric="accuracy",
+            value=score,
+            n_examples=N_EXAMPLES,
+            standard_error=(score * (1 - score) / N_EXAMPLES) ** 0.5,
+        ),
         loss=1.0 - score if loss is None else loss,
         density=DensityReading(encoder_blocks=(density,), decoder_blocks=(density,)),
     )
 
 
-def fake_result(config: TrialConfig, seed: int, started_at: float = 0.0, loss: float | None = None) -> CompleteTrial:
+def fake_result(
+    config: TrialConfig, seed: int, started_at: float = 0.0, loss: float | None = None
+) -> CompleteTrial:
     """What a fake trial gives; `loss`, where given, is that of every point."""
     points = [fake_point(config, seed, threshold, loss=loss) for threshold in THRESHOLDS]
     cost = Cost(
@@ -154,7 +206,13 @@ def fake_result(config: TrialConfig, seed: int, started_at: float = 0.0, loss: f
         evaluate_time_sec=0.0,
     )
     provenance = Provenance(
-        packages={}, commit="", python="", device="cpu", n_threads=1, dataset_fingerprint="fake", checkpoint_revision="fake"
+        packages={},
+        commit="",
+        python="",
+        device="cpu",
+        n_threads=1,
+        dataset_fingerprint="fake",
+        checkpoint_revision="fake",
     )
     return CompleteTrial(
         config=config,
@@ -168,9 +226,16 @@ def fake_result(config: TrialConfig, seed: int, started_at: float = 0.0, loss: f
 
 
 def fake_spec(
-    trials: int = 12, *, first: tuple[Start, ...] = (), search: Search | None = None, max_failures: int = 1, concurrency: int = 2
+    trials: int = 12,
+    *,
+    first: tuple[Start, ...] = (),
+    search: Search | None = None,
+    max_failures: int = 1,
+    concurrency: int = 2,
 ) -> SweepSpec:
-    """Plain and DEFT trials, pretrained and relu, 4-bit or not, the learning rate and the weight of the density loss open."""
+    """Plain and DEFT trials, pretrained and relu, 4-bit or not, the learning rate and the weight of
+    the density loss open.
+    """
     rate, weight = Float(1e-4, 1e-2, log=True), Float(0.05, 5.0, log=True)
     training = Training(steps=N_STEPS)
     combinations = []
@@ -184,8 +249,16 @@ def fake_spec(
                     training=training,
                     peft=Lora(),
                 )
-                open_ = {"training.learning_rate": rate} | ({"density.loss.weight": weight} if density.kind == "loss" else {})
-                combinations.append(Combination(f"{activation} lora {density.kind} {quantization.kind} none", open_, template))
+                open_ = {"training.learning_rate": rate} | (
+                    {"density.loss.weight": weight} if density.kind == "loss" else {}
+                )
+                combinations.append(
+                    Combination(
+                        f"{activation} lora {density.kind} {quantization.kind} none",
+                        open_,
+                        template,
+                    )
+                )
     return SweepSpec(
         name="fake",
         objectives=("score", "activation_density"),

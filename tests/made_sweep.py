@@ -1,9 +1,22 @@
-"""A small sweep made by hand for tests of front, choice and report: close to what a real one looks like, and the same each time."""
+"""A small sweep made by hand for tests of front, choice and report: close to what a real one looks
+like, and the same each time.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from deft_sweeps.config.axes import Activation, Adapter, DensityLoss, Lora, Nf4, NoDensityLoss, Quantization, Training, Unquantized, Wanda
+from deft_sweeps.config.axes import (
+    Activation,
+    Adapter,
+    DensityLoss,
+    Lora,
+    Nf4,
+    NoDensityLoss,
+    Quantization,
+    Training,
+    Unquantized,
+    Wanda,
+)
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.outcomes import ExampleScores
@@ -26,11 +39,36 @@ from deft_sweeps.specification.sweep_spec import SweepSpec
 
 THRESHOLDS = (0.01, 0.2, 0.5, 1.2)
 SCORES_AND_DENSITIES: dict[tuple[Activation, float], tuple[tuple[float, float, float], ...]] = {
-    ("relu", 0.0): ((0.818, 0.465, 0.412), (0.818, 0.364, 0.271), (0.810, 0.228, 0.131), (0.780, 0.057, 0.031)),
-    ("relu", 0.5): ((0.810, 0.442, 0.076), (0.810, 0.344, 0.059), (0.803, 0.216, 0.033), (0.760, 0.055, 0.011)),
-    ("relu", 1.5): ((0.802, 0.382, 0.030), (0.808, 0.289, 0.024), (0.793, 0.176, 0.017), (0.748, 0.043, 0.007)),
-    ("pretrained", 0.0): ((0.797, 0.974, 0.956), (0.788, 0.307, 0.193), (0.780, 0.172, 0.092), (0.745, 0.043, 0.024)),
-    ("pretrained", 3.0): ((0.813, 0.965, 0.462), (0.798, 0.258, 0.024), (0.790, 0.140, 0.014), (0.733, 0.034, 0.004)),
+    ("relu", 0.0): (
+        (0.818, 0.465, 0.412),
+        (0.818, 0.364, 0.271),
+        (0.810, 0.228, 0.131),
+        (0.780, 0.057, 0.031),
+    ),
+    ("relu", 0.5): (
+        (0.810, 0.442, 0.076),
+        (0.810, 0.344, 0.059),
+        (0.803, 0.216, 0.033),
+        (0.760, 0.055, 0.011),
+    ),
+    ("relu", 1.5): (
+        (0.802, 0.382, 0.030),
+        (0.808, 0.289, 0.024),
+        (0.793, 0.176, 0.017),
+        (0.748, 0.043, 0.007),
+    ),
+    ("pretrained", 0.0): (
+        (0.797, 0.974, 0.956),
+        (0.788, 0.307, 0.193),
+        (0.780, 0.172, 0.092),
+        (0.745, 0.043, 0.024),
+    ),
+    ("pretrained", 3.0): (
+        (0.813, 0.965, 0.462),
+        (0.798, 0.258, 0.024),
+        (0.790, 0.140, 0.014),
+        (0.733, 0.034, 0.004),
+    ),
 }
 PROVENANCE = Provenance(
     packages={"torch": "2.13.0", "transformers": "5.23.0", "peft": "0.21.2"},
@@ -44,21 +82,31 @@ PROVENANCE = Provenance(
 
 
 def examples(score: float, n: int, shift: int) -> tuple[float, ...]:
-    """n right-or-wrong scores with the mean asked for; trials agree on most examples, as real ones do."""
+    """N right-or-wrong scores with the mean asked for; trials agree on most examples, as real ones
+    do.
+    """
     wrong = n - round(score * n)
     return tuple(0.0 if (i * 7 + shift) % n < wrong else 1.0 for i in range(n))
 
 
-def measured(threshold: float, score: float, encoder: float, decoder: float, n: int = 600, shift: int = 0) -> Point:
+def measured(
+    threshold: float, score: float, encoder: float, decoder: float, n: int = 600, shift: int = 0
+) -> Point:
     scores = examples(score, n, shift)
     value = sum(scores) / n
     tilt = [0.7, 0.8, 0.9, 1.0, 1.0, 1.05, 1.2, 1.35]
     return Point(
         threshold=threshold,
-        score=Score(metric="accuracy", value=value, n_examples=n, standard_error=(value * (1 - value) / n) ** 0.5),
+        score=Score(
+            metric="accuracy",
+            value=value,
+            n_examples=n,
+            standard_error=(value * (1 - value) / n) ** 0.5,
+        ),
         loss=1.2 - score,
         density=DensityReading(
-            encoder_blocks=tuple(min(1.0, encoder * t) for t in tilt), decoder_blocks=tuple(min(1.0, decoder * t) for t in reversed(tilt))
+            encoder_blocks=tuple(min(1.0, encoder * t) for t in tilt),
+            decoder_blocks=tuple(min(1.0, decoder * t) for t in reversed(tilt)),
         ),
         example_scores=ExampleScores.of(scores),
     )
@@ -80,13 +128,24 @@ def cost(quantized: bool = False, adapter: bool = False) -> Cost:
 
 
 def trial(
-    activation: Activation, weight: float, quantization: Quantization | None = None, drop: float = 0.0, finished_at: float = 1.0
+    activation: Activation,
+    weight: float,
+    quantization: Quantization | None = None,
+    drop: float = 0.0,
+    finished_at: float = 1.0,
 ) -> CompleteTrial:
     """One trial of SCORES_AND_DENSITIES, its scores lowered by `drop`."""
     rows = SCORES_AND_DENSITIES[activation, weight]
-    points = [measured(t, s - drop, e, d, shift=int(weight * 10)) for t, (s, e, d) in zip(THRESHOLDS, rows, strict=True)]
+    points = [
+        measured(t, s - drop, e, d, shift=int(weight * 10))
+        for t, (s, e, d) in zip(THRESHOLDS, rows, strict=True)
+    ]
     first = points[0]
-    everything = replace(first, threshold=0.0, density=DensityReading(encoder_blocks=(0.99,) * 8, decoder_blocks=(0.98,) * 8))
+    everything = replace(
+        first,
+        threshold=0.0,
+        density=DensityReading(encoder_blocks=(0.99,) * 8, decoder_blocks=(0.98,) * 8),
+    )
     if activation == "relu":
         everything = replace(first, threshold=0.0)
     return CompleteTrial(
@@ -108,7 +167,9 @@ def trial(
 
 
 def sweep_results() -> tuple[TrialResult, ...]:
-    """Ten trials: both activations with and without the density loss, NF4, one stopped, one failed."""
+    """Ten trials: both activations with and without the density loss, NF4, one stopped, one
+    failed.
+    """
     told: Sequence[tuple[Activation, float, Quantization | None, float]] = (
         ("pretrained", 0.0, None, 0.0),
         ("pretrained", 3.0, None, 0.0),
@@ -123,7 +184,10 @@ def sweep_results() -> tuple[TrialResult, ...]:
     failed = FailedTrial(
         config=replace(complete[3].config, peft=Adapter(), training=Training(learning_rate=3e-2)),
         seed=0,
-        error=("the loss is not finite at step 17: learning_rate 0.03 is too high, or the gradient overflowed"),
+        error=(
+            "the loss is not finite at step 17: learning_rate 0.03 is too high, or the gradient"
+            " overflowed"
+        ),
         started_at=complete[3].started_at,
         finished_at=complete[3].finished_at,
     )
@@ -138,7 +202,11 @@ def sweep_results() -> tuple[TrialResult, ...]:
 
 def sweep_finals() -> tuple[FinalMeasurement, ...]:
     results = sweep_results()
-    told = (("chosen", 1, 0.5, 0.786, 0.142, 0.015), ("baseline", 0, 0.0, 0.801, 0.99, 0.98), ("twin", 0, 0.8731, 0.768, 0.098, 0.058))
+    told = (
+        ("chosen", 1, 0.5, 0.786, 0.142, 0.015),
+        ("baseline", 0, 0.0, 0.801, 0.99, 0.98),
+        ("twin", 0, 0.8731, 0.768, 0.098, 0.058),
+    )
     return tuple(
         FinalMeasurement(
             role=role,  # type: ignore[arg-type]
@@ -159,8 +227,14 @@ def sweep_spec(name: str = "quickstart") -> SweepSpec:
         objectives=("score", "activation_density"),
         limits=(parse_constraint("score >= 0.6"),),
         choose=parse_policy("best activation_density where score >= baseline(peft) - 0.01"),
-        combinations=(Combination("relu lora loss none none", {"density.loss.weight": weight}, template),),
-        excluded=(Excluded("pretrained adapter loss nf4 none", "adapters cannot be attached to an NF4 base"),),
+        combinations=(
+            Combination("relu lora loss none none", {"density.loss.weight": weight}, template),
+        ),
+        excluded=(
+            Excluded(
+                "pretrained adapter loss nf4 none", "adapters cannot be attached to an NF4 base"
+            ),
+        ),
         first=(Start("relu lora loss none none", {"density.loss.weight": 1.0}),),
         evaluation=Evaluation(thresholds=(0.0, *THRESHOLDS)),
         search=Search(),

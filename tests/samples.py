@@ -5,16 +5,32 @@ from typing import overload
 from deft_sweeps.config.axes import DensityLoss, NoDensityLoss, Training
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.outcomes import ExampleScores
-from deft_sweeps.result import CompleteTrial, Cost, DensityReading, FailedTrial, Point, Provenance, Score, TrialResult
+from deft_sweeps.result import (
+    CompleteTrial,
+    Cost,
+    DensityReading,
+    FailedTrial,
+    Point,
+    Provenance,
+    Score,
+    TrialResult,
+)
 
 
 def point(threshold: float = 0.0, score: float = 0.8, density: float = 0.5, n: int = 100) -> Point:
     right = round(score * n)
     return Point(
         threshold=threshold,
-        score=Score(metric="accuracy", value=right / n, n_examples=n, standard_error=(score * (1 - score) / n) ** 0.5),
+        score=Score(
+            metric="accuracy",
+            value=right / n,
+            n_examples=n,
+            standard_error=(score * (1 - score) / n) ** 0.5,
+        ),
         loss=1.0 - score,
-        density=DensityReading(encoder_blocks=(density, density), decoder_blocks=(density, density)),
+        density=DensityReading(
+            encoder_blocks=(density, density), decoder_blocks=(density, density)
+        ),
         example_scores=ExampleScores.of([1.0 if i < right else 0.0 for i in range(n)]),
     )
 

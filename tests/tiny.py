@@ -1,4 +1,6 @@
-"""Tiny models of the real architectures with random weights, for tests of what does not need a pretrained one."""
+"""Tiny models of the real architectures with random weights, for tests of what does not need a
+pretrained one.
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -28,10 +30,20 @@ from deft_sweeps.config.layout import Layout
 from deft_sweeps.models.checkpoints import load_tokenizer
 from deft_sweeps.models.families import FAMILIES, layout
 
-SHAPE: dict[str, Any] = {"d_model": 32, "d_kv": 8, "d_ff": 48, "num_layers": 2, "num_decoder_layers": 3, "num_heads": 4, "vocab_size": 96}
+SHAPE: dict[str, Any] = {
+    "d_model": 32,
+    "d_kv": 8,
+    "d_ff": 48,
+    "num_layers": 2,
+    "num_decoder_layers": 3,
+    "num_heads": 4,
+    "vocab_size": 96,
+}
 
 
-def tiny_t5(gated: bool = True, vocab_size: int = 96, seed: int = 0, n_encoder: int = 2) -> nn.Module:
+def tiny_t5(
+    gated: bool = True, vocab_size: int = 96, seed: int = 0, n_encoder: int = 2
+) -> nn.Module:
     """A T5 in float32 and evaluation mode: v1.1 (gated GELU) or the original (ReLU)."""
     torch.manual_seed(seed)
     config = T5Config(
@@ -74,24 +86,46 @@ class TinyFamily:
     segments: bool
 
 
-BERT_TOKENS = {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]", "unk_token": "[UNK]"}
-ROBERTA_TOKENS = {"cls_token": "<s>", "pad_token": "<pad>", "sep_token": "</s>", "unk_token": "<unk>"}
+BERT_TOKENS = {
+    "pad_token": "[PAD]",
+    "cls_token": "[CLS]",
+    "sep_token": "[SEP]",
+    "unk_token": "[UNK]",
+}
+ROBERTA_TOKENS = {
+    "cls_token": "<s>",
+    "pad_token": "<pad>",
+    "sep_token": "</s>",
+    "unk_token": "<unk>",
+}
 
 
 def _bert(hidden_act: str, vocab_size: int) -> nn.Module:
-    model: nn.Module = BertModel(BertConfig(**ENCODER_SHAPE, vocab_size=vocab_size, hidden_act=hidden_act))
+    model: nn.Module = BertModel(
+        BertConfig(**ENCODER_SHAPE, vocab_size=vocab_size, hidden_act=hidden_act)
+    )
     return model
 
 
 def _roberta(hidden_act: str, vocab_size: int) -> nn.Module:
     settings = {**ENCODER_SHAPE, "vocab_size": vocab_size, "hidden_act": hidden_act}
-    model: nn.Module = RobertaModel(RobertaConfig(**settings, type_vocab_size=1), add_pooling_layer=False)
+    model: nn.Module = RobertaModel(
+        RobertaConfig(**settings, type_vocab_size=1), add_pooling_layer=False
+    )
     return model
 
 
 def _distilbert(hidden_act: str, vocab_size: int) -> nn.Module:
-    shape = {"dim": 32, "hidden_dim": 48, "n_layers": 2, "n_heads": 4, "max_position_embeddings": 64}
-    config = DistilBertConfig(**shape, dropout=0.0, attention_dropout=0.0, vocab_size=vocab_size, activation=hidden_act)
+    shape = {
+        "dim": 32,
+        "hidden_dim": 48,
+        "n_layers": 2,
+        "n_heads": 4,
+        "max_position_embeddings": 64,
+    }
+    config = DistilBertConfig(
+        **shape, dropout=0.0, attention_dropout=0.0, vocab_size=vocab_size, activation=hidden_act
+    )
     model: nn.Module = DistilBertModel(config)
     return model
 
@@ -107,7 +141,9 @@ HEAD_FAMILIES = [family.model_type for family in FAMILIES.values() if family.hea
 """Every registered family that answers by a head; one without a tiny model fails the tests."""
 
 
-def tiny_encoder(family: str = "bert", hidden_act: str = "gelu", vocab_size: int = 96, seed: int = 0) -> nn.Module:
+def tiny_encoder(
+    family: str = "bert", hidden_act: str = "gelu", vocab_size: int = 96, seed: int = 0
+) -> nn.Module:
     """A model without a head, in float32 and evaluation mode."""
     torch.manual_seed(seed)
     model = TINY_FAMILIES[family].build(hidden_act, vocab_size)
@@ -139,12 +175,20 @@ def tiny_tokenizer(family: str, texts: Iterable[str]) -> Any:
         pair=f"{start} $A {end} $B{second} {end}{second}",
         special_tokens=[(start, vocab[start]), (end, vocab[end])],
     )
-    names = ["input_ids", "token_type_ids", "attention_mask"] if segments else ["input_ids", "attention_mask"]
+    names = (
+        ["input_ids", "token_type_ids", "attention_mask"]
+        if segments
+        else ["input_ids", "attention_mask"]
+    )
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **tokens, model_input_names=names)
 
 
-def save_tiny_encoder(folder: Path, family: str, texts: Iterable[str], hidden_act: str = "gelu") -> None:
-    """Save a tiny model with a head as a checkpoint folder, with a tokenizer that knows the words of `texts`."""
+def save_tiny_encoder(
+    folder: Path, family: str, texts: Iterable[str], hidden_act: str = "gelu"
+) -> None:
+    """Save a tiny model with a head as a checkpoint folder, with a tokenizer that knows the words
+    of `texts`.
+    """
     tokenizer = tiny_tokenizer(family, texts)
     model: Any = tiny_encoder(family, hidden_act, vocab_size=len(tokenizer))
     model.save_pretrained(folder)
@@ -178,11 +222,27 @@ def save_tiny(folder: Path, tokenizer_of: str, seed: int = 0) -> None:
 
 def write_reviews(path: Path, n: int = 120) -> Path:
     """A csv of made-up reviews, all distinct, whose label can be read off one word."""
-    words = ["plot", "cast", "music", "pace", "script", "light", "sound", "cut", "set", "end", "joke", "fight"]
+    words = [
+        "plot",
+        "cast",
+        "music",
+        "pace",
+        "script",
+        "light",
+        "sound",
+        "cut",
+        "set",
+        "end",
+        "joke",
+        "fight",
+    ]
     lines = ["text,label"]
     for i in range(n):
         good = i % 2 == 0
         noun, other = words[i % 12], words[(i // 12 + 5) % 12]
-        lines.append(f"{'great' if good else 'awful'} {noun} and number {i} {other},{'positive' if good else 'negative'}")
+        lines.append(
+            f"{'great' if good else 'awful'} {noun} and number {i}"
+            f" {other},{'positive' if good else 'negative'}"
+        )
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path

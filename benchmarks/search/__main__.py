@@ -1,4 +1,6 @@
-"""Prints what each searcher needed to 95 % of the true front's volume, beside what was asked of ours."""
+"""Prints what each searcher needed to 95 % of the true front's volume, beside what was asked of
+ours.
+"""
 
 import argparse
 import hashlib
@@ -17,7 +19,17 @@ import numpy as np
 import deft_sweeps
 from benchmarks.search import closed_form, synetune, table
 from benchmarks.search.arms import INFORMED, MO_ASHA, OURS, is_rival, make_arm, names
-from benchmarks.search.measure import TARGET, Effort, Run, median, needed, ratio, run, truths_of, used
+from benchmarks.search.measure import (
+    TARGET,
+    Effort,
+    Run,
+    median,
+    needed,
+    ratio,
+    run,
+    truths_of,
+    used,
+)
 from benchmarks.search.oracle import fewest
 from benchmarks.search.problem import Problem
 from deft_sweeps.config.trial import codec
@@ -28,7 +40,8 @@ HALVED = f"{OURS}front+halving"
 OTHERS_SHOWN = ("random", "tpe")
 BUDGETS = {"random": 3000, "gp": 60, "mo-asha": 60, "mo-asha-mended": 120}
 BUDGET = 600
-"""Trials of a run that does not get there, or as many steps in trials that were stopped early; some take seconds to decide."""
+"""Trials of a run that does not get there, or as many steps in trials that were stopped early; some
+take seconds to decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +88,14 @@ class Job:
 
     def path(self, problem: Problem) -> Path:
         """Changes with whatever the run's outcome depends on."""
-        told = [problem.digest, self.workers, self.trials, version("optuna"), version("ray"), "" if is_rival(self.arm) else _sources()]
+        told = [
+            problem.digest,
+            self.workers,
+            self.trials,
+            version("optuna"),
+            version("ray"),
+            "" if is_rival(self.arm) else _sources(),
+        ]
         key = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:10]
         return self.cache / f"{self.problem}-{self.arm}-{self.seed}-{key}.json"
 
@@ -88,7 +108,14 @@ def make(job: Job) -> Run:
         return found
     arm = make_arm(job.arm, problem, job.seed, job.synetune)
     try:
-        made = run(problem, job.arm, arm, job.seed, workers=job.workers, max_steps=job.trials * problem.rungs[-1])
+        made = run(
+            problem,
+            job.arm,
+            arm,
+            job.seed,
+            workers=job.workers,
+            max_steps=job.trials * problem.rungs[-1],
+        )
     finally:
         arm.close()
     write_atomically(path, codec(Run).dump_json(made))
@@ -99,7 +126,11 @@ def make(job: Job) -> Run:
 def _sources() -> str:
     """Digest of our search's code, in all of its rooms: its runs are made again when it changes."""
     package = Path(deft_sweeps.__file__).parent
-    files = (path for room in ("study", "sampler", "stopping", "search") for path in sorted((package / room).rglob("*.py")))
+    files = (
+        path
+        for room in ("study", "sampler", "stopping", "search")
+        for path in sorted((package / room).rglob("*.py"))
+    )
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:10]
 
 
@@ -116,14 +147,20 @@ def table_lines(runs: Sequence[Run], order: Sequence[str]) -> list[str]:
     by_arm = {name: [run for run in runs if run.arm == name] for name in order}
     head = f"{'':18}{'trials to 95 %':>22}{'steps':>30}{'reached':>9}"
     head += (
-        "".join(f"{what + ' / ' + beside:>26}" for beside in OTHERS_SHOWN for what in ("trials", "steps")) + f"{'trials, log density':>24}"
+        "".join(
+            f"{what + ' / ' + beside:>26}"
+            for beside in OTHERS_SHOWN
+            for what in ("trials", "steps")
+        )
+        + f"{'trials, log density':>24}"
     )
     lines = [head]
     for name, of_arm in by_arm.items():
         if not of_arm:
             continue
         trials, steps = needed(of_arm, "linear", "trials"), needed(of_arm, "linear", "steps")
-        cells = f"{name:18}{median(trials)!s:>22}{median(steps)!s:>30}{f'{int(np.isfinite(trials).sum())}/{len(trials)}':>9}"
+        reached = f"{int(np.isfinite(trials).sum())}/{len(trials)}"
+        cells = f"{name:18}{median(trials)!s:>22}{median(steps)!s:>30}{reached:>9}"
         for beside in OTHERS_SHOWN:
             for what in ("trials", "steps"):
                 cells += f"{_ratio(of_arm, by_arm.get(beside, []), what):>26}"
@@ -134,17 +171,30 @@ def table_lines(runs: Sequence[Run], order: Sequence[str]) -> list[str]:
 def _ratio(runs: Sequence[Run], beside: Sequence[Run], what: Effort) -> str:
     if not beside:
         return "not run"
-    return str(ratio(needed(runs, "linear", what), needed(beside, "linear", what), used(beside, what)))
+    return str(
+        ratio(needed(runs, "linear", what), needed(beside, "linear", what), used(beside, what))
+    )
 
 
 def oracle_lines(problem: Problem) -> list[str]:
-    """Of a table, the fewest trainings that get there, which only a searcher that knew all of them could pick; of a closed form nothing."""
+    """Of a table, the fewest trainings that get there, which only a searcher that knew all of them
+    could pick; of a closed form nothing.
+    """
     if not isinstance(problem, table.Table):
         return []
     points = [problem.true_points(config) for config in problem.configs]
-    (linear, exact), (log, log_exact) = (fewest(points, truth, TARGET) for truth in truths_of(problem))
-    told = f"{'<= ' * (not exact)}{linear}", f"{'<= ' * (not exact)}{linear * problem.rungs[-1]}", f"{'<= ' * (not log_exact)}{log}"
-    return [f"{'oracle':18}{told[0]:>22}{told[1]:>30}   no searcher can need fewer; log density: {told[2]}"]
+    (linear, exact), (log, log_exact) = (
+        fewest(points, truth, TARGET) for truth in truths_of(problem)
+    )
+    told = (
+        f"{'<= ' * (not exact)}{linear}",
+        f"{'<= ' * (not exact)}{linear * problem.rungs[-1]}",
+        f"{'<= ' * (not log_exact)}{log}",
+    )
+    return [
+        f"{'oracle':18}{told[0]:>22}{told[1]:>30}   no searcher can need fewer; log density:"
+        f" {told[2]}"
+    ]
 
 
 def target_lines(runs: Sequence[Run]) -> list[str]:
@@ -157,14 +207,29 @@ def target_lines(runs: Sequence[Run]) -> list[str]:
         others = {name: of_arm for name, of_arm in by_arm.items() if is_rival(name)}
         beside = target.beside
         if beside == "best" and others:
-            beside = min(others, key=lambda name: median(needed(others[name], "linear", target.what)).value)
-        asked = f"{target.arm}: {target.what} at most {target.at_most:g} of {target.beside}'s" + f" ({beside})" * (target.beside != beside)
+            beside = min(
+                others, key=lambda name: median(needed(others[name], "linear", target.what)).value
+            )
+        asked = (
+            f"{target.arm}: {target.what} at most {target.at_most:g} of {target.beside}'s"
+            + f" ({beside})" * (target.beside != beside)
+        )
         if target.arm not in by_arm or beside not in by_arm:
             lines.append(f"{asked}: not run")
             continue
         other = by_arm[beside]
-        found = ratio(needed(by_arm[target.arm], "linear", target.what), needed(other, "linear", target.what), used(other, target.what))
-        verdict = "reached" if found.value <= target.at_most else "within noise" if found.low <= target.at_most else "missed"
+        found = ratio(
+            needed(by_arm[target.arm], "linear", target.what),
+            needed(other, "linear", target.what),
+            used(other, target.what),
+        )
+        verdict = (
+            "reached"
+            if found.value <= target.at_most
+            else "within noise"
+            if found.low <= target.at_most
+            else "missed"
+        )
         lines.append(f"{asked}: {found}, {verdict}")
     return lines
 
@@ -176,7 +241,11 @@ def main() -> None:
     arms = list(dict.fromkeys(arguments.arms))
     if set(MO_ASHA) & set(arms) and not synetune.is_installed(arguments.synetune):
         arms = [name for name in arms if name not in MO_ASHA]
-        print(f"mo-asha left out: no Syne Tune in {arguments.synetune}, --install-synetune puts it there", file=sys.stderr)
+        print(
+            f"mo-asha left out: no Syne Tune in {arguments.synetune}, --install-synetune puts it"
+            " there",
+            file=sys.stderr,
+        )
     try:
         landscapes = {name: landscape(name, arguments.source) for name in arguments.problem}
     except ValueError as error:
@@ -194,7 +263,8 @@ def main() -> None:
                 arguments.cache,
                 arguments.synetune,
             )
-            for seed in range(arguments.seeds)  # Seeds outside: stopped early, what there is can be compared.
+            # Seeds outside: stopped early, what there is can be compared.
+            for seed in range(arguments.seeds)
             for arm in arms
             if arm != INFORMED or isinstance(landscapes[problem], table.Table)
         ]
@@ -203,33 +273,86 @@ def main() -> None:
         for made in made_in_turn(jobs, arguments.jobs):
             runs.append(made)
             hit = made.hits["linear"]
-            got = f"{hit.trials} trials, {hit.steps} steps" if hit.trials else f"{made.shares[-1]:.3f} after {len(made.shares)} trials"
-            print(f"{time.time() - began:6.0f} s {problem} {made.arm} seed {made.seed}: {got}", file=sys.stderr, flush=True)
+            got = (
+                f"{hit.trials} trials, {hit.steps} steps"
+                if hit.trials
+                else f"{made.shares[-1]:.3f} after {len(made.shares)} trials"
+            )
+            print(
+                f"{time.time() - began:6.0f} s {problem} {made.arm} seed {made.seed}: {got}",
+                file=sys.stderr,
+                flush=True,
+            )
         told += runs
         if not arguments.json:
-            how = f"{arguments.workers} workers, {arguments.seeds} seeds, median [95 % interval]; - not reached"
+            how = (
+                f"{arguments.workers} workers, {arguments.seeds} seeds, median [95 % interval]; -"
+                " not reached"
+            )
             print(f"{problem}: {landscapes[problem].note}; {how}")
-            print("\n".join(table_lines(runs, arms) + oracle_lines(landscapes[problem]) + target_lines(runs)), end="\n\n", flush=True)
+            print(
+                "\n".join(
+                    table_lines(runs, arms) + oracle_lines(landscapes[problem]) + target_lines(runs)
+                ),
+                end="\n\n",
+                flush=True,
+            )
     if arguments.json:
         print(json.dumps([codec(Run).dump_python(made, mode="json") for made in told]))
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.search", description=f"{__doc__} The target is {TARGET:.0%}.")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.search", description=f"{__doc__} The target is {TARGET:.0%}."
+    )
     tables = sorted(file.stem for file in table.TABLES.glob("*.yaml"))
-    parser.add_argument("--problem", nargs="+", default=list(closed_form.NAMES), choices=[*closed_form.NAMES, *tables])
-    parser.add_argument("--source", type=Path, help="folder of trainings, or packed table, to read instead of the one in benchmarks/tables")
     parser.add_argument(
-        "--arms", nargs="+", default=["random", "tpe", "nsga2-12", f"{OURS}tpe"], choices=names(), metavar="ARM", help=", ".join(names())
+        "--problem",
+        nargs="+",
+        default=list(closed_form.NAMES),
+        choices=[*closed_form.NAMES, *tables],
+    )
+    parser.add_argument(
+        "--source",
+        type=Path,
+        help=(
+            "folder of trainings, or packed table, to read instead of the one in benchmarks/tables"
+        ),
+    )
+    parser.add_argument(
+        "--arms",
+        nargs="+",
+        default=["random", "tpe", "nsga2-12", f"{OURS}tpe"],
+        choices=names(),
+        metavar="ARM",
+        help=", ".join(names()),
     )
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--workers", type=int, default=4, help="trials at a time, simulated")
-    parser.add_argument("--trials", type=int, help=f"budget of a run; {BUDGET}, {', '.join(f'{name} {n}' for name, n in BUDGETS.items())}")
+    parser.add_argument(
+        "--trials",
+        type=int,
+        help=(
+            f"budget of a run; {BUDGET}, {', '.join(f'{name} {n}' for name, n in BUDGETS.items())}"
+        ),
+    )
     parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--synetune", type=Path, default=synetune.ENVIRONMENT, help="environment with Syne Tune, for mo-asha")
-    parser.add_argument("--install-synetune", action="store_true", help="make that environment first")
+    parser.add_argument(
+        "--synetune",
+        type=Path,
+        default=synetune.ENVIRONMENT,
+        help="environment with Syne Tune, for mo-asha",
+    )
+    parser.add_argument(
+        "--install-synetune", action="store_true", help="make that environment first"
+    )
     parser.add_argument("--json", action="store_true", help="every run, instead of the table")
-    parser.add_argument("--cache", type=Path, default=Path("runs/search"), help="folder of finished runs, which are not made again")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path("runs/search"),
+        help="folder of finished runs, which are not made again",
+    )
     return parser.parse_args()
 
 

@@ -8,7 +8,8 @@ gp              Optuna's Gaussian processes
 ray, ray-asha   Ray Tune's OptunaSearch, alone and beside its ASHAScheduler
 mo-asha         Syne Tune's, in an environment of its own
 informed        on tables: a yardstick, which knows the model of their truth
-ours-NAME       this project's search with the sampler NAME of a spec; ours-NAME+halving stops trials early
+ours-NAME       this project's search with the sampler NAME of a spec; with +halving it stops
+                trials early
 """
 
 import sys
@@ -44,7 +45,8 @@ MO_ASHA = ("mo-asha", "mo-asha-mended")
 
 @dataclass
 class OptunaArm:
-    """Ask and tell of a study in memory, as the sweep's searcher does it: a trial's points at all thresholds are kept beside it.
+    """Ask and tell of a study in memory, as the sweep's searcher does it: a trial's points at all
+    thresholds are kept beside it.
 
     Attributes:
         early: decides at rungs; measures none where the spec stops nothing early.
@@ -78,7 +80,12 @@ class OptunaArm:
     def tell(self, number: int, points: tuple[Point, ...] | None) -> None:
         asked = self.running.pop(number)
         trial_id = asked.config.trial_id(asked.seed)
-        tell(self.study, self.spec, number, result(asked.config, asked.seed, self.early.rungs(trial_id), points))
+        tell(
+            self.study,
+            self.spec,
+            number,
+            result(asked.config, asked.seed, self.early.rungs(trial_id), points),
+        )
         self.early.forget(trial_id)
 
     def close(self) -> None:
@@ -142,7 +149,10 @@ def _ours(name: str, problem: Problem, seed: int) -> Arm:
     search = replace(problem.spec.search, sampler=picked, seed=seed)
     spec = replace(problem.spec, search=search, stopping=Halving() if halved else NoStopping())
     if isinstance(spec.stopping, Halving) and spec.stopping.at(problem.rungs[-1]) != problem.rungs:
-        raise ValueError(f"{problem.name} was measured at steps {problem.rungs}, not where the spec's halving looks")
+        raise ValueError(
+            f"{problem.name} was measured at steps {problem.rungs}, not where the spec's halving"
+            " looks"
+        )
     return optuna_arm(spec, study_sampler(spec), spec.search.repeats)
 
 
@@ -154,4 +164,16 @@ def is_rival(name: str) -> bool:
 def names() -> tuple[str, ...]:
     """Every searcher that can be named."""
     ours = (f"{OURS}{name}{halved}" for name in SAMPLERS for halved in ("", "+halving"))
-    return ("random", "nsga2-50", "nsga2-12", "tpe", "tpe-group", "gp", "ray", "ray-asha", *MO_ASHA, INFORMED, *ours)
+    return (
+        "random",
+        "nsga2-50",
+        "nsga2-12",
+        "tpe",
+        "tpe-group",
+        "gp",
+        "ray",
+        "ray-asha",
+        *MO_ASHA,
+        INFORMED,
+        *ours,
+    )

@@ -1,11 +1,14 @@
-"""Two landscapes in closed form, shaped like what DEFT trials show: conditional settings, learning curves that cross, noise.
+"""Two landscapes in closed form, shaped like what DEFT trials show: conditional settings, learning
+curves that cross, noise.
 
-Both are after ZDT1 and ZDT3 (Zitzler, Deb, Thiele: Comparison of Multiobjective Evolutionary Algorithms, Evolutionary Computation 8,
-2000): a trial's density is f1, one minus its score stands for f2, and how far its other settings are from their best is g.
+Both are after ZDT1 and ZDT3 (Zitzler, Deb, Thiele: Comparison of Multiobjective Evolutionary
+Algorithms, Evolutionary Computation 8, 2000): a trial's density is f1, one minus its score stands
+for f2, and how far its other settings are from their best is g.
 
-- `bent`: one convex front. Density falls with the density loss's weight and with the threshold; the best learning rate moves with the
-  weight, so no single setting of the rest serves the whole front.
-- `broken`: a front in pieces, each made by another of the combinations; the combination that is best for most of the space owns no piece.
+- `bent`: one convex front. Density falls with the density loss's weight and with the threshold; the
+  best learning rate moves with the weight, so no single setting of the rest serves the whole front.
+- `broken`: a front in pieces, each made by another of the combinations; the combination that is
+    best for most of the space owns no piece.
 """
 
 import hashlib
@@ -18,7 +21,17 @@ from functools import cache, cached_property
 import numpy as np
 
 from benchmarks.search.problem import Floats, directions, point
-from deft_sweeps.config.axes import Adapter, DensityLoss, Ia3, Lora, Nf4, NoDensityLoss, Peft, Training, Unquantized
+from deft_sweeps.config.axes import (
+    Adapter,
+    DensityLoss,
+    Ia3,
+    Lora,
+    Nf4,
+    NoDensityLoss,
+    Peft,
+    Training,
+    Unquantized,
+)
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.front import non_dominated
 from deft_sweeps.objective import Policy
@@ -67,7 +80,11 @@ class Settings:
 
 
 def settings(config: TrialConfig) -> Settings:
-    push = 0.1 + 0.9 * unit(WEIGHT, config.density.weight) if isinstance(config.density, DensityLoss) else 0.0
+    push = (
+        0.1 + 0.9 * unit(WEIGHT, config.density.weight)
+        if isinstance(config.density, DensityLoss)
+        else 0.0
+    )
     match config.peft:
         case Lora(r=r):
             peft, size = 0, unit(RANK, r)
@@ -76,7 +93,12 @@ def settings(config: TrialConfig) -> Settings:
         case _:
             peft, size = 2, 0.5
     return Settings(
-        push, unit(RATE, config.training.learning_rate), size, peft, config.activation == "relu", isinstance(config.quantization, Nf4)
+        push,
+        unit(RATE, config.training.learning_rate),
+        size,
+        peft,
+        config.activation == "relu",
+        isinstance(config.quantization, Nf4),
     )
 
 
@@ -85,12 +107,20 @@ HOMES = ((0.12, 0.3), (0.45, 0.6), (0.25, 0.7))
 
 
 def best(name: str, push: float, peft: int, relu: bool) -> tuple[float, float]:
-    """Learning rate and size at which g is least. Density does not depend on them, and f2 rises with g, so the front has them."""
-    return (0.7 - 0.4 * push, 0.4 + 0.3 * push) if name == "bent" else (0.25 + 0.5 * HOMES[peft][int(relu)], 0.6)
+    """Learning rate and size at which g is least. Density does not depend on them, and f2 rises
+    with g, so the front has them.
+    """
+    return (
+        (0.7 - 0.4 * push, 0.4 + 0.3 * push)
+        if name == "bent"
+        else (0.25 + 0.5 * HOMES[peft][int(relu)], 0.6)
+    )
 
 
 def bent(at: Settings, threshold: float) -> tuple[float, float]:
-    """Density and f2, both about [0, 1]; at the best rate, size and axes g = 1, and this is ZDT1's front."""
+    """Density and f2, both about [0, 1]; at the best rate, size and axes g = 1, and this is ZDT1's
+    front.
+    """
     f1 = (1.0 - 0.9 * at.push) * (0.7 if at.relu else 1.0) / (1.0 + 4.0 * threshold) + 0.01
     rate, size = best("bent", at.push, at.peft, at.relu)
     worse = 0.05 * at.nf4 + (0.0, 0.04, 0.1)[at.peft] + 0.06 * at.relu * (1.0 - at.push)
@@ -99,11 +129,17 @@ def bent(at: Settings, threshold: float) -> tuple[float, float]:
 
 
 def broken(at: Settings, threshold: float) -> tuple[float, float]:
-    """Density and f2, both about [0, 1]: ZDT3's wave, and each combination good in one stretch of density alone."""
+    """Density and f2, both about [0, 1]: ZDT3's wave, and each combination good in one stretch of
+    density alone.
+    """
     f1 = (0.85 - 0.75 * at.push) / (1.0 + 3.0 * threshold) + 0.02 * at.nf4
     rate, size = best("broken", at.push, at.peft, at.relu)
     g = 1.0 + 3.0 * (at.rate - rate) ** 2 + 0.6 * (at.size - size) ** 2
-    g += 2.5 * max(0.0, abs(f1 - HOMES[at.peft][int(at.relu)]) - 0.08) + 0.12 * (at.peft == 2) + 0.03 * (not at.nf4) * (at.peft == 1)
+    g += (
+        2.5 * max(0.0, abs(f1 - HOMES[at.peft][int(at.relu)]) - 0.08)
+        + 0.12 * (at.peft == 2)
+        + 0.03 * (not at.nf4) * (at.peft == 1)
+    )
     return f1, (g * (1.0 - math.sqrt(f1 / g)) - f1 * math.sin(10.0 * math.pi * f1) + 0.8) / 2.0
 
 
@@ -129,7 +165,10 @@ class ClosedForm:
     @property
     def note(self) -> str:
         noise = f"{SCORE_NOISE:g} of score, {DENSITY_NOISE:.0%} of density"
-        return f"closed form, {len(self.spec.combinations)} combinations; standard deviation between seeds: {noise}"
+        return (
+            f"closed form, {len(self.spec.combinations)} combinations; standard deviation between"
+            f" seeds: {noise}"
+        )
 
     @cached_property
     def spec(self) -> SweepSpec:
@@ -162,14 +201,19 @@ class ClosedForm:
         return np.array([self._on_the_way(at, threshold, 1.0) for threshold in THRESHOLDS])
 
     def _on_the_way(self, at: Settings, threshold: float, trained: float) -> tuple[float, float]:
-        """Score and density once the share `trained` of the steps is done. A high learning rate is ahead early on, whatever it ends at,
-        and a strong density loss costs score before it pays in density: curves cross."""
+        """Score and density once the share `trained` of the steps is done. A high learning rate is
+        ahead early on, whatever it ends at, and a strong density loss costs score before it pays in
+        density: curves cross.
+        """
         density, miss = (bent if self.name == "bent" else broken)(at, threshold)
         score = 0.9 - 0.4 * miss
         haste = 0.5 + 6.0 * at.rate
         learnt = (1.0 - math.exp(-haste * trained)) / (1.0 - math.exp(-haste))
         dense = min(1.0, density * (1.0 + 2.0 * at.push))
-        return 0.5 + (score - 0.5) * learnt - 0.05 * at.push * (1.0 - trained), dense + (density - dense) * trained**0.7
+        return (
+            0.5 + (score - 0.5) * learnt - 0.05 * at.push * (1.0 - trained),
+            dense + (density - dense) * trained**0.7,
+        )
 
 
 @cache
@@ -187,14 +231,18 @@ def _front(name: str) -> Floats:
 
 
 def space(name: str) -> SweepSpec:
-    """Three methods, the activation, 4 bits, plain or with the density loss; what each leaves open lies under it."""
+    """Three methods, the activation, 4 bits, plain or with the density loss; what each leaves open
+    lies under it.
+    """
     sized: tuple[tuple[Peft, dict[str, Domain]], ...] = (
         (Lora(), {"peft.lora.r": RANK}),
         (Adapter(), {"peft.adapter.reduction": REDUCTION}),
         (Ia3(), {}),
     )
     combinations = []
-    for (peft, of_peft), relu, nf4, pushed in itertools.product(sized, (False, True), (False, True), (False, True)):
+    for (peft, of_peft), relu, nf4, pushed in itertools.product(
+        sized, (False, True), (False, True), (False, True)
+    ):
         template = TrialConfig(
             activation="relu" if relu else "pretrained",
             peft=peft,
@@ -202,9 +250,14 @@ def space(name: str) -> SweepSpec:
             density=DensityLoss() if pushed else NoDensityLoss(),
             training=Training(steps=STEPS),
         )
-        label = f"{template.activation} {peft.kind} {template.density.kind} {template.quantization.kind} none"
+        label = (
+            f"{template.activation} {peft.kind} {template.density.kind}"
+            f" {template.quantization.kind} none"
+        )
         of_density: dict[str, Domain] = {"density.loss.weight": WEIGHT} if pushed else {}
-        combinations.append(Combination(label, {"training.learning_rate": RATE, **of_peft, **of_density}, template))
+        combinations.append(
+            Combination(label, {"training.learning_rate": RATE, **of_peft, **of_density}, template)
+        )
     return SweepSpec(
         name=name,
         objectives=("score", "activation_density"),

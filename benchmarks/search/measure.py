@@ -1,4 +1,6 @@
-"""What a searcher needed: trials and training steps to a share of the true front's volume, over seeds."""
+"""What a searcher needed: trials and training steps to a share of the true front's volume, over
+seeds.
+"""
 
 import time
 from collections.abc import Sequence
@@ -50,8 +52,10 @@ class Run:
 
 
 class Progress:
-    """The volume that complete trials reach together. A configuration counts with its mean objectives at every threshold: a lucky seed
-    is no progress, and every searcher is credited with the same points."""
+    """The volume that complete trials reach together. A configuration counts with its mean
+    objectives at every threshold: a lucky seed is no progress, and every searcher is credited with
+    the same points.
+    """
 
     def __init__(self, problem: Problem, truths: Sequence[Truth]) -> None:
         self._problem, self._truths = problem, truths
@@ -117,11 +121,15 @@ class Estimate:
     at_most: bool = False
 
     def __str__(self) -> str:
-        return f"{'<= ' * self.at_most}{_shown(self.value)} [{_shown(self.low)}, {_shown(self.high)}]"
+        return (
+            f"{'<= ' * self.at_most}{_shown(self.value)} [{_shown(self.low)}, {_shown(self.high)}]"
+        )
 
 
 def median(values: Sequence[float]) -> Estimate:
-    """The lower median of runs; a run that did not get there counts as later than any other (infinity)."""
+    """The lower median of runs; a run that did not get there counts as later than any other
+    (infinity).
+    """
     array = np.array(values, dtype=np.float64)
     return _estimate(float(_median(array[None])[0]), _medians(array, 0))
 
@@ -132,7 +140,8 @@ def ratio(values: Sequence[float], beside: Sequence[float], used: Sequence[float
     Args:
         values: infinity where a run did not get there.
         beside: the same of what they are compared with.
-        used: of each of those, the budget it had; stands for a run that did not get there, which can only have needed more.
+        used: of each of those, the budget it had; stands for a run that did not get there, which
+            can only have needed more.
     """
     array = np.array(values, dtype=np.float64)
     bound = np.where(np.isinf(beside), used, beside)
@@ -154,7 +163,9 @@ def used(runs: Sequence[Run], what: Effort) -> list[float]:
 
 
 def _medians(array: Floats, salt: int) -> Floats:
-    picked = np.random.default_rng([salt, len(array)]).integers(len(array), size=(N_RESAMPLED, len(array)))
+    picked = np.random.default_rng([salt, len(array)]).integers(
+        len(array), size=(N_RESAMPLED, len(array))
+    )
     return _median(array[picked])
 
 
@@ -166,7 +177,11 @@ def _median(rows: Floats) -> Floats:
 
 def _estimate(value: float, resampled: Floats) -> Estimate:
     known = np.sort(resampled)
-    return Estimate(value, float(known[int(0.025 * (len(known) - 1))]), float(known[int(np.ceil(0.975 * (len(known) - 1)))]))
+    return Estimate(
+        value,
+        float(known[int(0.025 * (len(known) - 1))]),
+        float(known[int(np.ceil(0.975 * (len(known) - 1)))]),
+    )
 
 
 def _shown(value: float) -> str:

@@ -1,15 +1,18 @@
 """What configurations give on average, predicted from a few noisy trainings of each.
 
-Of a table's configurations most are trained once. The best of some hundred single trainings are the lucky ones (the winner's curse), so
-a front of single trainings lists luck that no searcher can foresee. The mean of a configuration is therefore predicted from all trainings
-together, by a linear mixed model over nothing but which settings configurations have in common:
+Of a table's configurations most are trained once. The best of some hundred single trainings are the
+lucky ones (the winner's curse), so a front of single trainings lists luck that no searcher can
+foresee. The mean of a configuration is therefore predicted from all trainings together, by a linear
+mixed model over nothing but which settings configurations have in common:
 
-    y = mean + main effects + two-way interactions + the configuration's own effect + noise of the seed
+    y = mean + main effects + two-way interactions + the configuration's own effect + noise of the
+    seed
 
-All effects are random and independent; a kind of effect has one variance. The noise's variance is that of repeated trainings about their
-own means, the three others are those of the highest restricted likelihood (REML). The prediction is the best linear unbiased one (BLUP):
-C. R. Henderson, Best Linear Unbiased Estimation and Prediction under a Selection Model, Biometrics 31, 1975; G. K. Robinson, That BLUP
-is a Good Thing, Statistical Science 6, 1991.
+All effects are random and independent; a kind of effect has one variance. The noise's variance is
+that of repeated trainings about their own means, the three others are those of the highest
+restricted likelihood (REML). The prediction is the best linear unbiased one (BLUP):
+C. R. Henderson, Best Linear Unbiased Estimation and Prediction under a Selection Model, Biometrics
+31, 1975; G. K. Robinson, That BLUP is a Good Thing, Statistical Science 6, 1991.
 """
 
 import itertools
@@ -31,9 +34,13 @@ _LEAST, _MOST = 1e-6, 1e2
 
 
 def settings(configs: Sequence[TrialConfig]) -> Ints:
-    """The settings in which configurations differ, as levels counted from 0, shape (settings, configurations); those that tell the same
-    configurations apart are one setting, and one that a configuration lacks has a level for that."""
-    told = [dict(_leaves(codec(TrialConfig).dump_python(config, mode="json"))) for config in configs]
+    """The settings in which configurations differ, as levels counted from 0, shape (settings,
+    configurations); those that tell the same configurations apart are one setting, and one that a
+    configuration lacks has a level for that.
+    """
+    told = [
+        dict(_leaves(codec(TrialConfig).dump_python(config, mode="json"))) for config in configs
+    ]
     names = dict.fromkeys(name for one in told for name in one)
     return _distinct(np.array([_levels(repr(one.get(name)) for one in told) for name in names]))
 
@@ -44,7 +51,8 @@ def predicted(y: Floats, n_seeds: Ints, noise: float, levels: Ints) -> Floats:
     Args:
         y: mean over the trainings of each configuration, shape (n,), n >= 2.
         n_seeds: trainings of each, shape (n,).
-        noise: variance of one training about its configuration's mean, >= 0; at 0 the predictions are `y`.
+        noise: variance of one training about its configuration's mean, >= 0; at 0 the predictions
+            are `y`.
         levels: of `settings`.
     """
     if noise <= 0.0 or y.var() <= 0.0:
@@ -54,8 +62,9 @@ def predicted(y: Floats, n_seeds: Ints, noise: float, levels: Ints) -> Floats:
 
 
 def effects_covariance(y: Floats, n_seeds: Ints, noise: float, levels: Ints) -> Floats:
-    """Of the configurations' true means about the common one, by the variances of the highest restricted likelihood, shape (n, n);
-    arguments as of `predicted`."""
+    """Of the configurations' true means about the common one, by the variances of the highest
+    restricted likelihood, shape (n, n); arguments as of `predicted`.
+    """
     if noise <= 0.0 or y.var() <= 0.0:
         return np.diag(np.full(len(y), float(y.var())))
     kernels = _kernels(levels)
@@ -80,23 +89,29 @@ def best_unbiased(variances: Floats, kernels: Floats, of_mean: Floats, y: Floats
     return found
 
 
-def restricted_loss(variances: Floats, kernels: Floats, of_mean: Floats, y: Floats) -> tuple[float, Floats]:
-    """Minus twice the restricted log likelihood but for a constant, and its gradient by the variances' logarithms; arguments as of
-    `best_unbiased`."""
+def restricted_loss(
+    variances: Floats, kernels: Floats, of_mean: Floats, y: Floats
+) -> tuple[float, Floats]:
+    """Minus twice the restricted log likelihood but for a constant, and its gradient by the
+    variances' logarithms; arguments as of `best_unbiased`.
+    """
     factor = cho_factor(np.tensordot(variances, kernels, axes=1) + np.diag(of_mean), lower=True)
     inverse = cho_solve(factor, np.eye(len(y)))
     ones = inverse.sum(axis=1)
     left = inverse - np.outer(ones, ones) / ones.sum()
     weights = left @ y
     value = 2.0 * np.log(np.diag(factor[0])).sum() + np.log(ones.sum()) + y @ weights
-    return float(value), variances * np.tensordot(kernels, left - np.outer(weights, weights), axes=2)
+    return float(value), variances * np.tensordot(
+        kernels, left - np.outer(weights, weights), axes=2
+    )
 
 
 def pooled_noise(repeated: Sequence[Floats]) -> Floats:
     """Variance of a training about its configuration's mean.
 
     Args:
-        repeated: of each configuration with several trainings what they gave, shape (trainings, ...).
+        repeated: of each configuration with several trainings what they gave, shape (trainings,
+            ...).
 
     Returns:
         Shape (...).
@@ -116,13 +131,18 @@ def _fitted(y: Floats, n_seeds: Ints, noise: float, kernels: Floats) -> Floats:
 
     bounds = [(np.log(_LEAST), np.log(_MOST))] * len(kernels)
     # From where one kind of effect is most of all, each in turn: there may be a lesser maximum.
-    climbed = [minimize(loss, np.log(start), jac=True, method="L-BFGS-B", bounds=bounds) for start in 0.01 + 0.9 * np.eye(len(kernels))]
+    climbed = [
+        minimize(loss, np.log(start), jac=True, method="L-BFGS-B", bounds=bounds)
+        for start in 0.01 + 0.9 * np.eye(len(kernels))
+    ]
     found: Floats = spread * np.exp(min(climbed, key=lambda end: end.fun).x)
     return found
 
 
 def _kernels(levels: Ints) -> Floats:
-    """In how many settings, in how many pairs of settings and as a whole two configurations agree, shape (3, n, n)."""
+    """In how many settings, in how many pairs of settings and as a whole two configurations agree,
+    shape (3, n, n).
+    """
     n, levels = levels.shape[1], _distinct(levels)
     pairs = [_levels(zip(a, b, strict=True)) for a, b in itertools.combinations(levels.tolist(), 2)]
     both = _distinct(np.array([*levels, *pairs]).reshape(-1, n))[len(levels) :]
@@ -137,9 +157,13 @@ def _agreeing(levels: Ints) -> Floats:
 
 
 def _distinct(levels: Ints) -> Ints:
-    """Without settings that all configurations share, and those that tell apart what an earlier one does."""
+    """Without settings that all configurations share, and those that tell apart what an earlier one
+    does.
+    """
     known = dict.fromkeys(tuple(_levels(row)) for row in levels.tolist())
-    return np.array([row for row in known if max(row) > 0], dtype=np.int64).reshape(-1, levels.shape[1])
+    return np.array([row for row in known if max(row) > 0], dtype=np.int64).reshape(
+        -1, levels.shape[1]
+    )
 
 
 def _levels(values: Iterable[object]) -> list[int]:

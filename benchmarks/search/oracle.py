@@ -1,4 +1,6 @@
-"""The fewest trials that could reach a share of the true front's volume: what bounds every searcher from below."""
+"""The fewest trials that could reach a share of the true front's volume: what bounds every searcher
+from below.
+"""
 
 from collections.abc import Sequence
 
@@ -11,10 +13,12 @@ MOST_NODES = 200_000
 
 
 def fewest(points: Sequence[Floats], truth: Truth, target: float) -> tuple[int, bool]:
-    """Size of the smallest set of configurations that reaches `target`, and whether it is known to be the smallest.
+    """Size of the smallest set of configurations that reaches `target`, and whether it is known to
+    be the smallest.
 
-    What a configuration adds to a volume only falls as others are there, so a set that cannot get there even if the next ones added all
-    that they would add now is not gone on with. Past MOST_NODES sets the answer is that of taking the best next one, an upper bound.
+    What a configuration adds to a volume only falls as others are there, so a set that cannot get
+    there even if the next ones added all that they would add now is not gone on with. Past
+    MOST_NODES sets the answer is that of taking the best next one, an upper bound.
 
     Args:
         points: of each configuration, shape (thresholds, m).
@@ -42,11 +46,14 @@ def fewest(points: Sequence[Floats], truth: Truth, target: float) -> tuple[int, 
         if len(order) and added[order[0]] >= lacking:
             return True
         for place, i in enumerate(order):
-            # The sets with an earlier one were looked at before, so only what stands behind may join.
+            # The sets with an earlier one were looked at before, so only what stands behind may
+            # join.
             left = order[place : place + n]
             if n == 1 or added[left].sum() < lacking or n_nodes > MOST_NODES:
                 return False
-            if reaches(joined(front, points[among[i]]), [among[j] for j in order[place + 1 :]], n - 1):
+            if reaches(
+                joined(front, points[among[i]]), [among[j] for j in order[place + 1 :]], n - 1
+            ):
                 return True
         return False
 

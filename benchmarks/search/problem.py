@@ -1,4 +1,6 @@
-"""A landscape to search: what each configuration gives at every rung and threshold, and the front that is really there."""
+"""A landscape to search: what each configuration gives at every rung and threshold, and the front
+that is really there.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +12,23 @@ from numpy.typing import ArrayLike, NDArray
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.front import hypervolume, non_dominated
 from deft_sweeps.metrics import METRICS, Direction
-from deft_sweeps.result import CompleteTrial, Cost, DensityReading, Point, Provenance, Rung, Score, StoppedTrial
+from deft_sweeps.result import (
+    CompleteTrial,
+    Cost,
+    DensityReading,
+    Point,
+    Provenance,
+    Rung,
+    Score,
+    StoppedTrial,
+)
 from deft_sweeps.specification.sweep_spec import SweepSpec
 
 Floats = NDArray[np.float64]
 Scale = Literal["linear", "log"]
-"""How densities are laid out when volumes are taken. `linear` is the primary one: what a density saves (multiplications, energy, time in
-a sparse kernel) is linear in it. On `log` a factor counts alike everywhere, so the front's sparse end weighs more."""
+"""How densities are laid out when volumes are taken. `linear` is the primary one: what a density
+saves (multiplications, energy, time in a sparse kernel) is linear in it. On `log` a factor counts
+alike everywhere, so the front's sparse end weighs more."""
 
 SCALES: tuple[Scale, ...] = ("linear", "log")
 LEAST_DENSITY = 1e-4
@@ -35,7 +47,13 @@ UNTIMED = Cost(
     evaluate_time_sec=0.0,
 )
 NOWHERE = Provenance(
-    packages={}, commit="", python="", device="simulated", n_threads=0, dataset_fingerprint="simulated", checkpoint_revision="simulated"
+    packages={},
+    commit="",
+    python="",
+    device="simulated",
+    n_threads=0,
+    dataset_fingerprint="simulated",
+    checkpoint_revision="simulated",
 )
 
 
@@ -61,7 +79,9 @@ class Problem(Protocol):
     def note(self) -> str: ...
 
     def curve(self, config: TrialConfig, seed: int, step: int) -> tuple[Point, ...]:
-        """What a trial measures at a rung: one point a threshold, noise included; the same whenever it is asked."""
+        """What a trial measures at a rung: one point a threshold, noise included; the same whenever
+        it is asked.
+        """
         ...
 
     def true_points(self, config: TrialConfig) -> Floats:
@@ -94,15 +114,24 @@ class Truth:
     volume: float
 
     def share(self, values: ArrayLike) -> float:
-        """How much of the volume these points reach, in [0, 1]; values of shape (n, m), not scaled."""
-        return hypervolume(scaled(values, self.objectives, self.scale), self.reference, directions(self.objectives)) / self.volume
+        """How much of the volume these points reach, in [0, 1]; values of shape (n, m), not
+        scaled.
+        """
+        return (
+            hypervolume(
+                scaled(values, self.objectives, self.scale),
+                self.reference,
+                directions(self.objectives),
+            )
+            / self.volume
+        )
 
 
 def truth(front: ArrayLike, objectives: tuple[str, ...], scale: Scale) -> Truth:
     """The volume of a front, or of any points that hold one.
 
-    With a reference at the worst possible values, a score of 0 and a density of 1, a few random trials reach 95 % and nothing is
-    compared: most of such a volume is common to every trial.
+    With a reference at the worst possible values, a score of 0 and a density of 1, a few random
+    trials reach 95 % and nothing is compared: most of such a volume is common to every trial.
     """
     turned = directions(objectives)
     points = scaled(front, objectives, scale)
@@ -128,18 +157,36 @@ def scaled(values: ArrayLike, objectives: Sequence[str], scale: Scale) -> Floats
     return array
 
 
-def point(threshold: float, score: float, density: float, n_examples: int = 300, decoder: float | None = None, loss: float = 0.0) -> Point:
-    """A measured point; `density` is the encoder's where the decoder's is given too, else of all blocks."""
+def point(
+    threshold: float,
+    score: float,
+    density: float,
+    n_examples: int = 300,
+    decoder: float | None = None,
+    loss: float = 0.0,
+) -> Point:
+    """A measured point; `density` is the encoder's where the decoder's is given too, else of all
+    blocks.
+    """
     chance = min(max(score, 0.0), 1.0)
     return Point(
         threshold=threshold,
-        score=Score(metric="accuracy", value=score, n_examples=n_examples, standard_error=(chance * (1 - chance) / n_examples) ** 0.5),
+        score=Score(
+            metric="accuracy",
+            value=score,
+            n_examples=n_examples,
+            standard_error=(chance * (1 - chance) / n_examples) ** 0.5,
+        ),
         loss=loss,
-        density=DensityReading(encoder_blocks=(density,), decoder_blocks=() if decoder is None else (decoder,)),
+        density=DensityReading(
+            encoder_blocks=(density,), decoder_blocks=() if decoder is None else (decoder,)
+        ),
     )
 
 
-def result(config: TrialConfig, seed: int, rungs: Sequence[Rung], points: tuple[Point, ...] | None) -> CompleteTrial | StoppedTrial:
+def result(
+    config: TrialConfig, seed: int, rungs: Sequence[Rung], points: tuple[Point, ...] | None
+) -> CompleteTrial | StoppedTrial:
     """The trial as a sweep stores it: complete with `points`, stopped early if they are None.
 
     `rungs` are its measurements before the end.
@@ -158,7 +205,9 @@ def result(config: TrialConfig, seed: int, rungs: Sequence[Rung], points: tuple[
 
 def objective_values(objectives: Sequence[str], points: Sequence[Point]) -> Floats:
     """Of score and densities, shape (n, m)."""
-    return np.array([[_value(name, point) for name in objectives] for point in points], dtype=np.float64)
+    return np.array(
+        [[_value(name, point) for name in objectives] for point in points], dtype=np.float64
+    )
 
 
 def _value(name: str, point: Point) -> float:

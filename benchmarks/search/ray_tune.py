@@ -1,6 +1,8 @@
-"""What a user of plain Ray Tune has: its OptunaSearch, alone or with ASHA on the first objective. Their own objects, driven by hand.
+"""What a user of plain Ray Tune has: its OptunaSearch, alone or with ASHA on the first objective.
+Their own objects, driven by hand.
 
-A trial that ASHA stops is told to OptunaSearch as Ray's loop tells it: complete, with the values it had when it was stopped.
+A trial that ASHA stops is told to OptunaSearch as Ray's loop tells it: complete, with the values it
+had when it was stopped.
 """
 
 from dataclasses import dataclass
@@ -27,7 +29,8 @@ class RayArm:
     """Ray's objects, as its loop calls them.
 
     Attributes:
-        steps: of the rungs; ASHA is told powers of ETA in their place, so that its milestones are the landscape's.
+        steps: of the rungs; ASHA is told powers of ETA in their place, so that its milestones are
+            the landscape's.
     """
 
     spec: SweepSpec
@@ -68,14 +71,21 @@ class RayArm:
         """Nothing is open."""
 
     def _told(self, step: int, points: tuple[Point, ...]) -> dict[str, float]:
-        at = [point for point in points if point.threshold == self.spec.evaluation.objective_threshold]
+        at = [
+            point for point in points if point.threshold == self.spec.evaluation.objective_threshold
+        ]
         values = objective_values(self.spec.objectives, at)[0]
-        return {**dict(zip(self.spec.objectives, map(float, values), strict=True)), RUNG: ETA ** self.steps.index(step)}
+        return {
+            **dict(zip(self.spec.objectives, map(float, values), strict=True)),
+            RUNG: ETA ** self.steps.index(step),
+        }
 
 
 def ray_arm(spec: SweepSpec, steps: tuple[int, ...], seed: int, *, asha: bool) -> RayArm:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    modes = ["max" if direction == "maximize" else "min" for direction in directions(spec.objectives)]
+    modes = [
+        "max" if direction == "maximize" else "min" for direction in directions(spec.objectives)
+    ]
 
     def space(trial: Any) -> None:
         suggest(trial, spec)
@@ -84,5 +94,12 @@ def ray_arm(spec: SweepSpec, steps: tuple[int, ...], seed: int, *, asha: bool) -
     scheduler = None
     if asha:
         top = ETA ** (len(steps) - 1)
-        scheduler = ASHAScheduler(time_attr=RUNG, metric=spec.objectives[0], mode=modes[0], max_t=top, grace_period=1, reduction_factor=ETA)
+        scheduler = ASHAScheduler(
+            time_attr=RUNG,
+            metric=spec.objectives[0],
+            mode=modes[0],
+            max_t=top,
+            grace_period=1,
+            reduction_factor=ETA,
+        )
     return RayArm(spec, steps, search, scheduler, Repeats(spec.trial_seed))

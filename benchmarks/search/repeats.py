@@ -1,4 +1,6 @@
-"""Seeds of configurations that come again: what the sweep's own searcher does, done for every searcher."""
+"""Seeds of configurations that come again: what the sweep's own searcher does, done for every
+searcher.
+"""
 
 from dataclasses import dataclass, field
 

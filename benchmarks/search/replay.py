@@ -1,4 +1,6 @@
-"""A landscape behind the sweep's own interface: `run_sweep` on real Ray trains nothing and measures what the landscape says."""
+"""A landscape behind the sweep's own interface: `run_sweep` on real Ray trains nothing and measures
+what the landscape says.
+"""
 
 import json
 import time
@@ -31,7 +33,9 @@ class ReplayRun:
 
     def state(self) -> bytes:
         """The step it is at, and the time it took."""
-        return json.dumps({"step": self.step, "elapsed_sec": time.time() - self.started_at}).encode()
+        return json.dumps(
+            {"step": self.step, "elapsed_sec": time.time() - self.started_at}
+        ).encode()
 
     def measure(self, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
         """The landscape's points at these thresholds; one that it does not know is left out.
@@ -41,7 +45,11 @@ class ReplayRun:
         """
         if self.step not in self.problem.rungs:
             raise TrialError(f"the landscape has rungs {self.problem.rungs}, not step {self.step}")
-        return tuple(point for point in self.problem.curve(self.config, self.seed, self.step) if point.threshold in thresholds)
+        return tuple(
+            point
+            for point in self.problem.curve(self.config, self.seed, self.step)
+            if point.threshold in thresholds
+        )
 
     def weights(self) -> bytes:
         """There are none."""
@@ -49,7 +57,12 @@ class ReplayRun:
 
     def finish(self) -> CompleteTrial:
         """What was measured at the end, with costs and provenance that say that nothing ran."""
-        made = result(self.config, self.seed, (), self.problem.curve(self.config, self.seed, self.problem.rungs[-1]))
+        made = result(
+            self.config,
+            self.seed,
+            (),
+            self.problem.curve(self.config, self.seed, self.problem.rungs[-1]),
+        )
         assert isinstance(made, CompleteTrial)
         return replace(made, started_at=self.started_at, finished_at=time.time())
 
@@ -70,4 +83,11 @@ class ReplayMaker:
 
     def start(self, config: TrialConfig, seed: int, state: bytes | None) -> ReplayRun:
         saved = json.loads(state) if state else {"step": 0, "elapsed_sec": 0.0}
-        return ReplayRun(self.problem, self.step_sec, config, seed, int(saved["step"]), time.time() - saved["elapsed_sec"])
+        return ReplayRun(
+            self.problem,
+            self.step_sec,
+            config,
+            seed,
+            int(saved["step"]),
+            time.time() - saved["elapsed_sec"],
+        )

@@ -1,6 +1,8 @@
-"""Workers on a simulated clock: a trial of s steps takes s steps' time, and a search hears of what happens when it happens.
+"""Workers on a simulated clock: a trial of s steps takes s steps' time, and a search hears of what
+happens when it happens.
 
-As on Ray with asynchronous trials: a worker that is done asks for the next proposal at once, while the others' results are still out.
+As on Ray with asynchronous trials: a worker that is done asks for the next proposal at once, while
+the others' results are still out.
 """
 
 import heapq
@@ -106,8 +108,9 @@ def simulate(
     max_steps: float = float("inf"),
     enough: Callable[[Ended], bool] = lambda _: False,
 ) -> list[Ended]:
-    """Run the searcher until so many trials were begun and have ended, so many steps were done, or `enough` says so of a trial that
-    ended; the trials in the order of their ends."""
+    """Run the searcher until so many trials were begun and have ended, so many steps were done, or
+    `enough` says so of a trial that ended; the trials in the order of their ends.
+    """
     clock, ended, begun, done = _Clock(), [], 0, 0
 
     def start() -> None:

@@ -1,5 +1,7 @@
-"""Syne Tune's MO-ASHA (Schmucker et al.): random proposals, stopped early by non-dominated rank. It runs in an environment of its own,
-which its dependencies need and this project's shall not follow."""
+"""Syne Tune's MO-ASHA (Schmucker et al.): random proposals, stopped early by non-dominated rank. It
+runs in an environment of its own, which its dependencies need and this project's shall not
+follow.
+"""
 
 import json
 import subprocess
@@ -8,7 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 from benchmarks.search.problem import directions, objective_values
 from benchmarks.search.repeats import Repeats
@@ -33,13 +40,20 @@ def install(environment: Path) -> None:
         subprocess.CalledProcessError: it cannot be made, or the package cannot be had.
     """
     subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-    subprocess.run([str(python(environment)), "-m", "pip", "install", "--quiet", PACKAGE], check=True)
+    subprocess.run(
+        [str(python(environment)), "-m", "pip", "install", "--quiet", PACKAGE], check=True
+    )
 
 
 def is_installed(environment: Path) -> bool:
     if not python(environment).exists():
         return False
-    return subprocess.run([str(python(environment)), "-c", "import syne_tune"], capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run(
+            [str(python(environment)), "-c", "import syne_tune"], capture_output=True, check=False
+        ).returncode
+        == 0
+    )
 
 
 @dataclass
@@ -57,11 +71,22 @@ class SyneTuneArm:
         return Asked(int(answer["number"]), config, self.repeats.seed(config))
 
     def rung(self, number: int, step: int, points: tuple[Point, ...]) -> bool:
-        return bool(self._say({"do": "rung", "number": number, "t": self._t(step), "losses": self._losses(points)})["goes_on"])
+        return bool(
+            self._say(
+                {"do": "rung", "number": number, "t": self._t(step), "losses": self._losses(points)}
+            )["goes_on"]
+        )
 
     def tell(self, number: int, points: tuple[Point, ...] | None) -> None:
         if points is not None:
-            self._say({"do": "end", "number": number, "t": self._t(self.steps[-1]), "losses": self._losses(points)})
+            self._say(
+                {
+                    "do": "end",
+                    "number": number,
+                    "t": self._t(self.steps[-1]),
+                    "losses": self._losses(points),
+                }
+            )
 
     def close(self) -> None:
         if self.process.stdin is not None:
@@ -72,7 +97,9 @@ class SyneTuneArm:
         return int(ETA ** self.steps.index(step))
 
     def _losses(self, points: tuple[Point, ...]) -> list[float]:
-        at = [point for point in points if point.threshold == self.spec.evaluation.objective_threshold]
+        at = [
+            point for point in points if point.threshold == self.spec.evaluation.objective_threshold
+        ]
         values = objective_values(self.spec.objectives, at)[0]
         turned = zip(values, directions(self.spec.objectives), strict=True)
         return [float(value if direction == "minimize" else -value) for value, direction in turned]
@@ -89,7 +116,9 @@ class SyneTuneArm:
         return answer
 
 
-def synetune_arm(spec: SweepSpec, steps: tuple[int, ...], seed: int, environment: Path, *, mended: bool) -> SyneTuneArm:
+def synetune_arm(
+    spec: SweepSpec, steps: tuple[int, ...], seed: int, environment: Path, *, mended: bool
+) -> SyneTuneArm:
     """`mended` ranks trials as the paper says, where version 0.16 as it is installed does not."""
     told = {
         "seed": seed,
@@ -101,7 +130,11 @@ def synetune_arm(spec: SweepSpec, steps: tuple[int, ...], seed: int, environment
     }
     worker = str(Path(__file__).with_name("synetune_worker.py"))
     process = subprocess.Popen(
-        [str(python(environment)), worker], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        [str(python(environment)), worker],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
     )
     if process.stdin is not None:
         process.stdin.write(json.dumps(told) + "\n")

@@ -1,8 +1,9 @@
-"""Syne Tune's MO-ASHA behind lines of JSON; runs with the Python of Syne Tune's own environment and imports nothing of this project.
+"""Syne Tune's MO-ASHA behind lines of JSON; runs with the Python of Syne Tune's own environment and
+imports nothing of this project.
 
-First line in: {"seed", "space": {name: ["float" | "int", low, high, log] or ["choice", [text, ...]]}, "metrics", "max_t", "eta",
-"mended"}. Then
-{"do": "ask"} is answered by {"number", "values"}, {"do": "rung", "number", "t", "losses"} by {"goes_on"}, {"do": "end", ...} by {}.
+First line in: {"seed", "space": {name: ["float" | "int", low, high, log] or ["choice", [text,
+...]]}, "metrics", "max_t", "eta", "mended"}. Then {"do": "ask"} is answered by {"number",
+"values"}, {"do": "rung", "number", "t", "losses"} by {"goes_on"}, {"do": "end", ...} by {}.
 """
 
 import json
@@ -15,8 +16,13 @@ from syne_tune import config_space
 from syne_tune.backend.trial_status import Trial
 from syne_tune.optimizer.scheduler import SchedulerDecision
 from syne_tune.optimizer.schedulers.multiobjective.moasha import MOASHA
-from syne_tune.optimizer.schedulers.multiobjective.multiobjective_priority import NonDominatedPriority
-from syne_tune.optimizer.schedulers.multiobjective.non_dominated_priority import compute_epsilon_net, nondominated_sort
+from syne_tune.optimizer.schedulers.multiobjective.multiobjective_priority import (
+    NonDominatedPriority,
+)
+from syne_tune.optimizer.schedulers.multiobjective.non_dominated_priority import (
+    compute_epsilon_net,
+    nondominated_sort,
+)
 
 
 def domain(kind: str, *told: Any) -> Any:
@@ -33,8 +39,10 @@ def domain(kind: str, *told: Any) -> Any:
 
 
 class Mended(NonDominatedPriority):  # type: ignore[misc]  # Syne Tune is not installed where types are checked
-    """What its paper says: a trial's place in the sorting. Version 0.16 hands out the sorted indices in its stead, so that the last
-    entry, which decides about the newest trial, is the index of the worst one."""
+    """What its paper says: a trial's place in the sorting. Version 0.16 hands out the sorted
+    indices in its stead, so that the last entry, which decides about the newest trial, is the index
+    of the worst one.
+    """
 
     def priority_unsafe(self, objectives: Any) -> Any:
         places, taken = np.empty(len(objectives)), 0
@@ -71,7 +79,10 @@ def main() -> None:
             result = {**dict(zip(asked["metrics"], told["losses"], strict=True)), "t": told["t"]}
             answer = {}
             if told["do"] == "rung":
-                answer = {"goes_on": scheduler.on_trial_result(trial, result) == SchedulerDecision.CONTINUE}
+                answer = {
+                    "goes_on": scheduler.on_trial_result(trial, result)
+                    == SchedulerDecision.CONTINUE
+                }
                 if not answer["goes_on"]:
                     scheduler.on_trial_remove(trial)
             else:

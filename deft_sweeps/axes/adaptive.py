@@ -67,7 +67,8 @@ def soft_steps(steps: int, recover_share: float) -> int:
 
 def step_size(step: int, n_soft: int, travel: float) -> float:
     """Step size of the gates at step `step` (0 to n_soft - 1): falls linearly to zero, and all of
-    them together are `travel`."""
+    them together are `travel`.
+    """
     return 2 * travel / (n_soft + 1) * (1 - step / n_soft)
 
 
@@ -85,7 +86,8 @@ class GatedMlp(nn.Module):
 
     def openness(self) -> Tensor:
         """1 or 0, with the gradient of the block gate itself (straight-through, arXiv
-        1308.3432)."""
+        1308.3432).
+        """
         gate = self.block_gate
         return (gate.detach() > OPEN_ABOVE).to(gate.dtype) + (gate - gate.detach())
 
@@ -138,7 +140,10 @@ class GatedBlocks:
 
     def values(self) -> BlockGates:
         """As numbers, 0 for a removed block."""
-        told = [(at.stack, 0.0 if at.gate.skipped else float(g.detach())) for at, g in zip(self.gates, self.block_gates, strict=True)]
+        told = [
+            (at.stack, 0.0 if at.gate.skipped else float(g.detach()))
+            for at, g in zip(self.gates, self.block_gates, strict=True)
+        ]
         return BlockGates(
             encoder=tuple(value for stack, value in told if stack == "encoder"),
             decoder=tuple(value for stack, value in told if stack == "decoder"),
@@ -150,12 +155,17 @@ class GatedBlocks:
 
     def parameters_of(self, number: int) -> set[int]:
         """Ids of the parameters that go when block `number` is removed."""
-        return {id(p) for name in _paths(self.layout.blocks[number]) for p in self.model.get_submodule(name).parameters()}
+        return {
+            id(p)
+            for name in _paths(self.layout.blocks[number])
+            for p in self.model.get_submodule(name).parameters()
+        }
 
     @torch.no_grad()
     def remove_(self, numbers: Iterable[int]) -> None:
         """Take the blocks' MLPs, adapters and gates out of the model for good; the other gates
-        train no more, and their blocks are open."""
+        train no more, and their blocks are open.
+        """
         for number in numbers:
             block = self.layout.blocks[number]
             for name in _paths(block):
@@ -171,7 +181,8 @@ class GatedBlocks:
 
 def gate_blocks_(model: nn.Module, layout: Layout, gates: Gates, settings: AdaDeft) -> GatedBlocks:
     """Put an open block gate on every MLP block; the PEFT method is attached first, so that the
-    gate is outside of the adapter."""
+    gate is outside of the adapter.
+    """
     mlps = []
     for block in layout.blocks:
         mlps.append(GatedMlp(model.get_submodule(block.mlp)))
@@ -181,27 +192,43 @@ def gate_blocks_(model: nn.Module, layout: Layout, gates: Gates, settings: AdaDe
 
 def pull(block_gates: Sequence[Tensor], adaptive: AdaDeft) -> Tensor:
     """What the gates add to the loss: weight * mean(g), which is their share of all MLP weights,
-    the blocks of a model being alike."""
+    the blocks of a model being alike.
+    """
     return adaptive.weight * torch.stack(list(block_gates)).mean()
 
 
 def removed_linears(layout: Layout, numbers: Iterable[int]) -> tuple[Linear, ...]:
     """The base's linear layers that go with the blocks."""
-    return tuple(linear for number in numbers for linear in layout.blocks[number].linears if linear.role in MLP_ROLES)
+    return tuple(
+        linear
+        for number in numbers
+        for linear in layout.blocks[number].linears
+        if linear.role in MLP_ROLES
+    )
 
 
 def removed_parameters(layout: Layout, numbers: Sequence[int]) -> int:
     """How many of the base's parameters go with the blocks: matrices, biases, and the norm before
-    an MLP."""
+    an MLP.
+    """
     n_norms = sum(bool(layout.blocks[number].residual) for number in numbers)
     linears = removed_linears(layout, numbers)
-    return sum(linear.n_parameters + linear.bias * linear.out_features for linear in linears) + n_norms * layout.d_model
+    return (
+        sum(linear.n_parameters + linear.bias * linear.out_features for linear in linears)
+        + n_norms * layout.d_model
+    )
 
 
 def _paths(block: Block) -> tuple[str, ...]:
     """Modules that go with the block's MLP, none inside another: the whole residual branch where
-    nothing of it is needed."""
+    nothing of it is needed.
+    """
     if block.residual:
         return (block.residual,)
-    parts = [linear.name for linear in block.linears if linear.role in MLP_ROLES] + [block.activation]
-    return (*(name for name in parts if name != block.mlp and not name.startswith(f"{block.mlp}.")), block.mlp)
+    parts = [linear.name for linear in block.linears if linear.role in MLP_ROLES] + [
+        block.activation
+    ]
+    return (
+        *(name for name in parts if name != block.mlp and not name.startswith(f"{block.mlp}.")),
+        block.mlp,
+    )

@@ -13,10 +13,12 @@ from deft_sweeps.result import DensityReading
 
 
 class GenerationMeter:
-    """Counts non-zero entries of the gates while a model generates, greedily or sampling, at the threshold that the gates apply.
+    """Counts non-zero entries of the gates while a model generates, greedily or sampling, at the
+    threshold that the gates apply.
 
-    `with meter.reading(attention_mask): sequences = model.generate(...)`, then `meter.close(generated_lengths(sequences, eos))`. The
-    encoder is read once a sample; each decoded token once, whether or not the model keeps a cache; what a finished sample goes on to
+    `with meter.reading(attention_mask): sequences = model.generate(...)`, then
+    `meter.close(generated_lengths(sequences, eos))`. The encoder is read once a sample; each
+    decoded token once, whether or not the model keeps a cache; what a finished sample goes on to
     decode beside the others does not count.
     """
 
@@ -35,9 +37,15 @@ class GenerationMeter:
         Raises:
             ValueError: the decoder runs more sequences than there are samples, as beam search does.
         """
-        self._shares = [torch.zeros(attention_mask.shape[0], 0, device=attention_mask.device) for _ in self._gates]
+        self._shares = [
+            torch.zeros(attention_mask.shape[0], 0, device=attention_mask.device)
+            for _ in self._gates
+        ]
         masks = Masks(attention_mask, None)
-        return read_by(self._gates, (partial(self._read, number, at, masks) for number, at in enumerate(self._gates)))
+        return read_by(
+            self._gates,
+            (partial(self._read, number, at, masks) for number, at in enumerate(self._gates)),
+        )
 
     def close(self, lengths: Tensor) -> None:
         """Add the batch just read.
@@ -49,10 +57,20 @@ class GenerationMeter:
             ValueError: fewer tokens were read than decoded.
         """
         for number, (at, shares) in enumerate(zip(self._gates, self._shares, strict=True)):
-            if at.stack == "decoder" and not at.gate.skipped and shares.shape[1] < int(lengths.max()):
-                raise ValueError(f"read {shares.shape[1]} decoded tokens where {int(lengths.max())} are to count")
-            real = torch.arange(shares.shape[1], device=shares.device) < lengths.to(shares.device).unsqueeze(1)
-            self._sums[number] += float((shares if at.stack == "encoder" else masked_mean(shares, real)).sum())
+            if (
+                at.stack == "decoder"
+                and not at.gate.skipped
+                and shares.shape[1] < int(lengths.max())
+            ):
+                raise ValueError(
+                    f"read {shares.shape[1]} decoded tokens where {int(lengths.max())} are to count"
+                )
+            real = torch.arange(shares.shape[1], device=shares.device) < lengths.to(
+                shares.device
+            ).unsqueeze(1)
+            self._sums[number] += float(
+                (shares if at.stack == "encoder" else masked_mean(shares, real)).sum()
+            )
         self._samples += lengths.shape[0]
         self._shares = []
 
@@ -60,7 +78,10 @@ class GenerationMeter:
     def _read(self, number: int, at: GateAt, masks: Masks, _: Tensor, gate: Tensor) -> None:
         shares, seen = (gate != 0).float().mean(-1), self._shares[number]
         if shares.shape[0] != seen.shape[0]:
-            raise ValueError(f"{shares.shape[0]} sequences are decoded for {seen.shape[0]} samples; only one a sample can be read")
+            raise ValueError(
+                f"{shares.shape[0]} sequences are decoded for {seen.shape[0]} samples; only one a"
+                " sample can be read"
+            )
         if at.stack == "encoder":
             self._shares[number] = masked_mean(shares, masks.of(at, gate.shape[1])).unsqueeze(1)
         else:
@@ -76,7 +97,10 @@ class GenerationMeter:
         """
         if not self._samples:
             raise ValueError("a gate was never read: no `generate` was read and closed")
-        means = [(at.stack, total / self._samples) for at, total in zip(self._gates, self._sums, strict=True)]
+        means = [
+            (at.stack, total / self._samples)
+            for at, total in zip(self._gates, self._sums, strict=True)
+        ]
         return DensityReading(
             encoder_blocks=tuple(mean for stack, mean in means if stack == "encoder"),
             decoder_blocks=tuple(mean for stack, mean in means if stack == "decoder"),
@@ -85,7 +109,8 @@ class GenerationMeter:
 
 
 def generated_lengths(sequences: Tensor, end_ids: Sequence[int], n_start: int = 1) -> Tensor:
-    """How many tokens each sample decoded, its end token included; all of them where it never ended.
+    """How many tokens each sample decoded, its end token included; all of them where it never
+    ended.
 
     Args:
         sequences: (batch, tokens), as `generate` of an encoder-decoder gives them.
@@ -97,4 +122,6 @@ def generated_lengths(sequences: Tensor, end_ids: Sequence[int], n_start: int = 
     """
     ended = torch.isin(sequences[:, n_start:], torch.tensor(end_ids, device=sequences.device))
     length = torch.full_like(sequences[:, 0], ended.shape[1])
-    return torch.where(ended.any(1), ended.int().argmax(1) + 1, length) if ended.shape[1] else length
+    return (
+        torch.where(ended.any(1), ended.int().argmax(1) + 1, length) if ended.shape[1] else length
+    )

@@ -81,8 +81,12 @@ def block_density_loss(gate: Tensor, mask: Tensor, loss: DensityLoss) -> Tensor:
 
 def combine(encoder: list[Tensor], decoder: list[Tensor], loss: DensityLoss) -> Tensor:
     """The density loss of all blocks, before its weight: the sum of the stacks' means, or one mean
-    over all blocks."""
-    weighted = [block * loss.encoder_weight for block in encoder], [block * loss.decoder_weight for block in decoder]
+    over all blocks.
+    """
+    weighted = (
+        [block * loss.encoder_weight for block in encoder],
+        [block * loss.decoder_weight for block in decoder],
+    )
     if loss.stacks == "sum":
         return torch.stack([torch.stack(blocks).mean() for blocks in weighted if blocks]).sum()
     return torch.stack(weighted[0] + weighted[1]).mean()
@@ -91,14 +95,16 @@ def combine(encoder: list[Tensor], decoder: list[Tensor], loss: DensityLoss) -> 
 @dataclass(frozen=True, slots=True)
 class Masks:
     """Which positions hold real tokens: (batch, tokens) of ones and zeros for each stack; None
-    where there is no such stack."""
+    where there is no such stack.
+    """
 
     encoder: Tensor | None
     decoder: Tensor | None
 
     def of(self, at: GateAt, tokens: int) -> Tensor:
         """The mask of a gate that saw `tokens` positions; virtual tokens, put before the real ones,
-        do not count."""
+        do not count.
+        """
         mask = self.encoder if at.stack == "encoder" else self.decoder
         if mask is None:
             raise ValueError(f"a {at.stack} gate was read without a mask for the {at.stack}")
@@ -107,7 +113,12 @@ class Masks:
 
     def all_ones(self) -> "Masks":
         """With padding counted as real; virtual tokens still are not."""
-        return Masks(*(None if mask is None else torch.ones_like(mask) for mask in (self.encoder, self.decoder)))
+        return Masks(
+            *(
+                None if mask is None else torch.ones_like(mask)
+                for mask in (self.encoder, self.decoder)
+            )
+        )
 
     @property
     def device(self) -> torch.device | None:
@@ -141,7 +152,9 @@ class DensityProbe:
             for each reading; None counts every block fully.
     """
 
-    def __init__(self, gates: Gates, loss: DensityLoss, shares: Callable[[], Sequence[Tensor]] | None = None) -> None:
+    def __init__(
+        self, gates: Gates, loss: DensityLoss, shares: Callable[[], Sequence[Tensor]] | None = None
+    ) -> None:
         self._gates = gates
         self._settings = loss
         self._loss = loss
@@ -189,7 +202,9 @@ class DensityProbe:
         self._open = Reading()
         self._differentiated = torch.is_grad_enabled()
         if self._shares is not None:
-            self._share_of = {id(at): share for at, share in zip(self._gates, self._shares(), strict=True)}
+            self._share_of = {
+                id(at): share for at, share in zip(self._gates, self._shares(), strict=True)
+            }
         for at in self._gates:
             if at.gate.skipped:
                 self._into(at).append(torch.zeros((), device=masks.device))
@@ -203,8 +218,8 @@ class DensityProbe:
             return
         if self._open is not None and self._differentiated and not torch.is_grad_enabled():
             raise TrialError(
-                "reentrant gradient checkpointing loses the density loss's gradient; enable it with "
-                "gradient_checkpointing_kwargs={'use_reentrant': False}"
+                "reentrant gradient checkpointing loses the density loss's gradient; enable it with"
+                " gradient_checkpointing_kwargs={'use_reentrant': False}"
             )
         masks = self._masks.all_ones() if self._loss.padding == "include" else self._masks
         mask = masks.of(at, gate.shape[1])
@@ -238,7 +253,10 @@ class DensityMeter:
 
     def reading(self, masks: Masks) -> AbstractContextManager[None]:
         """Count in the forward passes inside."""
-        return read_by(self._gates, (partial(self._count, number, at, masks) for number, at in enumerate(self._gates)))
+        return read_by(
+            self._gates,
+            (partial(self._count, number, at, masks) for number, at in enumerate(self._gates)),
+        )
 
     @torch.no_grad()
     def _count(self, number: int, at: GateAt, masks: Masks, x: Tensor, gate: Tensor) -> None:
@@ -267,10 +285,15 @@ class DensityMeter:
         return self._reading(self._native_sums)
 
     def _reading(self, sums: list[float]) -> DensityReading:
-        if not sums or any(n == 0 for at, n in zip(self._gates, self._samples, strict=True) if not at.gate.skipped):
+        if not sums or any(
+            n == 0 for at, n in zip(self._gates, self._samples, strict=True) if not at.gate.skipped
+        ):
             raise ValueError("a gate was never read: no forward pass ran inside `reading`")
         # A removed block never runs: its sum is 0.
-        means = [(at.stack, total / max(1, n)) for at, total, n in zip(self._gates, sums, self._samples, strict=True)]
+        means = [
+            (at.stack, total / max(1, n))
+            for at, total, n in zip(self._gates, sums, self._samples, strict=True)
+        ]
         return DensityReading(
             encoder_blocks=tuple(mean for stack, mean in means if stack == "encoder"),
             decoder_blocks=tuple(mean for stack, mean in means if stack == "decoder"),

@@ -10,7 +10,9 @@ from deft_sweeps.config.axes.peft.method import PeftMethod
 from deft_sweeps.config.layout import Layout
 
 
-def attach(model: nn.Module, layout: Layout, method: PeftMethod, *, n_steps: int = 1000) -> nn.Module:
+def attach(
+    model: nn.Module, layout: Layout, method: PeftMethod, *, n_steps: int = 1000
+) -> nn.Module:
     """Attach trainable parameters, in float32, to a frozen model.
 
     Random initial values come from torch's global generator.
@@ -34,7 +36,9 @@ def attach(model: nn.Module, layout: Layout, method: PeftMethod, *, n_steps: int
 
 def trained_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     """What the optimiser changes, by name."""
-    return {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    return {
+        name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad
+    }
 
 
 def allocation(model: nn.Module, method: PeftMethod) -> RankAllocation | None:

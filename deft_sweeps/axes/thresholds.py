@@ -1,7 +1,9 @@
-"""A threshold for each block from the distribution of its own gate: that at which a given share of the entries is zeroed.
+"""A threshold for each block from the distribution of its own gate: that at which a given share of
+the entries is zeroed.
 
-The distribution is kept as a histogram over the leading bits of |O|, whose order is that of the floats: 131,072 counts a block, however
-many entries there are. A bucket is 2^-9 of its value wide, so that a threshold is above the exact quantile by less than 0.2 %.
+The distribution is kept as a histogram over the leading bits of |O|, whose order is that of the
+floats: 131,072 counts a block, however many entries there are. A bucket is 2^-9 of its value wide,
+so that a threshold is above the exact quantile by less than 0.2 %.
 """
 
 from contextlib import AbstractContextManager
@@ -33,7 +35,8 @@ def counts(values: Tensor) -> Tensor:
 
 
 def quantile(counted: Tensor, share: float) -> float:
-    """A value that at least `share` of the counted ones do not exceed: the upper end of the bucket that the exact quantile is in.
+    """A value that at least `share` of the counted ones do not exceed: the upper end of the bucket
+    that the exact quantile is in.
 
     Args:
         counted: as `counts` gives them, summed over any number of tensors.
@@ -51,7 +54,9 @@ def quantile(counted: Tensor, share: float) -> float:
 
 
 class GateHistogram:
-    """The distribution of |O| of every gate over calibration examples, real tokens only, with nothing zeroed."""
+    """The distribution of |O| of every gate over calibration examples, real tokens only, with
+    nothing zeroed.
+    """
 
     def __init__(self, gates: Gates) -> None:
         self._gates = gates
@@ -59,7 +64,10 @@ class GateHistogram:
 
     def reading(self, masks: Masks) -> AbstractContextManager[None]:
         """Count in the forward passes inside."""
-        return read_by(self._gates, (partial(self._count, number, at, masks) for number, at in enumerate(self._gates)))
+        return read_by(
+            self._gates,
+            (partial(self._count, number, at, masks) for number, at in enumerate(self._gates)),
+        )
 
     @torch.no_grad()
     def _count(self, number: int, at: GateAt, masks: Masks, _: Tensor, gate: Tensor) -> None:
@@ -67,9 +75,12 @@ class GateHistogram:
         self._counts[number] = counted if before is None else before + counted
 
     def thresholds(self, share: float) -> tuple[float, ...]:
-        """For each gate the threshold that zeroes `share` of its entries, in the gates' order; 0.0 for a gate that was never read.
+        """For each gate the threshold that zeroes `share` of its entries, in the gates' order; 0.0
+        for a gate that was never read.
 
         Args:
             share: of all entries of real tokens, in (0, 1).
         """
-        return tuple(0.0 if counted is None else quantile(counted, share) for counted in self._counts)
+        return tuple(
+            0.0 if counted is None else quantile(counted, share) for counted in self._counts
+        )

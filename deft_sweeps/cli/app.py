@@ -10,7 +10,9 @@ from deft_sweeps.errors import ConfigError, Problem
 
 app = typer.Typer(
     help="Find which combination of PEFT method, density loss, quantization and pruning to ship.",
-    epilog="Start with: deft-sweeps init data.csv, or deft-sweeps run search_spaces/quickstart.yaml",
+    epilog=(
+        "Start with: deft-sweeps init data.csv, or deft-sweeps run search_spaces/quickstart.yaml"
+    ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -33,33 +35,59 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _top(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
 ) -> None:
     del version
 
 
-@app.command(epilog="Example: deft-sweeps init reviews.csv -o reviews.yaml --text review --label sentiment")
+@app.command(
+    epilog="Example: deft-sweeps init reviews.csv -o reviews.yaml --text review --label sentiment"
+)
 @guarded
 def init(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="Your labelled csv, tsv, jsonl or parquet file.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to write; DATA's name with .yaml.")] = None,
-    text: Annotated[str | None, typer.Option(metavar="COL", help="Column with the text; guessed where not given.")] = None,
-    label: Annotated[str | None, typer.Option(metavar="COL", help="Column with the label; guessed where not given.")] = None,
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="Your labelled csv, tsv, jsonl or parquet file.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Where to write; DATA's name with .yaml."
+        ),
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(metavar="COL", help="Column with the text; guessed where not given."),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(metavar="COL", help="Column with the label; guessed where not given."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
 ) -> None:
     """Write a commented sweep for your own labelled file."""
     from deft_sweeps.cli import specs
 
     if text is not None and text == label:
-        raise ConfigError([Problem("--label", f"{label} is the column of the text already", "name another one")])
+        raise ConfigError(
+            [Problem("--label", f"{label} is the column of the text already", "name another one")]
+        )
     specs.init(data, output or Path(f"{data.stem}.yaml"), text, label, force=force)
 
 
 @app.command(epilog="Example: deft-sweeps validate search_spaces/*.yaml")
 @guarded
 def validate(
-    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE...", help="Sweeps' YAML.")] = None,
-    schema: Annotated[bool, typer.Option("--schema", help="Print the YAML's JSON schema, for editors, and exit.")] = False,
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE...", help="Sweeps' YAML.")
+    ] = None,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the YAML's JSON schema, for editors, and exit.")
+    ] = False,
 ) -> None:
     """Check sweeps, their models and their data.
 
@@ -78,7 +106,14 @@ def validate(
 def plan(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A sweep's YAML.")] = None,
     combinations: Annotated[
-        bool, typer.Option("--combinations", help="Show which members of the axes go together, and why others do not; all without FILE.")
+        bool,
+        typer.Option(
+            "--combinations",
+            help=(
+                "Show which members of the axes go together, and why others do not; all without"
+                " FILE."
+            ),
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -98,29 +133,56 @@ def plan(
 
 
 @app.command(
-    epilog="Example: deft-sweeps run search_spaces/quickstart.yaml --out runs/first, and after Ctrl-C: deft-sweeps run runs/first --resume"
+    epilog=(
+        "Example: deft-sweeps run search_spaces/quickstart.yaml --out runs/first, and after Ctrl-C:"
+        " deft-sweeps run runs/first --resume"
+    )
 )
 @guarded
 def run(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A sweep's YAML, or the folder of one that has run.")],
-    out: Annotated[Path | None, typer.Option("--out", metavar="DIR", help="The sweep's folder; runs/<name> where not given.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a sweep that was cut off.")] = False,
-    more: Annotated[int, typer.Option("--more", min=0, metavar="N", help="Add N trials to the sweep.")] = 0,
-    ray_address: Annotated[str | None, typer.Option(metavar="ADDRESS", help="Of a Ray cluster; a local one is started else.")] = None,
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A sweep's YAML, or the folder of one that has run."),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="The sweep's folder; runs/<name> where not given."
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a sweep that was cut off.")
+    ] = False,
+    more: Annotated[
+        int, typer.Option("--more", min=0, metavar="N", help="Add N trials to the sweep.")
+    ] = 0,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Of a Ray cluster; a local one is started else."),
+    ] = None,
     warm_start: Annotated[
-        list[Path] | None, typer.Option("--warm-start", metavar="DIR", help="An earlier sweep's folder whose results are used; repeatable.")
+        list[Path] | None,
+        typer.Option(
+            "--warm-start",
+            metavar="DIR",
+            help="An earlier sweep's folder whose results are used; repeatable.",
+        ),
     ] = None,
 ) -> None:
     """Run a sweep, go on with one, or add trials to one.
 
-    Trains and evaluates the trials, draws the front, chooses, and measures the choice on the test split.
+    Trains and evaluates the trials, draws the front, chooses, and measures the choice on the test
+    split.
 
-    A FILE with several sweeps, set apart by lines of ---, runs them one after the other, each in DIR/<name> with a report of its own;
-    `run DIR --resume` goes on with all of them, `run DIR/<name>` with one.
+    A FILE with several sweeps, set apart by lines of ---, runs them one after the other, each in
+    DIR/<name> with a report of its own; `run DIR --resume` goes on with all of them, `run
+    DIR/<name>` with one.
     """
     from deft_sweeps.cli import sweeps
 
-    sweeps.run(file, out, resume=resume, more=more, ray_address=ray_address, warm_start=warm_start or [])
+    sweeps.run(
+        file, out, resume=resume, more=more, ray_address=ray_address, warm_start=warm_start or []
+    )
 
 
 @app.command(epilog="Example: deft-sweeps status runs/quickstart")
@@ -136,8 +198,13 @@ def status(folder: SweepFolder, as_json: AsJson = False) -> None:
 @guarded
 def report(
     folder: SweepFolder,
-    front_only: Annotated[bool, typer.Option("--front-only", help="Print the front and write no page.")] = False,
-    figure: Annotated[Path | None, typer.Option(metavar="SVG", help="Also write the picture of the front to this file.")] = None,
+    front_only: Annotated[
+        bool, typer.Option("--front-only", help="Print the front and write no page.")
+    ] = False,
+    figure: Annotated[
+        Path | None,
+        typer.Option(metavar="SVG", help="Also write the picture of the front to this file."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write a sweep's report.html and print its front."""
@@ -147,13 +214,20 @@ def report(
 
 
 @app.command(
-    epilog='Example: deft-sweeps choose runs/quickstart --policy "best activation_density where surely score >= baseline(peft) - 0.02"'
+    epilog=(
+        'Example: deft-sweeps choose runs/quickstart --policy "best activation_density where surely'
+        ' score >= baseline(peft) - 0.02"'
+    )
 )
 @guarded
 def choose(
     folder: SweepFolder,
     policy: Annotated[
-        str | None, typer.Option(metavar="POLICY", help="`best METRIC where LIMIT and ...`, or `knee`; the sweep's own else.")
+        str | None,
+        typer.Option(
+            metavar="POLICY",
+            help="`best METRIC where LIMIT and ...`, or `knee`; the sweep's own else.",
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -169,7 +243,12 @@ def choose(
 @app.command(epilog="Example: deft-sweeps compare runs/tpe runs/random --json")
 @guarded
 def compare(
-    folders: Annotated[list[Path], typer.Argument(metavar="DIR DIR...", help="Sweeps' folders, of the same task and objectives.")],
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR DIR...", help="Sweeps' folders, of the same task and objectives."
+        ),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Put the fronts of several sweeps side by side.

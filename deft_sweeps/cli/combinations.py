@@ -1,4 +1,6 @@
-"""`plan --combinations`: which members of the axes go together, and why the others do not. Loads neither torch nor ray."""
+"""`plan --combinations`: which members of the axes go together, and why the others do not. Loads
+neither torch nor ray.
+"""
 
 from contextlib import suppress
 from pathlib import Path
@@ -9,7 +11,11 @@ from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
 from deft_sweeps.report.sheet import Row, Sheet
 from deft_sweeps.specification.combination import Combination
-from deft_sweeps.specification.legality_table import LegalityTable, table_of_all_members, table_of_sweep
+from deft_sweeps.specification.legality_table import (
+    LegalityTable,
+    table_of_all_members,
+    table_of_sweep,
+)
 from deft_sweeps.specification.shape_limits import combination_problems
 from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
@@ -19,7 +25,11 @@ ROWS, COLUMNS = "peft", "quantization"
 
 def combinations(file: Path | None, *, as_json: bool) -> None:
     """Of each sweep in `file`, with what its model forbids; of all members where it is None."""
-    tables = {"": table_of_all_members()} if file is None else {part.spec.name: _of_sweep(part.spec) for part in load_parts(file)}
+    tables = (
+        {"": table_of_all_members()}
+        if file is None
+        else {part.spec.name: _of_sweep(part.spec) for part in load_parts(file)}
+    )
     if as_json:
         told = [_as_dict(table) for table in tables.values()]
         show.as_json(told[0] if len(told) == 1 else told)
@@ -31,14 +41,38 @@ def combinations(file: Path | None, *, as_json: bool) -> None:
 
 def _print(table: LegalityTable, head: str, *, of_file: bool) -> None:
     columns = (ROWS, *table.names[COLUMNS])
-    rows = tuple(Row((row, *(table.answer(**{ROWS: row, COLUMNS: column}) for column in columns[1:]))) for row in table.names[ROWS])
-    others = ", ".join(axis for axis, names in table.names.items() if axis not in (ROWS, COLUMNS) and len(names) > 1)
+    rows = tuple(
+        Row((row, *(table.answer(**{ROWS: row, COLUMNS: column}) for column in columns[1:])))
+        for row in table.names[ROWS]
+    )
+    others = ", ".join(
+        axis
+        for axis, names in table.names.items()
+        if axis not in (ROWS, COLUMNS) and len(names) > 1
+    )
     told = [f"yes: with every {others}; some: not with each; no: with none"] if others else []
-    note = ". ".join([*told, *([] if of_file else ["What a model's shape forbids shows with FILE"])])
-    show.table(Sheet(f"{head}{table.n_legal} of {len(table.checked)} combinations are legal", columns, rows, note))
+    note = ". ".join(
+        [*told, *([] if of_file else ["What a model's shape forbids shows with FILE"])]
+    )
+    show.table(
+        Sheet(
+            f"{head}{table.n_legal} of {len(table.checked)} combinations are legal",
+            columns,
+            rows,
+            note,
+        )
+    )
     if table.refusals:
         why = tuple(
-            Row(("; ".join(f"{axis}: {', '.join(names)}" for axis, names in refusal.where.items()) or "everything", refusal.reason))
+            Row(
+                (
+                    "; ".join(
+                        f"{axis}: {', '.join(names)}" for axis, names in refusal.where.items()
+                    )
+                    or "everything",
+                    refusal.reason,
+                )
+            )
             for refusal in table.refusals
         )
         show.table(Sheet("refused", ("where", "why"), why))
@@ -46,8 +80,14 @@ def _print(table: LegalityTable, head: str, *, of_file: bool) -> None:
 
 def _of_sweep(spec: SweepSpec) -> LegalityTable:
     def told(combination: Combination) -> list[str]:
-        with suppress(CheckpointError):  # a model that cannot be read forbids nothing here; `validate` tells of it
-            return [str(problem) for problem in combination_problems(combination, layout(read_config(combination.template.model)))]
+        # a model that cannot be read forbids nothing here; `validate` tells of it
+        with suppress(CheckpointError):
+            return [
+                str(problem)
+                for problem in combination_problems(
+                    combination, layout(read_config(combination.template.model))
+                )
+            ]
         return []
 
     return table_of_sweep(spec, told)
@@ -63,5 +103,8 @@ def _as_dict(table: LegalityTable) -> dict[str, object]:
             for row in table.names[ROWS]
             for column in table.names[COLUMNS]
         ],
-        "refused": [{"why": r.reason, "where": {axis: list(names) for axis, names in r.where.items()}} for r in table.refusals],
+        "refused": [
+            {"why": r.reason, "where": {axis: list(names) for axis, names in r.where.items()}}
+            for r in table.refusals
+        ],
     }

@@ -22,7 +22,14 @@ def compare(folders: Sequence[Path], *, as_json: bool) -> None:
         StoreError: a folder is no sweep's, or cannot be read.
     """
     if len(folders) < 2 or len({folder.resolve() for folder in folders}) < len(folders):
-        raise ConfigError([Problem("DIR", f"expected two or more different folders, got {' '.join(map(str, folders))}")])
+        raise ConfigError(
+            [
+                Problem(
+                    "DIR",
+                    f"expected two or more different folders, got {' '.join(map(str, folders))}",
+                )
+            ]
+        )
     entries = [_entry(folder) for folder in folders]
     reasons = incomparable(entries)
     if reasons:
@@ -59,5 +66,8 @@ def _told(entries: Sequence[ComparedSweep], found: Comparison) -> dict[str, Any]
             }
             for entry in entries
         ],
-        "best_score_by_density": [{"activation_density": level.density, "scores": dict(level.scores)} for level in found.levels],
+        "best_score_by_density": [
+            {"activation_density": level.density, "scores": dict(level.scores)}
+            for level in found.levels
+        ],
     }

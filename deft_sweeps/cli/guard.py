@@ -1,4 +1,6 @@
-"""From an error to an exit code and a line on stderr: 0 done, 1 the sweep failed, 2 bad input, 130 interrupted."""
+"""From an error to an exit code and a line on stderr: 0 done, 1 the sweep failed, 2 bad input, 130
+interrupted.
+"""
 
 import errno
 import os
@@ -31,8 +33,9 @@ def refuse(problems: Iterable[object]) -> NoReturn:
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn the errors of `errors.py`, of the paths that the user named, Ctrl-C and a closed pipe into exit codes; anything else is a bug
-    and keeps its traceback."""
+    """Turn the errors of `errors.py`, of the paths that the user named, Ctrl-C and a closed pipe
+    into exit codes; anything else is a bug and keeps its traceback.
+    """
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -50,10 +53,13 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             say("interrupted")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
-            # The reader has seen enough (`| head`); Python would complain once more when it flushes at exit.
+            # The reader has seen enough (`| head`); Python would complain once more when it flushes
+            # at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except OSError as error:
-            problem = unusable_path(error, [path for path in (*args, *kwargs.values()) if isinstance(path, Path)])
+            problem = unusable_path(
+                error, [path for path in (*args, *kwargs.values()) if isinstance(path, Path)]
+            )
             if problem is None:
                 raise
             refuse([problem])
@@ -62,23 +68,41 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def unusable_path(error: OSError, named: Iterable[Path]) -> Problem | None:
-    """What is wrong with a path that the user named, where the error is about it or about a folder that it lies in; else None."""
-    about = {Path(name).absolute() for name in (error.filename, error.filename2) if isinstance(name, str | Path)}
+    """What is wrong with a path that the user named, where the error is about it or about a folder
+    that it lies in; else None.
+    """
+    about = {
+        Path(name).absolute()
+        for name in (error.filename, error.filename2)
+        if isinstance(name, str | Path)
+    }
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        about |= {path.parent for path in about}  # What is written first is a file of another name beside it.
-    for path in sorted(named, key=lambda path: path.absolute() not in about):  # Itself before what lies in it.
+        # What is written first is a file of another name beside it.
+        about |= {path.parent for path in about}
+    # Itself before what lies in it.
+    for path in sorted(named, key=lambda path: path.absolute() not in about):
         whole = (path, *path.parents)
         if about.isdisjoint(part.absolute() for part in whole):
             continue
         match error:
             case FileNotFoundError():
                 missing = next((part for part in reversed(whole) if not part.exists()), path)
-                return Problem(str(path), f"there is no {missing}", "make it first, or name another path")
+                return Problem(
+                    str(path), f"there is no {missing}", "make it first, or name another path"
+                )
             case IsADirectoryError():
-                return Problem(str(path), "is a folder, and a file was expected", "name a file in it")
+                return Problem(
+                    str(path), "is a folder, and a file was expected", "name a file in it"
+                )
             case FileExistsError() | NotADirectoryError():
                 file = next((part for part in reversed(whole) if part.is_file()), path)
-                return Problem(str(path), f"{file} is a file, and a folder was expected", "name another path")
+                return Problem(
+                    str(path), f"{file} is a file, and a folder was expected", "name another path"
+                )
             case _:
-                return Problem(str(path), f"cannot be used: {error.strerror}, {error.filename2 or error.filename}", "name another path")
+                return Problem(
+                    str(path),
+                    f"cannot be used: {error.strerror}, {error.filename2 or error.filename}",
+                    "name another path",
+                )
     return None

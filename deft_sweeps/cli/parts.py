@@ -1,4 +1,6 @@
-"""run of a file with several sweeps: one after the other, each in a folder of its own below the file's."""
+"""run of a file with several sweeps: one after the other, each in a folder of its own below the
+file's.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,9 +20,13 @@ from deft_sweeps.store.results import SweepDir
 
 
 class RunOne(Protocol):
-    """Runs a sweep whose spec lies in its folder; raises typer.Exit where it does not come to its end."""
+    """Runs a sweep whose spec lies in its folder; raises typer.Exit where it does not come to its
+    end.
+    """
 
-    def __call__(self, spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_address: str | None) -> None: ...
+    def __call__(
+        self, spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_address: str | None
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,8 @@ class Job:
 
 
 def several(file: Path, out: Path | None, *, more: int) -> tuple[Job, ...]:
-    """The sweeps of a file, or of a folder that such a file has run in; empty where it holds only one.
+    """The sweeps of a file, or of a folder that such a file has run in; empty where it holds only
+    one.
 
     Raises:
         ConfigError: one of them is wrong, or an option is given that only one sweep can take.
@@ -44,20 +51,49 @@ def several(file: Path, out: Path | None, *, more: int) -> tuple[Job, ...]:
     root = _root(file, out)
     if more:
         told = f"{path} holds {len(parts)} sweeps, and trials are added to one"
-        raise ConfigError([Problem("--more", told, f"deft-sweeps run {root / parts[0].spec.name} --more {more}, say")])
+        raise ConfigError(
+            [
+                Problem(
+                    "--more",
+                    told,
+                    f"deft-sweeps run {root / parts[0].spec.name} --more {more}, say",
+                )
+            ]
+        )
     if file.is_dir() and out is not None:
-        raise ConfigError([Problem("--out", f"{file} is a folder of sweeps already", "leave --out away, or give a YAML")])
+        raise ConfigError(
+            [
+                Problem(
+                    "--out",
+                    f"{file} is a folder of sweeps already",
+                    "leave --out away, or give a YAML",
+                )
+            ]
+        )
     return tuple(Job(part, SweepDir(root / part.spec.name)) for part in parts)
 
 
-def run_several(file: Path, out: Path | None, jobs: Sequence[Job], *, resume: bool, ray_address: str | None, run_one: RunOne) -> None:
+def run_several(
+    file: Path,
+    out: Path | None,
+    jobs: Sequence[Job],
+    *,
+    resume: bool,
+    ray_address: str | None,
+    run_one: RunOne,
+) -> None:
     """Run them in their order; one that fails does not keep the next from running.
 
     Raises:
-        StoreError: a folder has results of a sweep, and `resume` is not given.
-        typer.Exit: 130 where the user interrupted, 1 where a sweep failed, 2 where a model or the data cannot be used.
+        StoreError: a folder has results of a sweep, and `resume` is not given. typer.Exit: 130
+            where the user interrupted, 1 where a sweep failed, 2 where a model or the data cannot
+            be used.
     """
-    problems = [problem for job in jobs for problem in unusable(job.part.spec, job.part.where, job.part.document)]
+    problems = [
+        problem
+        for job in jobs
+        for problem in unusable(job.part.spec, job.part.where, job.part.document)
+    ]
     if problems:
         refuse(problems)
     root = _root(file, out)
@@ -86,12 +122,17 @@ def run_several(file: Path, out: Path | None, jobs: Sequence[Job], *, resume: bo
                     raise
                 failed.append(job.part.spec.name)
     if failed:
-        say(f"{len(failed)} of {len(jobs)} sweeps failed: {', '.join(failed)}. Go on with: deft-sweeps run {root} --resume")
+        say(
+            f"{len(failed)} of {len(jobs)} sweeps failed: {', '.join(failed)}. Go on with:"
+            f" deft-sweeps run {root} --resume"
+        )
         raise typer.Exit(FAILED)
 
 
 def _look_at(job: Job, root: Path, *, resume: bool) -> None:
-    """Refuse a folder that has run something else, or that has results which nobody says to go on with."""
+    """Refuse a folder that has run something else, or that has results which nobody says to go on
+    with.
+    """
     sweep = job.sweep
     if not sweep.spec_path.exists():
         return
@@ -101,7 +142,10 @@ def _look_at(job: Job, root: Path, *, resume: bool) -> None:
             raise ConfigError([Problem(job.part.where, what, "take another folder with --out DIR")])
         sweep.spec_path.unlink()
     elif sweep.results() and not resume:
-        raise StoreError(f"{sweep.root} holds results already: --resume goes on with all sweeps of {root}, --out DIR takes another folder")
+        raise StoreError(
+            f"{sweep.root} holds results already: --resume goes on with all sweeps of {root}, --out"
+            " DIR takes another folder"
+        )
 
 
 def _root(file: Path, out: Path | None) -> Path:

@@ -55,7 +55,9 @@ def status(folder: Path, *, as_json: bool) -> None:
         return
     done = ", ".join(f"{n_of[s]} {s}" for s in get_args(Status) if n_of[s] or s == "complete")
     n_done = len(findings.results)
-    print(f"{spec.name}: {state}, {n_done} of {n_budget} trials done ({done}), {len(running)} running")
+    print(
+        f"{spec.name}: {state}, {n_done} of {n_budget} trials done ({done}), {len(running)} running"
+    )
     if saved.n_stopped:
         steps = f"{saved.n_steps} of {saved.n_steps_whole} run, measured"
         print(f"early stopping: {saved.share:.2f} of the training steps saved ({steps})")
@@ -73,7 +75,9 @@ def _print_proxy_notes(findings: Findings) -> None:
 
 
 def driver_state(note: DriverNote | None) -> str:
-    """What the driver does now: its own word, or `not started`, or `cut off` where it said it was at work but has gone silent."""
+    """What the driver does now: its own word, or `not started`, or `cut off` where it said it was
+    at work but has gone silent.
+    """
     if note is None:
         return "not started"
     silent = time.time() - note.beat_at > QUIET_SEC
@@ -136,7 +140,9 @@ def _open(folder: Path) -> tuple[SweepDir, SweepSpec]:
     parts = load_parts(sweep.spec_path)
     if len(parts) > 1:
         there = ", ".join(str(folder / part.spec.name) for part in parts)
-        raise ConfigError([Problem(str(folder), f"holds {len(parts)} sweeps", f"name one of them: {there}")])
+        raise ConfigError(
+            [Problem(str(folder), f"holds {len(parts)} sweeps", f"name one of them: {there}")]
+        )
     return sweep, parts[0].spec
 
 
@@ -152,5 +158,8 @@ def _choice_dict(choice: Choice) -> dict[str, Any]:
         "runner_up": told(choice.runner_up),
         "baseline": told(choice.baseline),
         "nearest_miss": told(choice.nearest_miss),
-        "lost": [{"name": rejected.member.name, "why": rejected.why} for rejected in choice_text.rejected(choice)],
+        "lost": [
+            {"name": rejected.member.name, "why": rejected.why}
+            for rejected in choice_text.rejected(choice)
+        ],
     }

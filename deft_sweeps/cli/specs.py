@@ -1,4 +1,6 @@
-"""init, validate and plan: what is done with a spec before anything runs. Loads neither torch nor ray."""
+"""init, validate and plan: what is done with a spec before anything runs. Loads neither torch nor
+ray.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -13,7 +15,12 @@ from deft_sweeps.metrics import unmeasured
 from deft_sweeps.models.checkpoints import check_model, check_tokenizer, read_config
 from deft_sweeps.models.families import family_of, layout
 from deft_sweeps.projection.memory_fit import machine_memory
-from deft_sweeps.projection.sweep_projection import TIME_RANGE, SweepProjection, gpus_that_hold, project
+from deft_sweeps.projection.sweep_projection import (
+    TIME_RANGE,
+    SweepProjection,
+    gpus_that_hold,
+    project,
+)
 from deft_sweeps.report.sheet import Row, Sheet
 from deft_sweeps.specification.column_guess import guess_columns
 from deft_sweeps.specification.compute_dtype import slow_dtype
@@ -34,11 +41,22 @@ from deft_sweeps.tasks.check import examine, form_of
 
 def init(data: Path, output: Path, text: str | None, label: str | None, *, force: bool) -> None:
     if output.exists() and not force:
-        raise ConfigError([Problem(str(output), "exists already", "give another name with -o, or --force to overwrite it")])
+        raise ConfigError(
+            [
+                Problem(
+                    str(output),
+                    "exists already",
+                    "give another name with -o, or --force to overwrite it",
+                )
+            ]
+        )
     found = guess_columns(data, text, label)
     output.write_text(starter_spec(found), encoding="utf-8")
     classes = ", ".join(found.classes[:5]) + (", ..." if len(found.classes) > 5 else "")
-    say(f"{output}: text from column {found.text}, label from column {found.label} ({len(found.classes)} classes: {classes})")
+    say(
+        f"{output}: text from column {found.text}, label from column {found.label}"
+        f" ({len(found.classes)} classes: {classes})"
+    )
     say(f"next: deft-sweeps plan {output}")
 
 
@@ -58,21 +76,28 @@ def validate(files: Sequence[Path]) -> None:
             continue
         for part in parts:
             spec = part.spec
-            own = {other.spec.name for other in parts}  # What another sweep of the file will have made is not there yet.
+            # What another sweep of the file will have made is not there yet.
+            own = {other.spec.name for other in parts}
             folders = (folder for folder in spec.search.warm_start if Path(folder).name not in own)
-            found = unusable(spec, part.where, part.document) + unusable_sources(folders, f"{part.where}: search.warm_start")
+            found = unusable(spec, part.where, part.document) + unusable_sources(
+                folders, f"{part.where}: search.warm_start"
+            )
             problems += found
             if not found:
                 told = f"{len(spec.combinations)} combinations, {spec.budget.trials} trials"
                 named = f"{file}, {spec.name}" if len(parts) > 1 else str(file)
-                print(f"{named}: valid, {told}" + (f", {len(spec.excluded)} combinations excluded" if spec.excluded else ""))
+                print(
+                    f"{named}: valid, {told}"
+                    + (f", {len(spec.excluded)} combinations excluded" if spec.excluded else "")
+                )
                 say(*(f"note: {named}: {note}" for note in [idle_flatness(spec)] if note))
     if problems:
         refuse(problems)
 
 
 def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> list[Problem]:
-    """What is wrong with the spec's model and data, and what the model's shape forbids; found without loading either.
+    """What is wrong with the spec's model and data, and what the model's shape forbids; found
+    without loading either.
 
     Args:
         spec: the sweep.
@@ -90,14 +115,30 @@ def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> l
     with suppress(CheckpointError):  # which check_model has told
         shape = layout(read_config(config.model))
         form = form_of(shape.family)
-        told = {problem: None for combination in spec.combinations for problem in combination_problems(combination, shape)}
-        found += [Problem(at("space", problem.parameter.partition(".")[0]), str(problem)) for problem in told]
+        told = {
+            problem: None
+            for combination in spec.combinations
+            for problem in combination_problems(combination, shape)
+        }
+        found += [
+            Problem(at("space", problem.parameter.partition(".")[0]), str(problem))
+            for problem in told
+        ]
         for what, start in first_point_problems(spec, shape, {problem.what for problem in told}):
-            found.append(Problem(at("first"), f"{what} (first point {start.combination}: {_values(start.values)})"))
+            found.append(
+                Problem(
+                    at("first"),
+                    f"{what} (first point {start.combination}: {_values(start.values)})",
+                )
+            )
         writes = family_of(shape).text is not None and task_kind(config.task) != "classification"
         found += [Problem(where, what) for what in unmeasured(spec.compared, shape, writes=writes)]
     data = examine(config.task, form)
-    texts = [] if isinstance(data, list) else [text for example in data.train for text in (example.text, example.second) if text]
+    texts = (
+        []
+        if isinstance(data, list)
+        else [text for example in data.train for text in (example.text, example.second) if text]
+    )
     if not unfit and form is not None:
         found += [Problem(at("model"), what) for what in check_tokenizer(config.model, texts)]
     found += [Problem(at("task"), what) for what in (data if isinstance(data, list) else [])]
@@ -105,11 +146,16 @@ def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> l
 
 
 def idle_flatness(spec: SweepSpec) -> str:
-    """What is to be said of an `until_flat` that can never act on a new sweep; empty where there is nothing."""
+    """What is to be said of an `until_flat` that can never act on a new sweep; empty where there is
+    nothing.
+    """
     needed, trials = spec.search.startup + WINDOW, spec.budget.trials
     if spec.budget.until_flat is None or trials > needed:
         return ""
-    return f"until_flat ends no search of {trials} trials: it looks after {needed} (startup {spec.search.startup} + {WINDOW})"
+    return (
+        f"until_flat ends no search of {trials} trials: it looks after {needed} (startup"
+        f" {spec.search.startup} + {WINDOW})"
+    )
 
 
 def plan(file: Path, *, as_json: bool) -> None:
@@ -125,7 +171,10 @@ def plan(file: Path, *, as_json: bool) -> None:
             print(end="\n" if number else "")
             _print_plan(spec, projection)
         slow = slow_dtype(spec.dtype, on_gpu=spec.budget.gpus_per_trial > 0)
-        notes += [*unusable(spec, part.where, part.document), *(note for note in (slow, idle_flatness(spec)) if note)]
+        notes += [
+            *unusable(spec, part.where, part.document),
+            *(note for note in (slow, idle_flatness(spec)) if note),
+        ]
     if as_json:
         show.as_json(told[0] if len(told) == 1 else told)
     say(*(f"note: {problem}" for problem in notes))
@@ -133,7 +182,10 @@ def plan(file: Path, *, as_json: bool) -> None:
 
 def _print_plan(spec: SweepSpec, projection: SweepProjection) -> None:
     config = spec.combinations[0].template
-    print(f"{spec.name}: {spec.budget.trials} trials of {config.model} on {task_name(config.task)}, {config.dtype}")
+    print(
+        f"{spec.name}: {spec.budget.trials} trials of {config.model} on {task_name(config.task)},"
+        f" {config.dtype}"
+    )
     print(f"objectives: {', '.join(spec.objectives)}; choose: {spec.choose}")
     if spec.limits:
         print(f"limits: {', '.join(str(limit) for limit in spec.limits)}")
@@ -154,19 +206,34 @@ def _print_plan(spec: SweepSpec, projection: SweepProjection) -> None:
         for e in [projection.trials[c.label]]
     )
     columns = ("combination", "open", ">weights", ">trained", ">memory", ">time")
-    note = "weights, trained, memory and time of one trial: projected from the model's shape, nothing was measured"
+    note = (
+        "weights, trained, memory and time of one trial: projected from the model's shape, nothing"
+        " was measured"
+    )
     show.table(Sheet(f"{len(rows)} legal combinations", columns, rows, note))
-    first = tuple(Row((str(i), start.combination, _values(start.values))) for i, start in enumerate(spec.first, 1))
+    first = tuple(
+        Row((str(i), start.combination, _values(start.values)))
+        for i, start in enumerate(spec.first, 1)
+    )
     if first:
         show.table(Sheet("first points", (">", "combination", "values"), first))
     if spec.excluded:
-        show.table(Sheet("excluded", ("combination", "why"), tuple(Row((e.label, e.reason)) for e in spec.excluded)))
+        show.table(
+            Sheet(
+                "excluded",
+                ("combination", "why"),
+                tuple(Row((e.label, e.reason)) for e in spec.excluded),
+            )
+        )
     if projection.gpus:
         show.table(_gpu_sheet(projection))
-    together = f"{projection.n_parallel} at a time" if projection.n_parallel > 1 else "one at a time"
+    together = (
+        f"{projection.n_parallel} at a time" if projection.n_parallel > 1 else "one at a time"
+    )
     print(
-        f"projected: {together}, {show.size(projection.memory_bytes)} of memory (largest: {projection.largest}), "
-        f"{show.duration(projection.time_sec)} for {spec.budget.trials} trials; {_time_words(on_gpu=spec.budget.gpus_per_trial > 0)}"
+        f"projected: {together}, {show.size(projection.memory_bytes)} of memory (largest:"
+        f" {projection.largest}), {show.duration(projection.time_sec)} for {spec.budget.trials}"
+        f" trials; {_time_words(on_gpu=spec.budget.gpus_per_trial > 0)}"
     )
     for besides in _besides(spec):
         print(besides)
@@ -180,19 +247,27 @@ def _besides(spec: SweepSpec) -> Iterator[str]:
         shares = ", ".join(f"{step / 900:.0%}" for step in spec.stopping.at(900)[:-1])
         yield f"not in the time: trials that are behind end after {shares} of their steps"
     if spec.seeds > 1:
-        yield f"not in the time: then up to {spec.seeds - 1} more trainings of each configuration on the front (seeds: {spec.seeds})"
+        yield (
+            f"not in the time: then up to {spec.seeds - 1} more trainings of each configuration on"
+            f" the front (seeds: {spec.seeds})"
+        )
 
 
 def _time_words(*, on_gpu: bool) -> str:
     if on_gpu:
         return "the time follows from a round figure for a GPU and was never held against one"
     low, high = TIME_RANGE
-    took = f"trainings on a quiet core of our machine took {low:g} to {high:g} times as long (measured), on a busy one several times"
+    took = (
+        f"trainings on a quiet core of our machine took {low:g} to {high:g} times as long"
+        " (measured), on a busy one several times"
+    )
     return f"{took}; where texts are far shorter than max_input_tokens, less"
 
 
 def _gpu_sheet(projection: SweepProjection) -> Sheet:
-    """Of each form of the base, the peak of its largest trial on a GPU, by phase, and the GPUs that hold it."""
+    """Of each form of the base, the peak of its largest trial on a GPU, by phase, and the GPUs that
+    hold it.
+    """
     rows = []
     for base, label in projection.gpus.items():
         peak = projection.trials[label].peak
@@ -200,8 +275,9 @@ def _gpu_sheet(projection: SweepProjection) -> Sheet:
         rows.append(Row((base, *sizes, _gpu_words(gpus_that_hold(peak.highest)))))
     columns = ("base", ">build", ">train", ">evaluate", "GPU needed")
     note = (
-        "peak bytes on the GPU of the largest trial of each: projected, never measured on a GPU; trials that share one need it each. A "
-        f"base is built from float32 weights in the host's memory ({show.size(projection.host_bytes)}, projected)"
+        "peak bytes on the GPU of the largest trial of each: projected, never measured on a GPU;"
+        " trials that share one need it each. A base is built from float32 weights in the host's"
+        f" memory ({show.size(projection.host_bytes)}, projected)"
     )
     return Sheet("GPU memory", columns, tuple(rows), note)
 
@@ -227,7 +303,11 @@ def _plan_dict(spec: SweepSpec, projection: SweepProjection) -> dict[str, object
                     "weight_bytes": e.weight_bytes,
                     "trainable_parameters": e.trainable_parameters,
                     "memory_bytes": e.memory_bytes,
-                    "peak_bytes": {"build": e.peak.build, "train": e.peak.train, "evaluate": e.peak.evaluate},
+                    "peak_bytes": {
+                        "build": e.peak.build,
+                        "train": e.peak.train,
+                        "evaluate": e.peak.evaluate,
+                    },
                     "time_sec": e.time_sec,
                     "train_flops": e.train_flops,
                 },
@@ -236,11 +316,20 @@ def _plan_dict(spec: SweepSpec, projection: SweepProjection) -> dict[str, object
             for e in [projection.trials[c.label]]
         ],
         "excluded": [{"label": e.label, "reason": e.reason} for e in spec.excluded],
-        "first": [{"combination": start.combination, "values": dict(start.values)} for start in spec.first],
-        "projected": {"n_parallel": projection.n_parallel, "memory_bytes": projection.memory_bytes, "time_sec": projection.time_sec},
+        "first": [
+            {"combination": start.combination, "values": dict(start.values)} for start in spec.first
+        ],
+        "projected": {
+            "n_parallel": projection.n_parallel,
+            "memory_bytes": projection.memory_bytes,
+            "time_sec": projection.time_sec,
+        },
         "not_in_the_time": list(_besides(spec)),
         "gpus": {
-            base: {"largest": label, "gib_that_hold": list(gpus_that_hold(projection.trials[label].peak.highest))}
+            base: {
+                "largest": label,
+                "gib_that_hold": list(gpus_that_hold(projection.trials[label].peak.highest)),
+            }
             for base, label in projection.gpus.items()
         },
     }
@@ -251,4 +340,7 @@ def _open(domains: Mapping[str, Domain]) -> str:
 
 
 def _values(values: Mapping[str, Value]) -> str:
-    return ", ".join(f"{name} = {v:.4g}" if isinstance(v, float) else f"{name} = {v}" for name, v in values.items())
+    return ", ".join(
+        f"{name} = {v:.4g}" if isinstance(v, float) else f"{name} = {v}"
+        for name, v in values.items()
+    )

@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from deft_sweeps.sweep.runner import Outcome
 
 
-def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: str | None, warm_start: Sequence[Path] = ()) -> None:
+def run(
+    file: Path,
+    out: Path | None,
+    *,
+    resume: bool,
+    more: int,
+    ray_address: str | None,
+    warm_start: Sequence[Path] = (),
+) -> None:
     if ray_address is not None and "://" not in ray_address:
         from deft_sweeps.sweep.probe import check
 
@@ -36,7 +44,15 @@ def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: s
     jobs = several(file, out, more=more)
     if jobs:
         if warm_start:
-            refuse([Problem(str(file), "--warm-start is of one sweep; the file has several", "put `warm_start` under `search` of a part")])
+            refuse(
+                [
+                    Problem(
+                        str(file),
+                        "--warm-start is of one sweep; the file has several",
+                        "put `warm_start` under `search` of a part",
+                    )
+                ]
+            )
         run_several(file, out, jobs, resume=resume, ray_address=ray_address, run_one=_run_one)
         return
     part, sweep = _prepare(file, out, resume=resume, more=more)
@@ -45,13 +61,23 @@ def run(file: Path, out: Path | None, *, resume: bool, more: int, ray_address: s
         refuse(problems)
     if not sweep.spec_path.exists():
         sweep.write_spec(file.read_bytes())
-    _run_one(part.spec, sweep, resume=resume, more=more, ray_address=ray_address, warm_start=warm_start)
+    _run_one(
+        part.spec, sweep, resume=resume, more=more, ray_address=ray_address, warm_start=warm_start
+    )
 
 
 def _run_one(
-    spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_address: str | None, warm_start: Sequence[Path] = ()
+    spec: SweepSpec,
+    sweep: SweepDir,
+    *,
+    resume: bool,
+    more: int,
+    ray_address: str | None,
+    warm_start: Sequence[Path] = (),
 ) -> None:
-    """A sweep whose spec lies in its folder, to its end or to the exit code that says what came instead."""
+    """A sweep whose spec lies in its folder, to its end or to the exit code that says what came
+    instead.
+    """
     sweep.protect_spec()
     spec = _with_search(as_begun(spec, sweep), sweep, [str(folder) for folder in warm_start])
     if slow := slow_dtype(spec.dtype, on_gpu=spec.budget.gpus_per_trial > 0):
@@ -63,24 +89,41 @@ def _run_one(
         say(f"interrupted; what is finished is kept. Go on with: {again}")
         raise typer.Exit(INTERRUPTED) from None
     if outcome.interrupted:
-        say(f"interrupted after {outcome.n_complete + outcome.n_failed + outcome.n_stopped} trials, which are kept. Go on with: {again}")
+        say(
+            f"interrupted after {outcome.n_complete + outcome.n_failed + outcome.n_stopped} trials,"
+            f" which are kept. Go on with: {again}"
+        )
         raise typer.Exit(INTERRUPTED)
     if outcome.n_complete == 0:
-        say(f"the sweep failed: none of its {outcome.n_failed} trials completed; `deft-sweeps report {sweep.root}` says why")
+        say(
+            f"the sweep failed: none of its {outcome.n_failed} trials completed; `deft-sweeps"
+            f" report {sweep.root}` says why"
+        )
         raise typer.Exit(FAILED)
     _conclude(spec, sweep)
 
 
-def _prepare(file: Path, out: Path | None, *, resume: bool, more: int) -> tuple[SweepPart, SweepDir]:
+def _prepare(
+    file: Path, out: Path | None, *, resume: bool, more: int
+) -> tuple[SweepPart, SweepDir]:
     """The one sweep to run and the folder to run it in.
 
     Raises:
         ConfigError: the spec is wrong, or not the one that the folder has run.
-        StoreError: the folder has results, and neither `resume` nor `more` says what to do with them.
+        StoreError: the folder has results, and neither `resume` nor `more` says what to do with
+            them.
     """
     if file.is_dir():
         if out is not None:
-            raise ConfigError([Problem("--out", f"{file} is a sweep's folder already", "leave --out away, or give a YAML")])
+            raise ConfigError(
+                [
+                    Problem(
+                        "--out",
+                        f"{file} is a sweep's folder already",
+                        "leave --out away, or give a YAML",
+                    )
+                ]
+            )
         sweep = SweepDir(file).require()
         (part,) = load_parts(sweep.spec_path)
     else:
@@ -88,26 +131,41 @@ def _prepare(file: Path, out: Path | None, *, resume: bool, more: int) -> tuple[
         sweep = SweepDir(out or Path("runs") / part.spec.name)
     if sweep.has_results() and not (resume or more):
         raise StoreError(
-            f"{sweep.root} holds results already: --resume goes on with it, --more N adds trials, --out DIR takes another folder"
+            f"{sweep.root} holds results already: --resume goes on with it, --more N adds trials,"
+            " --out DIR takes another folder"
         )
-    if sweep.spec_path.exists() and not file.is_dir() and file.read_bytes() != sweep.spec_path.read_bytes():
+    if (
+        sweep.spec_path.exists()
+        and not file.is_dir()
+        and file.read_bytes() != sweep.spec_path.read_bytes()
+    ):
         if sweep.has_results() or sweep.note() is not None:
             what = f"is not the spec that {sweep.root} has run"
             raise ConfigError(
-                [Problem(str(file), what, f"go on with `deft-sweeps run {sweep.root}`, or take another folder with --out DIR")]
+                [
+                    Problem(
+                        str(file),
+                        what,
+                        f"go on with `deft-sweeps run {sweep.root}`, or take another folder with"
+                        " --out DIR",
+                    )
+                ]
             )
         sweep.write_spec(file.read_bytes())
     return part, sweep
 
 
 def as_begun(spec: SweepSpec, sweep: SweepDir) -> SweepSpec:
-    """The spec in the dtype of the trials that its folder holds: where it says `auto`, another machine may have begun."""
+    """The spec in the dtype of the trials that its folder holds: where it says `auto`, another
+    machine may have begun.
+    """
     begun = sweep.any_result()
     return spec if begun is None else spec.with_dtype(begun.config.dtype)
 
 
 def _with_search(spec: SweepSpec, sweep: SweepDir, folders: Sequence[str]) -> SweepSpec:
-    """The spec with `folders` to start from besides its own, checked with the study's storage before anything is started.
+    """The spec with `folders` to start from besides its own, checked with the study's storage
+    before anything is started.
 
     Raises:
         ConfigError: a folder is no sweep's.
@@ -116,18 +174,28 @@ def _with_search(spec: SweepSpec, sweep: SweepDir, folders: Sequence[str]) -> Sw
     from deft_sweeps.search.warm_start import taken
     from deft_sweeps.study.storage import check_reachable
 
-    known = {given.folder for given in taken(sweep)}  # Those may be gone by now: what they gave is in the sweep's folder.
+    # Those may be gone by now: what they gave is in the sweep's folder.
+    known = {given.folder for given in taken(sweep)}
     problems = []
     for where, named in (("search.warm_start", spec.search.warm_start), ("--warm-start", folders)):
-        problems += unusable_sources((folder for folder in named if str(Path(folder).resolve()) not in known), where)
+        problems += unusable_sources(
+            (folder for folder in named if str(Path(folder).resolve()) not in known), where
+        )
     if problems:
         raise ConfigError(problems)
     check_reachable(spec, sweep)
     say(choose_sampler(spec).describe(spec.limits))
-    return replace(spec, search=replace(spec.search, warm_start=tuple(dict.fromkeys((*spec.search.warm_start, *folders)))))
+    return replace(
+        spec,
+        search=replace(
+            spec.search, warm_start=tuple(dict.fromkeys((*spec.search.warm_start, *folders)))
+        ),
+    )
 
 
-def _session(spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_address: str | None) -> "Outcome":
+def _session(
+    spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_address: str | None
+) -> "Outcome":
     """The sweep itself; its progress goes to stderr, live on a terminal and in lines elsewhere."""
     from rich.console import Console
 
@@ -135,12 +203,15 @@ def _session(spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_a
     from deft_sweeps.sweep.progress import LineView, LiveView
 
     with LiveView(Console(stderr=True)) if sys.stderr.isatty() else LineView(sys.stderr) as view:
-        return session.run(spec, sweep, view=view, say=say, resume=resume, more=more, ray_address=ray_address)
+        return session.run(
+            spec, sweep, view=view, say=say, resume=resume, more=more, ray_address=ray_address
+        )
 
 
 def _conclude(spec: SweepSpec, sweep: SweepDir) -> None:
     """Print the front, the choice, what the density loss buys it, the test measurements, and the
-    page's place."""
+    page's place.
+    """
     findings = Findings.read(spec, sweep)
     show.table(front_sheet(findings.front, findings.choice, findings.membership))
     print_choice(findings)

@@ -14,13 +14,15 @@ Form = Literal["text-to-text", "head"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Splits:
-    """Sizes of the three disjoint splits; None takes all there are, or a fifth for a split that is cut off the training file.
+    """Sizes of the three disjoint splits; None takes all there are, or a fifth for a split that is
+    cut off the training file.
 
     Attributes:
         train: examples to train and calibrate on.
         validation: examples that search, stopping, thresholds and choice see.
         test: examples that only the final measurement sees.
-        seed: of the shuffle that draws them (never the trial's seed: every trial sees the same splits).
+        seed: of the shuffle that draws them (never the trial's seed: every trial sees the same
+            splits).
     """
 
     train: int | None = None
@@ -29,7 +31,11 @@ class Splits:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, size in (("train", self.train), ("validation", self.validation), ("test", self.test)):
+        for name, size in (
+            ("train", self.train),
+            ("validation", self.validation),
+            ("test", self.test),
+        ):
             check(size is None or size >= 1, f"{name} >= 1 or null", size)
 
 
@@ -58,13 +64,16 @@ GlueName = Literal["cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "mnli-mismatch
 class GlueTask:
     """A task of GLUE with its official metrics.
 
-    GLUE keeps the labels of its test sets to itself, so the test split here is its validation set, and validation is cut off its
-    training set: of SST-2 whole sentences, whose phrases training then does without; of pairs, first texts that training has not.
+    GLUE keeps the labels of its test sets to itself, so the test split here is its validation set,
+    and validation is cut off its training set: of SST-2 whole sentences, whose phrases training
+    then does without; of pairs, first texts that training has not.
 
     Attributes:
-        name: the two of MNLI differ in their test split, GLUE's matched or mismatched validation set.
-        folder: with the files as GLUE ships them or as the hub has them (tsv, tsv.gz, jsonl or parquet, of the task, or of all in
-            a folder each); null fetches nyu-mll/glue from the hub.
+        name: the two of MNLI differ in their test split, GLUE's matched or mismatched validation
+            set.
+        folder: with the files as GLUE ships them or as the hub has them (tsv, tsv.gz, jsonl or
+            parquet, of the task, or of all in a folder each); null fetches nyu-mll/glue from the
+            hub.
         max_input_tokens: longer inputs are cut, >= 4.
     """
 
@@ -86,8 +95,10 @@ class SquadTask:
 
     Attributes:
         version: in quotes in a file.
-        folder: with the official train-v*.json and dev-v*.json, or with the hub's files; null fetches rajpurkar/squad from the hub.
-        max_input_tokens: of question and context together, >= 32; a context that is longer is read in windows of this.
+        folder: with the official train-v*.json and dev-v*.json, or with the hub's files; null
+            fetches rajpurkar/squad from the hub.
+        max_input_tokens: of question and context together, >= 32; a context that is longer is read
+            in windows of this.
         doc_stride: tokens of the context that two windows next to each other share.
         max_target_tokens: of the answer that T5 learns to write; longer ones are cut there.
     """
@@ -102,38 +113,51 @@ class SquadTask:
 
     def __post_init__(self) -> None:
         check(self.max_input_tokens >= 32, "max_input_tokens >= 32", self.max_input_tokens)
-        check(0 <= self.doc_stride < self.max_input_tokens / 2, "0 <= doc_stride < max_input_tokens / 2", self.doc_stride)
+        check(
+            0 <= self.doc_stride < self.max_input_tokens / 2,
+            "0 <= doc_stride < max_input_tokens / 2",
+            self.doc_stride,
+        )
         check(self.max_target_tokens >= 2, "max_target_tokens >= 2", self.max_target_tokens)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileTask:
-    """The user's own data, from files (csv, tsv, jsonl or parquet, told apart by their ending) or from the hub.
+    """The user's own data, from files (csv, tsv, jsonl or parquet, told apart by their ending) or
+    from the hub.
 
     Attributes:
-        path: the training file; validation and test are cut off it where no file of their own is given.
+        path: the training file; validation and test are cut off it where no file of their own is
+            given.
         hub: name of a data set on the hub, instead of `path`.
         hub_config: which of the hub data set's configurations, where it has several.
-        hub_train: the hub data set's split to train on, and to cut off it what has no split of its own.
+        hub_train: the hub data set's split to train on, and to cut off it what has no split of its
+            own.
         hub_validation: the hub data set's split that validation is drawn from.
         hub_test: the hub data set's split that test is drawn from.
-        task: `classification` of a text, or with `text_pair` of two; `regression`, the same with a number as the label; `qa`, the answer
-            to a question, found in a context; `text`, free text to write.
+        task: `classification` of a text, or with `text_pair` of two; `regression`, the same with a
+            number as the label; `qa`, the answer to a question, found in a context; `text`, free
+            text to write.
         text: column with the text.
         text_pair: column with a second text that goes with the first.
-        label: column with the label: each distinct value is a class, written out as the target text; a number for regression. Null and
-            NaN are missing, and refused.
+        label: column with the label: each distinct value is a class, written out as the target
+            text; a number for regression. Null and NaN are missing, and refused.
         question: column with the question, for `qa`.
         context: column with the context, for `qa`.
-        answers: column with the right answers, for `qa`: a text or a list of texts that occur in the context; empty for no answer.
+        answers: column with the right answers, for `qa`: a text or a list of texts that occur in
+            the context; empty for no answer.
         target: column with the text to write, for `text`.
-        validation_path: None cuts `splits.validation` examples off `path`, or a fifth of it where that is null.
+        validation_path: None cuts `splits.validation` examples off `path`, or a fifth of it where
+            that is null.
         test_path: None cuts `splits.test` examples off `path`, or a fifth of it where that is null.
-        group: column whose values are never shared between splits (a customer, a movie); None splits by row.
-        template: the input of a model that writes, with `{text}` where the text goes, and `{text_pair}` where a second one goes; a
-            head reads the texts as they are.
-        max_input_tokens: longer inputs are cut, >= 4; the context of a question is read in windows of this.
-        doc_stride: tokens of the context that two windows next to each other share; null is a third of max_input_tokens.
+        group: column whose values are never shared between splits (a customer, a movie); None
+            splits by row.
+        template: the input of a model that writes, with `{text}` where the text goes, and
+            `{text_pair}` where a second one goes; a head reads the texts as they are.
+        max_input_tokens: longer inputs are cut, >= 4; the context of a question is read in windows
+            of this.
+        doc_stride: tokens of the context that two windows next to each other share; null is a third
+            of max_input_tokens.
         max_target_tokens: of an answer or a text to write; longer ones are cut there.
     """
 
@@ -162,11 +186,23 @@ class FileTask:
     splits: Splits = Splits()
 
     def __post_init__(self) -> None:
-        check((self.path is None) != (self.hub is None), "either path or hub", "neither" if self.path is None else "both")
+        check(
+            (self.path is None) != (self.hub is None),
+            "either path or hub",
+            "neither" if self.path is None else "both",
+        )
         of_files = (self.validation_path, self.test_path)
-        check(self.hub is None or of_files == (None, None), "hub_validation and hub_test beside hub, no files", of_files)
+        check(
+            self.hub is None or of_files == (None, None),
+            "hub_validation and hub_test beside hub, no files",
+            of_files,
+        )
         of_hub = (self.hub_config, self.hub_validation, self.hub_test)
-        check(self.path is None or of_hub == (None, None, None), "no settings of the hub beside path", of_hub)
+        check(
+            self.path is None or of_hub == (None, None, None),
+            "no settings of the hub beside path",
+            of_hub,
+        )
         check("{text}" in self.template, "a template that contains {text}", self.template)
         paired = self.text_pair is not None
         check(
@@ -177,7 +213,11 @@ class FileTask:
         least = 32 if self.task == "qa" else 4
         check(self.max_input_tokens >= least, f"max_input_tokens >= {least}", self.max_input_tokens)
         stride = self.doc_stride or 0
-        check(0 <= stride < self.max_input_tokens / 2, "0 <= doc_stride < max_input_tokens / 2", self.doc_stride)
+        check(
+            0 <= stride < self.max_input_tokens / 2,
+            "0 <= doc_stride < max_input_tokens / 2",
+            self.doc_stride,
+        )
         check(self.max_target_tokens >= 2, "max_target_tokens >= 2", self.max_target_tokens)
 
     @property

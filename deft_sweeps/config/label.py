@@ -19,7 +19,9 @@ def settings(config: TrialConfig) -> dict[str, str]:
 def _flat(prefix: str, value: object) -> list[tuple[str, str]]:
     if is_dataclass(value):
         dotted = f"{prefix}." if prefix else ""
-        return [row for f in fields(value) for row in _flat(dotted + f.name, getattr(value, f.name))]
+        return [
+            row for f in fields(value) for row in _flat(dotted + f.name, getattr(value, f.name))
+        ]
     if isinstance(value, tuple):
         return [(prefix, ", ".join(str(part) for part in value))]
     return [(prefix, f"{value:.6g}" if isinstance(value, float) else str(value))]

@@ -1,4 +1,6 @@
-"""TrialConfig, the currency of the house: what the search proposes, Ray ships, MLflow tags and a result embeds."""
+"""TrialConfig, the currency of the house: what the search proposes, Ray ships, MLflow tags and a
+result embeds.
+"""
 
 import hashlib
 import json
@@ -35,9 +37,12 @@ class TrialConfig:
     """One combination to train, prune, quantize and evaluate.
 
     Attributes:
-        model: hub id, folder, or `packaged/<name>` for a checkpoint that comes with a Python package.
-        base_dropout: dropout in the frozen base while training, in [0, 1); 0 by default, where the paper kept the checkpoint's.
-        dtype: of the frozen base's computation. Trained parameters, the gate and the density are in float32 always.
+        model: hub id, folder, or `packaged/<name>` for a checkpoint that comes with a Python
+            package.
+        base_dropout: dropout in the frozen base while training, in [0, 1); 0 by default, where the
+            paper kept the checkpoint's.
+        dtype: of the frozen base's computation. Trained parameters, the gate and the density are in
+            float32 always.
     """
 
     model: str = "packaged/flan-t5-small-title"
@@ -54,7 +59,11 @@ class TrialConfig:
 
     def __post_init__(self) -> None:
         check(0 <= self.base_dropout < 1, "base_dropout in [0, 1)", self.base_dropout)
-        check(self.activation in ACTIVATIONS, f"activation as one of {', '.join(ACTIVATIONS)}", self.activation)
+        check(
+            self.activation in ACTIVATIONS,
+            f"activation as one of {', '.join(ACTIVATIONS)}",
+            self.activation,
+        )
 
     @property
     def members(self) -> tuple[AxisMember, ...]:
@@ -68,12 +77,16 @@ class TrialConfig:
 
     @property
     def is_plain_peft(self) -> bool:
-        """No density loss, the checkpoint's activation, no block skipped, unpruned, unquantized: what `baseline(peft)` compares with."""
+        """No density loss, the checkpoint's activation, no block skipped, unpruned, unquantized:
+        what `baseline(peft)` compares with.
+        """
         untouched = (self.density, self.adaptive, self.pruning, self.quantization)
         return self.activation == "pretrained" and all(member.is_none for member in untouched)
 
     def is_baseline(self, name: BaselineName) -> bool:
-        """Whether a trial of this configuration may be the baseline `name` of `objective.BASELINES`."""
+        """Whether a trial of this configuration may be the baseline `name` of
+        `objective.BASELINES`.
+        """
         match name:
             case "peft":
                 return self.is_plain_peft
@@ -86,7 +99,9 @@ class TrialConfig:
 
     @property
     def config_id(self) -> str:
-        """12 hex digits of the SHA-256 of the canonical JSON. Seed and threshold are not part of it."""
+        """12 hex digits of the SHA-256 of the canonical JSON. Seed and threshold are not part of
+        it.
+        """
         return _config_id(self)
 
     def trial_id(self, seed: int) -> str:
@@ -96,14 +111,16 @@ class TrialConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """How every trial of a sweep is measured; not part of config_id, since it changes no trained weight.
+    """How every trial of a sweep is measured; not part of config_id, since it changes no trained
+    weight.
 
     Attributes:
-        thresholds: gate entries with |O| <= threshold are set to zero, and score and density are measured together; rising, from
-            0 (nothing but exact zeros), which is always measured.
+        thresholds: gate entries with |O| <= threshold are set to zero, and score and density are
+            measured together; rising, from 0 (nothing but exact zeros), which is always measured.
         objective_threshold: the one of `thresholds` at which the search compares trials.
-        percentiles: shares in (0, 1), rising; for each one more point is measured, at thresholds that differ by block: each is where that
-            share of the block's entries is zeroed on calibration examples.
+        percentiles: shares in (0, 1), rising; for each one more point is measured, at thresholds
+            that differ by block: each is where that share of the block's entries is zeroed on
+            calibration examples.
         n_calibration: training examples that those are calibrated on.
         batch_size: examples a forward pass.
         latency_batch_size: examples of the fixed batch that is timed.
@@ -119,11 +136,31 @@ class Evaluation:
     latency_repeats: int = 7
 
     def __post_init__(self) -> None:
-        check(bool(self.thresholds) and self.thresholds[0] == 0, "thresholds that begin with 0", self.thresholds)
-        check(all(a < b for a, b in zip(self.thresholds, self.thresholds[1:], strict=False)), "rising thresholds", self.thresholds)
-        check(self.objective_threshold in self.thresholds, f"objective_threshold to be one of {self.thresholds}", self.objective_threshold)
-        check(all(0 < share < 1 for share in self.percentiles), "percentiles as shares in (0, 1)", self.percentiles)
-        check(all(a < b for a, b in zip(self.percentiles, self.percentiles[1:], strict=False)), "rising percentiles", self.percentiles)
+        check(
+            bool(self.thresholds) and self.thresholds[0] == 0,
+            "thresholds that begin with 0",
+            self.thresholds,
+        )
+        check(
+            all(a < b for a, b in zip(self.thresholds, self.thresholds[1:], strict=False)),
+            "rising thresholds",
+            self.thresholds,
+        )
+        check(
+            self.objective_threshold in self.thresholds,
+            f"objective_threshold to be one of {self.thresholds}",
+            self.objective_threshold,
+        )
+        check(
+            all(0 < share < 1 for share in self.percentiles),
+            "percentiles as shares in (0, 1)",
+            self.percentiles,
+        )
+        check(
+            all(a < b for a, b in zip(self.percentiles, self.percentiles[1:], strict=False)),
+            "rising percentiles",
+            self.percentiles,
+        )
         check(self.n_calibration >= 1, "n_calibration >= 1", self.n_calibration)
         check(self.batch_size >= 1, "batch_size >= 1", self.batch_size)
         check(self.latency_batch_size >= 1, "latency_batch_size >= 1", self.latency_batch_size)
@@ -137,9 +174,15 @@ def _config_id(config: TrialConfig) -> str:
 
 
 def canonical(value: Any) -> Any:
-    """JSON-ready form without the fields that stand at their default, so that a field added later leaves old ids as they are."""
+    """JSON-ready form without the fields that stand at their default, so that a field added later
+    leaves old ids as they are.
+    """
     if is_dataclass(value):
-        told = {f.name: getattr(value, f.name) for f in fields(value) if f.name == "kind" or getattr(value, f.name) != _default(f)}
+        told = {
+            f.name: getattr(value, f.name)
+            for f in fields(value)
+            if f.name == "kind" or getattr(value, f.name) != _default(f)
+        }
         return {name: canonical(v) for name, v in told.items()}
     if isinstance(value, tuple):
         return [canonical(v) for v in value]
@@ -153,5 +196,5 @@ def _default(of: Field[Any]) -> Any:
 
 @cache
 def codec(of: type[Any]) -> TypeAdapter[Any]:
-    """pydantic's JSON reader and writer of a frozen dataclass, made once a process."""
+    """Pydantic's JSON reader and writer of a frozen dataclass, made once a process."""
     return TypeAdapter(of)

@@ -11,12 +11,15 @@ Baselines = Mapping[BaselineName, FrontMember]
 
 def best_baseline(members: Iterable[FrontMember]) -> FrontMember | None:
     """The best-scoring member without a threshold, of equals the one that finished first; None if
-    no member was measured without a threshold."""
+    no member was measured without a threshold.
+    """
     whole = (member for member in members if member.point.is_unthresholded)
     return max(whole, key=_merit, default=None)
 
 
-def baseline_member(results: Iterable[TrialResult | TrainingAtRung], name: BaselineName = "peft") -> FrontMember | None:
+def baseline_member(
+    results: Iterable[TrialResult | TrainingAtRung], name: BaselineName = "peft"
+) -> FrontMember | None:
     """The best configuration of those that `BASELINES` describes; None if there is none.
 
     Raises:

@@ -136,9 +136,12 @@ def _merits(members: Sequence[FrontMember], axes: Sequence[str], policy: Policy)
     return [-sign * member.values[policy.metric] for member in members]
 
 
-def _nearest_miss(pool: Sequence[FrontMember], limits: Sequence[Constraint], baselines: Baselines) -> FrontMember | None:
+def _nearest_miss(
+    pool: Sequence[FrontMember], limits: Sequence[Constraint], baselines: Baselines
+) -> FrontMember | None:
     """The point with the smallest sum of excesses, each in units of the metric's spread over the
-    points."""
+    points.
+    """
     if not pool or not all(judgeable(limit, baselines) for limit in limits):
         return None
 

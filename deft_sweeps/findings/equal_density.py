@@ -1,5 +1,6 @@
 """What the density loss buys: DEFT's score beside that of plain PEFT thresholded to the same
-density."""
+density.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -67,7 +68,9 @@ def at_equal_density(deft: CompleteTrial, plain: CompleteTrial) -> list[EqualDen
 
 
 def twin_pairs(results: Iterable[TrialResult]) -> Iterator[tuple[CompleteTrial, CompleteTrial]]:
-    """Each complete DEFT trial with its plain twin: that of its own seed, else of the lowest seed."""
+    """Each complete DEFT trial with its plain twin: that of its own seed, else of the lowest
+    seed.
+    """
     complete = complete_trials(results)
     plain: dict[str, list[CompleteTrial]] = {}
     for result in complete:

@@ -48,7 +48,9 @@ class Findings:
         self._choices: dict[Policy, Choice] = {}
 
     @staticmethod
-    def of(spec: SweepSpec, results: Iterable[TrialResult], finals: Iterable[FinalMeasurement] = ()) -> "Findings":
+    def of(
+        spec: SweepSpec, results: Iterable[TrialResult], finals: Iterable[FinalMeasurement] = ()
+    ) -> "Findings":
         """The findings of a sweep's results."""
         return Findings(results, spec.objectives, spec.limits, spec.choose, finals)
 
@@ -94,7 +96,9 @@ class Findings:
     @cached_property
     def history(self) -> FrontHistory:
         """What the front grew from, trial by trial."""
-        return history_of_points(self.results, self.points, self.objectives, self.limits, self.baselines)
+        return history_of_points(
+            self.results, self.points, self.objectives, self.limits, self.baselines
+        )
 
     @cached_property
     def projection(self) -> GainProjection | None:

@@ -12,7 +12,9 @@ from deft_sweeps.result import TrialResult
 from deft_sweeps.statistics.plateau import FrontHistory
 
 
-def history_of(results: Sequence[TrialResult], objectives: Sequence[str], limits: Sequence[Constraint] = ()) -> FrontHistory:
+def history_of(
+    results: Sequence[TrialResult], objectives: Sequence[str], limits: Sequence[Constraint] = ()
+) -> FrontHistory:
     """What the front grew from; limits whose baseline was not measured yet are left out."""
     points = candidates(results)
     return history_of_points(results, points, objectives, limits, baselines_among(points))

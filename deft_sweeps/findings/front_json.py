@@ -13,8 +13,11 @@ from deft_sweeps.result import Point
 FRONT_SCHEMA_VERSION = 1
 
 
-def front_json(front: ParetoFront, chosen: FrontMember | None = None, sure: Membership | None = None) -> str:
-    """The front with every member's configuration and metrics, indented JSON; `chosen` is marked by name.
+def front_json(
+    front: ParetoFront, chosen: FrontMember | None = None, sure: Membership | None = None
+) -> str:
+    """The front with every member's configuration and metrics, indented JSON; `chosen` is marked by
+    name.
 
     Args:
         front: to tell.
@@ -33,7 +36,8 @@ def front_json(front: ParetoFront, chosen: FrontMember | None = None, sure: Memb
         "chosen": None if chosen is None else chosen.name,
         **({} if sure is None else {"noise": {"source": sure.source, "note": sure.note}}),
         "members": [
-            member_dict(member) | ({} if sure is None else {"front_probability": sure.probabilities[member.name]})
+            member_dict(member)
+            | ({} if sure is None else {"front_probability": sure.probabilities[member.name]})
             for member in front.members
         ],
     }
@@ -59,22 +63,33 @@ def member_dict(member: FrontMember) -> dict[str, Any]:
             "standard_error": score.standard_error,
             "also": score.also,
         },
-        "density": {name: value for name, value in stacks.items() if math.isfinite(value)} | {"overall": density.overall},
+        "density": {name: value for name, value in stacks.items() if math.isfinite(value)}
+        | {"overall": density.overall},
         "cost_label": cost.label if cost else None,
         "config": codec(TrialConfig).dump_python(member.result.config, mode="json"),
     }
 
 
 def _over_seeds(member: FrontMember) -> dict[str, Any]:
-    """Each metric's 95 % interval of the mean over the seeds, and each seed's own figures; nothing of a single seed."""
+    """Each metric's 95 % interval of the mean over the seeds, and each seed's own figures; nothing
+    of a single seed.
+    """
     if not member.seeds:
         return {}
     means = {name: member.over_seeds(name) for name in member.values}
     return {
-        "interval_over_seeds": {name: {"low": m.low, "high": m.high, "deviation": m.deviation} for name, m in means.items() if m},
+        "interval_over_seeds": {
+            name: {"low": m.low, "high": m.high, "deviation": m.deviation}
+            for name, m in means.items()
+            if m
+        },
         "seeds": [{"trial_id": one.result.trial_id, "metrics": one.values} for one in member.seeds],
     }
 
 
 def _by_block(point: Point) -> dict[str, Any]:
-    return {} if point.percentile is None else {"percentile": point.percentile, "block_thresholds": list(point.block_thresholds)}
+    return (
+        {}
+        if point.percentile is None
+        else {"percentile": point.percentile, "block_thresholds": list(point.block_thresholds)}
+    )

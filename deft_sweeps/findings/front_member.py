@@ -1,4 +1,6 @@
-"""A point that may be on the front: a trained trial at one threshold, or the mean over its seeds."""
+"""A point that may be on the front: a trained trial at one threshold, or the mean over its
+seeds.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -44,7 +46,8 @@ class FrontMember:
 
     def over_seeds(self, name: str) -> SeedMean | None:
         """Mean and interval of a metric over the seeds, cut to its possible values; None with one
-        seed."""
+        seed.
+        """
         if not self.seeds:
             return None
         possible = METRICS[name].possible(self.point)
@@ -53,7 +56,8 @@ class FrontMember:
     @property
     def example_scores(self) -> NDArray[np.float64]:
         """The score of each held-out example, the mean over the seeds, shape (n,); empty if a seed
-        has none or another number of them."""
+        has none or another number of them.
+        """
         scores = [point.example_scores.array() for point in self.points]
         if len({len(one) for one in scores}) != 1:
             return np.zeros(0)
@@ -77,20 +81,27 @@ def values_of(members: Sequence[FrontMember], objectives: Sequence[str]) -> Floa
     return np.array(rows, dtype=float).reshape(-1, len(objectives))
 
 
-def candidates(results: Iterable[TrialResult | TrainingAtRung], objectives: Sequence[str] = ()) -> tuple[FrontMember, ...]:
+def candidates(
+    results: Iterable[TrialResult | TrainingAtRung], objectives: Sequence[str] = ()
+) -> tuple[FrontMember, ...]:
     """Every measured point of every complete trial that has a finite value of each objective."""
     members = (
         FrontMember(result, point, values)
         for result in results
         if isinstance(result, MeasuredTraining)
-        for point, values in zip(result.points, measured_points(result.points, result.cost), strict=True)
+        for point, values in zip(
+            result.points, measured_points(result.points, result.cost), strict=True
+        )
     )
     return tuple(m for m in members if all(name in m.values for name in objectives))
 
 
-def configurations(results: Iterable[TrialResult | TrainingAtRung], objectives: Sequence[str] = ()) -> tuple[FrontMember, ...]:
+def configurations(
+    results: Iterable[TrialResult | TrainingAtRung], objectives: Sequence[str] = ()
+) -> tuple[FrontMember, ...]:
     """The candidates with the seeds of a configuration pooled at each threshold, in the order of
-    their first."""
+    their first.
+    """
     return pooled(candidates(results, objectives))
 
 

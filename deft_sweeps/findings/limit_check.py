@@ -107,7 +107,8 @@ def _difference(member: FrontMember, other: FrontMember) -> tuple[float, float, 
 
 def _mean_score(points: Sequence[Point]) -> tuple[float, float]:
     """The score's mean over the seeds and its standard error: over the same examples it is no
-    larger than the mean of theirs."""
+    larger than the mean of theirs.
+    """
     n = len(points)
     value = sum(point.score.value for point in points) / n
     return value, sum(point.score.standard_error for point in points) / n

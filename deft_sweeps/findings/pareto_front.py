@@ -119,10 +119,15 @@ def front_of(
 
 def trade_offs(front: ParetoFront) -> tuple[TradeOff, ...]:
     """The steps from each member to the next, from the best of the first objective downwards."""
-    return tuple(TradeOff(a, b, {name: b.values[name] - a.values[name] for name in front.objectives}) for a, b in pairwise(front.members))
+    return tuple(
+        TradeOff(a, b, {name: b.values[name] - a.values[name] for name in front.objectives})
+        for a, b in pairwise(front.members)
+    )
 
 
-def reference_of(pool: Sequence[FrontMember], objectives: Sequence[str], given: Mapping[str, float]) -> tuple[dict[str, float], str]:
+def reference_of(
+    pool: Sequence[FrontMember], objectives: Sequence[str], given: Mapping[str, float]
+) -> tuple[dict[str, float], str]:
     """The reference point of the hypervolume, and a sentence that says where it comes from.
 
     Args:
@@ -138,7 +143,9 @@ def reference_of(pool: Sequence[FrontMember], objectives: Sequence[str], given: 
     return corner, "reference point: " + ", ".join(reasons)
 
 
-def _reference_value(pool: Sequence[FrontMember], name: str, given: float | None) -> tuple[float, str]:
+def _reference_value(
+    pool: Sequence[FrontMember], name: str, given: float | None
+) -> tuple[float, str]:
     if given is not None:
         return given, "as given"
     metric = METRICS[name]

@@ -1,7 +1,7 @@
 """How far proxies of latency and memory differ between trials of one structure.
 
-A proxy is taken beside other trials, so it depends on what else ran. Trials of one structure are equal
-networks: what their proxies differ by says how little a limit on one means.
+A proxy is taken beside other trials, so it depends on what else ran. Trials of one structure are
+equal networks: what their proxies differ by says how little a limit on one means.
 """
 
 from collections import defaultdict
@@ -33,13 +33,20 @@ class ProxySpread:
 
 
 def structure_of(result: CompleteTrial, metric: str) -> Hashable:
-    """What a trial shares with all trials that cost the same: everything but its seed and what changes
-    trained values alone.
+    """What a trial shares with all trials that cost the same: everything but its seed and what
+    changes trained values alone.
 
-    Optimiser and density loss change no network, so the latency is that of the same network. Peak memory
-    includes training, so there the batch and the kind of density loss count too. Removed blocks always do.
+    Optimiser and density loss change no network, so the latency is that of the same network. Peak
+    memory includes training, so there the batch and the kind of density loss count too. Removed
+    blocks always do.
     """
-    config = replace(result.config, density=NoDensityLoss(), adaptive=NoSkipping(), training=Training(), base_dropout=0.0)
+    config = replace(
+        result.config,
+        density=NoDensityLoss(),
+        adaptive=NoSkipping(),
+        training=Training(),
+        base_dropout=0.0,
+    )
     in_training: Hashable = ()
     if metric == "peak_memory_bytes":
         training = result.config.training
@@ -60,11 +67,15 @@ def proxy_spread(results: Iterable[TrialResult], metric: str) -> ProxySpread | N
         value = float(getattr(result.cost, metric))
         if value > 0:
             values[structure_of(result, metric)].append(value)
-    spreads = [ProxySpread(min(some), max(some), len(some)) for some in values.values() if len(some) > 1]
+    spreads = [
+        ProxySpread(min(some), max(some), len(some)) for some in values.values() if len(some) > 1
+    ]
     return max(spreads, key=lambda spread: spread.ratio, default=None)
 
 
-def proxy_spreads(results: Sequence[TrialResult], limits: Iterable[Constraint]) -> dict[Constraint, ProxySpread | None]:
+def proxy_spreads(
+    results: Sequence[TrialResult], limits: Iterable[Constraint]
+) -> dict[Constraint, ProxySpread | None]:
     """The spread behind each limit that was judged by a proxy; empty if none was."""
     if not _with_proxy(results):
         return {}

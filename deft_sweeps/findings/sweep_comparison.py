@@ -1,4 +1,6 @@
-"""Fronts of several sweeps side by side: one reference point, one joint front, and the difference at equal density."""
+"""Fronts of several sweeps side by side: one reference point, one joint front, and the difference
+at equal density.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -48,8 +50,8 @@ class Comparison:
         reference: of every hypervolume, a value an objective.
         hypervolumes: of each sweep's front, by its name, and under "" that of the joint front.
         survivors: of each sweep, the members that no member of any sweep dominates.
-        levels: the densities of all members from the lowest that every sweep reaches, rising; empty where score and density are not both
-            objectives.
+        levels: the densities of all members from the lowest that every sweep reaches, rising; empty
+            where score and density are not both objectives.
     """
 
     objectives: tuple[str, ...]
@@ -68,16 +70,21 @@ def incomparable(entries: Sequence[ComparedSweep]) -> tuple[str, ...]:
         ("their data (fingerprint)", {entry.name: _data(entry) for entry in entries}),
     ):
         if len(set(told.values())) > 1:
-            found.append(f"the sweeps differ in {what}: " + "; ".join(f"{name} has {value}" for name, value in told.items()))
-    found += [f"{entry.name} has no member on its front" for entry in entries if not entry.front.members]
+            found.append(
+                f"the sweeps differ in {what}: "
+                + "; ".join(f"{name} has {value}" for name, value in told.items())
+            )
+    found += [
+        f"{entry.name} has no member on its front" for entry in entries if not entry.front.members
+    ]
     return tuple(found)
 
 
 def compare(entries: Sequence[ComparedSweep]) -> Comparison:
     """Put the fronts beside one another.
 
-    The reference is the worst possible value of each objective, or else the worst on any of the fronts, taken a tenth of their span
-    further out, so that the worst member still counts.
+    The reference is the worst possible value of each objective, or else the worst on any of the
+    fronts, taken a tenth of their span further out, so that the worst member still counts.
 
     Raises:
         ValueError: `incomparable` says why.
@@ -96,13 +103,20 @@ def compare(entries: Sequence[ComparedSweep]) -> Comparison:
         reference[name] = _beyond(name, values[:, i]) if worst is None else worst
     corner = [reference[name] for name in objectives]
     on_joint = non_dominated(values, directions)
-    volumes = {entry.name: hypervolume(values_of(entry.front.members, objectives), corner, directions) for entry in entries}
+    volumes = {
+        entry.name: hypervolume(values_of(entry.front.members, objectives), corner, directions)
+        for entry in entries
+    }
     return Comparison(
         objectives=objectives,
         reference=reference,
         hypervolumes=volumes | {"": hypervolume(values, corner, directions)},
         survivors={
-            entry.name: tuple(m for (name, m), kept in zip(members, on_joint, strict=True) if kept and name == entry.name)
+            entry.name: tuple(
+                m
+                for (name, m), kept in zip(members, on_joint, strict=True)
+                if kept and name == entry.name
+            )
             for entry in entries
         },
         levels=_levels(entries) if {"score", "activation_density"} <= set(objectives) else (),
@@ -110,10 +124,18 @@ def compare(entries: Sequence[ComparedSweep]) -> Comparison:
 
 
 def _levels(entries: Sequence[ComparedSweep]) -> tuple[AtDensity, ...]:
-    points = {e.name: [(m.values["activation_density"], m.values["score"]) for m in e.front.members] for e in entries}
+    points = {
+        e.name: [(m.values["activation_density"], m.values["score"]) for m in e.front.members]
+        for e in entries
+    }
     reached = max(min(density for density, _ in own) for own in points.values())
-    densities = sorted({density for own in points.values() for density, _ in own if density >= reached})
-    return tuple(AtDensity(at, {name: max(s for d, s in own if d <= at) for name, own in points.items()}) for at in densities)
+    densities = sorted(
+        {density for own in points.values() for density, _ in own if density >= reached}
+    )
+    return tuple(
+        AtDensity(at, {name: max(s for d, s in own if d <= at) for name, own in points.items()})
+        for at in densities
+    )
 
 
 def _beyond(name: str, values: np.ndarray) -> float:
@@ -123,10 +145,15 @@ def _beyond(name: str, values: np.ndarray) -> float:
 
 
 def _metrics(entry: ComparedSweep) -> str:
-    told = {f"{m.point.score.metric} on {m.point.score.n_examples} examples" for m in entry.front.members}
+    told = {
+        f"{m.point.score.metric} on {m.point.score.n_examples} examples"
+        for m in entry.front.members
+    }
     return ", ".join(sorted(told))
 
 
 def _data(entry: ComparedSweep) -> str:
-    told = {r.provenance.dataset_fingerprint for r in complete_trials(entry.results) if r.provenance}
+    told = {
+        r.provenance.dataset_fingerprint for r in complete_trials(entry.results) if r.provenance
+    }
     return ", ".join(sorted(told))

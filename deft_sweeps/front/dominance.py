@@ -64,7 +64,9 @@ def covered(points: Floats, front: Floats) -> NDArray[np.bool_]:
     return result
 
 
-def non_dominated(values: ArrayLike, directions: Sequence[Direction] | None = None) -> NDArray[np.bool_]:
+def non_dominated(
+    values: ArrayLike, directions: Sequence[Direction] | None = None
+) -> NDArray[np.bool_]:
     """Which points no other point dominates, shape (n,); equal points are all non-dominated.
 
     O(n m) for each non-dominated point.
@@ -85,7 +87,9 @@ def non_dominated(values: ArrayLike, directions: Sequence[Direction] | None = No
     return on_front
 
 
-def non_dominated_rank(values: ArrayLike, directions: Sequence[Direction] | None = None) -> NDArray[np.int64]:
+def non_dominated_rank(
+    values: ArrayLike, directions: Sequence[Direction] | None = None
+) -> NDArray[np.int64]:
     """0 for the front, 1 for the front of the rest, and so on, shape (n,).
 
     This is the sorting of NSGA-II (Deb et al., IEEE Transactions on Evolutionary Computation 6,

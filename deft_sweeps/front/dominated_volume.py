@@ -9,14 +9,17 @@ from deft_sweeps.front.dominance import Floats, losses
 from deft_sweeps.metrics import Direction
 
 
-def hypervolume(values: ArrayLike, reference: ArrayLike, directions: Sequence[Direction] | None = None) -> float:
+def hypervolume(
+    values: ArrayLike, reference: ArrayLike, directions: Sequence[Direction] | None = None
+) -> float:
     """Volume between the points and the reference, in the product of the objectives' units.
 
     Higher is better. Exact for every m, by slicing along the last objective: O(n log n) for m = 2,
     one factor n more for each further objective.
 
     Args:
-        values: shape (n, m). A point adds nothing unless it is better than the reference everywhere.
+        values: shape (n, m). A point adds nothing unless it is better than the reference
+            everywhere.
         reference: shape (m,), the worst value of each objective.
         directions: one an objective; None minimises all of them.
 
@@ -42,4 +45,8 @@ def _dominated_volume(points: Floats, worst: Floats) -> float:
     if points.shape[1] == 2:
         reached = np.minimum.accumulate(ordered[:, 0])
         return float(np.sum((worst[0] - reached) * depths))
-    return sum(float(depth) * _dominated_volume(ordered[: i + 1, :-1], worst[:-1]) for i, depth in enumerate(depths) if depth > 0)
+    return sum(
+        float(depth) * _dominated_volume(ordered[: i + 1, :-1], worst[:-1])
+        for i, depth in enumerate(depths)
+        if depth > 0
+    )

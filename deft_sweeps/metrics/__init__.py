@@ -27,7 +27,16 @@ from deft_sweeps.metrics.task_loss import LOSS
 from deft_sweeps.metrics.task_score import SCORE, score_range
 from deft_sweeps.result import Cost, Point
 
-__all__ = ["METRICS", "Dimension", "Direction", "Metric", "measured", "score_range", "signs", "unmeasured"]
+__all__ = [
+    "METRICS",
+    "Dimension",
+    "Direction",
+    "Metric",
+    "measured",
+    "score_range",
+    "signs",
+    "unmeasured",
+]
 
 METRICS: dict[str, Metric] = {
     metric.name: metric

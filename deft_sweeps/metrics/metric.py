@@ -1,4 +1,6 @@
-"""What a metric is: one object that states everything the rest of the program needs to know of it."""
+"""What a metric is: one object that states everything the rest of the program needs to know of
+it.
+"""
 
 import math
 from collections.abc import Callable

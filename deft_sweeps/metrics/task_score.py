@@ -21,7 +21,9 @@ def _possible(point: Point | None) -> tuple[float, float]:
 SCORE = Metric(
     name="score",
     title="score",
-    meaning=("the task's metric on held-out examples, in [0, 1], or in [-1, 1] where it is a correlation"),
+    meaning=(
+        "the task's metric on held-out examples, in [0, 1], or in [-1, 1] where it is a correlation"
+    ),
     direction="maximize",
     dimension="share",
     read=lambda point, _cost: point.score.value,

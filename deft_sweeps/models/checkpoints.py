@@ -1,4 +1,6 @@
-"""From a checkpoint's name (hub id, folder, or `packaged/<name>`) to its config, tokenizer and weights."""
+"""From a checkpoint's name (hub id, folder, or `packaged/<name>`) to its config, tokenizer and
+weights.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,7 +64,8 @@ def read_config(name: str) -> dict[str, Any]:
 
 
 def load_model(name: str, dtype: Dtype) -> "torch.nn.Module":
-    """The pretrained model in eval mode on the CPU, from safetensors only; no code of the checkpoint's is run.
+    """The pretrained model in eval mode on the CPU, from safetensors only; no code of the
+    checkpoint's is run.
 
     A model that answers by a head comes without one.
 
@@ -89,7 +92,10 @@ def load_model(name: str, dtype: Dtype) -> "torch.nn.Module":
             raise CheckpointError(f"cannot load {name}: {error}") from error
     wrong = sorted({*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])})
     if wrong:
-        raise CheckpointError(f"the weights of {name} do not fill the model of its config.json; without: {', '.join(wrong[:5])}")
+        raise CheckpointError(
+            f"the weights of {name} do not fill the model of its config.json; without:"
+            f" {', '.join(wrong[:5])}"
+        )
     if family.text is not None:
         _check_output_projection(name, config, loaded)
     model: torch.nn.Module = loaded.eval()
@@ -99,9 +105,13 @@ def load_model(name: str, dtype: Dtype) -> "torch.nn.Module":
 def _check_output_projection(name: str, config: Mapping[str, Any], loaded: Any) -> None:
     untied = loaded.get_output_embeddings().weight is not loaded.get_input_embeddings().weight
     if config.get("tie_word_embeddings") is False and not untied:
-        raise CheckpointError(f"{name} says that its output projection is a matrix of its own, and its weights have none")
+        raise CheckpointError(
+            f"{name} says that its output projection is a matrix of its own, and its weights have"
+            " none"
+        )
     if untied:
-        # transformers says True whatever the checkpoint says, and would tie the two on the next save or resize.
+        # transformers says True whatever the checkpoint says, and would tie the two on the next
+        # save or resize.
         loaded.config.tie_word_embeddings = False
 
 
@@ -128,12 +138,16 @@ def load_tokenizer(name: str) -> Any:
         raise CheckpointError(f"{name}: {misfit}")
     # A checkpoint may come with another family's tokenizer, whose columns the model does not take.
     taken = family_of(layout(read_config(name))).model_inputs
-    tokenizer.model_input_names = [column for column in tokenizer.model_input_names if column in taken]
+    tokenizer.model_input_names = [
+        column for column in tokenizer.model_input_names if column in taken
+    ]
     return tokenizer
 
 
 def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
-    """What keeps the tokenizer of a model without other problems from being used on these texts; loads neither weights nor torch."""
+    """What keeps the tokenizer of a model without other problems from being used on these texts;
+    loads neither weights nor torch.
+    """
     some = sample(texts)
     if is_packaged(name):
         # Its files are pinned by their hash, and weights need not be converted to read them.
@@ -154,11 +168,20 @@ def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
     if "error" in tried:
         return [f"cannot load the tokenizer of {name}: {tried['error']}"]
     rows = embedding_rows(source, shape.family)
-    told = [vocabulary_misfit(tried["n_tokens"], rows or shape.vocab_size), too_unknown(tried["unknown_share"])]
+    told = [
+        vocabulary_misfit(tried["n_tokens"], rows or shape.vocab_size),
+        too_unknown(tried["unknown_share"]),
+    ]
     if rows not in (None, shape.vocab_size):
-        told.append(f"its weights have {rows:,} embedding rows, and config.json says vocab_size {shape.vocab_size:,}")
+        told.append(
+            f"its weights have {rows:,} embedding rows, and config.json says vocab_size"
+            f" {shape.vocab_size:,}"
+        )
     if not tried["is_fast"]:
-        told.append("its tokenizer is a slow one, which does not say where in a text a token ends; save a tokenizer.json beside it")
+        told.append(
+            "its tokenizer is a slow one, which does not say where in a text a token ends; save a"
+            " tokenizer.json beside it"
+        )
     return [f"{name}: {what}" for what in told if what]
 
 
@@ -176,12 +199,20 @@ def revision(name: str) -> str:
         return hub_commit(name)
     # Beside a tokenizer.json they are not read.
     own = () if (folder / "tokenizer.json").is_file() else UNTYPED_FILES
-    files = sorted(path for path in folder.iterdir() if path.suffix in {".safetensors", ".json", ".model"} or path.name in own)
-    return sha256("\n".join(f"{path.name} {sha256_file(path)}" for path in files).encode()).hexdigest()
+    files = sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix in {".safetensors", ".json", ".model"} or path.name in own
+    )
+    return sha256(
+        "\n".join(f"{path.name} {sha256_file(path)}" for path in files).encode()
+    ).hexdigest()
 
 
 def check_model(name: str) -> list[str]:
-    """What keeps `name` from being used, found without loading or converting anything; empty when nothing does."""
+    """What keeps `name` from being used, found without loading or converting anything; empty when
+    nothing does.
+    """
     problems = []
     family = None
     try:
@@ -203,7 +234,11 @@ def check_model(name: str) -> list[str]:
 def _check_folder(folder: Path, family: str | None) -> list[str]:
     problems = []
     if not any(folder.glob("*.safetensors")):
-        pickled = " (only pickled ones, which are not loaded)" if any(folder.glob("pytorch_model*.bin")) else ""
+        pickled = (
+            " (only pickled ones, which are not loaded)"
+            if any(folder.glob("pytorch_model*.bin"))
+            else ""
+        )
         problems.append(f"{folder} has no weights as *.safetensors{pickled}")
     if family is not None and (lacking := missing_vocabulary(folder, family)):
         problems.append(f"{folder} {lacking}")
@@ -234,7 +269,9 @@ def _source(name: str) -> Path:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the loader's progress bars and advice off the user's screen, and leave its settings as they were."""
+    """Keep the loader's progress bars and advice off the user's screen, and leave its settings as
+    they were.
+    """
     from transformers.utils import logging
 
     level, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -57,21 +57,32 @@ def _snapshot(name: str, patterns: list[str]) -> Path:
 
     commit = hub_commit(name)
     with _hub_errors(name):
-        return Path(snapshot_download(name, revision=commit, allow_patterns=patterns, etag_timeout=_TIMEOUT_SEC))
+        return Path(
+            snapshot_download(
+                name, revision=commit, allow_patterns=patterns, etag_timeout=_TIMEOUT_SEC
+            )
+        )
 
 
 @contextmanager
 def _hub_errors(name: str) -> Iterator[None]:
-    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
 
     had_bars = not are_progress_bars_disabled()
     disable_progress_bars()
     try:
         yield
-    except Exception as error:  # the hub's client raises its own, its transport's and builtin errors
+    except (
+        Exception
+    ) as error:  # the hub's client raises its own, its transport's and builtin errors
         raise CheckpointError(
-            f"{name} is no folder, and neither the hub's cache on this machine nor the hub gives it ({type(error).__name__}); "
-            "check the name, download it where there is a network, or name its folder"
+            f"{name} is no folder, and neither the hub's cache on this machine nor the hub gives it"
+            f" ({type(error).__name__}); check the name, download it where there is a network, or"
+            " name its folder"
         ) from error
     finally:
         if had_bars:

@@ -1,4 +1,6 @@
-"""A process that tries a tokenizer: a folder and texts come in as JSON on stdin, one line of JSON goes out."""
+"""A process that tries a tokenizer: a folder and texts come in as JSON on stdin, one line of JSON
+goes out.
+"""
 
 import json
 import sys
@@ -21,7 +23,9 @@ def main() -> None:
         return
     told = {"n_tokens": len(tokenizer), "is_fast": tokenizer.is_fast, "unknown_share": 0.0}
     if tokenizer.is_fast:
-        told["unknown_share"] = unknown_share(tokenizer.backend_tokenizer, tokenizer.unk_token_id, given["texts"])
+        told["unknown_share"] = unknown_share(
+            tokenizer.backend_tokenizer, tokenizer.unk_token_id, given["texts"]
+        )
     print(json.dumps(told))
 
 

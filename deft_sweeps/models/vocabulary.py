@@ -33,8 +33,9 @@ idle. The nearest mix-up of published checkpoints, BERT's tokenizer on RoBERTa, 
 MAX_UNKNOWN_SHARE = 0.5
 """Share of the texts' characters, without spaces, that may be in unknown tokens.
 
-Measured with the packaged models: 0 of English and German; 94 to 100 % of Chinese, Hindi and
-Korean in T5's vocabulary, 43 to 88 % in MiniLM's. Of characters, since T5 writes such a word as two tokens of which only one is unknown.
+Measured with the packaged models: 0 of English and German; 94 to 100 % of Chinese, Hindi and Korean
+in T5's vocabulary, 43 to 88 % in MiniLM's. Of characters, since T5 writes such a word as two tokens
+of which only one is unknown.
 """
 
 SAMPLE_TEXTS = 500
@@ -50,8 +51,8 @@ def missing_vocabulary(folder: Path, family: str) -> str:
         return f"has no tokenizer: expected {' or '.join(' with '.join(files) for files in sets)}"
     if whole == [("spiece.model",)] and find_spec("sentencepiece") is None:
         return (
-            "has its vocabulary in spiece.model alone, which needs a package that is not installed: "
-            "`pip install sentencepiece`, or save a tokenizer.json beside it"
+            "has its vocabulary in spiece.model alone, which needs a package that is not installed:"
+            " `pip install sentencepiece`, or save a tokenizer.json beside it"
         )
     return ""
 
@@ -65,9 +66,15 @@ def vocabulary_misfit(n_tokens: int, n_rows: int) -> str:
     """
     counts = f"the tokenizer has {n_tokens:,} tokens, the model's embedding {n_rows:,} rows"
     if n_tokens > n_rows:
-        return f"{counts}: tokens beyond the last row cannot be read; resize the embedding and save the model again"
+        return (
+            f"{counts}: tokens beyond the last row cannot be read; resize the embedding and save"
+            " the model again"
+        )
     if n_rows - n_tokens > max(MAX_IDLE_ROWS, MAX_IDLE_SHARE * n_rows):
-        return f"{counts}: at least {1 - MAX_IDLE_SHARE:.0%} of the rows should have one; it is another model's, or files of it are missing"
+        return (
+            f"{counts}: at least {1 - MAX_IDLE_SHARE:.0%} of the rows should have one; it is"
+            " another model's, or files of it are missing"
+        )
     return ""
 
 
@@ -89,7 +96,8 @@ def unknown_share(tokenizer: "Tokenizer", unknown: int | None, texts: Sequence[s
     for text, encoded in zip(texts, tokenizer.encode_batch(list(texts)), strict=True):
         read = bytearray(len(text))
         pieces = list(zip(encoded.ids, encoded.offsets, strict=True))
-        # The unknown ones last: T5's mark of a word's begin spans the first letter of the unknown word.
+        # The unknown ones last: T5's mark of a word's begin spans the first letter of the unknown
+        # word.
         for is_unknown in (False, True):
             for token, (begin, end) in pieces:
                 if (token == unknown) == is_unknown:
@@ -105,16 +113,21 @@ def too_unknown(share: float) -> str:
     if share <= MAX_UNKNOWN_SHARE:
         return ""
     return (
-        f"the tokenizer has no token for {share:.0%} of the data's characters (at most {MAX_UNKNOWN_SHARE:.0%}), so the model "
-        "would see unknown tokens; take a model of the data's language, or mend the tokenizer's files"
+        f"the tokenizer has no token for {share:.0%} of the data's characters (at most"
+        f" {MAX_UNKNOWN_SHARE:.0%}), so the model would see unknown tokens; take a model of the"
+        " data's language, or mend the tokenizer's files"
     )
 
 
 def embedding_rows(folder: Path, family: str) -> int | None:
-    """Rows of the token embedding as the headers of the folder's safetensors say; None where none says."""
+    """Rows of the token embedding as the headers of the folder's safetensors say; None where none
+    says.
+    """
     for path in sorted(folder.glob("*.safetensors")):
         for name, tensor in _header(path).items():
-            if f".{name}".endswith(f".{FAMILIES[family].token_embedding}.weight") and isinstance(tensor, dict):
+            if f".{name}".endswith(f".{FAMILIES[family].token_embedding}.weight") and isinstance(
+                tensor, dict
+            ):
                 shape = tensor.get("shape")
                 if isinstance(shape, list) and len(shape) == 2:
                     return int(shape[0])
@@ -123,17 +136,29 @@ def embedding_rows(folder: Path, family: str) -> int | None:
 
 @cache
 def probe(folder: Path, texts: tuple[str, ...]) -> dict[str, Any]:
-    """The folder's tokenizer tried by transformers in a process of its own, which this one need not load it for.
+    """The folder's tokenizer tried by transformers in a process of its own, which this one need not
+    load it for.
 
     Returns:
         `n_tokens`, `is_fast` and `unknown_share`; or `error`.
     """
     # Not only a start-up of seconds: what reads a spec loads neither transformers nor torch.
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = os.environ | {
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
     command = [sys.executable, "-m", "deft_sweeps.models.tokenizer_probe"]
     given = json.dumps({"folder": str(folder.absolute()), "texts": texts})
     try:
-        done = subprocess.run(command, input=given, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SEC, env=environment)
+        done = subprocess.run(
+            command,
+            input=given,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_TIMEOUT_SEC,
+            env=environment,
+        )
     except subprocess.TimeoutExpired:
         return {"error": f"it took longer than {_TIMEOUT_SEC} s"}
     if done.returncode:

@@ -1,5 +1,6 @@
 """Whether a sweep's trials fit into memory: how many at a time, and what would make the largest
-fit."""
+fit.
+"""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -28,7 +29,8 @@ class MachineMemory:
 
 def machine_memory() -> MachineMemory | None:
     """Of this machine, or of the container that this process is in; None if the system does not
-    say."""
+    say.
+    """
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
     except OSError:
@@ -64,9 +66,14 @@ def largest_trial(spec: SweepSpec, *, on_gpu: bool) -> LargestTrial | None:
         shape = layout(read_config(spec.combinations[0].template.model))
     except CheckpointError:
         return None
-    needs = [(c, estimate(c.template, shape, spec.evaluation, 1.0, on_gpu=on_gpu)) for c in spec.combinations]
+    needs = [
+        (c, estimate(c.template, shape, spec.evaluation, 1.0, on_gpu=on_gpu))
+        for c in spec.combinations
+    ]
     combination, need = max(needs, key=lambda pair: pair[1].memory_bytes)
-    return LargestTrial(combination.label, combination.template, need.memory_bytes, on_gpu, need.peak.phase)
+    return LargestTrial(
+        combination.label, combination.template, need.memory_bytes, on_gpu, need.peak.phase
+    )
 
 
 def trials_in_memory(spec: SweepSpec, memory: MachineMemory | None) -> int | None:
@@ -111,13 +118,18 @@ def refuse_unless_it_fits(spec: SweepSpec, trial: LargestTrial, n_bytes: int) ->
     advice = f"it would fit with {', or '.join(fitting)}"
     if not fitting:
         advice = "neither a smaller batch nor NF4 makes it fit; take a smaller model"
-    need = f"{trial.label} needs {_gib(trial.n_bytes)} {where} in its {trial.phase} phase (projected)"
-    raise SweepError(f"the largest trial does not fit: {need}, and there are {_gib(n_bytes)}; {advice}")
+    need = (
+        f"{trial.label} needs {_gib(trial.n_bytes)} {where} in its {trial.phase} phase (projected)"
+    )
+    raise SweepError(
+        f"the largest trial does not fit: {need}, and there are {_gib(n_bytes)}; {advice}"
+    )
 
 
 def smaller_variants(spec: SweepSpec, trial: LargestTrial) -> Iterator[tuple[str, int]]:
     """Changes that lower what the largest trial needs, each with the bytes that it would then
-    need."""
+    need.
+    """
     shape = layout(read_config(trial.config.model))
 
     def need(config: TrialConfig, evaluation: Evaluation = spec.evaluation) -> int:
@@ -130,7 +142,11 @@ def smaller_variants(spec: SweepSpec, trial: LargestTrial) -> Iterator[tuple[str
         small = replace(spec.evaluation, batch_size=max(1, spec.evaluation.batch_size // 8))
         yield f"that and evaluation.batch_size: {small.batch_size}", need(split, small)
     packed = replace(trial.config, quantization=Nf4())
-    if trial.config.quantization.is_none and illegal(packed) is None and not shape_problems(packed, shape):
+    if (
+        trial.config.quantization.is_none
+        and illegal(packed) is None
+        and not shape_problems(packed, shape)
+    ):
         yield "quantization: [nf4]", need(packed)
 
 

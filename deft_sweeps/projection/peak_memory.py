@@ -95,7 +95,9 @@ def peak_bytes(
     return of_device(config, layout, weights, adapter + optimizer, live, measured)
 
 
-def _cuda_peak(config: TrialConfig, layout: Layout, weights: int, added: int, live: int, measured: int) -> Peak:
+def _cuda_peak(
+    config: TrialConfig, layout: Layout, weights: int, added: int, live: int, measured: int
+) -> Peak:
     """On a GPU: tensors, the allocator's rounding and the context.
 
     Args:
@@ -112,10 +114,16 @@ def _cuda_peak(config: TrialConfig, layout: Layout, weights: int, added: int, li
 
     build = _cuda_build_bytes(config, layout, weights, _pruning_bytes(config, layout))
     standing = weights + added
-    return Peak(build=reserved(build), train=reserved(standing + live), evaluate=reserved(standing + measured))
+    return Peak(
+        build=reserved(build),
+        train=reserved(standing + live),
+        evaluate=reserved(standing + measured),
+    )
 
 
-def _cpu_peak(config: TrialConfig, layout: Layout, weights: int, added: int, live: int, measured: int) -> Peak:
+def _cpu_peak(
+    config: TrialConfig, layout: Layout, weights: int, added: int, live: int, measured: int
+) -> Peak:
     """In a process on the CPU; arguments as in `_cuda_peak`."""
     float32 = config.dtype == "fp32"
     dense = 4 * layout.n_parameters
@@ -125,7 +133,9 @@ def _cpu_peak(config: TrialConfig, layout: Layout, weights: int, added: int, liv
     # resident.
     read = 4 * n_packed if float32 and config.pruning.is_none else dense
     final = 0 if float32 and config.quantization.is_none else weights
-    standing = DATA_BYTES + _resident_weights(config, layout, weights) + heap + added + TRAIN_RUNTIME_BYTES
+    standing = (
+        DATA_BYTES + _resident_weights(config, layout, weights) + heap + added + TRAIN_RUNTIME_BYTES
+    )
     runtime = family_of(layout).evaluate_runtime_bytes
     return Peak(
         build=DATA_BYTES + heap + read + final,
@@ -147,7 +157,10 @@ def _resident_weights(config: TrialConfig, layout: Layout, weights: int) -> int:
 
 def _is_tied(layout: Layout) -> bool:
     """Whether the output projection reads every row of the token embedding."""
-    return family_of(layout).text is not None and layout.embedding_parameters == layout.vocab_size * layout.d_model
+    return (
+        family_of(layout).text is not None
+        and layout.embedding_parameters == layout.vocab_size * layout.d_model
+    )
 
 
 def target_tokens(config: TrialConfig) -> int:
@@ -213,7 +226,8 @@ def _gate_entry_bytes(config: TrialConfig, layout: Layout) -> int:
 
 def _transient_bytes(config: TrialConfig, layout: Layout) -> int:
     """Live for a moment in the backward pass: gradients of the widest layer, and unpacked
-    weights."""
+    weights.
+    """
     size = _size(config)
     examples = math.ceil(config.training.batch_size / config.training.accumulation)
     widest = examples * input_tokens(config) * layout.d_ff * (8 + 2 * size)
@@ -222,36 +236,53 @@ def _transient_bytes(config: TrialConfig, layout: Layout) -> int:
     return widest + unpacked + config.peft.transient_bytes(largest)
 
 
-def evaluation_bytes(config: TrialConfig, layout: Layout, examples: int, dtype_bytes: int | None = None) -> int:
+def evaluation_bytes(
+    config: TrialConfig, layout: Layout, examples: int, dtype_bytes: int | None = None
+) -> int:
     """Live at most while a batch is measured: at a gate with its count, at an attention, or at the
-    logits; a cache while it writes."""
+    logits; a cache while it writes.
+    """
     size = dtype_bytes or _size(config)
     n = input_tokens(config)
     stream = n * layout.d_model * 3 * size
     # Pre-activation, gate, its mask as numbers, and the native activation spelled out.
     at_gate = n * layout.d_ff * (4 * size + 12)
-    at_attention = n * n * layout.n_heads * (8 + size) + 3 * size * n * layout.blocks[0].linears[0].out_features
+    at_attention = (
+        n * n * layout.n_heads * (8 + size)
+        + 3 * size * n * layout.blocks[0].linears[0].out_features
+    )
     cache = 0
     if family_of(layout).text is not None and task_kind(config.task) != "classification":
         decoder = [b for b in layout.blocks if b.stack == "decoder"]
-        cache = sum(2 * size * (n + target_tokens(config)) * b.linears[0].out_features for b in decoder)
+        cache = sum(
+            2 * size * (n + target_tokens(config)) * b.linears[0].out_features for b in decoder
+        )
     at_logits = _logit_bytes(config, layout, training=False, dtype_bytes=size)
     return examples * (stream + max(at_gate, at_attention, cache, at_logits))
 
 
-def _logit_bytes(config: TrialConfig, layout: Layout, *, training: bool, dtype_bytes: int | None = None) -> int:
+def _logit_bytes(
+    config: TrialConfig, layout: Layout, *, training: bool, dtype_bytes: int | None = None
+) -> int:
     """Of one example: logits, the model's own loss over them, their float32 copy and its logarithm;
-    in training their gradients."""
+    in training their gradients.
+    """
     if family_of(layout).text is None:
         return 0
     size = dtype_bytes or _size(config)
-    each = size + (4 if size == 2 else 0) + 4 + (4 + size if training and size == 2 else 4 if training else 0)
+    each = (
+        size
+        + (4 if size == 2 else 0)
+        + 4
+        + (4 + size if training and size == 2 else 4 if training else 0)
+    )
     return target_tokens(config) * layout.vocab_size * each
 
 
 def _cuda_build_bytes(config: TrialConfig, layout: Layout, weights: int, calibration: int) -> int:
     """On the GPU: dense weights of the blocks' layers come one layer at a time, for pruning and
-    packing."""
+    packing.
+    """
     largest = 4 * max(linear.n_parameters for linear in layout.linears)
     packing = weights + (0 if config.quantization.is_none else largest)
     if config.pruning.is_none:

@@ -56,7 +56,9 @@ class SweepProjection:
     host_bytes: int
 
 
-def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None, n_bytes: int | None = None) -> SweepProjection:
+def project(
+    spec: SweepSpec, layout: Layout, n_cores: int | None = None, n_bytes: int | None = None
+) -> SweepProjection:
     """Needs of the sweep, every combination at the middle of its domains.
 
     Args:
@@ -73,7 +75,12 @@ def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None, n_bytes
         rate = FLOPS_IN_SOFTWARE * budget.cpus_per_trial
     else:
         rate = FLOPS_PER_CORE[spec.dtype] * budget.cpus_per_trial
-    trials = {c.label: estimate(c.template, layout, spec.evaluation, rate, on_gpu=budget.gpus_per_trial > 0) for c in spec.combinations}
+    trials = {
+        c.label: estimate(
+            c.template, layout, spec.evaluation, rate, on_gpu=budget.gpus_per_trial > 0
+        )
+        for c in spec.combinations
+    }
     largest = max(trials, key=lambda label: trials[label].memory_bytes)
     limits = [budget.concurrency or budget.trials, cores // budget.cpus_per_trial, budget.trials]
     if n_bytes is not None and not budget.gpus_per_trial:
@@ -86,7 +93,12 @@ def project(spec: SweepSpec, layout: Layout, n_cores: int | None = None, n_bytes
         (budget.gpu_hours, n_parallel * budget.gpus_per_trial),
         (budget.cpu_hours, n_parallel * budget.cpus_per_trial),
     )
-    total = min([total, *(hours * 3600 / used + mean for hours, used in devices if hours is not None and used)])
+    total = min(
+        [
+            total,
+            *(hours * 3600 / used + mean for hours, used in devices if hours is not None and used),
+        ]
+    )
     return SweepProjection(
         trials=trials,
         largest=largest,

@@ -13,7 +13,14 @@ from deft_sweeps.config.data import GlueTask, task_kind
 from deft_sweeps.config.layout import Layout
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.families import family_of
-from deft_sweeps.projection.peak_memory import Device, Peak, activation_bytes, input_tokens, peak_bytes, target_tokens
+from deft_sweeps.projection.peak_memory import (
+    Device,
+    Peak,
+    activation_bytes,
+    input_tokens,
+    peak_bytes,
+    target_tokens,
+)
 from deft_sweeps.tasks.glue import GLUE
 
 PROCESS_BYTES = 620 * 2**20
@@ -61,7 +68,14 @@ class Estimate:
         return self.peak.highest + (0 if self.on_gpu else PROCESS_BYTES)
 
 
-def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_per_sec: float, *, on_gpu: bool = False) -> Estimate:
+def estimate(
+    config: TrialConfig,
+    layout: Layout,
+    evaluation: Evaluation,
+    flops_per_sec: float,
+    *,
+    on_gpu: bool = False,
+) -> Estimate:
     """Needs of one trial.
 
     Args:
@@ -76,7 +90,9 @@ def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_
     per_step = config.training.batch_size * _flops(layout, config, n_trained, backward=True)
     train_flops = config.training.steps * per_step
     forward = _flops(layout, config, n_trained, backward=False)
-    evaluate_flops = n_validation * (len(evaluation.thresholds) + len(evaluation.percentiles)) * forward
+    evaluate_flops = (
+        n_validation * (len(evaluation.thresholds) + len(evaluation.percentiles)) * forward
+    )
     calibrate_flops = config.pruning.calibration_examples * forward
     slowdown = config.quantization.step_slowdown
     weights = weight_bytes(config, layout)
@@ -102,7 +118,8 @@ def estimate(config: TrialConfig, layout: Layout, evaluation: Evaluation, flops_
 
 def head_parameters(config: TrialConfig, layout: Layout) -> int:
     """Of the head that the model answers the task through, 0 if it writes; of a file's classes,
-    two."""
+    two.
+    """
     task, family = config.task, family_of(layout)
     match task_kind(task):
         case "span":
@@ -134,10 +151,12 @@ def weight_bytes(config: TrialConfig, layout: Layout) -> int:
 
 def _flops(layout: Layout, config: TrialConfig, n_trained: int, *, backward: bool) -> float:
     """Of one example: 2 a weight and token forward; 2 more backward, since a frozen weight has no
-    gradient, and 4 more if trained."""
+    gradient, and 4 more if trained.
+    """
     tokens, written = input_tokens(config), target_tokens(config)
     by_stack = {
-        stack: sum(x.n_parameters for b in layout.blocks if b.stack == stack for x in b.linears) for stack in ("encoder", "decoder")
+        stack: sum(x.n_parameters for b in layout.blocks if b.stack == stack for x in b.linears)
+        for stack in ("encoder", "decoder")
     }
     output = 0 if family_of(layout).text is None else layout.vocab_size * layout.d_model
     frozen = by_stack["encoder"] * tokens + (by_stack["decoder"] + output) * written

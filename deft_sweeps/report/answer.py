@@ -21,7 +21,10 @@ def headline(findings: Findings) -> str:
     named = f"{label(member.result.config)}, threshold {member.point.at}"
     if not confirmation.broken or confirmation.member is None:
         return f"Ship {named}"
-    breaches = "; ".join(choice_text.test_breach(confirmation.member, limit, confirmation.baselines) for limit in confirmation.broken)
+    breaches = "; ".join(
+        choice_text.test_breach(confirmation.member, limit, confirmation.baselines)
+        for limit in confirmation.broken
+    )
     return f"Not confirmed on test: {named}; {breaches}; {_baseline_on_test(findings)}"
 
 
@@ -44,7 +47,10 @@ def unjudged_on_test(findings: Findings) -> str:
     if not unjudged:
         return ""
     named = ", ".join(f"`{limit}`" for limit in unjudged)
-    return f"Not judged on the test split, because the metric or the baseline was not measured there: {named}."
+    return (
+        "Not judged on the test split, because the metric or the baseline was not measured there:"
+        f" {named}."
+    )
 
 
 def verdict(finals: Sequence[FinalMeasurement]) -> str:
@@ -54,20 +60,29 @@ def verdict(finals: Sequence[FinalMeasurement]) -> str:
         return ""
     mine = by_role["chosen"].point
     told = (
-        f"On {mine.score.n_examples} test examples it scores {mine.score.value:.3f} (95% interval {cells.interval_text(mine.score)}) "
-        f"at activation density {cells.density_text(mine.density)}."
+        f"On {mine.score.n_examples} test examples it scores {mine.score.value:.3f} (95% interval"
+        f" {cells.interval_text(mine.score)}) at activation density"
+        f" {cells.density_text(mine.density)}."
     )
-    names = {"baseline": "the best plain PEFT", "twin": "its plain twin thresholded to the same density"}
+    names = {
+        "baseline": "the best plain PEFT",
+        "twin": "its plain twin thresholded to the same density",
+    }
     for role, name in names.items():
         if role in by_role:
             other = by_role[role].point
             difference = score_difference(mine, (1.0, other))
-            told += f" Beside {name} ({other.score.value:.3f} at density {other.density.overall:.3f}) {_told_difference(difference)}."
+            told += (
+                f" Beside {name} ({other.score.value:.3f} at density {other.density.overall:.3f})"
+                f" {_told_difference(difference)}."
+            )
     return told
 
 
 def tiles(choice: Choice, finals: Sequence[FinalMeasurement]) -> list[tuple[str, str, str]]:
-    """Headline figures of the chosen one: name, figure, what stands beside it. From the test split once that was measured."""
+    """Headline figures of the chosen one: name, figure, what stands beside it. From the test split
+    once that was measured.
+    """
     member = choice.member
     if member is None:
         return []
@@ -75,14 +90,23 @@ def tiles(choice: Choice, finals: Sequence[FinalMeasurement]) -> list[tuple[str,
     mine = by_role["chosen"].point if "chosen" in by_role else member.point
     cost = by_role["chosen"].cost if "chosen" in by_role else member.result.cost
     other = by_role.get("baseline")
-    base = other.point if other else choice.baseline.point if choice.baseline and "chosen" not in by_role else None
-    base_cost = other.cost if other else choice.baseline.result.cost if base and choice.baseline else None
+    base = (
+        other.point
+        if other
+        else choice.baseline.point
+        if choice.baseline and "chosen" not in by_role
+        else None
+    )
+    base_cost = (
+        other.cost if other else choice.baseline.result.cost if base and choice.baseline else None
+    )
     split = "test" if "chosen" in by_role else "validation"
     found = [
         (
             f"{mine.score.metric}, {split}",
             f"{mine.score.value:.3f}",
-            f"± {mine.score.standard_error:.3f}, n = {mine.score.n_examples}" + (f"; baseline {base.score.value:.3f}" if base else ""),
+            f"± {mine.score.standard_error:.3f}, n = {mine.score.n_examples}"
+            + (f"; baseline {base.score.value:.3f}" if base else ""),
         ),
         (
             f"activation density, {split}",
@@ -97,23 +121,40 @@ def tiles(choice: Choice, finals: Sequence[FinalMeasurement]) -> list[tuple[str,
     ]
     if cost:
         beside = f"; baseline {cells.weights_text(base_cost)}" if base_cost else ""
-        found.append(("weights, measured", cells.weights_text(cost), f"{cost.trainable_parameters:,} trained parameters{beside}"))
-        beside = f"baseline {base_cost.latency_sec * 1e3:.3g} ms {base_cost.label}" if base_cost else ""
+        found.append(
+            (
+                "weights, measured",
+                cells.weights_text(cost),
+                f"{cost.trainable_parameters:,} trained parameters{beside}",
+            )
+        )
+        beside = (
+            f"baseline {base_cost.latency_sec * 1e3:.3g} ms {base_cost.label}" if base_cost else ""
+        )
         found.append((f"latency, {cost.label}", f"{cost.latency_sec * 1e3:.3g} ms", beside))
     return found
 
 
 def gains_told(gains: Sequence[EqualDensityGain]) -> str:
-    """How the comparisons at equal density fall, in a sentence; it is told whichever way they fall."""
+    """How the comparisons at equal density fall, in a sentence; it is told whichever way they
+    fall.
+    """
     compared = [gain.difference for gain in gains if gain.difference]
     if not gains:
-        return "No DEFT trial of this sweep has a plain twin of the same other settings, so nothing can be said at equal density."
+        return (
+            "No DEFT trial of this sweep has a plain twin of the same other settings, so nothing"
+            " can be said at equal density."
+        )
     if not compared:
-        return f"None of the {len(gains)} DEFT points lies within the densities that its plain twin was measured at."
+        return (
+            f"None of the {len(gains)} DEFT points lies within the densities that its plain twin"
+            " was measured at."
+        )
     above, below = sum(d.low > 0 for d in compared), sum(d.high < 0 for d in compared)
     return (
-        f"{len(compared)} of {len(gains)} DEFT points can be compared with a plain twin at the same density: DEFT is better in {above}, "
-        f"worse in {below}, and the 95% interval holds zero in {len(compared) - above - below}."
+        f"{len(compared)} of {len(gains)} DEFT points can be compared with a plain twin at the same"
+        f" density: DEFT is better in {above}, worse in {below}, and the 95% interval holds zero in"
+        f" {len(compared) - above - below}."
     )
 
 
@@ -122,9 +163,10 @@ def projection_told(told: GainProjection | None) -> str:
     if told is None:
         return "Too few trials to project what more of them would bring."
     return (
-        f"Projected: {told.n_more} more trials beside the {told.n_trials} would be expected to raise the front's hypervolume by "
-        f"{100 * told.gain:.2g}% (80% interval {100 * told.low:.2g}% to {100 * told.high:.2g}%), from the gains over random orders of the "
-        "finished trials; a rough guide where the sampler learns."
+        f"Projected: {told.n_more} more trials beside the {told.n_trials} would be expected to"
+        f" raise the front's hypervolume by {100 * told.gain:.2g}% (80% interval"
+        f" {100 * told.low:.2g}% to {100 * told.high:.2g}%), from the gains over random orders of"
+        " the finished trials; a rough guide where the sampler learns."
     )
 
 
@@ -133,5 +175,11 @@ def _told_difference(difference: PairedDifference | None) -> str:
         return "it cannot be paired by example, so the difference has no interval"
     interval = f"95% interval {difference.low:+.3f} to {difference.high:+.3f}, {difference.how}"
     if difference.low <= 0 <= difference.high:
-        return f"the difference is {difference.value:+.3f} ({interval}), which these examples cannot tell from none"
-    return f"it is {abs(difference.value):.3f} {'better' if difference.value > 0 else 'worse'} ({interval})"
+        return (
+            f"the difference is {difference.value:+.3f} ({interval}), which these examples cannot"
+            " tell from none"
+        )
+    return (
+        f"it is {abs(difference.value):.3f} {'better' if difference.value > 0 else 'worse'}"
+        f" ({interval})"
+    )

@@ -4,7 +4,12 @@ from collections.abc import Sequence
 
 from deft_sweeps.config.label import label
 from deft_sweeps.findings.sweep_comparison import ComparedSweep, Comparison
-from deft_sweeps.report.cells import DENSITY_NOTE, SEEDS_NOTE, member_density_text, member_score_text
+from deft_sweeps.report.cells import (
+    DENSITY_NOTE,
+    SEEDS_NOTE,
+    member_density_text,
+    member_score_text,
+)
 from deft_sweeps.report.sheet import Row, Sheet
 
 
@@ -25,10 +30,31 @@ def sweeps_sheet(entries: Sequence[ComparedSweep], found: Comparison) -> Sheet:
         for entry in entries
     ]
     n_joint = sum(map(len, found.survivors.values()))
-    rows.append(Row(("all of them", str(sum(len(e.results) for e in entries)), str(n_joint), f"{joint:.4g}", _share(joint, joint), "")))
+    rows.append(
+        Row(
+            (
+                "all of them",
+                str(sum(len(e.results) for e in entries)),
+                str(n_joint),
+                f"{joint:.4g}",
+                _share(joint, joint),
+                "",
+            )
+        )
+    )
     reference = ", ".join(f"{name} {value:.4g}" for name, value in found.reference.items())
-    note = f"hypervolume under one reference point for all: {reference}; fronts are under each sweep's own limits, on validation examples"
-    columns = ("sweep", ">trials", ">front", ">hypervolume", ">of the joint front's", ">members on the joint front")
+    note = (
+        f"hypervolume under one reference point for all: {reference}; fronts are under each sweep's"
+        " own limits, on validation examples"
+    )
+    columns = (
+        "sweep",
+        ">trials",
+        ">front",
+        ">hypervolume",
+        ">of the joint front's",
+        ">members on the joint front",
+    )
     return Sheet("Sweeps", columns, tuple(rows), note)
 
 
@@ -37,7 +63,17 @@ def survivors_sheet(found: Comparison) -> Sheet:
     members = [(name, member) for name, members in found.survivors.items() for member in members]
     members.sort(key=lambda pair: (-pair[1].values["score"], pair[1].name))
     rows = tuple(
-        Row((name, label(m.result.config), m.point.at, member_score_text(m), member_density_text(m), str(m.n_seeds), m.result.trial_id))
+        Row(
+            (
+                name,
+                label(m.result.config),
+                m.point.at,
+                member_score_text(m),
+                member_density_text(m),
+                str(m.n_seeds),
+                m.result.trial_id,
+            )
+        )
         for name, m in members
     )
     columns = ("sweep", "configuration", ">threshold", ">score", ">density", ">seeds", "trial")
@@ -46,7 +82,9 @@ def survivors_sheet(found: Comparison) -> Sheet:
 
 
 def levels_sheet(found: Comparison) -> Sheet:
-    """The best score that each sweep has at a density or below it, and how far it is from the first sweep's."""
+    """The best score that each sweep has at a density or below it, and how far it is from the first
+    sweep's.
+    """
     names = tuple(found.hypervolumes)[:-1]
     first = names[0]
     rows = tuple(
@@ -54,7 +92,12 @@ def levels_sheet(found: Comparison) -> Sheet:
             (
                 f"{level.density:.3f}",
                 *(
-                    f"{level.scores[name]:.3f}" + ("" if name == first else f" ({level.scores[name] - level.scores[first]:+.3f})")
+                    f"{level.scores[name]:.3f}"
+                    + (
+                        ""
+                        if name == first
+                        else f" ({level.scores[name] - level.scores[first]:+.3f})"
+                    )
                     for name in names
                 ),
             )
@@ -62,10 +105,13 @@ def levels_sheet(found: Comparison) -> Sheet:
         for level in found.levels
     )
     note = (
-        "best score of the sweep's front at this density or below, measured on validation examples; in brackets its difference from the "
-        "first sweep's. Each is the best of many, so small differences are no more than noise"
+        "best score of the sweep's front at this density or below, measured on validation examples;"
+        " in brackets its difference from the first sweep's. Each is the best of many, so small"
+        " differences are no more than noise"
     )
-    return Sheet("At equal density", (">density at most", *(f">{name}" for name in names)), rows, note)
+    return Sheet(
+        "At equal density", (">density at most", *(f">{name}" for name in names)), rows, note
+    )
 
 
 def _share(volume: float, joint: float) -> str:

@@ -46,7 +46,10 @@ def _by_metric(choice: Choice) -> str:
 def _by_knee(choice: Choice) -> str:
     assert choice.member is not None
     if choice.merits[choice.member.name] <= 0 and len(choice.merits) > 1:
-        return "no point lies beyond the straight line between the front's ends, so the end that is best by the first objective is taken"
+        return (
+            "no point lies beyond the straight line between the front's ends, so the end that is"
+            " best by the first objective is taken"
+        )
     return "it is the knee: it lies furthest beyond the straight line between the front's ends"
 
 
@@ -105,7 +108,11 @@ def caveats(choice: Choice) -> tuple[str, ...]:
     if member is None:
         return proxy_notes(choice.proxy_spreads)
     sentences = [*_of_seeds(member), *_of_difference(choice)]
-    sentences += [f"`{limit}` was judged {how_sure(member, limit, choice.baselines)}." for limit in choice.limits if limit.surely]
+    sentences += [
+        f"`{limit}` was judged {how_sure(member, limit, choice.baselines)}."
+        for limit in choice.limits
+        if limit.surely
+    ]
     if choice.n_points > 1:
         sentences.append(
             f"It was picked from {choice.n_points} measured points on the same examples, so its "
@@ -136,8 +143,10 @@ def _of_seeds(member: FrontMember) -> Sequence[str]:
         return ()
     interval = f"95% interval {mean.low:.3f} to {mean.high:.3f}, over seeds on the same examples"
     return (
-        f"Its figures are means over {mean.n_seeds} training seeds: score {mean.value:.3f} "
-        f"({interval}). The trial to ship is the one nearest them.",
+        (
+            f"Its figures are means over {mean.n_seeds} training seeds: score {mean.value:.3f} "
+            f"({interval}). The trial to ship is the one nearest them."
+        ),
     )
 
 
@@ -147,7 +156,10 @@ def _of_difference(choice: Choice) -> list[str]:
     if difference is None:
         if baseline is None or baseline.name == member.name:
             return []
-        return ["The chosen one and the baseline cannot be paired by example, so their difference has no interval."]
+        return [
+            "The chosen one and the baseline cannot be paired by example, so their difference has"
+            " no interval."
+        ]
     interval = f"95% interval {difference.low:+.3f} to {difference.high:+.3f}, {difference.how}"
     sentences = [
         f"On the {difference.n_examples} validation examples the chosen one scores "
@@ -157,7 +169,10 @@ def _of_difference(choice: Choice) -> list[str]:
         on_score = limit.metric == "score" and limit.relation == ">="
         relative = on_score and limit.bound.baseline == "peft" and not limit.surely
         if relative and difference.low < limit.bound.value:
-            sentences.append(f"The interval reaches below `{limit}`: these examples cannot tell for certain that the limit is kept.")
+            sentences.append(
+                f"The interval reaches below `{limit}`: these examples cannot tell for certain that"
+                " the limit is kept."
+            )
     return sentences
 
 

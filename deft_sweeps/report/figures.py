@@ -1,4 +1,6 @@
-"""The pictures of a sweep. Colours are Okabe and Ito's, which colour-blind readers can tell apart; shapes say the same again."""
+"""The pictures of a sweep. Colours are Okabe and Ito's, which colour-blind readers can tell apart;
+shapes say the same again.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,7 +42,10 @@ class _Series:
 def words(member: FrontMember) -> str:
     """One line that says what a point is."""
     told = f"{label(member.result.config)} at threshold {member.point.at}"
-    return f"{told}: score {score_text(member.point.score)}, density {density_text(member.point.density)}"
+    return (
+        f"{told}: score {score_text(member.point.score)}, density"
+        f" {density_text(member.point.density)}"
+    )
 
 
 MOST_DRAWN = 3000
@@ -49,7 +54,8 @@ MOST_DRAWN = 3000
 
 def drawn_points(findings: Findings) -> tuple[FrontMember, ...]:
     """The measured points that the scatter shows: all of them, or the front and an even share of
-    the others."""
+    the others.
+    """
     points = findings.points
     if len(points) <= MOST_DRAWN:
         return points
@@ -95,17 +101,24 @@ def scatter(findings: Findings, drawn: Sequence[FrontMember] | None = None) -> s
             )
         _scale(axes, _xy(pool)[0])
         metrics = sorted({member.point.score.metric for member in pool})
-        axes.set_ylabel(f"{' / '.join(metrics) or 'score'} on validation examples (higher is better)", parse_math=False)
+        axes.set_ylabel(
+            f"{' / '.join(metrics) or 'score'} on validation examples (higher is better)",
+            parse_math=False,
+        )
         axes.set_xlabel("activation density (lower is better)")
         if pool:
             figure.legend(loc="outside upper left", ncols=3, handletextpad=0.5, columnspacing=1.6)
         spots = {one.gid: [Spot(ref_of(m), words(m)) for m in one.members] for one in series}
-        of = "every measured point" if len(pool) == n_points else f"{len(pool)} of {n_points} points"
+        of = (
+            "every measured point" if len(pool) == n_points else f"{len(pool)} of {n_points} points"
+        )
         return to_svg(figure, f"Score over activation density of {of}", spots)
 
 
 def gain_by_density(gains: Sequence[EqualDensityGain]) -> str:
-    """DEFT minus plain PEFT at equal density, with 95% intervals, over the density; above zero the density loss pays."""
+    """DEFT minus plain PEFT at equal density, with 95% intervals, over the density; above zero the
+    density loss pays.
+    """
     compared = [(gain, gain.difference) for gain in gains if gain.difference is not None]
     compared = compared[:: max(1, -(-len(compared) // MOST_DRAWN))]
     x = [gain.point.density.overall for gain, _ in compared]
@@ -115,16 +128,23 @@ def gain_by_density(gains: Sequence[EqualDensityGain]) -> str:
         figure = Figure(figsize=(8.6, 2.9), layout="constrained")
         axes = figure.subplots()
         axes.axhline(0, color=INK, linewidth=1.0)
-        axes.errorbar(x, y, yerr=reach, fmt="none", ecolor=BLUE, elinewidth=1.1, capsize=2.5, alpha=0.8)
+        axes.errorbar(
+            x, y, yerr=reach, fmt="none", ecolor=BLUE, elinewidth=1.1, capsize=2.5, alpha=0.8
+        )
         axes.plot(x, y, "o", color=BLUE, markeredgecolor=INK, gid="series-gain")
         _scale(axes, x)
         axes.set_xlabel("activation density of both")
         axes.set_ylabel("DEFT - plain PEFT")
         spots = [
-            Spot(f"gain-{point_id(gain.deft.trial_id, gain.point.at)}", f"{label(gain.deft.config)}: {difference_text(d)}")
+            Spot(
+                f"gain-{point_id(gain.deft.trial_id, gain.point.at)}",
+                f"{label(gain.deft.config)}: {difference_text(d)}",
+            )
             for gain, d in compared
         ]
-        return to_svg(figure, "Score of DEFT minus plain PEFT at equal density", {"series-gain": spots})
+        return to_svg(
+            figure, "Score of DEFT minus plain PEFT at equal density", {"series-gain": spots}
+        )
 
 
 def density_by_block(deft: DensityReading, plain: DensityReading) -> str:
@@ -141,8 +161,17 @@ def density_by_block(deft: DensityReading, plain: DensityReading) -> str:
         figure = Figure(figsize=(8.6, 2.9), layout="constrained")
         panels = figure.subplots(1, len(stacks), sharey=True, squeeze=False)[0]
         for axes, (name, mine, theirs) in zip(panels, stacks, strict=True):
-            axes.plot(range(1, len(theirs) + 1), theirs, "s--", color=ORANGE, markeredgecolor=INK, label="plain PEFT")
-            axes.plot(range(1, len(mine) + 1), mine, "o-", color=BLUE, markeredgecolor=INK, label="DEFT")
+            axes.plot(
+                range(1, len(theirs) + 1),
+                theirs,
+                "s--",
+                color=ORANGE,
+                markeredgecolor=INK,
+                label="plain PEFT",
+            )
+            axes.plot(
+                range(1, len(mine) + 1), mine, "o-", color=BLUE, markeredgecolor=INK, label="DEFT"
+            )
             axes.set_xlabel(f"{name} block")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_ylim(bottom=0)
@@ -155,11 +184,20 @@ def _series(pool: Sequence[FrontMember], choice: Choice) -> list[_Series]:
     """Every point in exactly one series; the ones that matter most come last and lie on top."""
     front = {member.name: member for member in choice.front.members}
     chosen = choice.member.name if choice.member else ""
-    parts: dict[str, list[FrontMember]] = {"plain": [], "deft": [], "front-plain": [], "front-deft": [], "chosen": []}
+    parts: dict[str, list[FrontMember]] = {
+        "plain": [],
+        "deft": [],
+        "front-plain": [],
+        "front-deft": [],
+        "chosen": [],
+    }
     for one in pool:
-        member = front.get(one.name, one)  # Of several seeds, the one that stands for them lies at their mean.
+        # Of several seeds, the one that stands for them lies at their mean.
+        member = front.get(one.name, one)
         kind = "deft" if member.result.config.has_density_loss else "plain"
-        parts["chosen" if member.name == chosen else f"front-{kind}" if member.name in front else kind].append(member)
+        parts[
+            "chosen" if member.name == chosen else f"front-{kind}" if member.name in front else kind
+        ].append(member)
     looks = {
         "plain": ("no density loss", "s", 5.0, ORANGE, ORANGE, 0.55),
         "deft": ("density loss (DEFT)", "o", 5.0, BLUE, BLUE, 0.5),
@@ -170,30 +208,47 @@ def _series(pool: Sequence[FrontMember], choice: Choice) -> list[_Series]:
     found = []
     for part, (name, marker, size, fill, edge, alpha) in looks.items():
         if parts[part]:
-            found.append(_Series(f"series-{part}", name, tuple(parts[part]), marker, size, fill, edge, alpha))
+            found.append(
+                _Series(f"series-{part}", name, tuple(parts[part]), marker, size, fill, edge, alpha)
+            )
     return found
 
 
 def _xy(members: Sequence[FrontMember]) -> tuple[list[float], list[float]]:
-    return [member.values["activation_density"] for member in members], [member.values["score"] for member in members]
+    return [member.values["activation_density"] for member in members], [
+        member.values["score"] for member in members
+    ]
 
 
 def _standard_error(member: FrontMember) -> float:
-    """Of the score: of several seeds, of their mean over training seeds; of one, of its mean over examples."""
+    """Of the score: of several seeds, of their mean over training seeds; of one, of its mean over
+    examples.
+    """
     mean = member.over_seeds("score")
     return member.point.score.standard_error if mean is None else mean.deviation / mean.n_seeds**0.5
 
 
 def _draw_front(axes: Axes, choice: Choice) -> None:
-    """The staircase of the best score that a density allows, with one standard error at each member."""
+    """The staircase of the best score that a density allows, with one standard error at each
+    member.
+    """
     members = choice.front.members
     if not members:
         return
     x, y = _xy(members)
     axes.errorbar(
-        x, y, yerr=[_standard_error(m) for m in members], fmt="none", ecolor=INK, elinewidth=0.9, capsize=2.5, alpha=0.7, zorder=3
+        x,
+        y,
+        yerr=[_standard_error(m) for m in members],
+        fmt="none",
+        ecolor=INK,
+        elinewidth=0.9,
+        capsize=2.5,
+        alpha=0.7,
+        zorder=3,
     )
-    # With more than two objectives some members are beaten in this plane; the staircase runs over the others.
+    # With more than two objectives some members are beaten in this plane; the staircase runs over
+    # the others.
     stairs = _stairs(members)
     axes.plot(
         [a for a, _ in stairs],
@@ -208,7 +263,8 @@ def _draw_front(axes: Axes, choice: Choice) -> None:
 
 def _draw_plain(axes: Axes, members: Sequence[FrontMember]) -> None:
     """The staircase of the best score that plain PEFT of any other settings reaches, at any
-    threshold."""
+    threshold.
+    """
     plain = [m for m in members if not m.result.config.has_density_loss]
     if not plain:
         return

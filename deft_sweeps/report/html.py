@@ -60,7 +60,9 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
         .get_template("report.html.jinja")
         .render(
             spec=spec,
-            spec_text=without_secrets(sweep.spec_path.read_text("utf-8")) if sweep.spec_path.is_file() else "",
+            spec_text=without_secrets(sweep.spec_path.read_text("utf-8"))
+            if sweep.spec_path.is_file()
+            else "",
             summary=tables.summary(results),
             finished=_day(results),
             choice=choice,
@@ -76,15 +78,29 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
             scatter=_picture(figures.scatter(findings, drawn)),
             gains_told=answer.gains_told(gains),
             growth_told=answer.projection_told(findings.projection),
-            gain_figure=_picture(figures.gain_by_density(gains)) if any(gain.difference for gain in gains) else "",
+            gain_figure=_picture(figures.gain_by_density(gains))
+            if any(gain.difference for gain in gains)
+            else "",
             pair=pair,
             pair_label=label(pair.deft.result.config) if pair else "",
-            pair_change=cells.change_text(pair.deft.point.density, pair.plain.point.density) if pair else "",
-            blocks=_picture(figures.density_by_block(pair.deft.point.density, pair.plain.point.density)) if pair else "",
+            pair_change=cells.change_text(pair.deft.point.density, pair.plain.point.density)
+            if pair
+            else "",
+            blocks=_picture(
+                figures.density_by_block(pair.deft.point.density, pair.plain.point.density)
+            )
+            if pair
+            else "",
             sheets=sheets,
-            exact=[(label(r.config), cells.density_text(r.exact_density)) for r in complete_trials(results) if r.exact_density],
+            exact=[
+                (label(r.config), cells.density_text(r.exact_density))
+                for r in complete_trials(results)
+                if r.exact_density
+            ],
             method=[
-                *provenance.method(results, choice, growth_projected=findings.projection is not None),
+                *provenance.method(
+                    results, choice, growth_projected=findings.projection is not None
+                ),
                 ("search", choose_sampler(spec).describe(spec.limits)),
             ],
             provenance=provenance.provenance(results, findings.every_final),
@@ -96,7 +112,8 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
 
 def block_pair(findings: Findings) -> BlockPair | None:
     """The chosen point and its plain twin; if either is missing, the twins whose densities are
-    furthest apart at one threshold."""
+    furthest apart at one threshold.
+    """
     plain = {(m.result.config.config_id, m.point.at): m for m in findings.points}
     chosen = findings.choice.member.name if findings.choice.member else ""
     best: tuple[tuple[bool, float, str], BlockPair] | None = None
@@ -119,18 +136,38 @@ def point_card(member: FrontMember) -> dict[str, object]:
         [score.metric, f"{cells.score_text(score)}, n = {score.n_examples}"],
         *([name, f"{value:.4f}"] for name, value in score.also.items()),
         ["density", cells.density_text(member.point.density)],
-        *([["skipped MLP blocks", cells.skipped_text(member.point.density.skipped)]] if member.point.density.skipped else []),
+        *(
+            [["skipped MLP blocks", cells.skipped_text(member.point.density.skipped)]]
+            if member.point.density.skipped
+            else []
+        ),
         ["weights", cells.weights_text(member.result.cost)],
         ["latency", cells.latency_text(member.result.cost)],
-        *([["energy, projected", f"{energy:.3f} of dense"]] if (energy := member.point.energy_ratio) is not None else []),
-        *([name, value] for name, value in settings(member.result.config).items() if not name.startswith("task.")),
+        *(
+            [["energy, projected", f"{energy:.3f} of dense"]]
+            if (energy := member.point.energy_ratio) is not None
+            else []
+        ),
+        *(
+            [name, value]
+            for name, value in settings(member.result.config).items()
+            if not name.startswith("task.")
+        ),
     ]
-    return {"title": label(member.result.config), "trial": f"{member.result.trial_id}, seed {member.result.seed}", "rows": rows}
+    return {
+        "title": label(member.result.config),
+        "trial": f"{member.result.trial_id}, seed {member.result.seed}",
+        "rows": rows,
+    }
 
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("deft_sweeps", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("deft_sweeps", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["code"] = _code
     return environment

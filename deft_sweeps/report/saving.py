@@ -12,8 +12,8 @@ class Saving:
 
     Attributes:
         n_stopped: trials stopped early.
-        n_steps: optimiser steps of the stopped and the complete trials, measured; failed ones, and those stopped at no rung, count on
-            neither side.
+        n_steps: optimiser steps of the stopped and the complete trials, measured; failed ones, and
+            those stopped at no rung, count on neither side.
         n_steps_whole: the same if none had been stopped.
     """
 
@@ -27,7 +27,11 @@ class Saving:
         return 1.0 - self.n_steps / self.n_steps_whole if self.n_steps_whole else 0.0
 
     def __add__(self, other: "Saving") -> "Saving":
-        return Saving(self.n_stopped + other.n_stopped, self.n_steps + other.n_steps, self.n_steps_whole + other.n_steps_whole)
+        return Saving(
+            self.n_stopped + other.n_stopped,
+            self.n_steps + other.n_steps,
+            self.n_steps_whole + other.n_steps_whole,
+        )
 
     def __str__(self) -> str:
         return f"{self.n_stopped} stopped early, {self.share:.2f} of the training steps saved"
@@ -35,7 +39,11 @@ class Saving:
 
 def saving(results: Iterable[TrialResult]) -> Saving:
     """Count over a sweep's trials of any status."""
-    ended = [r for r in results if isinstance(r, CompleteTrial) or (isinstance(r, StoppedTrial) and r.rungs)]
+    ended = [
+        r
+        for r in results
+        if isinstance(r, CompleteTrial) or (isinstance(r, StoppedTrial) and r.rungs)
+    ]
     stopped = [result for result in ended if isinstance(result, StoppedTrial)]
     whole = sum(result.config.training.steps for result in ended)
     left_out = sum(result.config.training.steps - result.rungs[-1].step for result in stopped)
@@ -44,4 +52,8 @@ def saving(results: Iterable[TrialResult]) -> Saving:
 
 def stopped_text(result: TrialResult) -> str:
     """`stopped after 20 of 180 steps`, or just `stopped` where it was at no rung."""
-    return f"stopped after {result.rungs[-1].step} of {result.config.training.steps} steps" if result.rungs else "stopped"
+    return (
+        f"stopped after {result.rungs[-1].step} of {result.config.training.steps} steps"
+        if result.rungs
+        else "stopped"
+    )

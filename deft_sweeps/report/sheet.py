@@ -43,12 +43,24 @@ class Sheet:
         return tuple((column.removeprefix(">"), column.startswith(">")) for column in self.columns)
 
 
-_STYLES: dict[Mark, str] = {"": "", "chosen": "bold green", "runner-up": "cyan", "baseline": "yellow", "failed": "red"}
+_STYLES: dict[Mark, str] = {
+    "": "",
+    "chosen": "bold green",
+    "runner-up": "cyan",
+    "baseline": "yellow",
+    "failed": "red",
+}
 
 
 def as_rich(sheet: Sheet) -> Table:
     """For a terminal."""
-    table = Table(title=sheet.title, caption=sheet.note or None, box=box.SIMPLE_HEAD, title_justify="left", caption_justify="left")
+    table = Table(
+        title=sheet.title,
+        caption=sheet.note or None,
+        box=box.SIMPLE_HEAD,
+        title_justify="left",
+        caption_justify="left",
+    )
     for head, figures in sheet.heads:
         table.add_column(head, justify="right" if figures else "left", overflow="fold")
     for row in sheet.rows:
@@ -60,11 +72,15 @@ def as_rich(sheet: Sheet) -> Table:
 def as_text(sheet: Sheet) -> str:
     """For a pipe or a log: aligned columns as wide as they need, no colour, nothing cut."""
     heads = sheet.heads
-    lines = [tuple(head for head, _ in heads), *(tuple(_one_line(cell) for cell in row.cells) for row in sheet.rows)]
+    lines = [
+        tuple(head for head, _ in heads),
+        *(tuple(_one_line(cell) for cell in row.cells) for row in sheet.rows),
+    ]
     widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
     laid = [
         "  ".join(
-            cell.rjust(width) if figures else cell.ljust(width) for cell, width, (_, figures) in zip(line, widths, heads, strict=True)
+            cell.rjust(width) if figures else cell.ljust(width)
+            for cell, width, (_, figures) in zip(line, widths, heads, strict=True)
         ).rstrip()
         for line in lines
     ]

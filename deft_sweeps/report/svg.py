@@ -37,7 +37,9 @@ _STYLE: Any = {
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """What one drawn point is called, and what it says to who hovers over it or reads with a screen reader."""
+    """What one drawn point is called, and what it says to who hovers over it or reads with a screen
+    reader.
+    """
 
     id: str
     words: str
@@ -58,7 +60,11 @@ def to_svg(figure: Figure, title: str, series: Mapping[str, Sequence[Spot]]) -> 
     """
     buffer = io.BytesIO()
     with style():
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+        figure.savefig(
+            buffer,
+            format="svg",
+            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
+        )
     ET.register_namespace("", _SVG)
     ET.register_namespace("xlink", _XLINK)
     root = ET.fromstring(buffer.getvalue())  # noqa: S314 - written by matplotlib just above
@@ -69,12 +75,22 @@ def to_svg(figure: Figure, title: str, series: Mapping[str, Sequence[Spot]]) -> 
     for group in list(root.iter(f"{{{_SVG}}}g")):
         spots = series.get(group.attrib.pop("id", ""), ())
         for marker, spot in zip(group.iter(f"{{{_SVG}}}use"), spots, strict=bool(spots)):
-            marker.attrib.update({"id": spot.id, "class": "spot", "tabindex": "0", "role": "img", "aria-label": spot.words})
+            marker.attrib.update(
+                {
+                    "id": spot.id,
+                    "class": "spot",
+                    "tabindex": "0",
+                    "role": "img",
+                    "aria-label": spot.words,
+                }
+            )
     return ET.tostring(root, encoding="unicode") + "\n"
 
 
 def inline(svg: str) -> str:
-    """The SVG for use inside an HTML page: as wide as its place, in the page's ink, on the page's ground."""
+    """The SVG for use inside an HTML page: as wide as its place, in the page's ink, on the page's
+    ground.
+    """
     root = ET.fromstring(svg)  # noqa: S314 - written by `to_svg`
     for name in ("width", "height", "version"):
         root.attrib.pop(name, None)

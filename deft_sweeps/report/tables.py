@@ -1,4 +1,6 @@
-"""The tables of a sweep. Every figure in them says what it is: measured, projected, or a proxy taken beside other trials."""
+"""The tables of a sweep. Every figure in them says what it is: measured, projected, or a proxy
+taken beside other trials.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -26,7 +28,15 @@ from deft_sweeps.report.cells import (
 )
 from deft_sweeps.report.saving import saving, stopped_text
 from deft_sweeps.report.sheet import Mark, Row, Sheet
-from deft_sweeps.result import CompleteTrial, FailedTrial, FinalMeasurement, Score, StoppedTrial, TrialResult, complete_trials
+from deft_sweeps.result import (
+    CompleteTrial,
+    FailedTrial,
+    FinalMeasurement,
+    Score,
+    StoppedTrial,
+    TrialResult,
+    complete_trials,
+)
 from deft_sweeps.statistics.paired_difference import score_difference
 from deft_sweeps.store.secrets import without_secrets
 
@@ -49,20 +59,35 @@ def mark_of(member: FrontMember, choice: Choice | None) -> Mark:
         (choice.baseline, "baseline"),
         (choice.runner_up, "runner-up"),
     )
-    return next((mark for other, mark in parts if other is not None and other.name == member.name), "")
+    return next(
+        (mark for other, mark in parts if other is not None and other.name == member.name), ""
+    )
 
 
-def front_sheet(front: ParetoFront, choice: Choice | None = None, sure: Membership | None = None) -> Sheet:
-    """The front, best first by the first objective; objectives that have no column of their own get one.
+def front_sheet(
+    front: ParetoFront, choice: Choice | None = None, sure: Membership | None = None
+) -> Sheet:
+    """The front, best first by the first objective; objectives that have no column of their own get
+    one.
 
     Args:
         front: to show.
         choice: whose parts are marked.
         sure: how likely each member is on the front, a column.
     """
-    own = {"score", "activation_density", "encoder_density", "decoder_density", "latency_sec", "weight_bytes", "peak_memory_bytes"}
+    own = {
+        "score",
+        "activation_density",
+        "encoder_density",
+        "decoder_density",
+        "latency_sec",
+        "weight_bytes",
+        "peak_memory_bytes",
+    }
     extra = tuple(name for name in front.objectives if name not in own)
-    if "written_density" not in extra and any("written_density" in member.values for member in front.members):
+    if "written_density" not in extra and any(
+        "written_density" in member.values for member in front.members
+    ):
         extra += ("written_density",)
     heads, costs = cost_columns([member.result.cost for member in front.members])
     repeated = any(member.seeds for member in front.members)
@@ -79,7 +104,10 @@ def front_sheet(front: ParetoFront, choice: Choice | None = None, sure: Membersh
                     member_density_text(member),
                     *((str(member.n_seeds),) if repeated else ()),
                     *((f"{sure.probabilities[member.name]:.2f}",) if sure else ()),
-                    *(f"{member.values[name]:.4g}" if name in member.values else "–" for name in extra),
+                    *(
+                        f"{member.values[name]:.4g}" if name in member.values else "–"
+                        for name in extra
+                    ),
                     *cost,
                     member.result.trial_id,
                 ),
@@ -130,8 +158,19 @@ def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
                 point_id(result.trial_id, at.at) if at else "",
             )
         )
-    note = _measured_on(point.score for result in complete_trials(results) for point in result.points)
-    columns = ("trial", "status", "configuration", ">score", ">density", *heads, ">time", "why it ended")
+    note = _measured_on(
+        point.score for result in complete_trials(results) for point in result.points
+    )
+    columns = (
+        "trial",
+        "status",
+        "configuration",
+        ">score",
+        ">density",
+        *heads,
+        ">time",
+        "why it ended",
+    )
     return Sheet(f"All trials, at threshold {threshold:g}", columns, tuple(rows), note)
 
 
@@ -164,10 +203,20 @@ def gains_sheet(gains: Sequence[EqualDensityGain]) -> Sheet:
     note = (
         f"gain [95% interval] = {methods_told([gain.difference for gain in gains])}"
         + (f", n = {' or '.join(map(str, ns))} validation examples" if ns else "")
-        + "; plain PEFT is a twin of the same other settings, its two neighbouring thresholds mixed to reach the density exactly. "
-        "Intervals are of single rows, not corrected for their number, and say nothing of another training seed"
+        + "; plain PEFT is a twin of the same other settings, its two neighbouring thresholds mixed"
+        " to reach the density exactly. Intervals are of single rows, not corrected for their"
+        " number, and say nothing of another training seed"
     )
-    columns = ("DEFT configuration", ">threshold", ">density", ">score", ">plain at this density", ">plain thresholds", ">gain", "remark")
+    columns = (
+        "DEFT configuration",
+        ">threshold",
+        ">density",
+        ">score",
+        ">plain at this density",
+        ">plain thresholds",
+        ">gain",
+        "remark",
+    )
     return Sheet("DEFT minus plain PEFT at equal density", columns, rows, note)
 
 
@@ -179,7 +228,11 @@ def finals_sheet(finals: Sequence[FinalMeasurement]) -> Sheet:
         Row(
             (
                 final.role,
-                f"{final.point.threshold:.4g}" if final.point.percentile is None else f"p{final.point.percentile:.4g}",
+                (
+                    f"{final.point.threshold:.4g}"
+                    if final.point.percentile is None
+                    else f"p{final.point.percentile:.4g}"
+                ),
                 score_text(final.point.score),
                 interval_text(final.point.score),
                 density_text(final.point.density),
@@ -189,10 +242,15 @@ def finals_sheet(finals: Sequence[FinalMeasurement]) -> Sheet:
             ),
             "chosen" if final.role == "chosen" else "baseline" if final.role == "baseline" else "",
         )
-        for final, cost, difference in zip(finals, costs, ["", *map(difference_text, differences)][: len(finals)], strict=True)
+        for final, cost, difference in zip(
+            finals, costs, ["", *map(difference_text, differences)][: len(finals)], strict=True
+        )
     )
     ns = sorted({final.point.score.n_examples for final in finals})
-    note = f"measured once on {' or '.join(map(str, ns))} test examples that search and choice never saw; {SCORE_NOTE}; {DENSITY_NOTE}"
+    note = (
+        f"measured once on {' or '.join(map(str, ns))} test examples that search and choice never"
+        f" saw; {SCORE_NOTE}; {DENSITY_NOTE}"
+    )
     if any(differences):
         note += f"; differences [95% interval]: {methods_told(differences)}"
     head = f">{finals[0].role} minus this" if finals else ">difference"
@@ -204,14 +262,30 @@ def steps_sheet(front: ParetoFront) -> Sheet:
     """What each step along the front costs and buys."""
     rows = []
     for step in trade_offs(front):
-        better = {name: (change > 0) == (METRICS[name].direction == "maximize") for name, change in step.changes.items() if change}
+        better = {
+            name: (change > 0) == (METRICS[name].direction == "maximize")
+            for name, change in step.changes.items()
+            if change
+        }
         costs, buys = (
-            " and ".join(f"{abs(step.changes[name]):.3g} {name}" for name, good in better.items() if good is wanted) or "nothing"
+            " and ".join(
+                f"{abs(step.changes[name]):.3g} {name}"
+                for name, good in better.items()
+                if good is wanted
+            )
+            or "nothing"
             for wanted in (False, True)
         )
-        ends = (f"{label(member.result.config)} at {member.point.at}" for member in (step.before, step.after))
+        ends = (
+            f"{label(member.result.config)} at {member.point.at}"
+            for member in (step.before, step.after)
+        )
         rows.append(Row((*ends, costs, buys), "", ref_of(step.after)))
-    return Sheet("Steps along the front", ("configuration, threshold", "next configuration, threshold", "costs", "buys"), tuple(rows))
+    return Sheet(
+        "Steps along the front",
+        ("configuration, threshold", "next configuration, threshold", "costs", "buys"),
+        tuple(rows),
+    )
 
 
 MOST_ROWS = 1000
@@ -232,23 +306,34 @@ def shortened(sheet: Sheet) -> Sheet:
 def lost_sheet(choice: Choice) -> Sheet:
     """Why each other front member was not chosen."""
     rows = tuple(
-        Row((label(r.member.result.config), r.member.point.at, r.why), mark_of(r.member, choice), ref_of(r.member))
+        Row(
+            (label(r.member.result.config), r.member.point.at, r.why),
+            mark_of(r.member, choice),
+            ref_of(r.member),
+        )
         for r in choice_text.rejected(choice)
     )
     return Sheet("Why not the others", ("configuration", ">threshold", "why not"), rows)
 
 
 def sparsity_sheet(results: Sequence[TrialResult]) -> Sheet:
-    """Share of zeros in the layers of every pruned trial, by what the layers are called in their blocks."""
+    """Share of zeros in the layers of every pruned trial, by what the layers are called in their
+    blocks.
+    """
     rows = []
     for result in complete_trials(results):
         kinds: dict[str, list[float]] = {}
         for name, share in result.layer_sparsity.items():
             kinds.setdefault(name.rpartition(".")[2], []).append(share)
         for kind, shares in kinds.items():
-            told = (f"{share:.3f}" for share in (sum(shares) / len(shares), min(shares), max(shares)))
+            told = (
+                f"{share:.3f}" for share in (sum(shares) / len(shares), min(shares), max(shares))
+            )
             rows.append(Row((result.trial_id, label(result.config), kind, str(len(shares)), *told)))
-    note = "share of zeros among a layer's weights, measured; every layer is in the trial's result file"
+    note = (
+        "share of zeros among a layer's weights, measured; every layer is in the trial's result"
+        " file"
+    )
     columns = ("trial", "configuration", "layers", ">number", ">mean", ">least", ">most")
     return Sheet("Weight sparsity by kind of layer", columns, tuple(rows), note if rows else "")
 
@@ -257,13 +342,23 @@ def _measured_on(scores: Iterable[Score]) -> str:
     told = sorted({(score.metric, score.n_examples) for score in scores})
     if not told:
         return ""
-    return "; ".join(f"score = {metric} on {n} validation examples, measured" for metric, n in told) + f"; {SCORE_NOTE}; {DENSITY_NOTE}"
+    return (
+        "; ".join(f"score = {metric} on {n} validation examples, measured" for metric, n in told)
+        + f"; {SCORE_NOTE}; {DENSITY_NOTE}"
+    )
 
 
 def summary(results: Sequence[TrialResult]) -> str:
     """How many trials there are of each status, and measured points."""
-    counts = {status: sum(result.status == status for result in results) for status in ("complete", "failed", "stopped")}
+    counts = {
+        status: sum(result.status == status for result in results)
+        for status in ("complete", "failed", "stopped")
+    }
     told = ", ".join(f"{n} {status}" for status, n in counts.items() if n or status == "complete")
     saved = saving(results)
-    early = f"; {saved.share:.2f} of the training steps saved by early stopping, measured" if saved.n_stopped else ""
+    early = (
+        f"; {saved.share:.2f} of the training steps saved by early stopping, measured"
+        if saved.n_stopped
+        else ""
+    )
     return f"{len(results)} trials ({told}), {len(candidates(results))} measured points{early}"

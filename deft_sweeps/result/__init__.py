@@ -3,7 +3,13 @@
 from deft_sweeps.result.final_result import FinalMeasurement
 from deft_sweeps.result.measured_point import DensityReading, Point, Score, SkippedBlocks
 from deft_sweeps.result.run_cost import Cost, Label
-from deft_sweeps.result.training_progress import Advance, PartialTraining, Rung, StepMetrics, TrainingAtRung
+from deft_sweeps.result.training_progress import (
+    Advance,
+    PartialTraining,
+    Rung,
+    StepMetrics,
+    TrainingAtRung,
+)
 from deft_sweeps.result.trial_result import (
     SCHEMA_VERSION,
     BlockGates,

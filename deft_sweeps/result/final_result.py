@@ -13,8 +13,8 @@ class FinalMeasurement:
     """A point measured once on the test split, alone in a fresh process.
 
     Attributes:
-        role: `chosen`; `baseline`, the plain PEFT that the policy compares with; `twin`, plain PEFT of the same other settings as the
-            chosen one, thresholded to the chosen one's density.
+        role: `chosen`; `baseline`, the plain PEFT that the policy compares with; `twin`, plain PEFT
+            of the same other settings as the chosen one, thresholded to the chosen one's density.
         point: on the test split; a twin's threshold was calibrated on validation examples.
     """
 

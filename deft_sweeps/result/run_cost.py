@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Label = Literal["measured", "proxy"]
-"""`measured` alone on the machine; `proxy` beside other trials or in a worker that others have used."""
+"""`measured` alone on the machine; `proxy` beside other trials or in a worker that others have
+used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +18,8 @@ class Cost:
         total_parameters: base and adapters, counted before quantization packs them.
         weight_bytes: of all parameters and quantization scales as held in memory.
         weight_sparsity: share of zeros among the weights that pruning may cut, in [0, 1].
-        peak_memory_bytes: of the process above its size after imports; of the device's allocator on CUDA.
+        peak_memory_bytes: of the process above its size after imports; of the device's allocator on
+            CUDA.
         latency_sec: median of one forward pass over the evaluation's fixed batch.
     """
 

@@ -8,7 +8,9 @@ from deft_sweeps.result.measured_point import Point
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepMetrics:
-    """One optimiser step: task loss and density loss before weighting, gradient norm before clipping."""
+    """One optimiser step: task loss and density loss before weighting, gradient norm before
+    clipping.
+    """
 
     step: int
     task_loss: float
@@ -34,7 +36,8 @@ class Advance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rung:
-    """What was measured of a trial on its way, where early stopping asked for it; never a point of the front.
+    """What was measured of a trial on its way, where early stopping asked for it; never a point of
+    the front.
 
     Attributes:
         step: optimiser steps done.

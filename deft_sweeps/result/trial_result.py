@@ -24,7 +24,9 @@ no measured point."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlockGates:
-    """Trained gate of each MLP block, in [0, 1] and open above 1/2, in the order of the blocks; 0 for a block that was removed."""
+    """Trained gate of each MLP block, in [0, 1] and open above 1/2, in the order of the blocks; 0
+    for a block that was removed.
+    """
 
     encoder: tuple[float, ...]
     decoder: tuple[float, ...]

@@ -69,7 +69,8 @@ class _Nsga3Sampler(GenerationSampler, NSGAIIISampler):
 
 def population_size(search: Search) -> int:
     """Trials of a generation. The first generation is random, so Optuna's default of 50 would make
-    most small sweeps random altogether."""
+    most small sweeps random altogether.
+    """
     return max(2, search.startup)
 
 

@@ -1,4 +1,6 @@
-"""How often a configuration may run: a proposal that comes again is another seed of it, up to a limit."""
+"""How often a configuration may run: a proposal that comes again is another seed of it, up to a
+limit.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -23,7 +25,8 @@ MOST_LISTED = 10**6
 
 
 class Taken:
-    """The seeds that every configuration has used: those of finished trials, failed ones too, and of those under way.
+    """The seeds that every configuration has used: those of finished trials, failed ones too, and
+    of those under way.
 
     Args:
         trial_ids: of the trials.
@@ -58,14 +61,17 @@ class Taken:
 
 
 def ask(study: Study, spec: SweepSpec, taken: Taken) -> Trial | None:
-    """The study's next trial, its parameters suggested: one that was enqueued, or the sampler's, or one drawn at random where the sampler
-    insists on configurations that have run often enough; None where the whole space has."""
+    """The study's next trial, its parameters suggested: one that was enqueued, or the sampler's, or
+    one drawn at random where the sampler insists on configurations that have run often enough; None
+    where the whole space has.
+    """
     for _ in range(N_ASKS):
         trial = study.ask()
         config = spec.config(suggest(trial, spec))
         if ASKED in trial.user_attrs or taken.may_run(config):
             return trial
-        # Without a TRIAL_ID it stands for nothing that ran; left RUNNING, the sampler would shy away from a trial that never ends.
+        # Without a TRIAL_ID it stands for nothing that ran; left RUNNING, the sampler would shy
+        # away from a trial that never ends.
         study.tell(trial, state=TrialState.FAIL)
     start = fresh_start(spec, taken.may_run, (spec.search.seed, trial.number))
     if start is None:
@@ -74,10 +80,13 @@ def ask(study: Study, spec: SweepSpec, taken: Taken) -> Trial | None:
     return study.ask()
 
 
-def fresh_start(spec: SweepSpec, may_run: Callable[[TrialConfig], bool], seed: Iterable[int]) -> Start | None:
+def fresh_start(
+    spec: SweepSpec, may_run: Callable[[TrialConfig], bool], seed: Iterable[int]
+) -> Start | None:
     """A random point that may run; None where no point of a finite space may.
 
-    Drawn from all points first; where nearly every point of that is used up, from those that are left.
+    Drawn from all points first; where nearly every point of that is used up, from those that are
+    left.
 
     Args:
         spec: of the space.
@@ -89,7 +98,11 @@ def fresh_start(spec: SweepSpec, may_run: Callable[[TrialConfig], bool], seed: I
         start = random_point(spec, rng)
         if may_run(spec.config(start)):
             return start
-    endless = [c for c in spec.combinations if any(n_values(domain) > MOST_LISTED for domain in c.open.values())]
+    endless = [
+        c
+        for c in spec.combinations
+        if any(n_values(domain) > MOST_LISTED for domain in c.open.values())
+    ]
     if endless:  # All but surely open: what is drawn from so many does not come twice.
         return point_of(endless[rng.integers(len(endless))], rng)
     left = [start for start in all_points(spec) if may_run(spec.config(start))]

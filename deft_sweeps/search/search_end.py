@@ -24,8 +24,12 @@ class Spent:
 
 
 def trial_sec(results: Iterable[TrialResult], started: Iterable[float], now: float) -> float:
-    """Sum of the durations of finished trials and, up to `now`, of those that started at `started`, in seconds."""
-    return sum(r.finished_at - r.started_at for r in results) + sum(max(0.0, now - at) for at in started)
+    """Sum of the durations of finished trials and, up to `now`, of those that started at `started`,
+    in seconds.
+    """
+    return sum(r.finished_at - r.started_at for r in results) + sum(
+        max(0.0, now - at) for at in started
+    )
 
 
 def used_up(budget: Budget, spent: Spent) -> str:
@@ -36,13 +40,21 @@ def used_up(budget: Budget, spent: Spent) -> str:
         ("GPU hours", hours * budget.gpus_per_trial, budget.gpu_hours),
         ("CPU hours", hours * budget.cpus_per_trial, budget.cpu_hours),
     )
-    return next((f"the {words} are used up: {used:.3g} of {limit:g}" for words, used, limit in told if limit and used >= limit), "")
+    return next(
+        (
+            f"the {words} are used up: {used:.3g} of {limit:g}"
+            for words, used, limit in told
+            if limit and used >= limit
+        ),
+        "",
+    )
 
 
 class Flatness:
     """Watches for `until_flat`.
 
-    It looks at most once in a twentieth of the trials there are: a look costs time in proportion to their number.
+    It looks at most once in a twentieth of the trials there are: a look costs time in proportion to
+    their number.
     """
 
     def __init__(self, spec: SweepSpec) -> None:
@@ -59,5 +71,10 @@ class Flatness:
         volumes = hypervolumes(history_of(results, self._spec.objectives, self._spec.search_limits))
         bound = gain_bound(volumes, self._spec.search.startup)
         flat = bound is not None and bound < share
-        self._found = f"the front is flat: a further trial is expected to add less than {share:g} of its hypervolume" if flat else ""
+        self._found = (
+            f"the front is flat: a further trial is expected to add less than {share:g} of its"
+            " hypervolume"
+            if flat
+            else ""
+        )
         return self._found

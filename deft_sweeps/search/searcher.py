@@ -1,7 +1,9 @@
-"""Ray Tune's Searcher over an Optuna study by ask and tell, and the one place where a finished trial is kept.
+"""Ray Tune's Searcher over an Optuna study by ask and tell, and the one place where a finished
+trial is kept.
 
-A trial that ends is stored, then told to the study, then reported to whoever follows. Each step may be done twice without harm, so a
-driver that dies between two of them is caught up with on the next start.
+A trial that ends is stored, then told to the study, then reported to whoever follows. Each step may
+be done twice without harm, so a driver that dies between two of them is caught up with on the next
+start.
 """
 
 import time
@@ -51,14 +53,16 @@ from deft_sweeps.study.storage import BROKEN, connect, kept_in, let_go, root, st
 class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
     """Proposes until `target` trials of the sweep are finished.
 
-    Trials that an earlier driver left unfinished come first, under their number and seed, so that they go on from their checkpoint.
+    Trials that an earlier driver left unfinished come first, under their number and seed, so that
+    they go on from their checkpoint.
 
     Args:
         spec: of the sweep.
         sweep: its folder; results in it are told to the study first.
         target: finished trials to reach, earlier ones counted.
         first: points to try before the sampler's own; one that the study already has is left out.
-        extra: points to try before those, also where the study already has them, and also when the search is over.
+        extra: points to try before those, also where the study already has them, and also when the
+            search is over.
         enough: says why the search is over; while it says nothing, it goes on.
         on_finish: called with each result once it is stored and told.
         on_trouble: called with a sentence when something could not be written.
@@ -91,7 +95,13 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         where = kept_in(spec, sweep)
         self._storage = connect(where, sweep)
         self.study: Study = open_study(
-            spec, self._storage, stored, name=study_name(where, sweep), judge=self._judge, lease=self._lease, every=True
+            spec,
+            self._storage,
+            stored,
+            name=study_name(where, sweep),
+            judge=self._judge,
+            lease=self._lease,
+            every=True,
         )
         self._judge.forget_failures()  # Those of earlier drivers.
         self.study.sampler = study_sampler(spec)
@@ -101,14 +111,17 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         flush(self.study)
         self._taken = Taken((result.trial_id for result in stored), spec.search.repeats)
         self._early = EarlyStopping(spec, self.study, stored, on_trouble)
-        self._again = [self._taken_up(t.number, t.params, t.user_attrs) for t in unfinished(self.study)]
+        self._again = [
+            self._taken_up(t.number, t.params, t.user_attrs) for t in unfinished(self.study)
+        ]
         self._taken.update(proposal.trial_id for proposal in self._again)
         self._unsaved: Proposal | None = None
         self._over = ""
         self._streak = Streak()
         self._n_finished = len(finished(self.study))
         self._live: dict[str, Proposal] = {}
-        self.lost: dict[str, str] = {}  # Tune's ids of trials under way, and why the worker is gone or could not start.
+        # Tune's ids of trials under way, and why the worker is gone or could not start.
+        self.lost: dict[str, str] = {}
         self._late: list[tuple[Proposal, TrialResult]] = []
         self._tried_at = 0.0
 
@@ -137,7 +150,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         return self._live.get(tune_id)
 
     def suggest(self, trial_id: str) -> dict[str, object] | str | None:
-        """The next trial's settings; FINISHED when there is none to come, None when there is none now."""
+        """The next trial's settings; FINISHED when there is none to come, None when there is none
+        now.
+        """
         self.settle()
         if self._stopping() or self._n_finished + len(self._live) + len(self._late) >= self._target:
             return str(Searcher.FINISHED)
@@ -160,25 +175,41 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
     def goes_on(self, trial_id: str, told: dict[str, Any]) -> bool:
         """Whether a trial goes on past the report `told`; only a rung can end it."""
         proposal, rung = self._live.get(trial_id), reported_rung(told)
-        return proposal is None or rung is None or self._early.goes_on(proposal.number, proposal.config, proposal.seed, rung)
+        return (
+            proposal is None
+            or rung is None
+            or self._early.goes_on(proposal.number, proposal.config, proposal.seed, rung)
+        )
 
-    def on_trial_complete(self, trial_id: str, result: dict[str, object] | None = None, error: bool = False) -> None:
-        """Keep what the trial gave. Without a TrialResult in `result` it was lost (`error`) or stopped early."""
-        proposal, why = self._live.pop(trial_id, None), self.lost.pop(trial_id, "no reason is known")
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, object] | None = None, error: bool = False
+    ) -> None:
+        """Keep what the trial gave. Without a TrialResult in `result` it was lost (`error`) or
+        stopped early.
+        """
+        proposal, why = (
+            self._live.pop(trial_id, None),
+            self.lost.pop(trial_id, "no reason is known"),
+        )
         if proposal is None:
             return
         text = (result or {}).get(RESULT)
         if isinstance(text, str):
             final: TrialResult = self._checked(proposal, text)
         elif error:
-            final = self._failed(proposal, f"its worker was lost {self._spec.budget.max_failures + 1} times, last: {why}")
+            final = self._failed(
+                proposal,
+                f"its worker was lost {self._spec.budget.max_failures + 1} times, last: {why}",
+            )
         else:
             final = self._stopped(proposal)
         self._late.append((proposal, final))
         self.settle(now=True)
 
     def settle(self, *, now: bool = False) -> None:
-        """Keep what could not be kept before, in the order it finished; tries at most once a second unless `now`."""
+        """Keep what could not be kept before, in the order it finished; tries at most once a second
+        unless `now`.
+        """
         if not self._late or (not now and time.monotonic() - self._tried_at < 1.0):
             return
         self._tried_at = time.monotonic()
@@ -186,10 +217,19 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             proposal, result = self._late[0]
             try:
                 self._sweep.write(result)
-                tell(self.study, self._spec, proposal.number, result, self._judge.add(result), self._judge.margins(result))
+                tell(
+                    self.study,
+                    self._spec,
+                    proposal.number,
+                    result,
+                    self._judge.add(result),
+                    self._judge.margins(result),
+                )
                 flush(self.study)
             except BROKEN as error:
-                self._on_trouble(f"a finished trial cannot be written, trying again: {short_reason(root(error))}")
+                self._on_trouble(
+                    f"a finished trial cannot be written, trying again: {short_reason(root(error))}"
+                )
                 return
             self._late.pop(0)
             self._n_finished += 1
@@ -230,40 +270,57 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         Raises:
             StoreError: always.
         """
-        raise StoreError("a sweep goes on from its folder, not from Tune's checkpoint of the search")
+        raise StoreError(
+            "a sweep goes on from its folder, not from Tune's checkpoint of the search"
+        )
 
     def _next(self) -> Proposal | None:
-        """What runs next; None while a limit's baseline must finish first, or, with `hopeless` set, cannot, or when the search is over."""
+        """What runs next; None while a limit's baseline must finish first, or, with `hopeless` set,
+        cannot, or when the search is over.
+        """
         if self._streak.told:
             self.hopeless = SweepError(self._streak.told)
             return None
         if not self._again:
             self._over = self._over or self._enough()
-            if self._over:  # First points and an earlier sweep's may still wait; they are the search's.
+            # First points and an earlier sweep's may still wait; they are the search's.
+            if self._over:
                 extra = begin_extra(self.study)
                 return None if extra is None else self._named(extra)
         name = self._judge.missing
         if name is None:
-            return replace(self._again.pop(0), started_at=time.time()) if self._again else self._ask()
+            return (
+                replace(self._again.pop(0), started_at=time.time()) if self._again else self._ask()
+            )
         if any(proposal.config.is_baseline(name) for proposal in self._live.values()):
             self._on_trouble(f"all else waits for baseline({name}), which the limits compare with")
             return None
-        begun = next((proposal for proposal in self._again if proposal.config.is_baseline(name)), None)
+        begun = next(
+            (proposal for proposal in self._again if proposal.config.is_baseline(name)), None
+        )
         if begun is not None:
             self._again.remove(begun)
             return replace(begun, started_at=time.time())
         failures = self._judge.failures(name)
         if len(failures) > self._spec.budget.max_failures:
-            told = f"baseline({name}), which the limits compare with, failed {len(failures)} times, last: {failures[-1]}"
+            told = (
+                f"baseline({name}), which the limits compare with, failed {len(failures)} times,"
+                f" last: {failures[-1]}"
+            )
             self.hopeless = SweepError(told)
             return None
         return self._ask(self._judge.start(name))
 
     def _ask(self, start: Start | None = None) -> Proposal | None:
-        trial = begin(self.study, self._spec, start) if start is not None else begin_extra(self.study)
+        trial = (
+            begin(self.study, self._spec, start) if start is not None else begin_extra(self.study)
+        )
         trial = trial or ask(self.study, self._spec, self._taken)
         if trial is None:
-            self._over = f"every configuration of the space has run as often as `repeats` allows, {self._spec.search.repeats} times"
+            self._over = (
+                "every configuration of the space has run as often as `repeats` allows,"
+                f" {self._spec.search.repeats} times"
+            )
             return None
         return self._named(trial)
 
@@ -272,13 +329,21 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         seed = self._taken.next_seed(config, self._spec.trial_seed)
         proposal = Proposal(trial.number, config, seed, time.time())
         trial.set_user_attr(SEED, seed)
-        trial.set_user_attr(TRIAL_ID, proposal.trial_id)  # Last: from here on the trial counts as begun.
+        # Last: from here on the trial counts as begun.
+        trial.set_user_attr(TRIAL_ID, proposal.trial_id)
         self._taken.update([proposal.trial_id])
         return proposal
 
     def _taken_up(self, number: int, params: dict[str, object], attrs: dict[str, Any]) -> Proposal:
-        proposal = Proposal(number, self._spec.config(start_of(self._spec, params)), attrs[SEED], time.time())
-        self._early.take_up(proposal.config, proposal.seed, self._sweep.rungs(proposal.trial_id), attrs.get(VERDICTS, ()))
+        proposal = Proposal(
+            number, self._spec.config(start_of(self._spec, params)), attrs[SEED], time.time()
+        )
+        self._early.take_up(
+            proposal.config,
+            proposal.seed,
+            self._sweep.rungs(proposal.trial_id),
+            attrs.get(VERDICTS, ()),
+        )
         return proposal
 
     def _checked(self, proposal: Proposal, text: str) -> TrialResult:

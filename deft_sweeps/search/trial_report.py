@@ -20,9 +20,15 @@ TROUBLE = "trouble"
 
 
 def report(
-    step: int, steps: tuple[StepMetrics, ...] = (), result: TrialResult | None = None, rung: Rung | None = None, trouble: str = ""
+    step: int,
+    steps: tuple[StepMetrics, ...] = (),
+    result: TrialResult | None = None,
+    rung: Rung | None = None,
+    trouble: str = "",
 ) -> dict[str, Any]:
-    """A report of a trial's progress; with its result it is the last one, with a rung somebody may end the trial there."""
+    """A report of a trial's progress; with its result it is the last one, with a rung somebody may
+    end the trial there.
+    """
     told: dict[str, Any] = {STEP: step, STEPS: json.dumps([asdict(metrics) for metrics in steps])}
     if rung is not None:
         told[RUNG] = codec(Rung).dump_json(rung).decode()

@@ -1,10 +1,13 @@
-"""What earlier sweeps give to a new one: results that compare become finished trials of its study, others its first points.
+"""What earlier sweeps give to a new one: results that compare become finished trials of its study,
+others its first points.
 
-A result compares where its whole configuration (model, task and dtype included) is a point of this space and it was measured at this
-sweep's threshold. It is told as a trial that is not of this sweep: it counts in no budget and is on no front. Of every other result the
-configuration is carried over: model, task and dtype are replaced, training's fixed settings taken from this space, and numbers outside
-their range moved to its end; the front's members come first, then a spread of the others. What was taken is copied into the sweep's
-folder, so that it goes on without the folders it came from.
+A result compares where its whole configuration (model, task and dtype included) is a point of this
+space and it was measured at this sweep's threshold. It is told as a trial that is not of this
+sweep: it counts in no budget and is on no front. Of every other result the configuration is carried
+over: model, task and dtype are replaced, training's fixed settings taken from this space, and
+numbers outside their range moved to its end; the front's members come first, then a spread of the
+others. What was taken is copied into the sweep's folder, so that it goes on without the folders it
+came from.
 """
 
 import json
@@ -30,7 +33,8 @@ from deft_sweeps.study.optuna_study import PRIOR, enqueue, objectives, told
 
 MOST_POINTS = 12
 BUDGET_SHARE = 0.25
-"""At most so many points are enqueued from one sweep: that share of the budget, and never more than MOST_POINTS."""
+"""At most so many points are enqueued from one sweep: that share of the budget, and never more than
+MOST_POINTS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +58,14 @@ class Taken:
     def __str__(self) -> str:
         spare = f", {self.n_spare} more not needed" if self.n_spare else ""
         return (
-            f"warm start from {self.folder}: {self.n_told} results told, {len(self.starts)} points enqueued, "
-            f"{self.n_outside} left out: not in this space{spare}"
+            f"warm start from {self.folder}: {self.n_told} results told, {len(self.starts)} points"
+            f" enqueued, {self.n_outside} left out: not in this space{spare}"
         )
 
 
 def take_up(spec: SweepSpec, sweep: SweepDir) -> tuple[Taken, ...]:
-    """Copy into the sweep's folder what its `warm_start` folders give; those that it has been given before are left as they were.
+    """Copy into the sweep's folder what its `warm_start` folders give; those that it has been given
+    before are left as they were.
 
     Returns:
         What was taken now, one a folder.
@@ -71,7 +76,11 @@ def take_up(spec: SweepSpec, sweep: SweepDir) -> tuple[Taken, ...]:
     """
     before = taken(sweep)
     known = {earlier.folder for earlier in before}
-    new = [folder for folder in dict.fromkeys(str(Path(f).resolve()) for f in spec.search.warm_start) if folder not in known]
+    new = [
+        folder
+        for folder in dict.fromkeys(str(Path(f).resolve()) for f in spec.search.warm_start)
+        if folder not in known
+    ]
     problems = unusable_sources(new, "search.warm_start")
     if problems:
         raise ConfigError(problems)
@@ -82,7 +91,10 @@ def take_up(spec: SweepSpec, sweep: SweepDir) -> tuple[Taken, ...]:
             _copies(sweep).write(result)
         found.append(one)
     if found:  # Last: what is named here is all there.
-        write_atomically(_list_path(sweep), json.dumps([asdict(one) for one in (*before, *found)], indent=1).encode())
+        write_atomically(
+            _list_path(sweep),
+            json.dumps([asdict(one) for one in (*before, *found)], indent=1).encode(),
+        )
     return tuple(found)
 
 
@@ -95,35 +107,67 @@ def taken(sweep: SweepDir) -> tuple[Taken, ...]:
     path = _list_path(sweep)
     try:
         rows = json.loads(path.read_bytes()) if path.is_file() else []
-        return tuple(Taken(**row | {"starts": tuple(Start(s["combination"], _values(s["values"])) for s in row["starts"])}) for row in rows)
+        return tuple(
+            Taken(
+                **row
+                | {
+                    "starts": tuple(
+                        Start(s["combination"], _values(s["values"])) for s in row["starts"]
+                    )
+                }
+            )
+            for row in rows
+        )
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path}: cannot be read as what a sweep was started from: {error}") from error
+        raise StoreError(
+            f"{path}: cannot be read as what a sweep was started from: {error}"
+        ) from error
 
 
 def tell_prior(study: Study, spec: SweepSpec, sweep: SweepDir) -> None:
-    """Have the study know what the sweep was given; told twice, it knows it once. Points come after those that wait already."""
+    """Have the study know what the sweep was given; told twice, it knows it once. Points come after
+    those that wait already.
+    """
     given = taken(sweep)
     if not given:
         return
     known = {t.user_attrs[PRIOR] for t in study.get_trials(deepcopy=False) if PRIOR in t.user_attrs}
     judge = LimitJudge(spec)
-    located = [(result, start) for result in _copies(sweep).results() if (start := spec.locate(result.config)) is not None]
-    for result, _ in located:  # All of them first: an earlier sweep need not have begun with its baseline.
+    located = [
+        (result, start)
+        for result in _copies(sweep).results()
+        if (start := spec.locate(result.config)) is not None
+    ]
+    # All of them first: an earlier sweep need not have begun with its baseline.
+    for result, _ in located:
         judge.take(result)
     for result, start in located:
         if result.trial_id in known:
             continue
-        study.add_trial(told(spec, start, result, judge.violations(result), judge.margins(result), PRIOR))
-    enqueue(study, spec, (start for one in given for start in one.starts if _fits(spec, start)), whole=False)
+        study.add_trial(
+            told(spec, start, result, judge.violations(result), judge.margins(result), PRIOR)
+        )
+    enqueue(
+        study,
+        spec,
+        (start for one in given for start in one.starts if _fits(spec, start)),
+        whole=False,
+    )
 
 
 def data_of(sweep: SweepDir) -> frozenset[str]:
     """Fingerprints of the data that the results told from elsewhere were measured on."""
-    return frozenset(result.provenance.dataset_fingerprint for result in complete_trials(_copies(sweep).results()) if result.provenance)
+    return frozenset(
+        result.provenance.dataset_fingerprint
+        for result in complete_trials(_copies(sweep).results())
+        if result.provenance
+    )
 
 
 def carried_over(spec: SweepSpec, config: TrialConfig) -> Start | None:
-    """The point of this space that is closest to `config` by the rules above; None where there is none."""
+    """The point of this space that is closest to `config` by the rules above; None where there is
+    none.
+    """
     for combination in spec.combinations:
         values = _values_in(combination, config)
         if values is not None:
@@ -131,7 +175,9 @@ def carried_over(spec: SweepSpec, config: TrialConfig) -> Start | None:
     return None
 
 
-def _take(spec: SweepSpec, folder: str, results: Sequence[TrialResult]) -> tuple[list[CompleteTrial], Taken]:
+def _take(
+    spec: SweepSpec, folder: str, results: Sequence[TrialResult]
+) -> tuple[list[CompleteTrial], Taken]:
     complete = complete_trials(results)
     told = _of_one_data_set([result for result in complete if _compares(spec, result)])
     told_ids = {result.trial_id for result in told}
@@ -160,21 +206,38 @@ def _compares(spec: SweepSpec, result: CompleteTrial) -> bool:
 
 
 def _of_one_data_set(results: Sequence[CompleteTrial]) -> list[CompleteTrial]:
-    """Those measured on the data that the latest one was measured on: a user's file may have changed under its name."""
+    """Those measured on the data that the latest one was measured on: a user's file may have
+    changed under its name.
+    """
     if not results or results[-1].provenance is None:
         return list(results)
     fingerprint = results[-1].provenance.dataset_fingerprint
-    return [result for result in results if result.provenance and result.provenance.dataset_fingerprint == fingerprint]
+    return [
+        result
+        for result in results
+        if result.provenance and result.provenance.dataset_fingerprint == fingerprint
+    ]
 
 
 def _front_first(spec: SweepSpec, results: Sequence[CompleteTrial]) -> list[CompleteTrial]:
-    """The trials on the front, then the others so that those taken first are spread over the first objective."""
-    front = dict.fromkeys(member.result.trial_id for member in pareto_front(results, spec.objectives).members)
+    """The trials on the front, then the others so that those taken first are spread over the first
+    objective.
+    """
+    front = dict.fromkeys(
+        member.result.trial_id for member in pareto_front(results, spec.objectives).members
+    )
     by_id = {result.trial_id: result for result in results}
     name = spec.objectives[0]
     others = [result for result in results if result.trial_id not in front]
-    others.sort(key=lambda r: (max(measured(point, r.cost).get(name, float("-inf")) for point in r.points), r.trial_id))
-    return [by_id[trial_id] for trial_id in front] + [others[i] for i in _halving_order(len(others))]
+    others.sort(
+        key=lambda r: (
+            max(measured(point, r.cost).get(name, float("-inf")) for point in r.points),
+            r.trial_id,
+        )
+    )
+    return [by_id[trial_id] for trial_id in front] + [
+        others[i] for i in _halving_order(len(others))
+    ]
 
 
 def _halving_order(n: int) -> list[int]:
@@ -201,17 +264,26 @@ def _values_in(combination: Combination, config: TrialConfig) -> dict[str, Value
         moved[name] = value
         changes.setdefault(axis, {})[field] = value
     replaced = {
-        f.name: getattr(template, f.name) for f in fields(template) if f.name in ("model", "task", "dtype", "base_dropout", "training")
+        f.name: getattr(template, f.name)
+        for f in fields(template)
+        if f.name in ("model", "task", "dtype", "base_dropout", "training")
     }
     theirs = replace(config, **replaced)
-    # What is fixed here must be equal there: then putting the moved values into either gives one configuration.
+    # What is fixed here must be equal there: then putting the moved values into either gives one
+    # configuration.
     here = combination.config(moved)
-    axes = {axis: replace(getattr(theirs, axis), **some) for axis, some in changes.items() if axis != "training"}
+    axes = {
+        axis: replace(getattr(theirs, axis), **some)
+        for axis, some in changes.items()
+        if axis != "training"
+    }
     return moved if replace(theirs, **axes, training=here.training) == here else None
 
 
 def _into(domain: Domain, value: Value) -> Value:
-    """The value itself where the domain has it, else the closest number that it has; None where there is none."""
+    """The value itself where the domain has it, else the closest number that it has; None where
+    there is none.
+    """
     if contains(domain, value):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):

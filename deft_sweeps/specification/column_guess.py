@@ -71,7 +71,10 @@ def guess_columns(path: Path, text: str | None = None, label: str | None = None)
     sample, n_rows = _sample(path)
     columns = tuple(dict.fromkeys(name for row in sample for name in row))
     _check_columns(path, columns, [name for name in (text, label) if name is not None])
-    values = {column: [str(row[column]) for row in sample if row.get(column) not in (None, "")] for column in columns}
+    values = {
+        column: [str(row[column]) for row in sample if row.get(column) not in (None, "")]
+        for column in columns
+    }
     text = text or _guess_text([c for c in columns if c != label], values)
     label = label or _guess_label([c for c in columns if c != text], values)
     if label is None:

@@ -52,7 +52,10 @@ class Combination:
             if isinstance(domain, Float) and isinstance(value, int):
                 value = float(value)
             changes.setdefault(axis, {})[field] = value
-        axes: dict[str, Any] = {axis: replace(getattr(self.template, axis), **of_axis) for axis, of_axis in changes.items()}
+        axes: dict[str, Any] = {
+            axis: replace(getattr(self.template, axis), **of_axis)
+            for axis, of_axis in changes.items()
+        }
         return replace(self.template, **axes)
 
     def values(self, config: TrialConfig) -> dict[str, Value] | None:

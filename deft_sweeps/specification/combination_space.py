@@ -74,4 +74,6 @@ def _ends_of_one_or_two(domains: Mapping[str, Domain]) -> Iterator[dict[str, Val
     for name, domain in domains.items():
         yield from ({name: value} for value in ends(domain))
     for one, other in combinations(domains, 2):
-        yield from ({one: a, other: b} for a, b in product(ends(domains[one]), ends(domains[other])))
+        yield from (
+            {one: a, other: b} for a, b in product(ends(domains[one]), ends(domains[other]))
+        )

@@ -79,7 +79,9 @@ def _read_point(
     return _point_of(space, label_of(chosen), values, location, problems)
 
 
-def _choose(of_axis: Sequence[SpaceMember], entry: Any, location: Location) -> tuple[SpaceMember | None, Mapping[str, Any], Location]:
+def _choose(
+    of_axis: Sequence[SpaceMember], entry: Any, location: Location
+) -> tuple[SpaceMember | None, Mapping[str, Any], Location]:
     """The member that a point takes on an axis, its settings, and their place.
 
     None for a member that the space does not have, which the model of the point reports.
@@ -107,7 +109,9 @@ def _point_of(
     return None
 
 
-def _read_open_values(member: SpaceMember, data: Mapping[str, Any], location: Location, problems: ProblemCollector) -> dict[str, Value]:
+def _read_open_values(
+    member: SpaceMember, data: Mapping[str, Any], location: Location, problems: ProblemCollector
+) -> dict[str, Value]:
     """The values given for open settings; reports those outside the space."""
     values = {}
     for name, value in read_values(member.of, data, location, problems).items():

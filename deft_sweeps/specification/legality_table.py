@@ -64,7 +64,9 @@ class LegalityTable:
     def answer(self, **parts: str) -> Answer:
         """Whether these members go together: with every choice on the other axes, some, or none."""
         reasons = [
-            combination.reason for combination in self.checked if all(combination.parts[axis] == name for axis, name in parts.items())
+            combination.reason
+            for combination in self.checked
+            if all(combination.parts[axis] == name for axis, name in parts.items())
         ]
         if all(reason is None for reason in reasons):
             return "yes"
@@ -90,23 +92,33 @@ class LegalityTable:
 
 def table_of_all_members() -> LegalityTable:
     """Every member with its defaults, and once more for each switch or named choice it has."""
-    by_axis = {axis: [variant for name, of in members(axis).items() for variant in variants(name, of)] for axis in MEMBER_AXES}
+    by_axis = {
+        axis: [variant for name, of in members(axis).items() for variant in variants(name, of)]
+        for axis in MEMBER_AXES
+    }
     checked = []
     for chosen in product(*by_axis.values()):
         parts = {axis: name for axis, (name, _) in zip(by_axis, chosen, strict=True)}
-        config = TrialConfig(**{axis: value for axis, (_, value) in zip(by_axis, chosen, strict=True)})
+        config = TrialConfig(
+            **{axis: value for axis, (_, value) in zip(by_axis, chosen, strict=True)}
+        )
         checked.append(CheckedCombination(parts, illegal(config)))
     return _table(checked)
 
 
-def table_of_sweep(spec: SweepSpec, problems_of: Callable[[Combination], list[str]]) -> LegalityTable:
+def table_of_sweep(
+    spec: SweepSpec, problems_of: Callable[[Combination], list[str]]
+) -> LegalityTable:
     """The combinations that a sweep names, legal and excluded.
 
     `problems_of` says what the sweep's model forbids of a combination.
     """
     reasons = {c.label: "; ".join(problems_of(c)) or None for c in spec.combinations}
     reasons |= {excluded.label: excluded.reason for excluded in spec.excluded}
-    return _table(CheckedCombination(dict(zip(MEMBER_AXES, label.split(" "), strict=True)), reason) for label, reason in reasons.items())
+    return _table(
+        CheckedCombination(dict(zip(MEMBER_AXES, label.split(" "), strict=True)), reason)
+        for label, reason in reasons.items()
+    )
 
 
 def variants(name: str, of: type[Any] | None) -> list[tuple[str, Any]]:

@@ -27,7 +27,9 @@ class ProblemCollector:
         self._refuse(location)
         self._problems.append(Problem(self.document.at(location), what, mend))
 
-    def add_errors(self, error: ValidationError, model: type[BaseModel], prefix: Location = ()) -> None:
+    def add_errors(
+        self, error: ValidationError, model: type[BaseModel], prefix: Location = ()
+    ) -> None:
         """Adds pydantic's errors about the part of the document at `prefix`."""
         for details in error.errors(include_url=False):
             self._refuse((*prefix, *details["loc"]))

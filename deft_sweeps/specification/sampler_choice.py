@@ -32,7 +32,9 @@ class SamplerChoice:
         if any(not limit.rests_on_proxy for limit in limits):
             aims = self.name in USES_LIMITS
             sees = "it sees how far a trial breaks the limits"
-            sentence += f"; {sees if aims else 'it does not see the limits, which the front judges'}"
+            sentence += (
+                f"; {sees if aims else 'it does not see the limits, which the front judges'}"
+            )
         proxies = ", ".join(f"`{limit}`" for limit in limits if limit.rests_on_proxy)
         if proxies:
             judged = "judged by a proxy, so only the choice looks at it, never the search"

@@ -57,7 +57,11 @@ def attribute_docs(of: type[Any]) -> dict[str, str]:
     _, _, section = cleandoc(of.__doc__ or "").partition("Attributes:\n")
     entries = re.split(r"\n    (?=\w)", "\n" + section)
     parts = (entry.partition(":") for entry in entries if ":" in entry)
-    return {name.strip(): " ".join(text.split()) for names, _, text in parts for name in names.split(",")}
+    return {
+        name.strip(): " ".join(text.split())
+        for names, _, text in parts
+        for name in names.split(",")
+    }
 
 
 @cache

@@ -68,7 +68,9 @@ def build(of: Any, data: Any, location: Location, problems: ProblemCollector) ->
     return of(**{name: d.value for name, d in domains.items() if isinstance(d, Const)})
 
 
-def read_values(of: Any, data: Mapping[str, Any], location: Location, problems: ProblemCollector) -> dict[str, Value]:
+def read_values(
+    of: Any, data: Mapping[str, Any], location: Location, problems: ProblemCollector
+) -> dict[str, Value]:
     """Each plain setting in `data`, converted to its field's type; its range is not checked."""
     if of is None:
         return {}

@@ -1,5 +1,6 @@
 """What a model's shape forbids of a sweep: of combinations, of the ends of open ranges, and of
-first points. Loads no torch."""
+first points. Loads no torch.
+"""
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
@@ -54,7 +55,9 @@ def combination_problems(combination: Combination, layout: Layout) -> list[Shape
     return [*(ShapeProblem(what) for what in sorted(always)), *problems]
 
 
-def first_point_problems(spec: SweepSpec, layout: Layout, reported: Container[str]) -> Iterator[tuple[str, Start]]:
+def first_point_problems(
+    spec: SweepSpec, layout: Layout, reported: Container[str]
+) -> Iterator[tuple[str, Start]]:
     """What the shape forbids of the first points.
 
     Args:
@@ -70,11 +73,15 @@ def first_point_problems(spec: SweepSpec, layout: Layout, reported: Container[st
                 yield what, start
 
 
-def _problems_at(combination: Combination, layout: Layout, nominal: Mapping[str, Value], name: str, value: Value) -> set[str]:
+def _problems_at(
+    combination: Combination, layout: Layout, nominal: Mapping[str, Value], name: str, value: Value
+) -> set[str]:
     return set(shape_problems(combination.config({**nominal, name: value}), layout))
 
 
-def _what_fits(domain: Domain, value: Value, problems_at: Callable[[Value], set[str]], common: set[str]) -> str:
+def _what_fits(
+    domain: Domain, value: Value, problems_at: Callable[[Value], set[str]], common: set[str]
+) -> str:
     """The highest number of a range that fits, found by bisection; or that a choice is needed."""
     if not isinstance(domain, Int) or not isinstance(value, int):
         return ""

@@ -33,7 +33,11 @@ class SpaceMember:
     @property
     def open(self) -> dict[str, Domain]:
         """The settings that the search varies, by the name of their parameter."""
-        return {self.parameter(name): domain for name, domain in self.settings.items() if not isinstance(domain, Const)}
+        return {
+            self.parameter(name): domain
+            for name, domain in self.settings.items()
+            if not isinstance(domain, Const)
+        }
 
     def parameter(self, setting: str) -> str:
         """The setting's name in the search: `density.loss.weight`."""

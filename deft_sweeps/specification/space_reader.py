@@ -26,7 +26,9 @@ from deft_sweeps.specification.validation_message import Location
 from deft_sweeps.specification.yaml_schema import AXES, FIXED, given_or_default, members, task_kinds
 
 
-def read_space(data: Mapping[str, Any], problems: ProblemCollector, *, on_gpu: bool) -> CombinationSpace | None:
+def read_space(
+    data: Mapping[str, Any], problems: ProblemCollector, *, on_gpu: bool
+) -> CombinationSpace | None:
     """The sweep's space; None if a problem leaves nothing to combine.
 
     Whether the trials run on a GPU decides what `dtype: auto` is.

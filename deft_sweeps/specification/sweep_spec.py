@@ -92,7 +92,9 @@ class SweepSpec:
 
     def with_dtype(self, dtype: Dtype) -> "SweepSpec":
         """The same sweep in another dtype."""
-        combinations = tuple(replace(c, template=replace(c.template, dtype=dtype)) for c in self.combinations)
+        combinations = tuple(
+            replace(c, template=replace(c.template, dtype=dtype)) for c in self.combinations
+        )
         return replace(self, combinations=combinations)
 
     def config(self, start: Start) -> TrialConfig:

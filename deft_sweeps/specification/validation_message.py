@@ -31,7 +31,9 @@ _NOUNS = {
 }
 
 
-def problem_of(details: ErrorDetails, document: Document, model: type[BaseModel], prefix: Location = ()) -> Problem:
+def problem_of(
+    details: ErrorDetails, document: Document, model: type[BaseModel], prefix: Location = ()
+) -> Problem:
     """One validation error as a problem.
 
     Args:

@@ -111,7 +111,9 @@ def _nodes(yaml: YAML, text: str, where: str) -> list[Node]:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
-        raise ConfigError([Problem(place, f"not YAML: {error.problem or error.context}")]) from error
+        raise ConfigError(
+            [Problem(place, f"not YAML: {error.problem or error.context}")]
+        ) from error
     except YAMLError as error:
         what = f"not YAML: {' '.join(str(error).split())}"
         raise ConfigError([Problem(where, what)]) from error

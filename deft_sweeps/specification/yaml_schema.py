@@ -57,7 +57,10 @@ def _task() -> Any:
         return "<name>" if isinstance(value, str) else None
 
     names = get_type_hints(PackagedTask)["name"]
-    models = [Annotated[settings_model(of, searched=False, kind=True), Tag(f"<{kind}>")] for kind, of in kinds.items()]
+    models = [
+        Annotated[settings_model(of, searched=False, kind=True), Tag(f"<{kind}>")]
+        for kind, of in kinds.items()
+    ]
     return Annotated[union_of([Annotated[names, Tag("<name>")], *models]), Discriminator(tag)]
 
 

@@ -16,7 +16,9 @@ N_RESAMPLES = 2000
 """Of the bootstrap; an interval's end is then known to about a twentieth of its half-width."""
 
 
-def resampled_differences(metric: str, terms: Sequence[tuple[float, Outcomes]]) -> tuple[float, Array] | None:
+def resampled_differences(
+    metric: str, terms: Sequence[tuple[float, Outcomes]]
+) -> tuple[float, Array] | None:
     """The weighted sum of a metric of several points, the same examples drawn for all.
 
     Args:

@@ -1,4 +1,6 @@
-"""How probable it is that a point belongs on the front: Monte Carlo over the measurements' noise."""
+"""How probable it is that a point belongs on the front: Monte Carlo over the measurements'
+noise.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
@@ -71,7 +73,9 @@ def front_shares(
             pairs = [(c[:, rivals], c[:, i : i + 1]) for c in columns]
             no_worse = reduce(np.logical_and, [theirs <= mine for theirs, mine in pairs])
             draw, other = no_worse.nonzero()
-            better = reduce(np.logical_or, [theirs[draw, other] < mine[draw, 0] for theirs, mine in pairs])
+            better = reduce(
+                np.logical_or, [theirs[draw, other] < mine[draw, 0] for theirs, mine in pairs]
+            )
             counts[k] += len(piece) - len(np.unique(draw[better]))
         n_draws += len(piece)
     shares: Floats = counts / max(1, n_draws)

@@ -87,7 +87,9 @@ class SeedNoise:
 
     @property
     def is_estimated(self) -> bool:
-        """Whether some seeds differ: the spread of a few that are equal by chance is no estimate."""
+        """Whether some seeds differ: the spread of a few that are equal by chance is no
+        estimate.
+        """
         return any(table.any() for table in self._residuals.values())
 
     @property
@@ -95,12 +97,19 @@ class SeedNoise:
         """Why it is not estimated, a clause."""
         if not self.n_repeated:
             return "No configuration has a second seed"
-        return f"The seeds of the {self.n_repeated} configuration(s) that have several do not differ ({self.freedom} degrees of freedom)"
+        return (
+            f"The seeds of the {self.n_repeated} configuration(s) that have several do not differ"
+            f" ({self.freedom} degrees of freedom)"
+        )
 
     def reach(self) -> Floats:
         """How far each point's means may move, shape (n, m)."""
         central = math.erf(REACH / math.sqrt(2))
-        rows = [t_quantile(central, self._degrees(point)) * np.sqrt((self._loads(point) ** 2).sum(axis=0)) for point in self._pool]
+        rows = [
+            t_quantile(central, self._degrees(point))
+            * np.sqrt((self._loads(point) ** 2).sum(axis=0))
+            for point in self._pool
+        ]
         return np.array(rows)
 
     def sampler(self, chosen: Sequence[int] | np.ndarray) -> Draw:
@@ -108,7 +117,10 @@ class SeedNoise:
         groups: dict[str, list[int]] = {}
         for place, i in enumerate(chosen):
             groups.setdefault(self._pool[i].config_id, []).append(place)
-        factors = [_factor(np.hstack([self._loads(self._pool[chosen[p]]) for p in places])) for places in groups.values()]
+        factors = [
+            _factor(np.hstack([self._loads(self._pool[chosen[p]]) for p in places]))
+            for places in groups.values()
+        ]
         degrees = np.array([self._degrees(self._pool[i]) for i in chosen])
         steps, which = np.unique(degrees, return_inverse=True)
 
@@ -136,7 +148,8 @@ class SeedNoise:
 
 def _residuals(several: Sequence[NoisyPoint], freedom: dict[str, int], m: int) -> dict[str, Floats]:
     """By threshold, each repeated trial's deviation from its configuration's mean, scaled so that
-    the table's product with itself is the covariance; shape (repeated trials, m)."""
+    the table's product with itself is the covariance; shape (repeated trials, m).
+    """
     rows: dict[str, int] = {}
     for point in several:
         for trial_id, _ in point.seeds:
@@ -206,7 +219,8 @@ class ExampleNoise:
 
 def _factor(loads: Floats) -> tuple[Floats, np.ndarray]:
     """An upper factor of the distinct columns' covariance `loads.T @ loads`, and which of them each
-    column is."""
+    column is.
+    """
     distinct, column = _distinct(loads.T)
     return np.linalg.qr(distinct.T).R, column
 

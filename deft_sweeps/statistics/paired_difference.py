@@ -18,7 +18,8 @@ Method = Literal["mean", "bootstrap"]
 METHODS: dict[Method, str] = {
     "mean": "mean of paired per-example differences, normal approximation",
     "bootstrap": (
-        f"{N_RESAMPLES:,} seeded bootstrap resamples of the examples, the same for both, from the 2.5th to the 97.5th percentile"
+        f"{N_RESAMPLES:,} seeded bootstrap resamples of the examples, the same for both, from the"
+        " 2.5th to the 97.5th percentile"
     ),
 }
 """How an interval is taken: of a score that is a mean over examples, and of any other."""
@@ -51,7 +52,9 @@ class PairedDifference:
         return f"paired by example{resampled}"
 
 
-def paired_difference(first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray) -> PairedDifference | None:
+def paired_difference(
+    first: Sequence[float] | np.ndarray, second: Sequence[float] | np.ndarray
+) -> PairedDifference | None:
     """Mean of first - second over the same examples.
 
     Returns:
@@ -101,7 +104,9 @@ def _weighted_sum(terms: Sequence[tuple[float, Point]]) -> PairedDifference | No
     if n:
         if any(len(point.example_scores) != n for point in points):
             return None
-        summed = sum((weight * point.example_scores.array() for weight, point in terms), np.zeros(n))
+        summed = sum(
+            (weight * point.example_scores.array() for weight, point in terms), np.zeros(n)
+        )
         return paired_difference(summed, np.zeros(n))
     outcomes = [(weight, point.outcomes) for weight, point in terms if point.outcomes is not None]
     if len(outcomes) < len(terms) or any(point.score.metric != metric for point in points):
@@ -112,4 +117,6 @@ def _weighted_sum(terms: Sequence[tuple[float, Point]]) -> PairedDifference | No
     value, drawn = resampled
     low, high = np.percentile(drawn, (2.5, 97.5))
     n_examples = points[0].score.n_examples
-    return PairedDifference(value, float(drawn.std()), float(low), float(high), n_examples, "bootstrap")
+    return PairedDifference(
+        value, float(drawn.std()), float(low), float(high), n_examples, "bootstrap"
+    )

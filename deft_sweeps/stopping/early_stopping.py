@@ -1,4 +1,6 @@
-"""Early stopping while a sweep runs: the rule, what it must remember beyond a driver's death, and its place in Ray Tune."""
+"""Early stopping while a sweep runs: the rule, what it must remember beyond a driver's death, and
+its place in Ray Tune.
+"""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -22,8 +24,9 @@ from deft_sweeps.study.storage import BROKEN
 
 
 class EarlyStopping:
-    """Decides at rungs: by the rule, and where that would stop a trial, by the sampler `front` if the study has it, which may let it go on.
-    A verdict is written into the study before anyone acts on it, so it is the same after a restart.
+    """Decides at rungs: by the rule, and where that would stop a trial, by the sampler `front` if
+    the study has it, which may let it go on. A verdict is written into the study before anyone acts
+    on it, so it is the same after a restart.
 
     Args:
         spec: of the sweep.
@@ -32,7 +35,13 @@ class EarlyStopping:
         on_trouble: called with a sentence when something could not be written.
     """
 
-    def __init__(self, spec: SweepSpec, study: Study, stored: Iterable[TrialResult], on_trouble: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        spec: SweepSpec,
+        study: Study,
+        stored: Iterable[TrialResult],
+        on_trouble: Callable[[str], None],
+    ) -> None:
         self._spec, self._study, self._on_trouble = spec, study, on_trouble
         self._rule = _rule(spec)
         self._rungs: dict[str, dict[int, Rung]] = {}
@@ -40,8 +49,16 @@ class EarlyStopping:
             for rung in result.rungs:
                 self._record(result.config, result.seed, rung, True)
 
-    def take_up(self, config: TrialConfig, seed: int, rungs: Iterable[Rung], verdicts: Iterable[tuple[int, bool]]) -> None:
-        """Know what an earlier driver did of a trial that goes on now; a rung without a verdict will be told again."""
+    def take_up(
+        self,
+        config: TrialConfig,
+        seed: int,
+        rungs: Iterable[Rung],
+        verdicts: Iterable[tuple[int, bool]],
+    ) -> None:
+        """Know what an earlier driver did of a trial that goes on now; a rung without a verdict
+        will be told again.
+        """
         decided = dict(verdicts)
         for rung in rungs if self._rule is not None else ():
             if rung.step in decided:
@@ -56,17 +73,29 @@ class EarlyStopping:
         told = self._rungs.setdefault(config.trial_id(seed), {})
         told[rung.step] = rung
         earlier: dict[int, bool] = dict(trial.user_attrs.get(VERDICTS, ()))
-        verdict = earlier.get(rung.step, False) or self._rule.goes_on(config, seed, rung, whole=bool(trial.user_attrs.get(WHOLE)))
+        verdict = earlier.get(rung.step, False) or self._rule.goes_on(
+            config, seed, rung, whole=bool(trial.user_attrs.get(WHOLE))
+        )
         so_far = PartialTraining(config=config, seed=seed, rungs=self.rungs(config.trial_id(seed)))
         try:
             trial.set_user_attr(POINTS, rows_of(self._spec, so_far))
-            if not verdict and rung.step not in earlier and isinstance(self._study.sampler, FrontSampler):
-                # Behind at a rung is not behind at the end where rungs tell little of it, which the sampler's model has seen.
+            if (
+                not verdict
+                and rung.step not in earlier
+                and isinstance(self._study.sampler, FrontSampler)
+            ):
+                # Behind at a rung is not behind at the end where rungs tell little of it, which the
+                # sampler's model has seen.
                 verdict = self._study.sampler.is_worth_finishing(self._study, number, rung.step)
-            trial.set_user_attr(VERDICTS, [[step, was] for step, was in (earlier | {rung.step: verdict}).items()])
+            trial.set_user_attr(
+                VERDICTS, [[step, was] for step, was in (earlier | {rung.step: verdict}).items()]
+            )
             flush(self._study)
         except BROKEN:
-            self._on_trouble("the study cannot be written: a restart may decide differently about a trial that is under way")
+            self._on_trouble(
+                "the study cannot be written: a restart may decide differently about a trial that"
+                " is under way"
+            )
         return verdict
 
     def rungs(self, trial_id: str) -> tuple[Rung, ...]:
@@ -84,7 +113,8 @@ class EarlyStopping:
 
 
 class RungScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
-    """Ends a trial at a report where it is told to, and tells why a trial failed outside of its own steps.
+    """Ends a trial at a report where it is told to, and tells why a trial failed outside of its own
+    steps.
 
     Args:
         goes_on: whether the trial of this Tune id goes on past this report.
@@ -117,12 +147,22 @@ class RungScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
         return next((trial for trial in trials if trial.status == Trial.PENDING), None)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        return str(TrialScheduler.CONTINUE if self._goes_on(trial.trial_id, result) else TrialScheduler.STOP)
+        return str(
+            TrialScheduler.CONTINUE
+            if self._goes_on(trial.trial_id, result)
+            else TrialScheduler.STOP
+        )
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Tune calls this before it tells the searcher, which is not told the exception; the trial's error file has it."""
-        with suppress(OSError, TypeError):  # No file, or none that can be read: the trial has failed all the same.
-            self._on_lost(trial.trial_id, last_failure(Path(trial.error_file).read_text("utf-8", errors="replace")))
+        """Tune calls this before it tells the searcher, which is not told the exception; the
+        trial's error file has it.
+        """
+        # No file, or none that can be read: the trial has failed all the same.
+        with suppress(OSError, TypeError):
+            self._on_lost(
+                trial.trial_id,
+                last_failure(Path(trial.error_file).read_text("utf-8", errors="replace")),
+            )
 
 
 def _rule(spec: SweepSpec) -> HalvingRule | None:

@@ -1,8 +1,10 @@
-"""Which trials go on: successive halving on several objectives, asynchronously, as a pure decision. Loads neither ray nor optuna.
+"""Which trials go on: successive halving on several objectives, asynchronously, as a pure decision.
+Loads neither ray nor optuna.
 
-A trial that reaches a rung is compared with those that reached it before, and goes on if it is among the best one in `eta` of them, itself
-counted (ASHA, Li et al., arXiv 1810.05934, in the variant that stops and never resumes). The first `eta - 1` at a rung go on: nobody
-knows yet what is good there. What orders them is `ranking`; a trial stands where its best point stands.
+A trial that reaches a rung is compared with those that reached it before, and goes on if it is
+among the best one in `eta` of them, itself counted (ASHA, Li et al., arXiv 1810.05934, in the
+variant that stops and never resumes). The first `eta - 1` at a rung go on: nobody knows yet what is
+good there. What orders them is `ranking`; a trial stands where its best point stands.
 """
 
 import hashlib
@@ -23,7 +25,8 @@ from deft_sweeps.stopping.ranking import order, order_of_owners
 from deft_sweeps.study.baseline_tracker import BaselinesSoFar
 
 N_PEERS = 256
-"""Trials at most that one is compared with: beyond, a sample that their names draw, so that it does not depend on who came when."""
+"""Trials at most that one is compared with: beyond, a sample that their names draw, so that it does
+not depend on who came when."""
 
 
 @dataclass(slots=True)
@@ -32,7 +35,8 @@ class Reached:
 
     Attributes:
         baselines: what limits may refer to, measured at this rung too.
-        peers: digest and points of trials that reached it, the lowest digests first, at most N_PEERS.
+        peers: digest and points of trials that reached it, the lowest digests first, at most
+            N_PEERS.
     """
 
     baselines: BaselinesSoFar
@@ -40,16 +44,20 @@ class Reached:
 
 
 class HalvingRule:
-    """The decisions of a sweep; the same trials give the same ones, whatever store or clock they come from.
+    """The decisions of a sweep; the same trials give the same ones, whatever store or clock they
+    come from.
 
     Args:
         halving: how many go on, and what orders them.
         objectives: names of `objective.METRICS`, in the sweep's order.
-        limits: points that break one stand behind all that keep them; one that cannot be judged at a rung is left out, and `surely` is
-            not asked for: a rung keeps no scores of single examples, and by two standard errors a baseline would break its own limit.
+        limits: points that break one stand behind all that keep them; one that cannot be judged at
+            a rung is left out, and `surely` is not asked for: a rung keeps no scores of single
+            examples, and by two standard errors a baseline would break its own limit.
     """
 
-    def __init__(self, halving: Halving, objectives: Sequence[str], limits: Sequence[Constraint] = ()) -> None:
+    def __init__(
+        self, halving: Halving, objectives: Sequence[str], limits: Sequence[Constraint] = ()
+    ) -> None:
         self._halving, self._objectives = halving, tuple(objectives)
         self._limits = tuple(replace(limit, surely=False) for limit in limits)
         self._reached: dict[int, Reached] = {}
@@ -63,10 +71,11 @@ class HalvingRule:
             self._enter(number, self._points(config, seed, rung), config.trial_id(seed))
 
     def goes_on(self, config: TrialConfig, seed: int, rung: Rung, *, whole: bool = False) -> bool:
-        """Whether the trial goes on past `rung`; asked again, the answer is the same and it counts once.
+        """Whether the trial goes on past `rung`; asked again, the answer is the same and it counts
+        once.
 
-        A `whole` trial goes on in any case, and others are compared with it. One that lacks an objective goes on too, compared with
-        nobody: its end says what is missing.
+        A `whole` trial goes on in any case, and others are compared with it. One that lacks an
+        objective goes on too, compared with nobody: its end says what is missing.
         """
         number, trial_id = self._number(config, rung), config.trial_id(seed)
         if number is None:
@@ -86,7 +95,9 @@ class HalvingRule:
 
     def _points(self, config: TrialConfig, seed: int, rung: Rung) -> tuple[FrontMember, ...]:
         # Front, baselines and limits mean at a rung what they mean at the end, except for `surely`.
-        return candidates([TrainingAtRung(config=config, seed=seed, points=rung.points)], self._objectives)
+        return candidates(
+            [TrainingAtRung(config=config, seed=seed, points=rung.points)], self._objectives
+        )
 
     def _enter(self, number: int, points: tuple[FrontMember, ...], trial_id: str) -> None:
         here = self._reached.setdefault(number, Reached(BaselinesSoFar(self._limits)))
@@ -96,7 +107,9 @@ class HalvingRule:
         insort(here.peers, (_digest(trial_id), points), key=lambda peer: peer[0])
         del here.peers[N_PEERS:]
 
-    def _is_among_the_best(self, number: int, points: tuple[FrontMember, ...], trial_id: str) -> bool:
+    def _is_among_the_best(
+        self, number: int, points: tuple[FrontMember, ...], trial_id: str
+    ) -> bool:
         here = self._reached[number]
         peers = [theirs for digest, theirs in here.peers if digest != _digest(trial_id)]
         n_places = (len(peers) + 1) // self._halving.eta
@@ -113,17 +126,25 @@ class HalvingRule:
         return len(peers) in order_of_owners(ranked, owners)[:n_places]
 
 
-def violations(members: Sequence[FrontMember], limits: Sequence[Constraint], baselines: Baselines) -> np.ndarray:
-    """How far each point is outside the limits, shape (n,), >= 0, up to 1 a limit: each excess is divided by the largest among the points.
+def violations(
+    members: Sequence[FrontMember], limits: Sequence[Constraint], baselines: Baselines
+) -> np.ndarray:
+    """How far each point is outside the limits, shape (n,), >= 0, up to 1 a limit: each excess is
+    divided by the largest among the points.
 
-    A limit whose baseline is not known yet counts for nobody, one whose metric a point lacks not for that point: costs are taken at a
-    trial's end.
+    A limit whose baseline is not known yet counts for nobody, one whose metric a point lacks not
+    for that point: costs are taken at a trial's end.
     """
     total = np.zeros(len(members))
     for limit in limits:
         if judgeable(limit, baselines):
             kept = [limit.metric not in m.values or keeps(m, limit, baselines) for m in members]
-            over = np.array([0.0 if fine else excess(m, limit, baselines) for m, fine in zip(members, kept, strict=True)])
+            over = np.array(
+                [
+                    0.0 if fine else excess(m, limit, baselines)
+                    for m, fine in zip(members, kept, strict=True)
+                ]
+            )
             total += over / max(over.max(initial=0.0), np.finfo(float).tiny)
     return total
 

@@ -1,10 +1,14 @@
-"""The order of points on several objectives, best first, without a weighted sum: which trials are worth going on with.
+"""The order of points on several objectives, best first, without a weighted sum: which trials are
+worth going on with.
 
-Every order here puts a point behind all that dominate it. Values have shape (n, m), one direction an objective. Points that nothing else
-tells apart stand as their losses sort, the first objective first, and equal ones in the order they were given.
+Every order here puts a point behind all that dominate it. Values have shape (n, m), one direction
+an objective. Points that nothing else tells apart stand as their losses sort, the first objective
+first, and equal ones in the order they were given.
 
-The spread is that of MO-ASHA (Schmucker et al., Multi-objective Asynchronous Successive Halving, arXiv 2106.12639, section 4):
-non-dominated sorting, and within a layer an epsilon-net, so that any first part of the order is spread over the whole front.
+The spread is that of MO-ASHA (Schmucker et al., Multi-objective Asynchronous Successive Halving,
+arXiv 2106.12639, section 4):
+non-dominated sorting, and within a layer an epsilon-net, so that any first part of the order is
+spread over the whole front.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,24 +25,35 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MOST_MEASURED = 128
-"""Points of a layer whose own volume is measured where there are three objectives; half as many with each further one."""
+"""Points of a layer whose own volume is measured where there are three objectives; half as many
+with each further one."""
 
 
-def order(values: ArrayLike, directions: Sequence[Direction], how: RankName, violations: ArrayLike | None = None) -> Ints:
+def order(
+    values: ArrayLike,
+    directions: Sequence[Direction],
+    how: RankName,
+    violations: ArrayLike | None = None,
+) -> Ints:
     """Indices of the points, best first, shape (n,).
 
     Args:
         values: finite, shape (n, m).
         directions: one an objective.
-        how: `spread`, `crowding` and `hypervolume` sort by non-dominated layers, and within a layer by epsilon-net, by crowding distance
-            (NSGA-II), by exclusive hypervolume; the three do not change when an objective is shifted or scaled. `dominated` sorts by the
-            share of the others that dominate a point, the fewer the better, then by the share that it dominates, the more the better;
-            it does not change under any strictly rising function of an objective but where it comes to the last tie.
-        violations: how far each point is outside the limits, >= 0, shape (n,); those above 0 come last, by it. None is all within.
+        how: `spread`, `crowding` and `hypervolume` sort by non-dominated layers, and within a layer
+            by epsilon-net, by crowding distance (NSGA-II), by exclusive hypervolume; the three do
+            not change when an objective is shifted or scaled. `dominated` sorts by the share of the
+            others that dominate a point, the fewer the better, then by the share that it dominates,
+            the more the better; it does not change under any strictly rising function of an
+            objective but where it comes to the last tie.
+        violations: how far each point is outside the limits, >= 0, shape (n,); those above 0 come
+            last, by it. None is all within.
     """
     signs = np.array([1.0 if direction == "minimize" else -1.0 for direction in directions])
     losses = np.asarray(values, dtype=np.float64).reshape(-1, len(signs)) * signs
-    outside = np.zeros(len(losses)) if violations is None else np.asarray(violations, dtype=np.float64)
+    outside = (
+        np.zeros(len(losses)) if violations is None else np.asarray(violations, dtype=np.float64)
+    )
     within = np.flatnonzero(outside <= 0)
     # From here on the order the points came in matters for equal points only.
     within = within[np.lexsort(losses[within].T[::-1])]
@@ -51,8 +66,8 @@ def order(values: ArrayLike, directions: Sequence[Direction], how: RankName, vio
 def order_of_owners(points: Ints, owners: Sequence[int]) -> Ints:
     """Owners of the points, best first, each once, where its best point stands.
 
-    An owner's other points count as rivals like anyone's and gain it nothing: measured at more thresholds, a trial has more tries, not more
-    weight.
+    An owner's other points count as rivals like anyone's and gain it nothing: measured at more
+    thresholds, a trial has more tries, not more weight.
 
     Args:
         points: as `order` gives them.
@@ -87,7 +102,8 @@ def layers(beats: NDArray[np.bool_]) -> tuple[Ints, ...]:
 
 
 def epsilon_net(losses: Floats) -> Ints:
-    """Points such that each next one is the farthest from all before it, the first of equals; begins with point 0.
+    """Points such that each next one is the farthest from all before it, the first of equals;
+    begins with point 0.
 
     Distances are Euclidean, with every objective scaled to [0, 1] over the points.
     """
@@ -102,8 +118,10 @@ def epsilon_net(losses: Floats) -> Ints:
 
 
 def by_crowding(losses: Floats) -> Ints:
-    """By crowding distance, the loneliest first (Deb et al., NSGA-II, 2002): the sum over objectives of the gap between a point's two
-    neighbours, every objective scaled to [0, 1]; the ends of an objective come before all."""
+    """By crowding distance, the loneliest first (Deb et al., NSGA-II, 2002): the sum over
+    objectives of the gap between a point's two neighbours, every objective scaled to [0, 1]; the
+    ends of an objective come before all.
+    """
     scaled = _scaled(losses)
     distance = np.zeros(len(losses))
     for column in scaled.T:
@@ -116,8 +134,9 @@ def by_crowding(losses: Floats) -> Ints:
 def by_hypervolume(losses: Floats, worst: Floats) -> Ints:
     """By the volume that a point alone adds to its layer, the most first.
 
-    Of more than two objectives it is measured for the first points of the layer's epsilon-net only, among themselves, and the others follow
-    as the net has them: a volume's cost grows with a power of the points that each further objective raises.
+    Of more than two objectives it is measured for the first points of the layer's epsilon-net only,
+    among themselves, and the others follow as the net has them: a volume's cost grows with a power
+    of the points that each further objective raises.
 
     Args:
         losses: of points that do not dominate one another, sorted by the first objective.
@@ -132,14 +151,21 @@ def by_hypervolume(losses: Floats, worst: Floats) -> Ints:
         net = epsilon_net(losses)
         most = max(1, MOST_MEASURED >> max(0, m - 3))
         first = np.sort(net[:most])
-        gained = np.array([_exclusive(np.delete(losses[first], i, axis=0), losses[at], worst) for i, at in enumerate(first)])
+        gained = np.array(
+            [
+                _exclusive(np.delete(losses[first], i, axis=0), losses[at], worst)
+                for i, at in enumerate(first)
+            ]
+        )
         return np.concatenate([first[np.argsort(-gained, kind="stable")], net[most:]])
     return np.argsort(-gained, kind="stable")
 
 
 def _exclusive(others: Floats, point: Floats, worst: Floats) -> float:
-    """The volume that the point dominates and the others do not: of what they dominate, only the part behind the point counts (While et
-    al., A fast way of calculating exact hypervolumes, IEEE Transactions on Evolutionary Computation 16, 2012)."""
+    """The volume that the point dominates and the others do not: of what they dominate, only the
+    part behind the point counts (While et al., A fast way of calculating exact hypervolumes, IEEE
+    Transactions on Evolutionary Computation 16, 2012).
+    """
     down: list[Direction] = ["minimize"] * len(point)
     behind = np.maximum(others, point)
     behind = np.unique(behind[non_dominated(behind, down)], axis=0)
@@ -156,7 +182,11 @@ def _within(losses: Floats, how: RankName) -> Ints:
             return _by_layer(losses, beats, by_crowding)
         case "hypervolume":
             # An eighth beyond the worst, so that the ends of a layer have a volume of their own.
-            worst = losses.max(axis=0, initial=-np.inf) + 0.125 * np.ptp(losses, axis=0) if len(losses) else np.zeros(losses.shape[1])
+            worst = (
+                losses.max(axis=0, initial=-np.inf) + 0.125 * np.ptp(losses, axis=0)
+                if len(losses)
+                else np.zeros(losses.shape[1])
+            )
             return _by_layer(losses, beats, lambda layer: by_hypervolume(layer, worst))
         case "dominated":
             return np.lexsort((-beats.sum(axis=1), beats.sum(axis=0)))

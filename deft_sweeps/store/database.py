@@ -6,8 +6,10 @@ from pathlib import Path
 
 
 def write_ahead(path: Path) -> None:
-    """Have a file, made where it is missing, log ahead of its pages: a reader holds up no writer, and a commit costs one flush to the disk
-    instead of several. Where the file system cannot do that, or the file cannot be opened, it stays as it was."""
+    """Have a file, made where it is missing, log ahead of its pages: a reader holds up no writer,
+    and a commit costs one flush to the disk instead of several. Where the file system cannot do
+    that, or the file cannot be opened, it stays as it was.
+    """
     if not path.exists():  # SQLite itself would make it 0644 where the umask allows a group more.
         with suppress(OSError):
             path.touch()
@@ -16,7 +18,8 @@ def write_ahead(path: Path) -> None:
 
 
 def check(path: Path) -> None:
-    """Read a whole file, if it is there: a page that is damaged is otherwise met only by who needs it, and each time.
+    """Read a whole file, if it is there: a page that is damaged is otherwise met only by who needs
+    it, and each time.
 
     Raises:
         sqlite3.Error: it cannot be read, or is malformed.
@@ -29,8 +32,8 @@ def check(path: Path) -> None:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection to a file in that mode whose commits survive the death of the process, and of the machine but for the last ones: for
-    what can be made again.
+    """A connection to a file in that mode whose commits survive the death of the process, and of
+    the machine but for the last ones: for what can be made again.
 
     Raises:
         sqlite3.Error: the file cannot be opened.

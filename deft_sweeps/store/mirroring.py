@@ -1,9 +1,11 @@
-"""A process that keeps the tracker level with a sweep's folder: `python -m deft_sweeps.store.mirroring`, started by the driver.
+"""A process that keeps the tracker level with a sweep's folder: `python -m
+deft_sweeps.store.mirroring`, started by the driver.
 
-MLflow takes more of a processor than all else that a driver does; here it takes none of the driver's. Told on stdin, a JSON a line: first
-`{"root", "name", "uri", "retry_sec"}`, then `{"new": trial_id}` for each result, at last `{"close": interrupted}`. It tells on stdout
-`{"trouble": sentence}`, `{"left": results still to mirror}`, and at its end `{"level": whether the tracker has them all}`. Where stdin ends
-without a close, the driver is dead, and so is this.
+MLflow takes more of a processor than all else that a driver does; here it takes none of the
+driver's. Told on stdin, a JSON a line: first `{"root", "name", "uri", "retry_sec"}`, then `{"new":
+trial_id}` for each result, at last `{"close": interrupted}`. It tells on stdout `{"trouble":
+sentence}`, `{"left": results still to mirror}`, and at its end `{"level": whether the tracker has
+them all}`. Where stdin ends without a close, the driver is dead, and so is this.
 """
 
 import json
@@ -20,7 +22,8 @@ from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.results import SweepDir
 
 NICENESS = int(os.environ.get("RAY_worker_niceness", "15")) + 4  # noqa: SIM112 (Ray's own name)
-"""Beyond that of Ray's workers: trials go before their mirror, and the driver, which all trials wait for, before both."""
+"""Beyond that of Ray's workers: trials go before their mirror, and the driver, which all trials
+wait for, before both."""
 
 
 def follow(told: "queue.Queue[dict[str, Any] | None]", out: TextIO) -> None:
@@ -46,10 +49,14 @@ def follow(told: "queue.Queue[dict[str, Any] | None]", out: TextIO) -> None:
         if "close" in message:
             break
         if "new" in message and not behind:
-            behind = not _try(lambda trial_id=message["new"]: mirror.add(sweep.result(trial_id)), out)
+            behind = not _try(
+                lambda trial_id=message["new"]: mirror.add(sweep.result(trial_id)), out
+            )
             left(told.qsize())
             retry_at = time.monotonic() + start["retry_sec"]
-        elif behind and time.monotonic() >= retry_at:  # By the clock: in a busy sweep it is never quiet for long enough.
+        elif (
+            behind and time.monotonic() >= retry_at
+        ):  # By the clock: in a busy sweep it is never quiet for long enough.
             behind = not _try(lambda: mirror.catch_up(left), out)
             retry_at = time.monotonic() + start["retry_sec"]
     level = _try(lambda: mirror.catch_up(left), out)

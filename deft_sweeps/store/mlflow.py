@@ -1,7 +1,8 @@
-"""Mirrors a sweep's folder into MLflow: one parent run a sweep, one child run a trial. The folder is the truth; this may be rebuilt.
+"""Mirrors a sweep's folder into MLflow: one parent run a sweep, one child run a trial. The folder
+is the truth; this may be rebuilt.
 
-Whatever is missing is found by comparing names, so mirroring twice does no harm, and a server that was down is caught up with later.
-mlflow is imported when it is first needed: that takes seconds.
+Whatever is missing is found by comparing names, so mirroring twice does no harm, and a server that
+was down is caught up with later. mlflow is imported when it is first needed: that takes seconds.
 """
 
 import hashlib
@@ -30,7 +31,8 @@ ENDED: dict[Status, str] = {"complete": "FINISHED", "failed": "FAILED", "stopped
 
 _PARENT = "mlflow.parentRunId"
 _BATCH, _PARAMS = 900, 100
-"""At most so many metrics and parameters in one request: MLflow takes 1,000 things in all, and 100 parameters."""
+"""At most so many metrics and parameters in one request: MLflow takes 1,000 things in all, and 100
+parameters."""
 _ENVIRONMENT = {
     # A server that is down must cost seconds, not MLflow's default of minutes.
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
@@ -42,7 +44,9 @@ _ENVIRONMENT = {
 
 
 def tracking_uri(sweep: SweepDir, asked: str | None) -> str:
-    """Where the mirror lies: as the spec asks, else MLFLOW_TRACKING_URI, else a SQLite file in the sweep's folder. May hold a password."""
+    """Where the mirror lies: as the spec asks, else MLFLOW_TRACKING_URI, else a SQLite file in the
+    sweep's folder. May hold a password.
+    """
     return asked or os.environ.get("MLFLOW_TRACKING_URI") or sweep.mlflow_url
 
 
@@ -78,7 +82,9 @@ class Mirror:
             StoreError: the tracker cannot be reached or refuses; what was mirrored before stays.
         """
         missing = [trial_id for trial_id in self._sweep.trial_ids() if trial_id not in self._done]
-        results = sorted((self._sweep.result(t) for t in missing), key=lambda result: result.finished_at)
+        results = sorted(
+            (self._sweep.result(t) for t in missing), key=lambda result: result.finished_at
+        )
         n_done = 0
         for n_left, result in reversed(tuple(enumerate(reversed(results)))):
             n_done += self.add(result)
@@ -89,7 +95,8 @@ class Mirror:
         return n_done
 
     def add(self, result: TrialResult) -> bool:
-        """Mirror one result; whether that was still to do. What the tracker has is asked once, and again after it refused something.
+        """Mirror one result; whether that was still to do. What the tracker has is asked once, and
+        again after it refused something.
 
         Raises:
             StoreError: as `catch_up`.
@@ -130,7 +137,9 @@ class Mirror:
         """
         if self._parent:
             with _told_plainly(self.where):
-                self._client.set_terminated(self._parent, status="KILLED" if interrupted else "FINISHED")
+                self._client.set_terminated(
+                    self._parent, status="KILLED" if interrupted else "FINISHED"
+                )
 
     def trials(self) -> dict[str, str]:
         """MLflow's status of each mirrored trial by its trial_id.
@@ -152,12 +161,21 @@ class Mirror:
             experiment = self._client.get_experiment_by_name(self._name)
             own = self._uri == self._sweep.mlflow_url
             where = self._sweep.mlflow_artifacts.resolve().as_uri() if own else None
-            experiment_id = experiment.experiment_id if experiment else self._client.create_experiment(self._name, artifact_location=where)
-            # A store of its own has one sweep in it, wherever the folder is moved; on a server, sweeps of one name lie side by side.
+            experiment_id = (
+                experiment.experiment_id
+                if experiment
+                else self._client.create_experiment(self._name, artifact_location=where)
+            )
+            # A store of its own has one sweep in it, wherever the folder is moved; on a server,
+            # sweeps of one name lie side by side.
             key = self._name if own else _key(self._sweep.root)
-            found = self._client.search_runs([experiment_id], f"tags.`{SWEEP}` = '{key}'", max_results=1)
+            found = self._client.search_runs(
+                [experiment_id], f"tags.`{SWEEP}` = '{key}'", max_results=1
+            )
             tags = {SWEEP: key, "mlflow.runName": self._name}
-            self._parent = (found[0] if found else self._client.create_run(experiment_id, tags=tags)).info.run_id
+            self._parent = (
+                found[0] if found else self._client.create_run(experiment_id, tags=tags)
+            ).info.run_id
             self._experiment = experiment_id
             self._client.update_run(self._parent, status="RUNNING")
 
@@ -166,14 +184,25 @@ class Mirror:
         runs: dict[str, tuple[str, str]] = {}
         token = None
         while True:
-            page = self._client.search_runs([self._experiment], f"tags.`{_PARENT}` = '{self._parent}'", max_results=1000, page_token=token)
-            runs |= {run.data.tags[TRIAL_ID]: (run.info.run_id, run.info.status) for run in page if TRIAL_ID in run.data.tags}
+            page = self._client.search_runs(
+                [self._experiment],
+                f"tags.`{_PARENT}` = '{self._parent}'",
+                max_results=1000,
+                page_token=token,
+            )
+            runs |= {
+                run.data.tags[TRIAL_ID]: (run.info.run_id, run.info.status)
+                for run in page
+                if TRIAL_ID in run.data.tags
+            }
             token = page.token
             if not token:
                 return runs
 
     def _write(self, result: TrialResult, run_id: str | None) -> None:
-        """Write a child run; `run_id` is of one that was begun and not ended, whose entries are written over."""
+        """Write a child run; `run_id` is of one that was begun and not ended, whose entries are
+        written over.
+        """
         from mlflow.entities import Metric, Param
 
         began, ended = round(result.started_at * 1000), round(result.finished_at * 1000)
@@ -187,15 +216,24 @@ class Mirror:
             }
             if isinstance(result, FailedTrial):
                 tags["error"] = without_secrets(result.error)
-            run_id = str(self._client.create_run(self._experiment, start_time=began, tags=tags).info.run_id)
-        params = [Param(name, value[:6000]) for name, value in (settings(result.config) | {"seed": str(result.seed)}).items()]
+            run_id = str(
+                self._client.create_run(self._experiment, start_time=began, tags=tags).info.run_id
+            )
+        params = [
+            Param(name, value[:6000])
+            for name, value in (settings(result.config) | {"seed": str(result.seed)}).items()
+        ]
         # The same time each time it is written: MLflow then takes the second writing for the first.
         metrics = [Metric(name, value, ended, 0) for name, value in final_metrics(result).items()]
         steps = self._sweep.steps(result.trial_id)
-        last = max([metric.step for metric in steps] + [rung.step for rung in result.rungs], default=1)
+        last = max(
+            [metric.step for metric in steps] + [rung.step for rung in result.rungs], default=1
+        )
         for rung in result.rungs:
             at_ms = began + round((ended - began) * rung.step / last)
-            metrics += [Metric(name, value, at_ms, rung.step) for name, value in rung_metrics(rung).items()]
+            metrics += [
+                Metric(name, value, at_ms, rung.step) for name, value in rung_metrics(rung).items()
+            ]
         for metric in steps:
             at_ms = began + round((ended - began) * metric.step / last)
             told = {
@@ -204,10 +242,16 @@ class Mirror:
                 "train/grad_norm": metric.grad_norm,
                 "train/learning_rate": metric.learning_rate,
             }
-            metrics += [Metric(name, value, at_ms, metric.step) for name, value in told.items() if math.isfinite(value)]
+            metrics += [
+                Metric(name, value, at_ms, metric.step)
+                for name, value in told.items()
+                if math.isfinite(value)
+            ]
         for i in range(max(ceil(len(metrics) / _BATCH), ceil(len(params) / _PARAMS))):
             some = metrics[i * _BATCH : (i + 1) * _BATCH]
-            self._client.log_batch(run_id, metrics=some, params=params[i * _PARAMS : (i + 1) * _PARAMS])
+            self._client.log_batch(
+                run_id, metrics=some, params=params[i * _PARAMS : (i + 1) * _PARAMS]
+            )
         self._attach(run_id, "result.json", result.to_json())
         self._client.set_terminated(run_id, status=ENDED[result.status], end_time=ended)
 
@@ -219,7 +263,9 @@ class Mirror:
 
 
 def final_metrics(result: TrialResult) -> dict[str, float]:
-    """A trial's numbers under MLflow's names: `threshold_0.01/score` for what a threshold changes, `latency_sec` for what it does not."""
+    """A trial's numbers under MLflow's names: `threshold_0.01/score` for what a threshold changes,
+    `latency_sec` for what it does not.
+    """
     found: dict[str, float] = {}
     if not isinstance(result, CompleteTrial):
         return {}
@@ -230,8 +276,14 @@ def final_metrics(result: TrialResult) -> dict[str, float]:
 
 
 def rung_metrics(rung: Rung) -> dict[str, float]:
-    """What was measured on a trial's way: `rung/threshold_0.01/score`, never under the name of what was measured at its end."""
-    return {f"rung/threshold_{point.at}/{name}": value for point in rung.points for name, value in measured(point).items()}
+    """What was measured on a trial's way: `rung/threshold_0.01/score`, never under the name of what
+    was measured at its end.
+    """
+    return {
+        f"rung/threshold_{point.at}/{name}": value
+        for point in rung.points
+        for name, value in measured(point).items()
+    }
 
 
 def _key(root: Path) -> str:
@@ -255,7 +307,9 @@ def _client(uri: str) -> Any:
 
 @contextmanager
 def _told_plainly(where: str) -> Iterator[None]:
-    """Any of the many things that MLflow and its transports raise becomes one error, without secrets."""
+    """Any of the many things that MLflow and its transports raise becomes one error, without
+    secrets.
+    """
     try:
         yield
     except StoreError:

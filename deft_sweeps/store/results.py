@@ -1,4 +1,5 @@
-"""A sweep's folder: one JSON a finished trial, written atomically. It is the source of truth; study, tracker and report follow it.
+"""A sweep's folder: one JSON a finished trial, written atomically. It is the source of truth;
+study, tracker and report follow it.
 
 <sweep>/
   spec.yaml               the spec as it was run, byte for byte
@@ -11,7 +12,7 @@
   study.db, study.journal Optuna's storage; can be rebuilt from results/
   study.id                what tells the sweep's study from others in one database
   mlflow.db, mlartifacts/ the tracker's store; can be rebuilt from results/
-  warm_start/             what earlier sweeps gave: copies of their results, and the points taken from them
+  warm_start/             copies of earlier sweeps' results, and the points taken from them
   driver.json             who runs the sweep and what is running now
   report.html
 """
@@ -37,7 +38,8 @@ PRIVATE = 0o600
 """Mode of a file that only its owner may read."""
 
 _HELD: ContextVar[frozenset[Path]] = ContextVar("_HELD", default=frozenset())
-"""Folders that this thread's driver holds: one that holds a folder for a whole session may take it again for a part."""
+"""Folders that this thread's driver holds: one that holds a folder for a whole session may take it
+again for a part."""
 
 
 def write_atomically(
@@ -84,9 +86,10 @@ class DriverNote:
         state: `searching`, `stopping`, `measuring`, `finished`, `interrupted` or `failed`.
         left_sec: projected time to the end, None where nothing is finished to project from.
         spent_sec: wall time of all drivers that have searched on the folder, this one's included.
-        ended: finished trials to which the search came, and those asked for since; None while it is not at its end. It outlives the
-            state, which says what the driver does after the search.
-        since: wall time, and trials' time, used when trials beyond the budget were asked for; None where none were.
+        ended: finished trials to which the search came, and those asked for since; None while it is
+            not at its end. It outlives the state, which says what the driver does after the search.
+        since: wall time, and trials' time, used when trials beyond the budget were asked for; None
+            where none were.
     """
 
     pid: int
@@ -124,7 +127,9 @@ class SweepDir:
         return self.root / "study.journal"
 
     def study_token(self) -> str:
-        """The sweep's name in a database that others share, made once: the folder's name and 12 hex digits."""
+        """The sweep's name in a database that others share, made once: the folder's name and 12 hex
+        digits.
+        """
         path = self.root / "study.id"
         if not path.is_file():
             write_atomically(path, f"{self.root.resolve().name} {secrets.token_hex(6)}".encode())
@@ -179,7 +184,10 @@ class SweepDir:
             StoreError: it is not.
         """
         if not self.spec_path.is_file():
-            raise StoreError(f"{self.root} is no sweep folder: it has no spec.yaml; `deft-sweeps run FILE` makes one")
+            raise StoreError(
+                f"{self.root} is no sweep folder: it has no spec.yaml; `deft-sweeps run FILE`"
+                " makes one"
+            )
         return self
 
     def write_spec(self, content: bytes) -> None:
@@ -232,7 +240,9 @@ class SweepDir:
         return tuple(sorted(found, key=lambda result: (result.finished_at, result.trial_id)))
 
     def add_steps(self, trial_id: str, steps: Iterable[StepMetrics]) -> None:
-        """Append metrics of a trial's steps; a step told again, after a restart from a checkpoint, replaces what was told of it."""
+        """Append metrics of a trial's steps; a step told again, after a restart from a checkpoint,
+        replaces what was told of it.
+        """
         path = self.steps_path(trial_id)
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
@@ -253,15 +263,22 @@ class SweepDir:
         write_atomically(self.rungs_path(trial_id), codec(tuple[Rung, ...]).dump_json(rungs))
 
     def rungs(self, trial_id: str) -> tuple[Rung, ...]:
-        """What was measured of an unfinished trial; nothing where that cannot be read, since it can be measured again."""
+        """What was measured of an unfinished trial; nothing where that cannot be read, since it can
+        be measured again.
+        """
         try:
-            found: tuple[Rung, ...] = codec(tuple[Rung, ...]).validate_json(self.rungs_path(trial_id).read_bytes())
+            found: tuple[Rung, ...] = codec(tuple[Rung, ...]).validate_json(
+                self.rungs_path(trial_id).read_bytes()
+            )
         except (OSError, ValueError):
             return ()
         return found
 
     def write_final(self, measurement: FinalMeasurement) -> None:
-        write_atomically(self.final_path(measurement.role), codec(FinalMeasurement).dump_json(measurement, indent=1) + b"\n")
+        write_atomically(
+            self.final_path(measurement.role),
+            codec(FinalMeasurement).dump_json(measurement, indent=1) + b"\n",
+        )
 
     def clear_finals(self) -> None:
         """Forget the measurements on the test split: they were of another choice."""
@@ -288,7 +305,9 @@ class SweepDir:
         write_atomically(self._note_path, json.dumps(asdict(note)).encode(), durably=False)
 
     def note(self) -> DriverNote | None:
-        """What the driver last said; None where none ever ran here, or where a loss of power left nothing that can be read."""
+        """What the driver last said; None where none ever ran here, or where a loss of power left
+        nothing that can be read.
+        """
         try:
             read: DriverNote = codec(DriverNote).validate_json(self._note_path.read_bytes())
         except (FileNotFoundError, ValueError):
@@ -297,7 +316,8 @@ class SweepDir:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the folder for this driver, also if it holds it already; the system lets go of it when the process ends, however it ends.
+        """Hold the folder for this driver, also if it holds it already; the system lets go of it
+        when the process ends, however it ends.
 
         Raises:
             StoreError: another driver holds it.
@@ -315,7 +335,9 @@ class SweepDir:
             except BlockingIOError as error:
                 note = self.note()
                 who = f" (process {note.pid})" if note else ""
-                raise StoreError(f"{self.root} is in use by another driver{who}; wait for it, or stop it") from error
+                raise StoreError(
+                    f"{self.root} is in use by another driver{who}; wait for it, or stop it"
+                ) from error
             token = _HELD.set(held | {root})
             try:
                 yield
@@ -324,7 +346,9 @@ class SweepDir:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the names in it survive a loss of power; some file systems cannot, and what was written is there all the same."""
+    """Have the names in it survive a loss of power; some file systems cannot, and what was written
+    is there all the same.
+    """
     with suppress(OSError):
         opened = os.open(folder, os.O_RDONLY)
         try:
@@ -341,9 +365,17 @@ def _read(path: Path) -> TrialResult:
 
 
 def _unreadable(path: Path, what: str, error: ValueError | OSError) -> str:
-    """A file of a sweep's subfolder, the first of the reasons why it cannot be read, and what to do."""
+    """A file of a sweep's subfolder, the first of the reasons why it cannot be read, and what to
+    do.
+    """
     if not isinstance(error, ValidationError):
-        return f"{path}: cannot be read as {what}: {error.strerror if isinstance(error, OSError) else error}"
+        return (
+            f"{path}: cannot be read as {what}:"
+            f" {error.strerror if isinstance(error, OSError) else error}"
+        )
     first = error.errors()[0]
     why = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
-    return f"{path}: cannot be read as {what}: {why} (move the file away, then `deft-sweeps run {path.parents[1]} --resume` makes it again)"
+    return (
+        f"{path}: cannot be read as {what}: {why} (move the file away, then `deft-sweeps run"
+        f" {path.parents[1]} --resume` makes it again)"
+    )

@@ -2,15 +2,22 @@
 
 import re
 
-# A password may hold slashes and more `@`, and at worst a quote; a user's name holds no slash, or every path with an `@` would be one.
+# A password may hold slashes and more `@`, and at worst a quote; a user's name holds no slash, or
+# every path with an `@` would be one.
 _TO_HOST = r"""(?:[^\s"'<>]*|[^\s@]*)@"""
 # `sslpassword=` is one as well, `max_input_tokens: 48` is none.
 _NAMED = r"(?:authorization|token|password|passwd|secret|api[_-]?key)\b"
 _SECRETS = (
-    (re.compile(rf"""(?P<keep>[a-zA-Z][\w+.-]*://)[^\s/:"'<>]*(?::{_TO_HOST}|@)"""), r"\g<keep>***@"),
+    (
+        re.compile(rf"""(?P<keep>[a-zA-Z][\w+.-]*://)[^\s/:"'<>]*(?::{_TO_HOST}|@)"""),
+        r"\g<keep>***@",
+    ),
     (re.compile(rf"(?<![\w/.+-])[\w.+-]+:(?!//){_TO_HOST}(?=[\w\[])"), "***@"),
     (
-        re.compile(rf"(?P<keep>(?:{_NAMED}['\"]?\s*[:=]\W{{0,2}}|\b{_NAMED}[^\w/.]{{1,3}})(?:bearer\s+|basic\s+)?)[^\s'\",;&]+", re.I),
+        re.compile(
+            rf"(?P<keep>(?:{_NAMED}['\"]?\s*[:=]\W{{0,2}}|\b{_NAMED}[^\w/.]{{1,3}})(?:bearer\s+|basic\s+)?)[^\s'\",;&]+",
+            re.I,
+        ),
         r"\g<keep>***",
     ),
     (re.compile(r"\b(?:hf|sk|ghp|gho)[_-]\w{8,}"), "***"),
@@ -18,8 +25,9 @@ _SECRETS = (
 
 
 def without_secrets(text: str) -> str:
-    """`text` with user names and passwords of addresses, also of such as lack their scheme, and the values of what calls itself a token or
-    password, replaced by `***`."""
+    """`text` with user names and passwords of addresses, also of such as lack their scheme, and the
+    values of what calls itself a token or password, replaced by `***`.
+    """
     for pattern, kept in _SECRETS:
         text = pattern.sub(kept, text)
     return text
@@ -31,16 +39,20 @@ def holds_secret(text: str) -> bool:
 
 
 def short_reason(error: BaseException, limit: int = 300) -> str:
-    """The first line of what an exception says, after its kind, without secrets and at most `limit` characters long."""
+    """The first line of what an exception says, after its kind, without secrets and at most `limit`
+    characters long.
+    """
     lines = str(error).strip().splitlines()
     said = without_secrets(lines[0]) if lines else ""
     return (f"{type(error).__name__}: {said}" if said else type(error).__name__)[:limit]
 
 
 def last_failure(log: str, limit: int = 300) -> str:
-    """What a Ray Tune trial's error file says of its last failure, a line without secrets; empty where it says nothing.
+    """What a Ray Tune trial's error file says of its last failure, a line without secrets; empty
+    where it says nothing.
 
-    Of a traceback that is the line after its last frame; of a dead worker the first line after those that name it.
+    Of a traceback that is the line after its last frame; of a dead worker the first line after
+    those that name it.
     """
     lines = [line for line in log.rpartition("Failure # ")[2].splitlines()[1:] if line.strip()]
     frames = [i for i, line in enumerate(lines) if line.startswith("  File ")]

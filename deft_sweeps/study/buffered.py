@@ -1,8 +1,9 @@
 """A study in memory in front of the storage that keeps it.
 
-Optuna writes a proposal in a dozen transactions, each of which costs milliseconds and a flush to the disk, and asks the storage for every
-trial again before it proposes. A study here has one writer, the driver that holds its lease: so all of it is in memory, and what changed is
-written in one go where it must outlive the driver, before a proposal runs and after a trial is told.
+Optuna writes a proposal in a dozen transactions, each of which costs milliseconds and a flush to
+the disk, and asks the storage for every trial again before it proposes. A study here has one
+writer, the driver that holds its lease: so all of it is in memory, and what changed is written in
+one go where it must outlive the driver, before a proposal runs and after a trial is told.
 """
 
 import secrets
@@ -19,11 +20,13 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 _MADE = "deft_sweeps:made"
-"""System attribute: a name of its own that a trial gets in memory, by which two copies of it are known for one."""
+"""System attribute: a name of its own that a trial gets in memory, by which two copies of it are
+known for one."""
 
 
 class Buffered(InMemoryStorage):
-    """One study: trials are read from memory and written by `flush`; the study's own attributes, the lease among them, go straight through.
+    """One study: trials are read from memory and written by `flush`; the study's own attributes,
+    the lease among them, go straight through.
 
     Args:
         behind: what keeps it.
@@ -42,7 +45,8 @@ class Buffered(InMemoryStorage):
             self._written[super().create_new_trial(own, trial)] = trial._trial_id, _kept(trial)
 
     def flush(self) -> None:
-        """Write what changed, trial by trial in their order; what is not written when this raises is written by the next one.
+        """Write what changed, trial by trial in their order; what is not written when this raises
+        is written by the next one.
 
         Raises:
             StorageInternalError, OSError: the storage behind cannot be written.
@@ -51,7 +55,8 @@ class Buffered(InMemoryStorage):
             trial = self.get_trial(trial_id)
             if trial_id in self._written:
                 behind_id, before = self._written[trial_id]
-                with suppress(UpdateFinishedTrialError):  # It was written, only the answer was lost.
+                # It was written, only the answer was lost.
+                with suppress(UpdateFinishedTrialError):
                     self._update(behind_id, before, trial)
             else:
                 behind_id = self._behind.create_new_trial(self._behind_id, template_trial=trial)
@@ -61,7 +66,9 @@ class Buffered(InMemoryStorage):
     def _update(self, behind_id: int, before: FrozenTrial, now: FrozenTrial) -> None:
         for name, distribution in now.distributions.items():
             if name not in before.distributions:
-                self._behind.set_trial_param(behind_id, name, distribution.to_internal_repr(now.params[name]), distribution)
+                self._behind.set_trial_param(
+                    behind_id, name, distribution.to_internal_repr(now.params[name]), distribution
+                )
         for key, value in now.user_attrs.items():
             if key not in before.user_attrs or before.user_attrs[key] != value:
                 self._behind.set_trial_user_attr(behind_id, key, value)
@@ -82,11 +89,19 @@ class Buffered(InMemoryStorage):
         self._changed.add(trial_id)
         return trial_id
 
-    def set_trial_param(self, trial_id: int, param_name: str, param_value_internal: float, distribution: BaseDistribution) -> None:
+    def set_trial_param(
+        self,
+        trial_id: int,
+        param_name: str,
+        param_value_internal: float,
+        distribution: BaseDistribution,
+    ) -> None:
         super().set_trial_param(trial_id, param_name, param_value_internal, distribution)
         self._changed.add(trial_id)
 
-    def set_trial_state_values(self, trial_id: int, state: TrialState, values: Sequence[float] | None = None) -> bool:
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
         changed = super().set_trial_state_values(trial_id, state, values)
         self._changed.add(trial_id)
         return changed
@@ -114,13 +129,17 @@ class Buffered(InMemoryStorage):
 
 
 def _once(trials: list[FrozenTrial]) -> list[FrozenTrial]:
-    """Without those that were made twice because the storage did not answer: the last one is the one that was written on."""
+    """Without those that were made twice because the storage did not answer: the last one is the
+    one that was written on.
+    """
     last = {trial.system_attrs.get(_MADE, trial.number): trial for trial in trials}
     return sorted(last.values(), key=lambda trial: trial.number)
 
 
 def _kept(trial: FrozenTrial) -> FrozenTrial:
-    """As it is now: a Trial that Optuna hands out changes the dictionaries that it was made from."""
+    """As it is now: a Trial that Optuna hands out changes the dictionaries that it was made
+    from.
+    """
     kept = copy(trial)
     kept.distributions = dict(trial.distributions)
     kept.user_attrs, kept.system_attrs = dict(trial.user_attrs), dict(trial.system_attrs)

@@ -1,7 +1,8 @@
 """One driver a study, also where the study is in a database that other folders and machines reach.
 
-The driver writes its name into the study and renews it; another one is refused while that is fresh. The folder's own lock comes first,
-so a driver of the same folder on the same machine takes over at once: the one before it is dead.
+The driver writes its name into the study and renews it; another one is refused while that is fresh.
+The folder's own lock comes first, so a driver of the same folder on the same machine takes over at
+once: the one before it is dead.
 """
 
 import os
@@ -39,13 +40,18 @@ class Lease:
             StoreError: another driver has it.
         """
         held = study.user_attrs.get(DRIVER)
-        if not held or held["token"] == self._token or (held["host"], held["folder"]) == (self._host, self._folder):
+        if (
+            not held
+            or held["token"] == self._token
+            or (held["host"], held["folder"]) == (self._host, self._folder)
+        ):
             return
         age = time.time() - held["at"]
         if age < LEASE_SEC:
             raise StoreError(
-                f"the study {study.study_name} is in use by another driver: {held['folder']} on {held['host']}, process {held['pid']}, "
-                f"last heard of {max(age, 0.0):.0f} s ago; stop it, or wait {LEASE_SEC:.0f} s after its death"
+                f"the study {study.study_name} is in use by another driver: {held['folder']} on"
+                f" {held['host']}, process {held['pid']}, last heard of {max(age, 0.0):.0f} s ago;"
+                f" stop it, or wait {LEASE_SEC:.0f} s after its death"
             )
 
     def take(self, study: Study) -> None:
@@ -69,7 +75,10 @@ class Lease:
             return
         held = study.user_attrs.get(DRIVER)
         if held and held["token"] != self._token:
-            raise StoreError(f"the study {study.study_name} was taken over by {held['folder']} on {held['host']}, process {held['pid']}")
+            raise StoreError(
+                f"the study {study.study_name} was taken over by {held['folder']} on"
+                f" {held['host']}, process {held['pid']}"
+            )
         self._write(study, time.time())
 
     def release(self, study: Study) -> None:
@@ -79,6 +88,12 @@ class Lease:
             self._write(study, 0.0)
 
     def _write(self, study: Study, at: float) -> None:
-        told = {"token": self._token, "host": self._host, "folder": self._folder, "pid": os.getpid(), "at": at}
+        told = {
+            "token": self._token,
+            "host": self._host,
+            "folder": self._folder,
+            "pid": os.getpid(),
+            "at": at,
+        }
         study.set_user_attr(DRIVER, told)
         self._beat_at = time.monotonic()

@@ -1,4 +1,6 @@
-"""The Optuna study of a sweep. It follows the store: whatever it lacks is told to it again, and a lost one is rebuilt."""
+"""The Optuna study of a sweep. It follows the store: whatever it lacks is told to it again, and a
+lost one is rebuilt.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -28,14 +30,20 @@ WHOLE = "whole"
 VERDICTS = "verdicts"
 """User attribute: `[step, goes on]` of each rung that was decided about."""
 MARGINS = "margins"
-"""User attribute of a complete trial: by how much `surely` tightens each limit that has it there, as `LimitJudge.margins` returns."""
+"""User attribute of a complete trial: by how much `surely` tightens each limit that has it there,
+as `LimitJudge.margins` returns."""
 PRIOR = "prior"
-"""User attribute of a trial that an earlier sweep ran: its trial_id there. Such a trial has no TRIAL_ID."""
+"""User attribute of a trial that an earlier sweep ran: its trial_id there. Such a trial has no
+TRIAL_ID."""
 ASKED = "asked"
 """User attribute of a trial that the sampler did not propose: `first`, `extra` or `random`."""
 _SPACE = "space"
 
-STATES: dict[Status, TrialState] = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "stopped": TrialState.PRUNED}
+STATES: dict[Status, TrialState] = {
+    "complete": TrialState.COMPLETE,
+    "failed": TrialState.FAIL,
+    "stopped": TrialState.PRUNED,
+}
 
 
 def open_study(
@@ -48,10 +56,12 @@ def open_study(
     lease: Lease | None = None,
     every: bool = False,
 ) -> Study:
-    """The study in `storage`, told of every result that this spec's space knows; buffered, so what changes later is written by `flush`.
+    """The study in `storage`, told of every result that this spec's space knows; buffered, so what
+    changes later is written by `flush`.
 
-    A study made for another space is dropped: results hold everything that it knew of finished trials. So is one that knows more than the
-    results, or other limits, but for its trials that have not ended.
+    A study made for another space is dropped: results hold everything that it knew of finished
+    trials. So is one that knows more than the results, or other limits, but for its trials that
+    have not ended.
 
     Args:
         spec: of the sweep.
@@ -60,7 +70,8 @@ def open_study(
         name: of the study.
         judge: is shown every result of this space; None takes a new one.
         lease: is taken before anything is written; None where nobody else can drive the study.
-        every: there are no results but these: a trial that has ended and left none, its file lost or deleted, runs again.
+        every: there are no results but these: a trial that has ended and left none, its file lost
+            or deleted, runs again.
 
     Raises:
         StoreError: another driver has the study.
@@ -68,7 +79,10 @@ def open_study(
     """
     storage = optuna.storages.get_storage(storage)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    names = {summary.study_name for summary in optuna.get_all_study_summaries(storage, include_best_trial=False)}
+    names = {
+        summary.study_name
+        for summary in optuna.get_all_study_summaries(storage, include_best_trial=False)
+    }
     if name in names:
         study = optuna.load_study(study_name=name, storage=storage)
         if lease is not None:
@@ -102,16 +116,26 @@ def _create(spec: SweepSpec, storage: BaseStorage, name: str) -> None:
 
 
 def _is_beside(study: Study, spec: SweepSpec, results: Sequence[TrialResult]) -> bool:
-    """Whether the study knows of a trial that ended and is no result of this space, or was told other limits than the spec's."""
+    """Whether the study knows of a trial that ended and is no result of this space, or was told
+    other limits than the spec's.
+    """
     there = {result.trial_id for result in results if spec.locate(result.config) is not None}
     limits = {str(limit) for limit in spec.search_limits}
     trials = study.get_trials(deepcopy=False)
-    told = (t for t in trials if t.state == TrialState.COMPLETE and (TRIAL_ID in t.user_attrs or PRIOR in t.user_attrs))
-    return any(t.user_attrs[TRIAL_ID] not in there for t in finished(study)) or any(set(t.constraints) != limits for t in told)
+    told = (
+        t
+        for t in trials
+        if t.state == TrialState.COMPLETE and (TRIAL_ID in t.user_attrs or PRIOR in t.user_attrs)
+    )
+    return any(t.user_attrs[TRIAL_ID] not in there for t in finished(study)) or any(
+        set(t.constraints) != limits for t in told
+    )
 
 
 def _left_open(study: Study, spec: SweepSpec, results: Sequence[TrialResult]) -> list[FrozenTrial]:
-    """Trials that wait, that are under way, and that have ended without a result: those are under way again, under their seed."""
+    """Trials that wait, that are under way, and that have ended without a result: those are under
+    way again, under their seed.
+    """
     there = {result.trial_id for result in results}
     found = []
     for trial in study.get_trials(deepcopy=False):
@@ -119,16 +143,27 @@ def _left_open(study: Study, spec: SweepSpec, results: Sequence[TrialResult]) ->
             found.append(trial)
         elif TRIAL_ID in trial.user_attrs and trial.user_attrs[TRIAL_ID] not in there:
             config = spec.config(start_of(spec, trial.params))
-            if config.trial_id(trial.user_attrs[SEED]) == trial.user_attrs[TRIAL_ID]:  # Else what is fixed was something else then.
-                kept = {key: value for key, value in trial.user_attrs.items() if key in (TRIAL_ID, SEED, ASKED, WHOLE, VERDICTS)}
+            # Else what is fixed was something else then.
+            if config.trial_id(trial.user_attrs[SEED]) == trial.user_attrs[TRIAL_ID]:
+                kept = {
+                    key: value
+                    for key, value in trial.user_attrs.items()
+                    if key in (TRIAL_ID, SEED, ASKED, WHOLE, VERDICTS)
+                }
                 found.append(
-                    create_trial(state=TrialState.RUNNING, params=trial.params, distributions=trial.distributions, user_attrs=kept)
+                    create_trial(
+                        state=TrialState.RUNNING,
+                        params=trial.params,
+                        distributions=trial.distributions,
+                        user_attrs=kept,
+                    )
                 )
     return found
 
 
 def objectives(spec: SweepSpec, result: CompleteTrial) -> tuple[float, ...]:
-    """The objectives of a complete trial at the threshold that the search compares at, every one finite.
+    """The objectives of a complete trial at the threshold that the search compares at, every one
+    finite.
 
     Raises:
         ValueError: one was not measured or is not finite.
@@ -136,7 +171,9 @@ def objectives(spec: SweepSpec, result: CompleteTrial) -> tuple[float, ...]:
     try:
         metrics = measured(result.point_at(spec.evaluation.objective_threshold), result.cost)
     except KeyError as error:
-        raise ValueError(f"not measured at the objective's threshold {spec.evaluation.objective_threshold:g}") from error
+        raise ValueError(
+            f"not measured at the objective's threshold {spec.evaluation.objective_threshold:g}"
+        ) from error
     missing = [name for name in spec.objectives if name not in metrics]
     if missing:
         raise ValueError(f"{', '.join(missing)} not measured or not finite")
@@ -144,21 +181,29 @@ def objectives(spec: SweepSpec, result: CompleteTrial) -> tuple[float, ...]:
 
 
 def modelled(spec: SweepSpec) -> tuple[str, ...]:
-    """The metrics in `rows_of`: the objectives, then what limits are on; the score too, where one compares with a baseline."""
+    """The metrics in `rows_of`: the objectives, then what limits are on; the score too, where one
+    compares with a baseline.
+    """
     scored = ("score",) if any(limit.bound.baseline for limit in spec.search_limits) else ()
-    return tuple(dict.fromkeys((*spec.objectives, *(limit.metric for limit in spec.search_limits), *scored)))
+    return tuple(
+        dict.fromkeys((*spec.objectives, *(limit.metric for limit in spec.search_limits), *scored))
+    )
 
 
 def rows_of(spec: SweepSpec, result: TrialResult | PartialTraining) -> list[list[Any]]:
-    """Everything that was measured of a trial, `[step, Point.at, value, ...]` a point, rising in steps: what a model that knows of rungs
-    and thresholds learns from. A value is one of `modelled`, None where it was not measured."""
+    """Everything that was measured of a trial, `[step, Point.at, value, ...]` a point, rising in
+    steps: what a model that knows of rungs and thresholds learns from. A value is one of
+    `modelled`, None where it was not measured.
+    """
     points = [(rung.step, point) for rung in result.rungs for point in rung.points]
     cost = None
     if isinstance(result, CompleteTrial):
         points += [(result.config.training.steps, point) for point in result.points]
         cost = result.cost
     told = [(step, point.at, measured(point, cost)) for step, point in points]
-    return [[step, at, *(metrics.get(name) for name in modelled(spec))] for step, at, metrics in told]
+    return [
+        [step, at, *(metrics.get(name) for name in modelled(spec))] for step, at, metrics in told
+    ]
 
 
 def tell(
@@ -200,7 +245,11 @@ def live(study: Study, number: int) -> Trial | None:
 
 def finished(study: Study) -> tuple[FrozenTrial, ...]:
     """The study's trials that stand for a stored result."""
-    return tuple(t for t in study.get_trials(deepcopy=False) if t.state.is_finished() and TRIAL_ID in t.user_attrs)
+    return tuple(
+        t
+        for t in study.get_trials(deepcopy=False)
+        if t.state.is_finished() and TRIAL_ID in t.user_attrs
+    )
 
 
 def unfinished(study: Study) -> tuple[FrozenTrial, ...]:
@@ -209,10 +258,19 @@ def unfinished(study: Study) -> tuple[FrozenTrial, ...]:
     return tuple(t for t in running if TRIAL_ID in t.user_attrs)
 
 
-def enqueue(study: Study, spec: SweepSpec, starts: Iterable[Start], *, again: bool = False, whole: bool = True) -> None:
-    """Have the study propose these points next, in their order; one that a trial of this sweep already has is left out unless `again`.
-    They run to their end, unless not `whole`. Points asked for `again` with which an earlier driver was killed still wait, and each stands
-    for one of these."""
+def enqueue(
+    study: Study,
+    spec: SweepSpec,
+    starts: Iterable[Start],
+    *,
+    again: bool = False,
+    whole: bool = True,
+) -> None:
+    """Have the study propose these points next, in their order; one that a trial of this sweep
+    already has is left out unless `again`. They run to their end, unless not `whole`. Points asked
+    for `again` with which an earlier driver was killed still wait, and each stands for one of
+    these.
+    """
     mine = [trial for trial in study.get_trials(deepcopy=False) if PRIOR not in trial.user_attrs]
     known = [trial.system_attrs.get("fixed_params", trial.params) for trial in mine]
     waiting = [trial.system_attrs.get("fixed_params") for trial in _extra(study)]
@@ -221,13 +279,17 @@ def enqueue(study: Study, spec: SweepSpec, starts: Iterable[Start], *, again: bo
         if again and kept in waiting:
             waiting.remove(kept)
         elif again or kept not in known:
-            attrs: dict[str, Any] = {ASKED: "extra" if again else "first"} | ({WHOLE: True} if whole else {})
+            attrs: dict[str, Any] = {ASKED: "extra" if again else "first"} | (
+                {WHOLE: True} if whole else {}
+            )
             study.enqueue_trial(kept, user_attrs=attrs)
             known.append(kept)
 
 
 def begin_extra(study: Study) -> Trial | None:
-    """The first point that was enqueued `again` and that no driver has begun, before all that wait; None where there is none."""
+    """The first point that was enqueued `again` and that no driver has begun, before all that wait;
+    None where there is none.
+    """
     for frozen in _extra(study):
         return _begun(study, frozen)
     return None
@@ -254,7 +316,9 @@ def _begun(study: Study, frozen: FrozenTrial) -> Trial:
     return Trial(study, frozen._trial_id)
 
 
-def _replay(study: Study, spec: SweepSpec, results: Sequence[TrialResult], judge: LimitJudge) -> None:
+def _replay(
+    study: Study, spec: SweepSpec, results: Sequence[TrialResult], judge: LimitJudge
+) -> None:
     trials = study.get_trials(deepcopy=False)
     known = {t.user_attrs[TRIAL_ID]: t for t in trials if TRIAL_ID in t.user_attrs}
     for result in results:
@@ -274,9 +338,16 @@ def _replay(study: Study, spec: SweepSpec, results: Sequence[TrialResult], judge
 
 
 def told(
-    spec: SweepSpec, start: Start, result: TrialResult, violations: Mapping[str, float], margins: Mapping[str, float], name: str = TRIAL_ID
+    spec: SweepSpec,
+    start: Start,
+    result: TrialResult,
+    violations: Mapping[str, float],
+    margins: Mapping[str, float],
+    name: str = TRIAL_ID,
 ) -> FrozenTrial:
-    """A trial that has ended, as the study knows it; `name` is the user attribute that holds its trial_id."""
+    """A trial that has ended, as the study knows it; `name` is the user attribute that holds its
+    trial_id.
+    """
     kept, every = params(spec, start), distributions(spec)
     return create_trial(
         state=STATES[result.status],

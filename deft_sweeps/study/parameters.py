@@ -1,4 +1,6 @@
-"""SweepSpec to Optuna's distributions and back: one categorical over the legal combinations, the open settings conditional under it."""
+"""SweepSpec to Optuna's distributions and back: one categorical over the legal combinations, the
+open settings conditional under it.
+"""
 
 import hashlib
 import itertools
@@ -8,11 +10,26 @@ from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
 import numpy as np
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution, distribution_to_json
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+    distribution_to_json,
+)
 from optuna.trial import Trial
 
 from deft_sweeps.specification.combination import Combination, Start
-from deft_sweeps.specification.domain import Categorical, Const, Domain, Float, Int, Value, listed, n_values
+from deft_sweeps.specification.domain import (
+    Categorical,
+    Const,
+    Domain,
+    Float,
+    Int,
+    Value,
+    listed,
+    n_values,
+)
 from deft_sweeps.specification.sweep_spec import SweepSpec
 
 COMBINATION = "combination"
@@ -20,16 +37,25 @@ Key = tuple[str, tuple[tuple[str, object], ...]]
 
 
 def distributions(spec: SweepSpec) -> dict[str, BaseDistribution]:
-    """Every parameter of the sweep; a name stands for one distribution in all combinations, as Optuna demands."""
-    found: dict[str, BaseDistribution] = {COMBINATION: CategoricalDistribution([c.label for c in spec.combinations])}
+    """Every parameter of the sweep; a name stands for one distribution in all combinations, as
+    Optuna demands.
+    """
+    found: dict[str, BaseDistribution] = {
+        COMBINATION: CategoricalDistribution([c.label for c in spec.combinations])
+    }
     for combination in spec.combinations:
         found |= {name: _distribution(domain) for name, domain in combination.open.items()}
     return found
 
 
 def fingerprint(spec: SweepSpec) -> str:
-    """Changes when a study made for another space or other objectives cannot go on with this one."""
-    told = [list(spec.objectives), {name: distribution_to_json(d) for name, d in sorted(distributions(spec).items())}]
+    """Changes when a study made for another space or other objectives cannot go on with this
+    one.
+    """
+    told = [
+        list(spec.objectives),
+        {name: distribution_to_json(d) for name, d in sorted(distributions(spec).items())},
+    ]
     told.append({c.label: sorted(c.open) for c in spec.combinations})
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -51,17 +77,24 @@ def all_points(spec: SweepSpec) -> Iterator[Start]:
 
 
 def random_point(spec: SweepSpec, rng: np.random.Generator, *, central: bool = False) -> Start:
-    """A combination with equal chances, then each open setting, uniform in its domain, or in the middle half of a range."""
+    """A combination with equal chances, then each open setting, uniform in its domain, or in the
+    middle half of a range.
+    """
     return point_of(spec.combinations[rng.integers(len(spec.combinations))], rng, central=central)
 
 
 def point_of(combination: Combination, rng: np.random.Generator, *, central: bool = False) -> Start:
     """The same of one combination."""
-    return Start(combination.label, {name: drawn(domain, rng, central=central) for name, domain in combination.open.items()})
+    return Start(
+        combination.label,
+        {name: drawn(domain, rng, central=central) for name, domain in combination.open.items()},
+    )
 
 
 def drawn(domain: Domain, rng: np.random.Generator, *, central: bool = False) -> Value:
-    """A value of the domain, each whole number of a range with equal chances where it is not on a log scale."""
+    """A value of the domain, each whole number of a range with equal chances where it is not on a
+    log scale.
+    """
     match domain:
         case Const(value):
             return value
@@ -79,7 +112,11 @@ def value_at(domain: Float | Int, unit: float) -> Value:
     half = 0.5 if isinstance(domain, Int) else 0.0
     low, high = domain.low - half, domain.high + half
     raw = low * (high / low) ** unit if domain.log else low + unit * (high - low)
-    return min(max(round(raw), domain.low), domain.high) if isinstance(domain, Int) else min(max(float(raw), domain.low), domain.high)
+    return (
+        min(max(round(raw), domain.low), domain.high)
+        if isinstance(domain, Int)
+        else min(max(float(raw), domain.low), domain.high)
+    )
 
 
 def key_of(start: Start) -> Key:
@@ -90,13 +127,18 @@ def key_of(start: Start) -> Key:
 def suggest(trial: Trial, spec: SweepSpec) -> Start:
     """Ask `trial` for a combination, then for what that leaves open."""
     label = str(trial.suggest_categorical(COMBINATION, [c.label for c in spec.combinations]))
-    return Start(label, {name: _ask(trial, name, domain) for name, domain in spec.by_label[label].open.items()})
+    return Start(
+        label,
+        {name: _ask(trial, name, domain) for name, domain in spec.by_label[label].open.items()},
+    )
 
 
 def params(spec: SweepSpec, start: Start) -> dict[str, Any]:
     """The point as Optuna keeps it."""
     domains = spec.by_label[start.combination].open
-    return {COMBINATION: start.combination} | {name: _encode(domains[name], value) for name, value in start.values.items()}
+    return {COMBINATION: start.combination} | {
+        name: _encode(domains[name], value) for name, value in start.values.items()
+    }
 
 
 def start_of(spec: SweepSpec, params: Mapping[str, Any]) -> Start:
@@ -113,7 +155,9 @@ def _ask(trial: Trial, name: str, domain: Domain) -> Value:
         case Int(low, high, log):
             return trial.suggest_int(name, low, high, log=log)
         case Categorical(values):
-            return _decode(domain, trial.suggest_categorical(name, [_text(value) for value in values]))
+            return _decode(
+                domain, trial.suggest_categorical(name, [_text(value) for value in values])
+            )
         case Const(value):
             return value
         case unknown:

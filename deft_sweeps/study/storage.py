@@ -25,13 +25,19 @@ FILE_STUDY = "sweep"
 BROKEN = (OSError, StorageInternalError)
 """What a storage raises that cannot be reached or written for now."""
 
-_DRIVERS = {"postgresql": ("postgresql+psycopg", "psycopg[binary]"), "mysql": ("mysql+pymysql", "pymysql")}
-"""SQLAlchemy's name of the driver that is taken where a URL names none, and the package that brings it."""
+_DRIVERS = {
+    "postgresql": ("postgresql+psycopg", "psycopg[binary]"),
+    "mysql": ("mysql+pymysql", "pymysql"),
+}
+"""SQLAlchemy's name of the driver that is taken where a URL names none, and the package that brings
+it."""
 
 
 def kept_in(spec: SweepSpec, sweep: SweepDir) -> str:
-    """What `search.storage` comes to. `auto` is the file that the folder has, else SQLite, which more programs read; a long search begins
-    with the journal, whose writes take a fifth of the driver's time that SQLite's take (measured, benchmarks/scale.py)."""
+    """What `search.storage` comes to. `auto` is the file that the folder has, else SQLite, which
+    more programs read; a long search begins with the journal, whose writes take a fifth of the
+    driver's time that SQLite's take (measured, benchmarks/scale.py).
+    """
     if spec.search.storage != "auto":
         return spec.search.storage
     if sweep.journal_path.exists() or sweep.study_path.exists():
@@ -45,7 +51,8 @@ def study_name(storage: str, sweep: SweepDir) -> str:
 
 
 def connect(storage: str, sweep: SweepDir) -> BaseStorage:
-    """Open the storage; a file that cannot be read is set aside, since the results hold all that it knew.
+    """Open the storage; a file that cannot be read is set aside, since the results hold all that it
+    knew.
 
     Args:
         storage: as `kept_in` says.
@@ -58,9 +65,13 @@ def connect(storage: str, sweep: SweepDir) -> BaseStorage:
         case "sqlite":
             try:
                 return _file(sweep.study_path)
-            except Exception as error:  # SQLAlchemy's own where it is the first look at the file, Optuna's later.
+            except (
+                Exception
+            ) as error:  # SQLAlchemy's own where it is the first look at the file, Optuna's later.
                 if "not a database" not in str(root(error)) and "malformed" not in str(root(error)):
-                    raise StoreError(f"{sweep.study_path} cannot be opened: {short_reason(root(error))}") from error
+                    raise StoreError(
+                        f"{sweep.study_path} cannot be opened: {short_reason(root(error))}"
+                    ) from error
                 _set_aside(sweep.study_path)
                 return _file(sweep.study_path)
         case "journal":
@@ -74,7 +85,8 @@ def connect(storage: str, sweep: SweepDir) -> BaseStorage:
 
 
 def check_reachable(spec: SweepSpec, sweep: SweepDir) -> None:
-    """Look whether a database can be used, before anything is started; nothing to do for a file in the folder.
+    """Look whether a database can be used, before anything is started; nothing to do for a file in
+    the folder.
 
     Raises:
         StoreError: its driver is missing, it cannot be reached, or another driver has the study.
@@ -107,25 +119,39 @@ def root(error: BaseException) -> BaseException:
 def _by_url(url: str) -> BaseStorage:
     scheme, _, rest = url.partition("://")
     dialect, package = _DRIVERS.get(scheme, (scheme, ""))
-    package = package or next((p for name, (_, p) in _DRIVERS.items() if scheme.startswith(name)), "")
+    package = package or next(
+        (p for name, (_, p) in _DRIVERS.items() if scheme.startswith(name)), ""
+    )
     try:
         return _database(f"{dialect}://{rest}")
     except ImportError as error:
         mend = f"; `pip install '{package}'` brings it" if package else ""
-        raise StoreError(f"search.storage: the database driver of {scheme} is not installed{mend}") from error
-    except Exception as error:  # Each driver raises its own; whatever it is, the study cannot be kept there.
-        raise StoreError(f"search.storage: {without_secrets(url)} cannot be used: {short_reason(root(error))}") from error
+        raise StoreError(
+            f"search.storage: the database driver of {scheme} is not installed{mend}"
+        ) from error
+    except (
+        Exception
+    ) as error:  # Each driver raises its own; whatever it is, the study cannot be kept there.
+        raise StoreError(
+            f"search.storage: {without_secrets(url)} cannot be used: {short_reason(root(error))}"
+        ) from error
 
 
 def _file(path: Path) -> RDBStorage:
     database.check(path)
-    # The driver is the only writer, but a reader (a dashboard) may look at any time; what the last moment wrote is in the results.
-    return RDBStorage(f"sqlite:///{path.resolve()}", engine_kwargs={"creator": lambda: database.connect(path.resolve())})
+    # The driver is the only writer, but a reader (a dashboard) may look at any time; what the last
+    # moment wrote is in the results.
+    return RDBStorage(
+        f"sqlite:///{path.resolve()}",
+        engine_kwargs={"creator": lambda: database.connect(path.resolve())},
+    )
 
 
 def _database(url: str) -> RDBStorage:
     # A reader may hold a SQLite file for a moment.
-    arguments: dict[str, Any] = {"connect_args": {"timeout": 30}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+    arguments: dict[str, Any] = (
+        {"connect_args": {"timeout": 30}} if url.startswith("sqlite") else {"pool_pre_ping": True}
+    )
     return RDBStorage(url, engine_kwargs=arguments)
 
 
@@ -135,7 +161,9 @@ def _journal(path: Path) -> JournalStorage:
 
 
 class _Journal(JournalFileBackend):
-    """Optuna's file, from which what a full disk took of a write is cut off again: the next write would come to stand in that line."""
+    """Optuna's file, from which what a full disk took of a write is cut off again: the next write
+    would come to stand in that line.
+    """
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         size = os.path.getsize(self._file_path)
@@ -147,7 +175,9 @@ class _Journal(JournalFileBackend):
 
 
 def _mend(path: Path) -> None:
-    """Take out what a driver that was killed left behind: half a line, and its lock. The folder's lock is this driver's."""
+    """Take out what a driver that was killed left behind: half a line, and its lock. The folder's
+    lock is this driver's.
+    """
     Path(f"{path}.lock").unlink(missing_ok=True)
     if path.is_file():
         content = path.read_bytes()
@@ -157,6 +187,7 @@ def _mend(path: Path) -> None:
 
 
 def _set_aside(path: Path) -> None:
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):  # SQLite would write an old file's log into a new one.
+    # SQLite would write an old file's log into a new one.
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
         with suppress(FileNotFoundError):
             path.with_name(name).replace(path.with_name(f"{name}.broken"))

@@ -12,9 +12,10 @@ class Aim:
 
     Attributes:
         target: finished trials, earlier ones counted.
-        ended: finished trials to which the search came, and those asked for since; None while it is not at its end.
-        since: what was used when trials beyond the budget were asked for: it does not count against the budget's hours, and a flat front
-            is no reason to end. None where none were.
+        ended: finished trials to which the search came, and those asked for since; None while it is
+            not at its end.
+        since: what was used when trials beyond the budget were asked for: it does not count against
+            the budget's hours, and a flat front is no reason to end. None where none were.
     """
 
     target: int
@@ -22,7 +23,15 @@ class Aim:
     since: Spent | None = None
 
 
-def aim(n_trials: int, n_known: int, note: DriverNote | None, *, more: int, n_extra: int, trial_sec: float) -> Aim:
+def aim(
+    n_trials: int,
+    n_known: int,
+    note: DriverNote | None,
+    *,
+    more: int,
+    n_extra: int,
+    trial_sec: float,
+) -> Aim:
     """The next driver's aim.
 
     Args:
@@ -36,10 +45,15 @@ def aim(n_trials: int, n_known: int, note: DriverNote | None, *, more: int, n_ex
     ended = None if note is None else _ended(note, n_known)
     since = None if note is None or note.since is None else Spent(*note.since)
     if ended is not None and (more or n_extra):
-        goal = ended  # A search that ended before its trials were all done is not taken up again for a few points more.
+        # A search that ended before its trials were all done is not taken up again for a few points
+        # more.
+        goal = ended
     else:
-        # Where more was asked of a search that had ended early, what it was given stays, and not the budget that it never came to.
-        goal = max(n_known, 0 if note is None else note.n_budget, 0 if since is not None else n_trials)
+        # Where more was asked of a search that had ended early, what it was given stays, and not
+        # the budget that it never came to.
+        goal = max(
+            n_known, 0 if note is None else note.n_budget, 0 if since is not None else n_trials
+        )
     target = goal + more + n_extra
     if more:
         return Aim(target, None, Spent(0.0 if note is None else note.spent_sec, trial_sec))
@@ -49,4 +63,5 @@ def aim(n_trials: int, n_known: int, note: DriverNote | None, *, more: int, n_ex
 def _ended(note: DriverNote, n_known: int) -> int | None:
     if note.ended is None:
         return n_known if note.state == "finished" else None  # Written before notes said it.
-    return note.ended if note.ended >= n_known else None  # Fewer than there are: the search was taken up again since.
+    # Fewer than there are: the search was taken up again since.
+    return note.ended if note.ended >= n_known else None

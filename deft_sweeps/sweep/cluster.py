@@ -42,7 +42,8 @@ class SlotCount:
     def needs(self) -> str:
         """What one trial needs, for a message."""
         return ", ".join(
-            f"{need / 2**30:.1f} GiB of memory" if name == "memory" else f"{need:g} {name}" for name, need in self._needs.items()
+            f"{need / 2**30:.1f} GiB of memory" if name == "memory" else f"{need:g} {name}"
+            for name, need in self._needs.items()
         )
 
 

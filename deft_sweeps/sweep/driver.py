@@ -1,4 +1,6 @@
-"""The driver's own state: what it knows, what it tells the folder and the viewer, once a second and whenever a trial ends."""
+"""The driver's own state: what it knows, what it tells the folder and the viewer, once a second and
+whenever a trial ends.
+"""
 
 import os
 import time
@@ -25,7 +27,8 @@ from deft_sweeps.sweep.progress import Progress, View, ended, front_rows
 BEAT_SEC = 1.0
 NOTE_SEC = 0.2
 FRONT_SHARE = 0.03
-"""Of the driver's time, at most, goes into the front that is shown: with thousands of points it takes seconds."""
+"""Of the driver's time, at most, goes into the front that is shown: with thousands of points it
+takes seconds."""
 
 
 class Driver:
@@ -81,11 +84,15 @@ class Driver:
     def spent(self) -> Spent:
         """By all drivers and trials of the folder, this one's included."""
         now = time.time()
-        under_way = self._trial_sec + trial_sec((), (proposal.started_at for proposal in self.running()), now)
+        under_way = self._trial_sec + trial_sec(
+            (), (proposal.started_at for proposal in self.running()), now
+        )
         return Spent(self._spent_before + now - self._started_at, under_way)
 
     def enough(self) -> str:
-        """Why the search is over before its trials are all done, a sentence; empty while it is not."""
+        """Why the search is over before its trials are all done, a sentence; empty while it is
+        not.
+        """
         spent, before = self.spent, self._since or Spent(0.0, 0.0)
         own = Spent(spent.wall_sec - before.wall_sec, spent.trial_sec - before.trial_sec)
         return used_up(self.spec.budget, own) or self._flat(self.results)
@@ -128,20 +135,28 @@ class Driver:
             n_front=n_front,
             hypervolume=volume,
             left_sec=left,
-            latest=None if self._latest is None else ended(self._latest, self.spec.evaluation.objective_threshold),
+            latest=None
+            if self._latest is None
+            else ended(self._latest, self.spec.evaluation.objective_threshold),
             messages=self.messages,
             saving=self._saving if self._saving.n_stopped else None,
             state=self.state,
             phase=self._phase,
         )
-        with suppress(OSError, ValueError):  # A closed pipe or a log on a full disk: nothing that only shows may end a trial.
+        # A closed pipe or a log on a full disk: nothing that only shows may end a trial.
+        with suppress(OSError, ValueError):
             self.view(progress)
 
     def _kept(self, result: TrialResult) -> TrialResult:
-        """Without the scores of single examples, which would be most of the driver's memory, unless a limit is judged by them."""
+        """Without the scores of single examples, which would be most of the driver's memory, unless
+        a limit is judged by them.
+        """
         if self._keeps_examples or not isinstance(result, CompleteTrial):
             return result
-        return replace(result, points=tuple(replace(point, example_scores=NO_SCORES) for point in result.points))
+        return replace(
+            result,
+            points=tuple(replace(point, example_scores=NO_SCORES) for point in result.points),
+        )
 
     def _note(self, left_sec: float | None) -> None:
         note = DriverNote(
@@ -168,7 +183,9 @@ class Driver:
             self._front_cost = self._front_at - clock
 
     def _left_sec(self) -> float | None:
-        """The mean duration of a trial times the trials to go, shared among the slots; None where there is nothing to project."""
+        """The mean duration of a trial times the trials to go, shared among the slots; None where
+        there is nothing to project.
+        """
         if len(self.results) >= self.target:
             return None
         if not self._n_took:
@@ -176,7 +193,9 @@ class Driver:
         mean = self._took_sec / self._n_took
         under_way = sum(min(time.time() - proposal.started_at, mean) for proposal in self.running())
         to_go = self.target - len(self.results)
-        return max(0.0, (to_go * mean - under_way) / min(max(self.slots, len(self.running())), to_go))
+        return max(
+            0.0, (to_go * mean - under_way) / min(max(self.slots, len(self.running())), to_go)
+        )
 
 
 def _took(result: TrialResult) -> float:
@@ -204,7 +223,9 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
         self._searcher.beat()
         self._driver.beat()
 
-    def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any) -> None:
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
         proposal = self._searcher.proposal(trial.trial_id)
         if proposal is not None:
             if TROUBLE in result:
@@ -218,4 +239,6 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
         proposal = self._searcher.proposal(trial.trial_id)
         if proposal is not None:
             why = self._searcher.lost.get(trial.trial_id, "no reason is known")
-            self._driver.warn(f"{proposal.trial_id} lost its worker and goes on from its checkpoint: {why}")
+            self._driver.warn(
+                f"{proposal.trial_id} lost its worker and goes on from its checkpoint: {why}"
+            )

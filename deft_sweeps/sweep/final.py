@@ -1,4 +1,6 @@
-"""The end of a sweep: what the choice is to be compared with, and its measurement on examples that nothing has seen."""
+"""The end of a sweep: what the choice is to be compared with, and its measurement on examples that
+nothing has seen.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,8 +20,9 @@ from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
 
 
 def twin_of(choice: Choice, results: Sequence[TrialResult]) -> CompleteTrial | None:
-    """Plain PEFT of the same other settings as the chosen DEFT configuration, of its seed where there is one; None where it is not run,
-    or where the chosen one is plain PEFT itself."""
+    """Plain PEFT of the same other settings as the chosen DEFT configuration, of its seed where
+    there is one; None where it is not run, or where the chosen one is plain PEFT itself.
+    """
     if choice.member is None or not choice.member.result.config.has_density_loss:
         return None
     chosen = choice.member.result
@@ -29,7 +32,9 @@ def twin_of(choice: Choice, results: Sequence[TrialResult]) -> CompleteTrial | N
 
 
 def missing_twin(spec: SweepSpec, choice: Choice, results: Sequence[TrialResult]) -> Start | None:
-    """The twin as a point still to run; None where it is there, is not needed, has failed before, or is not in the space."""
+    """The twin as a point still to run; None where it is there, is not needed, has failed before,
+    or is not in the space.
+    """
     if choice.member is None or not choice.member.result.config.has_density_loss:
         return None
     twin = twin_config(choice.member.result.config)
@@ -37,19 +42,34 @@ def missing_twin(spec: SweepSpec, choice: Choice, results: Sequence[TrialResult]
     return None if tried else spec.locate(twin)
 
 
-def final_jobs(sweep: SweepDir, choice: Choice, results: Sequence[TrialResult]) -> tuple[FinalJob, ...]:
-    """The chosen member, the best plain PEFT, and the twin thresholded to the chosen one's density; none where nothing is chosen."""
+def final_jobs(
+    sweep: SweepDir, choice: Choice, results: Sequence[TrialResult]
+) -> tuple[FinalJob, ...]:
+    """The chosen member, the best plain PEFT, and the twin thresholded to the chosen one's density;
+    none where nothing is chosen.
+    """
     if choice.member is None:
         return ()
     chosen, point = choice.member.result, choice.member.point
-    jobs = [_job("chosen", sweep, chosen, threshold=point.threshold, percentile=point.percentile, by_block=point.block_thresholds)]
+    jobs = [
+        _job(
+            "chosen",
+            sweep,
+            chosen,
+            threshold=point.threshold,
+            percentile=point.percentile,
+            by_block=point.block_thresholds,
+        )
+    ]
     baseline = choice.baseline
     if baseline is not None and baseline.name != choice.member.name:
         jobs.append(_job("baseline", sweep, baseline.result, threshold=baseline.point.threshold))
     twin = twin_of(choice, results)
     if twin is not None:
         # Thresholded in the chosen one's way, so that the two differ in the density loss alone.
-        jobs.append(_job("twin", sweep, twin, density=point.density.overall, percentile=point.percentile))
+        jobs.append(
+            _job("twin", sweep, twin, density=point.density.overall, percentile=point.percentile)
+        )
     return tuple(jobs)
 
 
@@ -57,7 +77,9 @@ def already_measured(jobs: Sequence[FinalJob], finals: Sequence[FinalMeasurement
     """Whether the test split was read for just these jobs before."""
     told = {final.role: final for final in finals}
     return [job.role for job in jobs] == [final.role for final in finals] and all(
-        told[job.role].trial_id == job.config.trial_id(job.seed) and _is_at(told[job.role].point, job) for job in jobs
+        told[job.role].trial_id == job.config.trial_id(job.seed)
+        and _is_at(told[job.role].point, job)
+        for job in jobs
     )
 
 
@@ -68,15 +90,30 @@ def _is_at(point: Point, job: FinalJob) -> bool:
     return (point.threshold, point.percentile) == (job.threshold, job.percentile)
 
 
-def measure(jobs: Sequence[FinalJob], spec: SweepSpec, *, ray_address: str | None = None) -> Iterator[FinalMeasurement]:
-    """Measure one after the other, each alone in a process of its own: with all cores of this machine, or what a trial gets on a
-    cluster."""
+def measure(
+    jobs: Sequence[FinalJob], spec: SweepSpec, *, ray_address: str | None = None
+) -> Iterator[FinalMeasurement]:
+    """Measure one after the other, each alone in a process of its own: with all cores of this
+    machine, or what a trial gets on a cluster.
+    """
     with ray_session(spec.budget, address=ray_address):
-        n_cpus = spec.budget.cpus_per_trial if ray_address else max(1, int(ray.cluster_resources().get("CPU", 1)))
-        alone = ray.remote(max_calls=1, max_retries=2, num_cpus=n_cpus, num_gpus=_gpus(spec.budget))(measure_final)
-        maker = TorchTrialStarterFactory(spec.evaluation, n_threads=n_cpus, label="measured", n_bases=1)
+        n_cpus = (
+            spec.budget.cpus_per_trial
+            if ray_address
+            else max(1, int(ray.cluster_resources().get("CPU", 1)))
+        )
+        alone = ray.remote(
+            max_calls=1, max_retries=2, num_cpus=n_cpus, num_gpus=_gpus(spec.budget)
+        )(measure_final)
+        maker = TorchTrialStarterFactory(
+            spec.evaluation, n_threads=n_cpus, label="measured", n_bases=1
+        )
         for job in jobs:
-            yield ray.get(alone.options(runtime_env={"env_vars": {"OMP_NUM_THREADS": str(n_cpus)}}).remote(job, maker))
+            yield ray.get(
+                alone.options(runtime_env={"env_vars": {"OMP_NUM_THREADS": str(n_cpus)}}).remote(
+                    job, maker
+                )
+            )
 
 
 def _gpus(budget: Budget) -> float:
@@ -97,5 +134,7 @@ def _job(
     weights = sweep.weights_path(result.trial_id).read_bytes()
     match role:
         case "chosen" | "baseline" | "twin":
-            return FinalJob(role, result.config, result.seed, weights, threshold, density, percentile, by_block)
+            return FinalJob(
+                role, result.config, result.seed, weights, threshold, density, percentile, by_block
+            )
     raise ValueError(f"no role {role}")

@@ -1,4 +1,6 @@
-"""The driver's side of the process that keeps the tracker level with the store: a slow or silent server never holds up the sweep."""
+"""The driver's side of the process that keeps the tracker level with the store: a slow or silent
+server never holds up the sweep.
+"""
 
 import json
 import subprocess
@@ -17,7 +19,8 @@ PATIENCE_SEC = 60.0
 
 
 class Follower:
-    """Has each result mirrored, and again after a while where that failed. A process that dies is started again with the next result.
+    """Has each result mirrored, and again after a while where that failed. A process that dies is
+    started again with the next result.
 
     Args:
         sweep: its folder.
@@ -26,8 +29,15 @@ class Follower:
         on_trouble: called with a sentence, from a thread of this.
     """
 
-    def __init__(self, sweep: SweepDir, name: str, uri: str | None, on_trouble: Callable[[str], None]) -> None:
-        self._start_message = {"root": str(sweep.root.resolve()), "name": name, "uri": uri, "retry_sec": RETRY_SEC}
+    def __init__(
+        self, sweep: SweepDir, name: str, uri: str | None, on_trouble: Callable[[str], None]
+    ) -> None:
+        self._start_message = {
+            "root": str(sweep.root.resolve()),
+            "name": name,
+            "uri": uri,
+            "retry_sec": RETRY_SEC,
+        }
         self._on_trouble = on_trouble
         self._given_up = False
         self._start()
@@ -45,7 +55,8 @@ class Follower:
             self._tell({"new": trial_id})
 
     def close(self, *, interrupted: bool = False, patience_sec: float = PATIENCE_SEC) -> bool:
-        """Catch up a last time, for as long as that gets on; returns whether the tracker is level with the store.
+        """Catch up a last time, for as long as that gets on; returns whether the tracker is level
+        with the store.
 
         Args:
             interrupted: the user waits: `patience_sec` is all there is.
@@ -56,7 +67,11 @@ class Follower:
             if self._process.poll() is not None:
                 self._start_again()
             self._tell({"close": interrupted})
-            while self._reader.is_alive() and time.monotonic() - (began if interrupted else max(began, self._heard_at)) < patience_sec:
+            while (
+                self._reader.is_alive()
+                and time.monotonic() - (began if interrupted else max(began, self._heard_at))
+                < patience_sec
+            ):
                 self._reader.join(0.2)
             if self._said_so or self._reader.is_alive():
                 break
@@ -75,17 +90,24 @@ class Follower:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            process_group=0,  # Ctrl-C is the driver's. Not a session of its own: between sessions Linux knows no niceness.
+            # Ctrl-C is the driver's. Not a session of its own: between sessions Linux knows no
+            # niceness.
+            process_group=0,
         )
         self._tell(self._start_message)  # Not among the arguments, which everyone may read.
-        self._reader = threading.Thread(target=self._listen, args=(self._process,), name="tracker", daemon=True)
+        self._reader = threading.Thread(
+            target=self._listen, args=(self._process,), name="tracker", daemon=True
+        )
         self._reader.start()
 
     def _start_again(self) -> None:
         try:
             self._start()
         except OSError as error:  # No room for a process or its file: with the next result, then.
-            self._on_trouble(f"the tracker's process cannot be started: {short_reason(error)}; what is missing is mirrored later")
+            self._on_trouble(
+                f"the tracker's process cannot be started: {short_reason(error)}; what is missing"
+                " is mirrored later"
+            )
 
     def _tell(self, message: Mapping[str, object]) -> None:
         with suppress(OSError):  # It has ended, of which the reader tells.
@@ -104,7 +126,10 @@ class Follower:
                 self._level, self._said_so = told["level"], True
         if not self._said_so and not self._given_up:
             process.wait()
-            self._on_trouble(f"the tracker's process ended ({process.returncode}): {self._last_words()}; what is missing is mirrored later")
+            self._on_trouble(
+                f"the tracker's process ended ({process.returncode}): {self._last_words()}; what is"
+                " missing is mirrored later"
+            )
 
     def _last_words(self) -> str:
         self._errors.seek(0)

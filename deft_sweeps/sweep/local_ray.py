@@ -1,4 +1,6 @@
-"""A Ray of the sweep's own for as long as it runs, or a cluster's that is there already; quiet either way."""
+"""A Ray of the sweep's own for as long as it runs, or a cluster's that is there already; quiet
+either way.
+"""
 
 import gc
 import logging
@@ -30,7 +32,8 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_SIGINT_HANDLER": "1",
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
     "TUNE_MAX_PENDING_TRIALS_PG": "1000000",  # The searcher alone limits how many trials run.
-    "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # Store and study hold the sweep's state; Tune's is never read.
+    # Store and study hold the sweep's state; Tune's is never read.
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "TUNE_WARN_SLOW_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "86400",
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -51,11 +54,15 @@ class Session:
 
 
 @contextmanager
-def ray_session(budget: Budget, *, address: str | None = None, n_cpus: int | None = None) -> Iterator[Session]:
-    """Start a local Ray, or attach to the cluster at `address`; shut it down, or let go of it, at the end.
+def ray_session(
+    budget: Budget, *, address: str | None = None, n_cpus: int | None = None
+) -> Iterator[Session]:
+    """Start a local Ray, or attach to the cluster at `address`; shut it down, or let go of it, at
+    the end.
 
-    Inside another such context the Ray that is up serves on, and the outer context ends it: starting again costs seconds, and a process
-    in which Ray ends more than once may be ended by what the first one left behind.
+    Inside another such context the Ray that is up serves on, and the outer context ends it:
+    starting again costs seconds, and a process in which Ray ends more than once may be ended by
+    what the first one left behind.
 
     Args:
         budget: what a trial needs.
@@ -69,21 +76,29 @@ def ray_session(budget: Budget, *, address: str | None = None, n_cpus: int | Non
     if ray.is_initialized():
         scratch = _scratch()
         try:
-            yield Session(scratch / "tune", _slots(budget, ray.cluster_resources()) if address is None else None)
+            yield Session(
+                scratch / "tune",
+                _slots(budget, ray.cluster_resources()) if address is None else None,
+            )
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         return
     _remove_stale()
     if address is None:
-        _slots(budget, {"CPU": float(n_cpus or os.cpu_count() or 1), "GPU": float("inf")})  # Before Ray takes its seconds to start.
+        # Before Ray takes its seconds to start.
+        _slots(budget, {"CPU": float(n_cpus or os.cpu_count() or 1), "GPU": float("inf")})
     own = _own_token() if address is None else nullcontext()
     with own, authenticated(address) as resolved, _environment(_ENVIRONMENT):
         scratch = _scratch()
         try:
             _start(scratch, resolved, n_cpus)
-            yield Session(scratch / "tune", _slots(budget, ray.cluster_resources()) if address is None else None)
+            yield Session(
+                scratch / "tune",
+                _slots(budget, ray.cluster_resources()) if address is None else None,
+            )
         finally:
-            # An object reference that another thread collects while Ray goes down would end the process.
+            # An object reference that another thread collects while Ray goes down would end the
+            # process.
             gc.collect()
             ray.shutdown()
             shutil.rmtree(scratch, ignore_errors=True)
@@ -94,7 +109,8 @@ def _scratch() -> Path:
 
 
 def _start(scratch: Path, address: str | None, n_cpus: int | None) -> None:
-    # Ray prints a paragraph for each lost worker, whatever its log level; the driver says it in a line.
+    # Ray prints a paragraph for each lost worker, whatever its log level; the driver says it in a
+    # line.
     with suppress(AttributeError):
         ray_logging.stdout_deduplicator.skip_re = re.compile("A worker died or was killed")
     # These two name their own level after ray.init has set the others'.
@@ -112,7 +128,8 @@ def _start(scratch: Path, address: str | None, n_cpus: int | None) -> None:
                     include_dashboard=False,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
-                    # Ray opens its folder to everyone (0777); the one above it is this user's alone.
+                    # Ray opens its folder to everyone (0777); the one above it is this user's
+                    # alone.
                     _temp_dir=str(scratch / "ray"),
                 )
     except Exception as error:  # A bare one where its processes are late.
@@ -127,7 +144,10 @@ def _slots(budget: Budget, there: Mapping[str, float]) -> int:
     if fits < 1:
         asked = ", ".join(f"{need:g} {name}" for name, need in needs.items() if need > 0)
         has = ", ".join(f"{there.get(name, 0.0):g} {name}" for name in needs if needs[name] > 0)
-        raise SweepError(f"a trial asks for {asked}, this machine has {has}; lower budget.cpus_per_trial or budget.gpus_per_trial")
+        raise SweepError(
+            f"a trial asks for {asked}, this machine has {has}; lower budget.cpus_per_trial or"
+            " budget.gpus_per_trial"
+        )
     return int(fits)
 
 

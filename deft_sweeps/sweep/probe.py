@@ -1,8 +1,9 @@
 """Asks a Ray cluster whether it accepts this process, before Ray does.
 
-Ray itself waits 20 s or more before it reports a refusal or an address without a cluster. The question
-is put by a process of its own, `python -m deft_sweeps.sweep.probe HOST:PORT`, since Ray's client can
-neither be stopped nor be kept from aborting. It prints a line when its imports are done, then an Answer.
+Ray itself waits 20 s or more before it reports a refusal or an address without a cluster. The
+question is put by a process of its own, `python -m deft_sweeps.sweep.probe HOST:PORT`, since Ray's
+client can neither be stopped nor be kept from aborting. It prints a line when its imports are done,
+then an Answer.
 """
 
 import os
@@ -19,8 +20,8 @@ CONNECT_SEC = 5.0
 ANSWER_SEC = 10.0
 
 Answer = Literal["open", "token", "no token", "wrong token", "disabled", "silent"]
-"""`open`: no token is demanded; `token`: this process has the one that is; `disabled`: one is demanded
-and RAY_AUTH_MODE forbids to send it; `silent`: no answer, or none of Ray's."""
+"""`open`: no token is demanded; `token`: this process has the one that is; `disabled`: one is
+demanded and RAY_AUTH_MODE forbids to send it; `silent`: no answer, or none of Ray's."""
 
 
 def check(address: str) -> tuple[str, bool]:

@@ -1,4 +1,6 @@
-"""What a sweep has come to, and two ways to show it: live on a terminal, in lines where the output is a file or a pipe."""
+"""What a sweep has come to, and two ways to show it: live on a terminal, in lines where the output
+is a file or a pipe.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -83,7 +85,10 @@ class Progress:
         failed = f", {self.n_failed} failed" if self.n_failed else ""
         stopped = f", {self.saving}" if self.saving is not None else ""
         phase = f", {self.phase}" if self.phase else ""
-        return f"{self.n_done}/{self.n_budget} trials done, {self.n_running} running{failed}{stopped}{left}{phase}"
+        return (
+            f"{self.n_done}/{self.n_budget} trials done, {self.n_running}"
+            f" running{failed}{stopped}{left}{phase}"
+        )
 
     @property
     def front_line(self) -> str:
@@ -99,7 +104,9 @@ def ended(result: TrialResult, threshold: float) -> Ended:
     """How a trial ended, in words; `threshold` is the one that the search compares at."""
     if isinstance(result, CompleteTrial):
         metrics = measured(result.point_at(threshold), result.cost)
-        told = f"score {metrics['score']:.3f}, activation density {metrics['activation_density']:.3f}"
+        told = (
+            f"score {metrics['score']:.3f}, activation density {metrics['activation_density']:.3f}"
+        )
     elif isinstance(result, StoppedTrial):
         told = stopped_text(result)
     else:
@@ -112,10 +119,15 @@ def front_rows(
 ) -> tuple[tuple[FrontRow, ...], int, float]:
     """Some of the front's members, how many it has, and its hypervolume."""
     front = pareto_front(results, objectives, limits)
-    if front.unjudged:  # Until the baseline is measured, the front without limits is better than none.
+    # Until the baseline is measured, the front without limits is better than none.
+    if front.unjudged:
         front = pareto_front(results, objectives)
     n = len(front.members)
-    picked = sorted({round(i * (n - 1) / (N_ROWS - 1)) for i in range(N_ROWS)}) if n > N_ROWS else range(n)
+    picked = (
+        sorted({round(i * (n - 1) / (N_ROWS - 1)) for i in range(N_ROWS)})
+        if n > N_ROWS
+        else range(n)
+    )
     return tuple(_row(front.members[i]) for i in picked), n, front.hypervolume
 
 
@@ -144,8 +156,9 @@ class LiveView:
 
 
 class LineView:
-    """Plain lines: one a trial that ended and one where that moved the front, each warning once, and otherwise a count every QUIET_SEC
-    at most; a context manager."""
+    """Plain lines: one a trial that ended and one where that moved the front, each warning once,
+    and otherwise a count every QUIET_SEC at most; a context manager.
+    """
 
     def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._out, self._clock = out, clock
@@ -183,7 +196,9 @@ class LineView:
 
 def _row(member: FrontMember) -> FrontRow:
     values = member.values
-    return FrontRow(label(member.result.config), member.point.at, values["score"], values["activation_density"])
+    return FrontRow(
+        label(member.result.config), member.point.at, values["score"], values["activation_density"]
+    )
 
 
 def _panel(progress: Progress) -> RenderableType:
@@ -191,7 +206,10 @@ def _panel(progress: Progress) -> RenderableType:
     if progress.latest is not None:
         parts.append(Text(f"last: {progress.latest.label}: {progress.latest.told}", style="dim"))
     if progress.front:
-        table = Table(title=f"front: {progress.n_front} points, hypervolume {progress.hypervolume:.4f}", title_justify="left")
+        table = Table(
+            title=f"front: {progress.n_front} points, hypervolume {progress.hypervolume:.4f}",
+            title_justify="left",
+        )
         table.add_column("configuration")
         for name in ("threshold", "score", "activation density"):
             table.add_column(name, justify="right")

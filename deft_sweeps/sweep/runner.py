@@ -38,7 +38,8 @@ class Outcome:
 
     Attributes:
         n_complete, n_failed, n_stopped: trials of the sweep, earlier runs' included.
-        interrupted: the user stopped it; what is finished is kept, and what was running goes on from its checkpoint when resumed.
+        interrupted: the user stopped it; what is finished is kept, and what was running goes on
+            from its checkpoint when resumed.
         messages: warnings of the run, each once.
     """
 
@@ -72,38 +73,66 @@ def run_sweep(
         view: is shown the progress about once a second and whenever a trial ends.
         resume: go on with a folder that has results.
         more: trials beyond the budget and beyond those that earlier runs added.
-        extra: points to run besides, counted like `more`; they run also where the search is over before its trials are all done.
+        extra: points to run besides, counted like `more`; they run also where the search is over
+            before its trials are all done.
         phase: what they are for, shown with the progress.
-        ray_address: of a Ray cluster that shares the folder with this machine; None starts a local Ray.
+        ray_address: of a Ray cluster that shares the folder with this machine; None starts a local
+            Ray.
         n_cpus: cores for the local Ray; None is all there are.
         checkpoint_every_sec: of training, between two checkpoints of a trial.
 
     Raises:
         ConfigError: a folder to start from is no sweep's.
-        StoreError: the folder or its study is in use, unreadable, or has results and neither `resume`, `more` nor `extra` is given.
+        StoreError: the folder or its study is in use, unreadable, or has results and neither
+            `resume`, `more` nor `extra` is given.
         SweepError: Ray does not start, no trial fits, or one error fails trial after trial.
     """
     with sweep.lock():
-        driver = _driver(spec, sweep, view, resume=resume, more=more, n_extra=len(extra), phase=phase)
+        driver = _driver(
+            spec, sweep, view, resume=resume, more=more, n_extra=len(extra), phase=phase
+        )
         return _drive(driver, maker, extra, ray_address, n_cpus, checkpoint_every_sec)
 
 
-def _driver(spec: SweepSpec, sweep: SweepDir, view: View, *, resume: bool, more: int, n_extra: int, phase: str) -> Driver:
-    """The driver at its start. What it keeps of the results that there are is small; whole, with the scores of single examples, they are
-    let go of here, before anything runs."""
+def _driver(
+    spec: SweepSpec,
+    sweep: SweepDir,
+    view: View,
+    *,
+    resume: bool,
+    more: int,
+    n_extra: int,
+    phase: str,
+) -> Driver:
+    """The driver at its start. What it keeps of the results that there are is small; whole, with
+    the scores of single examples, they are let go of here, before anything runs.
+    """
     results = sweep.results()
     if results and not (resume or more or n_extra):
-        raise StoreError(f"{sweep.root} already has {len(results)} results; resume it, add more trials, or choose another folder")
+        raise StoreError(
+            f"{sweep.root} already has {len(results)} results; resume it, add more trials, or"
+            " choose another folder"
+        )
     known = [result for result in results if spec.locate(result.config) is not None]
     for result in known:  # The driver ended between storing a result and this.
         sweep.checkpoint_path(result.trial_id).unlink(missing_ok=True)
         sweep.rungs_path(result.trial_id).unlink(missing_ok=True)
-    reach = aim(spec.budget.trials, len(known), sweep.note(), more=more, n_extra=n_extra, trial_sec=trial_sec(known, (), 0.0))
+    reach = aim(
+        spec.budget.trials,
+        len(known),
+        sweep.note(),
+        more=more,
+        n_extra=n_extra,
+        trial_sec=trial_sec(known, (), 0.0),
+    )
     driver = Driver(spec, sweep, known, reach, view, phase=phase)
     for given in warm_start.take_up(spec, sweep):
         driver.warn(str(given))
     if len(results) > len(known):
-        driver.warn(f"{len(results) - len(known)} results are of another search space: kept, but not counted")
+        driver.warn(
+            f"{len(results) - len(known)} results are of another search space: kept, but not"
+            " counted"
+        )
     return driver
 
 
@@ -121,8 +150,15 @@ def _drive(
 
     def finished(result: TrialResult) -> None:
         follower.nudge(result.trial_id)
-        if isinstance(result, CompleteTrial) and result.provenance and prior_data - {result.provenance.dataset_fingerprint}:
-            driver.warn("the data have changed since the sweeps that this one was started from: what they tell the search may mislead it")
+        if (
+            isinstance(result, CompleteTrial)
+            and result.provenance
+            and prior_data - {result.provenance.dataset_fingerprint}
+        ):
+            driver.warn(
+                "the data have changed since the sweeps that this one was started from: what they"
+                " tell the search may mislead it"
+            )
         driver.finished(result)
 
     try:
@@ -143,20 +179,28 @@ def _drive(
             driver.running = lambda: searcher.running
             driver.beat(now=True)
             if searcher.n_finished < driver.target:
-                with ray_session(driver.spec.budget, address=ray_address, n_cpus=n_cpus) as session, _stoppable(driver, waits=True):
+                with (
+                    ray_session(driver.spec.budget, address=ray_address, n_cpus=n_cpus) as session,
+                    _stoppable(driver, waits=True),
+                ):
                     _search(driver, searcher, session, maker, checkpoint_every_sec)
             searcher.settle(now=True)
-            while searcher.late and not driver.stopping:  # As in the search; where Ctrl-C ends it, they run again from their checkpoints.
+            # As in the search; where Ctrl-C ends it, they run again from their checkpoints.
+            while searcher.late and not driver.stopping:
                 searcher.settle()
                 driver.beat()
                 time.sleep(BEAT_SEC)
             if searcher.hopeless is not None:
                 raise searcher.hopeless
             if searcher.n_finished < driver.target and not driver.stopping:
-                driver.warn(f"{searcher.over or 'nothing more was proposed'}, after {searcher.n_finished} of {driver.target} trials")
+                driver.warn(
+                    f"{searcher.over or 'nothing more was proposed'}, after {searcher.n_finished}"
+                    f" of {driver.target} trials"
+                )
             if not driver.stopping:
                 driver.ended = searcher.n_finished
-                driver.beat(now=True)  # Now: the tracker may take a minute yet, in which the driver may be killed.
+                # Now: the tracker may take a minute yet, in which the driver may be killed.
+                driver.beat(now=True)
     except KeyboardInterrupt:
         driver.stopping = True
     except BaseException:
@@ -171,14 +215,28 @@ def _drive(
                 path.unlink(missing_ok=True)
                 driver.sweep.rungs_path(path.stem).unlink(missing_ok=True)
         if not follower.close(interrupted=interrupted, patience_sec=15.0 if interrupted else 60.0):
-            driver.warn("the tracker is behind the store; the next run on this folder catches it up")
+            driver.warn(
+                "the tracker is behind the store; the next run on this folder catches it up"
+            )
         driver.running = lambda: ()
         driver.beat(now=True)
     statuses = [result.status for result in driver.results]
-    return Outcome(statuses.count("complete"), statuses.count("failed"), interrupted, driver.messages, statuses.count("stopped"))
+    return Outcome(
+        statuses.count("complete"),
+        statuses.count("failed"),
+        interrupted,
+        driver.messages,
+        statuses.count("stopped"),
+    )
 
 
-def _search(driver: Driver, searcher: StudySearcher, session: Session, maker: TrialStarterFactory, checkpoint_every_sec: float) -> None:
+def _search(
+    driver: Driver,
+    searcher: StudySearcher,
+    session: Session,
+    maker: TrialStarterFactory,
+    checkpoint_every_sec: float,
+) -> None:
     budget = driver.spec.budget
     needs: dict[str, float] = {"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial}
     count: SlotCount | None = None
@@ -246,7 +304,10 @@ def _cluster_slots(driver: Driver, count: SlotCount) -> Callable[[], int]:
     def slots() -> int:
         n_slots = count()
         if n_slots == 0:
-            driver.warn(f"no node of the cluster is large enough for a trial, which needs {count.needs}; the sweep waits for one that is")
+            driver.warn(
+                f"no node of the cluster is large enough for a trial, which needs {count.needs};"
+                " the sweep waits for one that is"
+            )
         return driver.spec.budget.concurrency or max(1, n_slots)
 
     return slots
@@ -258,7 +319,9 @@ def _dirname(trial: object) -> str:
 
 @contextmanager
 def _stoppable(driver: Driver, *, waits: bool = False) -> Iterator[None]:
-    """Ctrl-C and SIGTERM stop the driver: at once, or with `waits` between two of Tune's events; a second one always at once."""
+    """Ctrl-C and SIGTERM stop the driver: at once, or with `waits` between two of Tune's events; a
+    second one always at once.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -1,4 +1,6 @@
-"""Which configurations run again after the search, so that the choice rests on more than one training."""
+"""Which configurations run again after the search, so that the choice rests on more than one
+training.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,16 +13,17 @@ from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
 
 ROUNDS = 10
-"""With more seeds a front changes, and what enters it is run again in the next round. Few sweeps need a third; where luck decides who is on
-the front, it need not come to rest, and this is the end of it."""
+"""With more seeds a front changes, and what enters it is run again in the next round. Few sweeps
+need a third; where luck decides who is on the front, it need not come to rest, and this is the end
+of it."""
 
 
 def missing_seeds(spec: SweepSpec, results: Sequence[TrialResult]) -> tuple[Start, ...]:
     """The points to run again, one entry for each seed that is missing.
 
-    Of every configuration of the front, with and without the limits that rest on a proxy; and of each
-    baseline where a limit or the policy compares with it, since a comparison with one lucky training would
-    undo what the seeds are for.
+    Of every configuration of the front, with and without the limits that rest on a proxy; and of
+    each baseline where a limit or the policy compares with it, since a comparison with one lucky
+    training would undo what the seeds are for.
     """
     n_complete = Counter(result.config_id for result in complete_trials(results))
     found: list[Start] = []
@@ -37,10 +40,20 @@ def n_configurations(starts: Sequence[Start]) -> int:
 
 
 def _configurations(spec: SweepSpec, results: Sequence[TrialResult]) -> tuple[TrialConfig, ...]:
-    # A proxy alone excludes no configuration, and what it lets through may be on the front all the same.
-    fronts = [pareto_front(results, spec.objectives, limits) for limits in dict.fromkeys((spec.limits, spec.search_limits))]
-    configs = {member.result.config_id: member.result.config for front in fronts for member in front.members}
-    compared = {limit.bound.baseline for limit in (*spec.limits, *spec.choose.where)} if configs else set()
+    # A proxy alone excludes no configuration, and what it lets through may be on the front all the
+    # same.
+    fronts = [
+        pareto_front(results, spec.objectives, limits)
+        for limits in dict.fromkeys((spec.limits, spec.search_limits))
+    ]
+    configs = {
+        member.result.config_id: member.result.config
+        for front in fronts
+        for member in front.members
+    }
+    compared = (
+        {limit.bound.baseline for limit in (*spec.limits, *spec.choose.where)} if configs else set()
+    )
     for name, baseline in baselines_of(results).items():
         if name in compared:
             configs.setdefault(baseline.result.config_id, baseline.result.config)

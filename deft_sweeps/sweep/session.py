@@ -1,4 +1,6 @@
-"""A whole session on one sweep: search, seeds of the front, the twin that the choice is held against, the test split, the report."""
+"""A whole session on one sweep: search, seeds of the front, the twin that the choice is held
+against, the test split, the report.
+"""
 
 import os
 import time
@@ -36,7 +38,8 @@ def run(
     more: int = 0,
     ray_address: str | None = None,
 ) -> Outcome:
-    """Search, then choose, measure and report; every part can be cut off and taken up again with `resume`.
+    """Search, then choose, measure and report; every part can be cut off and taken up again with
+    `resume`.
 
     Args:
         spec: what to search.
@@ -54,16 +57,28 @@ def run(
         trials_in_memory(spec, machine_memory())
         if spec.budget.gpus_per_trial:
             check_device(spec, gpu_memory_bytes())
-    # One lock for all of it: a second driver beside the measuring would forget what the first has measured of the test split.
+    # One lock for all of it: a second driver beside the measuring would forget what the first has
+    # measured of the test split.
     with sweep.lock(), ray_session(spec.budget, address=ray_address):
         return _run(spec, sweep, view, say, resume=resume, more=more, ray_address=ray_address)
 
 
 def _run(
-    spec: SweepSpec, sweep: SweepDir, view: View, say: Callable[[str], None], *, resume: bool, more: int, ray_address: str | None
+    spec: SweepSpec,
+    sweep: SweepDir,
+    view: View,
+    say: Callable[[str], None],
+    *,
+    resume: bool,
+    more: int,
+    ray_address: str | None,
 ) -> Outcome:
-    maker: TrialStarterFactory = TorchTrialStarterFactory(spec.evaluation, n_threads=spec.budget.cpus_per_trial)
-    outcome = run_sweep(spec, sweep, maker, view=view, resume=resume, more=more, ray_address=ray_address)
+    maker: TrialStarterFactory = TorchTrialStarterFactory(
+        spec.evaluation, n_threads=spec.budget.cpus_per_trial
+    )
+    outcome = run_sweep(
+        spec, sweep, maker, view=view, resume=resume, more=more, ray_address=ray_address
+    )
     if outcome.interrupted or outcome.n_complete == 0:
         return outcome
     messages = outcome.messages
@@ -72,8 +87,13 @@ def _run(
         outcome, messages = seeded, (*messages, *seeded.messages)
     twin = None if outcome.interrupted else _missing_twin(spec, sweep)
     if twin is not None:
-        say("one more trial: plain PEFT with the chosen configuration's other settings, to hold it against")
-        outcome = run_sweep(spec, sweep, maker, view=view, resume=True, extra=(twin,), ray_address=ray_address)
+        say(
+            "one more trial: plain PEFT with the chosen configuration's other settings, to hold it"
+            " against"
+        )
+        outcome = run_sweep(
+            spec, sweep, maker, view=view, resume=True, extra=(twin,), ray_address=ray_address
+        )
         messages = (*messages, *outcome.messages)
     if not outcome.interrupted:
         _measure(spec, sweep, _final_jobs(spec, sweep), say, ray_address)
@@ -84,9 +104,16 @@ def _run(
 
 
 def seed_front(
-    spec: SweepSpec, sweep: SweepDir, maker: TrialStarterFactory, view: View, say: Callable[[str], None], ray_address: str | None
+    spec: SweepSpec,
+    sweep: SweepDir,
+    maker: TrialStarterFactory,
+    view: View,
+    say: Callable[[str], None],
+    ray_address: str | None,
 ) -> Outcome | None:
-    """Run the front's configurations again until each has the spec's seeds, or it is no use; None where nothing was missing."""
+    """Run the front's configurations again until each has the spec's seeds, or it is no use; None
+    where nothing was missing.
+    """
     if spec.seeds == 1:
         return None
     outcome, messages = None, list[str]()
@@ -94,16 +121,32 @@ def seed_front(
     for _ in range(ROUNDS):
         if not extra:
             break
-        say(f"seeds of the front: {len(extra)} more trials, until each of {n_configurations(extra)} configurations has {spec.seeds}")
-        outcome = run_sweep(spec, sweep, maker, view=view, resume=True, extra=extra, phase="seeds of the front", ray_address=ray_address)
+        say(
+            f"seeds of the front: {len(extra)} more trials, until each of {n_configurations(extra)}"
+            f" configurations has {spec.seeds}"
+        )
+        outcome = run_sweep(
+            spec,
+            sweep,
+            maker,
+            view=view,
+            resume=True,
+            extra=extra,
+            phase="seeds of the front",
+            ray_address=ray_address,
+        )
         messages += outcome.messages
         before, extra = extra, missing_seeds(spec, sweep.results())
-        if outcome.interrupted or extra == before:  # Where all of a round failed, another would too.
+        # Where all of a round failed, another would too.
+        if outcome.interrupted or extra == before:
             break
     if outcome is None:
         return None
     if extra and not outcome.interrupted:
-        messages.append(f"{n_configurations(extra)} configurations that the choice rests on still have fewer than {spec.seeds} seeds")
+        messages.append(
+            f"{n_configurations(extra)} configurations that the choice rests on still have fewer"
+            f" than {spec.seeds} seeds"
+        )
         say(f"warning: {messages[-1]}")
     return replace(outcome, messages=tuple(dict.fromkeys(messages)))
 
@@ -134,35 +177,60 @@ def publish(spec: SweepSpec, sweep: SweepDir) -> tuple[str, ...]:
     return ()
 
 
-def _measure(spec: SweepSpec, sweep: SweepDir, jobs: tuple[FinalJob, ...], say: Callable[[str], None], ray_address: str | None) -> None:
+def _measure(
+    spec: SweepSpec,
+    sweep: SweepDir,
+    jobs: tuple[FinalJob, ...],
+    say: Callable[[str], None],
+    ray_address: str | None,
+) -> None:
     if not jobs or final.already_measured(jobs, sweep.finals()):
         return
     started_at = time.time()
     before = sweep.note() or DriverNote(0, 0.0, 0.0, 0, (), "", None)
     n = before.ended if before.ended is not None else len(sweep.trial_ids())
 
-    def note(state: str) -> None:  # What the search came to stays: its end may be cut off here, and more be asked for then.
+    # What the search came to stays: its end may be cut off here, and more be asked for then.
+    def note(state: str) -> None:
         now = replace(
-            before, pid=os.getpid(), started_at=started_at, beat_at=time.time(), n_budget=n, running=(), state=state, left_sec=None
+            before,
+            pid=os.getpid(),
+            started_at=started_at,
+            beat_at=time.time(),
+            n_budget=n,
+            running=(),
+            state=state,
+            left_sec=None,
         )
         sweep.write_note(now)
 
     note("measuring")
     sweep.clear_finals()
     try:
-        _measure_each(sweep, final.measure(jobs, spec, ray_address=ray_address), say, lambda: note("measuring"))
+        _measure_each(
+            sweep,
+            final.measure(jobs, spec, ray_address=ray_address),
+            say,
+            lambda: note("measuring"),
+        )
     except BaseException as error:
         note("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
         raise
     note("finished")
 
 
-def _measure_each(sweep: SweepDir, measurements: Iterable[FinalMeasurement], say: Callable[[str], None], beat: Callable[[], None]) -> None:
+def _measure_each(
+    sweep: SweepDir,
+    measurements: Iterable[FinalMeasurement],
+    say: Callable[[str], None],
+    beat: Callable[[], None],
+) -> None:
     for measurement in measurements:
         sweep.write_final(measurement)
         score = measurement.point.score
         say(
-            f"{measurement.role} on the test split: {score.metric} {score.value:.3f} (s.e. {score.standard_error:.3f}, "
-            f"n = {score.n_examples}) at activation density {measurement.point.density.overall:.3f}, measured alone"
+            f"{measurement.role} on the test split: {score.metric} {score.value:.3f} (s.e."
+            f" {score.standard_error:.3f}, n = {score.n_examples}) at activation density"
+            f" {measurement.point.density.overall:.3f}, measured alone"
         )
         beat()

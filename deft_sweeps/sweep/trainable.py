@@ -1,8 +1,9 @@
 """A trial in a worker: Ray Tune's class trainable around a TrialRun.
 
-The worker process outlives its trials, and with it the TrialStarter: imports, base and data are paid for once a worker. A trial's own
-checkpoint lies in the sweep's folder, so whoever takes the trial up again, in this sweep or after a restart of the driver, goes on
-from there; Tune's checkpoints hold nothing.
+The worker process outlives its trials, and with it the TrialStarter: imports, base and data are
+paid for once a worker. A trial's own checkpoint lies in the sweep's folder, so whoever takes the
+trial up again, in this sweep or after a restart of the driver, goes on from there; Tune's
+checkpoints hold nothing.
 """
 
 import math
@@ -34,7 +35,9 @@ WAIT_SEC = 1.0
 
 
 def rung_steps(steps: int) -> int:
-    """Optimiser steps between two reports of a trial of `steps` steps: about N_REPORTS in all, and one at least every MAX_RUNG."""
+    """Optimiser steps between two reports of a trial of `steps` steps: about N_REPORTS in all, and
+    one at least every MAX_RUNG.
+    """
     return min(ceil(steps / N_REPORTS), MAX_RUNG)
 
 
@@ -43,8 +46,11 @@ class _NoRoomNowError(Exception):
 
 
 def _passes(error: Exception) -> bool:
-    """Whether an error says of the machine, not of the checkpoint, that it could not do it: out of memory, of the device's too."""
-    return isinstance(error, MemoryError | OSError) or type(error).__name__ == "OutOfMemoryError"  # Torch's; torch is not imported here.
+    """Whether an error says of the machine, not of the checkpoint, that it could not do it: out of
+    memory, of the device's too.
+    """
+    # Torch's; torch is not imported here.
+    return isinstance(error, MemoryError | OSError) or type(error).__name__ == "OutOfMemoryError"
 
 
 class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
@@ -65,7 +71,8 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
 
         Args:
             config: `config`, a TrialConfig's JSON, and `seed`.
-            maker: of the TrialStarter; called by the first trial, not here, so that what it raises is that trial's failure.
+            maker: of the TrialStarter; called by the first trial, not here, so that what it raises
+                is that trial's failure.
             folder: of the sweep, absolute.
             n_threads: of a trial, for OpenMP, which reads it when torch is imported.
             checkpoint_every_sec: of training, at least, between two checkpoints.
@@ -95,11 +102,14 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         return True
 
     def step(self) -> dict[str, Any]:
-        """Advance to the next report; the last one carries the TrialResult, a failed one where the trial could not go on.
+        """Advance to the next report; the last one carries the TrialResult, a failed one where the
+        trial could not go on.
 
         Raises:
-            TrialError: this worker cannot take the trial up, and another one may: it has no room for the checkpoint just now, or the trial
-                before failed here of something unforeseen, after which the process may be of no use to any (a device error stays with it).
+            TrialError: this worker cannot take the trial up, and another one may: it has no room
+                for the checkpoint just now, or the trial before failed here of something
+                unforeseen, after which the process may be of no use to any (a device error stays
+                with it).
         """
         if self._in_doubt:
             raise TrialError(f"the trial before it left the worker in doubt: {self._in_doubt}")
@@ -108,13 +118,16 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
                 return self._last_report(*self._unkept, ())
             if self._run is None:
                 self._run = self._start()
-                if self._step in self._rungs_ahead:  # Whoever was to decide about it may have died before.
+                # Whoever was to decide about it may have died before.
+                if self._step in self._rungs_ahead:
                     return self._rung_report(self._run, ())
             trained = self._run.advance(self._next_stop() - self._step)
             self._step = trained.step
             if trained.done:
                 weights = self._run.weights()
-                return self._last_report(replace(self._run.finish(), rungs=self._rungs), weights, trained.steps)
+                return self._last_report(
+                    replace(self._run.finish(), rungs=self._rungs), weights, trained.steps
+                )
             if trained.step in self._rungs_ahead:
                 return self._rung_report(self._run, trained.steps)
             return self._next_report(self._run, trained)
@@ -146,12 +159,18 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
     @property
     def _rungs_ahead(self) -> tuple[int, ...]:
         """Steps at which the trial is measured on its way."""
-        return self._stopping.at(self._trial_config.training.steps)[:-1] if isinstance(self._stopping, Halving) else ()
+        return (
+            self._stopping.at(self._trial_config.training.steps)[:-1]
+            if isinstance(self._stopping, Halving)
+            else ()
+        )
 
     def _next_stop(self) -> int:
         """The step that the next report ends at: a rung, or one of about N_REPORTS."""
         regular = self._step + rung_steps(self._trial_config.training.steps)
-        return min((rung for rung in self._rungs_ahead if self._step < rung < regular), default=regular)
+        return min(
+            (rung for rung in self._rungs_ahead if self._step < rung < regular), default=regular
+        )
 
     def _start(self) -> TrialRun:
         if self._starter is None:
@@ -167,7 +186,9 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
                     self._step = run.advance(0).step
                 return run
             except Exception as error:
-                if _passes(error):  # It ran before: its checkpoint stays for the next attempt, of which `max_failures` allows some.
+                # It ran before: its checkpoint stays for the next attempt, of which `max_failures`
+                # allows some.
+                if _passes(error):
                     raise _NoRoomNowError from error
                 # Written by another version, say: the trial costs its first steps again, no more.
                 self._checkpoint.unlink(missing_ok=True)
@@ -179,11 +200,20 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         return report(rung.step, rung.steps)
 
     def _rung_report(self, run: TrialRun, steps: tuple[StepMetrics, ...]) -> dict[str, Any]:
-        """Measure the trial as it stands, unless that was done before; all of it is kept before anyone is told."""
+        """Measure the trial as it stands, unless that was done before; all of it is kept before
+        anyone is told.
+        """
         rung = next((rung for rung in self._rungs if rung.step == self._step), None)
         if rung is None:
-            points = tuple(replace(point, example_scores=NO_SCORES) for point in run.measure(self._rung_thresholds))
-            if not all(math.isfinite(number) for point in points for number in (point.loss, point.density.overall)):
+            points = tuple(
+                replace(point, example_scores=NO_SCORES)
+                for point in run.measure(self._rung_thresholds)
+            )
+            if not all(
+                math.isfinite(number)
+                for point in points
+                for number in (point.loss, point.density.overall)
+            ):
                 raise TrialError(f"what was measured at step {self._step} is not finite")
             rung = Rung(step=self._step, points=points)
             self._rungs = (*self._rungs, rung)
@@ -192,8 +222,12 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         self._save(run)
         return report(self._step, steps, rung=rung)
 
-    def _last_report(self, result: TrialResult, weights: bytes, steps: tuple[StepMetrics, ...]) -> dict[str, Any]:
-        """The trial's result, once its weights are kept; until there is room for them, a report that says what it waits for."""
+    def _last_report(
+        self, result: TrialResult, weights: bytes, steps: tuple[StepMetrics, ...]
+    ) -> dict[str, Any]:
+        """The trial's result, once its weights are kept; until there is room for them, a report
+        that says what it waits for.
+        """
         self._run = None
         if isinstance(result, CompleteTrial):
             try:
@@ -201,7 +235,11 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
             except OSError as error:
                 self._unkept = result, weights
                 time.sleep(WAIT_SEC)
-                return report(self._step, steps, trouble=f"weights cannot be written, waiting: {short_reason(error)}")
+                return report(
+                    self._step,
+                    steps,
+                    trouble=f"weights cannot be written, waiting: {short_reason(error)}",
+                )
         return report(self._step, steps, result)
 
     def _save(self, run: TrialRun) -> None:

@@ -17,12 +17,16 @@ def normalised(text: str) -> str:
 
 
 def exact_match(prediction: str, golds: Sequence[str]) -> float:
-    """1 where the normalised prediction is one of the normalised gold answers (the empty one where there is none), else 0."""
+    """1 where the normalised prediction is one of the normalised gold answers (the empty one where
+    there is none), else 0.
+    """
     return float(normalised(prediction) in _golds(golds))
 
 
 def token_f1(prediction: str, golds: Sequence[str]) -> float:
-    """Largest F1 of the prediction's words against a gold answer's, words counted as often as they occur."""
+    """Largest F1 of the prediction's words against a gold answer's, words counted as often as they
+    occur.
+    """
     return max(_word_f1(normalised(prediction).split(), gold.split()) for gold in _golds(golds))
 
 

@@ -33,17 +33,23 @@ class ClassCounts:
         classes = np.unique([predictions, references])
         is_actual = (references[:, None] == classes).astype(float)
         is_predicted = (predictions[:, None] == classes).astype(float)
-        return ClassCounts(weights @ (is_actual * is_predicted), weights @ is_actual, weights @ is_predicted)
+        return ClassCounts(
+            weights @ (is_actual * is_predicted), weights @ is_actual, weights @ is_predicted
+        )
 
     @property
     def f1(self) -> Array:
         """Harmonic mean of precision and recall of each class, 0 if nothing of it is right, shape
-        (W, classes)."""
+        (W, classes).
+        """
         either = self.actual + self.predicted
         return np.divide(2 * self.right, either, out=np.zeros_like(either), where=either > 0)
 
     @property
     def recall(self) -> Array:
         """Share of each class that is predicted correctly, shape (W, classes); 0 for a class that
-        the weighting leaves out."""
-        return np.divide(self.right, self.actual, out=np.zeros_like(self.right), where=self.actual > 0)
+        the weighting leaves out.
+        """
+        return np.divide(
+            self.right, self.actual, out=np.zeros_like(self.right), where=self.actual > 0
+        )

@@ -24,7 +24,9 @@ def _pearson(a: Array, b: Array, weights: Array) -> Array:
     sizes = [(weights * np.abs(values)).max(1) for values in (a, b)]
     varied = (sizes[0] >= 1e-12) & (sizes[1] >= 1e-12)
     covariance = (weights * a * b).sum(1)
-    correlation = np.divide(covariance, np.sqrt(spreads[0] * spreads[1]), out=np.zeros(len(weights)), where=varied)
+    correlation = np.divide(
+        covariance, np.sqrt(spreads[0] * spreads[1]), out=np.zeros(len(weights)), where=varied
+    )
     return np.asarray(np.clip(correlation, -1, 1))
 
 

@@ -13,7 +13,9 @@ def _weighted(predictions: Array, references: Array, weights: Array) -> Array:
     actual, predicted = (counts.actual**2).sum(1), (counts.predicted**2).sum(1)
     spread = np.sqrt(n * n - predicted) * np.sqrt(n * n - actual)
     covariance = n * counts.right.sum(1) - (counts.actual * counts.predicted).sum(1)
-    return np.asarray(np.divide(covariance, spread, out=np.zeros_like(covariance), where=spread > 0))
+    return np.asarray(
+        np.divide(covariance, spread, out=np.zeros_like(covariance), where=spread > 0)
+    )
 
 
 MATTHEWS = TaskMetric(

@@ -1,4 +1,6 @@
-"""Examples to batches: padded tensors, and an order to train in that can be taken up at any step."""
+"""Examples to batches: padded tensors, and an order to train in that can be taken up at any
+step.
+"""
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +15,8 @@ IGNORE = -100
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """B examples (of long contexts, windows), T input tokens, L target tokens; int64 all, but for numbers.
+    """B examples (of long contexts, windows), T input tokens, L target tokens; int64 all, but for
+    numbers.
 
     What a task has no use for is None: a head has no `labels`, T5 no `start`.
 
@@ -23,7 +26,8 @@ class Batch:
         labels: (B, L), token ids of the target text, IGNORE on padding.
         label: (B,), index of the class, or the number (float32) that regression is to give.
         token_type_ids: (B, T), 1 on the second text's tokens.
-        start: (B,), position of the answer's first token in the input; 0 where the window has no answer.
+        start: (B,), position of the answer's first token in the input; 0 where the window has no
+            answer.
         end: (B,), of its last token.
         example: (B,), index into the split's references, which several windows share.
     """
@@ -49,12 +53,15 @@ class Batch:
         return self.label
 
 
-def collate(rows: Sequence[Mapping[str, Any]], class_ids: Sequence[Sequence[int]], pad_id: int) -> Batch:
+def collate(
+    rows: Sequence[Mapping[str, Any]], class_ids: Sequence[Sequence[int]], pad_id: int
+) -> Batch:
     """Pad on the right to the longest of the batch.
 
     Args:
         rows: with `input_ids` and what else the task has, one at least; all with the same keys.
-        class_ids: token ids of each class's target text, for rows with a label and without `target_ids`; empty for a head.
+        class_ids: token ids of each class's target text, for rows with a label and without
+            `target_ids`; empty for a head.
         pad_id: of the input.
 
     Raises:
@@ -73,7 +80,9 @@ def collate(rows: Sequence[Mapping[str, Any]], class_ids: Sequence[Sequence[int]
         attention_mask=_pad([[1] * len(ids) for ids in inputs], 0),
         labels=None if targets is None else _pad(targets, IGNORE),
         label=_column(rows, "label"),
-        token_type_ids=_pad([row["token_type_ids"] for row in rows], 0) if "token_type_ids" in rows[0] else None,
+        token_type_ids=_pad([row["token_type_ids"] for row in rows], 0)
+        if "token_type_ids" in rows[0]
+        else None,
         start=_column(rows, "start"),
         end=_column(rows, "end"),
         example=_column(rows, "example"),
@@ -81,12 +90,14 @@ def collate(rows: Sequence[Mapping[str, Any]], class_ids: Sequence[Sequence[int]
 
 
 def training_order(n_examples: int, seed: int, start: int = 0) -> Iterator[int]:
-    """Indices into the training split without end: every example once an epoch, each epoch in an order of its own.
+    """Indices into the training split without end: every example once an epoch, each epoch in an
+    order of its own.
 
     Args:
         n_examples: of the split, >= 1.
         seed: the same seed gives the same order.
-        start: examples to leave out at the front: steps done times batch size takes a training up where it stopped.
+        start: examples to leave out at the front: steps done times batch size takes a training up
+            where it stopped.
 
     Raises:
         ValueError: no examples.
@@ -105,9 +116,13 @@ def _column(rows: Sequence[Mapping[str, Any]], name: str) -> torch.Tensor | None
     if name not in rows[0]:
         return None
     values = [row[name] for row in rows]
-    return torch.tensor(values, dtype=torch.float32 if isinstance(values[0], float) else torch.int64)
+    return torch.tensor(
+        values, dtype=torch.float32 if isinstance(values[0], float) else torch.int64
+    )
 
 
 def _pad(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
     longest = max(len(row) for row in rows)
-    return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows], dtype=torch.int64)
+    return torch.tensor(
+        [[*row, *[value] * (longest - len(row))] for row in rows], dtype=torch.int64
+    )

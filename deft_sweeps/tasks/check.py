@@ -1,4 +1,6 @@
-"""A task's three splits as text, and everything that keeps them from being used, found before anything starts. Loads no torch."""
+"""A task's three splits as text, and everything that keeps them from being used, found before
+anything starts. Loads no torch.
+"""
 
 from deft_sweeps.config.data import FileTask, Form, Task, task_kind
 from deft_sweeps.errors import DataError
@@ -40,7 +42,10 @@ def read_splits(task: Task, form: Form | None = None) -> Examples:
 def examine(task: Task, form: Form | None = None) -> Examples | list[str]:
     """The task's splits, or the problems that there are with them."""
     if form == "head" and task_kind(task) == "text":
-        return [f"a task of free text needs a model that writes ({writing_families()}), not one with a head"]
+        return [
+            f"a task of free text needs a model that writes ({writing_families()}), not one with a"
+            " head"
+        ]
     parts: dict[str, list[Example]] = {}
     problems: list[str] = []
     try:
@@ -51,7 +56,9 @@ def examine(task: Task, form: Form | None = None) -> Examples | list[str]:
                 problems += str(error).splitlines()
                 continue
             if isinstance(task, FileTask):
-                problems += [f"{source.name}: {problem}" for problem in check_rows(parts[part], task, form)]
+                problems += [
+                    f"{source.name}: {problem}" for problem in check_rows(parts[part], task, form)
+                ]
     except DataError as error:
         problems += str(error).splitlines()
     if isinstance(task, FileTask):
@@ -64,7 +71,11 @@ def examine(task: Task, form: Form | None = None) -> Examples | list[str]:
 
 def _check_splits(splits: Examples, task: Task) -> list[str]:
     asked = task.splits
-    drawn = (("train", splits.train, asked.train), ("validation", splits.validation, asked.validation), ("test", splits.test, asked.test))
+    drawn = (
+        ("train", splits.train, asked.train),
+        ("validation", splits.validation, asked.validation),
+        ("test", splits.test, asked.test),
+    )
     problems = [
         f"too few examples: {len(examples)} are left for {name}, expected {size or 'one at least'}"
         for name, examples, size in drawn
@@ -78,5 +89,7 @@ def _check_splits(splits: Examples, task: Task) -> list[str]:
     for name, examples, _ in drawn[1:]:
         unknown = {example.label for example in examples} - known
         if unknown:
-            problems.append(f"{name} has classes that train has no example of: {some(sorted(unknown))}")
+            problems.append(
+                f"{name} has classes that train has no example of: {some(sorted(unknown))}"
+            )
     return problems

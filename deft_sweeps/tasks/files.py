@@ -1,4 +1,6 @@
-"""The user's own data: rows of a file or of a hub data set to examples, and what is wrong with them. Loads no torch."""
+"""The user's own data: rows of a file or of a hub data set to examples, and what is wrong with
+them. Loads no torch.
+"""
 
 import math
 from collections import Counter
@@ -28,10 +30,14 @@ def read_file(path: Path, task: FileTask) -> list[Example]:
 
 
 def columns(task: FileTask) -> list[str]:
-    """Those that the task reads, in the order that `example` takes them in; the group's comes last."""
+    """Those that the task reads, in the order that `example` takes them in; the group's comes
+    last.
+    """
     match task.task:
         case "classification" | "regression":
-            named = [task.text, task.label] + ([task.text_pair] if task.text_pair is not None else [])
+            named = [task.text, task.label] + (
+                [task.text_pair] if task.text_pair is not None else []
+            )
         case "qa":
             named = [task.question, task.context, task.answers]
         case "text":
@@ -40,7 +46,9 @@ def columns(task: FileTask) -> list[str]:
 
 
 def example(row: Sequence[Any], task: FileTask) -> Example:
-    """One row of `columns` as an example; `NotText` holds the place of what is no text, for `check_rows` to refuse."""
+    """One row of `columns` as an example; `NotText` holds the place of what is no text, for
+    `check_rows` to refuse.
+    """
     first = _read(as_text, row[0])
     group = _read(as_text, row[-1]) if task.group is not None else None
     match task.task:
@@ -57,7 +65,9 @@ def example(row: Sequence[Any], task: FileTask) -> Example:
             return Example(first, "", context if group is None else group, context, answers, starts)
         case "text":
             target = _stripped(_read(as_text, row[1]))
-            return Example(first, "", first if group is None else group, answers=(target,) if target else ())
+            return Example(
+                first, "", first if group is None else group, answers=(target,) if target else ()
+            )
 
 
 def check_rows(rows: Sequence[Example], task: FileTask, form: Form | None) -> list[str]:
@@ -66,18 +76,33 @@ def check_rows(rows: Sequence[Example], task: FileTask, form: Form | None) -> li
         return ["has no rows"]
     match task.task:
         case "classification" | "regression":
-            faults = [*_faults(task.text, [r.text for r in rows]), *_faults(task.label, [r.label for r in rows])]
+            faults = [
+                *_faults(task.text, [r.text for r in rows]),
+                *_faults(task.label, [r.label for r in rows]),
+            ]
             if task.text_pair is not None:
                 faults += _faults(task.text_pair, [r.second for r in rows])
             if task.task == "regression":
-                flags = [bool(r.label) and not isinstance(r.label, NotText) and not _is_number(r.label) for r in rows]
+                flags = [
+                    bool(r.label) and not isinstance(r.label, NotText) and not _is_number(r.label)
+                    for r in rows
+                ]
                 faults.append((f"a {task.label} that is no number", flags))
         case "qa":
-            faults = [*_faults(task.question, [r.text for r in rows]), *_faults(task.context, [r.second for r in rows])]
-            expected = "a text, a list of texts, or SQuAD's mapping of `text` and `answer_start` is expected"
-            faults += _not_text(task.answers, [r.answers[0] if r.answers else "" for r in rows], expected)
+            faults = [
+                *_faults(task.question, [r.text for r in rows]),
+                *_faults(task.context, [r.second for r in rows]),
+            ]
+            expected = (
+                "a text, a list of texts, or SQuAD's mapping of `text` and `answer_start` is"
+                " expected"
+            )
+            faults += _not_text(
+                task.answers, [r.answers[0] if r.answers else "" for r in rows], expected
+            )
             if form == "head":
-                # A head can but point at an answer; T5 may write what the context does not say word by word.
+                # A head can but point at an answer; T5 may write what the context does not say word
+                # by word.
                 lost = [-1 in r.starts for r in rows]
                 faults.append((f"{task.answers} that do not occur in the {task.context}", lost))
         case "text":
@@ -86,7 +111,8 @@ def check_rows(rows: Sequence[Example], task: FileTask, form: Form | None) -> li
     if task.group is not None:
         faults += _faults(task.group, [r.group for r in rows])
     return [
-        f"{sum(flags)} of {len(rows)} rows have {what}: row {some(i for i, flag in enumerate(flags, 1) if flag)}"
+        f"{sum(flags)} of {len(rows)} rows have {what}: row"
+        f" {some(i for i, flag in enumerate(flags, 1) if flag)}"
         for what, flags in faults
         if any(flags)
     ]
@@ -97,13 +123,25 @@ def check_labels(rows: Sequence[Example], task: FileTask) -> list[str]:
     found = Counter(row.label for row in rows if row.label and not isinstance(row.label, NotText))
     if task.task == "classification":
         if len(found) == 1:
-            return [f"{task.source}: column {task.label} has one class only, {next(iter(found))!r}; expected two or more"]
+            return [
+                f"{task.source}: column {task.label} has one class only, {next(iter(found))!r};"
+                " expected two or more"
+            ]
         if len(found) > MAX_CLASSES or len(found) > max(FEW_CLASSES, len(rows) / 2):
             shown = some(repr(label[:40]) for label, _ in found.most_common())
-            told = f"{task.source}: column {task.label} has {len(found)} distinct values in {len(rows)} rows ({shown}); are they labels?"
+            told = (
+                f"{task.source}: column {task.label} has {len(found)} distinct values in"
+                f" {len(rows)} rows ({shown}); are they labels?"
+            )
             return [told]
-    if task.task == "regression" and len({float(label) for label in found if _is_number(label)}) == 1:
-        return [f"{task.source}: column {task.label} has one number only, {next(iter(found))}; expected two or more"]
+    if (
+        task.task == "regression"
+        and len({float(label) for label in found if _is_number(label)}) == 1
+    ):
+        return [
+            f"{task.source}: column {task.label} has one number only, {next(iter(found))}; expected"
+            " two or more"
+        ]
     return []
 
 
@@ -114,7 +152,9 @@ def some(values: Iterable[object]) -> str:
 
 
 def place(answer: str, context: str, start: int = -1) -> int:
-    """Where the answer stands in the context: at `start` if it is there, else where it occurs first; -1 where it does not."""
+    """Where the answer stands in the context: at `start` if it is there, else where it occurs
+    first; -1 where it does not.
+    """
     return start if start >= 0 and context.startswith(answer, start) else context.find(answer)
 
 
@@ -122,14 +162,18 @@ def answers_in(value: Any, context: str) -> tuple[tuple[str, ...], tuple[int, ..
     """The answers of a cell, and where each stands in the context; blank ones are left out.
 
     Raises:
-        NotTextError: the cell is of a shape that is not read, or holds such a shape printed as text.
+        NotTextError: the cell is of a shape that is not read, or holds such a shape printed as
+            text.
     """
     texts, starts = as_answers(value)
     given = [(text, start) for text, start in zip(texts, starts, strict=True) if text.strip()]
-    # Trained as it is, a model would learn to write brackets and quotes; a context may hold such text itself.
+    # Trained as it is, a model would learn to write brackets and quotes; a context may hold such
+    # text itself.
     if any(is_printed(text) and text not in context for text, _ in given):
         raise NotTextError("a printed Python object")
-    return tuple(text for text, _ in given), tuple(place(text, context, start) for text, start in given)
+    return tuple(text for text, _ in given), tuple(
+        place(text, context, start) for text, start in given
+    )
 
 
 def _read(convert: Callable[[object], str], value: object) -> str:

@@ -1,4 +1,6 @@
-"""GLUE's tasks: their columns, classes, metrics and T5's prompts, and its files in every layout they come in. Loads no torch."""
+"""GLUE's tasks: their columns, classes, metrics and T5's prompts, and its files in every layout
+they come in. Loads no torch.
+"""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,7 +31,8 @@ class GlueSet:
         labels: names that the column with the label has, in one layout or another.
         classes: by index, named as T5 learned to write them; empty for a number.
         prompt: T5's (Raffel et al. 2020, appendix D).
-        train, test: how the files of GLUE's training set, and of the validation set that is our test split, are named.
+        train, test: how the files of GLUE's training set, and of the validation set that is our
+            test split, are named.
         metrics: GLUE's own, the first one the objective.
     """
 
@@ -44,8 +47,21 @@ class GlueSet:
     metrics: tuple[str, ...] = ("accuracy",)
 
 
-def _one(hub: str, folder: str, text: str, classes: tuple[str, ...], metrics: tuple[str, ...] = ("accuracy",)) -> GlueSet:
-    return GlueSet(hub=hub, folder=folder, texts=(text,), classes=classes, prompt=f"{hub} {text}: {{text}}", metrics=metrics)
+def _one(
+    hub: str,
+    folder: str,
+    text: str,
+    classes: tuple[str, ...],
+    metrics: tuple[str, ...] = ("accuracy",),
+) -> GlueSet:
+    return GlueSet(
+        hub=hub,
+        folder=folder,
+        texts=(text,),
+        classes=classes,
+        prompt=f"{hub} {text}: {{text}}",
+        metrics=metrics,
+    )
 
 
 def _mnli(*test: str) -> GlueSet:
@@ -102,11 +118,22 @@ GLUE: Mapping[GlueName, GlueSet] = {
         classes=_ENTAILMENT,
         prompt="qnli question: {text} sentence: {text_pair}",
     ),
-    "rte": GlueSet(hub="rte", folder="RTE", texts=_SENTENCES, classes=_ENTAILMENT, prompt="rte sentence1: {text} sentence2: {text_pair}"),
+    "rte": GlueSet(
+        hub="rte",
+        folder="RTE",
+        texts=_SENTENCES,
+        classes=_ENTAILMENT,
+        prompt="rte sentence1: {text} sentence2: {text_pair}",
+    ),
 }
 
 # What GLUE's own archive calls a column that the hub calls otherwise.
-_ALIASES = {"premise": ("sentence1",), "hypothesis": ("sentence2",), "sentence1": ("#1 String",), "sentence2": ("#2 String",)}
+_ALIASES = {
+    "premise": ("sentence1",),
+    "hypothesis": ("sentence2",),
+    "sentence1": ("#1 String",),
+    "sentence2": ("#2 String",),
+}
 _COLA_COLUMNS = ["source", "label", "star", "sentence"]
 
 
@@ -123,18 +150,30 @@ def glue_files(name: GlueName, folder: Path) -> dict[str, list[Path]]:
         if files:
             files_by_split[split] = files
         else:
-            missing.append(f"{folder}: no {' or '.join(stems)} ({', '.join(ENDINGS)}), neither there nor in {of.hub} or {of.folder}")
+            missing.append(
+                f"{folder}: no {' or '.join(stems)} ({', '.join(ENDINGS)}), neither there nor in"
+                f" {of.hub} or {of.folder}"
+            )
     if missing:
         raise DataError("\n".join(missing))
     return files_by_split
 
 
 def find_files(folder: Path, subfolders: tuple[str, ...], stems: tuple[str, ...]) -> list[Path]:
-    """Files named by one of some stems, in the folder or one of its subfolders; the first place and stem that has one."""
+    """Files named by one of some stems, in the folder or one of its subfolders; the first place and
+    stem that has one.
+    """
     for place in (folder, *(folder / sub for sub in subfolders)):
         for stem in stems:
-            whole = [path for end in ENDINGS for path in (place / f"{stem}{end}", place / f"{stem}{end}.gz") if path.is_file()]
-            shards = sorted(place.glob(f"{stem}-*.parquet")) or sorted((place / stem).glob("*.parquet"))
+            whole = [
+                path
+                for end in ENDINGS
+                for path in (place / f"{stem}{end}", place / f"{stem}{end}.gz")
+                if path.is_file()
+            ]
+            shards = sorted(place.glob(f"{stem}-*.parquet")) or sorted(
+                (place / stem).glob("*.parquet")
+            )
             if whole or shards:
                 return whole[:1] or shards
     return []
@@ -147,10 +186,14 @@ def read_glue(name: GlueName, paths: list[Path]) -> list[Example]:
         DataError: a file cannot be read, or is not the task's.
     """
     of = GLUE[name]
-    return [example for path in paths for example in glue_examples(of, str(path), _values(of, path))]
+    return [
+        example for path in paths for example in glue_examples(of, str(path), _values(of, path))
+    ]
 
 
-def glue_examples(of: GlueSet, where: str, rows: Iterable[tuple[int, list[Any] | None]]) -> list[Example]:
+def glue_examples(
+    of: GlueSet, where: str, rows: Iterable[tuple[int, list[Any] | None]]
+) -> list[Example]:
     """The examples of some rows, without the few that lack a text or a label.
 
     Args:
@@ -159,7 +202,8 @@ def glue_examples(of: GlueSet, where: str, rows: Iterable[tuple[int, list[Any] |
         rows: numbers from 1, with texts and label; None where a line lacks a field.
 
     Raises:
-        DataError: a value is no text, a label is none of the task's, or too many rows lack something.
+        DataError: a value is no text, a label is none of the task's, or too many rows lack
+            something.
     """
     found: list[Example] = []
     wrong: dict[int, str] = {}
@@ -172,13 +216,19 @@ def glue_examples(of: GlueSet, where: str, rows: Iterable[tuple[int, list[Any] |
             wrong[number] = f"{error}, where a text or a number is expected"
             continue
         except ValueError as error:
-            raise DataError(f"{where}: row {number} has the label {values[-1] if values else ''!r}, which is none of {of.hub}'s") from error
+            raise DataError(
+                f"{where}: row {number} has the label {values[-1] if values else ''!r}, which is"
+                f" none of {of.hub}'s"
+            ) from error
         if example is not None:
             found.append(example)
     refuse_rows(where, wrong, n_rows)
     n_broken = n_rows - len(found)
     if n_broken > max(1, MAX_BROKEN * n_rows):
-        raise DataError(f"{where}: {n_broken} of {n_rows} rows lack a text or a label; is it the {of.hub} of GLUE?")
+        raise DataError(
+            f"{where}: {n_broken} of {n_rows} rows lack a text or a label; is it the {of.hub} of"
+            " GLUE?"
+        )
     return found
 
 
@@ -229,7 +279,11 @@ def _values(of: GlueSet, path: Path) -> Iterator[tuple[int, list[Any] | None]]:
 def _columns(of: GlueSet, path: Path, present: list[str]) -> list[str]:
     wanted = [(text, *_ALIASES.get(text, ())) for text in of.texts] + [of.labels]
     chosen = [next((name for name in names if name in present), None) for names in wanted]
-    missing = [" or ".join(names) for names, name in zip(wanted, chosen, strict=True) if name is None]
+    missing = [
+        " or ".join(names) for names, name in zip(wanted, chosen, strict=True) if name is None
+    ]
     if missing:
-        raise DataError(f"{path}: no column {', '.join(missing)}; there are {', '.join(present) or 'none'}")
+        raise DataError(
+            f"{path}: no column {', '.join(missing)}; there are {', '.join(present) or 'none'}"
+        )
     return [name for name in chosen if name is not None]

@@ -1,4 +1,6 @@
-"""Data sets of the hub, or folders in its layout, through `datasets` and its own cache. Loads no torch."""
+"""Data sets of the hub, or folders in its layout, through `datasets` and its own cache. Loads no
+torch.
+"""
 
 import socket
 from collections.abc import Iterator, Sequence
@@ -16,7 +18,8 @@ _TIMEOUT_SEC = 5.0
 
 @cache
 def hub_revision(name: str, config: str | None) -> str:
-    """What tells the data set's files from any others: the library's hash of configuration and commit.
+    """What tells the data set's files from any others: the library's hash of configuration and
+    commit.
 
     Raises:
         DataError: neither the cache nor the hub has it.
@@ -28,7 +31,9 @@ def hub_revision(name: str, config: str | None) -> str:
         return f"{builder.config_id} {builder.hash}"
 
 
-def hub_rows(name: str, config: str | None, split: str, columns: Sequence[str]) -> Iterator[list[Any]]:
+def hub_rows(
+    name: str, config: str | None, split: str, columns: Sequence[str]
+) -> Iterator[list[Any]]:
     """The values of some columns, row by row; classes by their names.
 
     Raises:
@@ -40,9 +45,14 @@ def hub_rows(name: str, config: str | None, split: str, columns: Sequence[str]) 
         loaded = load_dataset(name, config, split=split)
     missing = [column for column in columns if column not in loaded.column_names]
     if missing:
-        raise DataError(f"{name}, split {split}: no column {', '.join(missing)}; there are {', '.join(loaded.column_names)}")
+        raise DataError(
+            f"{name}, split {split}: no column {', '.join(missing)}; there are"
+            f" {', '.join(loaded.column_names)}"
+        )
     # GLUE writes -1 where it keeps the label to itself.
-    names = {column: of.names for column, of in loaded.features.items() if isinstance(of, ClassLabel)}
+    names = {
+        column: of.names for column, of in loaded.features.items() if isinstance(of, ClassLabel)
+    }
     for row in loaded.select_columns(list(dict.fromkeys(columns))):
         yield [_named(row[column], names.get(column)) for column in columns]
 
@@ -55,14 +65,18 @@ def _named(value: Any, names: Sequence[str] | None) -> Any:
 
 @cache
 def hub_answers() -> bool:
-    """Whether the hub's machine can be reached at all: its client would try again for a minute before it says so."""
+    """Whether the hub's machine can be reached at all: its client would try again for a minute
+    before it says so.
+    """
     from huggingface_hub import constants
 
     where = urlsplit(constants.ENDPOINT)
     if constants.HF_HUB_OFFLINE or getproxies().get(where.scheme):
         return not constants.HF_HUB_OFFLINE
     try:
-        with socket.create_connection((where.hostname or "", where.port or 443), timeout=_TIMEOUT_SEC):
+        with socket.create_connection(
+            (where.hostname or "", where.port or 443), timeout=_TIMEOUT_SEC
+        ):
             return True
     except OSError:
         return False
@@ -74,19 +88,25 @@ def _hub_errors(name: str, config: str | None) -> Iterator[None]:
     from datasets.utils import logging as progress
     from huggingface_hub import constants
 
-    had_bars, offline = progress.is_progress_bar_enabled(), (library.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE)
+    had_bars, offline = (
+        progress.is_progress_bar_enabled(),
+        (library.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE),
+    )
     progress.disable_progress_bar()
     if not hub_answers():
         # What the cache has is then read without asking.
         library.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
     try:
         yield
-    except Exception as error:  # the library raises its own, the hub client's, its transport's and builtin errors
+    except (
+        Exception
+    ) as error:  # the library raises its own, the hub client's, its transport's and builtin errors
         reason = " ".join(str(error).split())[:_LONGEST_TOLD].rstrip(".;") or type(error).__name__
         which = f"{name} ({config})" if config else name
         raise DataError(
-            f"the data set {which} cannot be had, neither from the hub's cache on this machine nor from the hub: {reason}; "
-            "check the name, fetch it where there is a network, or name a folder with its files"
+            f"the data set {which} cannot be had, neither from the hub's cache on this machine nor"
+            f" from the hub: {reason}; check the name, fetch it where there is a network, or name a"
+            " folder with its files"
         ) from error
     finally:
         library.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = offline

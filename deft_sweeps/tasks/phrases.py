@@ -1,7 +1,8 @@
 """Which phrases are parts of the same sentence. Loads no torch.
 
-SST-2's training set has every sentence and the phrases it was cut into, in no order; its validation set has whole sentences. A validation
-split that is cut off at random would be made of training texts: 92 of 100 of its phrases stand inside one of training's.
+SST-2's training set has every sentence and the phrases it was cut into, in no order; its validation
+set has whole sentences. A validation split that is cut off at random would be made of training
+texts: 92 of 100 of its phrases stand inside one of training's.
 """
 
 from collections.abc import Sequence
@@ -10,20 +11,24 @@ _LONGEST_KEY = 4
 
 
 def sentences(texts: Sequence[str]) -> list[int]:
-    """For each text, the index of a longest one that holds all of its words in a row: its own where none does.
+    """For each text, the index of a longest one that holds all of its words in a row: its own where
+    none does.
 
     Args:
         texts: of words between spaces.
     """
     words = [text.split() for text in texts]
     of = list(range(len(texts)))
-    # A run of one to four words, and the whole sentences that it occurs in; of the many for a shorter one, the first will do.
+    # A run of one to four words, and the whole sentences that it occurs in; of the many for a
+    # shorter one, the first will do.
     roots_by_phrase: dict[str, list[int]] = {}
     for i in sorted(of, key=lambda i: (-len(words[i]), texts[i], i)):
         if not words[i]:
             continue
         whole, key = f" {' '.join(words[i])} ", " ".join(words[i][:_LONGEST_KEY])
-        root = next((r for r in roots_by_phrase.get(key, ()) if whole in f" {' '.join(words[r])} "), None)
+        root = next(
+            (r for r in roots_by_phrase.get(key, ()) if whole in f" {' '.join(words[r])} "), None
+        )
         if root is not None:
             of[i] = root
             continue

@@ -1,10 +1,21 @@
-"""Examples to the columns that a model trains on, whatever the kind of task and the form of its answers."""
+"""Examples to the columns that a model trains on, whatever the kind of task and the form of its
+answers.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deft_sweeps.config.data import FileTask, Form, GlueTask, PackagedTask, SquadTask, Task, TaskKind, task_kind
+from deft_sweeps.config.data import (
+    FileTask,
+    Form,
+    GlueTask,
+    PackagedTask,
+    SquadTask,
+    Task,
+    TaskKind,
+    task_kind,
+)
 from deft_sweeps.tasks import glue, squad
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.passages import encode_passages, targets
@@ -13,8 +24,9 @@ from deft_sweeps.tasks.tokens import encode, encode_classes, encode_targets, num
 from deft_sweeps.tasks.windows import Columns, encode_for_head, encode_windows
 
 PROMPT = "sentiment: {text}"
-"""Input of the packaged task. Of 14 prompts tried without training on 1,000 training examples, the shortest: packaged/flan-t5-small-title
-scores 0.775 with it (0.684 to 0.795 with the others; standard error 0.013), at 31 tokens an example instead of 34 to 39."""
+"""Input of the packaged task. Of 14 prompts tried without training on 1,000 training examples, the
+shortest: packaged/flan-t5-small-title scores 0.775 with it (0.684 to 0.795 with the others;
+standard error 0.013), at 31 tokens an example instead of 34 to 39."""
 
 PAIR_PROMPT = "text1: {text} text2: {text_pair}"
 
@@ -50,7 +62,11 @@ def plan_of(task: Task, form: Form, splits: Examples, tokenizer: Any) -> Plan:
     kind = task_kind(task)
     classes: tuple[str, ...] = ()
     if kind == "classification":
-        classes = glue.GLUE[task.name].classes if isinstance(task, GlueTask) else tuple(sorted({e.label for e in splits.train}))
+        classes = (
+            glue.GLUE[task.name].classes
+            if isinstance(task, GlueTask)
+            else tuple(sorted({e.label for e in splits.train}))
+        )
     ids = encode_classes(tokenizer, classes) if form == "text-to-text" else ()
     asked_without = kind == "span" and not all(example.answers for example in splits.train)
     may_be_none = task.version == "2.0" if isinstance(task, SquadTask) else asked_without
@@ -70,14 +86,26 @@ def columns(plan: Plan, examples: Sequence[Example], first: int, *, evaluated: b
     if plan.form == "head" and plan.kind == "span":
         made = encode_windows(tokenizer, examples, task.max_input_tokens, _stride(task))
         made["example"] = [first + i for i in made["example"]]
-        return made if evaluated else {name: values for name, values in made.items() if name not in ("begins", "ends")}
+        return (
+            made
+            if evaluated
+            else {name: values for name, values in made.items() if name not in ("begins", "ends")}
+        )
     if plan.kind == "span":
         return _passages(plan, examples, first, evaluated=evaluated)
     if plan.form == "head":
         made = encode_for_head(tokenizer, examples, task.max_input_tokens)
     else:
         seconds = [e.second for e in examples] if "{text_pair}" in prompt_of(task) else None
-        made = {"input_ids": encode(tokenizer, [e.text for e in examples], prompt_of(task), task.max_input_tokens, seconds)}
+        made = {
+            "input_ids": encode(
+                tokenizer,
+                [e.text for e in examples],
+                prompt_of(task),
+                task.max_input_tokens,
+                seconds,
+            )
+        }
     made["example"] = list(range(first, first + len(examples)))
     if plan.kind == "classification":
         index = {name: i for i, name in enumerate(plan.classes)}
@@ -99,27 +127,49 @@ def prompt_of(task: Task) -> str:
         case SquadTask() | FileTask(task="qa"):
             return squad.PROMPT
         case FileTask():
-            return PAIR_PROMPT if task.text_pair is not None and task.template == "{text}" else task.template
+            return (
+                PAIR_PROMPT
+                if task.text_pair is not None and task.template == "{text}"
+                else task.template
+            )
 
 
 def _passages(plan: Plan, examples: Sequence[Example], first: int, *, evaluated: bool) -> Columns:
-    """Windows for a model that writes; all of them where answers are looked for, those with something to learn where it trains."""
+    """Windows for a model that writes; all of them where answers are looked for, those with
+    something to learn where it trains.
+    """
     task, tokenizer = plan.task, plan.tokenizer
-    made = encode_passages(tokenizer, examples, prompt_of(task), task.max_input_tokens, _stride(task))
-    rows = list(zip(made["input_ids"], made["example"], targets(made, examples, may_be_none=plan.may_be_none), strict=True))
+    made = encode_passages(
+        tokenizer, examples, prompt_of(task), task.max_input_tokens, _stride(task)
+    )
+    rows = list(
+        zip(
+            made["input_ids"],
+            made["example"],
+            targets(made, examples, may_be_none=plan.may_be_none),
+            strict=True,
+        )
+    )
     if evaluated:
         # Teacher-forced on the example's answer wherever there is no other.
-        rows = [(ids, which, examples[which].answers[0] if text is None else text) for ids, which, text in rows]
+        rows = [
+            (ids, which, examples[which].answers[0] if text is None else text)
+            for ids, which, text in rows
+        ]
     trainable = [(ids, which, text) for ids, which, text in rows if text is not None]
     return {
         "input_ids": [ids for ids, _, _ in trainable],
         "example": [first + which for _, which, _ in trainable],
-        "target_ids": list(encode_targets(tokenizer, [text for _, _, text in trainable], _longest_target(task))),
+        "target_ids": list(
+            encode_targets(tokenizer, [text for _, _, text in trainable], _longest_target(task))
+        ),
     }
 
 
 def _longest_target(task: Task) -> int:
-    return task.max_target_tokens if isinstance(task, SquadTask | FileTask) else task.max_input_tokens
+    return (
+        task.max_target_tokens if isinstance(task, SquadTask | FileTask) else task.max_input_tokens
+    )
 
 
 def _target_ids(plan: Plan, examples: Sequence[Example], made: Columns) -> list[Sequence[int]]:

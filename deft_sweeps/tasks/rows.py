@@ -17,7 +17,8 @@ _MAX_FIELD_BYTES = 2**26
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> Iterator[list[Any]]:
-    """The values of some columns, row by row: text where the file has no types, what was written there where it has; None where missing.
+    """The values of some columns, row by row: text where the file has no types, what was written
+    there where it has; None where missing.
 
     Args:
         path: of the file.
@@ -109,7 +110,8 @@ def _delimited(path: Path, columns: Sequence[str], delimiter: str) -> Iterator[l
                 continue
             if len(row) != len(header):
                 raise DataError(
-                    f"{path}:{reader.line_num}: expected {len(header)} fields, got {len(row)}; a field with {delimiter!r} needs quotes"
+                    f"{path}:{reader.line_num}: expected {len(header)} fields, got {len(row)}; a"
+                    f" field with {delimiter!r} needs quotes"
                 )
             yield [row[place] for place in places]
 
@@ -124,7 +126,9 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
             except ValueError as error:
                 raise DataError(f"{path}:{number}: not JSON: {error}") from error
             if not isinstance(found, dict):
-                raise DataError(f"{path}:{number}: expected a JSON object, got {type(found).__name__}")
+                raise DataError(
+                    f"{path}:{number}: expected a JSON object, got {type(found).__name__}"
+                )
             yield found
 
 
@@ -150,4 +154,6 @@ def _parquet(path: Path, columns: Sequence[str]) -> Iterator[list[Any]]:
 def _require(path: Path, columns: Sequence[str], there: Sequence[str]) -> None:
     missing = [column for column in columns if column not in there]
     if missing:
-        raise DataError(f"{path}: no column {', '.join(missing)}; there are {', '.join(there) or 'none'}")
+        raise DataError(
+            f"{path}: no column {', '.join(missing)}; there are {', '.join(there) or 'none'}"
+        )

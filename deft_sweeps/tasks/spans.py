@@ -1,4 +1,6 @@
-"""From a head's start and end logits over windows of a context to the text of the answer. numpy only."""
+"""From a head's start and end logits over windows of a context to the text of the answer. numpy
+only.
+"""
 
 import math
 from collections.abc import Sequence
@@ -18,9 +20,11 @@ class WindowScores:
 
     Attributes:
         example: index of the example.
-        begins: (tokens,), where in the context each token's text begins; -1 for a token that is not the context's.
+        begins: (tokens,), where in the context each token's text begins; -1 for a token that is not
+            the context's.
         ends: (tokens,), where it ends, exclusive; -1 likewise.
-        start: (tokens or more,), logits of the answer's first token; what is beyond the tokens is padding.
+        start: (tokens or more,), logits of the answer's first token; what is beyond the tokens is
+            padding.
         end: likewise of its last token.
     """
 
@@ -33,7 +37,9 @@ class WindowScores:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Tokens first to last, both included, and the sum of their logits; first > last where a window has no token of the context."""
+    """Tokens first to last, both included, and the sum of their logits; first > last where a window
+    has no token of the context.
+    """
 
     first: int
     last: int
@@ -53,8 +59,9 @@ def best_answers(
     Args:
         windows: of all examples, in any order.
         contexts: of each example, which the windows' places count in.
-        may_be_none: whether a question may have no answer (SQuAD v2). The logits of the first token then stand for that: no answer
-            where the lowest such sum over the windows is above the best span's by more than `null_threshold`.
+        may_be_none: whether a question may have no answer (SQuAD v2). The logits of the first token
+            then stand for that: no answer where the lowest such sum over the windows is above the
+            best span's by more than `null_threshold`.
         max_answer_tokens: of the longest answer.
         null_threshold: in logits.
 
@@ -73,12 +80,17 @@ def best_answers(
     answers = []
     for context, span, best_window, without in zip(contexts, best, where, null, strict=True):
         none = best_window is None or (may_be_none and without - span.score > null_threshold)
-        answers.append("" if none or best_window is None else context[best_window.begins[span.first] : best_window.ends[span.last]])
+        answers.append(
+            ""
+            if none or best_window is None
+            else context[best_window.begins[span.first] : best_window.ends[span.last]]
+        )
     return answers
 
 
 def best_span(window: WindowScores, max_answer_tokens: int) -> Span:
-    """The span with the largest sum of start and end logits: of context tokens only, its end not before its start.
+    """The span with the largest sum of start and end logits: of context tokens only, its end not
+    before its start.
 
     Of equal ones the shortest, then the first.
     """

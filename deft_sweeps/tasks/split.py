@@ -1,4 +1,6 @@
-"""Three disjoint splits of labelled texts, drawn by hash: the same on every machine, whatever the order of the file."""
+"""Three disjoint splits of labelled texts, drawn by hash: the same on every machine, whatever the
+order of the file.
+"""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -10,7 +12,8 @@ from deft_sweeps.config.data import Splits
 from deft_sweeps.tasks.examples import Example
 
 CUT_SHARE = 0.2
-"""Share of the training file's examples that a validation or test split gets which is cut off it without a size of its own."""
+"""Share of the training file's examples that a validation or test split gets which is cut off it
+without a size of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,10 @@ def draw(
 ) -> Examples:
     """Disjoint splits.
 
-    Groups are put in the order of a hash of seed and group. The test split takes whole groups until it is full, then validation, and
-    train gets the rest: so the test split depends on nothing but the data, the seed and its own size. A group or a text that one
-    split has, be the text in other letter case or spacing, is left out of those drawn after it: test keeps it, train loses it.
+    Groups are put in the order of a hash of seed and group. The test split takes whole groups until
+    it is full, then validation, and train gets the rest: so the test split depends on nothing but
+    the data, the seed and its own size. A group or a text that one split has, be the text in other
+    letter case or spacing, is left out of those drawn after it: test keeps it, train loses it.
 
     Args:
         examples: of the training file.
@@ -41,7 +45,8 @@ def draw(
         test: the same for test.
 
     Returns:
-        The splits, each in the order of a hash of seed and text; one is shorter than asked for where examples run out.
+        The splits, each in the order of a hash of seed and text; one is shorter than asked for
+        where examples run out.
     """
     seed = splits.seed
     groups_taken: set[str] = set()
@@ -50,20 +55,29 @@ def draw(
     groups = deque(list(group) for _, group in groupby(ordered, key=lambda example: example.group))
 
     def unseen(rows: Iterable[Example]) -> list[Example]:
-        return [row for row in rows if row.group not in groups_taken and plain(row.key) not in texts_taken]
+        return [
+            row
+            for row in rows
+            if row.group not in groups_taken and plain(row.key) not in texts_taken
+        ]
 
     def take(own: Sequence[Example] | None, size: int | None) -> list[Example]:
         if own is not None:
             pool = unseen(own)
         else:
-            size = int(sum(not example.is_part for example in examples) * CUT_SHARE) if size is None else size
+            size = (
+                int(sum(not example.is_part for example in examples) * CUT_SHARE)
+                if size is None
+                else size
+            )
             pool = []
             n_whole = 0
             while groups and n_whole < size:
                 fresh = unseen(groups.popleft())
                 n_whole += sum(not example.is_part for example in fresh)
                 pool += fresh
-        # What is beyond the size, or but a part, stays out of the other splits too: its group is in this one.
+        # What is beyond the size, or but a part, stays out of the other splits too: its group is in
+        # this one.
         groups_taken.update(example.group for example in pool)
         texts_taken.update(plain(example.key) for example in pool)
         return _in_order([example for example in pool if not example.is_part], seed)[:size]
@@ -80,7 +94,10 @@ def plain(text: str) -> str:
 
 
 def _in_order(examples: list[Example], seed: int) -> list[Example]:
-    return sorted(examples, key=lambda example: (_digest(seed, example.key), example.key, example.label, example.group))
+    return sorted(
+        examples,
+        key=lambda example: (_digest(seed, example.key), example.key, example.label, example.group),
+    )
 
 
 def _digest(seed: int, text: str) -> bytes:

@@ -28,11 +28,17 @@ def squad_files(task: SquadTask, folder: Path) -> dict[str, list[Path]]:
     files_by_split, missing = {}, []
     for split, stems in (("train", ("train",)), ("test", ("dev", "validation"))):
         official = folder / f"{stems[0]}-v{task.version}.json"
-        files = [official] if official.is_file() else find_files(folder, ("plain_text", "squad_v2"), stems)
+        files = (
+            [official]
+            if official.is_file()
+            else find_files(folder, ("plain_text", "squad_v2"), stems)
+        )
         if files:
             files_by_split[split] = files
         else:
-            missing.append(f"{folder}: no {official.name}, nor {' or '.join(stems)} as jsonl or parquet")
+            missing.append(
+                f"{folder}: no {official.name}, nor {' or '.join(stems)} as jsonl or parquet"
+            )
     if missing:
         raise DataError("\n".join(missing))
     return files_by_split
@@ -52,19 +58,23 @@ def read_squad(task: SquadTask, paths: Sequence[Path]) -> list[Example]:
             examples += squad_examples(str(path), read_rows(path, HUB_COLUMNS))
     if task.version == "1.1" and not all(example.answers for example in examples):
         n = sum(not example.answers for example in examples)
-        raise DataError(f"{paths[0]}: {n} of {len(examples)} questions have no answer; is it of version 2.0?")
+        raise DataError(
+            f"{paths[0]}: {n} of {len(examples)} questions have no answer; is it of version 2.0?"
+        )
     return examples
 
 
 def squad_examples(where: str, rows: Iterable[Sequence[Any]]) -> list[Example]:
-    """Questions as the hub has them: `HUB_COLUMNS`, the answers a mapping of the lists `text` and `answer_start`.
+    """Questions as the hub has them: `HUB_COLUMNS`, the answers a mapping of the lists `text` and
+    `answer_start`.
 
     Args:
         where: the rows' file or hub data set, for messages.
         rows: values of `HUB_COLUMNS`.
 
     Raises:
-        DataError: a value is no text, a question or context is empty, or answers are of another shape.
+        DataError: a value is no text, a question or context is empty, or answers are of another
+            shape.
     """
     found: list[Example] = []
     wrong: dict[int, str] = {}
@@ -83,7 +93,9 @@ def _hub_example(question: str, context: str, answers: Any) -> Example:
     try:
         return Example(question, "", context, context, *answers_in(answers, context))
     except NotTextError as error:
-        raise NotTextError(f"answers that are {error}, where SQuAD has a mapping of `text` and `answer_start`") from error
+        raise NotTextError(
+            f"answers that are {error}, where SQuAD has a mapping of `text` and `answer_start`"
+        ) from error
 
 
 def _official(path: Path) -> Iterator[Example]:
@@ -94,7 +106,11 @@ def _official(path: Path) -> Iterator[Example]:
                 context = paragraph["context"]
                 for question in paragraph["qas"]:
                     given = () if question.get("is_impossible") else question["answers"]
-                    yield _example(question["question"], context, [(answer["text"], answer["answer_start"]) for answer in given])
+                    yield _example(
+                        question["question"],
+                        context,
+                        [(answer["text"], answer["answer_start"]) for answer in given],
+                    )
     except (OSError, UnicodeError, ValueError) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     except (KeyError, TypeError) as error:
@@ -103,4 +119,11 @@ def _official(path: Path) -> Iterator[Example]:
 
 def _example(question: str, context: str, answers: list[tuple[str, int]]) -> Example:
     texts = tuple(text for text, _ in answers)
-    return Example(question, "", context, context, texts, tuple(place(text, context, start) for text, start in answers))
+    return Example(
+        question,
+        "",
+        context,
+        context,
+        texts,
+        tuple(place(text, context, start) for text, start in answers),
+    )

@@ -1,4 +1,6 @@
-"""A task's three tokenised splits, made once and memory-mapped from the user's cache folder afterwards."""
+"""A task's three tokenised splits, made once and memory-mapped from the user's cache folder
+afterwards.
+"""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,9 +25,9 @@ from deft_sweeps.tasks.rows import ending
 
 SPLITS = ("train", "validation", "test")
 
-# Raised when the same examples would be tokenised otherwise, so that an older cache is left alone; of a long context for a model that
-# writes, and of labels that a file may hold as numbers, by themselves, so that the other tasks' fingerprints, which results carry,
-# stay what they were.
+# Raised when the same examples would be tokenised otherwise, so that an older cache is left alone;
+# of a long context for a model that writes, and of labels that a file may hold as numbers, by
+# themselves, so that the other tasks' fingerprints, which results carry, stay what they were.
 _FORMAT = 3
 _PASSAGES_FORMAT = 4
 _LABELS_FORMAT = 5
@@ -38,19 +40,23 @@ _CHUNK = 1000
 class TaskData:
     """Tokenised splits.
 
-    Columns: `input_ids`, the end token included, and `example`, the index into the split's references. Text-to-text also `target_ids`,
-    what is teacher-forced, the end token included: of a span task, see `passages.targets`; on validation and test a window whose target
-    would be nothing has the example's answer. Classification and regression also `label`, a class index or a number. Of the form
-    `head` also `token_type_ids`, where the family uses them; a span task then has `start` and `end`, the answer's first and last token
-    in the window (0 and 0 where it is not in it), and on validation and test `begins` and `ends`, where in the context each token's
-    text is (-1 for a token that is not the context's).
+    Columns: `input_ids`, the end token included, and `example`, the index into the split's
+        references. Text-to-text also `target_ids`, what is teacher-forced, the end token included:
+        of a span task, see `passages.targets`; on validation and test a window whose target would
+        be nothing has the example's answer. Classification and regression also `label`, a class
+        index or a number. Of the form `head` also `token_type_ids`, where the family uses them; a
+        span task then has `start` and `end`, the answer's first and last token in the window (0 and
+        0 where it is not in it), and on validation and test `begins` and `ends`, where in the
+        context each token's text is (-1 for a token that is not the context's).
 
     Attributes:
         kind: what the metric compares.
         form: how the model answers.
         train, validation, test: `datasets.Dataset`s; a span task has a row for each window.
-        references: of each split by the index `example`: class index, number, or the texts that are right (none: no answer).
-        contexts: of a span task of the form `head`, by split and the index `example`; empty otherwise.
+        references: of each split by the index `example`: class index, number, or the texts that are
+            right (none: no answer).
+        contexts: of a span task of the form `head`, by split and the index `example`; empty
+            otherwise.
         classes: of a classification task, their names, which are the target texts.
         class_ids: text-to-text, token ids of each class's target text, the end token included.
         metrics: names of the task's official metrics, the first the objective `score`.
@@ -86,20 +92,27 @@ def load_task(task: Task, model: str) -> TaskData:
     """
     form = form_of(layout(read_config(model)).family)
     fingerprint = _fingerprint(task, model, form)
-    folder = build_once(cache_folder() / "tasks" / fingerprint, lambda into: _tokenise(task, model, form, into))
+    folder = build_once(
+        cache_folder() / "tasks" / fingerprint, lambda into: _tokenise(task, model, form, into)
+    )
     told = json.loads((folder / "task.json").read_text(encoding="utf-8"))
     splits = {split: _mapped(folder / f"{split}.arrow") for split in SPLITS}
     kind = task_kind(task)
     if kind in ("classification", "regression"):
         references = {split: rows["label"] for split, rows in splits.items()}
     else:
-        references = {split: _mapped(folder / f"{split}-answers.arrow")["answers"] for split in SPLITS}
+        references = {
+            split: _mapped(folder / f"{split}-answers.arrow")["answers"] for split in SPLITS
+        }
     return TaskData(
         **splits,
         kind=kind,
         form=form,
         references=references,
-        contexts={path.stem.removesuffix("-contexts"): _mapped(path)["context"] for path in sorted(folder.glob("*-contexts.arrow"))},
+        contexts={
+            path.stem.removesuffix("-contexts"): _mapped(path)["context"]
+            for path in sorted(folder.glob("*-contexts.arrow"))
+        },
         classes=tuple(told["classes"]),
         class_ids=tuple(tuple(ids) for ids in told["class_ids"]),
         metrics=metrics_of(task),
@@ -149,7 +162,9 @@ def _format(task: Task, form: Form) -> int:
     if kind == "span" and form == "text-to-text":
         return _PASSAGES_FORMAT
     # A csv knows no numbers: its labels are the texts that stand there.
-    typed = isinstance(task, FileTask) and (task.path is None or ending(Path(task.path)) in (".jsonl", ".parquet"))
+    typed = isinstance(task, FileTask) and (
+        task.path is None or ending(Path(task.path)) in (".jsonl", ".parquet")
+    )
     return _LABELS_FORMAT if typed and kind == "classification" else _FORMAT
 
 
@@ -160,11 +175,20 @@ def _tokenise(task: Task, model: str, form: Form, into: Path) -> None:
         examples: list[Example] = getattr(splits, split)
         evaluated = split != "train"
         chunks = range(0, len(examples), _CHUNK)
-        _write((columns(plan, examples[i : i + _CHUNK], i, evaluated=evaluated) for i in chunks), into / f"{split}.arrow")
+        _write(
+            (columns(plan, examples[i : i + _CHUNK], i, evaluated=evaluated) for i in chunks),
+            into / f"{split}.arrow",
+        )
         if plan.kind in ("span", "text"):
-            _write(({"answers": [e.answers for e in examples[i : i + _CHUNK]]} for i in chunks), into / f"{split}-answers.arrow")
+            _write(
+                ({"answers": [e.answers for e in examples[i : i + _CHUNK]]} for i in chunks),
+                into / f"{split}-answers.arrow",
+            )
         if plan.kind == "span" and form == "head" and evaluated:
-            _write(({"context": [e.second for e in examples[i : i + _CHUNK]]} for i in chunks), into / f"{split}-contexts.arrow")
+            _write(
+                ({"context": [e.second for e in examples[i : i + _CHUNK]]} for i in chunks),
+                into / f"{split}-contexts.arrow",
+            )
     told = {"classes": plan.classes, "class_ids": plan.class_ids, "may_be_none": plan.may_be_none}
     (into / "task.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
 

@@ -1,4 +1,6 @@
-"""One value of a column as text, or why it is none: the same for every kind of file and for the hub. Loads no torch."""
+"""One value of a column as text, or why it is none: the same for every kind of file and for the
+hub. Loads no torch.
+"""
 
 import ast
 import math
@@ -12,7 +14,13 @@ from deft_sweeps.errors import DataError
 _PLAIN = (str, bool, int, float, Decimal, date, time, timedelta)
 """Types that have one obvious text; `date` covers timestamps."""
 
-_NAMES: dict[type, str] = {bytes: "bytes", bytearray: "bytes", list: "a list", tuple: "a list", dict: "a mapping"}
+_NAMES: dict[type, str] = {
+    bytes: "bytes",
+    bytearray: "bytes",
+    list: "a list",
+    tuple: "a list",
+    dict: "a mapping",
+}
 
 _MENDS = {
     "a list": "join its parts, or write one of them",
@@ -33,7 +41,8 @@ class NotTextError(ValueError):
 
 
 class NotText(str):
-    """Holds the place of a value that is no text, until all rows were read and can be refused together.
+    """Holds the place of a value that is no text, until all rows were read and can be refused
+    together.
 
     Its content says what the value is: "a list".
     """
@@ -106,7 +115,9 @@ def as_answers(value: Any) -> tuple[list[str], list[int]]:
 
 
 def is_printed(text: str) -> bool:
-    """Whether a text is a mapping, a list or an array as Python prints it, as data frames write them into a csv."""
+    """Whether a text is a mapping, a list or an array as Python prints it, as data frames write
+    them into a csv.
+    """
     if _PRINTED_ANSWERS.match(text):
         return True
     if not _PRINTED.match(text):
@@ -140,6 +151,10 @@ def refuse_rows(where: str, wrong: dict[int, str], n_rows: int) -> None:
 def _start(begin: object) -> int:
     if is_missing(begin):
         return -1
-    if isinstance(begin, bool) or not isinstance(begin, int | float) or not float(begin).is_integer():
+    if (
+        isinstance(begin, bool)
+        or not isinstance(begin, int | float)
+        or not float(begin).is_integer()
+    ):
         raise NotTextError("an answer_start that is no whole number")
     return int(begin)

@@ -1,4 +1,6 @@
-"""Texts to token ids for a model with a head: pairs as the family joins them, long contexts in overlapping windows."""
+"""Texts to token ids for a model with a head: pairs as the family joins them, long contexts in
+overlapping windows.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,18 +15,25 @@ Columns = dict[str, list[Any]]
 
 
 def encode_for_head(tokenizer: Any, examples: Sequence[Example], max_input_tokens: int) -> Columns:
-    """Each text, or pair of texts, with the family's special tokens; the longer of a pair is cut first.
+    """Each text, or pair of texts, with the family's special tokens; the longer of a pair is cut
+    first.
 
     Returns:
         `input_ids`, and `token_type_ids` where the family uses them.
     """
     texts = [example.text.strip() for example in examples]
-    seconds = [example.second.strip() for example in examples] if any(example.second for example in examples) else None
+    seconds = (
+        [example.second.strip() for example in examples]
+        if any(example.second for example in examples)
+        else None
+    )
     encoded = tokenizer(texts, seconds, truncation="longest_first", max_length=max_input_tokens)
     return {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
 
 
-def encode_windows(tokenizer: Any, examples: Sequence[Example], max_input_tokens: int, doc_stride: int) -> Columns:
+def encode_windows(
+    tokenizer: Any, examples: Sequence[Example], max_input_tokens: int, doc_stride: int
+) -> Columns:
     """Question and context in as many windows as the context takes.
 
     Args:
@@ -34,9 +43,10 @@ def encode_windows(tokenizer: Any, examples: Sequence[Example], max_input_tokens
         doc_stride: tokens of the context that two windows next to each other share.
 
     Returns:
-        A row a window: `input_ids`; `token_type_ids` where the family uses them; `example`, the index into `examples`; `start` and
-        `end`, the answer's first and last token, 0 and 0 where the window has not all of it; `begins` and `ends`, each token's place in
-        the context, -1 for tokens that are not of it.
+        A row a window: `input_ids`; `token_type_ids` where the family uses them; `example`, the
+        index into `examples`; `start` and `end`, the answer's first and last token, 0 and 0 where
+        the window has not all of it; `begins` and `ends`, each token's place in the context, -1 for
+        tokens that are not of it.
     """
     room = min(MAX_QUESTION_TOKENS, max_input_tokens // 4)
     encoded = tokenizer(
@@ -48,20 +58,29 @@ def encode_windows(tokenizer: Any, examples: Sequence[Example], max_input_tokens
         return_overflowing_tokens=True,
         return_offsets_mapping=True,
     )
-    made: Columns = {name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded}
+    made: Columns = {
+        name: encoded[name] for name in ("input_ids", "token_type_ids") if name in encoded
+    }
     made |= {name: [] for name in ("example", "start", "end", "begins", "ends")}
     for row, which in enumerate(encoded["overflow_to_sample_mapping"]):
         places = zip(encoded["offset_mapping"][row], encoded.sequence_ids(row), strict=True)
         spans = [place if of == 1 else (-1, -1) for place, of in places]
         begins, ends = [begin for begin, _ in spans], [end for _, end in spans]
         start, end = answer_tokens(examples[which], begins, ends)
-        for name, value in (("example", which), ("start", start), ("end", end), ("begins", begins), ("ends", ends)):
+        for name, value in (
+            ("example", which),
+            ("start", start),
+            ("end", end),
+            ("begins", begins),
+            ("ends", ends),
+        ):
             made[name].append(value)
     return made
 
 
 def answer_tokens(example: Example, begins: Sequence[int], ends: Sequence[int]) -> tuple[int, int]:
-    """First and last token of the example's first answer; 0 and 0 where it has none or the window cuts it.
+    """First and last token of the example's first answer; 0 and 0 where it has none or the window
+    cuts it.
 
     Args:
         example: with answers and where they begin.

@@ -1,4 +1,6 @@
-"""The frozen base: everything of a trial that does not train, built once and shared by the trials that agree on it."""
+"""The frozen base: everything of a trial that does not train, built once and shared by the trials
+that agree on it.
+"""
 
 import copy
 from collections.abc import Callable, Iterator
@@ -25,8 +27,9 @@ from deft_sweeps.tasks.task_data import TaskData
 
 @dataclass(frozen=True, slots=True)
 class BaseKey:
-    """What a frozen base depends on; two trials with equal keys share it. Calibration examples are the first of the training split,
-    so that the trial's seed is not part of it."""
+    """What a frozen base depends on; two trials with equal keys share it. Calibration examples are
+    the first of the training split, so that the trial's seed is not part of it.
+    """
 
     model: str
     task_fingerprint: str
@@ -74,7 +77,9 @@ class FrozenBase:
     n_parameters: int
 
     def fork(self) -> tuple[nn.Module, Gates]:
-        """A tree of modules of its own over the base's tensors: what a trial does to its modules, the next trial never sees."""
+        """A tree of modules of its own over the base's tensors: what a trial does to its modules,
+        the next trial never sees.
+        """
         shared: dict[int, Any] = {}
         for tensor in (*self.model.parameters(), *self.model.buffers()):
             shared[id(tensor)] = tensor
@@ -82,14 +87,16 @@ class FrozenBase:
             state = getattr(module, "quant_state", None)
             if state is not None:
                 shared[id(state)] = state
-            # An int8 layer keeps its weights and scales once more in a state of its own, which each fork needs for itself.
+            # An int8 layer keeps its weights and scales once more in a state of its own, which each
+            # fork needs for itself.
             packed = getattr(module, "state", None)
             held = (getattr(packed, "CB", None), getattr(packed, "SCB", None))
             shared |= {id(part): part for part in held if part is not None}
         model = copy.deepcopy(self.model, memo=shared)
         for parent in model.modules():
             for child in parent.parameters(recurse=False):
-                # bitsandbytes' parameter keeps a reference to the module that it was made for; the one in the base stays in force.
+                # bitsandbytes' parameter keeps a reference to the module that it was made for; the
+                # one in the base stays in force.
                 child.requires_grad_(False)
         return model, find_gates(model, self.layout)
 
@@ -97,15 +104,17 @@ class FrozenBase:
 def build_base(config: TrialConfig, data: TaskData, device: torch.device) -> FrozenBase:
     """Load dense, swap the activation, prune, quantize or cast: the one legal order.
 
-    The dense weights stay in the host's memory; what goes to a GPU is final: each layer as it is packed, all else in the trial's dtype.
-    Pruning computes on the GPU, with the dense weights of one layer at a time (`lending`).
+    The dense weights stay in the host's memory; what goes to a GPU is final: each layer as it is
+    packed, all else in the trial's dtype. Pruning computes on the GPU, with the dense weights of
+    one layer at a time (`lending`).
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
     """
     loaded: Any = checkpoints.load_model(config.model, "fp32")
     if device.type == "cpu":
-        # torch's fused attention is the slower one here: a bfloat16 LoRA step over 48 tokens takes a sixth longer with it.
+        # torch's fused attention is the slower one here: a bfloat16 LoRA step over 48 tokens takes
+        # a sixth longer with it.
         loaded.set_attn_implementation("eager")
     model: nn.Module = loaded.eval().requires_grad_(False)
     pad_id = int(loaded.config.pad_token_id)
@@ -113,23 +122,34 @@ def build_base(config: TrialConfig, data: TaskData, device: torch.device) -> Fro
     n_parameters = sum(parameter.numel() for parameter in model.parameters())
     set_dropout_(model, config.base_dropout)
     install_gates_(model, shape, config.activation)
-    sparsity = {} if config.pruning.is_none else _prune(model, shape, config.pruning, data, pad_id, device)
+    sparsity = (
+        {} if config.pruning.is_none else _prune(model, shape, config.pruning, data, pad_id, device)
+    )
     if not config.quantization.is_none:
         quantize_(model, shape, config.quantization, config.dtype, device)
     cast_(model, TORCH_DTYPES[config.dtype], device)
     key = BaseKey.of(config, data.fingerprint, device)
-    return FrozenBase(key, model, shape, pad_id, sparsity, checkpoints.revision(config.model), n_parameters)
+    return FrozenBase(
+        key, model, shape, pad_id, sparsity, checkpoints.revision(config.model), n_parameters
+    )
 
 
 def model_inputs(batch: Batch, device: torch.device) -> tuple[dict[str, Any], Masks]:
-    """The arguments of a teacher-forced forward pass, and which positions are real in each stack."""
-    inputs: dict[str, Any] = {"input_ids": batch.input_ids.to(device), "attention_mask": batch.attention_mask.to(device)}
+    """The arguments of a teacher-forced forward pass, and which positions are real in each
+    stack.
+    """
+    inputs: dict[str, Any] = {
+        "input_ids": batch.input_ids.to(device),
+        "attention_mask": batch.attention_mask.to(device),
+    }
     if batch.token_type_ids is not None:
         inputs["token_type_ids"] = batch.token_type_ids.to(device)
     if batch.labels is None:
         return inputs, Masks(inputs["attention_mask"], None)
     inputs["labels"] = batch.labels.to(device)
-    return {**inputs, "use_cache": False}, Masks(inputs["attention_mask"], (inputs["labels"] != -100).long())
+    return {**inputs, "use_cache": False}, Masks(
+        inputs["attention_mask"], (inputs["labels"] != -100).long()
+    )
 
 
 def set_dropout_(model: nn.Module, p: float) -> None:
@@ -142,18 +162,26 @@ def set_dropout_(model: nn.Module, p: float) -> None:
 
 
 def cast_(model: nn.Module, dtype: torch.dtype, device: torch.device | None = None) -> None:
-    """Cast every floating-point parameter and buffer that is not packed, one after the other, and move all that is not packed to
-    `device` where one is given."""
+    """Cast every floating-point parameter and buffer that is not packed, one after the other, and
+    move all that is not packed to `device` where one is given.
+    """
 
     def cast(tensor: Tensor) -> Tensor:
         # Cast before it goes over, so that the device never holds it in float32.
-        return tensor.to(device=device or tensor.device, dtype=dtype if tensor.is_floating_point() else tensor.dtype)
+        return tensor.to(
+            device=device or tensor.device,
+            dtype=dtype if tensor.is_floating_point() else tensor.dtype,
+        )
 
     _change_(model, lambda parameter: type(parameter) is nn.Parameter, cast)
 
 
-def _change_(model: nn.Module, which: Callable[[nn.Parameter], bool], change: Callable[[Tensor], Tensor]) -> None:
-    """Put changed tensors in place of every buffer and of the parameters asked for; what modules share, they share afterwards."""
+def _change_(
+    model: nn.Module, which: Callable[[nn.Parameter], bool], change: Callable[[Tensor], Tensor]
+) -> None:
+    """Put changed tensors in place of every buffer and of the parameters asked for; what modules
+    share, they share afterwards.
+    """
     changed: dict[int, tuple[nn.Parameter, nn.Parameter]] = {}
     for module in model.modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
@@ -164,7 +192,10 @@ def _change_(model: nn.Module, which: Callable[[nn.Parameter], bool], change: Ca
                     continue
                 # Kept, so that its id stays its own, but not its weights.
                 parameter.data = old.new_empty(0)
-                changed[id(parameter)] = parameter, nn.Parameter(new, requires_grad=parameter.requires_grad)
+                changed[id(parameter)] = (
+                    parameter,
+                    nn.Parameter(new, requires_grad=parameter.requires_grad),
+                )
             if id(parameter) in changed:
                 setattr(module, name, changed[id(parameter)][1])
         for name, buffer in list(module.named_buffers(recurse=False)):
@@ -173,8 +204,9 @@ def _change_(model: nn.Module, which: Callable[[nn.Parameter], bool], change: Ca
 
 @contextmanager
 def lending(model: nn.Module, shape: Layout, device: torch.device) -> Iterator[None]:
-    """Let `model` run on `device` while the weights of its blocks' linear layers stay where they are: each lends its own for the time of
-    its call. All else goes over, and stays."""
+    """Let `model` run on `device` while the weights of its blocks' linear layers stay where they
+    are: each lends its own for the time of its call. All else goes over, and stays.
+    """
     layers: list[Any] = [model.get_submodule(linear.name) for linear in shape.linears]
     lent = {id(layer.weight) for layer in layers}
     _change_(model, lambda parameter: id(parameter) not in lent, lambda tensor: tensor.to(device))
@@ -188,7 +220,9 @@ def lending(model: nn.Module, shape: Layout, device: torch.device) -> Iterator[N
             layer.weight = home
 
         hooks.append(layer.register_forward_pre_hook(partial(give, home=layer.weight)))
-        hooks.append(layer.register_forward_hook(partial(take_back, home=layer.weight), always_call=True))
+        hooks.append(
+            layer.register_forward_hook(partial(take_back, home=layer.weight), always_call=True)
+        )
     try:
         yield
     finally:
@@ -196,7 +230,14 @@ def lending(model: nn.Module, shape: Layout, device: torch.device) -> Iterator[N
             hook.remove()
 
 
-def _prune(model: nn.Module, shape: Layout, pruning: Pruning, data: TaskData, pad_id: int, device: torch.device) -> dict[str, float]:
+def _prune(
+    model: nn.Module,
+    shape: Layout,
+    pruning: Pruning,
+    data: TaskData,
+    pad_id: int,
+    device: torch.device,
+) -> dict[str, float]:
     if not pruning.needs_calibration:
         return prune_(model, shape, pruning, device=device)
     n = min(pruning.calibration_examples, len(data.train))

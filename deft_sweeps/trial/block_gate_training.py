@@ -15,7 +15,8 @@ from deft_sweeps.trial.build import TrialModel
 
 @dataclass(slots=True)
 class BlockGateTraining:
-    """Trains the gates by Adam of their own: their scale has nothing to do with the PEFT method's, and neither has their clipping.
+    """Trains the gates by Adam of their own: their scale has nothing to do with the PEFT method's,
+    and neither has their clipping.
 
     Attributes:
         n_soft: steps after which the blocks are removed.
@@ -40,7 +41,8 @@ class BlockGateTraining:
         return self.trial_model.blocks.block_gates
 
     def step(self, number: int) -> None:
-        """Move the gates by the gradient that the losses left on them and by their own share of the loss, and put them back into [0, 1].
+        """Move the gates by the gradient that the losses left on them and by their own share of the
+        loss, and put them back into [0, 1].
 
         Raises:
             TrialError: a gradient is not finite.
@@ -59,7 +61,9 @@ class BlockGateTraining:
             raise TrialError(f"not finite at step {number + 1}: a block gate")
 
     def finish(self, optimizer: torch.optim.Optimizer) -> None:
-        """The hard skip: remove the most closed blocks from the model, and what they trained from the PEFT method's `optimizer`."""
+        """The hard skip: remove the most closed blocks from the model, and what they trained from
+        the PEFT method's `optimizer`.
+        """
         blocks = self.trial_model.blocks
         if blocks is None:
             raise ValueError("a model without block gates")
@@ -73,14 +77,20 @@ class BlockGateTraining:
             for parameter in group["params"]:
                 if id(parameter) not in remaining:
                     optimizer.state.pop(parameter, None)
-            group["params"] = [parameter for parameter in group["params"] if id(parameter) in remaining]
+            group["params"] = [
+                parameter for parameter in group["params"] if id(parameter) in remaining
+            ]
         self.optimizer.zero_grad(set_to_none=True)
         self.optimizer.state.clear()
 
     def state(self) -> dict[str, Any]:
         """For the trial's checkpoint."""
         removed = self.trial_model.blocks.removed if self.trial_model.blocks is not None else ()
-        return {"over": self.over, "removed": list(removed), "optimizer": self.optimizer.state_dict()}
+        return {
+            "over": self.over,
+            "removed": list(removed),
+            "optimizer": self.optimizer.state_dict(),
+        }
 
     def load(self, state: dict[str, Any], optimizer: torch.optim.Optimizer) -> None:
         """Go on from what `state` gave; comes before `optimizer` takes over its own state."""

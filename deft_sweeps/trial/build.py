@@ -1,4 +1,6 @@
-"""From a frozen base to a model that can be trained or measured: fork, attach, and give back the trained weights."""
+"""From a frozen base to a model that can be trained or measured: fork, attach, and give back the
+trained weights.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,7 +26,8 @@ class TrialModel:
     """A model with its PEFT method.
 
     Attributes:
-        trained: what trains, by name, in float32; a head is among it, and block gates, also when they are fixed at last.
+        trained: what trains, by name, in float32; a head is among it, and block gates, also when
+            they are fixed at last.
         blocks: the MLP blocks with their block gates; None without them.
         allocation: what the method does after each step; None for most.
     """
@@ -52,12 +55,21 @@ class TrialModel:
             raise ValueError("only a model with block gates has blocks to remove")
         self.blocks.remove_(numbers)
         remaining = {id(parameter) for parameter in self.model.parameters()}
-        for name in [name for name, parameter in self.trained.items() if id(parameter) not in remaining]:
+        for name in [
+            name for name, parameter in self.trained.items() if id(parameter) not in remaining
+        ]:
             del self.trained[name]
 
     def save(self) -> bytes:
-        """The trained parameters as safetensors; a removed block shows by its missing block gate."""
-        return safetensors.torch.save({name: parameter.detach().cpu().contiguous() for name, parameter in self.trained.items()})
+        """The trained parameters as safetensors; a removed block shows by its missing block
+        gate.
+        """
+        return safetensors.torch.save(
+            {
+                name: parameter.detach().cpu().contiguous()
+                for name, parameter in self.trained.items()
+            }
+        )
 
     def load(self, weights: bytes) -> None:
         """Take over what `save` gave, and remove the blocks that were removed there.
@@ -67,10 +79,16 @@ class TrialModel:
         """
         saved = safetensors.torch.load(weights)
         missing = self._missing_blocks(set(saved))
-        gone = set().union(*(self.blocks.parameters_of(number) for number in missing)) if self.blocks is not None else set()
+        gone = (
+            set().union(*(self.blocks.parameters_of(number) for number in missing))
+            if self.blocks is not None
+            else set()
+        )
         expected = {name: p.shape for name, p in self.trained.items() if id(p) not in gone}
         if {name: t.shape for name, t in saved.items()} != expected:
-            raise ValueError("these weights belong to another configuration: their names or shapes differ")
+            raise ValueError(
+                "these weights belong to another configuration: their names or shapes differ"
+            )
         if missing:
             self.remove(missing)
         with torch.no_grad():
@@ -83,11 +101,18 @@ class TrialModel:
             return []
         name_of = {id(parameter): name for name, parameter in self.trained.items()}
         gates = enumerate(self.blocks.block_gates)
-        return [number for number, gate in gates if id(gate) in name_of and name_of[id(gate)] not in names]
+        return [
+            number
+            for number, gate in gates
+            if id(gate) in name_of and name_of[id(gate)] not in names
+        ]
 
 
-def build(base: FrozenBase, config: TrialConfig, seed: int, head: HeadSpec | None = None) -> TrialModel:
-    """Attach the configuration's PEFT method, with initial values drawn from `seed`, to a fork of the base; then its block gates, if any.
+def build(
+    base: FrozenBase, config: TrialConfig, seed: int, head: HeadSpec | None = None
+) -> TrialModel:
+    """Attach the configuration's PEFT method, with initial values drawn from `seed`, to a fork of
+    the base; then its block gates, if any.
 
     Args:
         base: to build on.
@@ -96,8 +121,9 @@ def build(base: FrozenBase, config: TrialConfig, seed: int, head: HeadSpec | Non
         head: that the model answers the task through; None where it writes its answer.
 
     Raises:
-        TrialError: the model's shape forbids the configuration. A spec is checked at the ends of its ranges, which cannot tell of every
-            value between them, and peft would quietly take another block of OFT, say.
+        TrialError: the model's shape forbids the configuration. A spec is checked at the ends of
+            its ranges, which cannot tell of every value between them, and peft would quietly take
+            another block of OFT, say.
         ConfigError: the method does not fit this family.
     """
     if problems := shape_problems(config, base.layout):

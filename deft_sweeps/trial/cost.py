@@ -17,7 +17,9 @@ _STATUS = Path("/proc/self/status")
 
 
 def tensor_bytes(model: nn.Module) -> int:
-    """Bytes of all parameters and buffers as held in memory, quantized weights with their scales; shared tensors count once."""
+    """Bytes of all parameters and buffers as held in memory, quantized weights with their scales;
+    shared tensors count once.
+    """
     held: dict[int, torch.Tensor] = {}
     for module in model.modules():
         for tensor in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
@@ -42,7 +44,8 @@ def gpu_memory_bytes() -> int | None:
 
 
 class PeakMemory:
-    """Highest memory since it was made, above a floor: of the device's allocator on CUDA, else of this process.
+    """Highest memory since it was made, above a floor: of the device's allocator on CUDA, else of
+    this process.
 
     Args:
         floor: bytes that do not count, the process after imports say; unused on CUDA.
@@ -78,7 +81,9 @@ def median_latency_sec(run: Callable[[], object], repeats: int, device: torch.de
 
 
 def _forget_peak() -> None:
-    """Let the system's high-water mark start again from the present; where it has no such thing, the mark is the process's own."""
+    """Let the system's high-water mark start again from the present; where it has no such thing,
+    the mark is the process's own.
+    """
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

@@ -10,12 +10,22 @@ from deft_sweeps.trial.build import TrialModel
 from deft_sweeps.trial.evaluate import Evaluator
 
 
-def with_energy(points: Sequence[Point], trial_model: TrialModel, evaluator: Evaluator) -> tuple[Point, ...]:
-    """The points with their energy ratio, for a mean example of those that the evaluator measures."""
+def with_energy(
+    points: Sequence[Point], trial_model: TrialModel, evaluator: Evaluator
+) -> tuple[Point, ...]:
+    """The points with their energy ratio, for a mean example of those that the evaluator
+    measures.
+    """
     encoder, decoder = _tokens(evaluator)
     base = trial_model.base
     return tuple(
-        replace(point, energy_ratio=energy_ratio(work_of(base.layout, point.density, base.sparsity, encoder, decoder))) for point in points
+        replace(
+            point,
+            energy_ratio=energy_ratio(
+                work_of(base.layout, point.density, base.sparsity, encoder, decoder)
+            ),
+        )
+        for point in points
     )
 
 

@@ -25,7 +25,8 @@ class Evaluator:
     """Measures one model.
 
     Attributes:
-        model: with the PEFT method attached; put into evaluation mode for as long as it is measured.
+        model: with the PEFT method attached; put into evaluation mode for as long as it is
+            measured.
         batches: of the held-out split, in any order.
         order: for each row of the batches in turn, its place in the split.
         answers: reads the model's answers.
@@ -39,7 +40,11 @@ class Evaluator:
     device: torch.device
 
     def __post_init__(self) -> None:
-        check(sorted(self.order) == list(range(len(self.order))) and len(self.order) > 0, "an order over all rows", len(self.order))
+        check(
+            sorted(self.order) == list(range(len(self.order))) and len(self.order) > 0,
+            "an order over all rows",
+            len(self.order),
+        )
 
     @torch.no_grad()
     def point(self, threshold: float) -> Point:
@@ -47,14 +52,23 @@ class Evaluator:
         return self._measure(threshold, DensityMeter(self.gates))
 
     def point_by_block(self, percentile: float, thresholds: tuple[float, ...]) -> Point:
-        """Score and density with each block's own threshold, in running order, which zeroes `percentile` of its calibration entries."""
+        """Score and density with each block's own threshold, in running order, which zeroes
+        `percentile` of its calibration entries.
+        """
         with thresholded_by_block(self.gates, thresholds):
             point = self.point(0.0)
-        return replace(point, threshold=sum(thresholds) / len(thresholds), percentile=percentile, block_thresholds=thresholds)
+        return replace(
+            point,
+            threshold=sum(thresholds) / len(thresholds),
+            percentile=percentile,
+            block_thresholds=thresholds,
+        )
 
     @torch.no_grad()
     def point_and_exact_density(self) -> tuple[Point, DensityReading]:
-        """The point at threshold 0, and the paper-compatible count beside it: the gate in the base's own dtype."""
+        """The point at threshold 0, and the paper-compatible count beside it: the gate in the
+        base's own dtype.
+        """
         meter = DensityMeter(self.gates, native=True)
         return self._measure(0.0, meter), meter.native_result()
 

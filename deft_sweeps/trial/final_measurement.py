@@ -1,4 +1,6 @@
-"""The measurement that is quoted: a front member, once, on the test split, alone in a process of its own."""
+"""The measurement that is quoted: a front member, once, on the test split, alone in a process of
+its own.
+"""
 
 import time
 from dataclasses import dataclass
@@ -27,8 +29,10 @@ class FinalJob:
     Attributes:
         weights: what the trial trained, as `TrialRun.weights` gave it.
         threshold: of the gate; None calibrates it.
-        density: where `threshold` is None, the activation density on validation examples to calibrate it to.
-        percentile: each block has its own threshold; where `density` is given, the share that gives this density is looked for instead.
+        density: where `threshold` is None, the activation density on validation examples to
+            calibrate it to.
+        percentile: each block has its own threshold; where `density` is given, the share that gives
+            this density is looked for instead.
         block_thresholds: the blocks' own thresholds, for the percentile; empty calibrates them.
     """
 
@@ -55,26 +59,37 @@ def measure_final(job: FinalJob, factory: TorchTrialStarterFactory) -> FinalMeas
     if percentile is not None and not block_thresholds:
         histogram = starter.measurer.gate_histogram(trial_model, data)
         if job.density is not None:
-            percentile = percentile_for(starter.measurer.evaluator(trial_model, data, "validation"), histogram, job.density)
+            percentile = percentile_for(
+                starter.measurer.evaluator(trial_model, data, "validation"), histogram, job.density
+            )
         block_thresholds = histogram.thresholds(percentile)
     elif threshold is None:
         if job.density is None:
             raise ValueError("a final job needs a threshold, or a density to calibrate one to")
-        threshold = threshold_for(starter.measurer.evaluator(trial_model, data, "validation"), job.density)
+        threshold = threshold_for(
+            starter.measurer.evaluator(trial_model, data, "validation"), job.density
+        )
     start = time.perf_counter()
     evaluator = starter.measurer.evaluator(trial_model, data, "test")
-    point = evaluator.point(threshold or 0.0) if percentile is None else evaluator.point_by_block(percentile, block_thresholds)
+    point = (
+        evaluator.point(threshold or 0.0)
+        if percentile is None
+        else evaluator.point_by_block(percentile, block_thresholds)
+    )
     return FinalMeasurement(
         role=job.role,
         trial_id=job.config.trial_id(job.seed),
         point=with_energy((point,), trial_model, evaluator)[0],
-        cost=starter.measurer.cost(trial_model, data, memory, build_sec, 0.0, time.perf_counter() - start),
+        cost=starter.measurer.cost(
+            trial_model, data, memory, build_sec, 0.0, time.perf_counter() - start
+        ),
         provenance=provenance(starter.device, data.fingerprint, trial_model.base.revision),
     )
 
 
 def threshold_for(evaluator: Evaluator, density: float) -> float:
-    """The threshold at which the model's activation density is `density`, by bisection: density falls as the threshold rises.
+    """The threshold at which the model's activation density is `density`, by bisection: density
+    falls as the threshold rises.
 
     Args:
         evaluator: over calibration examples.

@@ -1,4 +1,6 @@
-"""What the sweep knows of a trial: something that can be advanced, saved and finished. Loads neither torch nor ray."""
+"""What the sweep knows of a trial: something that can be advanced, saved and finished. Loads
+neither torch nor ray.
+"""
 
 from typing import Protocol
 
@@ -22,11 +24,15 @@ class TrialRun(Protocol):
         ...
 
     def measure(self, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
-        """Score and density on the validation split as the model stands, one point a threshold; changes nothing of the trial."""
+        """Score and density on the validation split as the model stands, one point a threshold;
+        changes nothing of the trial.
+        """
         ...
 
     def weights(self) -> bytes:
-        """The trained parameters alone, as safetensors; what a front member is measured and exported from."""
+        """The trained parameters alone, as safetensors; what a front member is measured and
+        exported from.
+        """
         ...
 
     def finish(self) -> CompleteTrial:
@@ -35,7 +41,9 @@ class TrialRun(Protocol):
 
 
 class TrialStarter(Protocol):
-    """Starts trials in a worker; made once a worker from a picklable maker, so that it can keep bases and data warm."""
+    """Starts trials in a worker; made once a worker from a picklable maker, so that it can keep
+    bases and data warm.
+    """
 
     def __call__(self, config: TrialConfig, seed: int, state: bytes | None) -> TrialRun: ...
 

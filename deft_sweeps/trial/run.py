@@ -1,4 +1,6 @@
-"""The real TrialRun: trains one trial in steps, saves and resumes it, and measures it at the end."""
+"""The real TrialRun: trains one trial in steps, saves and resumes it, and measures it at the
+end.
+"""
 
 import io
 import time
@@ -41,8 +43,14 @@ class TorchTrialRun:
 
     def __post_init__(self) -> None:
         training, blocks = self.config.training, self.trial_model.blocks
-        self.optimizer = torch.optim.AdamW(self.trial_model.peft_parameters, lr=0.0, weight_decay=training.weight_decay)
-        self.block_gate_training = None if blocks is None else BlockGateTraining(self.trial_model, blocks.settings, training.steps)
+        self.optimizer = torch.optim.AdamW(
+            self.trial_model.peft_parameters, lr=0.0, weight_decay=training.weight_decay
+        )
+        self.block_gate_training = (
+            None
+            if blocks is None
+            else BlockGateTraining(self.trial_model, blocks.settings, training.steps)
+        )
 
     def advance(self, n_steps: int) -> Advance:
         until = min(self.steps_done + n_steps, self.config.training.steps)
@@ -52,16 +60,23 @@ class TorchTrialRun:
             if self.steps_done >= self.block_gate_training.n_soft:
                 self.block_gate_training.finish(self.optimizer)
         steps += self._train(until)
-        return Advance(step=self.steps_done, done=self.steps_done >= self.config.training.steps, steps=tuple(steps))
+        return Advance(
+            step=self.steps_done,
+            done=self.steps_done >= self.config.training.steps,
+            steps=tuple(steps),
+        )
 
     def _train(self, until: int) -> list[StepMetrics]:
         """Train up to step `until`, with the model as it stands."""
         training, density = self.config.training, self.config.density
-        # While the gates train, a closed block counts 0; once blocks are removed, the probe itself sees which.
+        # While the gates train, a closed block counts 0; once blocks are removed, the probe itself
+        # sees which.
         blocks, gate_training = self.trial_model.blocks, self.block_gate_training
         gates_train = gate_training is not None and not gate_training.over
         shares = blocks.shares if blocks is not None and gates_train else None
-        probe: DensityProbe | None = None if density.is_none else verb(density)(self.trial_model.gates, density, shares)
+        probe: DensityProbe | None = (
+            None if density.is_none else verb(density)(self.trial_model.gates, density, shares)
+        )
         parameters = self.trial_model.peft_parameters
         trainer = StepTrainer(
             self.trial_model.model,
@@ -73,7 +88,9 @@ class TorchTrialRun:
             gate_training,
             self.trial_model.allocation,
         )
-        order = training_order(len(self.data.train), self.seed, start=self.steps_done * training.batch_size)
+        order = training_order(
+            len(self.data.train), self.seed, start=self.steps_done * training.batch_size
+        )
         start = time.perf_counter()
         steps: list[StepMetrics] = []
         self.trial_model.model.train()
@@ -88,7 +105,10 @@ class TorchTrialRun:
     def _micro_batches(self, rows: list[dict[str, object]]) -> list[Batch]:
         n = self.config.training.accumulation
         bounds = [round(i * len(rows) / n) for i in range(n + 1)]
-        return [collate(rows[a:b], self.data.class_ids, self.trial_model.base.pad_id) for a, b in pairwise(bounds)]
+        return [
+            collate(rows[a:b], self.data.class_ids, self.trial_model.base.pad_id)
+            for a, b in pairwise(bounds)
+        ]
 
     def state(self) -> bytes:
         buffer = io.BytesIO()
@@ -98,11 +118,19 @@ class TorchTrialRun:
                 "steps_done": self.steps_done,
                 "train_time_sec": self.train_time_sec,
                 "elapsed_sec": time.time() - self.started_at,
-                "trained": {name: parameter.detach() for name, parameter in self.trial_model.trained.items()},
+                "trained": {
+                    name: parameter.detach() for name, parameter in self.trial_model.trained.items()
+                },
                 "optimizer": self.optimizer.state_dict(),
-                "gating": None if self.block_gate_training is None else self.block_gate_training.state(),
+                "gating": (
+                    None if self.block_gate_training is None else self.block_gate_training.state()
+                ),
                 "generator": torch.get_rng_state(),
-                "allocation": None if self.trial_model.allocation is None else self.trial_model.allocation.state(),
+                "allocation": (
+                    None
+                    if self.trial_model.allocation is None
+                    else self.trial_model.allocation.state()
+                ),
             },
             buffer,
         )
@@ -116,7 +144,10 @@ class TorchTrialRun:
         """
         saved = torch.load(io.BytesIO(state), map_location=self.measurer.device, weights_only=True)
         if saved["trial_id"] != self.config.trial_id(self.seed):
-            raise ValueError(f"a checkpoint of {saved['trial_id']} cannot go on as {self.config.trial_id(self.seed)}")
+            raise ValueError(
+                f"a checkpoint of {saved['trial_id']} cannot go on as"
+                f" {self.config.trial_id(self.seed)}"
+            )
         if self.block_gate_training is not None:
             self.block_gate_training.load(saved["gating"], self.optimizer)
         with torch.no_grad():
@@ -127,7 +158,8 @@ class TorchTrialRun:
             self.trial_model.allocation.load(saved["allocation"])
         torch.set_rng_state(saved["generator"].cpu())
         self.steps_done, self.train_time_sec = saved["steps_done"], saved["train_time_sec"]
-        self.started_at -= saved["elapsed_sec"]  # As if without the pause: the trial's duration counts against the budget's hours.
+        # As if without the pause: the trial's duration counts against the budget's hours.
+        self.started_at -= saved["elapsed_sec"]
 
     def weights(self) -> bytes:
         return self.trial_model.save()
@@ -140,10 +172,16 @@ class TorchTrialRun:
         start = time.perf_counter()
         evaluator = self.measurer.evaluator(self.trial_model, self.data, "validation")
         plain, exact = evaluator.point_and_exact_density()
-        points = (plain, *(evaluator.point(threshold) for threshold in self.measurer.evaluation.thresholds[1:]))
+        points = (
+            plain,
+            *(evaluator.point(threshold) for threshold in self.measurer.evaluation.thresholds[1:]),
+        )
         if self.measurer.evaluation.percentiles:
             histogram = self.measurer.gate_histogram(self.trial_model, self.data)
-            points += tuple(evaluator.point_by_block(p, histogram.thresholds(p)) for p in self.measurer.evaluation.percentiles)
+            points += tuple(
+                evaluator.point_by_block(p, histogram.thresholds(p))
+                for p in self.measurer.evaluation.percentiles
+            )
         points = with_energy(points, self.trial_model, evaluator)
         evaluate_sec = time.perf_counter() - start
         return CompleteTrial(
@@ -151,11 +189,24 @@ class TorchTrialRun:
             seed=self.seed,
             points=points,
             exact_density=exact,
-            layer_sparsity={name: round(share, 5) for name, share in self.trial_model.base.sparsity.items()},
-            cost=self.measurer.cost(self.trial_model, self.data, self.memory, self.build_time_sec, self.train_time_sec, evaluate_sec),
+            layer_sparsity={
+                name: round(share, 5) for name, share in self.trial_model.base.sparsity.items()
+            },
+            cost=self.measurer.cost(
+                self.trial_model,
+                self.data,
+                self.memory,
+                self.build_time_sec,
+                self.train_time_sec,
+                evaluate_sec,
+            ),
             skipped=skipped_blocks(self.trial_model.gates),
-            block_gates=None if self.trial_model.blocks is None else self.trial_model.blocks.values(),
-            provenance=provenance(self.measurer.device, self.data.fingerprint, self.trial_model.base.revision),
+            block_gates=(
+                None if self.trial_model.blocks is None else self.trial_model.blocks.values()
+            ),
+            provenance=provenance(
+                self.measurer.device, self.data.fingerprint, self.trial_model.base.revision
+            ),
             started_at=self.started_at,
             finished_at=time.time(),
         )

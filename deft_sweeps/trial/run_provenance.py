@@ -10,16 +10,29 @@ import torch
 
 from deft_sweeps.result import Provenance
 
-PACKAGES = ("deft-sweeps", "torch", "transformers", "peft", "bitsandbytes", "datasets", "ray", "optuna")
+PACKAGES = (
+    "deft-sweeps",
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "datasets",
+    "ray",
+    "optuna",
+)
 
 
-def provenance(device: torch.device, dataset_fingerprint: str, checkpoint_revision: str) -> Provenance:
+def provenance(
+    device: torch.device, dataset_fingerprint: str, checkpoint_revision: str
+) -> Provenance:
     """Versions, commit and device of this process."""
     return Provenance(
         packages=_versions(),
         commit=_commit(),
         python=platform.python_version(),
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu {platform.machine()}",
+        device=torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"cpu {platform.machine()}",
         n_threads=torch.get_num_threads(),
         dataset_fingerprint=dataset_fingerprint,
         checkpoint_revision=checkpoint_revision,
@@ -39,7 +52,9 @@ def _versions() -> dict[str, str]:
 
 @cache
 def _commit() -> str:
-    """Commit of the checkout that the package runs from, with `+` where it has changes; empty where it is no checkout."""
+    """Commit of the checkout that the package runs from, with `+` where it has changes; empty where
+    it is no checkout.
+    """
     here = Path(__file__).parent
     try:
         command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+"]

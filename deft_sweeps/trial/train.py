@@ -1,4 +1,6 @@
-"""The training loop's one step: task loss plus density loss, over micro-batches that add up to the whole batch exactly."""
+"""The training loop's one step: task loss plus density loss, over micro-batches that add up to the
+whole batch exactly.
+"""
 
 import math
 from collections.abc import Sequence
@@ -20,7 +22,9 @@ from deft_sweeps.trial.block_gate_training import BlockGateTraining
 
 
 def learning_rate(step: int, training: Training) -> float:
-    """Rate of step `step` (0 to steps - 1): rises linearly over the warm-up, then falls linearly to zero after the last step."""
+    """Rate of step `step` (0 to steps - 1): rises linearly over the warm-up, then falls linearly to
+    zero after the last step.
+    """
     warmup = math.ceil(training.warmup_share * training.steps)
     if step < warmup:
         return training.learning_rate * (step + 1) / warmup
@@ -34,17 +38,20 @@ def task_loss_sum(logits: Tensor, labels: Tensor) -> Tensor:
         logits: (batch, tokens, vocabulary).
         labels: (batch, tokens), -100 where nothing is to be predicted.
     """
-    return F.cross_entropy(logits.float().flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum")
+    return F.cross_entropy(
+        logits.float().flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum"
+    )
 
 
 def loss_sum(logits: Tensor, batch: Batch) -> Tensor:
     """What training minimises, summed over the batch's targets, in float32: see `n_targets`.
 
-    Of label tokens and of classes the negative log-likelihood in nats, of numbers the squared error, of a span the mean of the negative
-    log-likelihoods of its start and its end.
+    Of label tokens and of classes the negative log-likelihood in nats, of numbers the squared
+    error, of a span the mean of the negative log-likelihoods of its start and its end.
 
     Args:
-        logits: (batch, tokens, vocabulary); from a head (batch, outputs), or (batch, tokens, 2) of a span.
+        logits: (batch, tokens, vocabulary); from a head (batch, outputs), or (batch, tokens, 2) of
+            a span.
         batch: that they are of.
 
     Raises:
@@ -55,7 +62,13 @@ def loss_sum(logits: Tensor, batch: Batch) -> Tensor:
     logits = logits.float()
     if batch.start is not None and batch.end is not None:
         ends = (batch.start.to(logits.device), batch.end.to(logits.device))
-        return sum((F.cross_entropy(logits[..., i], at, reduction="sum") for i, at in enumerate(ends)), logits.new_zeros(())) / 2
+        return (
+            sum(
+                (F.cross_entropy(logits[..., i], at, reduction="sum") for i, at in enumerate(ends)),
+                logits.new_zeros(()),
+            )
+            / 2
+        )
     if batch.label is None:
         raise ValueError("expected a batch with something to predict, got one without")
     label = batch.label.to(logits.device)
@@ -78,7 +91,8 @@ class StepTrainer:
         probe: on the model's gates; None for plain PEFT, which then pays nothing for it.
         optimizer: over `parameters`.
         block_gate_training: of the block gates; None where there are none.
-        allocation: of a method that has more to do than the gradient step; its penalty is part of no reported loss.
+        allocation: of a method that has more to do than the gradient step; its penalty is part of
+            no reported loss.
     """
 
     model: nn.Module
@@ -123,24 +137,37 @@ class StepTrainer:
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, self.training.max_grad_norm))
         if not math.isfinite(task_loss + density_loss + norm):
             raise TrialError(
-                f"not finite at step {number + 1}: task loss {task_loss:g}, density loss {density_loss:g}, gradient norm {norm:g}"
+                f"not finite at step {number + 1}: task loss {task_loss:g}, density loss"
+                f" {density_loss:g}, gradient norm {norm:g}"
             )
         self.optimizer.step()
         if self.block_gate_training is not None:
             self.block_gate_training.step(number)
         if self.allocation is not None:
             self.allocation.after_step(number + 1)
-        return StepMetrics(step=number + 1, task_loss=task_loss, density_loss=density_loss, grad_norm=norm, learning_rate=rate)
+        return StepMetrics(
+            step=number + 1,
+            task_loss=task_loss,
+            density_loss=density_loss,
+            grad_norm=norm,
+            learning_rate=rate,
+        )
 
     def _backward(self, batch: Batch, n_predicted: int, n_examples: int) -> tuple[float, float]:
-        """Add this micro-batch's gradients; its shares of the losses. What its graph holds is gone before the next one is read."""
+        """Add this micro-batch's gradients; its shares of the losses. What its graph holds is gone
+        before the next one is read.
+        """
         task, density = self._losses(batch, n_predicted, n_examples)
         loss = task if density is None or self.probe is None else task + self.probe.weight * density
         loss.backward()  # type: ignore[no-untyped-call]
         return task.item(), 0.0 if density is None else density.item()
 
-    def _losses(self, batch: Batch, n_predicted: int, n_examples: int) -> tuple[Tensor, Tensor | None]:
-        """This micro-batch's share of the whole batch's mean task loss over its targets and sample-mean density loss."""
+    def _losses(
+        self, batch: Batch, n_predicted: int, n_examples: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """This micro-batch's share of the whole batch's mean task loss over its targets and
+        sample-mean density loss.
+        """
         inputs, masks = model_inputs(batch, self.device)
         reading: Reading | None
         with self.probe.reading(masks) if self.probe is not None else nullcontext() as reading:

@@ -1,4 +1,6 @@
-"""Small inputs modelled on public bug reports: a folder a case, with the data, a spec and what was wrong with it once."""
+"""Small inputs modelled on public bug reports: a folder a case, with the data, a spec and what was
+wrong with it once.
+"""
 
 from pathlib import Path
 

@@ -17,7 +17,9 @@ def pairs(combination: Combination) -> set[tuple[tuple[str, Any], tuple[str, Any
 
 
 def covering(legal: Sequence[Combination]) -> list[Combination]:
-    """Some of `legal` in which each pair that occurs in `legal` occurs, by always taking the one that adds most."""
+    """Some of `legal` in which each pair that occurs in `legal` occurs, by always taking the one
+    that adds most.
+    """
     missing = set().union(*map(pairs, legal))
     left = [(combination, pairs(combination)) for combination in legal]
     chosen = []

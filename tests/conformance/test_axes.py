@@ -1,8 +1,10 @@
-"""Every combination of axis members that is declared legal really prunes, quantizes, trains and evaluates; every other is refused.
+"""Every combination of axis members that is declared legal really prunes, quantizes, trains and
+evaluates; every other is refused.
 
-The loss before the first step must be the base's wherever the method starts as the identity: that is what exposes a method that runs and
-is silently wrong. Members come from the unions themselves, so a new one is tested from the day it is added. Each run has every pair of
-members; the whole product is marked slow.
+The loss before the first step must be the base's wherever the method starts as the identity: that
+is what exposes a method that runs and is silently wrong. Members come from the unions themselves,
+so a new one is tested from the day it is added. Each run has every pair of members; the whole
+product is marked slow.
 """
 
 from dataclasses import replace
@@ -48,23 +50,38 @@ from tests.conformance.covering import all_combinations, covering, pairs
 
 SOME: tuple[Role, ...] = ("q", "v", "gate", "down")
 SETTINGS: dict[type[Any], list[dict[str, Any]]] = {
-    Lora: [{"r": 4, "targets": SOME, **switch} for switch in ({}, {"rslora": True}, {"dora": True}, {"masked": True})],
+    Lora: [
+        {"r": 4, "targets": SOME, **switch}
+        for switch in ({}, {"rslora": True}, {"dora": True}, {"masked": True})
+    ],
     AdaLora: [{"r": 2, "extra": 2, "targets": SOME}],
     Vera: [{"r": 64, "targets": SOME}],
     Oft: [{"block": 8, "targets": SOME}],
-    Adapter: [{"placement": "pfeiffer"}, {"placement": "houlsby"}, {"placement": "parallel", "scale": 4.0}],
+    Adapter: [
+        {"placement": "pfeiffer"},
+        {"placement": "houlsby"},
+        {"placement": "parallel", "scale": 4.0},
+    ],
     DensityLoss: [{"eps": 1e-2}],
     Nf4: [{}, {"double": True}],
     Wanda: [{"n_calibration": 8}],
     SparseGpt: [{"n_calibration": 8}],
 }
-"""Where a member's own defaults do not fit a model of 32 hidden units or a few steps, and where one member stands for several methods."""
+"""Where a member's own defaults do not fit a model of 32 hidden units or a few steps, and where one
+member stands for several methods."""
 
-RATES: dict[type[Any], float] = {Ia3: 0.1, Vera: 0.1, PrefixTuning: 0.1, PromptTuning: 0.05, PTuning: 0.05}
+RATES: dict[type[Any], float] = {
+    Ia3: 0.1,
+    Vera: 0.1,
+    PrefixTuning: 0.1,
+    PromptTuning: 0.05,
+    PTuning: 0.05,
+}
 """Learning rates under which a few steps show something; 0.02 for every other method."""
 
 STEPS: dict[type[Any], int] = {PromptTuning: 15, PTuning: 15}
-"""Steps; 5 for every other method. A few virtual tokens move the loss of a random model little beside bfloat16's rounding."""
+"""Steps; 5 for every other method. A few virtual tokens move the loss of a random model little
+beside bfloat16's rounding."""
 
 
 def members(union: Any) -> list[Any]:
@@ -98,7 +115,9 @@ def name_of(combination: dict[str, Any]) -> str:
 
     def word(member: Any) -> str:
         kind = getattr(member, "kind", member)
-        told = [name for name in ("rslora", "dora", "masked", "double") if getattr(member, name, False)]
+        told = [
+            name for name in ("rslora", "dora", "masked", "double") if getattr(member, name, False)
+        ]
         return " ".join([kind, *told, getattr(member, "placement", "")]).strip()
 
     return "-".join(word(member) for member in combination.values())
@@ -106,13 +125,21 @@ def name_of(combination: dict[str, Any]) -> str:
 
 def in_order_of_bases(combinations: list[Any]) -> list[Any]:
     """Those that share a frozen base next to each other, so that it is built once."""
-    return sorted(combinations, key=lambda c: [repr(c[axis]) for axis in ("quantization", "pruning", "activation", "dtype")])
+    return sorted(
+        combinations,
+        key=lambda c: [
+            repr(c[axis]) for axis in ("quantization", "pruning", "activation", "dtype")
+        ],
+    )
 
 
 @pytest.fixture(scope="module")
 def starter() -> TorchTrialStarter:
     return TorchTrialStarterFactory(
-        Evaluation(thresholds=(0.0, 0.05), objective_threshold=0.05, batch_size=20, latency_repeats=1), n_bases=1
+        Evaluation(
+            thresholds=(0.0, 0.05), objective_threshold=0.05, batch_size=20, latency_repeats=1
+        ),
+        n_bases=1,
     )()
 
 
@@ -131,10 +158,17 @@ def test_every_pair_that_is_legal_somewhere_is_run() -> None:
     assert len(PAIRWISE) < len(LEGAL) / 4
 
 
-def check_that_it_works(combination: dict[str, Any], starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def check_that_it_works(
+    combination: dict[str, Any], starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     rate = RATES.get(type(combination["peft"]), TRAINING.learning_rate)
     n_steps = STEPS.get(type(combination["peft"]), TRAINING.steps)
-    config = replace(tiny_config, training=replace(TRAINING, learning_rate=rate, steps=n_steps), task=one_batch(tiny_config), **combination)
+    config = replace(
+        tiny_config,
+        training=replace(TRAINING, learning_rate=rate, steps=n_steps),
+        task=one_batch(tiny_config),
+        **combination,
+    )
     assert illegal(config) is None
     data = starter.data(config)
     base = starter.base(config, data)
@@ -143,7 +177,9 @@ def check_that_it_works(combination: dict[str, Any], starter: TorchTrialStarter,
     assert isinstance(run, TorchTrialRun)
     attached = starter.measurer.evaluator(run.trial_model, data, "validation").point(0.0)
     untouched, gates = base.fork()
-    base_point = starter.measurer.evaluator(replace(run.trial_model, model=untouched, gates=gates), data, "validation").point(0.0)
+    base_point = starter.measurer.evaluator(
+        replace(run.trial_model, model=untouched, gates=gates), data, "validation"
+    ).point(0.0)
     if config.peft.starts_as_identity:
         assert attached.loss == pytest.approx(base_point.loss, rel=1e-4)
         assert attached.density.overall == pytest.approx(base_point.density.overall, abs=1e-3)
@@ -151,7 +187,13 @@ def check_that_it_works(combination: dict[str, Any], starter: TorchTrialStarter,
         assert attached.loss != base_point.loss
     steps = run.advance(n_steps).steps
     losses = [
-        step.task_loss + (config.density.weight * step.density_loss if isinstance(config.density, DensityLoss) else 0) for step in steps
+        step.task_loss
+        + (
+            config.density.weight * step.density_loss
+            if isinstance(config.density, DensityLoss)
+            else 0
+        )
+        for step in steps
     ]
     assert fmean(losses[-n_steps // 3 :]) < losses[0]
     assert (steps[0].density_loss > 0) == (combination["density"].kind != "none")
@@ -169,7 +211,9 @@ def test_a_legal_combination_starts_at_the_bases_loss_learns_and_is_measured(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("combination", in_order_of_bases([c for c in LEGAL if c not in PAIRWISE]), ids=name_of)
+@pytest.mark.parametrize(
+    "combination", in_order_of_bases([c for c in LEGAL if c not in PAIRWISE]), ids=name_of
+)
 def test_every_other_legal_combination_does_so_too(
     combination: dict[str, Any], starter: TorchTrialStarter, tiny_config: TrialConfig
 ) -> None:
@@ -186,7 +230,11 @@ def test_what_is_illegal_is_refused_with_a_members_reason() -> None:
 
 
 def test_a_spec_excludes_what_is_illegal_before_anything_starts() -> None:
-    spec = parse_spec("name: x\nspace: {peft: [{lora: {dora: true}}, adapter], quantization: [int8, nf4]}\nbudget: {trials: 1}\n", "x.yaml")
+    spec = parse_spec(
+        "name: x\nspace: {peft: [{lora: {dora: true}}, adapter], quantization: [int8,"
+        " nf4]}\nbudget: {trials: 1}\n",
+        "x.yaml",
+    )
     assert len(spec.combinations) == 3
     (excluded,) = spec.excluded
     assert excluded.label.split()[1] == "lora"
@@ -199,18 +247,31 @@ def test_every_member_can_be_named_in_a_spec() -> None:
     assert any(isinstance(density, DensityLoss) for density in AXES["density"])
 
 
-# Each member of every other axis with block gates at least once, not each combination: what they change does not depend on the rest.
-GATED = [{axis: of[i % len(of)] for axis, of in AXES.items()} for i in range(max(len(of) for of in AXES.values()))]
+# Each member of every other axis with block gates at least once, not each combination: what they
+# change does not depend on the rest.
+GATED = [
+    {axis: of[i % len(of)] for axis, of in AXES.items()}
+    for i in range(max(len(of) for of in AXES.values()))
+]
 
 
 @pytest.mark.parametrize("combination", GATED, ids=name_of)
 def test_block_gates_start_open_and_blocks_go_with_every_member(
     combination: dict[str, Any], starter: TorchTrialStarter, tiny_config: TrialConfig
 ) -> None:
-    training = replace(TRAINING, learning_rate=RATES.get(type(combination["peft"]), TRAINING.learning_rate))
-    # Gates that hardly move, so that the loss shows what the PEFT method learns on either side of the skip.
+    training = replace(
+        TRAINING, learning_rate=RATES.get(type(combination["peft"]), TRAINING.learning_rate)
+    )
+    # Gates that hardly move, so that the loss shows what the PEFT method learns on either side of
+    # the skip.
     adaptive = AdaDeft(skip=1, travel=0.05)
-    config = replace(tiny_config, training=training, task=one_batch(tiny_config), adaptive=adaptive, **combination)
+    config = replace(
+        tiny_config,
+        training=training,
+        task=one_batch(tiny_config),
+        adaptive=adaptive,
+        **combination,
+    )
     data = starter.data(config)
     if isinstance(config.peft, AdaLora):
         assert "ADA-DEFT removes some" in (illegal(config) or "")
@@ -220,7 +281,10 @@ def test_block_gates_start_open_and_blocks_go_with_every_member(
     run, open_run = starter(config, 0), starter(replace(config, adaptive=TrialConfig().adaptive), 0)
     assert isinstance(run, TorchTrialRun)
     assert isinstance(open_run, TorchTrialRun)
-    gated, plain = (starter.measurer.evaluator(each.trial_model, data, "validation").point(0.0) for each in (run, open_run))
+    gated, plain = (
+        starter.measurer.evaluator(each.trial_model, data, "validation").point(0.0)
+        for each in (run, open_run)
+    )
     assert gated == plain
     losses = [step.task_loss for step in run.advance(5).steps]
     if config.peft.starts_as_identity:
@@ -235,6 +299,8 @@ def test_block_gates_start_open_and_blocks_go_with_every_member(
     assert result.cost.weight_bytes < whole.cost.weight_bytes
 
 
-def test_the_layout_is_of_the_model_that_is_loaded(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_the_layout_is_of_the_model_that_is_loaded(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     base: Any = starter.base(tiny_config, starter.data(tiny_config))
     assert layout(base.model.config.to_dict()) == base.layout

@@ -24,7 +24,16 @@ import deft_sweeps.axes
 import deft_sweeps.config.axes
 from deft_sweeps.axes.peft_method import attach, trained_parameters
 from deft_sweeps.axes.verb import verb
-from deft_sweeps.config.axes import ActivationMember, Adaptive, AxisMember, Density, Magnitude, Peft, Pruning, Quantization
+from deft_sweeps.config.axes import (
+    ActivationMember,
+    Adaptive,
+    AxisMember,
+    Density,
+    Magnitude,
+    Peft,
+    Pruning,
+    Quantization,
+)
 from deft_sweeps.config.axes.activation.gate_activation import GateActivation
 from deft_sweeps.config.axes.adaptive.block_skipping import BlockSkipping
 from deft_sweeps.config.axes.density.gate_penalty import GatePenalty
@@ -35,7 +44,12 @@ from deft_sweeps.config.compat import illegal, shape_problems
 from deft_sweeps.config.label import label
 from deft_sweeps.config.trial import Evaluation, TrialConfig, codec
 from deft_sweeps.errors import ConfigError
-from deft_sweeps.projection.trial_estimate import estimate, frozen_additions, trainable_parameters, weight_bytes
+from deft_sweeps.projection.trial_estimate import (
+    estimate,
+    frozen_additions,
+    trainable_parameters,
+    weight_bytes,
+)
 from deft_sweeps.specification.setting_model import attribute_docs
 from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.specification.yaml_schema import json_schema
@@ -57,9 +71,13 @@ UNIONS: dict[str, tuple[Any, type[AxisMember]]] = {
 }
 REGISTERED = [(axis, member) for axis, (union, _) in UNIONS.items() for member in get_args(union)]
 WITH_SETTINGS = [(axis, member) for axis, (union, _) in UNIONS.items() for member in members(union)]
-each_member = pytest.mark.parametrize(("axis", "member"), REGISTERED, ids=lambda value: getattr(value, "__name__", value))
+each_member = pytest.mark.parametrize(
+    ("axis", "member"), REGISTERED, ids=lambda value: getattr(value, "__name__", value)
+)
 each_variant = pytest.mark.parametrize(
-    ("axis", "member"), WITH_SETTINGS, ids=lambda value: value if isinstance(value, str) else name_of({"member": value})
+    ("axis", "member"),
+    WITH_SETTINGS,
+    ids=lambda value: value if isinstance(value, str) else name_of({"member": value}),
 )
 
 
@@ -89,7 +107,9 @@ def test_every_class_with_a_kind_stands_in_a_union_once() -> None:
         value
         for module in modules_below(deft_sweeps.config.axes)
         for value in vars(module).values()
-        if inspect.isclass(value) and value.__module__ == module.__name__ and dataclasses.is_dataclass(value)
+        if inspect.isclass(value)
+        and value.__module__ == module.__name__
+        and dataclasses.is_dataclass(value)
         if "kind" in {f.name for f in dataclasses.fields(value)}
     }
     registered = [member for _, member in REGISTERED]
@@ -98,9 +118,15 @@ def test_every_class_with_a_kind_stands_in_a_union_once() -> None:
 
 
 def test_every_axis_of_named_members_is_walked() -> None:
-    named = {f.name for f in dataclasses.fields(TrialConfig) if f.name != "task" and members_by_name_or_none(f.name)}
+    named = {
+        f.name
+        for f in dataclasses.fields(TrialConfig)
+        if f.name != "task" and members_by_name_or_none(f.name)
+    }
     assert named == set(UNIONS)
-    assert {type(member) for member in TrialConfig().members} <= {member for _, member in REGISTERED}
+    assert {type(member) for member in TrialConfig().members} <= {
+        member for _, member in REGISTERED
+    }
     assert len(TrialConfig().members) == len(UNIONS)
 
 
@@ -162,21 +188,31 @@ def test_no_light_module_loads_a_heavy_library() -> None:
 
 
 @each_variant
-def test_counts_are_those_of_torch(axis: str, member: Any, starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_counts_are_those_of_torch(
+    axis: str, member: Any, starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     config = config_with(tiny_config, axis, member)
     assert illegal(config) is None
     base = starter.base(config, starter.data(config))
     assert shape_problems(config, base.layout) == []
     built = build(base, config, 0)
-    assert sum(p.numel() for p in built.trained.values()) == trainable_parameters(config, base.layout)
+    assert sum(p.numel() for p in built.trained.values()) == trainable_parameters(
+        config, base.layout
+    )
     saved = safetensors.torch.load(built.save())
-    assert sum(tensor.numel() for tensor in saved.values()) == sum(m.n_saved(base.layout) for m in config.members)
+    assert sum(tensor.numel() for tensor in saved.values()) == sum(
+        m.n_saved(base.layout) for m in config.members
+    )
     # Scales of tiny layers are padded.
     assert tensor_bytes(base.model) == pytest.approx(weight_bytes(config, base.layout), rel=0.05)
     of_base = {tensor.data_ptr() for tensor in (*base.model.parameters(), *base.model.buffers())}
-    held = {tensor.data_ptr(): tensor for tensor in (*built.model.parameters(), *built.model.buffers())}
+    held = {
+        tensor.data_ptr(): tensor for tensor in (*built.model.parameters(), *built.model.buffers())
+    }
     # OFT holds whole numbers too, its places in a matrix.
-    added = [tensor for at, tensor in held.items() if at not in of_base and tensor.is_floating_point()]
+    added = [
+        tensor for at, tensor in held.items() if at not in of_base and tensor.is_floating_point()
+    ]
     n_added = trainable_parameters(config, base.layout) + frozen_additions(config, base.layout)
     assert sum(tensor.numel() for tensor in added) == n_added
     assert (min(base.sparsity.values(), default=0.0) > 0.4) == (not config.pruning.is_none)
@@ -195,9 +231,13 @@ def test_counts_of_a_method_on_an_encoder_are_those_of_torch(method: Any) -> Non
 
 
 @each_variant
-def test_only_what_needs_calibration_makes_the_base_depend_on_the_task(axis: str, member: Any) -> None:
+def test_only_what_needs_calibration_makes_the_base_depend_on_the_task(
+    axis: str, member: Any
+) -> None:
     config = config_with(TrialConfig(), axis, member)
-    keys = [BaseKey.of(config, fingerprint, torch.device("cpu")) for fingerprint in ("one", "other")]
+    keys = [
+        BaseKey.of(config, fingerprint, torch.device("cpu")) for fingerprint in ("one", "other")
+    ]
     assert (keys[0] != keys[1]) == member.needs_calibration == (member.calibration_examples > 0)
 
 
@@ -219,6 +259,9 @@ def test_an_activation_that_does_not_exist_is_refused_with_those_that_do() -> No
 
 
 def test_a_first_point_cannot_set_what_is_no_setting() -> None:
-    text = "name: x\nspace: {peft: [lora]}\nfirst: [{peft: {lora: {torch_verb: x}}}]\nbudget: {trials: 1}\n"
+    text = (
+        "name: x\nspace: {peft: [lora]}\nfirst: [{peft: {lora: {torch_verb: x}}}]\nbudget: {trials:"
+        " 1}\n"
+    )
     with pytest.raises(ConfigError, match="unknown key `torch_verb` of lora"):
         parse_spec(text, "x.yaml")

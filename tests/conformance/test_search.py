@@ -1,6 +1,8 @@
-"""Every sampler, with and without limits and early stopping, through everything that can happen to a trial and to the driver.
+"""Every sampler, with and without limits and early stopping, through everything that can happen to
+a trial and to the driver.
 
-In this process a driver dies by an error at a named point; on a real Ray workers and drivers are killed.
+In this process a driver dies by an error at a named point; on a real Ray workers and drivers are
+killed.
 """
 
 import os
@@ -37,15 +39,28 @@ from tests.played_search import failed, play, trial_of
 
 SAMPLERS: tuple[ConcreteName, ...] = get_args(ConcreteName)
 CHEAP = tuple(name for name in SAMPLERS if name != "gp")
-LIMITS = {"plain": (), "limits": (parse_constraint("activation_density <= 0.6"), parse_constraint("score >= baseline(peft) - 0.05"))}
+LIMITS = {
+    "plain": (),
+    "limits": (
+        parse_constraint("activation_density <= 0.6"),
+        parse_constraint("score >= baseline(peft) - 0.05"),
+    ),
+}
 ALL = [pytest.param(name, marks=() if name in CHEAP else pytest.mark.slow) for name in SAMPLERS]
 
 
-def spec_for(name: ConcreteName, limits: str, trials: int = 7, storage: str = "journal", concurrency: int = 2) -> SweepSpec:
+def spec_for(
+    name: ConcreteName, limits: str, trials: int = 7, storage: str = "journal", concurrency: int = 2
+) -> SweepSpec:
     spec = fake_spec(trials, first=(plain(1e-3),), concurrency=concurrency)
     if name == "gp":
-        spec = replace(spec, combinations=tuple(c for c in spec.combinations if c.template.density.kind == "none"))
-    return replace(spec, limits=LIMITS[limits], search=Search(sampler=name, startup=3, seed=3, storage=storage))
+        spec = replace(
+            spec,
+            combinations=tuple(c for c in spec.combinations if c.template.density.kind == "none"),
+        )
+    return replace(
+        spec, limits=LIMITS[limits], search=Search(sampler=name, startup=3, seed=3, storage=storage)
+    )
 
 
 def store_and_study_agree(searcher: StudySearcher, sweep: SweepDir, n: int) -> None:
@@ -62,7 +77,9 @@ def open_on(spec: SweepSpec, sweep: SweepDir, **more: Any) -> StudySearcher:
 
 @pytest.mark.parametrize("limits", LIMITS)
 @pytest.mark.parametrize("name", ALL)
-def test_bad_trials_fail_and_the_search_goes_on(name: ConcreteName, limits: str, tmp_path: Path) -> None:
+def test_bad_trials_fail_and_the_search_goes_on(
+    name: ConcreteName, limits: str, tmp_path: Path
+) -> None:
     spec, sweep = spec_for(name, limits, trials=9), SweepDir(tmp_path)
     searcher = open_on(spec, sweep)
 
@@ -72,7 +89,9 @@ def test_bad_trials_fail_and_the_search_goes_on(name: ConcreteName, limits: str,
             return fake_result(config, seed, loss=float("nan"))
         if n == 3:
             result = fake_result(config, seed)
-            return replace(result, points=tuple(point for point in result.points if point.threshold != 0.01))
+            return replace(
+                result, points=tuple(point for point in result.points if point.threshold != 0.01)
+            )
         return failed(config, seed) if n == 4 else fake_result(config, seed)
 
     play(searcher, 6, bad)
@@ -80,11 +99,18 @@ def test_bad_trials_fail_and_the_search_goes_on(name: ConcreteName, limits: str,
     searcher.on_trial_complete("lost", None, error=True)
     play(searcher, 99, bad)
     store_and_study_agree(searcher, sweep, 9)
-    reasons = ("no", "is a number not finite?", "not measured at the objective's threshold", "its worker was lost")  # As their clocks say.
+    reasons = (
+        "no",
+        "is a number not finite?",
+        "not measured at the objective's threshold",
+        "its worker was lost",
+    )  # As their clocks say.
     told = [result.error for result in sweep.results() if isinstance(result, FailedTrial)]
     assert len(told) == len(reasons)
     assert all(reason in error for reason, error in zip(reasons, told, strict=True)), told
-    assert all(trial.values is None for trial in finished(searcher.study) if trial.state == TrialState.FAIL)
+    assert all(
+        trial.values is None for trial in finished(searcher.study) if trial.state == TrialState.FAIL
+    )
     assert pareto_front(sweep.results(), spec.objectives, spec.limits).members
 
 
@@ -111,7 +137,9 @@ def test_a_driver_that_dies_anywhere_is_caught_up_with(
 ) -> None:
     spec, sweep = spec_for(name, limits), SweepDir(tmp_path)
     for phase, kill in PHASES.items():
-        searcher = open_on(spec, sweep, on_finish=dies if phase == "told, not followed" else lambda _: None)
+        searcher = open_on(
+            spec, sweep, on_finish=dies if phase == "told, not followed" else lambda _: None
+        )
         with pytest.MonkeyPatch.context() as patch:
             kill(patch)
             with pytest.raises(Died):
@@ -122,7 +150,9 @@ def test_a_driver_that_dies_anywhere_is_caught_up_with(
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_proposals_do_not_depend_on_how_often_the_driver_was_started(name: ConcreteName, tmp_path: Path) -> None:
+def test_proposals_do_not_depend_on_how_often_the_driver_was_started(
+    name: ConcreteName, tmp_path: Path
+) -> None:
     through = play(open_on(spec_for(name, "limits"), SweepDir(tmp_path / "a")), 99)
     often: list[str] = []
     while len(often) < 7:
@@ -132,7 +162,8 @@ def test_proposals_do_not_depend_on_how_often_the_driver_was_started(name: Concr
 
 def test_two_drivers_on_one_folder_are_refused(tmp_path: Path) -> None:
     spec, sweep = spec_for("random", "plain"), SweepDir(tmp_path / "sweep")
-    with sweep.lock(), ThreadPoolExecutor(1) as other:  # As far from this driver as another process: it holds none of its locks.
+    # As far from this driver as another process: it holds none of its locks.
+    with sweep.lock(), ThreadPoolExecutor(1) as other:
         second = other.submit(run_sweep, spec, sweep, FakeMaker(tmp_path), view=lambda _: None)
         with pytest.raises(StoreError, match="in use by another driver"):
             second.result()
@@ -143,7 +174,11 @@ IN_THE_GATE = {("tpe", "limits")}
 
 @pytest.mark.parametrize(
     ("name", "limits"),
-    [pytest.param(name, limits, marks=() if (name, limits) in IN_THE_GATE else pytest.mark.slow) for name in SAMPLERS for limits in LIMITS],
+    [
+        pytest.param(name, limits, marks=() if (name, limits) in IN_THE_GATE else pytest.mark.slow)
+        for name in SAMPLERS
+        for limits in LIMITS
+    ],
 )
 @pytest.mark.usefixtures("one_ray")
 def test_a_sweep_on_ray_with_bad_trials(name: ConcreteName, limits: str, tmp_path: Path) -> None:
@@ -163,8 +198,12 @@ def test_a_sweep_on_ray_with_bad_trials(name: ConcreteName, limits: str, tmp_pat
     counts_are_equal(spec, sweep)
 
 
-def stopped_early_on_ray(spec: SweepSpec, folder: Path) -> tuple[SweepDir, dict[str, list[list[object]]]]:
-    """A sweep with early stopping, and the verdicts on each trial; some were stopped, some were not, and all are counted everywhere."""
+def stopped_early_on_ray(
+    spec: SweepSpec, folder: Path
+) -> tuple[SweepDir, dict[str, list[list[object]]]]:
+    """A sweep with early stopping, and the verdicts on each trial; some were stopped, some were
+    not, and all are counted everywhere.
+    """
     sweep = SweepDir(folder / "sweep")
     outcome = run_sweep(spec, sweep, FakeMaker(folder), view=lambda _: None)
     assert (outcome.n_complete + outcome.n_stopped, outcome.n_failed) == (spec.budget.trials, 0)
@@ -174,19 +213,35 @@ def stopped_early_on_ray(spec: SweepSpec, folder: Path) -> tuple[SweepDir, dict[
     verdicts = {trial.user_attrs[TRIAL_ID]: trial.user_attrs[VERDICTS] for trial in finished(study)}
     for result in sweep.results():
         goes_on = [verdict for _, verdict in verdicts[result.trial_id]]
-        assert goes_on == [True] * len(goes_on) if result.status == "complete" else goes_on == [True] * (len(goes_on) - 1) + [False]
+        assert (
+            goes_on == [True] * len(goes_on)
+            if result.status == "complete"
+            else goes_on == [True] * (len(goes_on) - 1) + [False]
+        )
     return sweep, verdicts
 
 
-@pytest.mark.parametrize("rank", [pytest.param(rank, marks=() if rank == "spread" else pytest.mark.slow) for rank in get_args(RankName)])
+@pytest.mark.parametrize(
+    "rank",
+    [
+        pytest.param(rank, marks=() if rank == "spread" else pytest.mark.slow)
+        for rank in get_args(RankName)
+    ],
+)
 @pytest.mark.usefixtures("one_ray")
 def test_every_rank_decides_on_ray_as_by_hand(rank: RankName, tmp_path: Path) -> None:
-    spec = replace(spec_for("random", "limits", trials=12, concurrency=1), stopping=Halving(rank=rank))
+    spec = replace(
+        spec_for("random", "limits", trials=12, concurrency=1), stopping=Halving(rank=rank)
+    )
     sweep, verdicts = stopped_early_on_ray(spec, tmp_path)
     rule = HalvingRule(Halving(rank=rank), spec.objectives, spec.limits)
-    for result in sweep.results():  # One at a time: they reached each rung in the order in which they ended.
+    # One at a time: they reached each rung in the order in which they ended.
+    for result in sweep.results():
         whole = result.config == spec.config(spec.first[0])
-        decided = [[rung.step, rule.goes_on(result.config, result.seed, rung, whole=whole)] for rung in result.rungs]
+        decided = [
+            [rung.step, rule.goes_on(result.config, result.seed, rung, whole=whole)]
+            for rung in result.rungs
+        ]
         assert decided == verdicts[result.trial_id]
 
 
@@ -194,7 +249,9 @@ def test_every_rank_decides_on_ray_as_by_hand(rank: RankName, tmp_path: Path) ->
 @pytest.mark.parametrize("limits", LIMITS)
 @pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.usefixtures("one_ray")
-def test_every_sampler_goes_with_early_stopping_on_ray(name: ConcreteName, limits: str, tmp_path: Path) -> None:
+def test_every_sampler_goes_with_early_stopping_on_ray(
+    name: ConcreteName, limits: str, tmp_path: Path
+) -> None:
     stopped_early_on_ray(replace(spec_for(name, limits, trials=16), stopping=Halving()), tmp_path)
 
 
@@ -205,7 +262,13 @@ def test_a_driver_that_is_killed_is_gone_on_from(name: ConcreteName, tmp_path: P
     command = [sys.executable, "-m", "tests.integration.drive", str(sweep.root), name]
 
     def drive() -> "subprocess.Popen[str]":
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
 
     first = drive()
     wait_for(lambda: len(sweep.trial_ids()) >= 3, first)

@@ -1,4 +1,6 @@
-"""Every YAML that is shipped: it loads, the schema takes it, and each of its points survives JSON and is found again."""
+"""Every YAML that is shipped: it loads, the schema takes it, and each of its points survives JSON
+and is found again.
+"""
 
 import re
 from itertools import product
@@ -26,7 +28,11 @@ def test_there_are_search_spaces() -> None:
     assert not list(FOLDER.rglob("*.yml")), "one ending, so that none escapes this walk"
 
 
-@pytest.mark.parametrize("part", [part for _, part in PARTS], ids=[f"{file.name} {part.spec.name}" for file, part in PARTS])
+@pytest.mark.parametrize(
+    "part",
+    [part for _, part in PARTS],
+    ids=[f"{file.name} {part.spec.name}" for file, part in PARTS],
+)
 class TestSweep:
     def test_points_round_trip(self, part: SweepPart) -> None:
         spec = part.spec
@@ -56,19 +62,27 @@ class TestSweep:
         )
 
     def test_it_is_planned(self, part: SweepPart) -> None:
-        planned = project(part.spec, layout(read_config(part.spec.combinations[0].template.model)), n_cores=4)
+        planned = project(
+            part.spec, layout(read_config(part.spec.combinations[0].template.model)), n_cores=4
+        )
         assert planned.trials.keys() == part.spec.by_label.keys()
         assert bool(planned.gpus) == (part.spec.budget.gpus_per_trial > 0)
 
     def test_schema_accepts_it(self, part: SweepPart) -> None:
-        jsonschema.Draft202012Validator(json_schema()).validate(YAML(typ="safe", pure=True).load(part.text))
+        jsonschema.Draft202012Validator(json_schema()).validate(
+            YAML(typ="safe", pure=True).load(part.text)
+        )
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(FOLDER)))
 class TestFile:
     def test_header_says_what_it_is(self, file: Path) -> None:
         head = [line for line in file.read_text().splitlines() if line.startswith("#")]
-        assert [line.split()[1] for line in head if line[2:3].isupper()][:3] == ["What:", "Cost:", "Command:"]
+        assert [line.split()[1] for line in head if line[2:3].isupper()][:3] == [
+            "What:",
+            "Cost:",
+            "Command:",
+        ]
 
     def test_header_names_the_gpu_memory_that_is_projected(self, file: Path) -> None:
         named = re.search(r"([\d.]+) GiB of GPU memory a trial", file.read_text())
@@ -79,4 +93,6 @@ class TestFile:
         spec = parts[0].spec
         planned = project(spec, layout(read_config(spec.combinations[0].template.model)), n_cores=4)
         assert named is not None
-        assert float(named.group(1)) == pytest.approx(planned.trials[planned.largest].memory_bytes / 2**30, rel=0.05)
+        assert float(named.group(1)) == pytest.approx(
+            planned.trials[planned.largest].memory_bytes / 2**30, rel=0.05
+        )

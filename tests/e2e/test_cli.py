@@ -1,4 +1,6 @@
-"""The console script on a tiny real sweep: the packaged model and reviews, a few steps a trial, from the spec to the report."""
+"""The console script on a tiny real sweep: the packaged model and reviews, a few steps a trial,
+from the spec to the report.
+"""
 
 import json
 import os
@@ -18,7 +20,11 @@ pytestmark = pytest.mark.timeout(1500)  # A whole sweep, beside other tests on a
 SPEC = """
 name: tiny
 model: packaged/flan-t5-small-title
-task: {kind: packaged, name: rotten-tomatoes, max_input_tokens: 24, splits: {train: 200, validation: 40, test: 60}}
+task:
+  kind: packaged
+  name: rotten-tomatoes
+  max_input_tokens: 24
+  splits: {train: 200, validation: 40, test: 60}
 space:
   activation: [relu, pretrained]
   peft: [lora: {targets: [q, v, gate, down]}]
@@ -39,28 +45,43 @@ budget: {trials: 3, cpus_per_trial: 1}
 def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     script = Path(sys.executable).with_name("deft-sweeps")
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
-    return subprocess.run([str(script), *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=1200)
+    return subprocess.run(
+        [str(script), *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+def finished(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Path, subprocess.CompletedProcess[str]]:
     folder = tmp_path_factory.mktemp("e2e")
     (folder / "tiny.yaml").write_text(SPEC)
     return folder, command("run", "tiny.yaml", cwd=folder)
 
 
-def test_run_ends_well_and_tells_front_choice_and_report(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_run_ends_well_and_tells_front_choice_and_report(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
     folder, done = finished
     assert done.returncode == 0, done.stderr
     assert "chosen by `best activation_density`" in done.stdout
     assert "runs/tiny/report.html" in done.stdout
     assert "test" in done.stdout
-    progress = [line for line in done.stderr.splitlines() if re.search(r"\d+/\d+ trials done", line)]
+    progress = [
+        line for line in done.stderr.splitlines() if re.search(r"\d+/\d+ trials done", line)
+    ]
     assert progress
     assert (folder / "runs/tiny/spec.yaml").read_text() == SPEC
 
 
-def test_every_trial_is_real_and_counted_alike_in_store_study_and_tracker(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_every_trial_is_real_and_counted_alike_in_store_study_and_tracker(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
     sweep = SweepDir(finished[0] / "runs/tiny")
     results = sweep.results()
     # Three of the budget, and the plain twin of the chosen one unless it was among them.
@@ -73,16 +94,24 @@ def test_every_trial_is_real_and_counted_alike_in_store_study_and_tracker(finish
         states = [state for (state,) in study.execute("select state from trials")]
     assert states.count("COMPLETE") == len(results) == len(states)
     with sqlite3.connect(sweep.root / "mlflow.db") as tracker:
-        tagged = tracker.execute("select count(distinct run_uuid) from tags where key = 'trial_id'").fetchone()
+        tagged = tracker.execute(
+            "select count(distinct run_uuid) from tags where key = 'trial_id'"
+        ).fetchone()
         parents = tracker.execute("select count(*) from runs").fetchone()
     assert tagged == (len(results),)
     assert parents == (len(results) + 1,)
     assert not list((sweep.root / "checkpoints").glob("*.ckpt"))
 
 
-def test_quantized_and_pruned_trial_did_what_it_says(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_quantized_and_pruned_trial_did_what_it_says(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
     results = complete_trials(SweepDir(finished[0] / "runs/tiny").results())
-    packed = next(r for r in results if r.config.quantization.kind == "nf4" and r.config.pruning.kind == "wanda")
+    packed = next(
+        r
+        for r in results
+        if r.config.quantization.kind == "nf4" and r.config.pruning.kind == "wanda"
+    )
     dense = next(r for r in results if r.config.is_plain_peft)
     assert packed.cost is not None
     assert dense.cost is not None
@@ -91,14 +120,25 @@ def test_quantized_and_pruned_trial_did_what_it_says(finished: tuple[Path, subpr
     assert packed.points[0].density.overall < 0.6 < dense.points[0].density.overall
 
 
-def test_the_choice_and_its_baselines_are_measured_on_unseen_examples(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
-    finals: dict[str, FinalMeasurement] = {final.role: final for final in SweepDir(finished[0] / "runs/tiny").finals()}
+def test_the_choice_and_its_baselines_are_measured_on_unseen_examples(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    finals: dict[str, FinalMeasurement] = {
+        final.role: final for final in SweepDir(finished[0] / "runs/tiny").finals()
+    }
     assert set(finals) == {"chosen", "baseline", "twin"}
-    assert all(final.point.score.n_examples == 60 and final.cost.label == "measured" for final in finals.values())
-    assert finals["twin"].point.density.overall == pytest.approx(finals["chosen"].point.density.overall, rel=0.15)
+    assert all(
+        final.point.score.n_examples == 60 and final.cost.label == "measured"
+        for final in finals.values()
+    )
+    assert finals["twin"].point.density.overall == pytest.approx(
+        finals["chosen"].point.density.overall, rel=0.15
+    )
 
 
-def test_later_commands_read_the_folder_alone(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_later_commands_read_the_folder_alone(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
     folder, _ = finished
     status = json.loads(command("status", "runs/tiny", "--json", cwd=folder).stdout)
     assert status["state"] == "finished"
@@ -110,7 +150,9 @@ def test_later_commands_read_the_folder_alone(finished: tuple[Path, subprocess.C
     assert not re.search(r"""(?:src|href)=["']https?://""", page)
 
 
-def test_a_finished_sweep_is_not_run_again(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_a_finished_sweep_is_not_run_again(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
     folder, _ = finished
     refused = command("run", "tiny.yaml", cwd=folder)
     assert refused.returncode == 2
@@ -119,13 +161,21 @@ def test_a_finished_sweep_is_not_run_again(finished: tuple[Path, subprocess.Comp
 
 
 @pytest.mark.slow
-def test_more_adds_to_a_finished_sweep(finished: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+def test_more_adds_to_a_finished_sweep(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
     folder, _ = finished
     sweep = SweepDir(folder / "runs/tiny")
-    before = {result.trial_id: sweep.result_path(result.trial_id).read_bytes() for result in sweep.results()}
+    before = {
+        result.trial_id: sweep.result_path(result.trial_id).read_bytes()
+        for result in sweep.results()
+    }
     more = command("run", "runs/tiny", "--more", "1", cwd=folder)
     assert more.returncode == 0, more.stderr
-    after = {result.trial_id: sweep.result_path(result.trial_id).read_bytes() for result in sweep.results()}
+    after = {
+        result.trial_id: sweep.result_path(result.trial_id).read_bytes()
+        for result in sweep.results()
+    }
     assert len(after) > len(before)
     assert all(after[trial_id] == content for trial_id, content in before.items())
     assert all(isinstance(result, CompleteTrial) for result in sweep.results())

@@ -1,8 +1,9 @@
 """Several hosts on one machine, as namespaces of Linux; needs root, iproute2 and util-linux.
 
-Each host has a network, process, mount and host-name namespace of its own, an address on one bridge, and a
-private /tmp and /dev/shm. All else is the machine's. Namespaces have no names and every process in them is
-killed with the process that made them, so an aborted test leaves nothing behind.
+Each host has a network, process, mount and host-name namespace of its own, an address on one
+bridge, and a private /tmp and /dev/shm. All else is the machine's. Namespaces have no names and
+every process in them is killed with the process that made them, so an aborted test leaves nothing
+behind.
 """
 
 import os
@@ -28,7 +29,10 @@ set -e
 stage=$1; name=$2; shift 2
 mount -t tmpfs tmpfs "$stage"
 mkdir -p "$stage/home"
-for folder in "$@"; do mkdir -p "$stage/${folder#/tmp/}"; mount --bind "$folder" "$stage/${folder#/tmp/}"; done
+for folder in "$@"; do
+  mkdir -p "$stage/${folder#/tmp/}"
+  mount --bind "$folder" "$stage/${folder#/tmp/}"
+done
 mount --rbind "$stage" /tmp
 chmod 1777 /tmp
 mount -t tmpfs -o size=$SHM_SIZE tmpfs /dev/shm
@@ -99,10 +103,14 @@ class Host:
                 raise RuntimeError(f"{self.name} did not come up: {errors.read_text()}")
             return int((children.read_text().split() or ["0"])[0])
 
-        _wait_for(lambda: first() != 0 and _is_there(Path(f"/proc/{first()}/root/tmp/up")), self.name)
+        _wait_for(
+            lambda: first() != 0 and _is_there(Path(f"/proc/{first()}/root/tmp/up")), self.name
+        )
         return first()
 
-    def start(self, command: Sequence[str], log: Path, env: Mapping[str, str | None] | None = None) -> subprocess.Popen[bytes]:
+    def start(
+        self, command: Sequence[str], log: Path, env: Mapping[str, str | None] | None = None
+    ) -> subprocess.Popen[bytes]:
         """Start a command in a process group of its own.
 
         Args:
@@ -112,7 +120,18 @@ class Host:
         """
         with log.open("ab") as out:
             process = subprocess.Popen(
-                ["nsenter", "-t", str(self.init), "-n", "-m", "-u", "-p", "env", f"--chdir={ROOT}", *command],
+                [
+                    "nsenter",
+                    "-t",
+                    str(self.init),
+                    "-n",
+                    "-m",
+                    "-u",
+                    "-p",
+                    "env",
+                    f"--chdir={ROOT}",
+                    *command,
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -164,7 +183,12 @@ class Machines:
         _inside(self._switch.pid, "ip", "link", "set", "switch", "up")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self._at_end.close()
 
     def add(self) -> Host:
@@ -198,7 +222,9 @@ def _below_tmp(folders: Sequence[Path]) -> tuple[Path, ...]:
     """Those of `folders` that a host's own /tmp would hide, the outer ones first and none twice."""
     chosen: list[Path] = []
     for folder in sorted({folder.resolve() for folder in folders}):
-        if folder.is_relative_to("/tmp") and not any(folder.is_relative_to(outer) for outer in chosen):
+        if folder.is_relative_to("/tmp") and not any(
+            folder.is_relative_to(outer) for outer in chosen
+        ):
             chosen.append(folder)
     return tuple(chosen)
 

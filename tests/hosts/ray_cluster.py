@@ -50,7 +50,9 @@ class RayCluster:
         environment: of every `ray start`.
     """
 
-    def __init__(self, machines: Machines, folder: Path, environment: Environment | None = None) -> None:
+    def __init__(
+        self, machines: Machines, folder: Path, environment: Environment | None = None
+    ) -> None:
         folder.mkdir()
         self.hosts: list[Host] = []
         self._machines, self._folder = machines, folder
@@ -67,13 +69,17 @@ class RayCluster:
         joined = [self._start(self._machines.add()) for _ in range(n_hosts)]
         return [self._joined(host, process) for host, process in joined]
 
-    def run(self, host: Host, command: Sequence[str], environment: Environment | None = None) -> Ended:
+    def run(
+        self, host: Host, command: Sequence[str], environment: Environment | None = None
+    ) -> Ended:
         """Run a command of the virtual environment on a host, to its end."""
         process, log, started_at = self.begin(host, command, environment)
         try:
             code = process.wait(RUN_SEC)
         except subprocess.TimeoutExpired:
-            raise TimeoutError(f"{' '.join(command)} ran over {RUN_SEC:g} s:\n{log.read_text()}") from None
+            raise TimeoutError(
+                f"{' '.join(command)} ran over {RUN_SEC:g} s:\n{log.read_text()}"
+            ) from None
         finally:
             end(process)
         return Ended(code, log.read_text(), time.monotonic() - started_at)
@@ -109,7 +115,9 @@ class RayCluster:
         until = time.monotonic() + JOIN_SEC
         while "Ray runtime started" not in self._log(host).read_text():
             if process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"Ray on {host.name} did not start:\n{self._log(host).read_text()}")
+                raise RuntimeError(
+                    f"Ray on {host.name} did not start:\n{self._log(host).read_text()}"
+                )
             time.sleep(0.2)
         return host
 
@@ -119,7 +127,10 @@ class RayCluster:
 
 def leave_token(cluster: RayCluster, token: str | None) -> None:
     """Put a token, or none, where a local Ray leaves its own in the home folder of the head."""
-    code = "import sys; from pathlib import Path; path = Path(sys.argv[1]); path.unlink(missing_ok=True)"
+    code = (
+        "import sys; from pathlib import Path; path = Path(sys.argv[1]);"
+        " path.unlink(missing_ok=True)"
+    )
     if token is not None:
         code += "; path.parent.mkdir(exist_ok=True); path.write_text(sys.argv[2])"
     done = cluster.run(cluster.hosts[0], ["python", "-c", code, LEFT_BY_LOCAL_RAY, token or ""])

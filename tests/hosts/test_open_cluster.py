@@ -23,7 +23,15 @@ def cluster(machines: Machines, tmp_path_factory: pytest.TempPathFactory) -> Ray
 
 def drive(root: Path, cluster: RayCluster, trials: int, step_sec: float) -> list[str]:
     """The command of a driver."""
-    return ["python", "-m", "tests.hosts.drive", str(root), cluster.address, str(trials), str(step_sec)]
+    return [
+        "python",
+        "-m",
+        "tests.hosts.drive",
+        str(root),
+        cluster.address,
+        str(trials),
+        str(step_sec),
+    ]
 
 
 def test_every_host_trains(cluster: RayCluster, shared: Path) -> None:
@@ -36,7 +44,9 @@ def test_every_host_trains(cluster: RayCluster, shared: Path) -> None:
     assert set(starts(root)) == {host.name for host in cluster.hosts}, done.output
 
 
-def test_a_host_that_joins_while_the_sweep_runs_trains_too(cluster: RayCluster, shared: Path) -> None:
+def test_a_host_that_joins_while_the_sweep_runs_trains_too(
+    cluster: RayCluster, shared: Path
+) -> None:
     """Trials of 3 s on three hosts end more often than a worker starts on the fourth."""
     root = shared / "grown" / "sweep"
     root.parent.mkdir()

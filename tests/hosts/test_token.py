@@ -31,7 +31,9 @@ def recipe(token_file: Path) -> Environment:
 
 
 @pytest.fixture(scope="module")
-def closed(machines: Machines, recipe: Environment, tmp_path_factory: pytest.TempPathFactory) -> RayCluster:
+def closed(
+    machines: Machines, recipe: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> RayCluster:
     """A head and a worker with a token; the head also has one that a local Ray left."""
     cluster = RayCluster(machines, tmp_path_factory.mktemp("logs") / "closed", recipe)
     cluster.grow(2)
@@ -50,7 +52,15 @@ def sweep_on_both(cluster: RayCluster, root: Path, environment: Environment) -> 
 
 def refused(cluster: RayCluster, address: str, root: Path, environment: Environment) -> str:
     """What the command line says, which must be one line, the code of bad input, and soon."""
-    command = ["deft-sweeps", "run", "search_spaces/quickstart.yaml", "--out", str(root), "--ray-address", address]
+    command = [
+        "deft-sweeps",
+        "run",
+        "search_spaces/quickstart.yaml",
+        "--out",
+        str(root),
+        "--ray-address",
+        address,
+    ]
     done = cluster.run(cluster.hosts[0], command, environment)
     assert done.code == BAD_INPUT, done.output
     assert done.took_sec < SENTENCE_SEC, done.output
@@ -64,7 +74,9 @@ def the_line(done: Ended) -> str:
     return lines[0]
 
 
-def test_a_driver_uses_the_token_of_the_nodes(closed: RayCluster, recipe: Environment, shared: Path) -> None:
+def test_a_driver_uses_the_token_of_the_nodes(
+    closed: RayCluster, recipe: Environment, shared: Path
+) -> None:
     leave_token(closed, ANOTHER)
     sweep_on_both(closed, shared / "recipe" / "sweep", recipe)
 
@@ -75,11 +87,16 @@ def test_a_driver_sends_a_token_that_it_has_without_a_mode(source: str, closed: 
     tasks_on_all(closed, {"RAY_AUTH_TOKEN": TOKEN} if source == "environment" else {})
 
 
-def test_a_driver_without_the_token_says_so(closed: RayCluster, token_file: Path, shared: Path) -> None:
+def test_a_driver_without_the_token_says_so(
+    closed: RayCluster, token_file: Path, shared: Path
+) -> None:
     leave_token(closed, None)
     for environment in ({}, {"RAY_AUTH_MODE": "token"}):
         line = refused(closed, closed.address, shared / "refused", environment)
-        what = f"--ray-address {closed.address}: the cluster demands credentials, and there are none here ("
+        what = (
+            f"--ray-address {closed.address}: the cluster demands credentials, and there are none"
+            " here ("
+        )
         assert line.startswith(what)
         assert "RAY_AUTH_TOKEN_PATH" in line
     environment = {"RAY_AUTH_MODE": "disabled", "RAY_AUTH_TOKEN_PATH": str(token_file)}
@@ -91,7 +108,12 @@ def test_a_driver_with_another_token_says_which(closed: RayCluster, shared: Path
     leave_token(closed, ANOTHER)
     line = refused(closed, closed.address, shared / "refused", {})
     assert "the cluster refuses the credentials in ~/.ray/auth_token (" in line
-    line = refused(closed, closed.address, shared / "refused", {"RAY_AUTH_TOKEN": ANOTHER, "RAY_AUTH_MODE": "token"})
+    line = refused(
+        closed,
+        closed.address,
+        shared / "refused",
+        {"RAY_AUTH_TOKEN": ANOTHER, "RAY_AUTH_MODE": "token"},
+    )
     assert "the cluster refuses the credentials in RAY_AUTH_TOKEN (" in line
 
 

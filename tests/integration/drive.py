@@ -1,4 +1,6 @@
-"""A driver in a process of its own, to be killed or interrupted: `python -m tests.integration.drive FOLDER [SAMPLER]`."""
+"""A driver in a process of its own, to be killed or interrupted: `python -m tests.integration.drive
+FOLDER [SAMPLER]`.
+"""
 
 import sys
 from pathlib import Path
@@ -25,6 +27,14 @@ if __name__ == "__main__":
 
         spec = spec_for(sys.argv[2], "limits", trials=TRIALS)  # type: ignore[arg-type]
     with LineView(sys.stdout) as view:
-        outcome = run_sweep(spec, SweepDir(root), maker(root), view=view, resume=True, n_cpus=2, checkpoint_every_sec=0.0)
+        outcome = run_sweep(
+            spec,
+            SweepDir(root),
+            maker(root),
+            view=view,
+            resume=True,
+            n_cpus=2,
+            checkpoint_every_sec=0.0,
+        )
     print(outcome)
     sys.exit(130 if outcome.interrupted else 0)

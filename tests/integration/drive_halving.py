@@ -1,4 +1,6 @@
-"""A driver that stops trials early, in a process of its own, to be killed: `python -m tests.integration.drive_halving FOLDER`."""
+"""A driver that stops trials early, in a process of its own, to be killed: `python -m
+tests.integration.drive_halving FOLDER`.
+"""
 
 import sys
 from dataclasses import replace
@@ -20,4 +22,12 @@ def maker(root: Path) -> FakeMaker:
 
 if __name__ == "__main__":
     root = Path(sys.argv[1])
-    run_sweep(SPEC, SweepDir(root), maker(root), view=lambda _: None, resume=True, n_cpus=1, checkpoint_every_sec=0.0)
+    run_sweep(
+        SPEC,
+        SweepDir(root),
+        maker(root),
+        view=lambda _: None,
+        resume=True,
+        n_cpus=1,
+        checkpoint_every_sec=0.0,
+    )

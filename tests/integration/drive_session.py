@@ -1,7 +1,8 @@
-"""A whole session in a process of its own, to be killed: `python -m tests.integration.drive_session FOLDER PHASE...`.
+"""A whole session in a process of its own, to be killed: `python -m tests.integration.drive_session
+FOLDER PHASE...`.
 
-In each PHASE of `seeds`, `twin` and `finals` it stands still, so that it can be killed there; it writes the names of phases to `phases`
-beside the folder.
+In each PHASE of `seeds`, `twin` and `finals` it stands still, so that it can be killed there; it
+writes the names of phases to `phases` beside the folder.
 """
 
 import sys
@@ -26,10 +27,15 @@ SEEDS = 2
 
 
 def spec() -> SweepSpec:
-    """DEFT configurations alone come first and are all of the budget, so that the twin of the chosen one is still to run."""
+    """DEFT configurations alone come first and are all of the budget, so that the twin of the
+    chosen one is still to run.
+    """
     base = fake_spec(TRIALS, concurrency=1)
     label = next(c.label for c in base.combinations if c.template.density.kind == "loss")
-    first = (Start(label, {"training.learning_rate": 1e-3, "density.loss.weight": weight}) for weight in (0.1, 1.0, 4.0))
+    first = (
+        Start(label, {"training.learning_rate": 1e-3, "density.loss.weight": weight})
+        for weight in (0.1, 1.0, 4.0)
+    )
     return replace(base, seeds=SEEDS, first=tuple(first))
 
 
@@ -41,7 +47,9 @@ class Standing(FakeMaker):
 
     def start(self, config: TrialConfig, seed: int, state: bytes | None) -> FakeRun:
         run = super().start(config, seed, state)
-        phase = "seeds" if seed > 0 else "search" if isinstance(config.density, DensityLoss) else "twin"
+        phase = (
+            "seeds" if seed > 0 else "search" if isinstance(config.density, DensityLoss) else "twin"
+        )
         stand(self.folder, phase, self.phases)
         return run
 
@@ -63,6 +71,8 @@ if __name__ == "__main__":
             stand(root.parent, "finals", phases)
 
     final.measure = measured_slowly
-    vars(session)["TorchTrialStarterFactory"] = lambda *_, **__: Standing(root.parent, phases=phases)
+    vars(session)["TorchTrialStarterFactory"] = lambda *_, **__: Standing(
+        root.parent, phases=phases
+    )
     outcome = session.run(spec(), SweepDir(root), view=lambda _: None, say=print, resume=True)
     print(outcome)

@@ -38,7 +38,13 @@ def by_hand(root: Path) -> SweepDir:
         told = searcher.suggest(f"tune-{i}")
         assert isinstance(told, dict)
         worker = TrialTrainable.__new__(TrialTrainable)
-        worker.setup(told, FakeMaker(root.parent), str(root), stopping=spec.stopping, rung_thresholds=spec.rung_thresholds)
+        worker.setup(
+            told,
+            FakeMaker(root.parent),
+            str(root),
+            stopping=spec.stopping,
+            rung_thresholds=spec.rung_thresholds,
+        )
         while RESULT not in (reported := worker.step()) and searcher.goes_on(f"tune-{i}", reported):
             pass
         searcher.on_trial_complete(f"tune-{i}", reported)
@@ -50,7 +56,10 @@ def test_stopped_trials_are_pruned_counted_and_never_points(tmp_path: Path) -> N
     dies = plain(1e-3)
     spec = replace(fake_spec(14, first=(dies,)), stopping=Halving())
     config = spec.config(dies)
-    sweep, fakes = SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path, {config.config_id: "die_once"}, fault_step=3)
+    sweep, fakes = (
+        SweepDir(tmp_path / "sweep"),
+        FakeMaker(tmp_path, {config.config_id: "die_once"}, fault_step=3),
+    )
     shown: list[Progress] = []
     outcome = run_sweep(spec, sweep, fakes, view=shown.append, n_cpus=2, checkpoint_every_sec=0.0)
 
@@ -61,10 +70,16 @@ def test_stopped_trials_are_pruned_counted_and_never_points(tmp_path: Path) -> N
     counts_are_equal(spec, sweep)
     nothing_is_left(sweep)
     assert list((sweep.root / "rungs").iterdir()) == []
-    assert {path.stem for path in (sweep.root / "weights").iterdir()} == {r.trial_id for r in results if r.status == "complete"}
+    assert {path.stem for path in (sweep.root / "weights").iterdir()} == {
+        r.trial_id for r in results if r.status == "complete"
+    }
     for result in results:
         measured = tuple(rung.step for rung in result.rungs)
-        assert measured == RUNGS[:-1] if result.status == "complete" else measured in (RUNGS[:1], RUNGS[:2])
+        assert (
+            measured == RUNGS[:-1]
+            if result.status == "complete"
+            else measured in (RUNGS[:1], RUNGS[:2])
+        )
         assert all(not point.example_scores for rung in result.rungs for point in rung.points)
     for trial in finished(open_study(spec, sweep.study_url, ())):
         result = sweep.result(trial.user_attrs["trial_id"])
@@ -73,19 +88,35 @@ def test_stopped_trials_are_pruned_counted_and_never_points(tmp_path: Path) -> N
         assert trial.user_attrs[VERDICTS][-1] == [last, trial.state == TrialState.COMPLETE]
 
     assert endings(sweep)[config.trial_id(0)][0] == "complete", "somebody asked for this very point"
-    assert fakes.notes("start").count((config.trial_id(0), 2)) == 1, "its worker was lost after the first rung"
+    assert fakes.notes("start").count((config.trial_id(0), 2)) == 1, (
+        "its worker was lost after the first rung"
+    )
     assert fakes.notes("measure").count((config.trial_id(0), 2)) == 1
 
     saved = shown[-1].saving
     assert saved is not None
-    steps = sum(result.rungs[-1].step if result.status == "stopped" else N_STEPS for result in results)
-    assert (saved.n_stopped, saved.n_steps, saved.n_steps_whole) == (len(stopped), steps, 14 * N_STEPS)
+    steps = sum(
+        result.rungs[-1].step if result.status == "stopped" else N_STEPS for result in results
+    )
+    assert (saved.n_stopped, saved.n_steps, saved.n_steps_whole) == (
+        len(stopped),
+        steps,
+        14 * N_STEPS,
+    )
     assert f"{len(stopped)} stopped early" in shown[-1].line
 
     client = MlflowClient(tracking_uri=sweep.mlflow_url)
-    runs = client.search_runs([e.experiment_id for e in client.search_experiments()], f"tags.trial_id = '{stopped[0].trial_id}'")
+    runs = client.search_runs(
+        [e.experiment_id for e in client.search_experiments()],
+        f"tags.trial_id = '{stopped[0].trial_id}'",
+    )
     history = client.get_metric_history(runs[0].info.run_id, "rung/threshold_0.01/score")
-    told = [(rung.step, point.score.value) for rung in stopped[0].rungs for point in rung.points if point.threshold == 0.01]
+    told = [
+        (rung.step, point.score.value)
+        for rung in stopped[0].rungs
+        for point in rung.points
+        if point.threshold == 0.01
+    ]
     assert [(metric.step, metric.value) for metric in history] == told
 
 
@@ -97,11 +128,21 @@ def test_a_driver_killed_between_rungs_decides_as_one_that_was_not(tmp_path: Pat
     assert {status for status, _ in endings(through).values()} == {"complete", "stopped"}
     sweep = SweepDir(tmp_path / "killed" / "sweep")
     process = drive(sweep.root, "tests.integration.drive_halving")
-    wait_for(lambda: len(sweep.trial_ids()) >= 3 and bool(list((sweep.root / "rungs").glob("*.json"))), process)
+    wait_for(
+        lambda: len(sweep.trial_ids()) >= 3 and bool(list((sweep.root / "rungs").glob("*.json"))),
+        process,
+    )
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
     assert len(sweep.trial_ids()) < drive_halving.SPEC.budget.trials
-    run_sweep(drive_halving.SPEC, sweep, drive_halving.maker(sweep.root), view=lambda _: None, resume=True, n_cpus=1)
+    run_sweep(
+        drive_halving.SPEC,
+        sweep,
+        drive_halving.maker(sweep.root),
+        view=lambda _: None,
+        resume=True,
+        n_cpus=1,
+    )
     assert endings(sweep) == endings(through)
     counts_are_equal(drive_halving.SPEC, sweep)
     nothing_is_left(sweep)

@@ -59,7 +59,13 @@ def measured(jobs: Sequence[FinalJob], *_: Any, **__: Any) -> Iterator[FinalMeas
         assert result.cost is not None
         assert result.provenance is not None
         point = fake_point(job.config, job.seed, job.threshold or 0.0)
-        yield FinalMeasurement(role=job.role, trial_id=result.trial_id, point=point, cost=result.cost, provenance=result.provenance)
+        yield FinalMeasurement(
+            role=job.role,
+            trial_id=result.trial_id,
+            point=point,
+            cost=result.cost,
+            provenance=result.provenance,
+        )
 
 
 def call(*arguments: object) -> Result:
@@ -82,7 +88,9 @@ def interrupt_when(holds: Any) -> threading.Thread:
 
 
 @pytest.mark.usefixtures("one_ray")
-def test_two_sweeps_are_interrupted_in_the_second_and_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_sweeps_are_interrupted_in_the_second_and_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     maker = Waiting(tmp_path)
     monkeypatch.setattr(session, "TorchTrialStarterFactory", lambda *_, **__: maker)
     monkeypatch.setattr("deft_sweeps.sweep.final.measure", measured)
@@ -101,9 +109,14 @@ def test_two_sweeps_are_interrupted_in_the_second_and_gone_on_with(tmp_path: Pat
     assert (len(first.trial_ids()), len(second.trial_ids())) == (2, 1)
     assert first.report_path.exists()
     assert not second.report_path.exists()
-    assert [note.state for note in (first.note(), second.note()) if note is not None] == ["finished", "interrupted"]
+    assert [note.state for note in (first.note(), second.note()) if note is not None] == [
+        "finished",
+        "interrupted",
+    ]
     kept = {
-        sweep.result_path(trial_id): sweep.result_path(trial_id).read_bytes() for sweep in (first, second) for trial_id in sweep.trial_ids()
+        sweep.result_path(trial_id): sweep.result_path(trial_id).read_bytes()
+        for sweep in (first, second)
+        for trial_id in sweep.trial_ids()
     }
 
     refused = call(file, "--out", out)

@@ -125,7 +125,9 @@ def test_another_user_cannot_use_a_local_ray_without_its_token(token: str) -> No
     assert as_nobody(imports, connect, environment=right) == "connected", "it is the token"
     agents = [process for process in processes() if process.name() == "ray::RuntimeEnvAgent"]
     ((host, port),) = (tuple(c.laddr) for c in agents[0].net_connections() if not c.raddr)
-    assert as_nobody("import encodings.idna, http.client", POST.format(host=host, port=port)) == "401"
+    assert (
+        as_nobody("import encodings.idna, http.client", POST.format(host=host, port=port)) == "401"
+    )
 
 
 def test_another_user_reads_neither_the_token_nor_the_scratch_folder(token: str) -> None:

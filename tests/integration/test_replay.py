@@ -30,7 +30,9 @@ def test_simulated_and_real_sweep_run_the_same_trials_one_after_the_other(tmp_pa
         outcome = run_sweep(spec, sweep, ReplayMaker(problem), view=view, n_cpus=1)
     assert outcome.n_failed == 0
     results = sorted(sweep.results(), key=lambda result: result.finished_at)
-    ended = simulate(problem, make_arm("ours-tpe+halving", problem, 5), workers=1, max_trials=TRIALS)
+    ended = simulate(
+        problem, make_arm("ours-tpe+halving", problem, 5), workers=1, max_trials=TRIALS
+    )
     assert [(r.trial_id, r.status == "complete") for r in results] == [
         (one.asked.config.trial_id(one.asked.seed), one.complete) for one in ended
     ]

@@ -25,7 +25,9 @@ def small() -> SweepSpec:
     base = fake_spec(40)
     rates = Categorical((1e-3, 3e-3))
     plain = (c for c in base.combinations if c.template.quantization.kind == "none")
-    combinations = tuple(Combination(c.label, {"training.learning_rate": rates}, c.template) for c in plain)
+    combinations = tuple(
+        Combination(c.label, {"training.learning_rate": rates}, c.template) for c in plain
+    )
     return replace(base, combinations=combinations, search=replace(base.search, repeats=2), seeds=3)
 
 
@@ -41,13 +43,19 @@ def test_a_used_up_space_ends_the_search_and_its_front_gets_its_seeds_once(tmp_p
     outcome = run_sweep(spec, sweep, fakes, view=lambda _: None, n_cpus=2)
     assert outcome.n_complete == 16
     assert set(seeds_by_config(sweep).values()) == {2}
-    assert any("as often as `repeats` allows" in message and "16 of 40" in message for message in outcome.messages)
+    assert any(
+        "as often as `repeats` allows" in message and "16 of 40" in message
+        for message in outcome.messages
+    )
 
     extra = missing_seeds(spec, sweep.results())
     assert len(extra) >= 1
-    StudySearcher(spec, sweep, target=16 + len(extra), extra=extra[:1]).close()  # A driver that died once it had asked for a seed.
+    # A driver that died once it had asked for a seed.
+    StudySearcher(spec, sweep, target=16 + len(extra), extra=extra[:1]).close()
     run_sweep(spec, sweep, fakes, view=lambda _: None, resume=True, n_cpus=2)
-    assert len(sweep.results()) == 17, "the seed asked for runs; the search, which is over, is not taken up again"
+    assert len(sweep.results()) == 17, (
+        "the seed asked for runs; the search, which is over, is not taken up again"
+    )
 
     seed_front(spec, sweep, fakes, shown.append, said.append, None)
     results = sweep.results()
@@ -65,14 +73,18 @@ def test_a_used_up_space_ends_the_search_and_its_front_gets_its_seeds_once(tmp_p
 
 
 @pytest.mark.usefixtures("one_ray")
-def test_seeds_that_only_fail_are_not_asked_for_again_and_again_and_it_is_said(tmp_path: Path) -> None:
+def test_seeds_that_only_fail_are_not_asked_for_again_and_again_and_it_is_said(
+    tmp_path: Path,
+) -> None:
     spec, sweep = replace(fake_spec(2), seeds=2), SweepDir(tmp_path / "sweep")
     run_sweep(spec, sweep, FakeMaker(tmp_path), view=lambda _: None, n_cpus=2)
     wanted = missing_seeds(spec, sweep.results())
     assert wanted
     faults: dict[str, Fault] = {result.config_id: "raise" for result in sweep.results()}
     said: list[str] = []
-    outcome = seed_front(spec, sweep, FakeMaker(tmp_path, faults), lambda _: None, said.append, None)
+    outcome = seed_front(
+        spec, sweep, FakeMaker(tmp_path, faults), lambda _: None, said.append, None
+    )
     assert outcome is not None
     assert outcome.n_failed == len(wanted)
     warning = f"{len(wanted)} configurations that the choice rests on still have fewer than 2 seeds"
@@ -84,4 +96,7 @@ def test_where_one_seed_is_enough_no_result_is_read(tmp_path: Path) -> None:
     sweep = SweepDir(tmp_path)
     sweep.result_path("broken").parent.mkdir()
     sweep.result_path("broken").write_text("no result")
-    assert seed_front(fake_spec(), sweep, FakeMaker(tmp_path), lambda _: None, lambda _: None, None) is None
+    assert (
+        seed_front(fake_spec(), sweep, FakeMaker(tmp_path), lambda _: None, lambda _: None, None)
+        is None
+    )

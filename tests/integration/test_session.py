@@ -25,7 +25,9 @@ from tests.integration.test_sweep import counts_are_equal, wait_for
 
 
 @pytest.mark.usefixtures("one_ray")
-def test_a_second_driver_is_refused_while_the_test_split_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_driver_is_refused_while_the_test_split_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec, sweep = fake_spec(4), SweepDir(tmp_path / "sweep")
     refused: list[BaseException | None] = []
 
@@ -35,7 +37,8 @@ def test_a_second_driver_is_refused_while_the_test_split_is_read(tmp_path: Path,
     def measured_with_company(*arguments: Any, **named: Any) -> Iterator[FinalMeasurement]:
         for measurement in measured(*arguments, **named):
             yield measurement
-            with ThreadPoolExecutor(1) as other:  # As far from this driver as another process: it holds none of its locks.
+            # As far from this driver as another process: it holds none of its locks.
+            with ThreadPoolExecutor(1) as other:
                 refused.append(other.submit(start, resume=True).exception())
             assert measurement.role in [final.role for final in sweep.finals()]
 
@@ -53,13 +56,23 @@ def test_a_second_driver_is_refused_while_the_test_split_is_read(tmp_path: Path,
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("own_ray")
-def test_a_session_killed_in_each_of_its_later_phases_goes_on_and_does_nothing_twice(tmp_path: Path) -> None:
-    """`kill -9` while seeds of the front run, while the twin runs, and between two measurements on the test split."""
+def test_a_session_killed_in_each_of_its_later_phases_goes_on_and_does_nothing_twice(
+    tmp_path: Path,
+) -> None:
+    """`kill -9` while seeds of the front run, while the twin runs, and between two measurements on
+    the test split.
+    """
     spec, sweep = drive_session.spec(), SweepDir(tmp_path / "sweep")
     fakes, told = FakeMaker(tmp_path), ""
     for phase in ("seeds", "twin", "finals", ""):
         command = [sys.executable, "-m", "tests.integration.drive_session", str(sweep.root), phase]
-        driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+        driver = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
         if phase:
             wait_for(lambda: phase in reached(tmp_path), driver)  # noqa: B023 (called here)
             note = sweep.note()

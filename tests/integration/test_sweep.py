@@ -42,13 +42,17 @@ def counts_are_equal(spec: SweepSpec, sweep: SweepDir) -> None:
     assert len(told) == len(stored)
     assert dict(told) == {trial_id: STATES[status] for trial_id, status in stored.items()}
     assert not [trial for trial in study.trials if trial.state == TrialState.RUNNING]
-    assert Mirror(sweep, spec.name).trials() == {trial_id: ENDED[status] for trial_id, status in stored.items()}
+    assert Mirror(sweep, spec.name).trials() == {
+        trial_id: ENDED[status] for trial_id, status in stored.items()
+    }
 
 
 def nothing_is_left(sweep: SweepDir) -> None:
     assert list((sweep.root / "checkpoints").glob("*")) == []
     # The Ray that the tests share has a folder of its own.
-    assert len(list(Path(tempfile.gettempdir()).glob(f"deft-{os.getpid()}-*"))) <= ray.is_initialized()
+    assert (
+        len(list(Path(tempfile.gettempdir()).glob(f"deft-{os.getpid()}-*"))) <= ray.is_initialized()
+    )
 
 
 @pytest.mark.usefixtures("one_ray")
@@ -56,7 +60,9 @@ def test_an_hour_that_is_over_ends_the_search_and_says_so(tmp_path: Path) -> Non
     """With no time at all nothing is proposed; the driver says how far it came."""
     spec = fake_spec(3)
     short = SweepSpec(**{**vars(spec), "budget": Budget(trials=3, hours=1e-9)})
-    outcome = run_sweep(short, SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path), view=lambda _: None, n_cpus=2)
+    outcome = run_sweep(
+        short, SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path), view=lambda _: None, n_cpus=2
+    )
     assert outcome.n_complete == 0
     assert len(outcome.messages) == 1
     assert outcome.messages[0].startswith("the hours of wall time are used up: ")
@@ -64,8 +70,12 @@ def test_an_hour_that_is_over_ends_the_search_and_says_so(tmp_path: Path) -> Non
 
 
 @pytest.mark.usefixtures("one_ray")
-def test_more_of_a_search_that_its_hours_ended_is_only_that_much_more_and_is_gone_on_with(tmp_path: Path) -> None:
-    """Cut off while it was measured, given two trials more, and those cut off too: they run, and not the rest of the budget."""
+def test_more_of_a_search_that_its_hours_ended_is_only_that_much_more_and_is_gone_on_with(
+    tmp_path: Path,
+) -> None:
+    """Cut off while it was measured, given two trials more, and those cut off too: they run, and
+    not the rest of the budget.
+    """
     sweep, fakes = SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path)
     short = replace(fake_spec(40), budget=Budget(trials=40, hours=1e-9))
     run_sweep(short, sweep, fakes, view=lambda _: None, n_cpus=2)
@@ -93,14 +103,18 @@ def test_a_trial_that_fits_on_no_machine_ends_the_sweep_at_once(tmp_path: Path) 
     spec = fake_spec(2)
     big = SweepSpec(**{**vars(spec), "budget": Budget(trials=2, cpus_per_trial=64)})
     with pytest.raises(SweepError, match="a trial asks for 64 CPU, this machine has 2 CPU"):
-        run_sweep(big, SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path), view=lambda _: None, n_cpus=2)
+        run_sweep(
+            big, SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path), view=lambda _: None, n_cpus=2
+        )
     note = SweepDir(tmp_path / "sweep").note()
     assert note is not None
     assert note.state == "failed"
 
 
 @pytest.mark.usefixtures("own_ray")
-def test_a_sweep_with_every_kind_of_bad_trial(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_sweep_with_every_kind_of_bad_trial(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     bad: dict[float, Fault] = {1e-3: "raise", 2e-3: "nan", 3e-3: "die_once", 4e-3: "die_always"}
     spec = fake_spec(12, first=tuple(plain(rate) for rate in bad))
     ids = {fault: spec.config(plain(rate)).trial_id(0) for rate, fault in bad.items()}
@@ -115,18 +129,28 @@ def test_a_sweep_with_every_kind_of_bad_trial(tmp_path: Path, capfd: pytest.Capt
     outcome = run_sweep(spec, sweep, fakes, view=view, n_cpus=2, checkpoint_every_sec=0.0)
 
     assert (outcome.n_complete, outcome.n_failed, outcome.interrupted) == (9, 3, False)
-    errors = {result.trial_id: result.error for result in sweep.results() if result.status == "failed"}
+    errors = {
+        result.trial_id: result.error for result in sweep.results() if result.status == "failed"
+    }
     assert errors[ids["raise"]] == "TrialError: loss is not finite at step 7"
     assert "loss" in errors[ids["nan"]]
-    assert errors[ids["die_always"]].startswith("its worker was lost 2 times, last: The actor is dead because its worker process")
-    assert fakes.notes("start").count((ids["die_once"], 6)) == 1, "taken up again where its last checkpoint was"
+    assert errors[ids["die_always"]].startswith(
+        "its worker was lost 2 times, last: The actor is dead because its worker process"
+    )
+    assert fakes.notes("start").count((ids["die_once"], 6)) == 1, (
+        "taken up again where its last checkpoint was"
+    )
     assert any(ids["die_once"] in message for message in outcome.messages)
     assert [m.step for m in sweep.steps(ids["die_once"])] == list(range(1, N_STEPS + 1))
     counts_are_equal(spec, sweep)
     nothing_is_left(sweep)
-    assert {path.stem for path in (sweep.root / "weights").iterdir()} == {r.trial_id for r in sweep.results() if r.status == "complete"}
+    assert {path.stem for path in (sweep.root / "weights").iterdir()} == {
+        r.trial_id for r in sweep.results() if r.status == "complete"
+    }
 
-    assert len(fakes.notes("worker")) <= 6, "workers are reused: two at first, one for each of three deaths, one to spare"
+    assert len(fakes.notes("worker")) <= 6, (
+        "workers are reused: two at first, one for each of three deaths, one to spare"
+    )
     assert max(progress.n_running for progress in shown) == 2
     assert shown[-1].n_done == shown[-1].n_budget == 12
     assert shown[-1].front
@@ -150,7 +174,11 @@ def test_the_last_results_wait_for_room_like_the_others(tmp_path: Path) -> None:
         results = sweep.root / "results"
         if not results.exists() and not waited:
             results.write_text("in the way")  # Stands for a full disk.
-        if any("cannot be written" in message for message in progress.messages) and not progress.n_running and results.is_file():
+        if (
+            any("cannot be written" in message for message in progress.messages)
+            and not progress.n_running
+            and results.is_file()
+        ):
             waited.append(progress)
             if len(waited) > 2:
                 results.unlink()
@@ -170,7 +198,9 @@ class NoPackage(FakeMaker):
 
 def _not_there(pid: int) -> None:
     if os.getpid() != pid:
-        raise ModuleNotFoundError("No module named 'deft_sweeps', says https://ann:hunter2@hub/simple")
+        raise ModuleNotFoundError(
+            "No module named 'deft_sweeps', says https://ann:hunter2@hub/simple"
+        )
 
 
 @pytest.mark.usefixtures("one_ray")
@@ -186,10 +216,14 @@ def test_a_trial_whose_worker_cannot_start_says_why(tmp_path: Path) -> None:
 
 def drive(root: Path, module: str = "tests.integration.drive") -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", module, str(root)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
 
 
-def wait_for(holds: Callable[[], bool], process: "subprocess.Popen[str]", seconds: int = 120) -> None:
+def wait_for(
+    holds: Callable[[], bool], process: "subprocess.Popen[str]", seconds: int = 120
+) -> None:
     for _ in range(20 * seconds):
         if holds():
             return
@@ -206,7 +240,9 @@ def half_way(sweep: SweepDir) -> set[str]:
 
 @pytest.mark.usefixtures("own_ray")
 def test_a_killed_an_interrupted_and_an_extended_sweep(tmp_path: Path) -> None:
-    """One folder through kill -9, a second driver, Ctrl-C, a deleted study, a resumption on a cluster, and more trials."""
+    """One folder through kill -9, a second driver, Ctrl-C, a deleted study, a resumption on a
+    cluster, and more trials.
+    """
     sweep = SweepDir(tmp_path / "sweep")
     fakes = maker(sweep.root)
 
@@ -236,13 +272,36 @@ def test_a_killed_an_interrupted_and_an_extended_sweep(tmp_path: Path) -> None:
         assert sweep.result_path(trial_id).read_bytes() == content
 
     (sweep.root / "study.db").unlink()
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False, "object_store_memory": 80 * 2**20})
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={
+            "num_cpus": 2,
+            "include_dashboard": False,
+            "object_store_memory": 80 * 2**20,
+        },
+    )
     try:
-        outcome = run_sweep(SPEC, sweep, fakes, view=lambda _: None, resume=True, ray_address=cluster.address, checkpoint_every_sec=0.0)
+        outcome = run_sweep(
+            SPEC,
+            sweep,
+            fakes,
+            view=lambda _: None,
+            resume=True,
+            ray_address=cluster.address,
+            checkpoint_every_sec=0.0,
+        )
         assert (outcome.n_complete, outcome.n_failed, outcome.interrupted) == (TRIALS, 0, False)
         counts_are_equal(SPEC, sweep)
 
-        outcome = run_sweep(SPEC, sweep, fakes, view=lambda _: None, more=1, extra=(plain(5e-3),), ray_address=cluster.address)
+        outcome = run_sweep(
+            SPEC,
+            sweep,
+            fakes,
+            view=lambda _: None,
+            more=1,
+            extra=(plain(5e-3),),
+            ray_address=cluster.address,
+        )
     finally:
         cluster.shutdown()
     assert outcome.n_complete == TRIALS + 2
@@ -253,4 +312,6 @@ def test_a_killed_an_interrupted_and_an_extended_sweep(tmp_path: Path) -> None:
     ran = Counter(trial_id for trial_id, _ in fakes.notes("finish"))
     assert set(sweep.trial_ids()) <= set(ran)
     assert all(ran[trial_id] == 1 for trial_id in kept), "no trial that was stored ran again"
-    assert begun <= {trial_id for trial_id, step in fakes.notes("start") if step > 0}, "what was running went on from its checkpoint"
+    assert begun <= {trial_id for trial_id, step in fakes.notes("start") if step > 0}, (
+        "what was running went on from its checkpoint"
+    )

@@ -25,7 +25,9 @@ def test_a_failed_build_leaves_nothing_and_the_next_one_works(tmp_path: Path) ->
     with pytest.raises(OSError, match="disk full"):
         build_once(tmp_path / "made", fail)
     assert [path.name for path in tmp_path.iterdir()] == [".made.lock"]
-    assert (build_once(tmp_path / "made", lambda into: (into / "whole").touch()) / "whole").is_file()
+    assert (
+        build_once(tmp_path / "made", lambda into: (into / "whole").touch()) / "whole"
+    ).is_file()
 
 
 def _build_slowly(folder: Path, log: Path) -> None:
@@ -42,7 +44,10 @@ def _build_slowly(folder: Path, log: Path) -> None:
 
 def test_processes_that_race_build_once_and_see_it_whole(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
-    workers = [context.Process(target=_build_slowly, args=(tmp_path / "made", tmp_path / "log")) for _ in range(4)]
+    workers = [
+        context.Process(target=_build_slowly, args=(tmp_path / "made", tmp_path / "log"))
+        for _ in range(4)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:

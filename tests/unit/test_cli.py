@@ -1,4 +1,6 @@
-"""The command line as a user meets it: in a process of its own where imports and exit codes count, else called in this one."""
+"""The command line as a user meets it: in a process of its own where imports and exit codes count,
+else called in this one.
+"""
 
 import json
 import re
@@ -34,12 +36,16 @@ UNEVEN = "does not divide the input width of q (512), v (512)"
 
 
 def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], prog_name="deft-sweeps")
+    return CliRunner().invoke(
+        app, [str(argument) for argument in arguments], prog_name="deft-sweeps"
+    )
 
 
 def process(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "deft_sweeps", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=120)
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=120
+    )
 
 
 @pytest.fixture
@@ -59,7 +65,9 @@ class TestHelp:
         told = call("--help").stdout
         for command in COMMANDS:
             assert re.search(rf"^  {command} +\w.*[^.]\.$", told, re.MULTILINE), command
-        assert not re.search(r"\.\.\.$", told.partition("Commands:")[2], re.MULTILINE), "a summary is cut"
+        assert not re.search(r"\.\.\.$", told.partition("Commands:")[2], re.MULTILINE), (
+            "a summary is cut"
+        )
 
     @pytest.mark.parametrize("command", COMMANDS)
     def test_each_command_has_an_example_that_parses(self, command: str) -> None:
@@ -74,24 +82,51 @@ class TestHelp:
         [
             "import deft_sweeps",
             "from deft_sweeps.cli.app import app; app(['--help'], standalone_mode=False)",
-            f"from deft_sweeps.cli.app import app; app(['validate', {str(QUICKSTART)!r}], standalone_mode=False)",
-            f"from deft_sweeps.cli.app import app; app(['plan', {str(QUICKSTART)!r}], standalone_mode=False)",
-            "from deft_sweeps.cli.app import app; app(['plan', '--combinations'], standalone_mode=False)",
+            (
+                f"from deft_sweeps.cli.app import app; app(['validate', {str(QUICKSTART)!r}],"
+                " standalone_mode=False)"
+            ),
+            (
+                f"from deft_sweeps.cli.app import app; app(['plan', {str(QUICKSTART)!r}],"
+                " standalone_mode=False)"
+            ),
+            (
+                "from deft_sweeps.cli.app import app; app(['plan', '--combinations'],"
+                " standalone_mode=False)"
+            ),
         ],
     )
     def test_loads_nothing_heavy(self, statement: str) -> None:
-        code = f"import sys\n{statement}\nprint([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True, timeout=120)
+        code = (
+            f"import sys\n{statement}\nprint([m for m in {HEAVY!r} if m in sys.modules],"
+            " file=sys.stderr)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=True,
+            timeout=120,
+        )
         assert done.stderr.strip().splitlines()[-1] == "[]"
 
     def test_report_and_choose_load_nothing_heavy(self, sweep: SweepDir) -> None:
         lines = [
-            f"try: app([{c!r}, {str(sweep.root)!r}], standalone_mode=False)\nexcept SystemExit: pass"
+            f"try: app([{c!r}, {str(sweep.root)!r}], standalone_mode=False)\nexcept SystemExit:"
+            " pass"
             for c in ("status", "report", "choose")
         ]
         code = "import sys\nfrom deft_sweeps.cli.app import app\n" + "\n".join(lines)
         code += f"\nprint([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True, timeout=120)
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=True,
+            timeout=120,
+        )
         assert done.stderr.strip().splitlines()[-1] == "[]"
         assert "wrote" in done.stderr
 
@@ -104,7 +139,12 @@ class TestBadInput:
         assert done.returncode == 2
         assert done.stdout == ""
         lines = done.stderr.splitlines()
-        assert [line.removeprefix(str(bad)).split(": ")[0] for line in lines] == [":1:1", ":1:7", ":2:1", ":3:18"]
+        assert [line.removeprefix(str(bad)).split(": ")[0] for line in lines] == [
+            ":1:1",
+            ":1:7",
+            ":2:1",
+            ":3:18",
+        ]
         assert "did you mean space?" in done.stderr
 
     def test_a_password_in_a_value_is_not_echoed(self, tmp_path: Path) -> None:
@@ -145,16 +185,28 @@ class TestBadInput:
         assert f"{bad}:4:7: nowhere.csv: no such file" in done.stderr
         assert f"{worse}:4:8: no folder no/such/folder" in done.stderr
 
-    def test_layers_that_the_model_does_not_have(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_layers_that_the_model_does_not_have(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         file = tmp_path / "ungated.yaml"
-        file.write_text(GOOD.replace("space: {", "space: {peft: [lora: {targets: [up]}], ") + "model: t5-small\n")
+        file.write_text(
+            GOOD.replace("space: {", "space: {peft: [lora: {targets: [up]}], ")
+            + "model: t5-small\n"
+        )
         assert "lora targets up, but t5-small has only" in call("validate", file).stderr
 
-    def test_a_folder_to_start_from_that_is_none_unless_the_file_makes_it(self, tmp_path: Path) -> None:
+    def test_a_folder_to_start_from_that_is_none_unless_the_file_makes_it(
+        self, tmp_path: Path
+    ) -> None:
         file = tmp_path / "two.yaml"
-        file.write_text(f"{GOOD}---\n{GOOD.replace('name: ', 'name: second-')}search: {{warm_start: [runs/first, runs/nowhere]}}\n")
-        name = next(line.removeprefix("name: ") for line in GOOD.splitlines() if line.startswith("name: "))
+        file.write_text(
+            f"{GOOD}---\n{GOOD.replace('name: ', 'name: second-')}search: {{warm_start:"
+            " [runs/first, runs/nowhere]}\n"
+        )
+        name = next(
+            line.removeprefix("name: ") for line in GOOD.splitlines() if line.startswith("name: ")
+        )
         file.write_text(file.read_text().replace("runs/first", f"runs/{name}"))
         told = call("validate", file).stderr
         assert "search.warm_start: runs/nowhere is no sweep folder" in told
@@ -162,7 +214,10 @@ class TestBadInput:
 
     def test_plan_says_what_makes_a_search_shorter_or_longer(self, tmp_path: Path) -> None:
         file = tmp_path / "more.yaml"
-        file.write_text(GOOD.replace("trials: 2", "trials: 41, until_flat: 0.01") + "stopping: halving\nseeds: 3\n")
+        file.write_text(
+            GOOD.replace("trials: 2", "trials: 41, until_flat: 0.01")
+            + "stopping: halving\nseeds: 3\n"
+        )
         done = call("plan", file)
         assert "until_flat" not in done.stderr
         told = done.stdout
@@ -177,7 +232,10 @@ class TestBadInput:
         file.write_text(GOOD.replace("trials: 2", "trials: 40, until_flat: 0.01"))
         done = call(command, file)
         assert done.exit_code == 0
-        assert "until_flat ends no search of 40 trials: it looks after 40 (startup 10 + 30)" in done.stderr
+        assert (
+            "until_flat ends no search of 40 trials: it looks after 40 (startup 10 + 30)"
+            in done.stderr
+        )
         assert "sooner where the front is flat" not in done.stdout
 
     @pytest.mark.parametrize(
@@ -186,36 +244,67 @@ class TestBadInput:
             (
                 "peft",
                 "lora: {r: {low: 4, high: 1000}}",
-                "lora r 1000 is more than the width of q, v (peft.lora.r = 1000, open as 4 to 1000; 384 fits)",
+                (
+                    "lora r 1000 is more than the width of q, v (peft.lora.r = 1000, open as 4 to"
+                    " 1000; 384 fits)"
+                ),
             ),
             (
                 "peft",
                 "adalora: {r: {low: 4, high: 700}}",
-                "adalora r + extra 704 is more than the width of q, v (peft.adalora.r = 700, open as 4 to 700; 380 fits)",
+                (
+                    "adalora r + extra 704 is more than the width of q, v (peft.adalora.r = 700,"
+                    " open as 4 to 700; 380 fits)"
+                ),
             ),
             (
                 "peft",
                 "adapter: {reduction: {low: 8, high: 1000}}",
-                "reduction 1000 is more than the model's width, 512 (peft.adapter.reduction = 1000, open as 8 to 1000; 512 fits)",
+                (
+                    "reduction 1000 is more than the model's width, 512 (peft.adapter.reduction ="
+                    " 1000, open as 8 to 1000; 512 fits)"
+                ),
             ),
-            ("peft", "oft: {block: {choice: [32, 48]}}", f"oft block 48 {UNEVEN} (peft.oft.block = 48, open as one of 32, 48)"),
-            ("peft", "oft: {block: {choice: [48, 32]}}", f"oft block 48 {UNEVEN} (peft.oft.block = 48, open as one of 48, 32)"),
+            (
+                "peft",
+                "oft: {block: {choice: [32, 48]}}",
+                f"oft block 48 {UNEVEN} (peft.oft.block = 48, open as one of 32, 48)",
+            ),
+            (
+                "peft",
+                "oft: {block: {choice: [48, 32]}}",
+                f"oft block 48 {UNEVEN} (peft.oft.block = 48, open as one of 48, 32)",
+            ),
             (
                 "peft",
                 "oft: {block: {low: 16, high: 100}}",
-                f"oft block 100 {UNEVEN} (peft.oft.block = 100, open as 16 to 100; give those that fit as a choice)",
+                (
+                    f"oft block 100 {UNEVEN} (peft.oft.block = 100, open as 16 to 100; give those"
+                    " that fit as a choice)"
+                ),
             ),
             (
                 "peft",
                 "oft: {block: {low: 16, high: 64}}",
-                f"oft block 40 {UNEVEN} (peft.oft.block = 40, open as 16 to 64; give those that fit as a choice)",
+                (
+                    f"oft block 40 {UNEVEN} (peft.oft.block = 40, open as 16 to 64; give those that"
+                    " fit as a choice)"
+                ),
             ),
             ("peft", "oft: {block: 48}", f"oft block 48 {UNEVEN}"),
-            ("adaptive", "ada: {skip: {low: 0, high: 30}}", "at most 15 (adaptive.ada.skip = 30, open as 0 to 30; 15 fits)"),
+            (
+                "adaptive",
+                "ada: {skip: {low: 0, high: 30}}",
+                "at most 15 (adaptive.ada.skip = 30, open as 0 to 30; 15 fits)",
+            ),
         ],
     )
-    def test_what_the_models_shape_forbids(self, tmp_path: Path, axis: str, member: str, what: str) -> None:
-        """Told once, by the number that the user wrote: never by the middle of a range where an end is to blame."""
+    def test_what_the_models_shape_forbids(
+        self, tmp_path: Path, axis: str, member: str, what: str
+    ) -> None:
+        """Told once, by the number that the user wrote: never by the middle of a range where an end
+        is to blame.
+        """
         file = tmp_path / "wide.yaml"
         open_too = "training: {learning_rate: {low: 1e-4, high: 1e-3}}, "
         file.write_text(GOOD.replace("space: {", f"space: {{{axis}: [{member}], {open_too}"))
@@ -226,14 +315,25 @@ class TestBadInput:
     def test_a_first_point_that_the_models_shape_forbids(self, tmp_path: Path) -> None:
         file = tmp_path / "first.yaml"
         points = "first: [{peft: {oft: {block: 6}}}, {}]\n"
-        file.write_text(GOOD.replace("space: {", "space: {peft: [oft: {block: {low: 2, high: 8, log: true}}], ") + points)
-        what = f"oft block 6 {UNEVEN} (first point pretrained oft none none none none: peft.oft.block = 6)"
+        file.write_text(
+            GOOD.replace("space: {", "space: {peft: [oft: {block: {low: 2, high: 8, log: true}}], ")
+            + points
+        )
+        what = (
+            f"oft block 6 {UNEVEN} (first point pretrained oft none none none none: peft.oft.block"
+            " = 6)"
+        )
         assert call("validate", file).stderr == f"{file}:4:8: {what}\n"
 
-    def test_a_density_that_the_model_never_has(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_density_that_the_model_never_has(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         file = tmp_path / "encoder.yaml"
-        file.write_text(GOOD + "model: roberta-base\nlimits: [decoder_density <= 0.2]\nobjectives: [score, written_density]\n")
+        file.write_text(
+            GOOD + "model: roberta-base\nlimits: [decoder_density <= 0.2]\nobjectives: [score,"
+            " written_density]\n"
+        )
         told = call("validate", file).stderr
         assert "decoder_density is never measured: the model has no decoder" in told
         assert "written_density is never measured" in told
@@ -243,7 +343,9 @@ class TestBadInput:
 
 
 class TestPaths:
-    """A path that cannot be written is a sentence, and only one that the user named: any other is a bug."""
+    """A path that cannot be written is a sentence, and only one that the user named: any other is a
+    bug.
+    """
 
     @pytest.mark.parametrize(
         ("named", "told"),
@@ -254,7 +356,9 @@ class TestPaths:
             ("folder", "is a folder, and a file was expected (name a file in it)"),
         ],
     )
-    def test_of_a_figure(self, sweep: SweepDir, monkeypatch: pytest.MonkeyPatch, named: str, told: str) -> None:
+    def test_of_a_figure(
+        self, sweep: SweepDir, monkeypatch: pytest.MonkeyPatch, named: str, told: str
+    ) -> None:
         monkeypatch.chdir(sweep.root.parent)
         Path("afile").touch()
         Path("folder").mkdir()
@@ -267,7 +371,10 @@ class TestPaths:
         spec.write_text(GOOD)
         file.touch()
         done = call("run", spec, "--out", file)
-        assert (done.exit_code, done.stderr) == (2, f"{file}: {file} is a file, and a folder was expected (name another path)\n")
+        assert (done.exit_code, done.stderr) == (
+            2,
+            f"{file}: {file} is a file, and a folder was expected (name another path)\n",
+        )
 
     def test_of_a_first_spec(self, tmp_path: Path) -> None:
         data = labelled(tmp_path / "r.csv")
@@ -275,7 +382,10 @@ class TestPaths:
         done = call("init", data, "-o", there_is_none)
         assert (done.exit_code, done.stderr) == (
             2,
-            f"{there_is_none}: there is no {there_is_none.parent} (make it first, or name another path)\n",
+            (
+                f"{there_is_none}: there is no {there_is_none.parent} (make it first, or name"
+                " another path)\n"
+            ),
         )
         assert "is a folder" in call("init", data, "-o", tmp_path, "--force").stderr
 
@@ -285,14 +395,24 @@ class TestPaths:
 
         assert unusable_path(missing("/else/where"), [tmp_path / "x"]) is None
         assert unusable_path(OSError("nothing is told of a path"), [tmp_path / "x"]) is None
-        denied = unusable_path(PermissionError(13, "Permission denied", str(tmp_path / ".x.tmp")), [tmp_path / "x"])
-        assert str(denied) == f"{tmp_path / 'x'}: cannot be used: Permission denied, {tmp_path / '.x.tmp'} (name another path)"
+        denied = unusable_path(
+            PermissionError(13, "Permission denied", str(tmp_path / ".x.tmp")), [tmp_path / "x"]
+        )
+        assert (
+            str(denied)
+            == f"{tmp_path / 'x'}: cannot be used: Permission denied, {tmp_path / '.x.tmp'} (name"
+            " another path)"
+        )
 
 
 class TestEncoderOnly:
-    """A sweep whose model has no decoder: every figure that there is, and nothing that there is not."""
+    """A sweep whose model has no decoder: every figure that there is, and nothing that there is
+    not.
+    """
 
-    def test_is_planned_from_its_sizes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_is_planned_from_its_sizes(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         file = tmp_path / "encoder.yaml"
         file.write_text(GOOD + "model: bert-large-uncased\n")
@@ -316,27 +436,43 @@ class TestEncoderOnly:
 
     def test_breaks_a_limit_on_the_decoder_in_words(self, sweep: SweepDir) -> None:
         made = [result(alone(0.0, 0.80, 0.6))]
-        choice = choose(made, ["score", "activation_density"], policy=parse_policy("best score where decoder_density <= 0.2"))
+        choice = choose(
+            made,
+            ["score", "activation_density"],
+            policy=parse_policy("best score where decoder_density <= 0.2"),
+        )
         assert choice.member is None
         assert "decoder_density was not measured" in choice_text.why(choice)
 
 
 def labelled(path: Path) -> Path:
     """A small file of the user's, with columns review and mood."""
-    path.write_text("review,mood\n" + "".join(f"a film seen {i} times,{'good' if i % 2 else 'bad'}\n" for i in range(60)))
+    path.write_text(
+        "review,mood\n"
+        + "".join(f"a film seen {i} times,{'good' if i % 2 else 'bad'}\n" for i in range(60))
+    )
     return path
 
 
 def alone(threshold: float, score: float, density: float) -> Point:
     """A point of a model without a decoder."""
-    return replace(point(threshold, score, density), density=DensityReading(encoder_blocks=(density, density), decoder_blocks=()))
+    return replace(
+        point(threshold, score, density),
+        density=DensityReading(encoder_blocks=(density, density), decoder_blocks=()),
+    )
 
 
 class TestPlan:
     def test_says_what_would_run(self) -> None:
         done = call("plan", QUICKSTART)
         assert done.exit_code == 0
-        for words in ("32 legal combinations", "first points", "density.loss.weight = 1.5", "projected", "for 12 trials"):
+        for words in (
+            "32 legal combinations",
+            "first points",
+            "density.loss.weight = 1.5",
+            "projected",
+            "for 12 trials",
+        ):
             assert words in done.stdout
 
     def test_says_what_is_excluded_and_why(self, tmp_path: Path) -> None:
@@ -353,7 +489,9 @@ class TestPlan:
         assert told["projected"]["time_sec"] > 0
 
     @pytest.mark.parametrize("has", [True, False])
-    def test_says_that_a_dtype_is_slow_here(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: bool) -> None:
+    def test_says_that_a_dtype_is_slow_here(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has: bool
+    ) -> None:
         monkeypatch.setattr("deft_sweeps.specification.compute_dtype.cpu_has_bf16", lambda: has)
         file = tmp_path / "x.yaml"
         file.write_text(GOOD + "dtype: bf16\n")
@@ -363,7 +501,8 @@ class TestPlan:
         assert ("bf16" if has else "fp32") in auto.stdout.splitlines()[0]
         file.write_text(GOOD + "dtype: fp32\n")
         slower = (
-            json.loads(named.stdout)["projected"]["time_sec"] > json.loads(call("plan", file, "--json").stdout)["projected"]["time_sec"]
+            json.loads(named.stdout)["projected"]["time_sec"]
+            > json.loads(call("plan", file, "--json").stdout)["projected"]["time_sec"]
         )
         assert slower is not has
 
@@ -379,9 +518,13 @@ class TestPlan:
         assert of_file["table"][0] == {"peft": "oft", "quantization": "none", "legal": "no"}
         assert "oft block 48 does not divide" in of_file["refused"][0]["why"]
 
-    def test_combinations_of_a_file_with_several_sweeps_and_what_a_range_ends_in(self, tmp_path: Path) -> None:
+    def test_combinations_of_a_file_with_several_sweeps_and_what_a_range_ends_in(
+        self, tmp_path: Path
+    ) -> None:
         file = tmp_path / "two.yaml"
-        wide = GOOD.replace("space: {", "space: {peft: [lora: {r: {low: 4, high: 1000}}], ").replace("tiny", "wide")
+        wide = GOOD.replace(
+            "space: {", "space: {peft: [lora: {r: {low: 4, high: 1000}}], "
+        ).replace("tiny", "wide")
         file.write_text(f"{GOOD}---\n{wide}")
         told = json.loads(call("plan", file, "--combinations", "--json").stdout)
         assert [(table["n_legal"], table["n_combinations"]) for table in told] == [(2, 2), (0, 2)]
@@ -402,11 +545,26 @@ class TestInit:
         assert "--force" in again.stderr
         assert spec.read_bytes() == written
         assert call("init", data, "-o", spec, "--force", "--text", "review").exit_code == 0
-        assert "did you mean mood" in call("init", data, "-o", tmp_path / "b.yaml", "--label", "mod").stderr
+        assert (
+            "did you mean mood"
+            in call("init", data, "-o", tmp_path / "b.yaml", "--label", "mod").stderr
+        )
 
     def test_one_column_is_not_both_text_and_label(self, tmp_path: Path) -> None:
-        done = call("init", labelled(tmp_path / "r.csv"), "-o", tmp_path / "r.yaml", "--text", "review", "--label", "review")
-        assert (done.exit_code, done.stderr) == (2, "--label: review is the column of the text already (name another one)\n")
+        done = call(
+            "init",
+            labelled(tmp_path / "r.csv"),
+            "-o",
+            tmp_path / "r.yaml",
+            "--text",
+            "review",
+            "--label",
+            "review",
+        )
+        assert (done.exit_code, done.stderr) == (
+            2,
+            "--label: review is the column of the text already (name another one)\n",
+        )
         assert not (tmp_path / "r.yaml").exists()
 
 
@@ -415,10 +573,23 @@ class TestSweepFolder:
         done = call("status", sweep.root)
         assert "3 of 12 trials done (2 complete, 1 failed), 0 running" in done.stdout
         told = json.loads(call("status", sweep.root, "--json").stdout)
-        assert (told["n_complete"], told["n_failed"], told["n_budget"], told["running"]) == (2, 1, 12, [])
+        assert (told["n_complete"], told["n_failed"], told["n_budget"], told["running"]) == (
+            2,
+            1,
+            12,
+            [],
+        )
 
     def test_status_of_a_driver_that_died(self, sweep: SweepDir) -> None:
-        note = DriverNote(pid=1, started_at=0.0, beat_at=1.0, n_budget=20, running=("a-s0",), state="searching", left_sec=60.0)
+        note = DriverNote(
+            pid=1,
+            started_at=0.0,
+            beat_at=1.0,
+            n_budget=20,
+            running=("a-s0",),
+            state="searching",
+            left_sec=60.0,
+        )
         sweep.write_note(note)
         done = call("status", sweep.root)
         assert "cut off, 3 of 20 trials done" in done.stdout
@@ -466,12 +637,17 @@ class TestSweepFolder:
         other = json.loads(call("choose", sweep.root, "--policy", "best score", "--json").stdout)
         assert other["chosen"]["metrics"]["score"] == 0.8
 
-    def test_a_choice_that_the_test_split_contradicts(self, sweep: SweepDir, capsys: pytest.CaptureFixture[str]) -> None:
+    def test_a_choice_that_the_test_split_contradicts(
+        self, sweep: SweepDir, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         first, deft, _ = sweep.results()
         plain = complete(first)
         assert plain.cost is not None
         assert plain.provenance is not None
-        measured = (("chosen", deft, point(0.01, 0.70, 0.2)), ("baseline", plain, point(0.0, 0.78, 0.6)))
+        measured = (
+            ("chosen", deft, point(0.01, 0.70, 0.2)),
+            ("baseline", plain, point(0.0, 0.78, 0.6)),
+        )
         for role, trial, at in measured:
             sweep.write_final(
                 FinalMeasurement(
@@ -493,7 +669,9 @@ class TestSweepFolder:
         assert "Ship " not in line
 
     def test_choose_with_a_policy_that_nothing_keeps(self, sweep: SweepDir) -> None:
-        done = call("choose", sweep.root, "--policy", "best score where activation_density <= 0.1", "--json")
+        done = call(
+            "choose", sweep.root, "--policy", "best score where activation_density <= 0.1", "--json"
+        )
         assert done.exit_code == 1
         assert json.loads(done.stdout)["chosen"] is None
 
@@ -503,8 +681,18 @@ class TestSweepFolder:
         assert done.stderr.startswith("--policy: ")
 
     def test_a_reader_that_goes_away_is_no_error(self, sweep: SweepDir) -> None:
-        script = f"{sys.executable} -m deft_sweeps report {sweep.root} --front-only --json | head -1; echo ${{PIPESTATUS[0]}}"
-        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=ROOT, check=True, timeout=120)
+        script = (
+            f"{sys.executable} -m deft_sweeps report {sweep.root} --front-only --json | head -1;"
+            " echo ${PIPESTATUS[0]}"
+        )
+        done = subprocess.run(
+            ["bash", "-c", script],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=True,
+            timeout=120,
+        )
         assert done.stderr == ""
         assert done.stdout == "{\n0\n"
 
@@ -534,7 +722,9 @@ class TestRun:
         assert not (tmp_path / "sweep").exists()
 
     @pytest.mark.parametrize("has", [True, False])
-    def test_a_sweep_goes_on_in_the_dtype_it_began_in(self, sweep: SweepDir, monkeypatch: pytest.MonkeyPatch, has: bool) -> None:
+    def test_a_sweep_goes_on_in_the_dtype_it_began_in(
+        self, sweep: SweepDir, monkeypatch: pytest.MonkeyPatch, has: bool
+    ) -> None:
         monkeypatch.setattr("deft_sweeps.specification.compute_dtype.cpu_has_bf16", lambda: has)
         begun = {result.config.dtype for result in sweep.results()}
         assert {as_begun(load_spec(sweep.spec_path), sweep).dtype} == begun
@@ -547,7 +737,9 @@ class TestRun:
             raise KeyboardInterrupt
 
         monkeypatch.setattr("deft_sweeps.cli.sweeps._session", stop)
-        monkeypatch.setattr("deft_sweeps.sweep.local_ray.ray_session", lambda *_, **__: nullcontext())
+        monkeypatch.setattr(
+            "deft_sweeps.sweep.local_ray.ray_session", lambda *_, **__: nullcontext()
+        )
         secret = GOOD + "tracking_uri: http://ann:hunter2@host:5000\n"
         file, root = tmp_path / "x.yaml", tmp_path / "sweep"
         file.write_text("---\n".join([secret, secret.replace("tiny", "more")][:n_parts]))
@@ -573,7 +765,10 @@ class TestCompare:
         assert [one["folder"] for one in told["sweeps"]] == [str(sweep.root), str(other.root)]
         assert told["joint_hypervolume"] > max(one["hypervolume"] for one in told["sweeps"])
         assert [len(one["on_joint_front"]) for one in told["sweeps"]] == [1, 1]
-        assert told["best_score_by_density"][0]["scores"] == {str(sweep.root): 0.79, str(other.root): 0.85}
+        assert told["best_score_by_density"][0]["scores"] == {
+            str(sweep.root): 0.79,
+            str(other.root): 0.85,
+        }
         text = call("compare", sweep.root, other.root).stdout
         assert "Joint front" in text
         assert "0.850 (+0.060)" in text
@@ -589,7 +784,9 @@ class TestCompare:
         assert "two or more different folders" in call("compare", sweep.root, sweep.root).stderr
 
 
-@pytest.mark.parametrize(("seconds", "words"), [(5, "5 s"), (600, "10 min"), (3600 * 3 + 60, "3 h 1 min")])
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(5, "5 s"), (600, "10 min"), (3600 * 3 + 60, "3 h 1 min")]
+)
 def test_duration(seconds: float, words: str) -> None:
     assert show.duration(seconds) == words
 

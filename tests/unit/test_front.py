@@ -1,4 +1,6 @@
-"""Dominance, hypervolume, knee and front; checked against pymoo and Optuna, and against naive loops."""
+"""Dominance, hypervolume, knee and front; checked against pymoo and Optuna, and against naive
+loops.
+"""
 
 import json
 from dataclasses import replace
@@ -19,7 +21,12 @@ from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 from deft_sweeps.config.axes import DensityLoss, Nf4, NoDensityLoss, Wanda
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.findings.baseline import baseline_member, baselines_of
-from deft_sweeps.findings.equal_density import all_gains, at_equal_density, density_change, twin_config
+from deft_sweeps.findings.equal_density import (
+    all_gains,
+    at_equal_density,
+    density_change,
+    twin_config,
+)
 from deft_sweeps.findings.front_json import front_json
 from deft_sweeps.findings.front_member import candidates
 from deft_sweeps.findings.limit_check import excess, how_sure, keeps
@@ -53,7 +60,10 @@ def minimise(values: np.ndarray) -> tuple[Direction, ...]:
 
 
 def dominates(a: np.ndarray, b: np.ndarray) -> bool:
-    return bool(all(x <= y for x, y in zip(a, b, strict=True)) and any(x < y for x, y in zip(a, b, strict=True)))
+    return bool(
+        all(x <= y for x, y in zip(a, b, strict=True))
+        and any(x < y for x, y in zip(a, b, strict=True))
+    )
 
 
 @relaxed
@@ -69,10 +79,17 @@ def test_a_direction_turned_is_a_sign_turned(values: np.ndarray, data: st.DataOb
     either: list[Direction] = ["minimize", "maximize"]
     directions = [data.draw(st.sampled_from(either)) for _ in range(values.shape[1])]
     signs = np.array([1.0 if d == "minimize" else -1.0 for d in directions])
-    assert non_dominated(values * signs, directions).tolist() == non_dominated(values, minimise(values)).tolist()
+    assert (
+        non_dominated(values * signs, directions).tolist()
+        == non_dominated(values, minimise(values)).tolist()
+    )
     worst = np.full(values.shape[1], 1.1)
-    assert hypervolume(values * signs, worst * signs, directions) == pytest.approx(hypervolume(values, worst, minimise(values)))
-    np.testing.assert_array_equal(knee_distances(values * signs, directions), knee_distances(values, minimise(values)))
+    assert hypervolume(values * signs, worst * signs, directions) == pytest.approx(
+        hypervolume(values, worst, minimise(values))
+    )
+    np.testing.assert_array_equal(
+        knee_distances(values * signs, directions), knee_distances(values, minimise(values))
+    )
 
 
 @relaxed
@@ -90,7 +107,9 @@ def test_hypervolume_agrees_with_optuna_and_pymoo(values: np.ndarray, worst: flo
     reference = np.full(values.shape[1], worst)
     mine = hypervolume(values, reference, minimise(values))
     inside = values[np.all(values <= worst, axis=1)]
-    assert mine == pytest.approx(compute_hypervolume(inside, reference) if len(inside) else 0.0, abs=1e-12)
+    assert mine == pytest.approx(
+        compute_hypervolume(inside, reference) if len(inside) else 0.0, abs=1e-12
+    )
     if values.shape[1] > 1:
         assert mine == pytest.approx(float(HV(ref_point=reference)(values)), abs=1e-12)
 
@@ -100,22 +119,30 @@ def test_hypervolume_agrees_with_optuna_and_pymoo(values: np.ndarray, worst: flo
 def test_hypervolume_counts_the_cells_that_are_dominated(values: np.ndarray) -> None:
     grid = np.round(values * 4).astype(int)
     cells = product(range(5), repeat=grid.shape[1])
-    expected = sum(any(all(p <= c for p, c in zip(row, cell, strict=True)) for row in grid) for cell in cells)
+    expected = sum(
+        any(all(p <= c for p, c in zip(row, cell, strict=True)) for row in grid) for cell in cells
+    )
     assert hypervolume(grid, [5] * grid.shape[1], minimise(grid)) == pytest.approx(expected)
 
 
 @relaxed
 @given(clouds(least=1), st.data())
-def test_hypervolume_never_falls_when_a_point_comes_and_ignores_dominated_ones(values: np.ndarray, data: st.DataObject) -> None:
+def test_hypervolume_never_falls_when_a_point_comes_and_ignores_dominated_ones(
+    values: np.ndarray, data: st.DataObject
+) -> None:
     reference = [1.1] * values.shape[1]
     whole = hypervolume(values, reference, minimise(values))
-    assert whole == pytest.approx(hypervolume(values[non_dominated(values, minimise(values))], reference, minimise(values)))
+    assert whole == pytest.approx(
+        hypervolume(values[non_dominated(values, minimise(values))], reference, minimise(values))
+    )
     some = values[: data.draw(st.integers(0, len(values)))]
     assert hypervolume(some, reference, minimise(values)) <= whole + 1e-12
 
 
 def test_duplicates_are_all_kept() -> None:
-    assert non_dominated([[0.8, 0.5], [0.8, 0.5], [0.7, 0.6]], ("maximize", "minimize")).tolist() == [True, True, False]
+    assert non_dominated(
+        [[0.8, 0.5], [0.8, 0.5], [0.7, 0.6]], ("maximize", "minimize")
+    ).tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -154,7 +181,9 @@ def test_only_the_front_has_distances_and_they_know_no_units(values: np.ndarray)
     distances = knee_distances(values, minimise(values))
     np.testing.assert_array_equal(np.isfinite(distances), non_dominated(values, minimise(values)))
     # Powers of two scale without rounding.
-    np.testing.assert_array_equal(knee_distances(values * 2.0 ** np.arange(values.shape[1]), minimise(values)), distances)
+    np.testing.assert_array_equal(
+        knee_distances(values * 2.0 ** np.arange(values.shape[1]), minimise(values)), distances
+    )
 
 
 def test_every_point_of_a_trial_competes() -> None:
@@ -168,13 +197,20 @@ def test_every_point_of_a_trial_competes() -> None:
 
 
 def test_the_volume_is_taken_over_the_front_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The result is the same over all points, and with three objectives some hundred times slower."""
+    """The result is the same over all points, and with three objectives some hundred times
+    slower.
+    """
     results = sweep_results()
     whole = pareto_front(results, OBJECTIVES)
-    pool = np.array([[m.values[name] for name in OBJECTIVES] for m in candidates(results, OBJECTIVES)])
-    assert whole.hypervolume == pytest.approx(hypervolume(pool, [whole.reference[n] for n in OBJECTIVES], ("maximize", "minimize")))
+    pool = np.array(
+        [[m.values[name] for name in OBJECTIVES] for m in candidates(results, OBJECTIVES)]
+    )
+    assert whole.hypervolume == pytest.approx(
+        hypervolume(pool, [whole.reference[n] for n in OBJECTIVES], ("maximize", "minimize"))
+    )
     looked_at = Mock(return_value=0.0)
-    # The package gives the module's name to the function, so a dotted path would not reach the module.
+    # The package gives the module's name to the function, so a dotted path would not reach the
+    # module.
     module = import_module("deft_sweeps.findings.pareto_front")
     monkeypatch.setattr(module, "hypervolume", looked_at)
     pareto_front(results, OBJECTIVES)
@@ -189,7 +225,10 @@ def test_only_complete_trials_have_candidates() -> None:
 
 
 def test_points_outside_a_limit_never_count() -> None:
-    results = [result(point(0.0, 0.9, 0.9), point(0.5, 0.6, 0.1)), result(point(0.0, 0.8, 0.5), weight=1.0)]
+    results = [
+        result(point(0.0, 0.9, 0.9), point(0.5, 0.6, 0.1)),
+        result(point(0.0, 0.8, 0.5), weight=1.0),
+    ]
     front = pareto_front(results, OBJECTIVES, [parse_constraint("score >= 0.7")])
     assert {m.values["score"] for m in front.members} == {0.9, 0.8}
     assert (front.n_candidates, front.n_outside) == (3, 1)
@@ -213,14 +252,21 @@ def test_a_missing_baseline_leaves_the_limit_unjudged() -> None:
     front = pareto_front([result(point(0.0, 0.9, 0.5), weight=1.0)], OBJECTIVES, [limit])
     assert (front.members, front.unjudged) == ((), (limit,))
     elsewhere = baselines_of([result(point(0.0, 0.8, 0.5))])
-    given_one = pareto_front([result(point(0.0, 0.9, 0.5), weight=1.0)], OBJECTIVES, [limit], baselines=elsewhere)
+    given_one = pareto_front(
+        [result(point(0.0, 0.9, 0.5), weight=1.0)], OBJECTIVES, [limit], baselines=elsewhere
+    )
     assert len(given_one.members) == 1
 
 
 def test_surely_asks_the_near_end_of_the_interval() -> None:
-    """Against a naive count over the examples: paired where both have them, by both standard errors where not."""
+    """Against a naive count over the examples: paired where both have them, by both standard errors
+    where not.
+    """
     base, other = result(point(0.0, 0.80, 0.9)), result(point(0.0, 0.82, 0.5), weight=1.0)
-    differences = [a - b for a, b in zip(other.points[0].example_scores, base.points[0].example_scores, strict=True)]
+    differences = [
+        a - b
+        for a, b in zip(other.points[0].example_scores, base.points[0].example_scores, strict=True)
+    ]
     mean = sum(differences) / 100
     error = (sum((d - mean) ** 2 for d in differences) / 99 / 100) ** 0.5
     low = mean - 1.96 * error
@@ -232,22 +278,32 @@ def test_surely_asks_the_near_end_of_the_interval() -> None:
         assert keeps(member, limit, baselines) == (low >= -bound)
         assert how_sure(member, limit, baselines).endswith("paired by example")
     limit = parse_constraint("surely score >= baseline(peft) - 0.01")
-    (alone,) = candidates([replace(other, points=(replace(other.points[0], example_scores=NO_SCORES),))])
+    (alone,) = candidates(
+        [replace(other, points=(replace(other.points[0], example_scores=NO_SCORES),))]
+    )
     errors = (0.8 * 0.2 / 100 + 0.82 * 0.18 / 100) ** 0.5
-    assert excess(alone, limit, baselines) == pytest.approx(-0.01 - (0.02 - 1.96 * errors), abs=1e-4)
+    assert excess(alone, limit, baselines) == pytest.approx(
+        -0.01 - (0.02 - 1.96 * errors), abs=1e-4
+    )
     assert "cannot be paired" in how_sure(alone, limit, baselines)
     assert other.provenance is not None
     elsewhere = replace(other, provenance=replace(other.provenance, dataset_fingerprint="e"))
     assert "cannot be paired" in how_sure(candidates([elsewhere])[0], limit, baselines)
     plainly = parse_constraint("surely score >= 0.75")
-    assert excess(member, plainly, {}) == pytest.approx(0.75 - (0.82 - 1.96 * (0.82 * 0.18 / 100) ** 0.5), abs=1e-4)
+    assert excess(member, plainly, {}) == pytest.approx(
+        0.75 - (0.82 - 1.96 * (0.82 * 0.18 / 100) ** 0.5), abs=1e-4
+    )
     assert how_sure(member, plainly, {}) == "by the 95% interval of the score"
     above = parse_constraint("surely score <= 0.85")
-    assert excess(member, above, {}) == pytest.approx(0.82 + 1.96 * (0.82 * 0.18 / 100) ** 0.5 - 0.85, abs=1e-4)
+    assert excess(member, above, {}) == pytest.approx(
+        0.82 + 1.96 * (0.82 * 0.18 / 100) ** 0.5 - 0.85, abs=1e-4
+    )
 
 
 def test_the_baseline_surely_keeps_a_limit_beside_itself() -> None:
-    """Also where no single scores are there to pair, so that a choice can always fall back on it."""
+    """Also where no single scores are there to pair, so that a choice can always fall back on
+    it.
+    """
     limit = parse_constraint("surely score >= baseline(peft) - 0.02")
     paired = result(point(0.0, 0.80, 0.9))
     unpaired = replace(paired, points=(replace(paired.points[0], example_scores=NO_SCORES),))
@@ -260,10 +316,20 @@ def test_the_baseline_surely_keeps_a_limit_beside_itself() -> None:
 
 def test_the_baselines_are_the_best_without_what_their_name_denies() -> None:
     plain = result(point(0.0, 0.80, 0.9), point(0.2, 0.99, 0.4))
-    nf4 = replace(plain, config=replace(plain.config, quantization=Nf4(), activation="relu"), points=(point(0.0, 0.9, 0.4),))
-    pruned = replace(plain, config=replace(plain.config, pruning=Wanda()), points=(point(0.0, 0.85, 0.4),))
+    nf4 = replace(
+        plain,
+        config=replace(plain.config, quantization=Nf4(), activation="relu"),
+        points=(point(0.0, 0.9, 0.4),),
+    )
+    pruned = replace(
+        plain, config=replace(plain.config, pruning=Wanda()), points=(point(0.0, 0.85, 0.4),)
+    )
     found = baselines_of([plain, nf4, pruned])
-    assert {name: member.result for name, member in found.items()} == {"peft": plain, "dense": nf4, "unquantized": pruned}
+    assert {name: member.result for name, member in found.items()} == {
+        "peft": plain,
+        "dense": nf4,
+        "unquantized": pruned,
+    }
     assert all(member.point.threshold == 0 for member in found.values())
 
 
@@ -271,20 +337,26 @@ def test_the_reference_of_an_unbounded_metric_is_the_worst_seen_unless_given() -
     cheap = result(point(0.0, 0.7, 0.5))
     assert cheap.cost is not None
     slow = replace(
-        cheap, config=replace(cheap.config, quantization=Nf4()), points=(point(0.0, 0.8, 0.5),), cost=replace(cheap.cost, latency_sec=0.03)
+        cheap,
+        config=replace(cheap.config, quantization=Nf4()),
+        points=(point(0.0, 0.8, 0.5),),
+        cost=replace(cheap.cost, latency_sec=0.03),
     )
     front = pareto_front([cheap, slow], ("score", "latency_sec"))
     assert front.reference == {"score": 0.0, "latency_sec": 0.03}
     assert "worst measured" in front.reference_note
     assert front.hypervolume == pytest.approx(0.7 * 0.02)
-    assert pareto_front([cheap, slow], ("score", "latency_sec"), reference={"latency_sec": 0.04}).hypervolume == pytest.approx(
-        0.7 * 0.03 + 0.1 * 0.01
-    )
+    assert pareto_front(
+        [cheap, slow], ("score", "latency_sec"), reference={"latency_sec": 0.04}
+    ).hypervolume == pytest.approx(0.7 * 0.03 + 0.1 * 0.01)
 
 
 def test_the_front_does_not_depend_on_the_order_of_results() -> None:
     results = sweep_results()
-    names = [[m.name for m in pareto_front(order, OBJECTIVES).members] for order in (results, results[::-1])]
+    names = [
+        [m.name for m in pareto_front(order, OBJECTIVES).members]
+        for order in (results, results[::-1])
+    ]
     assert names[0] == names[1]
     assert len(names[0]) > 3
 
@@ -292,13 +364,23 @@ def test_the_front_does_not_depend_on_the_order_of_results() -> None:
 def test_trade_offs_are_the_steps_between_neighbours() -> None:
     front = pareto_front([result(point(0.0, 0.80, 0.9), point(0.2, 0.79, 0.4))], OBJECTIVES)
     (step,) = trade_offs(front)
-    assert step.changes == {"score": pytest.approx(-0.01), "activation_density": pytest.approx(-0.5)}
+    assert step.changes == {
+        "score": pytest.approx(-0.01),
+        "activation_density": pytest.approx(-0.5),
+    }
 
 
 def test_the_baseline_is_the_best_plain_peft_without_a_threshold() -> None:
-    plain, better = result(point(0.0, 0.80, 0.9), point(0.2, 0.95, 0.4)), result(point(0.0, 0.82, 0.9), learning_rate=3e-3)
-    relu = replace(better, config=replace(better.config, activation="relu"), points=(point(0.0, 0.99, 0.4),))
-    quantized = replace(better, config=replace(better.config, quantization=Nf4()), points=(point(0.0, 0.98, 0.9),))
+    plain, better = (
+        result(point(0.0, 0.80, 0.9), point(0.2, 0.95, 0.4)),
+        result(point(0.0, 0.82, 0.9), learning_rate=3e-3),
+    )
+    relu = replace(
+        better, config=replace(better.config, activation="relu"), points=(point(0.0, 0.99, 0.4),)
+    )
+    quantized = replace(
+        better, config=replace(better.config, quantization=Nf4()), points=(point(0.0, 0.98, 0.9),)
+    )
     deft = result(point(0.0, 0.97, 0.3), weight=1.0)
     member = baseline_member([plain, relu, quantized, deft, better, result()])
     assert member is not None
@@ -327,7 +409,9 @@ def test_front_json_reads_back() -> None:
 def scored(threshold: float, density: float, scores: list[float]) -> Point:
     base = point(threshold, 0.5, density, n=len(scores))
     value = sum(scores) / len(scores)
-    return replace(base, score=replace(base.score, value=value), example_scores=ExampleScores.of(scores))
+    return replace(
+        base, score=replace(base.score, value=value), example_scores=ExampleScores.of(scores)
+    )
 
 
 def test_the_twin_differs_in_the_density_loss_alone() -> None:
@@ -353,7 +437,11 @@ def test_plain_is_mixed_to_the_density_of_deft() -> None:
 
 
 def test_a_density_that_plain_was_measured_at_needs_no_mixing() -> None:
-    plain = result(scored(0.0, 0.8, [1, 1, 1, 0]), scored(0.2, 0.5, [1, 1, 0, 0]), scored(0.5, 0.2, [1, 0, 0, 0]))
+    plain = result(
+        scored(0.0, 0.8, [1, 1, 1, 0]),
+        scored(0.2, 0.5, [1, 1, 0, 0]),
+        scored(0.5, 0.2, [1, 0, 0, 0]),
+    )
     (gain,) = at_equal_density(result(scored(0.0, 0.5, [1, 1, 1, 1]), weight=1.0), plain)
     assert gain.plain_thresholds == ("0.2",)
     assert gain.plain_score == 0.5
@@ -374,7 +462,9 @@ def test_what_cannot_be_paired_is_said() -> None:
     assert "pair" in gain.note
     elsewhere = result(scored(0.0, 0.5, [1, 0, 1]), weight=1.0)
     assert elsewhere.provenance is not None
-    moved = replace(elsewhere, provenance=replace(elsewhere.provenance, dataset_fingerprint="other"))
+    moved = replace(
+        elsewhere, provenance=replace(elsewhere.provenance, dataset_fingerprint="other")
+    )
     assert "different data" in at_equal_density(moved, plain)[0].note
 
 
@@ -401,16 +491,30 @@ def test_pairs_are_of_the_same_seed_where_there_is_one() -> None:
 
 def test_plain_against_itself_gains_nothing() -> None:
     plain = complete(sweep_results()[2])
-    assert [gain.difference and gain.difference.value for gain in at_equal_density(plain, plain)] == [0.0] * len(plain.points)
+    assert [
+        gain.difference and gain.difference.value for gain in at_equal_density(plain, plain)
+    ] == [0.0] * len(plain.points)
 
 
-def by_block(share: float, score: float, density: float, thresholds: tuple[float, ...] = (0.1, 0.3)) -> Point:
-    return replace(point(sum(thresholds) / len(thresholds), score, density), percentile=share, block_thresholds=thresholds)
+def by_block(
+    share: float, score: float, density: float, thresholds: tuple[float, ...] = (0.1, 0.3)
+) -> Point:
+    return replace(
+        point(sum(thresholds) / len(thresholds), score, density),
+        percentile=share,
+        block_thresholds=thresholds,
+    )
 
 
 def test_points_of_a_percentile_have_names_of_their_own_and_are_no_baseline() -> None:
-    # Exact zeros reach the percentile without any threshold: the mean threshold alone would not tell it from the first point.
-    plain = result(point(0.0, 0.8, 0.5), point(0.2, 0.79, 0.4), by_block(0.5, 0.9, 0.39, (0.0, 0.0)), by_block(0.6, 0.7, 0.3, (0.2, 0.2)))
+    # Exact zeros reach the percentile without any threshold: the mean threshold alone would not
+    # tell it from the first point.
+    plain = result(
+        point(0.0, 0.8, 0.5),
+        point(0.2, 0.79, 0.4),
+        by_block(0.5, 0.9, 0.39, (0.0, 0.0)),
+        by_block(0.6, 0.7, 0.3, (0.2, 0.2)),
+    )
     front = pareto_front([plain], OBJECTIVES)
     assert [member.name.partition("@")[2] for member in front.members] == ["p0.5", "p0.6"]
     baseline = baseline_member([plain])
@@ -418,7 +522,11 @@ def test_points_of_a_percentile_have_names_of_their_own_and_are_no_baseline() ->
     assert baseline.name.endswith("@0")
     assert plain.point_at(0.2) is plain.points[1]
     told = json.loads(front_json(front))["members"][1]
-    assert (told["threshold"], told["percentile"], told["block_thresholds"]) == (0.2, 0.6, [0.2, 0.2])
+    assert (told["threshold"], told["percentile"], told["block_thresholds"]) == (
+        0.2,
+        0.6,
+        [0.2, 0.2],
+    )
     assert read_result(plain.to_json()) == plain
 
 
@@ -444,7 +552,8 @@ PUBLISHED_CHANGES = {
     "RoBERTa-base adapter, SST-2": [(99.59, 70.78, 28.93)],
     "RoBERTa-large adapter, SST-2": [(93.90, 40.68, 56.68)],
 }
-"""Densities of PEFT and DEFT and the change between them, in percent, as the paper prints them; encoder, then decoder."""
+"""Densities of PEFT and DEFT and the change between them, in percent, as the paper prints them;
+encoder, then decoder."""
 
 
 @pytest.mark.parametrize("row", PUBLISHED_CHANGES)

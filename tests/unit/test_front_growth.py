@@ -15,7 +15,14 @@ from deft_sweeps.front import hypervolume, losses
 from deft_sweeps.metrics import Direction
 from deft_sweeps.objective import parse_constraint
 from deft_sweeps.result import TrialResult
-from deft_sweeps.statistics.plateau import WINDOW, FrontHistory, _share_bound, gain_bound, hypervolumes, project
+from deft_sweeps.statistics.plateau import (
+    WINDOW,
+    FrontHistory,
+    _share_bound,
+    gain_bound,
+    hypervolumes,
+    project,
+)
 from tests.made_sweep import sweep_results
 from tests.samples import point, result
 
@@ -33,16 +40,27 @@ def test_volumes_are_those_of_every_prefix() -> None:
     growth = history_of(results, OBJECTIVES)
     ordered = sorted(results, key=lambda r: (r.finished_at, r.trial_id))
     whole = pareto_front(results, OBJECTIVES)
-    expected = [pareto_front(ordered[: i + 1], OBJECTIVES, reference=whole.reference).hypervolume for i in range(len(ordered))]
+    expected = [
+        pareto_front(ordered[: i + 1], OBJECTIVES, reference=whole.reference).hypervolume
+        for i in range(len(ordered))
+    ]
     assert hypervolumes(growth).tolist() == pytest.approx(expected)
 
 
-def test_the_volume_is_taken_only_after_trials_that_change_the_front(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three objectives in mixed directions, repeated and empty trials among them; against the volume of every prefix."""
+def test_the_volume_is_taken_only_after_trials_that_change_the_front(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Three objectives in mixed directions, repeated and empty trials among them; against the
+    volume of every prefix.
+    """
     directions: tuple[Direction, ...] = ("maximize", "minimize", "minimize")
     values = np.random.default_rng(3).integers(0, 8, size=(60, 3)) / 8
     growth = FrontHistory(
-        (*(losses(values[i : i + 2], directions) for i in range(0, 60, 2)), losses(values[:2], directions), np.zeros((0, 3))),
+        (
+            *(losses(values[i : i + 2], directions) for i in range(0, 60, 2)),
+            losses(values[:2], directions),
+            np.zeros((0, 3)),
+        ),
         losses([[-0.1, 1.1, 1.1]], directions)[0],
     )
     so_far = [np.concatenate(growth.losses[: i + 1]) for i in range(len(growth.losses))]
@@ -97,7 +115,12 @@ def test_the_bound_is_seldom_below_the_truth_when_a_random_search_is_looked_at_o
         growth = random_growth(60, seed)
         volumes = hypervolumes(growth)
         values = np.concatenate(growth.losses)
-        true = np.mean([hypervolume(np.vstack([values, one]), [1, 1], MIN2) - volumes[-1] for one in fresh]) / volumes[-1]
+        true = (
+            np.mean(
+                [hypervolume(np.vstack([values, one]), [1, 1], MIN2) - volumes[-1] for one in fresh]
+            )
+            / volumes[-1]
+        )
         bound = gain_bound(volumes)
         below += bound is not None and bound < true
     assert below <= 1

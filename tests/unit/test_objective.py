@@ -5,16 +5,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deft_sweeps.metrics import METRICS
-from deft_sweeps.objective import Bound, Constraint, Policy, parse_constraint, parse_metric, parse_policy
+from deft_sweeps.objective import (
+    Bound,
+    Constraint,
+    Policy,
+    parse_constraint,
+    parse_metric,
+    parse_policy,
+)
 
 numbers = st.integers(-10_000, 10_000).map(lambda n: n / 1000)
 bounds = st.one_of(numbers.map(Bound), numbers.map(lambda n: Bound(n, "peft")))
 bounds |= numbers.map(lambda n: Bound(n, "dense")) | numbers.map(lambda n: Bound(n, "unquantized"))
 relations = st.sampled_from(("<=", ">="))
-constraints = st.builds(Constraint, st.sampled_from(sorted(METRICS)), relations, bounds) | st.builds(
-    Constraint, st.just("score"), relations, bounds, st.booleans()
+constraints = st.builds(
+    Constraint, st.sampled_from(sorted(METRICS)), relations, bounds
+) | st.builds(Constraint, st.just("score"), relations, bounds, st.booleans())
+policies = st.builds(
+    Policy,
+    st.one_of(st.none(), st.sampled_from(sorted(METRICS))),
+    st.lists(constraints, max_size=3).map(tuple),
 )
-policies = st.builds(Policy, st.one_of(st.none(), st.sampled_from(sorted(METRICS))), st.lists(constraints, max_size=3).map(tuple))
 
 
 @given(constraints)
@@ -59,11 +70,29 @@ def test_units_and_baselines(text: str, bound: Bound) -> None:
         ("score > 0.8", "METRIC <= BOUND"),
         ("score >= high", "a number with an optional unit"),
         ("score >= 1 parsec", "no unit 'parsec' for score; expected a plain number, or one in %"),
-        ("latency_sec <= 20 MiB", "no unit 'MiB' for latency_sec; expected a plain number, or one in ms, s"),
-        ("weight_bytes <= 40 %", "no unit '%' for weight_bytes; expected a plain number, or one in KiB, MiB, GiB, KB, MB, GB"),
-        ("trainable_parameters <= 1 MB", "no unit 'MB' for trainable_parameters; expected a plain number"),
-        ("weight_bytes <= baseline(unquantized) - 40%", "never a share of the baseline: write `baseline(unquantized) - 20 MiB` say"),
-        ("latency_sec <= baseline(peft) + 10 %", "never a share of the baseline: write `baseline(peft) [+] 5 ms` say"),
+        (
+            "latency_sec <= 20 MiB",
+            "no unit 'MiB' for latency_sec; expected a plain number, or one in ms, s",
+        ),
+        (
+            "weight_bytes <= 40 %",
+            (
+                "no unit '%' for weight_bytes; expected a plain number, or one in KiB, MiB, GiB,"
+                " KB, MB, GB"
+            ),
+        ),
+        (
+            "trainable_parameters <= 1 MB",
+            "no unit 'MB' for trainable_parameters; expected a plain number",
+        ),
+        (
+            "weight_bytes <= baseline(unquantized) - 40%",
+            "never a share of the baseline: write `baseline(unquantized) - 20 MiB` say",
+        ),
+        (
+            "latency_sec <= baseline(peft) + 10 %",
+            "never a share of the baseline: write `baseline(peft) [+] 5 ms` say",
+        ),
         ("loss <= baseline(peft) - 1 ms", "no unit 'ms' for loss; expected a plain number"),
         ("score >= baseline(peft) - 1e400", "expected a finite number, got 1e400"),
         ("weight_bytes <= 1e305 MB", "expected a finite number, got 1e305"),
@@ -78,24 +107,41 @@ def test_what_is_wrong_with_a_constraint_is_said(text: str, told: str) -> None:
         parse_constraint(text)
 
 
-@pytest.mark.parametrize("text", ["", "best", "best score activation_density", "knees", "where score >= 1", "knee where", "knee where "])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "best",
+        "best score activation_density",
+        "knees",
+        "where score >= 1",
+        "knee where",
+        "knee where ",
+    ],
+)
 def test_what_is_no_policy_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="expected"):
         parse_policy(text)
 
 
 def test_an_unknown_metric_is_met_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match=r"did you mean activation_density\?.*score, activation_density"):
+    with pytest.raises(
+        ValueError, match=r"did you mean activation_density\?.*score, activation_density"
+    ):
         parse_metric("activation-density")
 
 
 @given(st.sampled_from(("<=", ">=")), numbers, numbers, numbers)
-def test_violation_is_positive_on_the_wrong_side(relation: str, limit: float, value: float, baseline: float) -> None:
+def test_violation_is_positive_on_the_wrong_side(
+    relation: str, limit: float, value: float, baseline: float
+) -> None:
     plain = parse_constraint(f"loss {relation} {limit!r}")
     kept = value <= limit if relation == "<=" else value >= limit
     assert (plain.violation(value, None) <= 0) == kept
     relative = Constraint("loss", plain.relation, Bound(limit, "peft"))
-    assert relative.violation(value, baseline) == pytest.approx(plain.violation(value - baseline, None))
+    assert relative.violation(value, baseline) == pytest.approx(
+        plain.violation(value - baseline, None)
+    )
 
 
 def test_a_relative_limit_needs_its_baseline() -> None:

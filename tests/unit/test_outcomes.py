@@ -37,7 +37,9 @@ def test_a_list_of_numbers_that_an_earlier_version_wrote_is_read() -> None:
     assert codec(Point).validate_json(json.dumps(data)) == point(n=3, score=2 / 3)
 
 
-@pytest.mark.parametrize("value", ["1 x", "1  0", " 1", "11 0 1 ", "nan", [1.0, "a"], [True], {"line": "1"}, 3])
+@pytest.mark.parametrize(
+    "value", ["1 x", "1  0", " 1", "11 0 1 ", "nan", [1.0, "a"], [True], {"line": "1"}, 3]
+)
 def test_anything_else_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match="number"):
         codec(ExampleScores).validate_json(json.dumps(value))

@@ -24,9 +24,13 @@ OBJECTIVES = ("score", "activation_density")
 LATENCY = parse_constraint("latency_sec <= 400 ms")
 
 
-def took(latency_sec: float, of: CompleteTrial, peak_memory_bytes: int = 1000, label: Label = "proxy") -> CompleteTrial:
+def took(
+    latency_sec: float, of: CompleteTrial, peak_memory_bytes: int = 1000, label: Label = "proxy"
+) -> CompleteTrial:
     assert of.cost is not None
-    cost = replace(of.cost, latency_sec=latency_sec, peak_memory_bytes=peak_memory_bytes, label=label)
+    cost = replace(
+        of.cost, latency_sec=latency_sec, peak_memory_bytes=peak_memory_bytes, label=label
+    )
     return replace(of, cost=cost)
 
 
@@ -36,7 +40,9 @@ QUANTIZED = replace(PLAIN, config=replace(PLAIN.config, quantization=Nf4()))
 
 
 def test_trials_that_differ_in_density_weight_and_training_are_one_structure() -> None:
-    spread = proxy_spread([took(0.122, PLAIN), took(0.321, DEFT), took(0.9, QUANTIZED)], "latency_sec")
+    spread = proxy_spread(
+        [took(0.122, PLAIN), took(0.321, DEFT), took(0.9, QUANTIZED)], "latency_sec"
+    )
     assert spread is not None
     assert (spread.low, spread.high, spread.n_trials) == (0.122, 0.321, 2)
     assert spread.ratio == pytest.approx(0.321 / 0.122)
@@ -44,14 +50,19 @@ def test_trials_that_differ_in_density_weight_and_training_are_one_structure() -
 
 def test_other_networks_are_other_structures() -> None:
     shorter = replace(DEFT, skipped=SkippedBlocks(decoder=(1,)))
-    assert proxy_spread([took(0.1, PLAIN), took(0.2, QUANTIZED), took(0.3, shorter)], "latency_sec") is None
+    assert (
+        proxy_spread([took(0.1, PLAIN), took(0.2, QUANTIZED), took(0.3, shorter)], "latency_sec")
+        is None
+    )
 
 
 def test_memory_also_depends_on_the_batch_that_was_trained() -> None:
     larger = replace(PLAIN, config=replace(PLAIN.config, training=Training(batch_size=64)))
     slower = replace(PLAIN, config=replace(PLAIN.config, training=Training(learning_rate=5e-3)))
     assert proxy_spread([PLAIN, took(0.1, larger, 9000)], "peak_memory_bytes") is None
-    spread = proxy_spread([PLAIN, took(0.1, larger, 9000), took(0.1, slower, 3000)], "peak_memory_bytes")
+    spread = proxy_spread(
+        [PLAIN, took(0.1, larger, 9000), took(0.1, slower, 3000)], "peak_memory_bytes"
+    )
     assert spread is not None
     assert spread.ratio == 3.0
 
@@ -62,12 +73,17 @@ def test_the_choice_says_that_a_proxy_judged_and_how_far_it_varies() -> None:
     for limits, by in (((), policy), ((LATENCY,), parse_policy("best activation_density"))):
         told = caveats(choose(results, OBJECTIVES, limits, by))
         (note,) = (caveat for caveat in told if "proxy" in caveat)
-        assert note.startswith("`latency_sec <= 0.4` was judged by a proxy, taken beside other trials")
+        assert note.startswith(
+            "`latency_sec <= 0.4` was judged by a proxy, taken beside other trials"
+        )
         assert "between 2 trials of one structure" in note
         assert "from 122 ms to 321 ms, 2.6-fold" in note
     nothing = choose(results, OBJECTIVES, (parse_constraint("latency_sec <= 1 ms"),), policy)
     assert nothing.member is None
-    assert [caveat.split("`")[1] for caveat in caveats(nothing)] == ["latency_sec <= 0.001", "latency_sec <= 0.4"]
+    assert [caveat.split("`")[1] for caveat in caveats(nothing)] == [
+        "latency_sec <= 0.001",
+        "latency_sec <= 0.4",
+    ]
 
 
 def test_nothing_is_said_of_other_limits_or_of_what_was_measured_alone() -> None:
@@ -79,7 +95,10 @@ def test_nothing_is_said_of_other_limits_or_of_what_was_measured_alone() -> None
 
 @pytest.mark.parametrize("bound", ["400 ms", "1 ms"], ids=["kept", "kept by nothing"])
 def test_console_and_page_say_it(tmp_path: Path, bound: str) -> None:
-    text = f"name: x\nspace: {{density: [none, loss]}}\nlimits: [latency_sec <= {bound}]\nbudget: {{trials: 2}}\n"
+    text = (
+        f"name: x\nspace: {{density: [none, loss]}}\nlimits: [latency_sec <= {bound}]\nbudget:"
+        " {trials: 2}\n"
+    )
     sweep = SweepDir(tmp_path)
     sweep.spec_path.write_text(text)
     for one in (took(0.122, PLAIN), took(0.321, DEFT)):

@@ -7,7 +7,10 @@ import pytest
 
 import deft_sweeps
 
-PUBLIC = "Choice DeftSweepsError Findings ParetoFront SweepDir SweepSpec TrialConfig TrialResult choose load_spec pareto_front"
+PUBLIC = (
+    "Choice DeftSweepsError Findings ParetoFront SweepDir SweepSpec TrialConfig TrialResult choose"
+    " load_spec pareto_front"
+)
 
 
 def test_the_public_names_are_these() -> None:
@@ -24,7 +27,14 @@ def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
 
 
 def test_all_of_it_is_had_without_torch_or_ray() -> None:
-    code = "import sys, deft_sweeps; [getattr(deft_sweeps, n) for n in deft_sweeps.__all__]; print(sorted(set(sys.modules)))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    code = (
+        "import sys, deft_sweeps; [getattr(deft_sweeps, n) for n in deft_sweeps.__all__];"
+        " print(sorted(set(sys.modules)))"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert "'deft_sweeps.findings'" in loaded
-    assert not any(f"'{heavy}'" in loaded for heavy in ("torch", "ray", "optuna", "transformers", "mlflow"))
+    assert not any(
+        f"'{heavy}'" in loaded for heavy in ("torch", "ray", "optuna", "transformers", "mlflow")
+    )

@@ -1,4 +1,6 @@
-"""Metrics over resamples against the same metrics over lists that repeat the examples, and what a paired bootstrap is good for."""
+"""Metrics over resamples against the same metrics over lists that repeat the examples, and what a
+paired bootstrap is good for.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -26,7 +28,11 @@ from deft_sweeps.report.cells import interval_text
 from deft_sweeps.report.tables import gains_sheet
 from deft_sweeps.result import CompleteTrial, DensityReading, Point, Score, read_result
 from deft_sweeps.statistics.bootstrap import N_RESAMPLES, resampled_differences
-from deft_sweeps.statistics.paired_difference import mean_difference, paired_difference, score_difference
+from deft_sweeps.statistics.paired_difference import (
+    mean_difference,
+    paired_difference,
+    score_difference,
+)
 from deft_sweeps.task_metrics import score, weighted_metric
 
 CLASSES = {"f1": 2, "matthews": 3}
@@ -64,11 +70,17 @@ def naive(metric: str, predictions: Any, references: Any) -> float:
 @pytest.mark.parametrize("metric", [*CLASSES, *NUMBERS])
 @settings(max_examples=25)
 @given(seed=st.integers(0, 10_000), n=st.integers(2, 30))
-def test_a_weighted_metric_is_the_metric_of_repeated_examples(metric: str, seed: int, n: int) -> None:
+def test_a_weighted_metric_is_the_metric_of_repeated_examples(
+    metric: str, seed: int, n: int
+) -> None:
     predictions, references = drawn(metric, n, seed)
-    weights = np.random.default_rng(seed + 1).integers(0, 3, size=(5, n)) * np.random.default_rng(seed + 2).integers(0, 2, size=(5, n))
+    weights = np.random.default_rng(seed + 1).integers(0, 3, size=(5, n)) * np.random.default_rng(
+        seed + 2
+    ).integers(0, 2, size=(5, n))
     weights[:, 0] += 1
-    told = weighted_metric(metric, np.array(predictions), np.array(references), weights.astype(float))
+    told = weighted_metric(
+        metric, np.array(predictions), np.array(references), weights.astype(float)
+    )
     for value, row in zip(told, weights, strict=True):
         repeated = [np.repeat(values, row).tolist() for values in (predictions, references)]
         assert value == pytest.approx(naive(metric, *repeated), abs=1e-9)
@@ -79,7 +91,9 @@ def test_no_other_metric_is_resampled() -> None:
         weighted_metric("accuracy", np.ones(2), np.ones(2), np.ones((1, 2)))
 
 
-def point(metric: str, predictions: Any, references: Any, density: float = 0.5, threshold: float = 0.0) -> Point:
+def point(
+    metric: str, predictions: Any, references: Any, density: float = 0.5, threshold: float = 0.0
+) -> Point:
     kind = int if metric in (*CLASSES, "accuracy") else float
     found = score(metric, [kind(x) for x in predictions], [kind(x) for x in references])
     return Point(
@@ -104,21 +118,31 @@ def test_a_paired_bootstrap_equals_a_loop_over_resamples(metric: str) -> None:
     generator, differences = np.random.default_rng(5), []
     for _ in range(600):
         which = generator.integers(60, size=60)
-        values = [naive(metric, [p[i] for i in which], [references[i] for i in which]) for p in (predictions, other)]
+        values = [
+            naive(metric, [p[i] for i in which], [references[i] for i in which])
+            for p in (predictions, other)
+        ]
         differences.append(values[0] - values[1])
     spread = float(np.std(differences))
     assert found.standard_error == pytest.approx(spread, rel=0.12)
-    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(differences, (2.5, 97.5))), abs=0.4 * spread)
+    assert (found.low, found.high) == pytest.approx(
+        tuple(np.percentile(differences, (2.5, 97.5))), abs=0.4 * spread
+    )
     assert score_difference(mine, (1.0, theirs)) == found
     back = score_difference(theirs, (1.0, mine))
     assert back is not None
-    assert (back.value, back.standard_error) == pytest.approx((-found.value, found.standard_error), rel=0.05)
+    assert (back.value, back.standard_error) == pytest.approx(
+        (-found.value, found.standard_error), rel=0.05
+    )
 
 
 def test_many_distinct_examples_are_drawn_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = np.random.default_rng(0)
     references = generator.random(300)
-    first, second = (Outcomes.of((references + generator.normal(size=300)).tolist(), references.tolist()) for _ in range(2))
+    first, second = (
+        Outcomes.of((references + generator.normal(size=300)).tolist(), references.tolist())
+        for _ in range(2)
+    )
     whole = resampled_differences("pearson", [(1.0, first), (-1.0, second)])
     monkeypatch.setattr("deft_sweeps.task_metrics.resample._AT_ONCE", 300 * 64)
     parts = resampled_differences("pearson", [(1.0, first), (-1.0, second)])
@@ -149,7 +173,9 @@ def right_until(n_right: int, n: int = 200) -> tuple[list[int], list[int]]:
 
 @pytest.mark.parametrize("metric", ["f1", "accuracy"])
 @pytest.mark.parametrize("order", [(182, 160), (160, 182)])
-def test_surely_judges_the_mean_over_seeds_in_whatever_order(metric: str, order: tuple[int, ...]) -> None:
+def test_surely_judges_the_mean_over_seeds_in_whatever_order(
+    metric: str, order: tuple[int, ...]
+) -> None:
     def trial(n_right: int, seed: int = 0, *, deft: bool = False) -> CompleteTrial:
         config = replace(TrialConfig(), density=DensityLoss()) if deft else TrialConfig()
         told = point(metric, *right_until(n_right), density=0.2 if deft else 0.9)
@@ -161,8 +187,12 @@ def test_surely_judges_the_mean_over_seeds_in_whatever_order(metric: str, order:
     limit = parse_constraint("surely score >= baseline(peft) - 0.02")
     found = mean_difference(member.points, baselines["peft"].points)
     assert found is not None
-    assert found.value == pytest.approx(member.values["score"] - base.points[0].score.value, abs=1e-9)
-    assert excess(member, limit, baselines) == pytest.approx(-0.02 - found.value + 1.959964 * found.standard_error)
+    assert found.value == pytest.approx(
+        member.values["score"] - base.points[0].score.value, abs=1e-9
+    )
+    assert excess(member, limit, baselines) == pytest.approx(
+        -0.02 - found.value + 1.959964 * found.standard_error
+    )
     assert not keeps(member, limit, baselines), "one seed alone keeps it"
     assert "paired by example" in how_sure(member, limit, baselines)
     # An interval of the mean over examples that are drawn again, each with both seeds' answers.
@@ -170,33 +200,49 @@ def test_surely_judges_the_mean_over_seeds_in_whatever_order(metric: str, order:
     for i in range(600):
         which = generator.integers(200, size=200)
         told = [[np.array(values)[which] for values in right_until(n)] for n in (*order, 180)]
-        first, second, of_base = (naive("f1", *one) if metric == "f1" else float((one[0] == one[1]).mean()) for one in told)
+        first, second, of_base = (
+            naive("f1", *one) if metric == "f1" else float((one[0] == one[1]).mean())
+            for one in told
+        )
         drawn_again[i] = (first + second) / 2 - of_base
     assert found.standard_error == pytest.approx(float(drawn_again.std()), rel=0.12)
-    choice = choose([base, *deft], ("score", "activation_density"), (), parse_policy("best activation_density"))
+    choice = choose(
+        [base, *deft], ("score", "activation_density"), (), parse_policy("best activation_density")
+    )
     assert choice.member is not None
     assert f"score {member.values['score']:.3f} (" in choice_text.caveats(choice)[0]
-    assert f"scores {member.values['score'] - base.points[0].score.value:+.3f} beside the baseline" in choice_text.caveats(choice)[1]
+    assert (
+        f"scores {member.values['score'] - base.points[0].score.value:+.3f} beside the baseline"
+        in choice_text.caveats(choice)[1]
+    )
 
 
 def test_a_mean_over_seeds_that_cannot_be_paired_is_judged_by_the_mean_of_their_errors() -> None:
     predictions, references = right_until(160)
     better = right_until(180)[0]
     made = [
-        CompleteTrial(config=TrialConfig(), seed=seed, points=(replace(point("f1", told, references), outcomes=None),))
+        CompleteTrial(
+            config=TrialConfig(),
+            seed=seed,
+            points=(replace(point("f1", told, references), outcomes=None),),
+        )
         for seed, told in enumerate((predictions, better))
     ]
     (member,) = configurations(made)
     scores = [result.points[0].score for result in made]
     reach = 1.959964 * (scores[0].standard_error + scores[1].standard_error) / 2
-    assert excess(member, parse_constraint("surely score >= 0.8"), {}) == pytest.approx(0.8 - (member.values["score"] - reach))
+    assert excess(member, parse_constraint("surely score >= 0.8"), {}) == pytest.approx(
+        0.8 - (member.values["score"] - reach)
+    )
 
 
 def test_a_mean_over_examples_is_paired_as_ever() -> None:
     (a, references), (b, _) = drawn("matthews", 50, 1), drawn("matthews", 50, 2)
     mine, theirs = point("accuracy", a, references), point("accuracy", b, references)
     assert mine.outcomes is None
-    assert score_difference(mine, (1.0, theirs)) == paired_difference(mine.example_scores, theirs.example_scores)
+    assert score_difference(mine, (1.0, theirs)) == paired_difference(
+        mine.example_scores, theirs.example_scores
+    )
 
 
 def trials(metric: str = "matthews") -> tuple[CompleteTrial, CompleteTrial]:
@@ -205,8 +251,17 @@ def trials(metric: str = "matthews") -> tuple[CompleteTrial, CompleteTrial]:
     deft = replace(plain, density=DensityLoss())
     made = []
     for seed, config, densities in ((10, plain, (0.9, 0.3)), (20, deft, (0.6, 0.1))):
-        predictions = [[*drawn(metric, 80, 1)[0][: 60 - 20 * i], *drawn(metric, 80, seed + i)[0][60 - 20 * i :]] for i in range(2)]
-        points = tuple(point(metric, p, references, d, t) for p, d, t in zip(predictions, densities, (0.0, 0.5), strict=True))
+        predictions = [
+            [
+                *drawn(metric, 80, 1)[0][: 60 - 20 * i],
+                *drawn(metric, 80, seed + i)[0][60 - 20 * i :],
+            ]
+            for i in range(2)
+        ]
+        points = tuple(
+            point(metric, p, references, d, t)
+            for p, d, t in zip(predictions, densities, (0.0, 0.5), strict=True)
+        )
         made.append(CompleteTrial(config=config, seed=0, points=points))
     return made[0], made[1]
 
@@ -219,8 +274,12 @@ def test_gains_of_a_correlation_are_shown_with_their_method(metric: str) -> None
     gain = gains[0]
     assert gain.difference is not None
     assert gain.plain_score is not None
-    assert gain.plain_score == pytest.approx((plain.points[0].score.value + plain.points[1].score.value) / 2)
-    assert gain.difference.value == pytest.approx(deft.points[0].score.value - gain.plain_score, abs=1e-6)
+    assert gain.plain_score == pytest.approx(
+        (plain.points[0].score.value + plain.points[1].score.value) / 2
+    )
+    assert gain.difference.value == pytest.approx(
+        deft.points[0].score.value - gain.plain_score, abs=1e-6
+    )
     assert gain.difference.low < gain.difference.value < gain.difference.high
     note = gains_sheet(gains).note
     assert "2,000 seeded bootstrap resamples" in note
@@ -230,7 +289,9 @@ def test_gains_of_a_correlation_are_shown_with_their_method(metric: str) -> None
 
 def test_outcomes_keep_a_result_small() -> None:
     predictions, references = drawn("pearson", 1500, 1)
-    told = CompleteTrial(config=TrialConfig(), seed=0, points=(point("pearson", predictions, references),)).to_json()
+    told = CompleteTrial(
+        config=TrialConfig(), seed=0, points=(point("pearson", predictions, references),)
+    ).to_json()
     assert len(told) < 1500 * 12 + 4000
 
 
@@ -239,17 +300,35 @@ def test_the_reference_is_the_metrics_worst_value() -> None:
     front = pareto_front([plain, deft], ("score", "activation_density"))
     assert front.reference == {"score": -1.0, "activation_density": 1.0}
     assert "score -1 (the worst possible)" in front.reference_note
-    below = replace(plain, points=tuple(replace(p, score=replace(p.score, value=-0.4)) for p in plain.points))
-    assert pareto_front([below], ("score", "activation_density")).hypervolume == pytest.approx(0.6 * 0.7)
-    shares = replace(plain, points=tuple(replace(p, score=replace(p.score, metric="accuracy")) for p in plain.points))
+    below = replace(
+        plain, points=tuple(replace(p, score=replace(p.score, value=-0.4)) for p in plain.points)
+    )
+    assert pareto_front([below], ("score", "activation_density")).hypervolume == pytest.approx(
+        0.6 * 0.7
+    )
+    shares = replace(
+        plain,
+        points=tuple(replace(p, score=replace(p.score, metric="accuracy")) for p in plain.points),
+    )
     assert pareto_front([shares], ("score", "activation_density")).reference["score"] == 0.0
 
 
-@given(value=st.floats(-1, 1), error=st.floats(0, 0.8), metric=st.sampled_from(["accuracy", "f1", "matthews", "pearson", "spearman"]))
-def test_intervals_stay_in_the_metrics_range_and_hold_the_score(value: float, error: float, metric: str) -> None:
+@given(
+    value=st.floats(-1, 1),
+    error=st.floats(0, 0.8),
+    metric=st.sampled_from(["accuracy", "f1", "matthews", "pearson", "spearman"]),
+)
+def test_intervals_stay_in_the_metrics_range_and_hold_the_score(
+    value: float, error: float, metric: str
+) -> None:
     worst, best = score_range(metric)
     value = max(worst, value)
-    low, high = map(float, interval_text(Score(metric=metric, value=value, n_examples=9, standard_error=error)).split(" to "))
+    low, high = map(
+        float,
+        interval_text(Score(metric=metric, value=value, n_examples=9, standard_error=error)).split(
+            " to "
+        ),
+    )
     assert worst <= low <= value + 5e-4
     assert value - 5e-4 <= high <= best
     assert low == pytest.approx(max(worst, value - 1.96 * error), abs=1e-3)

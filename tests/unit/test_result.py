@@ -71,19 +71,30 @@ configs = st.builds(
     TrialConfig,
     model=st.text(min_size=1, max_size=10),
     activation=st.sampled_from(("pretrained", "relu")),
-    peft=st.one_of(st.builds(Lora, r=st.integers(1, 64)), st.builds(Adapter, reduction=st.integers(1, 64))),
-    density=st.one_of(st.just(NoDensityLoss()), st.builds(DensityLoss, weight=st.floats(1e-9, 1e3), eps=st.floats(1e-9, 1))),
-    adaptive=st.one_of(st.just(NoSkipping()), st.builds(AdaDeft, skip=st.integers(1, 20), weight=shares)),
+    peft=st.one_of(
+        st.builds(Lora, r=st.integers(1, 64)), st.builds(Adapter, reduction=st.integers(1, 64))
+    ),
+    density=st.one_of(
+        st.just(NoDensityLoss()),
+        st.builds(DensityLoss, weight=st.floats(1e-9, 1e3), eps=st.floats(1e-9, 1)),
+    ),
+    adaptive=st.one_of(
+        st.just(NoSkipping()), st.builds(AdaDeft, skip=st.integers(1, 20), weight=shares)
+    ),
     quantization=st.one_of(st.just(Unquantized()), st.builds(Nf4, double=st.booleans())),
     pruning=st.one_of(
-        st.just(NoPruning()), st.builds(Magnitude, sparsity=st.floats(0.01, 0.99)), st.builds(Wanda, sparsity=st.floats(0.01, 0.99))
+        st.just(NoPruning()),
+        st.builds(Magnitude, sparsity=st.floats(0.01, 0.99)),
+        st.builds(Wanda, sparsity=st.floats(0.01, 0.99)),
     ),
 )
 
 
 @settings(deadline=None, max_examples=60)
 @given(configs, st.lists(points, min_size=1, max_size=3), st.integers(0, 2**31), skips)
-def test_a_complete_trial_reads_back_equal(config: TrialConfig, some: list[Point], seed: int, skipped: SkippedBlocks) -> None:
+def test_a_complete_trial_reads_back_equal(
+    config: TrialConfig, some: list[Point], seed: int, skipped: SkippedBlocks
+) -> None:
     rising = tuple(sorted({p.threshold: p for p in some}.values(), key=lambda p: p.threshold))
     gates = BlockGates(encoder=(0.5, 0.0), decoder=(1.0,)) if skipped else None
     first, *others = rising
@@ -97,7 +108,9 @@ def test_a_complete_trial_reads_back_equal(config: TrialConfig, some: list[Point
 
 @settings(deadline=None, max_examples=60)
 @given(configs, st.lists(points, max_size=3), st.integers(0, 2**31), st.text(max_size=20))
-def test_failed_and_stopped_trials_read_back_equal(config: TrialConfig, some: list[Point], seed: int, error: str) -> None:
+def test_failed_and_stopped_trials_read_back_equal(
+    config: TrialConfig, some: list[Point], seed: int, error: str
+) -> None:
     rungs = tuple(Rung(step=step, points=(at_rung,)) for step, at_rung in enumerate(some))
     made: tuple[TrialResult, ...] = (
         FailedTrial(config=config, seed=seed, rungs=rungs, error=error, finished_at=2.5),
@@ -164,7 +177,9 @@ def test_failed_and_stopped_trials_of_earlier_versions_are_read() -> None:
     rung = Rung(step=5, points=(point(),))
     rungs = [{"step": 5, "points": json.loads(result(point()).to_json())["points"]}]
     stopped = read_result(earlier(status="stopped", rungs=rungs))
-    assert stopped == StoppedTrial(config=result().config, seed=0, rungs=(rung,), started_at=1.0, finished_at=2.0)
+    assert stopped == StoppedTrial(
+        config=result().config, seed=0, rungs=(rung,), started_at=1.0, finished_at=2.0
+    )
 
 
 def test_a_complete_trial_of_an_earlier_version_is_read() -> None:
@@ -199,7 +214,9 @@ def test_density_is_the_unweighted_mean_over_blocks() -> None:
 
 
 def test_the_mean_over_kept_blocks_leaves_removed_ones_out() -> None:
-    reading = DensityReading(encoder_blocks=(0.2, 0.0), decoder_blocks=(0.0, 0.7), skipped=SkippedBlocks(encoder=(1,)))
+    reading = DensityReading(
+        encoder_blocks=(0.2, 0.0), decoder_blocks=(0.0, 0.7), skipped=SkippedBlocks(encoder=(1,))
+    )
     assert reading.overall == pytest.approx((0.2 + 0.7) / 4)
     assert reading.kept == pytest.approx((0.2 + 0.0 + 0.7) / 3)
     assert replace(reading, skipped=SkippedBlocks()).kept == reading.overall
@@ -208,10 +225,14 @@ def test_the_mean_over_kept_blocks_leaves_removed_ones_out() -> None:
 def test_metrics_are_the_named_ones_and_finite() -> None:
     made = result(point())
     assert set(measured(made.points[0], made.cost)) == set(METRICS) - {"written_density"}
-    writing = replace(made.points[0], written_density=DensityReading(encoder_blocks=(0.2,), decoder_blocks=(0.6,)))
+    writing = replace(
+        made.points[0], written_density=DensityReading(encoder_blocks=(0.2,), decoder_blocks=(0.6,))
+    )
     assert set(measured(writing, made.cost)) == set(METRICS)
     assert measured(writing, made.cost)["written_density"] == pytest.approx(0.4)
-    one_stack = replace(point(), density=DensityReading(encoder_blocks=(0.2,), decoder_blocks=()), loss=math.nan)
+    one_stack = replace(
+        point(), density=DensityReading(encoder_blocks=(0.2,), decoder_blocks=()), loss=math.nan
+    )
     left = replace(made, points=(one_stack,), cost=None)
     assert set(measured(one_stack, left.cost)) == {"score", "activation_density", "encoder_density"}
 

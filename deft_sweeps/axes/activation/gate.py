@@ -58,7 +58,9 @@ class Gate(nn.Module):
         super().__init__()
         if compute is None and function not in FUNCTIONS:
             names = ", ".join(FUNCTIONS)
-            raise CheckpointError(f"no activation {function!r} is known for the MLP's gate; there are {names}")
+            raise CheckpointError(
+                f"no activation {function!r} is known for the MLP's gate; there are {names}"
+            )
         self.function = function
         self.compute = compute or FUNCTIONS[function]
         self.threshold = 0.0
@@ -160,7 +162,8 @@ def thresholded(gates: Gates, threshold: float) -> Iterator[None]:
 @contextmanager
 def thresholded_by_block(gates: Gates, thresholds: Sequence[float]) -> Iterator[None]:
     """Drop entries with |O| at or below their block's own threshold inside the context; one for
-    each gate, in their order."""
+    each gate, in their order.
+    """
     before = [at.gate.block_threshold for at in gates]
     for at, value in zip(gates, thresholds, strict=True):
         at.gate.block_threshold = value

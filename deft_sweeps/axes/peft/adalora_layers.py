@@ -44,7 +44,8 @@ def allocation(model: nn.Module, method: AdaLora) -> RankAllocation:
 
 def _own_outputs_(model: nn.Module) -> None:
     """Let packed layers give outputs of their own: with a bias they are views, which AdaLoRA's sum
-    in place breaks autograd on."""
+    in place breaks autograd on.
+    """
     for module in model.modules():
         packed = getattr(module, "base_layer", None)
         if isinstance(packed, nn.Linear) and type(packed) is not nn.Linear:

@@ -1,5 +1,6 @@
 """Bottleneck adapters: small trained networks between the frozen layers, each adding nothing at the
-start."""
+start.
+"""
 
 from typing import Literal
 
@@ -28,9 +29,12 @@ class Bottleneck(nn.Module):
 
 class Adapted(nn.Module):
     """A frozen layer and a bottleneck adapter after it, reading its output, or beside it, reading
-    its input."""
+    its input.
+    """
 
-    def __init__(self, layer: nn.Module, d_model: int, method: Adapter, where: Literal["after", "beside"]) -> None:
+    def __init__(
+        self, layer: nn.Module, d_model: int, method: Adapter, where: Literal["after", "beside"]
+    ) -> None:
         super().__init__()
         self.layer = layer
         self.where = where

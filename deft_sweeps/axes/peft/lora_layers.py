@@ -35,7 +35,8 @@ def attach(model: nn.Module, layout: Layout, method: Lora, n_steps: int) -> nn.M
 @torch.no_grad()
 def _set_lengths_(model: nn.Module) -> None:
     """Start DoRA's lengths at those of the weight rows in float32, as its forward pass takes them:
-    else a bfloat16 base is rescaled by the rounding."""
+    else a bfloat16 base is rescaled by the rounding.
+    """
     for module in model.modules():
         layer: Any = module
         base = getattr(layer, "base_layer", None)

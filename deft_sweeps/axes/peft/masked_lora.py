@@ -32,17 +32,22 @@ def masked_update(layer: Any, adapter: str) -> Tensor:
     with torch.no_grad():
         base = layer.get_base_layer()
         # An int8 weight is zero where its byte is.
-        nonzero = (base.weight if base.weight.dtype == torch.int8 else dequantize_module_weight(base)) != 0
+        nonzero = (
+            base.weight if base.weight.dtype == torch.int8 else dequantize_module_weight(base)
+        ) != 0
     return torch.where(nonzero, update, 0.0)
 
 
 class _Masked:
     """What a peft LoRA layer asks in place of its own arithmetic; the shape is peft's
-    `LoraVariant`."""
+    `LoraVariant`.
+    """
 
     @staticmethod
     def forward(layer: Any, active_adapter: str, x: Tensor, result: Tensor, **_: Any) -> Tensor:
-        return result + F.linear(layer.lora_dropout[active_adapter](x), masked_update(layer, active_adapter))
+        return result + F.linear(
+            layer.lora_dropout[active_adapter](x), masked_update(layer, active_adapter)
+        )
 
     @staticmethod
     def merge_safe(layer: Any, active_adapter: str, orig_weight: Tensor) -> Tensor:

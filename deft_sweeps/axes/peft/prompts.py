@@ -18,9 +18,12 @@ from deft_sweeps.models.families import family_of
 
 class PromptedModel(PeftModelForSeq2SeqLM):  # type: ignore[misc]  # PEFT ships no types
     """peft's wrapper, which also takes the output of an earlier run of the encoder: a prompt is in
-    it already, a prefix is not."""
+    it already, a prefix is not.
+    """
 
-    def forward(self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, **inputs: Any) -> Any:
+    def forward(
+        self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, **inputs: Any
+    ) -> Any:
         if inputs.get("encoder_outputs") is None or input_ids is not None:
             return super().forward(input_ids=input_ids, attention_mask=attention_mask, **inputs)
         encoded = inputs["encoder_outputs"][0]
@@ -44,16 +47,28 @@ class PromptedEncoder(PeftModelForFeatureExtraction):  # type: ignore[misc]  # P
 
     first_position = 0
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None, **inputs: Any) -> Any:
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        token_type_ids: Tensor | None = None,
+        **inputs: Any,
+    ) -> Any:
         n_samples, n_real = input_ids.shape
         n_virtual = self.active_peft_config.num_virtual_tokens
         positions = torch.arange(n_real, device=input_ids.device) + self.first_position
         inputs["attention_mask"] = torch.nn.functional.pad(attention_mask, (n_virtual, 0), value=1)
         if isinstance(self.active_peft_config, PrefixTuningConfig):
-            inputs |= {"input_ids": input_ids, "token_type_ids": token_type_ids, "past_key_values": self.get_prompt(n_samples)}
+            inputs |= {
+                "input_ids": input_ids,
+                "token_type_ids": token_type_ids,
+                "past_key_values": self.get_prompt(n_samples),
+            }
             return self.base_model(position_ids=positions.expand(n_samples, -1), **inputs)
         embedded = self.word_embeddings(input_ids)
-        inputs["inputs_embeds"] = torch.cat([self.get_prompt(n_samples).to(embedded.dtype), embedded], dim=1)
+        inputs["inputs_embeds"] = torch.cat(
+            [self.get_prompt(n_samples).to(embedded.dtype), embedded], dim=1
+        )
         if token_type_ids is not None:
             inputs["token_type_ids"] = torch.nn.functional.pad(token_type_ids, (n_virtual, 0))
         positions = torch.nn.functional.pad(positions, (n_virtual, 0), value=self.first_position)
@@ -66,7 +81,13 @@ _WRAPPERS: dict[str, Any] = {"SEQ_2_SEQ_LM": PromptedModel, "FEATURE_EXTRACTION"
 def prefixed_width(layout: Layout) -> tuple[int, int]:
     """How many blocks have a prefix, and how wide its keys are."""
     stack = layout.prefix_stack
-    widths = [linear.out_features for block in layout.blocks if block.stack == stack for linear in block.linears if linear.role == "k"]
+    widths = [
+        linear.out_features
+        for block in layout.blocks
+        if block.stack == stack
+        for linear in block.linears
+        if linear.role == "k"
+    ]
     return sum(block.stack == stack for block in layout.blocks), widths[0]
 
 
@@ -82,7 +103,10 @@ def wrap(model: nn.Module, layout: Layout, config_class: Any, **settings: Any) -
     base: Any = model
     task = family_of(layout).prompt_task
     # Every size is given: peft's guesses take the encoder's depth for the decoder's.
-    sizes = {"num_attention_heads": base.config.num_attention_heads, "num_layers": len(layout.blocks)}
+    sizes = {
+        "num_attention_heads": base.config.num_attention_heads,
+        "num_layers": len(layout.blocks),
+    }
     config = config_class(task_type=task, **{**sizes, **settings})
     wrapped = _WRAPPERS[task](model, config)
     wrapped.first_position = layout.first_position

@@ -12,7 +12,9 @@ from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.models.families import family_of
 
 
-def wrap_linears(model: nn.Module, layout: Layout, method: TargetedMethod, config_class: Any, **settings: Any) -> nn.Module:
+def wrap_linears(
+    model: nn.Module, layout: Layout, method: TargetedMethod, config_class: Any, **settings: Any
+) -> nn.Module:
     """The model with the method on its target layers.
 
     Args:
@@ -28,12 +30,16 @@ def wrap_linears(model: nn.Module, layout: Layout, method: TargetedMethod, confi
     roles = {linear.role for linear in layout.linears}
     absent = [role for role in method.targets if role not in roles]
     if absent:
-        what = f"{layout.family} has no layer {', '.join(absent)}; it has {', '.join(sorted(roles))}"
+        what = (
+            f"{layout.family} has no layer {', '.join(absent)}; it has {', '.join(sorted(roles))}"
+        )
         raise ConfigError([Problem(f"peft.{method.kind}.targets", what)])
     # peft warns of tied or non-standard output layers whenever it wraps; none of them is touched
     # here.
     logging.getLogger("peft").setLevel(logging.ERROR)
     names = [linear.name for linear in method.target_layers(layout)]
     task = family_of(layout).linear_task
-    wrapped: nn.Module = get_peft_model(model, config_class(target_modules=names, task_type=task, **settings))
+    wrapped: nn.Module = get_peft_model(
+        model, config_class(target_modules=names, task_type=task, **settings)
+    )
     return wrapped

@@ -11,7 +11,8 @@ from deft_sweeps.config.axes import Magnitude, Pattern
 
 def magnitude_mask(weight: Tensor, sparsity: float, pattern: Pattern = "unstructured") -> Tensor:
     """Keep the largest |W| of the whole layer, or of each group of the pattern; (out, in) to bool
-    (out, in)."""
+    (out, in).
+    """
     return keep_by_layer(weight.abs(), sparsity, pattern)
 
 

@@ -67,7 +67,10 @@ def prune_(
 @torch.no_grad()
 def sparsities(model: nn.Module, layout: Layout) -> dict[str, float]:
     """Share of exact zeros of each prunable layer of an unquantized model, in [0, 1]."""
-    return {linear.name: float((_weight(model, linear) == 0).float().mean()) for linear in layout.linears}
+    return {
+        linear.name: float((_weight(model, linear) == 0).float().mean())
+        for linear in layout.linears
+    }
 
 
 def _weight(model: nn.Module, linear: Linear) -> Tensor:

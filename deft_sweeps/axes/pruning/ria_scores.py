@@ -1,5 +1,6 @@
 """RIA: a weight counts by its share of its row and of its column, times a power of its input's norm
-(arXiv 2402.11187)."""
+(arXiv 2402.11187).
+"""
 
 from dataclasses import dataclass
 

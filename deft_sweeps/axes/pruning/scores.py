@@ -41,7 +41,8 @@ def keep_half_of_groups(scores: Tensor, group: int) -> Tensor:
 
 def keep_by_layer(scores: Tensor, sparsity: float, pattern: Pattern) -> Tensor:
     """Mask of the largest scores of the whole layer, or of each group of the pattern; (rows,
-    columns)."""
+    columns).
+    """
     group = group_of(pattern)
     if group is not None:
         return keep_half_of_groups(scores, group)

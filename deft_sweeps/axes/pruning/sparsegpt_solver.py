@@ -1,5 +1,6 @@
 """SparseGPT (arXiv 2301.00774): prune column by column, and let the columns to the right make up
-for what went."""
+for what went.
+"""
 
 from dataclasses import dataclass
 
@@ -11,7 +12,13 @@ from deft_sweeps.config.axes import Pattern, SparseGpt, group_of
 
 
 def sparsegpt(
-    weight: Tensor, moments: Tensor, sparsity: float, pattern: Pattern = "unstructured", *, damping: float = 0.01, columns: int = 128
+    weight: Tensor,
+    moments: Tensor,
+    sparsity: float,
+    pattern: Pattern = "unstructured",
+    *,
+    damping: float = 0.01,
+    columns: int = 128,
 ) -> Tensor:
     """Weights with zeros whose output W X is close to the dense one's in the sum of squares.
 
@@ -41,12 +48,18 @@ def sparsegpt(
         # A view: what changes in the block changes in `w`.
         block, u = w[:, start:end], factor[start:end, start:end]
         scores = (block / u.diagonal()).square()
-        keep = keep_largest(scores.reshape(1, -1), sparsity).reshape(scores.shape) if group is None else torch.ones_like(scores).bool()
+        keep = (
+            keep_largest(scores.reshape(1, -1), sparsity).reshape(scores.shape)
+            if group is None
+            else torch.ones_like(scores).bool()
+        )
         errors = torch.zeros_like(block)
         for j in range(end - start):
             if group is not None and j % group == 0:
                 members = slice(j, j + group)
-                keep[:, members] = keep_half_of_groups((block[:, members] / u.diagonal()[members]).square(), group)
+                keep[:, members] = keep_half_of_groups(
+                    (block[:, members] / u.diagonal()[members]).square(), group
+                )
             errors[:, j] = torch.where(keep[:, j], 0.0, block[:, j]) / u[j, j]
             block[:, j:] -= torch.outer(errors[:, j], u[j, j:])
             block[:, j] *= keep[:, j]
@@ -56,7 +69,8 @@ def sparsegpt(
 
 def _factor(moments: Tensor, damping: float) -> Tensor:
     """Upper Cholesky factor of the damped moments' inverse, in float64: inputs that hardly vary
-    make it ill-conditioned."""
+    make it ill-conditioned.
+    """
     damped = moments.double()
     # Without any input there is nothing to go by but the weights themselves.
     damp = damping * float(damped.diagonal().mean()) or 1.0

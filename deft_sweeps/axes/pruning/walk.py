@@ -99,7 +99,9 @@ class _Walk:
             self.sums.clear()
             if block is self.last:
                 raise _AllPrunedError
-            outputs = [forward(*self._part(args, rows), **self._part(kwargs, rows)) for rows in chunks]
+            outputs = [
+                forward(*self._part(args, rows), **self._part(kwargs, rows)) for rows in chunks
+            ]
             return self._joined(outputs)
 
         return run
@@ -129,7 +131,8 @@ class _Walk:
 
     def _joined(self, outputs: list[Any]) -> Any:
         """The chunks' outputs as one; what does not go by examples, T5's position bias, is the
-        first's."""
+        first's.
+        """
         first = outputs[0]
         if isinstance(first, tuple):
             return tuple(self._joined(list(parts)) for parts in zip(*outputs, strict=True))
@@ -148,7 +151,12 @@ class _Walk:
             mask = masks.encoder if of_encoder else masks.decoder
             part = None if mask is None else mask[rows].bool()
 
-            def add(_: nn.Module, args: tuple[Tensor, ...], name: str = linear.name, real: Tensor | None = part) -> None:
+            def add(
+                _: nn.Module,
+                args: tuple[Tensor, ...],
+                name: str = linear.name,
+                real: Tensor | None = part,
+            ) -> None:
                 x = args[0].to(torch.promote_types(args[0].dtype, torch.float32))
                 total = self.statistic(x.reshape(-1, x.shape[-1]) if real is None else x[real])
                 self.sums[name] = self.sums[name] + total if name in self.sums else total

@@ -8,7 +8,9 @@ from deft_sweeps.axes.pruning.scores import keep_by_row
 from deft_sweeps.config.axes import Pattern, Wanda
 
 
-def wanda_mask(weight: Tensor, input_norms: Tensor, sparsity: float, pattern: Pattern = "unstructured") -> Tensor:
+def wanda_mask(
+    weight: Tensor, input_norms: Tensor, sparsity: float, pattern: Pattern = "unstructured"
+) -> Tensor:
     """Keep the largest |W_ij| * ||X_j||_2 of each output row i, or of each group of the pattern
     (arXiv 2306.11695).
 
@@ -31,4 +33,6 @@ class WandaPruner:
         return inputs.square().sum(0)
 
     def pruned(self, weight: Tensor, statistic: Tensor) -> Tensor:
-        return weight * wanda_mask(weight, statistic.sqrt(), self.method.sparsity, self.method.pattern)
+        return weight * wanda_mask(
+            weight, statistic.sqrt(), self.method.sparsity, self.method.pattern
+        )

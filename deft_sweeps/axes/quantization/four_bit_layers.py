@@ -7,7 +7,13 @@ from deft_sweeps.config.axes.quantization.four_bit import FourBit
 from deft_sweeps.config.layout import Linear
 
 
-def pack(dense: nn.Linear, linear: Linear, quantization: FourBit, compute: torch.dtype, device: torch.device) -> nn.Module:
+def pack(
+    dense: nn.Linear,
+    linear: Linear,
+    quantization: FourBit,
+    compute: torch.dtype,
+    device: torch.device,
+) -> nn.Module:
     """A 4-bit layer with the weights of a dense one, on `device`."""
     import bitsandbytes as bnb
 

@@ -9,9 +9,12 @@ from deft_sweeps.config.axes.quantization.int8 import Int8
 from deft_sweeps.config.layout import Linear
 
 
-def pack(dense: nn.Linear, linear: Linear, quantization: Int8, compute: torch.dtype, device: torch.device) -> nn.Module:
+def pack(
+    dense: nn.Linear, linear: Linear, quantization: Int8, compute: torch.dtype, device: torch.device
+) -> nn.Module:
     """An 8-bit layer with the weights of a dense one, on `device`; it computes in the dtype of its
-    input."""
+    input.
+    """
     import bitsandbytes as bnb
 
     # Each forward pass of a layer says that its input is cast to float16, which is how the kernel
@@ -25,7 +28,9 @@ def pack(dense: nn.Linear, linear: Linear, quantization: Int8, compute: torch.dt
         threshold=quantization.outlier_threshold,
         device="meta",
     )
-    packed.weight = bnb.nn.Int8Params(dense.weight.data.cpu(), requires_grad=False, has_fp16_weights=False)
+    packed.weight = bnb.nn.Int8Params(
+        dense.weight.data.cpu(), requires_grad=False, has_fp16_weights=False
+    )
     packed.bias = dense.bias
     moved = packed.to(device)
     # Else the first forward pass would do it, in one fork of the base and not in the next.

@@ -16,7 +16,9 @@ from deft_sweeps.config.layout import Layout
 TORCH_DTYPES: dict[Dtype, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-def quantize_(model: nn.Module, layout: Layout, quantization: Packing, dtype: Dtype, device: torch.device) -> None:
+def quantize_(
+    model: nn.Module, layout: Layout, quantization: Packing, dtype: Dtype, device: torch.device
+) -> None:
     """Replace the blocks' linear layers by packed ones that compute in `dtype`, on `device`.
 
     The model must still be in float32, so that the scales are taken from full-precision weights.

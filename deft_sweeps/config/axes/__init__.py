@@ -12,7 +12,18 @@ from deft_sweeps.config.axes.density import Density, DensityLoss, NoDensityLoss
 from deft_sweeps.config.axes.dtype import DTYPE_BYTES, Dtype
 from deft_sweeps.config.axes.fields import check
 from deft_sweeps.config.axes.member import AxisMember
-from deft_sweeps.config.axes.peft import AdaLora, Adapter, Ia3, Lora, Oft, Peft, PrefixTuning, PromptTuning, PTuning, Vera
+from deft_sweeps.config.axes.peft import (
+    AdaLora,
+    Adapter,
+    Ia3,
+    Lora,
+    Oft,
+    Peft,
+    PrefixTuning,
+    PromptTuning,
+    PTuning,
+    Vera,
+)
 from deft_sweeps.config.axes.pruning import Magnitude, NoPruning, Pruning, SparseGpt, Wanda
 from deft_sweeps.config.axes.pruning.pattern import Pattern, group_of
 from deft_sweeps.config.axes.quantization import Fp4, Int8, Nf4, Quantization, Unquantized

@@ -54,7 +54,8 @@ class AxisMember(ABC):
 
     def n_saved(self, layout: Layout) -> int:
         """Parameters in the file of trained weights; what stays frozen is drawn again from the
-        seed."""
+        seed.
+        """
         return self.n_trained(layout)
 
     @property

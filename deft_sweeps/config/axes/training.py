@@ -30,7 +30,11 @@ class Training:
     def __post_init__(self) -> None:
         check(self.steps >= 1, "steps >= 1", self.steps)
         check(self.batch_size >= 1, "batch_size >= 1", self.batch_size)
-        check(1 <= self.accumulation <= self.batch_size, "accumulation between 1 and batch_size", self.accumulation)
+        check(
+            1 <= self.accumulation <= self.batch_size,
+            "accumulation between 1 and batch_size",
+            self.accumulation,
+        )
         check(self.learning_rate > 0, "learning_rate > 0", self.learning_rate)
         check(0 <= self.warmup_share < 1, "warmup_share in [0, 1)", self.warmup_share)
         check(self.weight_decay >= 0, "weight_decay >= 0", self.weight_decay)

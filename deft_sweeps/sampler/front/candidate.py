@@ -117,7 +117,8 @@ class CandidatePool:
 
 def neighbour(spec: SweepSpec, start: Start, rng: np.random.Generator) -> Start:
     """A random configuration near `start`: some settings are drawn again or moved by a small step,
-    and sometimes the combination is another one."""
+    and sometimes the combination is another one.
+    """
     label = start.combination
     if rng.random() >= _KEEP_PROBABILITY:
         label = spec.combinations[rng.integers(len(spec.combinations))].label

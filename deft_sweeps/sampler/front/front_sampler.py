@@ -110,7 +110,8 @@ class FrontSampler(BaseSampler):
 
     def _single_threaded(self) -> AbstractContextManager[Any]:
         """Restricts linear algebra to one thread. The matrices are small and trials use the other
-        cores: several threads waiting for each other took 3 to 40 times the processor time."""
+        cores: several threads waiting for each other took 3 to 40 times the processor time.
+        """
         limit: AbstractContextManager[Any] = self._libraries.limit(limits=1, user_api="blas")
         return limit
 

@@ -100,7 +100,8 @@ class RegressionData:
 
     def _level(self, step_share: float) -> int:
         """Index k of a rung at the share eta^-k of the steps. Steps are whole numbers, so shares
-        differ slightly between trainings of different lengths."""
+        differ slightly between trainings of different lengths.
+        """
         return round(-math.log(step_share) / math.log(self._eta))
 
     def _rung_model(self, metric_index: int, step_share: float) -> RungModel | None:

@@ -118,7 +118,8 @@ class _Pairs:
 
     def variances(self, slope: float) -> tuple[float, float]:
         """Estimates of the variances of u and v: those of a one-way analysis of variance, and for u
-        a prior that the whole variance of the rung is u's."""
+        a prior that the whole variance of the rung is u's.
+        """
         n = self.n_trainings
         residuals, n_each, n_free = (
             self.rungs - slope * self.finals,

@@ -154,7 +154,8 @@ class SurrogateModel:
         self, processes: Sequence[GaussianProcess], running: Sequence[ObservedTraining]
     ) -> tuple[tuple[GaussianProcess, ...], Floats]:
         """Processes as if running trainings had given their posterior means; and those points, in
-        the metrics' units, shape (running trainings x T, metrics)."""
+        the metrics' units, shape (running trainings x T, metrics).
+        """
         inputs = self._data.final_inputs([training.configuration for training in running])
         means = [p.posterior(inputs, self._n_thresholds).mean.reshape(-1) for p in processes]
         conditioned = tuple(

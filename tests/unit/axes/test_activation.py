@@ -15,7 +15,13 @@ def test_gates_of_the_pretrained_function_change_nothing(gated: bool) -> None:
         before = model(**batch()).logits
         gates = install_gates_(model, layout_of(model), "pretrained")
         torch.testing.assert_close(model(**batch()).logits, before, rtol=1e-4, atol=1e-4)
-    assert [(at.stack, at.index) for at in gates] == [("encoder", 0), ("encoder", 1), ("decoder", 0), ("decoder", 1), ("decoder", 2)]
+    assert [(at.stack, at.index) for at in gates] == [
+        ("encoder", 0),
+        ("encoder", 1),
+        ("decoder", 0),
+        ("decoder", 1),
+        ("decoder", 2),
+    ]
 
 
 def test_relu_swapped_in_gives_exact_zeros() -> None:

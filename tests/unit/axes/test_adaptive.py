@@ -34,12 +34,22 @@ def masks_of(inputs: dict[str, Tensor]) -> Masks:
     return Masks(inputs["attention_mask"], (inputs["labels"] != -100).long())
 
 
-def made(method: Any, *, gated: bool = True, whole_branch: bool = True, dtype: torch.dtype = torch.float32) -> tuple[Any, Any, Any]:
-    """A tiny model whose adapters have moved away from the identity, its activations' gates, and its block gates."""
+def made(
+    method: Any,
+    *,
+    gated: bool = True,
+    whole_branch: bool = True,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Any, Any, Any]:
+    """A tiny model whose adapters have moved away from the identity, its activations' gates, and
+    its block gates.
+    """
     model = tiny_t5().to(dtype)
     layout = layout_of(model)
     if not whole_branch:
-        layout = replace(layout, blocks=tuple(replace(block, residual="") for block in layout.blocks))
+        layout = replace(
+            layout, blocks=tuple(replace(block, residual="") for block in layout.blocks)
+        )
     gates = install_gates_(model, layout, "relu")
     torch.manual_seed(3)
     wrapped = attach(model, layout, method)
@@ -58,7 +68,9 @@ def set_gates(blocks: GatedBlocks, values: dict[int, float]) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("method", METHODS)
-def test_open_gates_leave_outputs_and_adapter_gradients_as_they_are(method: Any, dtype: torch.dtype) -> None:
+def test_open_gates_leave_outputs_and_adapter_gradients_as_they_are(
+    method: Any, dtype: torch.dtype
+) -> None:
     def run(gated: bool) -> tuple[Tensor, Tensor, list[Tensor]]:
         model, gates, blocks = made(method, gated=gated, dtype=dtype)
         inputs = batch()
@@ -70,7 +82,10 @@ def test_open_gates_leave_outputs_and_adapter_gradients_as_they_are(method: Any,
         density = combine(reading.encoder, reading.decoder, DEFT)
         (out.loss + density).backward()
         if blocks:
-            assert all(gate.grad is not None and gate.grad.dtype == torch.float32 and gate.grad != 0 for gate in blocks.block_gates)
+            assert all(
+                gate.grad is not None and gate.grad.dtype == torch.float32 and gate.grad != 0
+                for gate in blocks.block_gates
+            )
         return out.logits, density, [p.grad for p in adapters if p.grad is not None]
 
     plain, gated = run(False), run(True)
@@ -82,7 +97,9 @@ def test_open_gates_leave_outputs_and_adapter_gradients_as_they_are(method: Any,
 
 @pytest.mark.parametrize("whole_branch", [True, False])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_closed_gate_and_a_removed_block_give_identical_outputs(method: Any, whole_branch: bool) -> None:
+def test_a_closed_gate_and_a_removed_block_give_identical_outputs(
+    method: Any, whole_branch: bool
+) -> None:
     model, _, blocks = made(method, whole_branch=whole_branch)
     set_gates(blocks, {0: 0.0, 1: 0.7, 3: 0.5, 4: 0.51})
     with torch.no_grad():
@@ -100,7 +117,9 @@ def test_a_closed_gate_and_a_removed_block_give_identical_outputs(method: Any, w
 
 @pytest.mark.parametrize("value", [0.2, 0.8])
 def test_a_gates_gradient_is_that_of_a_plain_factor(value: float) -> None:
-    """Straight through: the sum over all entries of gradient times output, whether the block is closed or open."""
+    """Straight through: the sum over all entries of gradient times output, whether the block is
+    closed or open.
+    """
     model, _, blocks = made(Adapter(reduction=4))
     seen: dict[str, Tensor] = {}
     mlp = blocks.mlps[2]
@@ -108,7 +127,10 @@ def test_a_gates_gradient_is_that_of_a_plain_factor(value: float) -> None:
     mlp.register_full_backward_hook(lambda _m, _i, out: seen.__setitem__("gradient", out[0]))
     set_gates(blocks, {2: value})
     model(**batch(), use_cache=False).loss.backward()
-    expected = sum(float(g * y) for g, y in zip(seen["gradient"].flatten(), seen["output"].flatten(), strict=True))
+    expected = sum(
+        float(g * y)
+        for g, y in zip(seen["gradient"].flatten(), seen["output"].flatten(), strict=True)
+    )
     assert mlp.block_gate.grad is not None
     assert mlp.block_gate.grad.item() == pytest.approx(expected, rel=1e-4)
 
@@ -196,13 +218,18 @@ def test_generation_and_gradient_checkpointing_run_without_the_block() -> None:
     meter.close(torch.full((5,), 4))
     written = meter.result()
     assert (written.skipped.encoder, written.skipped.decoder) == ((1,), (1,))
-    assert written.encoder_blocks[1] == written.decoder_blocks[1] == 0 < min(written.encoder_blocks[0], written.decoder_blocks[0])
+    assert (
+        written.encoder_blocks[1]
+        == written.decoder_blocks[1]
+        == 0
+        < min(written.encoder_blocks[0], written.decoder_blocks[0])
+    )
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     model.train()(**batch(), use_cache=False).loss.backward()
     assert model.shared.weight.grad is not None
 
 
-def test_a_removed_block_counts_zero_in_metric_and_loss_and_kept_blocks_have_a_mean_of_their_own() -> None:
+def test_a_removed_block_counts_zero_and_the_others_have_a_mean_of_their_own() -> None:
     def read(gates: Any, model: Any) -> tuple[Any, Any, float]:
         inputs = batch()
         meter = DensityMeter(gates)
@@ -210,7 +237,11 @@ def test_a_removed_block_counts_zero_in_metric_and_loss_and_kept_blocks_have_a_m
             model(**inputs)
         with DensityProbe(gates, DEFT) as probe, probe.reading(masks_of(inputs)) as reading:
             model(**inputs)
-        return meter.result(), reading, float(combine(reading.encoder, reading.decoder, DEFT).detach())
+        return (
+            meter.result(),
+            reading,
+            float(combine(reading.encoder, reading.decoder, DEFT).detach()),
+        )
 
     model, gates, blocks = made(Adapter(reduction=4))
     set_gates(blocks, {1: 0.0, 2: 0.0})
@@ -238,8 +269,12 @@ def test_while_the_gates_train_a_closed_block_counts_zero_and_its_density_pulls_
             model(**inputs)
         values = (*reading.encoder, *reading.decoder)
         readings.append([value.item() for value in values])
-    assert readings[1] == pytest.approx([value * share for value, share in zip(readings[0], (0, 1, 1, 0, 1), strict=True)])
-    gradients = torch.autograd.grad(torch.stack(values).sum(), blocks.block_gates, allow_unused=True)
+    assert readings[1] == pytest.approx(
+        [value * share for value, share in zip(readings[0], (0, 1, 1, 0, 1), strict=True)]
+    )
+    gradients = torch.autograd.grad(
+        torch.stack(values).sum(), blocks.block_gates, allow_unused=True
+    )
     # The last gate's own share: nothing later depends on it.
     assert gradients[-1] is not None
     assert gradients[-1].item() == pytest.approx(readings[0][-1], rel=1e-5)
@@ -266,7 +301,9 @@ def test_the_pull_is_the_weighted_mean_gate() -> None:
         ((0.3, 0.2, 0.1), 7, (1, 2)),
     ],
 )
-def test_the_most_closed_blocks_go(values: tuple[float, ...], skip: int, expected: tuple[int, ...]) -> None:
+def test_the_most_closed_blocks_go(
+    values: tuple[float, ...], skip: int, expected: tuple[int, ...]
+) -> None:
     assert to_remove(values, skip) == expected
 
 
@@ -287,6 +324,9 @@ def test_step_sizes_fall_and_add_up_to_the_travel(steps: int) -> None:
     assert sum(sizes) == pytest.approx(3.0)
 
 
-@pytest.mark.parametrize(("steps", "share", "expected"), [(100, 0.4, 60), (100, 0.0, 100), (1, 0.9, 1), (3, 0.5, 2), (10, 0.99, 1)])
+@pytest.mark.parametrize(
+    ("steps", "share", "expected"),
+    [(100, 0.4, 60), (100, 0.0, 100), (1, 0.9, 1), (3, 0.5, 2), (10, 0.99, 1)],
+)
 def test_soft_steps(steps: int, share: float, expected: int) -> None:
     assert soft_steps(steps, share) == expected

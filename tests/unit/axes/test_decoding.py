@@ -1,4 +1,6 @@
-"""The density while generating, against loops over single samples that are decoded one token at a time."""
+"""The density while generating, against loops over single samples that are decoded one token at a
+time.
+"""
 
 from typing import Any
 
@@ -41,27 +43,38 @@ def generate(model: Any, inputs: dict[str, Tensor], end: list[int], **settings: 
 
 @torch.no_grad()
 def naive(model: Any, gates: Gates, inputs: dict[str, Tensor], end: list[int]) -> list[list[float]]:
-    """Per sample and block: greedy decoding of one unpadded sample, its gates read by plain hooks in one last pass."""
+    """Per sample and block: greedy decoding of one unpadded sample, its gates read by plain hooks
+    in one last pass.
+    """
     found = []
     for ids, mask in zip(inputs["input_ids"], inputs["attention_mask"], strict=True):
         source = ids[mask.bool()].unsqueeze(0)
         decoded = [0]
         while len(decoded) < 7:
-            logits = model(input_ids=source, decoder_input_ids=torch.tensor([decoded]), use_cache=False).logits
+            logits = model(
+                input_ids=source, decoder_input_ids=torch.tensor([decoded]), use_cache=False
+            ).logits
             decoded.append(int(logits[0, -1].argmax()))
             if decoded[-1] in end:
                 break
         kept: list[Tensor] = []
-        handles = [at.gate.register_forward_hook(lambda _m, _a, out, kept=kept: kept.append(out)) for at in gates]
+        handles = [
+            at.gate.register_forward_hook(lambda _m, _a, out, kept=kept: kept.append(out))
+            for at in gates
+        ]
         model(input_ids=source, decoder_input_ids=torch.tensor([decoded[:-1]]), use_cache=False)
         for handle in handles:
             handle.remove()
-        found.append([sum(entry != 0 for entry in out.flatten().tolist()) / out.numel() for out in kept])
+        found.append(
+            [sum(entry != 0 for entry in out.flatten().tolist()) / out.numel() for out in kept]
+        )
     return found
 
 
 @pytest.mark.parametrize("use_cache", [True, False])
-def test_equals_a_loop_over_single_samples(model_and_gates: tuple[Any, Gates], use_cache: bool) -> None:
+def test_equals_a_loop_over_single_samples(
+    model_and_gates: tuple[Any, Gates], use_cache: bool
+) -> None:
     model, gates = model_and_gates
     meter = GenerationMeter(gates)
     shares: list[list[float]] = []
@@ -91,7 +104,10 @@ def test_lengths_count_the_first_end_and_stop_there() -> None:
 def test_beams_are_refused(model_and_gates: tuple[Any, Gates]) -> None:
     model, gates = model_and_gates
     meter, inputs = GenerationMeter(gates), batch()
-    with pytest.raises(ValueError, match="only one a sample"), meter.reading(inputs["attention_mask"]):
+    with (
+        pytest.raises(ValueError, match="only one a sample"),
+        meter.reading(inputs["attention_mask"]),
+    ):
         generate(model, inputs, [1], num_beams=2)
 
 

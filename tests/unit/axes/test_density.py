@@ -9,7 +9,15 @@ import torch
 from torch import Tensor
 
 from deft_sweeps.axes.activation.gate import Gates, install_gates_, thresholded
-from deft_sweeps.axes.density import DensityMeter, DensityProbe, Masks, block_density_loss, combine, scheduled, surrogate
+from deft_sweeps.axes.density import (
+    DensityMeter,
+    DensityProbe,
+    Masks,
+    block_density_loss,
+    combine,
+    scheduled,
+    surrogate,
+)
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.errors import TrialError
 from tests.tiny import batch, layout_of, tiny_t5
@@ -22,7 +30,9 @@ def masks_of(inputs: dict[str, Tensor]) -> Masks:
 def saved_gates(model: Any, gates: Gates, inputs: dict[str, Tensor]) -> list[Tensor]:
     """Every gate's output, by plain hooks that know nothing of the probe."""
     kept: list[Tensor] = []
-    handles = [at.gate.register_forward_hook(lambda _m, _a, out: kept.append(out.detach())) for at in gates]
+    handles = [
+        at.gate.register_forward_hook(lambda _m, _a, out: kept.append(out.detach())) for at in gates
+    ]
     model(**inputs)
     for handle in handles:
         handle.remove()
@@ -33,7 +43,12 @@ def naive_density(values: Tensor, mask: Tensor) -> float:
     """Mean over samples of the share of non-zero entries at real tokens, by loops."""
     shares = []
     for sample, real in zip(values, mask, strict=True):
-        entries = [entry for token, counts in zip(sample, real, strict=True) if counts for entry in token.tolist()]
+        entries = [
+            entry
+            for token, counts in zip(sample, real, strict=True)
+            if counts
+            for entry in token.tolist()
+        ]
         shares.append(sum(entry != 0 for entry in entries) / len(entries))
     return float(sum(shares) / len(shares))
 
@@ -45,7 +60,9 @@ def naive_density(values: Tensor, mask: Tensor) -> float:
         (DensityLoss(surrogate="tanh", beta=3), DensityLoss(surrogate="tanh", beta=1e9)),
     ],
 )
-def test_surrogate_is_at_most_the_exact_density_and_approaches_it(loss: DensityLoss, sharper: DensityLoss) -> None:
+def test_surrogate_is_at_most_the_exact_density_and_approaches_it(
+    loss: DensityLoss, sharper: DensityLoss
+) -> None:
     gate = torch.relu(torch.randn(4, 6, 50, generator=torch.Generator().manual_seed(1)))
     exact = float((gate != 0).float().mean())
     assert 0 < float(surrogate(gate, loss).mean()) < exact
@@ -66,7 +83,9 @@ def test_surrogate_and_gradient_in_float32_agree_with_float64(kind: Any) -> None
 def test_published_reductions_differ_as_published() -> None:
     """On a ReLU tensor of true density 5 %, per-entry gives 0.05 and the feature map nearly 1."""
     generator = torch.Generator().manual_seed(0)
-    gate = torch.rand(8, 128, 512, generator=generator) * (torch.rand(8, 128, 512, generator=generator) < 0.05)
+    gate = torch.rand(8, 128, 512, generator=generator) * (
+        torch.rand(8, 128, 512, generator=generator) < 0.05
+    )
     mask = torch.ones(8, 128)
     assert float(block_density_loss(gate, mask, DensityLoss())) == pytest.approx(0.05, abs=1e-3)
     assert float(block_density_loss(gate, mask, DensityLoss(reduction="feature_map"))) > 0.999
@@ -75,10 +94,16 @@ def test_published_reductions_differ_as_published() -> None:
 @pytest.mark.parametrize("reduction", ["per_entry", "feature_map"])
 def test_block_loss_equals_a_naive_loop(reduction: Any) -> None:
     loss = DensityLoss(eps=1e-2, reduction=reduction)
-    gate, mask = torch.randn(3, 5, 7), torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1], [1, 0, 0, 0, 0]])
+    gate, mask = (
+        torch.randn(3, 5, 7),
+        torch.tensor([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1], [1, 0, 0, 0, 0]]),
+    )
     real = [[gate[b, t] for t in range(5) if mask[b, t]] for b in range(3)]
     if reduction == "per_entry":
-        per_sample = [sum(float((x * x / (x * x + 1e-2)).mean()) for x in tokens) / len(tokens) for tokens in real]
+        per_sample = [
+            sum(float((x * x / (x * x + 1e-2)).mean()) for x in tokens) / len(tokens)
+            for tokens in real
+        ]
         expected = sum(per_sample) / 3
     else:
         mean = torch.stack([x for tokens in real for x in tokens]).mean(0)
@@ -90,12 +115,19 @@ def test_stacks_are_summed_or_averaged() -> None:
     encoder, decoder = [torch.tensor(0.2), torch.tensor(0.4)], [torch.tensor(0.9)]
     assert float(combine(encoder, decoder, DensityLoss())) == pytest.approx(0.3 + 0.9)
     assert float(combine(encoder, decoder, DensityLoss(stacks="mean"))) == pytest.approx(0.5)
-    assert float(combine(encoder, decoder, DensityLoss(encoder_weight=2.0, decoder_weight=0.5))) == pytest.approx(0.6 + 0.45)
+    assert float(
+        combine(encoder, decoder, DensityLoss(encoder_weight=2.0, decoder_weight=0.5))
+    ) == pytest.approx(0.6 + 0.45)
     assert float(combine(encoder, [], DensityLoss())) == pytest.approx(0.3)
 
 
-@pytest.mark.parametrize(("gated", "activation", "threshold"), list(product([True, False], ["pretrained", "relu"], [0.0, 0.05])))
-def test_metric_equals_a_naive_loop_with_padding_in_the_batch(gated: bool, activation: Any, threshold: float) -> None:
+@pytest.mark.parametrize(
+    ("gated", "activation", "threshold"),
+    list(product([True, False], ["pretrained", "relu"], [0.0, 0.05])),
+)
+def test_metric_equals_a_naive_loop_with_padding_in_the_batch(
+    gated: bool, activation: Any, threshold: float
+) -> None:
     model, inputs = tiny_t5(gated), batch()
     gates = install_gates_(model, layout_of(model), activation)
     meter = DensityMeter(gates)
@@ -104,7 +136,8 @@ def test_metric_equals_a_naive_loop_with_padding_in_the_batch(gated: bool, activ
         with meter.reading(masks):
             model(**inputs)
         values = saved_gates(model, gates, inputs)
-    expected = [naive_density(v, masks.encoder if at.stack == "encoder" else masks.decoder) for at, v in zip(gates, values, strict=True)]  # type: ignore[arg-type]
+    of_stack: dict[str, Any] = {"encoder": masks.encoder, "decoder": masks.decoder}
+    expected = [naive_density(v, of_stack[at.stack]) for at, v in zip(gates, values, strict=True)]
     got = meter.result()
     assert [*got.encoder_blocks, *got.decoder_blocks] == pytest.approx(expected, abs=1e-6)
     assert got.overall == pytest.approx(sum(expected) / len(expected))
@@ -140,7 +173,11 @@ def test_padding_can_be_included_as_the_authors_do() -> None:
         return [v.item() for v in reading.encoder]
 
     values = saved_gates(model, gates, inputs)
-    everything = [float((v * v / (v * v + 1e-3)).mean()) for at, v in zip(gates, values, strict=True) if at.stack == "encoder"]
+    everything = [
+        float((v * v / (v * v + 1e-3)).mean())
+        for at, v in zip(gates, values, strict=True)
+        if at.stack == "encoder"
+    ]
     assert read("include") == pytest.approx(everything, rel=1e-5)
     assert read("mask") != pytest.approx(everything, rel=1e-3)
 
@@ -163,7 +200,9 @@ def test_gradient_checkpointing_changes_neither_count_nor_gradient() -> None:
         model: Any = tiny_t5()
         gates = install_gates_(model, layout_of(model), "relu")
         if checkpointing:
-            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            model.gradient_checkpointing_enable(
+                gradient_checkpointing_kwargs={"use_reentrant": False}
+            )
         model.train()
         inputs = batch()
         loss = DensityLoss(eps=1e-2, weight=1.0)
@@ -190,7 +229,9 @@ def test_virtual_tokens_before_the_real_ones_do_not_count() -> None:
 
 
 def test_native_count_sees_the_saturation_of_a_narrow_dtype() -> None:
-    """In bfloat16 a GELU is exactly zero from about -3 down, in float32 only below about -5: the gate keeps the difference out."""
+    """In bfloat16 a GELU is exactly zero from about -3 down, in float32 only below about -5: the
+    gate keeps the difference out.
+    """
     model: Any = tiny_t5()
     gates = install_gates_(model, layout_of(model), "pretrained")
     model.to(torch.bfloat16)
@@ -256,9 +297,17 @@ def test_reentrant_checkpointing_is_refused() -> None:
     model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": True})
     model.train()
     inputs = batch()
-    with DensityProbe(gates, DensityLoss()) as probe, pytest.raises(TrialError, match="use_reentrant"), probe.reading(masks_of(inputs)):
+    with (
+        DensityProbe(gates, DensityLoss()) as probe,
+        pytest.raises(TrialError, match="use_reentrant"),
+        probe.reading(masks_of(inputs)),
+    ):
         model(**inputs, use_cache=False)
-    with torch.no_grad(), DensityProbe(gates, DensityLoss()) as probe, probe.reading(masks_of(inputs)) as reading:
+    with (
+        torch.no_grad(),
+        DensityProbe(gates, DensityLoss()) as probe,
+        probe.reading(masks_of(inputs)) as reading,
+    ):
         model(**inputs, use_cache=False)
     assert len(reading.encoder) == 2
 
@@ -268,7 +317,10 @@ def test_under_autocast_loss_and_metric_are_those_of_the_gate_in_float32() -> No
     gates = install_gates_(model, layout_of(model), "pretrained")
     loss, masks = DensityLoss(eps=1e-3), masks_of(inputs)
     kept: list[Tensor] = []
-    handles = [at.gate.register_forward_hook(lambda _m, args, _out: kept.append(args[0].detach())) for at in gates]
+    handles = [
+        at.gate.register_forward_hook(lambda _m, args, _out: kept.append(args[0].detach()))
+        for at in gates
+    ]
     with torch.autocast("cpu", torch.bfloat16):
         with DensityProbe(gates, loss) as probe, probe.reading(masks) as reading:
             model(**inputs)
@@ -281,10 +333,16 @@ def test_under_autocast_loss_and_metric_are_those_of_the_gate_in_float32() -> No
     assert all(x.dtype == torch.bfloat16 for x in kept)
     # Two passes: what attention computes without a graph is rounded otherwise.
     values = [torch.nn.functional.gelu(x.float(), approximate="tanh") for x in kept]
-    by_block: list[Any] = [masks.encoder if at.stack == "encoder" else masks.decoder for at in gates]
-    entries = [float(block_density_loss(v, m, loss)) for v, m in zip(values[:5], by_block, strict=True)]
+    by_block: list[Any] = [
+        masks.encoder if at.stack == "encoder" else masks.decoder for at in gates
+    ]
+    entries = [
+        float(block_density_loss(v, m, loss)) for v, m in zip(values[:5], by_block, strict=True)
+    ]
     assert total.dtype == torch.float32
-    assert float(total.detach()) == pytest.approx(sum(entries[:2]) / 2 + sum(entries[2:]) / 3, rel=1e-5)
+    assert float(total.detach()) == pytest.approx(
+        sum(entries[:2]) / 2 + sum(entries[2:]) / 3, rel=1e-5
+    )
     got = meter.result()
     assert [*got.encoder_blocks, *got.decoder_blocks] == pytest.approx(
         [naive_density(v, m) for v, m in zip(values[5:], by_block, strict=True)], abs=1e-6

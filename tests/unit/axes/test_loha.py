@@ -19,14 +19,21 @@ def test_a_layer_adds_the_product_of_two_low_rank_matrices_entry_by_entry() -> N
     base = model.get_submodule("encoder.block.0.layer.1.DenseReluDense.wo")
     weight: Any = base.weight
     wrapped: Any = attach(model, layout_of(model), LoHa(r=3, alpha=6, targets=("down",)))
-    factors = {name: p for name, p in trained_parameters(wrapped).items() if "encoder.block.0." in name}
+    factors = {
+        name: p for name, p in trained_parameters(wrapped).items() if "encoder.block.0." in name
+    }
     with torch.no_grad():
         for factor in factors.values():
             factor.normal_()
-        a, b, c, d = (factors[next(n for n in factors if part in n)] for part in ("w1_a", "w1_b", "w2_a", "w2_b"))
+        a, b, c, d = (
+            factors[next(n for n in factors if part in n)]
+            for part in ("w1_a", "w1_b", "w2_a", "w2_b")
+        )
         x = torch.randn(2, 5, 48)
         layer = wrapped.get_submodule("base_model.model.encoder.block.0.layer.1.DenseReluDense.wo")
-        torch.testing.assert_close(layer(x), x @ (weight + 6 / 3 * (a @ b) * (c @ d)).T, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(
+            layer(x), x @ (weight + 6 / 3 * (a @ b) * (c @ d)).T, rtol=1e-4, atol=1e-4
+        )
 
 
 def test_it_starts_as_the_base_and_learns() -> None:

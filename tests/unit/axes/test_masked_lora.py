@@ -39,7 +39,9 @@ def targeted(wrapped: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("pattern", ["unstructured", "2:4"])
 def test_a_merge_keeps_every_zero_and_every_output(pattern: Pattern) -> None:
     wrapped = trained(pattern)
-    before = {name: layer.get_base_layer().weight.clone() for name, layer in targeted(wrapped).items()}
+    before = {
+        name: layer.get_base_layer().weight.clone() for name, layer in targeted(wrapped).items()
+    }
     with torch.no_grad():
         unmerged = wrapped(**batch()).logits
         merged: nn.Module = wrapped.merge_and_unload()
@@ -55,7 +57,9 @@ def test_without_the_mask_a_merge_makes_the_weights_dense() -> None:
     wrapped = trained(masked=False)
     names = [name.removeprefix("base_model.model.") for name in targeted(wrapped)]
     merged = wrapped.merge_and_unload()
-    assert all(float((merged.get_submodule(name).weight == 0).float().mean()) < 0.01 for name in names)
+    assert all(
+        float((merged.get_submodule(name).weight == 0).float().mean()) < 0.01 for name in names
+    )
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -72,7 +76,10 @@ def test_a_layer_adds_the_masked_product_and_no_more(packed: bool) -> None:
         dense = dequantize_module_weight(base)
         expected = base(x).clone()
         for i in range(expected.shape[-1]):
-            row = [float((b[i] * a[:, j]).sum()) * 4.0 if dense[i, j] != 0 else 0.0 for j in range(base.in_features)]
+            row = [
+                float((b[i] * a[:, j]).sum()) * 4.0 if dense[i, j] != 0 else 0.0
+                for j in range(base.in_features)
+            ]
             expected[..., i] += x @ torch.tensor(row)
         torch.testing.assert_close(layer(x), expected, rtol=1e-4, atol=1e-4)
 

@@ -1,4 +1,6 @@
-"""Virtual tokens against what the same embeddings, keys and values give when they are written out by hand."""
+"""Virtual tokens against what the same embeddings, keys and values give when they are written out
+by hand.
+"""
 
 from typing import Any
 
@@ -26,8 +28,14 @@ def written_out(wrapped: Any, inputs: dict[str, torch.Tensor]) -> dict[str, torc
     with torch.no_grad():
         real = tiny_t5().get_input_embeddings()(inputs["input_ids"])  # type: ignore[operator]
     prompt = embeddings(wrapped).expand(n, -1, -1)
-    mask = torch.cat([torch.ones(n, prompt.shape[1], dtype=torch.long), inputs["attention_mask"]], 1)
-    return {"inputs_embeds": torch.cat([prompt, real], 1), "attention_mask": mask, "labels": inputs["labels"]}
+    mask = torch.cat(
+        [torch.ones(n, prompt.shape[1], dtype=torch.long), inputs["attention_mask"]], 1
+    )
+    return {
+        "inputs_embeds": torch.cat([prompt, real], 1),
+        "attention_mask": mask,
+        "labels": inputs["labels"],
+    }
 
 
 @pytest.mark.parametrize("method", PROMPTS)
@@ -35,7 +43,10 @@ def test_prompts_stand_before_the_encoders_input(method: Any) -> None:
     model, inputs = tiny_t5(), batch()
     wrapped: Any = attach(model, layout_of(model), method).eval()
     with torch.no_grad():
-        torch.testing.assert_close(wrapped(**inputs, use_cache=False).logits, tiny_t5()(**written_out(wrapped, inputs)).logits)
+        torch.testing.assert_close(
+            wrapped(**inputs, use_cache=False).logits,
+            tiny_t5()(**written_out(wrapped, inputs)).logits,
+        )
 
 
 def test_a_vocabulary_prompt_starts_at_embeddings_of_tokens() -> None:
@@ -67,7 +78,9 @@ def test_labels_are_scored_at_their_own_positions_whatever_is_padded(method: Any
 
 @pytest.mark.parametrize("method", ALL)
 def test_the_encoders_output_can_be_used_again(method: Any) -> None:
-    """Scoring several class texts runs the encoder once; its output holds the virtual tokens already."""
+    """Scoring several class texts runs the encoder once; its output holds the virtual tokens
+    already.
+    """
     model, inputs = tiny_t5(), batch()
     wrapped: Any = attach(model, layout_of(model), method).eval()
     with torch.no_grad():
@@ -87,7 +100,9 @@ def test_generation_continues_what_teacher_forcing_scores(method: Any) -> None:
     wrapped: Any = attach(model, layout_of(model), method).eval()
     source = {"input_ids": inputs["input_ids"], "attention_mask": inputs["attention_mask"]}
     with torch.no_grad():
-        written = wrapped.generate(**source, max_new_tokens=4, min_new_tokens=4, do_sample=False)[:, 1:].contiguous()
+        written = wrapped.generate(**source, max_new_tokens=4, min_new_tokens=4, do_sample=False)[
+            :, 1:
+        ].contiguous()
         logits = wrapped(**source, labels=written, use_cache=False).logits
     # A forced minimum length forbids the end of text (1).
     logits[..., 1] = -torch.inf
@@ -95,7 +110,9 @@ def test_generation_continues_what_teacher_forcing_scores(method: Any) -> None:
 
 
 def test_a_prefix_is_keys_and_values_of_the_decoders_self_attention_alone() -> None:
-    """With one query and the prefix's values all equal, the attention's output is a mean of that value and the real ones."""
+    """With one query and the prefix's values all equal, the attention's output is a mean of that
+    value and the real ones.
+    """
     model, inputs = tiny_t5(), batch()
     layout = layout_of(model)
     gates = install_gates_(model, layout, "relu")
@@ -103,9 +120,14 @@ def test_a_prefix_is_keys_and_values_of_the_decoders_self_attention_alone() -> N
     seen: dict[str, tuple[int, ...]] = {}
     for at in gates:
         name = f"{at.stack}.{at.index}"
-        at.gate.register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: tuple(out.shape)}))
+        at.gate.register_forward_hook(
+            lambda _m, _i, out, name=name: seen.update({name: tuple(out.shape)})
+        )
     wrapped: Any = attach(model, layout, PrefixTuning(virtual_tokens=3)).eval()
-    with torch.no_grad(), meter.reading(Masks(inputs["attention_mask"], (inputs["labels"] != -100).long())):
+    with (
+        torch.no_grad(),
+        meter.reading(Masks(inputs["attention_mask"], (inputs["labels"] != -100).long())),
+    ):
         out = wrapped(**inputs, use_cache=False)
     assert {shape[1] for name, shape in seen.items() if name.startswith("encoder")} == {9}
     assert {shape[1] for name, shape in seen.items() if name.startswith("decoder")} == {4}
@@ -113,7 +135,9 @@ def test_a_prefix_is_keys_and_values_of_the_decoders_self_attention_alone() -> N
         plain = tiny_t5()(**inputs).encoder_last_hidden_state
         gated = tiny_t5()
         install_gates_(gated, layout, "relu")
-        torch.testing.assert_close(out.encoder_last_hidden_state, gated(**inputs).encoder_last_hidden_state)
+        torch.testing.assert_close(
+            out.encoder_last_hidden_state, gated(**inputs).encoder_last_hidden_state
+        )
     assert plain.shape == out.encoder_last_hidden_state.shape
     assert not torch.allclose(out.logits, gated(**inputs).logits, atol=1e-2)
 
@@ -132,7 +156,9 @@ def test_virtual_tokens_count_in_no_density(method: Any, padding: Any) -> None:
     with torch.no_grad(), DensityProbe(gates, loss) as probe, probe.reading(masks) as reading:
         wrapped(**inputs, use_cache=False)
     gate = kept[0][:, 3:]
-    counted = inputs["attention_mask"] if padding == "mask" else torch.ones_like(inputs["attention_mask"])
+    counted = (
+        inputs["attention_mask"] if padding == "mask" else torch.ones_like(inputs["attention_mask"])
+    )
     torch.testing.assert_close(reading.encoder[0], block_density_loss(gate, counted, loss))
     meter = DensityMeter(gates)
     with torch.no_grad(), meter.reading(masks):
@@ -148,5 +174,12 @@ def test_p_tuning_trains_its_perceptron() -> None:
     model = tiny_t5()
     wrapped: Any = attach(model, layout_of(model), PTuning(virtual_tokens=3, hidden=16))
     wrapped(**batch(), use_cache=False).loss.backward()
-    assert all(float(p.grad.abs().sum()) > 0 for p in trained_parameters(wrapped).values() if p.grad is not None)
-    assert sum(p.numel() for p in trained_parameters(wrapped).values()) == 3 * 32 + 16 * 33 + 16 * 17 + 32 * 17
+    assert all(
+        float(p.grad.abs().sum()) > 0
+        for p in trained_parameters(wrapped).values()
+        if p.grad is not None
+    )
+    assert (
+        sum(p.numel() for p in trained_parameters(wrapped).values())
+        == 3 * 32 + 16 * 33 + 16 * 17 + 32 * 17
+    )

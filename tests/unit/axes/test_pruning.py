@@ -25,7 +25,9 @@ def test_keep_largest_drops_exactly_as_many_on_ties() -> None:
 def test_magnitude_mask_equals_a_naive_sort_over_the_layer() -> None:
     weight = torch.randn(6, 8)
     kept = sorted((abs(v) for v in weight.flatten().tolist()), reverse=True)[: 48 - 24]
-    assert magnitude_mask(weight, 0.5).tolist() == [[abs(v) >= kept[-1] for v in row] for row in weight.tolist()]
+    assert magnitude_mask(weight, 0.5).tolist() == [
+        [abs(v) >= kept[-1] for v in row] for row in weight.tolist()
+    ]
 
 
 def test_wanda_mask_equals_a_naive_loop_over_rows() -> None:
@@ -64,7 +66,9 @@ def run_wanda(model: nn.Module, inputs: dict[str, Any]) -> dict[str, float]:
 
 
 def test_wanda_calibrates_each_block_on_what_the_pruned_blocks_before_it_give() -> None:
-    """Replays the pruning by hand: whole forward passes, one a block, with the norms collected by plain hooks and loops."""
+    """Replays the pruning by hand: whole forward passes, one a block, with the norms collected by
+    plain hooks and loops.
+    """
     model, inputs = tiny_t5(), batch()
     by_hand = copy.deepcopy(model)
     run_wanda(model, inputs)
@@ -82,8 +86,17 @@ def test_wanda_calibrates_each_block_on_what_the_pruned_blocks_before_it_give() 
         for handle in handles:
             handle.remove()
         for linear in block.linears:
-            mask = inputs["attention_mask"] if block.stack == "encoder" or linear.source == "cross" else decoder_mask
-            rows = [seen[linear.name][b, t] for b in range(mask.shape[0]) for t in range(mask.shape[1]) if mask[b, t]]
+            mask = (
+                inputs["attention_mask"]
+                if block.stack == "encoder" or linear.source == "cross"
+                else decoder_mask
+            )
+            rows = [
+                seen[linear.name][b, t]
+                for b in range(mask.shape[0])
+                for t in range(mask.shape[1])
+                if mask[b, t]
+            ]
             norms = torch.stack(rows).square().sum(0).sqrt()
             weight: Any = by_hand.get_submodule(linear.name).weight
             weight.data *= wanda_mask(weight.data, norms, 0.5)
@@ -105,7 +118,9 @@ def test_padding_counts_in_no_norm() -> None:
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 6, 7])
-@pytest.mark.parametrize("method", [Wanda(sparsity=0.5), SparseGpt(sparsity=0.5), SparseGpt(pattern="2:4")])
+@pytest.mark.parametrize(
+    "method", [Wanda(sparsity=0.5), SparseGpt(sparsity=0.5), SparseGpt(pattern="2:4")]
+)
 def test_blocks_in_chunks_prune_as_on_all_examples_at_once(method: Any, chunk: int) -> None:
     # In float64, so that the order of the sums changes no mask.
     whole, parts, inputs = tiny_t5().double(), tiny_t5().double(), batch(7)
@@ -141,7 +156,9 @@ def test_chunks_give_the_same_weights_every_time() -> None:
     first, again, inputs = tiny_t5(), tiny_t5(), batch(7)
     for model in (first, again):
         prune_(model, layout_of(model), SparseGpt(), calibration(model, inputs, 3))
-    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True)
+    )
 
 
 def test_what_comes_after_the_last_block_does_not_run() -> None:
@@ -154,7 +171,9 @@ def test_what_comes_after_the_last_block_does_not_run() -> None:
 
 def is_untouched(model: nn.Module) -> bool:
     modules = list(model.modules())
-    return not any(m._forward_pre_hooks or m._forward_hooks or "forward" in vars(m) for m in modules)
+    return not any(
+        m._forward_pre_hooks or m._forward_hooks or "forward" in vars(m) for m in modules
+    )
 
 
 def test_a_pass_that_fails_ends_with_its_own_error_and_leaves_nothing_behind() -> None:
@@ -172,7 +191,15 @@ def test_calibration_needs_examples() -> None:
 
 
 @pytest.mark.parametrize(
-    "method", [Magnitude(), Wanda(), SparseGpt(), Magnitude(pattern="2:4"), Wanda(pattern="4:8"), SparseGpt(pattern="2:4")]
+    "method",
+    [
+        Magnitude(),
+        Wanda(),
+        SparseGpt(),
+        Magnitude(pattern="2:4"),
+        Wanda(pattern="4:8"),
+        SparseGpt(pattern="2:4"),
+    ],
 )
 def test_only_the_blocks_linears_are_pruned_to_the_asked_sparsity(method: Any) -> None:
     model, inputs = tiny_t5(), batch()
@@ -199,15 +226,30 @@ def inputs_of_a_layer(n_in: int, n: int = 200) -> Tensor:
     return x * torch.rand(n_in, generator=generator).exp2()
 
 
-def exact_obs(weight: Tensor, moments: Tensor, sparsity: float, group: int | None, columns: int, damping: float) -> Tensor:
-    """Optimal brain surgeon from left to right, one weight at a time, with a fresh inverse of what is left at every column."""
+def exact_obs(
+    weight: Tensor,
+    moments: Tensor,
+    sparsity: float,
+    group: int | None,
+    columns: int,
+    damping: float,
+) -> Tensor:
+    """Optimal brain surgeon from left to right, one weight at a time, with a fresh inverse of what
+    is left at every column.
+    """
     w, n = weight.clone().double(), weight.shape[1]
-    hessian = moments.double() + damping * moments.double().diagonal().mean() * torch.eye(n, dtype=torch.float64)
+    hessian = moments.double() + damping * moments.double().diagonal().mean() * torch.eye(
+        n, dtype=torch.float64
+    )
     inverse = [torch.linalg.inv(hessian[j:, j:]) for j in range(n)]
     doomed: set[tuple[int, int]] = set()
     for j in range(n):
         if group is None and j % columns == 0:
-            cost = {(r, c): float(w[r, c] ** 2 / inverse[c][0, 0]) for r in range(w.shape[0]) for c in range(j, min(j + columns, n))}
+            cost = {
+                (r, c): float(w[r, c] ** 2 / inverse[c][0, 0])
+                for r in range(w.shape[0])
+                for c in range(j, min(j + columns, n))
+            }
             doomed |= set(sorted(cost, key=lambda at: cost[at])[: int(sparsity * len(cost))])
         for r in range(w.shape[0]):
             if group is not None and j % group == 0:
@@ -221,8 +263,13 @@ def exact_obs(weight: Tensor, moments: Tensor, sparsity: float, group: int | Non
 
 @pytest.mark.parametrize(("pattern", "group"), [("unstructured", None), ("2:4", 4), ("4:8", 8)])
 @pytest.mark.parametrize("columns", [8, 16, 128])
-def test_sparsegpt_equals_exact_surgery_one_column_at_a_time(pattern: Any, group: int | None, columns: int) -> None:
-    weight, x = torch.randn(5, 24, dtype=torch.float64, generator=torch.Generator().manual_seed(0)), inputs_of_a_layer(24).double()
+def test_sparsegpt_equals_exact_surgery_one_column_at_a_time(
+    pattern: Any, group: int | None, columns: int
+) -> None:
+    weight, x = (
+        torch.randn(5, 24, dtype=torch.float64, generator=torch.Generator().manual_seed(0)),
+        inputs_of_a_layer(24).double(),
+    )
     expected = exact_obs(weight, x.T @ x, 0.5, group, columns, 0.01)
     got = sparsegpt(weight, x.T @ x, 0.5, pattern, damping=0.01, columns=columns)
     assert bool(((got == 0) == (expected == 0)).all())
@@ -231,8 +278,13 @@ def test_sparsegpt_equals_exact_surgery_one_column_at_a_time(pattern: Any, group
 
 @pytest.mark.parametrize("pattern", ["unstructured", "2:4", "4:8"])
 @pytest.mark.parametrize("seed", range(3))
-def test_sparsegpt_loses_less_of_the_layers_output_than_wanda_and_wanda_less_than_magnitude(pattern: Any, seed: int) -> None:
-    weight, x = torch.randn(32, 64, generator=torch.Generator().manual_seed(seed)), inputs_of_a_layer(64)
+def test_sparsegpt_loses_less_of_the_layers_output_than_wanda_and_wanda_less_than_magnitude(
+    pattern: Any, seed: int
+) -> None:
+    weight, x = (
+        torch.randn(32, 64, generator=torch.Generator().manual_seed(seed)),
+        inputs_of_a_layer(64),
+    )
 
     def error(pruned: Tensor) -> float:
         assert float((pruned == 0).float().mean()) == pytest.approx(0.5, abs=0.01)
@@ -244,7 +296,9 @@ def test_sparsegpt_loses_less_of_the_layers_output_than_wanda_and_wanda_less_tha
     assert surgery < wanda < magnitude
 
 
-def test_sparsegpt_changes_no_weight_that_it_is_given_and_copes_with_inputs_that_are_never_on() -> None:
+def test_sparsegpt_changes_no_weight_that_it_is_given_and_copes_with_inputs_that_are_never_on() -> (
+    None
+):
     weight, x = torch.randn(4, 16), inputs_of_a_layer(16)
     x[:, 5:9] = 0
     before = weight.clone()

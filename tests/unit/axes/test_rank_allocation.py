@@ -22,7 +22,9 @@ def made(method: AdaLora = METHOD) -> tuple[Any, Any]:
 
 
 def ranks_in_use(model: Any) -> list[int]:
-    return [int((p != 0).sum()) for name, p in trained_parameters(model).items() if ".lora_E." in name]
+    return [
+        int((p != 0).sum()) for name, p in trained_parameters(model).items() if ".lora_E." in name
+    ]
 
 
 def test_ranks_fall_from_the_first_cut_to_the_budget_and_stay() -> None:
@@ -39,7 +41,9 @@ def test_ranks_fall_from_the_first_cut_to_the_budget_and_stay() -> None:
     before, after = phases(METHOD, N_STEPS)
     assert (before, after) == (2, 3)
     # Budget of arXiv 2303.10512, equation 12: cubic between the two phases.
-    left = [1 - max(0, step - before) / (N_STEPS - after - before) for step in range(1, N_STEPS + 1)]
+    left = [
+        1 - max(0, step - before) / (N_STEPS - after - before) for step in range(1, N_STEPS + 1)
+    ]
     assert used == [int(2 * n_layers * max(0.0, share) ** 3 + 2 * n_layers) for share in left]
     assert len(set(ranks_in_use(model))) > 1, "ranks moved between layers"
 
@@ -51,7 +55,11 @@ def test_penalty_is_a_loop_over_singular_vectors() -> None:
     for name, p in trained_parameters(model).items():
         if ".lora_A." in name or ".lora_B." in name:
             rows = p if ".lora_A." in name else p.T
-            off = [(float(torch.dot(rows[i], rows[j])) - (1.0 if i == j else 0.0)) ** 2 for i in range(len(rows)) for j in range(len(rows))]
+            off = [
+                (float(torch.dot(rows[i], rows[j])) - (1.0 if i == j else 0.0)) ** 2
+                for i in range(len(rows))
+                for j in range(len(rows))
+            ]
             distances.append(sum(off) ** 0.5)
     assert float(ranks.penalty()) == pytest.approx(0.5 * sum(distances) / len(distances), rel=1e-4)
 
@@ -59,7 +67,11 @@ def test_penalty_is_a_loop_over_singular_vectors() -> None:
 def test_the_penalty_reaches_vectors_and_no_singular_value() -> None:
     model, ranks = made()
     ranks.penalty().backward()
-    reached = {name.split(".lora_")[1][0] for name, p in trained_parameters(model).items() if p.grad is not None}
+    reached = {
+        name.split(".lora_")[1][0]
+        for name, p in trained_parameters(model).items()
+        if p.grad is not None
+    }
     assert reached == {"A", "B"}
 
 
@@ -76,7 +88,10 @@ def test_goes_on_from_a_checkpoint_as_if_nothing_had_happened(cut: int) -> None:
     train(straight, ranks, range(1, N_STEPS + 1))
     first, ranks = made()
     train(first, ranks, range(1, cut + 1))
-    kept, state = {name: p.detach().clone() for name, p in trained_parameters(first).items()}, ranks.state()
+    kept, state = (
+        {name: p.detach().clone() for name, p in trained_parameters(first).items()},
+        ranks.state(),
+    )
     second, ranks = made()
     with torch.no_grad():
         for name, parameter in trained_parameters(second).items():

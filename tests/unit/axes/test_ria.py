@@ -21,7 +21,10 @@ def test_scores_equal_a_naive_loop(power: float) -> None:
     weight, norms = torch.randn(5, 8), torch.rand(8)
     rows = [[abs(w) for w in row] for row in weight.tolist()]
     columns = list(zip(*rows, strict=True))
-    expected = [[(w / sum(row) + w / sum(columns[j])) * float(norms[j]) ** power for j, w in enumerate(row)] for row in rows]
+    expected = [
+        [(w / sum(row) + w / sum(columns[j])) * float(norms[j]) ** power for j, w in enumerate(row)]
+        for row in rows
+    ]
     torch.testing.assert_close(ria_scores(weight, norms, power), torch.tensor(expected))
 
 
@@ -68,7 +71,9 @@ def test_the_base_is_calibrated_and_padding_does_not_count() -> None:
 
 def test_a_trial_on_a_base_pruned_by_it_trains(tiny_config: TrialConfig) -> None:
     assert isinstance(tiny_config.task, FileTask)
-    training = replace(tiny_config.training, steps=6, batch_size=12, learning_rate=2e-2, warmup_share=0.0)
+    training = replace(
+        tiny_config.training, steps=6, batch_size=12, learning_rate=2e-2, warmup_share=0.0
+    )
     task = replace(tiny_config.task, splits=replace(tiny_config.task.splits, train=12))
     config = replace(tiny_config, training=training, task=task, pruning=Ria(n_calibration=8))
     run: Any = TorchTrialStarterFactory(Evaluation(batch_size=20, latency_repeats=1))()(config, 0)

@@ -44,7 +44,9 @@ def test_counts_add_up_in_bounded_memory() -> None:
 
 @pytest.mark.parametrize("activation", ["pretrained", "relu"])
 @pytest.mark.parametrize("share", [0.3, 0.8])
-def test_thresholds_zero_their_share_of_every_blocks_real_entries(activation: Any, share: float) -> None:
+def test_thresholds_zero_their_share_of_every_blocks_real_entries(
+    activation: Any, share: float
+) -> None:
     model = tiny_t5()
     gates = install_gates_(model, layout_of(model), activation)
     histogram = GateHistogram(gates)
@@ -54,7 +56,9 @@ def test_thresholds_zero_their_share_of_every_blocks_real_entries(activation: An
         masks = Masks(inputs["attention_mask"], (inputs["labels"] != -100).long())
         hooks = [
             at.gate.register_forward_hook(
-                lambda _m, _a, out, i=i, masks=masks, at=at: kept[i].append(out[masks.of(at, out.shape[1]).bool()])
+                lambda _m, _a, out, i=i, masks=masks, at=at: kept[i].append(
+                    out[masks.of(at, out.shape[1]).bool()]
+                )
             )
             for i, at in enumerate(gates)
         ]
@@ -65,8 +69,14 @@ def test_thresholds_zero_their_share_of_every_blocks_real_entries(activation: An
     got = histogram.thresholds(share)
     for at_block, threshold in zip(kept, got, strict=True):
         entries = torch.cat(at_block)
-        assert threshold == 0.0 or threshold == pytest.approx(exact(entries, share), rel=RELATIVE_ERROR)
-        assert share <= float((entries.abs() <= threshold).double().mean()) <= (share + 0.01 if threshold else 1.0)
+        assert threshold == 0.0 or threshold == pytest.approx(
+            exact(entries, share), rel=RELATIVE_ERROR
+        )
+        assert (
+            share
+            <= float((entries.abs() <= threshold).double().mean())
+            <= (share + 0.01 if threshold else 1.0)
+        )
     assert all(at.gate.reader is None for at in gates)
 
 

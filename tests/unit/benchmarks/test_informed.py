@@ -34,8 +34,12 @@ def test_what_it_believes_is_the_normal_distribution_given_what_it_saw(minilm: T
     inverse = np.linalg.inv(covariance[np.ix_(known, known)] + noise * np.eye(3))
     for i in (0, 3, 40):
         cross = covariance[i, known]
-        assert mean[i, *at] == pytest.approx(centre + cross @ inverse @ (told[:, *at] - centre), abs=1e-6)
-        assert deviation[i, *at] ** 2 == pytest.approx(covariance[i, i] - cross @ inverse @ cross, abs=1e-8)
+        assert mean[i, *at] == pytest.approx(
+            centre + cross @ inverse @ (told[:, *at] - centre), abs=1e-6
+        )
+        assert deviation[i, *at] ** 2 == pytest.approx(
+            covariance[i, i] - cross @ inverse @ cross, abs=1e-8
+        )
 
 
 def test_its_scale_is_that_of_the_tables_objectives(minilm: Table) -> None:
@@ -48,7 +52,9 @@ def test_its_scale_is_that_of_the_tables_objectives(minilm: Table) -> None:
 
 def test_it_trains_every_configuration_once(minilm: Table) -> None:
     ended = simulate(minilm, informed(minilm), workers=4)
-    assert sorted(one.asked.config.config_id for one in ended) == sorted(config.config_id for config in minilm.configs)
+    assert sorted(one.asked.config.config_id for one in ended) == sorted(
+        config.config_id for config in minilm.configs
+    )
 
 
 def test_a_closed_form_has_no_such_yardstick() -> None:

@@ -1,4 +1,6 @@
-"""Predicted means, against Henderson's equations with every effect written out, and against what was planted."""
+"""Predicted means, against Henderson's equations with every effect written out, and against what
+was planted.
+"""
 
 import itertools
 from dataclasses import replace
@@ -6,7 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.search.mixed_model import best_unbiased, pooled_noise, predicted, restricted_loss, settings
+from benchmarks.search.mixed_model import (
+    best_unbiased,
+    pooled_noise,
+    predicted,
+    restricted_loss,
+    settings,
+)
 from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, NoDensityLoss, Training
 from deft_sweeps.config.trial import TrialConfig
 
@@ -23,10 +31,14 @@ def pairs(levels: np.ndarray) -> np.ndarray:
 
 
 def planted(seed: int) -> np.ndarray:
-    """True means of the grid: main effects, weaker interactions, and a little of each configuration's own."""
+    """True means of the grid: main effects, weaker interactions, and a little of each
+    configuration's own.
+    """
     rng = np.random.default_rng(seed)
     main, both = design(GRID), design(pairs(GRID))
-    mean = 0.7 + main @ rng.normal(0, 0.02, main.shape[1]) + both @ rng.normal(0, 0.007, both.shape[1])
+    mean = (
+        0.7 + main @ rng.normal(0, 0.02, main.shape[1]) + both @ rng.normal(0, 0.007, both.shape[1])
+    )
     return mean + rng.normal(0, 0.005, GRID.shape[1])
 
 
@@ -68,12 +80,21 @@ def test_known_variances_give_what_hendersons_equations_give() -> None:
     n = levels.shape[1]
     y, of_mean = rng.normal(size=(n,)), rng.uniform(0.5, 2, size=(n,))
     variances = np.array([0.7, 0.4, 0.2])
-    effects = [design(levels) / np.sqrt(len(levels)), design(pairs(levels)) / np.sqrt(len(pairs(levels))), np.eye(n)]
+    effects = [
+        design(levels) / np.sqrt(len(levels)),
+        design(pairs(levels)) / np.sqrt(len(pairs(levels))),
+        np.eye(n),
+    ]
     kernels = np.array([one @ one.T for one in effects])
-    # The solution b, u of the weighted least squares in which every effect costs its square over its variance.
+    # The solution b, u of the weighted least squares in which every effect costs its square over
+    # its variance.
     every = np.concatenate([np.ones((n, 1)), *effects], axis=1)
-    cost = np.concatenate([[0.0], *(np.full(one.shape[1], 1 / v) for one, v in zip(effects, variances, strict=True))])
-    solved = np.linalg.solve(every.T @ (every / of_mean[:, None]) + np.diag(cost), every.T @ (y / of_mean))
+    cost = np.concatenate(
+        [[0.0], *(np.full(one.shape[1], 1 / v) for one, v in zip(effects, variances, strict=True))]
+    )
+    solved = np.linalg.solve(
+        every.T @ (every / of_mean[:, None]) + np.diag(cost), every.T @ (y / of_mean)
+    )
     assert best_unbiased(variances, kernels, of_mean, y) == pytest.approx(every @ solved)
 
 
@@ -85,7 +106,9 @@ def test_the_restricted_likelihood_is_that_of_contrasts_and_its_gradient_is_its_
 
     def of_contrasts(variances: np.ndarray) -> float:
         contrasts = np.linalg.svd(np.ones((1, 20)))[2][1:]  # Orthonormal, blind to the mean.
-        covariance = contrasts @ (np.tensordot(variances, kernels, axes=1) + np.diag(of_mean)) @ contrasts.T
+        covariance = (
+            contrasts @ (np.tensordot(variances, kernels, axes=1) + np.diag(of_mean)) @ contrasts.T
+        )
         seen = contrasts @ y
         return float(np.linalg.slogdet(covariance)[1] + seen @ np.linalg.solve(covariance, seen))
 
@@ -93,7 +116,9 @@ def test_the_restricted_likelihood_is_that_of_contrasts_and_its_gradient_is_its_
     other, _ = restricted_loss(3 * variances, kernels, of_mean, y)
     assert value - other == pytest.approx(of_contrasts(variances) - of_contrasts(3 * variances))
     for i, step in enumerate(1e-5 * np.eye(2)):
-        slope = (of_contrasts(variances * np.exp(step)) - of_contrasts(variances * np.exp(-step))) / 2e-5
+        slope = (
+            of_contrasts(variances * np.exp(step)) - of_contrasts(variances * np.exp(-step))
+        ) / 2e-5
         assert gradient[i] == pytest.approx(slope, rel=1e-4)
 
 

@@ -19,7 +19,10 @@ def some(n: int, seed: int) -> tuple[list[np.ndarray], Truth]:
 
 def by_trying(points: list[np.ndarray], of: Truth, target: float) -> int:
     for n in range(1, len(points) + 1):
-        if any(of.share(np.concatenate(chosen)) >= target for chosen in itertools.combinations(points, n)):
+        if any(
+            of.share(np.concatenate(chosen)) >= target
+            for chosen in itertools.combinations(points, n)
+        ):
             return n
     raise AssertionError("all together do not get there")
 

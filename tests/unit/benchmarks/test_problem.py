@@ -27,13 +27,24 @@ def drawn(spec: SweepSpec, n: int) -> list[TrialConfig]:
 def test_the_volume_is_that_of_counted_cells(scale: Scale) -> None:
     front = np.array([[0.9, 0.5], [0.8, 0.2], [0.6, 0.1], [0.55, 0.3]])  # The last is dominated.
     found = truth(front, ("score", "activation_density"), scale)
-    worst_density = 0.5 + 0.1 * (0.5 - 0.1) if scale == "linear" else np.log10(0.5) + 0.1 * (np.log10(0.5) - np.log10(0.1))
+    worst_density = (
+        0.5 + 0.1 * (0.5 - 0.1)
+        if scale == "linear"
+        else np.log10(0.5) + 0.1 * (np.log10(0.5) - np.log10(0.1))
+    )
     assert found.reference == pytest.approx([0.6 - 0.1 * 0.3, worst_density])
     densities = front[:, 1] if scale == "linear" else np.log10(front[:, 1])
-    score, density = np.meshgrid(np.linspace(0.5, 1.0, 1501), np.linspace(densities.min(), worst_density, 1501))
+    score, density = np.meshgrid(
+        np.linspace(0.5, 1.0, 1501), np.linspace(densities.min(), worst_density, 1501)
+    )
     covered = np.zeros(score.shape, dtype=bool)
     for best, least in zip(front[:, 0], densities, strict=True):
-        covered |= (score <= best) & (score > found.reference[0]) & (density >= least) & (density < worst_density)
+        covered |= (
+            (score <= best)
+            & (score > found.reference[0])
+            & (density >= least)
+            & (density < worst_density)
+        )
     cells = covered.mean() * (1.0 - 0.5) * (worst_density - densities.min())
     assert found.volume == pytest.approx(cells, rel=5e-3)
     assert found.share(front) == pytest.approx(1.0)
@@ -42,7 +53,9 @@ def test_the_volume_is_that_of_counted_cells(scale: Scale) -> None:
 
 def test_scaling_leaves_scores_and_its_argument_alone() -> None:
     values = np.array([[0.9, 0.1]])
-    assert scaled(values, ("score", "activation_density"), "log").tolist() == [[0.9, pytest.approx(-1.0)]]
+    assert scaled(values, ("score", "activation_density"), "log").tolist() == [
+        [0.9, pytest.approx(-1.0)]
+    ]
     assert values.tolist() == [[0.9, 0.1]]
 
 
@@ -60,7 +73,12 @@ def test_no_configuration_is_beyond_the_stated_front(name: str) -> None:
 def test_a_curve_is_noise_about_the_truth_and_the_same_again(name: str) -> None:
     problem = make(name)
     config = drawn(problem.spec, 1)[0]
-    ends = np.array([objective_values(problem.spec.objectives, problem.curve(config, seed, RUNGS[-1])) for seed in range(300)])
+    ends = np.array(
+        [
+            objective_values(problem.spec.objectives, problem.curve(config, seed, RUNGS[-1]))
+            for seed in range(300)
+        ]
+    )
     true = problem.true_points(config)
     assert np.abs(ends.mean(axis=0) - true).max() < 0.003
     assert ends.std(axis=0)[:, 0] == pytest.approx(0.006, rel=0.2)
@@ -71,7 +89,10 @@ def test_a_curve_is_noise_about_the_truth_and_the_same_again(name: str) -> None:
 def test_learning_curves_cross(name: str) -> None:
     problem = make(name)
     configs = drawn(problem.spec, 40)
-    first, last = (np.array([problem.curve(config, 0, step)[1].score.value for config in configs]) for step in (RUNGS[0], RUNGS[-1]))
+    first, last = (
+        np.array([problem.curve(config, 0, step)[1].score.value for config in configs])
+        for step in (RUNGS[0], RUNGS[-1])
+    )
     ranks = [np.argsort(np.argsort(values)) for values in (first, last)]
     agreement = float(np.corrcoef(ranks[0], ranks[1])[0, 1])
     assert -0.2 < agreement < 0.95

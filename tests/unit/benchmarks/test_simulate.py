@@ -67,14 +67,23 @@ def sequential(problem: Problem, arm: Arm, n: int) -> list[str]:
 def test_one_worker_is_a_plain_loop(name: str) -> None:
     problem = make("bent")
     ended = simulate(problem, make_arm(name, problem, 4), workers=1, max_trials=25)
-    assert [one.asked.config.trial_id(one.asked.seed) for one in ended] == sequential(problem, make_arm(name, problem, 4), 25)
+    assert [one.asked.config.trial_id(one.asked.seed) for one in ended] == sequential(
+        problem, make_arm(name, problem, 4), 25
+    )
     assert [one.paid for one in ended] == [RUNGS[-1] * (i + 1) for i in range(25)]
 
 
 def test_workers_hear_of_events_in_the_order_of_their_time() -> None:
     arm = Noted(make_arm("random", problem := Timed("bent"), 0), stops={1: RUNGS[0]})
     ended = simulate(problem, arm, workers=2, max_trials=3)
-    begin = [("ask", 0, 0), ("ask", 1, 0), ("rung", 0, 9), ("rung", 1, 9), ("tell", 1, 0), ("ask", 2, 0)]
+    begin = [
+        ("ask", 0, 0),
+        ("ask", 1, 0),
+        ("rung", 0, 9),
+        ("rung", 1, 9),
+        ("tell", 1, 0),
+        ("ask", 2, 0),
+    ]
     then = [("rung", 2, 9), ("rung", 0, 27), ("rung", 2, 27), ("tell", 0, 1), ("tell", 2, 1)]
     assert arm.heard == begin + then
     assert [(one.asked.number, one.step, one.complete, one.at, one.paid) for one in ended] == [
@@ -88,16 +97,22 @@ def test_a_slow_configuration_ends_late() -> None:
     problem = make("broken")
     ended = simulate(problem, make_arm("random", problem, 0), workers=8, max_trials=8)
     for one in ended:
-        assert one.at == pytest.approx(RUNGS[-1] * (1.1 if one.asked.config.quantization.kind == "nf4" else 0.9))
+        assert one.at == pytest.approx(
+            RUNGS[-1] * (1.1 if one.asked.config.quantization.kind == "nf4" else 0.9)
+        )
     assert [one.at for one in ended] == sorted(one.at for one in ended)
 
 
-@pytest.mark.parametrize("name", ["random", "nsga2-12", "tpe-group", "ray-asha", "ours-tpe+halving"])
+@pytest.mark.parametrize(
+    "name", ["random", "nsga2-12", "tpe-group", "ray-asha", "ours-tpe+halving"]
+)
 def test_a_run_follows_from_its_seed(name: str) -> None:
     problem = make("broken")
 
     def shares(seed: int) -> tuple[float, ...]:
-        return run(problem, name, make_arm(name, problem, seed), seed, workers=4, max_steps=24 * RUNGS[-1]).shares
+        return run(
+            problem, name, make_arm(name, problem, seed), seed, workers=4, max_steps=24 * RUNGS[-1]
+        ).shares
 
     assert shares(1) == shares(1)
     assert shares(1) != shares(2)
@@ -118,12 +133,16 @@ def test_a_stopped_trial_is_no_progress_and_its_steps_are_paid() -> None:
 
 def test_a_budget_of_steps_ends_a_run() -> None:
     problem = make("bent")
-    ended = simulate(problem, make_arm("random", problem, 0), workers=4, max_trials=99, max_steps=1000)
+    ended = simulate(
+        problem, make_arm("random", problem, 0), workers=4, max_trials=99, max_steps=1000
+    )
     assert ended[-2].paid < 1000 <= ended[-1].paid
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "front"])
-def test_the_sweeps_own_searcher_proposes_and_stops_the_same(tmp_path: Path, sampler: SamplerName) -> None:
+def test_the_sweeps_own_searcher_proposes_and_stops_the_same(
+    tmp_path: Path, sampler: SamplerName
+) -> None:
     problem = make("bent")
     search = replace(problem.spec.search, sampler=sampler, seed=5)
     spec = replace(problem.spec, search=search, stopping=Halving(), budget=Budget(trials=14))
@@ -144,7 +163,9 @@ def test_the_sweeps_own_searcher_proposes_and_stops_the_same(tmp_path: Path, sam
             searcher.on_trial_complete(str(i), report(problem.rungs[-1], (), final))
         ran.append(config.trial_id(seed))
     stored = {one.trial_id: one.status == "complete" for one in SweepDir(tmp_path).results()}
-    ended = simulate(problem, make_arm(f"ours-{sampler}+halving", problem, 5), workers=1, max_trials=14)
+    ended = simulate(
+        problem, make_arm(f"ours-{sampler}+halving", problem, 5), workers=1, max_trials=14
+    )
     assert ran == [one.asked.config.trial_id(one.asked.seed) for one in ended]
     assert stored == {one.asked.config.trial_id(one.asked.seed): one.complete for one in ended}
     assert set(stored.values()) == {True, False}

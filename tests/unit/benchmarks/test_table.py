@@ -27,12 +27,25 @@ def made(config: TrialConfig, seed: int) -> dict[str, Any]:
     for step in STEPS:
         names = ("score", "loss", "encoder_density", "decoder_density")
         points = [
-            {"threshold": t, "standard_error": 0.02} | {n: round(float(rng.uniform(0.2, 0.8)), 6) for n in names}
+            {"threshold": t, "standard_error": 0.02}
+            | {n: round(float(rng.uniform(0.2, 0.8)), 6) for n in names}
             for t in SPEC.evaluation.thresholds[1:]
         ]
-        rungs.append({"step": step, "train_sec": step * (2.0 if config.quantization.kind == "nf4" else 1.0), "points": points})
+        rungs.append(
+            {
+                "step": step,
+                "train_sec": step * (2.0 if config.quantization.kind == "nf4" else 1.0),
+                "points": points,
+            }
+        )
     told = codec(TrialConfig).dump_python(config, mode="json")
-    return {"trial_id": config.trial_id(seed), "config": told, "seed": seed, "rungs": rungs, "n_examples": 300}
+    return {
+        "trial_id": config.trial_id(seed),
+        "config": told,
+        "seed": seed,
+        "rungs": rungs,
+        "n_examples": 300,
+    }
 
 
 def kept(folder: Path, trained: list[tuple[TrialConfig, int]]) -> Path:
@@ -51,23 +64,41 @@ def half(tmp_path_factory: pytest.TempPathFactory) -> Table:
 
 
 def values_of(told: dict[str, Any], rung: int) -> list[list[float]]:
-    return [[p["score"], (p["encoder_density"] + p["decoder_density"]) / 2] for p in told["rungs"][rung]["points"]]
+    return [
+        [p["score"], (p["encoder_density"] + p["decoder_density"]) / 2]
+        for p in told["rungs"][rung]["points"]
+    ]
 
 
 def test_of_a_part_the_largest_whole_space_is_searched(half: Table) -> None:
     found = {config.config_id for config in half.configs}
-    assert {config.config_id for config in HALF} <= found <= {config.config_id for config in GRID[: len(HALF) + 3]}
+    assert (
+        {config.config_id for config in HALF}
+        <= found
+        <= {config.config_id for config in GRID[: len(HALF) + 3]}
+    )
     assert half.rungs == STEPS
-    assert half.note.startswith(f"{len(found)} of 160 configurations, measured; 5 with several seeds")
+    assert half.note.startswith(
+        f"{len(found)} of 160 configurations, measured; 5 with several seeds"
+    )
 
 
 def test_a_combination_that_lacks_some_stands_at_one_value_of_a_choice() -> None:
-    known = [config for config in GRID if config.quantization.kind == "none" or config.training.learning_rate == 2e-3]
+    known = [
+        config
+        for config in GRID
+        if config.quantization.kind == "none" or config.training.learning_rate == 2e-3
+    ]
     part = complete_part(SPEC, frozenset(config.config_id for config in known))
-    assert sorted(config.config_id for c in part.combinations for config in configurations(c)) == sorted(c.config_id for c in known)
+    assert sorted(
+        config.config_id for c in part.combinations for config in configurations(c)
+    ) == sorted(c.config_id for c in known)
     fixed = next(c for c in part.combinations if "nf4" in c.label)
     assert "training.learning_rate" not in fixed.open
-    assert part.locate(next(config for config in known if config.quantization.kind == "nf4")) is not None
+    assert (
+        part.locate(next(config for config in known if config.quantization.kind == "nf4"))
+        is not None
+    )
 
 
 def test_a_trained_seed_is_replayed_as_it_was(half: Table) -> None:
@@ -102,7 +133,9 @@ def test_where_no_seed_was_repeated_truth_is_what_was_measured(tmp_path: Path) -
 def test_where_seeds_agree_truth_is_their_mean(tmp_path: Path) -> None:
     folder = kept(tmp_path / "same", [(config, 0) for config in HALF])
     for config in HALF[:3]:
-        (folder / f"{config.trial_id(1)}.json").write_text(json.dumps(made(config, 0) | {"seed": 1}))
+        (folder / f"{config.trial_id(1)}.json").write_text(
+            json.dumps(made(config, 0) | {"seed": 1})
+        )
     same = load(NAME, folder)
     for config in HALF[::20]:
         assert same.true_points(config) == pytest.approx(np.array(values_of(made(config, 0), 2)))
@@ -115,12 +148,23 @@ def test_another_seed_is_the_true_mean_with_the_noise_of_one_repeated_training(h
     assert mean[-1] == pytest.approx(half.true_points(config)[:, 0])
     repeated = []
     for other in HALF[:5]:
-        curves = np.array([[[p["score"] for p in rung["points"]] for rung in made(other, seed)["rungs"]] for seed in range(3)])
+        curves = np.array(
+            [
+                [[p["score"] for p in rung["points"]] for rung in made(other, seed)["rungs"]]
+                for seed in range(3)
+            ]
+        )
         repeated += [(curve - curves.mean(axis=0)) * np.sqrt(3 / 2) for curve in curves]
     seen = set()
     for seed in range(1, 9):
-        found = np.array([[p.score.value for p in half.curve(config, seed, step)] for step in STEPS])
-        fits = [i for i, noise in enumerate(repeated) if np.allclose(found, np.clip(mean + noise, 0.0, 1.0), atol=1e-6)]
+        found = np.array(
+            [[p.score.value for p in half.curve(config, seed, step)] for step in STEPS]
+        )
+        fits = [
+            i
+            for i, noise in enumerate(repeated)
+            if np.allclose(found, np.clip(mean + noise, 0.0, 1.0), atol=1e-6)
+        ]
         assert len(fits) == 1
         seen.update(fits)
     assert len(seen) > 1
@@ -136,7 +180,11 @@ def test_a_slow_configuration_takes_longer_steps(half: Table) -> None:
 def test_a_packed_table_is_read_like_its_folder(tmp_path: Path) -> None:
     folder = kept(tmp_path / "some", [(config, 0) for config in HALF[:6]])
     packed = tmp_path / "some.jsonl.gz"
-    packed.write_bytes(gzip.compress("".join(path.read_text() + "\n" for path in sorted(folder.glob("*.json"))).encode()))
+    packed.write_bytes(
+        gzip.compress(
+            "".join(path.read_text() + "\n" for path in sorted(folder.glob("*.json"))).encode()
+        )
+    )
     assert read(packed) == read(folder)
 
 

@@ -26,7 +26,9 @@ def row(*rungs: tuple[int, float], trial_id: str = "a-s0") -> dict[str, Any]:
 def test_a_training_as_long_as_projected_has_the_ratio_1() -> None:
     steps, sec = (
         CONFIG.training.steps,
-        estimate(CONFIG, layout(read_config(CONFIG.model)), Evaluation(), FLOPS_PER_CORE[CONFIG.dtype]).train_sec,
+        estimate(
+            CONFIG, layout(read_config(CONFIG.model)), Evaluation(), FLOPS_PER_CORE[CONFIG.dtype]
+        ).train_sec,
     )
     through = ratio(row((steps // 4, sec / 4), (steps, sec)))
     assert (through.whole, through.stretch) == pytest.approx((1.0, 1.0))
@@ -39,12 +41,16 @@ def test_a_training_counts_once(tmp_path: Path) -> None:
     known = list(trainings())
     for number, one in enumerate((known[0], row((1, 1.0)))):
         (tmp_path / f"{number}.json").write_text(json.dumps(one))
-    assert [one["trial_id"] for one in trainings([tmp_path])] == [one["trial_id"] for one in known] + ["a-s0"]
+    assert [one["trial_id"] for one in trainings([tmp_path])] == [
+        one["trial_id"] for one in known
+    ] + ["a-s0"]
 
 
 def test_what_plan_says_holds_for_the_tables() -> None:
-    """By each kind's quickest stretch, since what else the machine did only adds to it. SST-2's phrases, a dozen words where the task
-    allows 128 tokens, take a fraction of what is projected."""
+    """By each kind's quickest stretch, since what else the machine did only adds to it. SST-2's
+    phrases, a dozen words where the task allows 128 tokens, take a fraction of what is
+    projected.
+    """
     quickest: dict[str, list[float]] = defaultdict(list)
     for row in trainings():
         one = ratio(row)
@@ -52,4 +58,6 @@ def test_what_plan_says_holds_for_the_tables() -> None:
     least = {kind: min(ratios) for kind, ratios in quickest.items() if len(ratios) >= 5}
     assert {kind.split()[0] for kind in least} == {"packaged", "glue"}
     assert all(value <= TIME_RANGE[1] for value in least.values())
-    assert all(value >= 0.8 * TIME_RANGE[0] for kind, value in least.items() if kind.startswith("packaged"))
+    assert all(
+        value >= 0.8 * TIME_RANGE[0] for kind, value in least.items() if kind.startswith("packaged")
+    )

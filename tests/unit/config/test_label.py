@@ -3,7 +3,19 @@ from typing import get_args
 import pytest
 
 from deft_sweeps.config import axes
-from deft_sweeps.config.axes import AdaDeft, AdaLora, Adapter, DensityLoss, Fp4, Int8, Lora, Nf4, Peft, PTuning, Quantization
+from deft_sweeps.config.axes import (
+    AdaDeft,
+    AdaLora,
+    Adapter,
+    DensityLoss,
+    Fp4,
+    Int8,
+    Lora,
+    Nf4,
+    Peft,
+    PTuning,
+    Quantization,
+)
 from deft_sweeps.config.label import label, settings
 from deft_sweeps.config.trial import TrialConfig
 
@@ -25,7 +37,9 @@ def test_method(peft: Peft, word: str) -> None:
     assert label(TrialConfig(peft=peft)).split(" · ")[0] == word
 
 
-@pytest.mark.parametrize(("quantization", "word"), [(Nf4(double=True), "NF4 double"), (Fp4(), "FP4"), (Int8(), "int8")])
+@pytest.mark.parametrize(
+    ("quantization", "word"), [(Nf4(double=True), "NF4 double"), (Fp4(), "FP4"), (Int8(), "int8")]
+)
 def test_quantization(quantization: Quantization, word: str) -> None:
     assert word in label(TrialConfig(quantization=quantization)).split(" · ")
 
@@ -45,7 +59,10 @@ def test_settings_are_every_field_by_its_dotted_name() -> None:
 
 @pytest.mark.parametrize(
     ("adaptive", "words"),
-    [(AdaDeft(skip=4), "DEFT 1 (l0, eps 1e-07) · ADA 0.1 skip 4 · NF4"), (AdaDeft(weight=0.05), "DEFT 1 (l0, eps 1e-07) · ADA 0.05 · NF4")],
+    [
+        (AdaDeft(skip=4), "DEFT 1 (l0, eps 1e-07) · ADA 0.1 skip 4 · NF4"),
+        (AdaDeft(weight=0.05), "DEFT 1 (l0, eps 1e-07) · ADA 0.05 · NF4"),
+    ],
 )
 def test_block_gates_stand_behind_the_density_loss(adaptive: AdaDeft, words: str) -> None:
     assert words in label(TrialConfig(density=DensityLoss(), quantization=Nf4(), adaptive=adaptive))
@@ -57,6 +74,8 @@ def test_without_block_gates_the_label_is_silent_about_them() -> None:
 
 
 def test_a_stack_that_weighs_more_is_named() -> None:
-    assert "DEFT 1 (l0, eps 1e-07, encoder × 3)" in label(TrialConfig(density=DensityLoss(encoder_weight=3.0)))
+    assert "DEFT 1 (l0, eps 1e-07, encoder × 3)" in label(
+        TrialConfig(density=DensityLoss(encoder_weight=3.0))
+    )
     tanh = DensityLoss(surrogate="tanh", decoder_weight=0.5)
     assert "DEFT 1 (tanh, beta 20, decoder × 0.5)" in label(TrialConfig(density=tanh))

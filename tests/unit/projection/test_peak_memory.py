@@ -1,4 +1,6 @@
-"""Projected peaks: what is held for the backward pass beside what autograd really saves, and the phases."""
+"""Projected peaks: what is held for the backward pass beside what autograd really saves, and the
+phases.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -52,7 +54,9 @@ SMALL = layout(read_config("google/flan-t5-small"))
 
 
 def saved_bytes(run: Callable[[], Any], frozen: set[int]) -> int:
-    """Bytes of distinct storages that autograd keeps for the backward pass, weights aside: the naive count."""
+    """Bytes of distinct storages that autograd keeps for the backward pass, weights aside: the
+    naive count.
+    """
     held: dict[int, torch.UntypedStorage] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
@@ -68,10 +72,22 @@ def saved_bytes(run: Callable[[], Any], frozen: set[int]) -> int:
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
-@pytest.mark.parametrize("peft", [Lora(r=2), Lora(r=2, targets=("q", "v", "gate", "down")), Adapter(), PromptTuning(virtual_tokens=12)])
+@pytest.mark.parametrize(
+    "peft",
+    [
+        Lora(r=2),
+        Lora(r=2, targets=("q", "v", "gate", "down")),
+        Adapter(),
+        PromptTuning(virtual_tokens=12),
+    ],
+)
 @pytest.mark.parametrize("density", [None, DensityLoss(), DensityLoss(surrogate="tanh")])
-def test_activations_are_those_that_autograd_saves(dtype: Dtype, peft: Peft, density: DensityLoss | None) -> None:
-    """A tiny vocabulary, so that the blocks count; within a fifth, since the embedding and the loss keep a little too."""
+def test_activations_are_those_that_autograd_saves(
+    dtype: Dtype, peft: Peft, density: DensityLoss | None
+) -> None:
+    """A tiny vocabulary, so that the blocks count; within a fifth, since the embedding and the loss
+    keep a little too.
+    """
     model: Any = tiny_t5(n_encoder=4)
     model.set_attn_implementation("eager")
     shape = layout_of(model)
@@ -80,18 +96,31 @@ def test_activations_are_those_that_autograd_saves(dtype: Dtype, peft: Peft, den
     model = attach(model, shape, peft)
     n, tokens = 4, 48
     frozen = {p.untyped_storage().data_ptr() for p in (*model.parameters(), *model.buffers())}
-    inputs = {"input_ids": torch.randint(2, 96, (n, tokens)), "attention_mask": torch.ones(n, tokens, dtype=torch.long)}
+    inputs = {
+        "input_ids": torch.randint(2, 96, (n, tokens)),
+        "attention_mask": torch.ones(n, tokens, dtype=torch.long),
+    }
     labels = torch.randint(2, 96, (n, CLASS_TOKENS))
 
     def run() -> Any:
         if density is None:
             return model(**inputs, labels=labels, use_cache=False).logits.float().log_softmax(-1)
         probe = DensityProbe(gates, density)
-        with probe, probe.reading(Masks(inputs["attention_mask"], torch.ones_like(labels))) as reading:
+        with (
+            probe,
+            probe.reading(Masks(inputs["attention_mask"], torch.ones_like(labels))) as reading,
+        ):
             logits = model(**inputs, labels=labels, use_cache=False).logits
-        return logits.float().log_softmax(-1).sum() + combine(reading.encoder, reading.decoder, density)
+        return logits.float().log_softmax(-1).sum() + combine(
+            reading.encoder, reading.decoder, density
+        )
 
-    config = TrialConfig(task=PackagedTask(max_input_tokens=tokens), peft=peft, dtype=dtype, training=Training(batch_size=n))
+    config = TrialConfig(
+        task=PackagedTask(max_input_tokens=tokens),
+        peft=peft,
+        dtype=dtype,
+        training=Training(batch_size=n),
+    )
     if density is not None:
         config = replace(config, density=density)
     assert activation_bytes(config, shape) == pytest.approx(saved_bytes(run, frozen), rel=0.2)
@@ -120,17 +149,28 @@ def test_block_gates_hold_the_encoder_that_a_prefix_alone_does_not() -> None:
     assert activation_bytes(gated, shape) == pytest.approx(after, rel=0.35)
 
 
-def of(config: TrialConfig, evaluation: Evaluation | None = None, *, on_gpu: bool = False, shape: Any = SMALL) -> Estimate:
+def of(
+    config: TrialConfig,
+    evaluation: Evaluation | None = None,
+    *,
+    on_gpu: bool = False,
+    shape: Any = SMALL,
+) -> Estimate:
     return estimate(config, shape, evaluation or Evaluation(), 1e11, on_gpu=on_gpu)
 
 
 def test_targets_are_as_long_as_the_task_says() -> None:
     assert target_tokens(TrialConfig()) == CLASS_TOKENS
     assert target_tokens(TrialConfig(task=SquadTask(max_target_tokens=30))) == 30
-    assert target_tokens(TrialConfig(task=FileTask(path="x.csv", task="text", max_target_tokens=77))) == 77
+    assert (
+        target_tokens(TrialConfig(task=FileTask(path="x.csv", task="text", max_target_tokens=77)))
+        == 77
+    )
     assert target_tokens(TrialConfig(task=FileTask(path="x.csv"))) == CLASS_TOKENS
     assert input_tokens(TrialConfig(peft=PromptTuning(virtual_tokens=7))) == 48 + 7
-    longer = [activation_bytes(TrialConfig(task=SquadTask(max_target_tokens=n)), SMALL) for n in (10, 30)]
+    longer = [
+        activation_bytes(TrialConfig(task=SquadTask(max_target_tokens=n)), SMALL) for n in (10, 30)
+    ]
     assert longer[1] > longer[0]
 
 
@@ -140,24 +180,38 @@ def test_each_phase_can_be_the_highest() -> None:
     assert of(replace(little, dtype="fp32"), Evaluation(batch_size=256)).peak.phase == "evaluate"
     big = replace(TrialConfig(), training=Training(batch_size=256))
     assert of(big, on_gpu=True).peak.phase == "train"
-    assert of(big).peak.highest == max(of(big).peak.build, of(big).peak.train, of(big).peak.evaluate)
+    assert of(big).peak.highest == max(
+        of(big).peak.build, of(big).peak.train, of(big).peak.evaluate
+    )
 
 
 def test_what_lowers_the_peak_and_what_does_not() -> None:
     base = of(TrialConfig()).peak
     assert of(TrialConfig(training=Training(accumulation=4))).peak.train < base.train
-    assert of(TrialConfig(peft=PrefixTuning())).activation_bytes < of(TrialConfig(peft=Lora())).activation_bytes / 4
+    assert (
+        of(TrialConfig(peft=PrefixTuning())).activation_bytes
+        < of(TrialConfig(peft=Lora())).activation_bytes / 4
+    )
     assert of(TrialConfig(density=DensityLoss())).peak.train > base.train
     assert of(TrialConfig(peft=Lora(dora=True))).peak.train > base.train
     assert of(TrialConfig(), Evaluation(batch_size=256)).peak.evaluate > base.evaluate
-    assert of(TrialConfig(quantization=Int8())).peak.evaluate > of(TrialConfig(quantization=Nf4())).peak.evaluate
+    assert (
+        of(TrialConfig(quantization=Int8())).peak.evaluate
+        > of(TrialConfig(quantization=Nf4())).peak.evaluate
+    )
     assert of(TrialConfig(pruning=SparseGpt())).peak.build > base.build
-    assert evaluation_bytes(TrialConfig(), SMALL, 64) == 2 * evaluation_bytes(TrialConfig(), SMALL, 32)
+    assert evaluation_bytes(TrialConfig(), SMALL, 64) == 2 * evaluation_bytes(
+        TrialConfig(), SMALL, 32
+    )
 
 
 def test_a_gpu_never_holds_the_dense_model() -> None:
     config = TrialConfig(
-        model="google/flan-t5-xxl", task=SquadTask(), quantization=Nf4(), peft=Lora(r=16), training=Training(batch_size=4, accumulation=4)
+        model="google/flan-t5-xxl",
+        task=SquadTask(),
+        quantization=Nf4(),
+        peft=Lora(r=16),
+        training=Training(batch_size=4, accumulation=4),
     )
     largest = 4 * max(linear.n_parameters for linear in XXL.linears)
     spared = weight_bytes(config, XXL) + largest
@@ -168,6 +222,8 @@ def test_a_gpu_never_holds_the_dense_model() -> None:
     for pruning in (Magnitude(), Wanda(), SparseGpt()):
         pruned = of(replace(config, pruning=pruning), on_gpu=True, shape=XXL).peak.build
         assert plain.build <= pruned < 0.5 * 4 * XXL.n_parameters
-    dense = of(replace(config, quantization=Unquantized(), dtype="bf16"), on_gpu=True, shape=XXL).peak.build
+    dense = of(
+        replace(config, quantization=Unquantized(), dtype="bf16"), on_gpu=True, shape=XXL
+    ).peak.build
     assert dense == int(CUDA_CONTEXT_BYTES + CUDA_OVERHEAD * 2 * XXL.n_parameters)
     assert gpus_that_hold(2**50) == ()

@@ -33,7 +33,13 @@ from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
 from deft_sweeps.projection.peak_memory import CLASS_TOKENS
 from deft_sweeps.projection.sweep_projection import project
-from deft_sweeps.projection.trial_estimate import Estimate, estimate, frozen_additions, trainable_parameters, weight_bytes
+from deft_sweeps.projection.trial_estimate import (
+    Estimate,
+    estimate,
+    frozen_additions,
+    trainable_parameters,
+    weight_bytes,
+)
 from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.trial.base import cast_
@@ -80,10 +86,17 @@ def test_trainable_parameters_are_those_of_the_real_model(name: str, peft: Peft)
     with torch.device("meta"):
         attached = attach(model, shape, peft)
     trained = trained_parameters(attached)
-    assert trainable_parameters(TrialConfig(peft=peft), shape) == sum(parameter.numel() for parameter in trained.values())
-    # Integers that only say where something is are left out: indices of OFT's triangles and of virtual tokens.
+    assert trainable_parameters(TrialConfig(peft=peft), shape) == sum(
+        parameter.numel() for parameter in trained.values()
+    )
+    # Integers that only say where something is are left out: indices of OFT's triangles and of
+    # virtual tokens.
     held = [x for x in (*attached.parameters(), *attached.buffers()) if x.is_floating_point()]
-    n_frozen = sum(x.numel() for x in held) - n_before - sum(parameter.numel() for parameter in trained.values())
+    n_frozen = (
+        sum(x.numel() for x in held)
+        - n_before
+        - sum(parameter.numel() for parameter in trained.values())
+    )
     assert frozen_additions(TrialConfig(peft=peft), shape) == n_frozen
 
 
@@ -102,9 +115,15 @@ def test_weight_bytes_unquantized(dtype: str, size: int) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
-@pytest.mark.parametrize(("quantization", "table"), [(Nf4(), 16), (Nf4(double=True), 16 + 256), (Fp4(), 16), (Int8(), 0)])
-def test_weight_bytes_are_those_of_a_quantized_model(quantization: Nf4 | Fp4 | Int8, table: int, dtype: Dtype) -> None:
-    """bitsandbytes keeps a table of 16 values a 4-bit layer, one of 256 beside that for double quantization, and rounds up to blocks."""
+@pytest.mark.parametrize(
+    ("quantization", "table"), [(Nf4(), 16), (Nf4(double=True), 16 + 256), (Fp4(), 16), (Int8(), 0)]
+)
+def test_weight_bytes_are_those_of_a_quantized_model(
+    quantization: Nf4 | Fp4 | Int8, table: int, dtype: Dtype
+) -> None:
+    """Bitsandbytes keeps a table of 16 values a 4-bit layer, one of 256 beside that for double
+    quantization, and rounds up to blocks.
+    """
     model = tiny_t5()
     shape = layout_of(model)
     quantize_(model, shape, quantization, dtype, torch.device("cpu"))
@@ -116,10 +135,14 @@ def test_weight_bytes_are_those_of_a_quantized_model(quantization: Nf4 | Fp4 | I
 
 @pytest.mark.parametrize("double", [False, True])
 def test_weight_bytes_nf4_are_those_of_a_quantized_layer(double: bool) -> None:
-    """One real layer of the same bytes a weight; bitsandbytes keeps a table of 16 values a layer, and one of 256, beside that."""
+    """One real layer of the same bytes a weight; bitsandbytes keeps a table of 16 values a layer,
+    and one of 256, beside that.
+    """
     import bitsandbytes.functional as bnb
 
-    packed, state = bnb.quantize_4bit(torch.randn(512, 1024), quant_type="nf4", compress_statistics=double)
+    packed, state = bnb.quantize_4bit(
+        torch.randn(512, 1024), quant_type="nf4", compress_statistics=double
+    )
     real = packed.numel() + state.absmax.numel() * state.absmax.element_size()
     if double:
         real += state.state2.absmax.numel() * 4
@@ -134,36 +157,60 @@ def of(config: TrialConfig) -> Estimate:
 
 def test_more_of_everything_costs_more() -> None:
     base = of(TrialConfig())
-    assert of(TrialConfig(training=Training(steps=200))).train_flops == pytest.approx(2 * base.train_flops)
-    assert of(TrialConfig(training=Training(batch_size=32))).activation_bytes == 2 * base.activation_bytes
-    assert of(TrialConfig(training=Training(batch_size=16, accumulation=4))).activation_bytes * 4 == base.activation_bytes
+    assert of(TrialConfig(training=Training(steps=200))).train_flops == pytest.approx(
+        2 * base.train_flops
+    )
+    assert (
+        of(TrialConfig(training=Training(batch_size=32))).activation_bytes
+        == 2 * base.activation_bytes
+    )
+    assert (
+        of(TrialConfig(training=Training(batch_size=16, accumulation=4))).activation_bytes * 4
+        == base.activation_bytes
+    )
     assert of(TrialConfig(peft=Lora(r=16))).optimizer_bytes == 2 * base.optimizer_bytes
     assert of(TrialConfig(quantization=Nf4())).weight_bytes < base.weight_bytes
     assert of(TrialConfig(quantization=Nf4())).time_sec > base.time_sec
     assert of(TrialConfig(quantization=Int8())).weight_bytes < base.weight_bytes
-    assert of(TrialConfig(quantization=Int8())).time_sec > of(TrialConfig(quantization=Fp4())).time_sec > base.time_sec
+    assert (
+        of(TrialConfig(quantization=Int8())).time_sec
+        > of(TrialConfig(quantization=Fp4())).time_sec
+        > base.time_sec
+    )
     assert of(TrialConfig(pruning=Wanda())).time_sec > base.time_sec
-    assert of(TrialConfig(peft=PromptTuning())).activation_bytes > of(TrialConfig(peft=PrefixTuning())).activation_bytes
+    assert (
+        of(TrialConfig(peft=PromptTuning())).activation_bytes
+        > of(TrialConfig(peft=PrefixTuning())).activation_bytes
+    )
     ada = of(TrialConfig(peft=AdaLora()))
     assert ada.optimizer_bytes == 24 * ada.trainable_parameters
     assert estimate(TrialConfig(), SMALL, Evaluation(), 2 * RATE).time_sec < base.time_sec
-    assert estimate(TrialConfig(), SMALL, Evaluation(thresholds=(0.0, 0.01)), RATE).evaluate_flops == pytest.approx(base.evaluate_flops / 2)
+    assert estimate(
+        TrialConfig(), SMALL, Evaluation(thresholds=(0.0, 0.01)), RATE
+    ).evaluate_flops == pytest.approx(base.evaluate_flops / 2)
 
 
 def test_training_flops_beside_a_naive_count() -> None:
-    """Four operations a frozen weight and token where nothing is trained but a vanishing adapter."""
+    """Four operations a frozen weight and token where nothing is trained but a vanishing
+    adapter.
+    """
     config = TrialConfig(peft=Adapter(reduction=512), training=Training(steps=1, batch_size=1))
     per_token = {
-        stack: sum(x.n_parameters for b in SMALL.blocks if b.stack == stack for x in b.linears) for stack in ("encoder", "decoder")
+        stack: sum(x.n_parameters for b in SMALL.blocks if b.stack == stack for x in b.linears)
+        for stack in ("encoder", "decoder")
     }
     naive = 4 * (
-        per_token["encoder"] * config.task.max_input_tokens + (per_token["decoder"] + SMALL.vocab_size * SMALL.d_model) * CLASS_TOKENS
+        per_token["encoder"] * config.task.max_input_tokens
+        + (per_token["decoder"] + SMALL.vocab_size * SMALL.d_model) * CLASS_TOKENS
     )
     assert of(config).train_flops == pytest.approx(naive, rel=0.01)
 
 
 def spec(budget: str) -> SweepSpec:
-    return parse_spec(f"name: x\nspace: {{density: [none, loss], quantization: [none, nf4]}}\nbudget: {budget}\n", "x.yaml")
+    return parse_spec(
+        f"name: x\nspace: {{density: [none, loss], quantization: [none, nf4]}}\nbudget: {budget}\n",
+        "x.yaml",
+    )
 
 
 def test_a_sweep_is_its_trials_over_what_runs_at_once() -> None:
@@ -172,11 +219,21 @@ def test_a_sweep_is_its_trials_over_what_runs_at_once() -> None:
     two = project(spec("{trials: 8, cpus_per_trial: 2}"), SMALL, n_cores=4)
     assert (one.n_parallel, four.n_parallel, two.n_parallel) == (1, 4, 2)
     assert four.memory_bytes == 4 * one.memory_bytes
-    assert one.memory_bytes == max(e.memory_bytes for e in one.trials.values()) == one.trials[one.largest].memory_bytes
+    assert (
+        one.memory_bytes
+        == max(e.memory_bytes for e in one.trials.values())
+        == one.trials[one.largest].memory_bytes
+    )
     assert four.time_sec < one.time_sec
     assert project(spec("{trials: 8, hours: 0.01}"), SMALL, n_cores=1).time_sec < one.time_sec
-    of_cores = project(spec("{trials: 8, cpu_hours: 0.02, cpus_per_trial: 2}"), SMALL, n_cores=2).time_sec
-    assert of_cores == project(spec("{trials: 8, hours: 0.01, cpus_per_trial: 2}"), SMALL, n_cores=2).time_sec < one.time_sec
+    of_cores = project(
+        spec("{trials: 8, cpu_hours: 0.02, cpus_per_trial: 2}"), SMALL, n_cores=2
+    ).time_sec
+    assert (
+        of_cores
+        == project(spec("{trials: 8, hours: 0.01, cpus_per_trial: 2}"), SMALL, n_cores=2).time_sec
+        < one.time_sec
+    )
     assert project(spec("{trials: 1}"), SMALL, n_cores=64).n_parallel == 1
 
 

@@ -18,11 +18,15 @@ PLAIN = result(point(0.0, 0.82, 0.9))
 DEFT = result(point(0.0, 0.81, 0.5), point(0.2, 0.80, 0.2), weight=1.0)
 
 
-def findings(policy: str, finals: tuple[FinalMeasurement, ...] = (), limits: tuple[Constraint, ...] = ()) -> Findings:
+def findings(
+    policy: str, finals: tuple[FinalMeasurement, ...] = (), limits: tuple[Constraint, ...] = ()
+) -> Findings:
     return Findings([PLAIN, DEFT], OBJECTIVES, limits, parse_policy(policy), finals)
 
 
-def final(role: str, score: float, *, of: str, threshold: float, latency_sec: float = 0.02) -> FinalMeasurement:
+def final(
+    role: str, score: float, *, of: str, threshold: float, latency_sec: float = 0.02
+) -> FinalMeasurement:
     return FinalMeasurement(
         role=role,  # type: ignore[arg-type]
         trial_id=of,
@@ -55,12 +59,19 @@ def test_surely_is_judged_by_the_near_end_of_the_interval(score: float, holds: b
     confirmation = confirm(choice, finals(score))
     assert (confirmation.broken == ()) == holds
     assert confirmation.member is not None
-    breaches = [choice_text.test_breach(confirmation.member, limit, confirmation.baselines) for limit in confirmation.broken]
+    breaches = [
+        choice_text.test_breach(confirmation.member, limit, confirmation.baselines)
+        for limit in confirmation.broken
+    ]
     assert all("paired by example" in breach for breach in breaches)
 
 
-@pytest.mark.parametrize(("text", "holds"), [("latency_sec <= 50 ms", True), ("latency_sec <= 10 ms", False)])
-def test_a_limit_of_the_sweep_counts_too_and_costs_are_those_measured_alone(text: str, holds: bool) -> None:
+@pytest.mark.parametrize(
+    ("text", "holds"), [("latency_sec <= 50 ms", True), ("latency_sec <= 10 ms", False)]
+)
+def test_a_limit_of_the_sweep_counts_too_and_costs_are_those_measured_alone(
+    text: str, holds: bool
+) -> None:
     """Every trial's proxy, 10 ms, keeps both limits; alone it takes 20 ms."""
     of_sweep = findings(BY_VALUE, finals(0.81), (parse_constraint(text),))
     assert (of_sweep.confirmation.broken == ()) == holds

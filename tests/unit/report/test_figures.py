@@ -26,7 +26,11 @@ def drawn(results: tuple[TrialResult, ...]) -> str:
 
 
 def spots(svg: str) -> dict[str, dict[str, str]]:
-    return {e.attrib["id"]: e.attrib for e in ET.fromstring(svg).iter() if e.attrib.get("class") == "spot"}
+    return {
+        e.attrib["id"]: e.attrib
+        for e in ET.fromstring(svg).iter()
+        if e.attrib.get("class") == "spot"
+    }
 
 
 def test_every_measured_point_is_one_element_that_says_what_it_is() -> None:
@@ -74,7 +78,9 @@ def test_the_dashed_line_is_the_best_of_all_plain_points_and_not_of_one_trial() 
     deft = result(point(0.5, 0.79, 0.1), weight=1.0)
     svg = drawn((base, relu, deft))
     paths = (e.attrib for e in ET.fromstring(svg).iter() if {"clip-path", "style"} <= set(e.attrib))
-    (path,) = (a["d"] for a in paths if "stroke-dasharray" in a["style"] and "#e69f00" in a["style"])
+    (path,) = (
+        a["d"] for a in paths if "stroke-dasharray" in a["style"] and "#e69f00" in a["style"]
+    )
     corners = [tuple(map(float, pair)) for pair in re.findall(r"[ML] (\S+) (\S+)", path)]
     at = {name: (float(spot["x"]), float(spot["y"])) for name, spot in spots(svg).items()}
     order = [(relu, "0.5"), (relu, "0"), (base, "0")]

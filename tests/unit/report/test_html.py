@@ -1,4 +1,6 @@
-"""The page: what it says, that it stands alone, and that no name or error can break out of its text."""
+"""The page: what it says, that it stands alone, and that no name or error can break out of its
+text.
+"""
 
 import json
 import os
@@ -87,7 +89,10 @@ def test_what_is_projected_is_named_and_nothing_else(tmp_path: Path) -> None:
     spent = [replace(r, points=tuple(replace(p, energy_ratio=0.5) for p in r.points)) for r in ran]
     of: dict[str, Sequence[TrialResult]] = {
         "only what more trials would add to the hypervolume is projected": many,
-        "only the energy and what more trials would add to the hypervolume are projected": [*spent, *many[len(ran) :]],
+        "only the energy and what more trials would add to the hypervolume are projected": [
+            *spent,
+            *many[len(ran) :],
+        ],
         "only the energy is projected": spent[:2],
         "nothing here is projected": many[:2],
     }
@@ -121,7 +126,9 @@ def test_points_and_rows_meet(tmp_path: Path) -> None:
     assert set(points) <= set(ids)
     assert {attrs["data-point"] for _, attrs in page.tags if "data-point" in attrs} <= set(ids)
     card = next(iter(points.values()))
-    assert {"threshold", "density", "training.learning_rate", "peft.kind"} <= {name for name, _ in card["rows"]}
+    assert {"threshold", "density", "training.learning_rate", "peft.kind"} <= {
+        name for name, _ in card["rows"]
+    }
 
 
 def test_hostile_text_stays_text(tmp_path: Path) -> None:
@@ -147,7 +154,10 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     assert not any(name.startswith("on") for _, attrs in page.tags for name in attrs)
     assert "{{ 7 * 7 }}" in page.text
     assert page.text.count("<script>alert('x')</script>") >= 5
-    assert any("alert('x')" in name or "alert" in json.dumps(card) for name, card in json.loads(page.scripts[0]).items())
+    assert any(
+        "alert('x')" in name or "alert" in json.dumps(card)
+        for name, card in json.loads(page.scripts[0]).items()
+    )
 
 
 def test_the_page_is_for_handing_on_so_it_holds_no_password(tmp_path: Path) -> None:
@@ -174,8 +184,14 @@ def test_without_test_measurements_the_page_says_so(tmp_path: Path) -> None:
     assert "accuracy, validation" in text
 
 
-@pytest.mark.parametrize("results", [(), (result(),), (result(point(0.0, 0.55, 0.9)),)], ids=["none", "failed", "outside the limits"])
-def test_a_sweep_without_a_front_still_has_its_page(tmp_path: Path, results: tuple[TrialResult, ...]) -> None:
+@pytest.mark.parametrize(
+    "results",
+    [(), (result(),), (result(point(0.0, 0.55, 0.9)),)],
+    ids=["none", "failed", "outside the limits"],
+)
+def test_a_sweep_without_a_front_still_has_its_page(
+    tmp_path: Path, results: tuple[TrialResult, ...]
+) -> None:
     text = Page(made(tmp_path, results)).text
     assert "Nothing to ship" in text
     assert "Nothing can be chosen" in text
@@ -183,7 +199,10 @@ def test_a_sweep_without_a_front_still_has_its_page(tmp_path: Path, results: tup
 
 def test_gains_of_any_sign_are_counted(tmp_path: Path) -> None:
     text = Page(made(tmp_path, sweep_results())).text
-    found = re.search(r"(\d+) of (\d+) DEFT points .* better in (\d+), worse in (\d+), .* holds zero in (\d+)", text)
+    found = re.search(
+        r"(\d+) of (\d+) DEFT points .* better in (\d+), worse in (\d+), .* holds zero in (\d+)",
+        text,
+    )
     assert found is not None
     compared, every, better, worse, neither = map(int, found.groups())
     assert better + worse + neither == compared <= every
@@ -192,20 +211,37 @@ def test_gains_of_any_sign_are_counted(tmp_path: Path) -> None:
 def test_the_report_starts_without_the_heavy_libraries() -> None:
     heavy = ("torch", "ray", "transformers", "peft", "optuna", "mlflow", "datasets")
     code = f"import sys, deft_sweeps.report.html; print([m for m in {heavy} if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )
 
 
 def _only_shapes_repeat(ids: list[str | None]) -> bool:
-    """Marker shapes and clip paths are named by their content, so that equal names are equal shapes."""
+    """Marker shapes and clip paths are named by their content, so that equal names are equal
+    shapes.
+    """
     return all(re.fullmatch(r"[mpC][0-9a-f_]+", name or "") for name in ids if ids.count(name) > 1)
 
 
 def test_a_chosen_percentile_is_told_as_one(tmp_path: Path) -> None:
-    by_block = replace(point(0.25, score=0.79, density=0.1), percentile=0.9, block_thresholds=(0.1, 0.2, 0.3, 0.4))
-    text = Page(made(tmp_path, (result(point(0.0, 0.8, 0.5), by_block), result(point(0.0, 0.7, 0.6), weight=1.0)))).text
+    by_block = replace(
+        point(0.25, score=0.79, density=0.1), percentile=0.9, block_thresholds=(0.1, 0.2, 0.3, 0.4)
+    )
+    text = Page(
+        made(
+            tmp_path,
+            (result(point(0.0, 0.8, 0.5), by_block), result(point(0.0, 0.7, 0.6), weight=1.0)),
+        )
+    ).text
     assert "threshold p0.9" in text
     assert "each MLP block has a threshold of its own" in text
-    assert "each MLP block has a threshold of its own" not in Page(made(tmp_path / "other", sweep_results())).text
+    assert (
+        "each MLP block has a threshold of its own"
+        not in Page(made(tmp_path / "other", sweep_results())).text
+    )
 
 
 def test_a_choice_that_the_test_split_contradicts_is_not_called_one_to_ship(tmp_path: Path) -> None:
@@ -232,7 +268,9 @@ def test_a_choice_that_the_test_split_contradicts_is_not_called_one_to_ship(tmp_
             assert "; the baseline scores 0.801 there (" in told
 
 
-def test_a_policy_that_only_the_baseline_keeps_surely_ends_in_a_report_of_the_baseline(tmp_path: Path) -> None:
+def test_a_policy_that_only_the_baseline_keeps_surely_ends_in_a_report_of_the_baseline(
+    tmp_path: Path,
+) -> None:
     """On few examples the interval of every other point reaches below the margin."""
     policy = parse_policy("best activation_density where surely score >= baseline(peft) - 0.02")
     spec = replace(sweep_spec(), choose=policy)

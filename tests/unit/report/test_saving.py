@@ -16,8 +16,15 @@ def stopped(*at: int) -> StoppedTrial:
 
 
 def test_steps_of_stopped_and_complete_trials_are_counted() -> None:
-    results: list[TrialResult] = [result(point(), config=LONG), result(config=LONG), stopped(10), stopped(10, 30)]
-    assert saving(results) == Saving(2, 90 + 10 + 30, 270) == saving(results[:2]) + saving(results[2:])
+    results: list[TrialResult] = [
+        result(point(), config=LONG),
+        result(config=LONG),
+        stopped(10),
+        stopped(10, 30),
+    ]
+    assert (
+        saving(results) == Saving(2, 90 + 10 + 30, 270) == saving(results[:2]) + saving(results[2:])
+    )
     assert saving(results).share == pytest.approx(140 / 270)
     assert str(saving(results)) == "2 stopped early, 0.52 of the training steps saved"
     assert saving([stopped()]) == Saving(0, 0, 0)
@@ -29,4 +36,6 @@ def test_a_stopped_trial_says_where() -> None:
     assert stopped_text(stopped()) == "stopped"
     (row,) = trials_sheet([stopped(10)], 0.01).rows
     assert row.cells[-1] == "stopped after 10 of 90 steps"
-    assert summary([stopped(10)]).endswith("; 0.89 of the training steps saved by early stopping, measured")
+    assert summary([stopped(10)]).endswith(
+        "; 0.89 of the training steps saved by early stopping, measured"
+    )

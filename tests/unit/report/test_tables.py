@@ -7,9 +7,25 @@ from rich.console import Console
 
 from deft_sweeps.findings import choose
 from deft_sweeps.findings.equal_density import all_gains
-from deft_sweeps.report.cells import change_text, cost_columns, density_text, interval_text, score_text, skipped_text
+from deft_sweeps.report.cells import (
+    change_text,
+    cost_columns,
+    density_text,
+    interval_text,
+    score_text,
+    skipped_text,
+)
 from deft_sweeps.report.sheet import Row, Sheet, as_rich, as_text
-from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet, lost_sheet, sparsity_sheet, steps_sheet, summary, trials_sheet
+from deft_sweeps.report.tables import (
+    finals_sheet,
+    front_sheet,
+    gains_sheet,
+    lost_sheet,
+    sparsity_sheet,
+    steps_sheet,
+    summary,
+    trials_sheet,
+)
 from deft_sweeps.result import DensityReading, Score, SkippedBlocks
 from tests.made_sweep import cost, sweep_finals, sweep_results, sweep_spec
 from tests.samples import complete
@@ -85,7 +101,10 @@ def test_labels_that_differ_stay_in_the_cells() -> None:
 
 def test_cells() -> None:
     assert density_text(DensityReading(encoder_blocks=(0.2,), decoder_blocks=())) == "0.200"
-    assert density_text(DensityReading(encoder_blocks=(0.0,), decoder_blocks=(0.0004,))) == "2.0e-04 (0.000 / 4.0e-04)"
+    assert (
+        density_text(DensityReading(encoder_blocks=(0.0,), decoder_blocks=(0.0004,)))
+        == "2.0e-04 (0.000 / 4.0e-04)"
+    )
     sure = Score(metric="accuracy", value=0.99, n_examples=10, standard_error=0.03)
     assert score_text(sure) == "0.990 ± 0.030"
     assert interval_text(sure) == "0.931 to 1.000"
@@ -93,7 +112,9 @@ def test_cells() -> None:
 
 def test_removed_blocks_are_told_and_the_kept_ones_have_their_mean() -> None:
     skipped = SkippedBlocks(encoder=(1,), decoder=(0, 2))
-    density = DensityReading(encoder_blocks=(0.2, 0.0), decoder_blocks=(0.0, 0.4, 0.0), skipped=skipped)
+    density = DensityReading(
+        encoder_blocks=(0.2, 0.0), decoder_blocks=(0.0, 0.4, 0.0), skipped=skipped
+    )
     assert density_text(density) == "0.120 (0.100 / 0.133); kept blocks 0.300"
     assert skipped_text(skipped) == "encoder 2; decoder 1, 3"
     assert skipped_text(SkippedBlocks(decoder=(4,))) == "decoder 5"
@@ -101,7 +122,9 @@ def test_removed_blocks_are_told_and_the_kept_ones_have_their_mean() -> None:
 
 def test_a_pipe_gets_plain_text_and_nothing_is_cut() -> None:
     hostile = "[red]x[/red] " + "long " * 60
-    sheet = Sheet("Title", ("name", ">n"), (Row((hostile, "1")), Row(("b", "23"), "chosen")), "note")
+    sheet = Sheet(
+        "Title", ("name", ">n"), (Row((hostile, "1")), Row(("b", "23"), "chosen")), "note"
+    )
     lines = as_text(sheet).splitlines()
     assert lines[0] == "Title"
     assert lines[-1] == "note"
@@ -123,7 +146,10 @@ def test_weight_sparsity_is_told_by_kind_of_layer_of_pruned_trials_only() -> Non
     assert sparsity_sheet(RESULTS).rows == ()
     shares = {"encoder.block.0.q": 0.5, "encoder.block.1.q": 0.25, "decoder.block.0.wo": 0.75}
     sheet = sparsity_sheet((replace(complete(RESULTS[0]), layer_sparsity=shares), RESULTS[1]))
-    assert [row.cells[2:] for row in sheet.rows] == [("q", "2", "0.375", "0.250", "0.500"), ("wo", "1", "0.750", "0.750", "0.750")]
+    assert [row.cells[2:] for row in sheet.rows] == [
+        ("q", "2", "0.375", "0.250", "0.500"),
+        ("wo", "1", "0.750", "0.750", "0.750"),
+    ]
 
 
 def test_density_change_is_told_overall_and_by_stack() -> None:

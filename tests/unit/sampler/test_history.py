@@ -4,11 +4,12 @@ import time
 
 import numpy as np
 import optuna
+from optuna.study import Study
+from optuna.trial import TrialState, create_trial
+
 from deft_sweeps.front import non_dominated
 from deft_sweeps.metrics import Direction
 from deft_sweeps.sampler.history import History, StudyView, TrialWindow
-from optuna.study import Study
-from optuna.trial import TrialState, create_trial
 
 DIRECTIONS: list[Direction] = ["maximize", "minimize"]
 

@@ -7,11 +7,11 @@ from typing import get_args
 
 import optuna
 import pytest
+
 from deft_sweeps.sampler.optuna_sampler import OPTUNA_SAMPLERS, make_sampler
 from deft_sweeps.specification.sampler_choice import ConcreteName
 from deft_sweeps.specification.search_settings import SamplerName, Search
 from deft_sweeps.study.parameters import params, suggest
-
 from tests.fakes import THRESHOLDS, fake_spec, surface
 
 NAMES: tuple[SamplerName, ...] = ("tpe", "nsga2", "random")

@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import optuna
 import pytest
+from optuna.trial import FrozenTrial, create_trial
+
 from deft_sweeps.metrics import Direction
 from deft_sweeps.sampler.study_sampler import BoundedSampler
 from deft_sweeps.specification.sampler_choice import ConcreteName
 from deft_sweeps.specification.search_settings import Search
 from deft_sweeps.study.parameters import params, suggest
-from optuna.trial import FrozenTrial, create_trial
-
 from tests.fakes import THRESHOLDS, fake_spec, surface
 
 DIRECTIONS: list[Direction] = ["maximize", "minimize"]

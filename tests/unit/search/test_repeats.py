@@ -15,7 +15,11 @@ def space(*domains: Categorical | Int | Float) -> SweepSpec:
     """Combination i has the learning rates, or the ranks, of domain i."""
     base = fake_spec()
     combinations = [
-        Combination(c.label, {"peft.lora.r" if isinstance(domain, Int) else "training.learning_rate": domain}, c.template)
+        Combination(
+            c.label,
+            {"peft.lora.r" if isinstance(domain, Int) else "training.learning_rate": domain},
+            c.template,
+        )
         for c, domain in zip(base.combinations, domains, strict=False)
     ]
     return replace(base, combinations=tuple(combinations))
@@ -36,10 +40,14 @@ def test_seeds_are_counted_by_configuration_whatever_they_are() -> None:
 def test_the_last_points_of_a_finite_space_are_found() -> None:
     spec = space(Int(1, 400), Categorical((1e-3, 2e-3)))
     last = {
-        spec.config(replace_rank).config_id for replace_rank in (fresh_start(spec, lambda _: True, (s,)) for s in (1, 2)) if replace_rank
+        spec.config(replace_rank).config_id
+        for replace_rank in (fresh_start(spec, lambda _: True, (s,)) for s in (1, 2))
+        if replace_rank
     }
     found = {
-        spec.config(start).config_id for s in range(20) if (start := fresh_start(spec, lambda c: c.config_id in last, (s,))) is not None
+        spec.config(start).config_id
+        for s in range(20)
+        if (start := fresh_start(spec, lambda c: c.config_id in last, (s,))) is not None
     }
     assert found == last
     assert fresh_start(spec, lambda _: False, (0,)) is None

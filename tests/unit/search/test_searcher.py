@@ -33,7 +33,13 @@ def test_every_finished_trial_is_stored_told_and_then_reported(sweep: SweepDir) 
     seen: list[tuple[str, bool, bool]] = []
 
     def on_finish(result: TrialResult) -> None:
-        seen.append((result.trial_id, sweep.result_path(result.trial_id).exists(), result.trial_id in states(searcher)))
+        seen.append(
+            (
+                result.trial_id,
+                sweep.result_path(result.trial_id).exists(),
+                result.trial_id in states(searcher),
+            )
+        )
 
     searcher = StudySearcher(fake_spec(6), sweep, target=6, on_finish=on_finish)
     ids = play(searcher, 99)
@@ -73,7 +79,10 @@ def test_an_extra_point_runs_again_with_another_seed(sweep: SweepDir) -> None:
 
 def test_a_configuration_that_comes_again_gets_another_seed(sweep: SweepDir) -> None:
     base = fake_spec()
-    few = tuple(Combination(c.label, {"training.learning_rate": Categorical((1e-3, 2e-3))}, c.template) for c in base.combinations[::4])
+    few = tuple(
+        Combination(c.label, {"training.learning_rate": Categorical((1e-3, 2e-3))}, c.template)
+        for c in base.combinations[::4]
+    )
     spec = replace(base, combinations=few, search=replace(base.search, repeats=5))
     ids = play(StudySearcher(spec, sweep, target=12), 99)
     assert len(set(ids)) == 12
@@ -91,11 +100,18 @@ def test_no_more_trials_are_proposed_than_are_to_finish(sweep: SweepDir) -> None
     assert told[3] == "FINISHED"
 
 
-def test_nothing_but_extra_points_is_proposed_when_it_is_enough_and_nothing_at_all_while_stopping(sweep: SweepDir) -> None:
+def test_nothing_but_extra_points_is_proposed_when_it_is_enough_and_nothing_at_all_while_stopping(
+    sweep: SweepDir,
+) -> None:
     over = StudySearcher(fake_spec(3), sweep, target=3, enough=lambda: "enough")
     assert (over.suggest("t"), over.over) == ("FINISHED", "enough")
-    assert StudySearcher(fake_spec(3), sweep, target=3, stopping=lambda: True).suggest("t") == "FINISHED"
-    extra = StudySearcher(fake_spec(3), sweep, target=3, extra=(plain(1e-3),), enough=lambda: "enough")
+    assert (
+        StudySearcher(fake_spec(3), sweep, target=3, stopping=lambda: True).suggest("t")
+        == "FINISHED"
+    )
+    extra = StudySearcher(
+        fake_spec(3), sweep, target=3, extra=(plain(1e-3),), enough=lambda: "enough"
+    )
     assert [isinstance(extra.suggest(f"t{i}"), dict) for i in range(2)] == [True, False]
 
 
@@ -117,7 +133,9 @@ def test_failures_are_told_as_failures_and_count(sweep: SweepDir) -> None:
 def test_an_objective_that_was_not_measured_makes_the_trial_fail(sweep: SweepDir) -> None:
     spec = replace(fake_spec(1), objectives=("score", "latency_sec"))
     searcher = StudySearcher(spec, sweep, target=1)
-    (trial_id,) = play(searcher, 1, lambda config, seed: replace(fake_result(config, seed), cost=None))
+    (trial_id,) = play(
+        searcher, 1, lambda config, seed: replace(fake_result(config, seed), cost=None)
+    )
     assert error_of(sweep.result(trial_id)) == "latency_sec not measured or not finite"
     assert states(searcher) == {trial_id: TrialState.FAIL}
 
@@ -135,17 +153,25 @@ def test_a_study_follows_the_store_even_when_it_was_deleted(sweep: SweepDir, los
     spec = fake_spec(8)
     play(StudySearcher(spec, sweep, target=8), 3, failed)
     play(before := StudySearcher(spec, sweep, target=8), 5)
-    values = {t.user_attrs["trial_id"]: (t.state, t.values, t.params) for t in finished(before.study)}
+    values = {
+        t.user_attrs["trial_id"]: (t.state, t.values, t.params) for t in finished(before.study)
+    }
     (sweep.root / lost).unlink(missing_ok=True)
     after = StudySearcher(spec, sweep, target=8)
-    assert {t.user_attrs["trial_id"]: (t.state, t.values, t.params) for t in finished(after.study)} == values
+    assert {
+        t.user_attrs["trial_id"]: (t.state, t.values, t.params) for t in finished(after.study)
+    } == values
     assert after.n_finished == 8
     assert after.suggest("t") == "FINISHED"
 
 
 @pytest.mark.parametrize("storage", ["journal", "sqlite"])
-def test_a_trial_whose_result_is_gone_runs_again_and_nothing_else_is_lost(sweep: SweepDir, storage: str) -> None:
-    spec = fake_spec(8, first=(plain(2e-3),), search=Search(sampler="random", startup=4, seed=3, storage=storage))
+def test_a_trial_whose_result_is_gone_runs_again_and_nothing_else_is_lost(
+    sweep: SweepDir, storage: str
+) -> None:
+    spec = fake_spec(
+        8, first=(plain(2e-3),), search=Search(sampler="random", startup=4, seed=3, storage=storage)
+    )
     ids = play(StudySearcher(spec, sweep, target=8, first=spec.first), 3)
     ids += play(before := StudySearcher(spec, sweep, target=8, first=spec.first), 2, failed)
     begun = trial_of(before.suggest("t"))
@@ -153,10 +179,17 @@ def test_a_trial_whose_result_is_gone_runs_again_and_nothing_else_is_lost(sweep:
     for lost in (ids[0], ids[4]):
         sweep.result_path(lost).unlink()
     after = StudySearcher(spec, sweep, target=7, first=spec.first, extra=(plain(5e-3),))
-    assert states(after) == {trial_id: state for trial_id, state in values.items() if trial_id not in (ids[0], ids[4])}
+    assert states(after) == {
+        trial_id: state for trial_id, state in values.items() if trial_id not in (ids[0], ids[4])
+    }
     assert after.n_finished == len(sweep.trial_ids()) == 3
     again = StudySearcher(spec, sweep, target=7, first=spec.first, extra=(plain(5e-3),))
-    assert play(again, 99) == [ids[0], ids[4], begun[0].trial_id(begun[1]), spec.config(plain(5e-3)).trial_id(0)]
+    assert play(again, 99) == [
+        ids[0],
+        ids[4],
+        begun[0].trial_id(begun[1]),
+        spec.config(plain(5e-3)).trial_id(0),
+    ]
     assert len(finished(again.study)) == again.n_finished == len(sweep.trial_ids()) == 7
     assert {trial.state for trial in again.study.trials} == {TrialState.COMPLETE, TrialState.FAIL}
 
@@ -246,10 +279,16 @@ def test_a_start_outside_the_space_is_no_start() -> None:
 
 def narrow(n_rates: int, repeats: int, sampler: SamplerName = "tpe") -> SweepSpec:
     """Two combinations with `n_rates` learning rates each: a space that is soon used up."""
-    base = fake_spec(search=Search(sampler=sampler, startup=4, seed=3, repeats=repeats, storage="journal"))
+    base = fake_spec(
+        search=Search(sampler=sampler, startup=4, seed=3, repeats=repeats, storage="journal")
+    )
     rates = Categorical(tuple(1e-3 * (i + 1) for i in range(n_rates)))
     return replace(
-        base, combinations=tuple(Combination(c.label, {"training.learning_rate": rates}, c.template) for c in base.combinations[::4])
+        base,
+        combinations=tuple(
+            Combination(c.label, {"training.learning_rate": rates}, c.template)
+            for c in base.combinations[::4]
+        ),
     )
 
 
@@ -261,13 +300,17 @@ def test_no_configuration_runs_more_often_than_repeats_and_a_used_up_space_ends_
     spec = narrow(3, repeats, sampler)
     searcher = StudySearcher(spec, sweep, target=99)
     ids = play(searcher, 99)
-    assert Counter(trial_id.split("-")[0] for trial_id in ids) == dict.fromkeys({i.split("-")[0] for i in ids}, repeats)
+    assert Counter(trial_id.split("-")[0] for trial_id in ids) == dict.fromkeys(
+        {i.split("-")[0] for i in ids}, repeats
+    )
     assert len(ids) == 6 * repeats
     assert searcher.over.startswith("every configuration of the space has run")
     refused = [t for t in searcher.study.trials if "trial_id" not in t.user_attrs]
     assert all(t.state == TrialState.FAIL for t in refused)
     if sampler == "front":
-        assert len(refused) <= 2 * N_ASKS, "it knows what may not run again: beside its first trials only the end is refused"
+        assert len(refused) <= 2 * N_ASKS, (
+            "it knows what may not run again: beside its first trials only the end is refused"
+        )
     assert len(finished(searcher.study)) == searcher.n_finished == 6 * repeats
     again = StudySearcher(spec, sweep, target=99)
     assert (again.n_finished, again.suggest("t")) == (6 * repeats, "FINISHED")
@@ -287,12 +330,20 @@ def test_configurations_under_way_count_too_and_extra_points_are_exempt(sweep: S
     assert ids == [begun[0][0].trial_id(1), begun[0][0].trial_id(2)]
 
 
-def test_what_is_asked_for_besides_runs_before_first_points_that_the_search_left_waiting(sweep: SweepDir) -> None:
-    """A search that hours ended with first points waiting: the twin runs, and none of them in its place."""
+def test_what_is_asked_for_besides_runs_before_first_points_that_the_search_left_waiting(
+    sweep: SweepDir,
+) -> None:
+    """A search that hours ended with first points waiting: the twin runs, and none of them in its
+    place.
+    """
     spec = fake_spec(9, first=(plain(2e-3), plain(3e-3)))
-    assert play(StudySearcher(spec, sweep, target=9, first=spec.first), 1) == [spec.config(plain(2e-3)).trial_id(0)]
+    assert play(StudySearcher(spec, sweep, target=9, first=spec.first), 1) == [
+        spec.config(plain(2e-3)).trial_id(0)
+    ]
     twin = plain(5e-3)
-    over = StudySearcher(spec, sweep, target=3, first=spec.first, extra=(twin,), enough=lambda: "enough")
+    over = StudySearcher(
+        spec, sweep, target=3, first=spec.first, extra=(twin,), enough=lambda: "enough"
+    )
     assert play(over, 99) == [spec.config(twin).trial_id(0)]
     more = StudySearcher(spec, sweep, target=4, first=spec.first, extra=(twin,))
     assert play(more, 99) == [spec.config(twin).trial_id(1), spec.config(plain(3e-3)).trial_id(0)]
@@ -301,19 +352,33 @@ def test_what_is_asked_for_besides_runs_before_first_points_that_the_search_left
 def test_points_that_a_killed_driver_was_asked_for_are_not_there_twice(sweep: SweepDir) -> None:
     spec, twin = fake_spec(9), plain(5e-3)
     StudySearcher(spec, sweep, target=2, extra=(twin, twin))
-    after = StudySearcher(spec, sweep, target=9, extra=(twin, plain(6e-3), twin, twin), enough=lambda: "enough")
+    after = StudySearcher(
+        spec, sweep, target=9, extra=(twin, plain(6e-3), twin, twin), enough=lambda: "enough"
+    )
     assert sorted(play(after, 99)) == sorted(
-        [*(spec.config(twin).trial_id(seed) for seed in range(3)), spec.config(plain(6e-3)).trial_id(0)]
+        [
+            *(spec.config(twin).trial_id(seed) for seed in range(3)),
+            spec.config(plain(6e-3)).trial_id(0),
+        ]
     )
 
 
-def test_extra_points_that_a_driver_left_waiting_run_though_the_search_is_over(sweep: SweepDir) -> None:
+def test_extra_points_that_a_driver_left_waiting_run_though_the_search_is_over(
+    sweep: SweepDir,
+) -> None:
     spec = narrow(2, 1)
-    StudySearcher(spec, sweep, target=9, extra=[Start(c.label, {"training.learning_rate": 1e-3}) for c in spec.combinations])
+    StudySearcher(
+        spec,
+        sweep,
+        target=9,
+        extra=[Start(c.label, {"training.learning_rate": 1e-3}) for c in spec.combinations],
+    )
     assert len(play(StudySearcher(spec, sweep, target=9, enough=lambda: "enough"), 99)) == 2
 
 
-def test_one_error_that_fails_trial_after_trial_ends_the_search_and_is_forgotten_by_the_next_driver(sweep: SweepDir) -> None:
+def test_one_error_that_fails_trial_after_trial_ends_the_search_and_is_forgotten_by_the_next_driver(
+    sweep: SweepDir,
+) -> None:
     def broken(config: TrialConfig, seed: int) -> FailedTrial:
         error = "ModuleNotFoundError: No module named 'bitsandbytes'"
         return FailedTrial(config=config, seed=seed, error=error)
@@ -321,7 +386,10 @@ def test_one_error_that_fails_trial_after_trial_ends_the_search_and_is_forgotten
     spec = fake_spec(40)
     searcher = StudySearcher(spec, sweep, target=40)
     assert len(play(searcher, 99, broken)) == MOST_ALIKE
-    assert "10 trials failed one after the other: ModuleNotFoundError: No module named 'bitsandbytes'; mend that" in str(searcher.hopeless)
+    assert (
+        "10 trials failed one after the other: ModuleNotFoundError: No module named 'bitsandbytes';"
+        " mend that" in str(searcher.hopeless)
+    )
     after = StudySearcher(spec, sweep, target=40)
     assert len(play(after, 99)) == 30
     assert after.hopeless is None

@@ -1,4 +1,6 @@
-"""What earlier sweeps give: results that compare are told, others become points of this space; neither counts as this sweep's own."""
+"""What earlier sweeps give: results that compare are told, others become points of this space;
+neither counts as this sweep's own.
+"""
 
 import shutil
 from dataclasses import replace
@@ -30,7 +32,12 @@ def spec_of(trials: int = 8) -> SweepSpec:
 
 def smaller(config: TrialConfig) -> TrialConfig:
     """As a sweep of a smaller model has it, trained for fewer steps."""
-    return replace(config, model="google/flan-t5-small", dtype="fp32", training=replace(config.training, steps=5))
+    return replace(
+        config,
+        model="google/flan-t5-small",
+        dtype="fp32",
+        training=replace(config.training, steps=5),
+    )
 
 
 def earlier(folder: Path, trials: int = 8, small: bool = False) -> SweepDir:
@@ -47,14 +54,20 @@ def earlier(folder: Path, trials: int = 8, small: bool = False) -> SweepDir:
 
 def warmed(*sources: SweepDir, trials: int = 8) -> SweepSpec:
     spec = spec_of(trials)
-    return replace(spec, search=replace(spec.search, warm_start=tuple(str(source.root) for source in sources)))
+    return replace(
+        spec, search=replace(spec.search, warm_start=tuple(str(source.root) for source in sources))
+    )
 
 
 def test_results_that_compare_are_told_and_count_nowhere(tmp_path: Path) -> None:
     source, sweep = earlier(tmp_path / "old"), SweepDir(tmp_path / "new")
     spec = warmed(source)
     (given,) = take_up(spec, sweep)
-    assert str(given) == f"warm start from {source.root}: 7 results told, 0 points enqueued, 0 left out: not in this space"
+    assert (
+        str(given)
+        == f"warm start from {source.root}: 7 results told, 0 points enqueued, 0 left out: not in"
+        " this space"
+    )
     searcher = StudySearcher(spec, sweep, target=8)
     prior = [trial for trial in searcher.study.trials if PRIOR in trial.user_attrs]
     complete = {r.trial_id: r for r in source.results() if r.status == "complete"}
@@ -67,10 +80,14 @@ def test_results_that_compare_are_told_and_count_nowhere(tmp_path: Path) -> None
     assert (searcher.n_finished, finished(searcher.study), sweep.trial_ids()) == (0, (), ())
     ids = play(searcher, 99)
     assert len(ids) == 8 == len(sweep.trial_ids()) == len(finished(searcher.study))
-    assert {m.result.trial_id for m in pareto_front(sweep.results(), spec.objectives).members} <= set(ids)
+    assert {
+        m.result.trial_id for m in pareto_front(sweep.results(), spec.objectives).members
+    } <= set(ids)
 
 
-def test_it_goes_on_without_the_folder_it_came_from_and_without_saying_so_again(tmp_path: Path) -> None:
+def test_it_goes_on_without_the_folder_it_came_from_and_without_saying_so_again(
+    tmp_path: Path,
+) -> None:
     source, sweep = earlier(tmp_path / "old"), SweepDir(tmp_path / "new")
     take_up(warmed(source), sweep)
     ids = play(before := StudySearcher(warmed(source), sweep, target=8), 3)
@@ -79,15 +96,17 @@ def test_it_goes_on_without_the_folder_it_came_from_and_without_saying_so_again(
     assert take_up(warmed(source), sweep) == ()
     sweep.journal_path.unlink()
     after = StudySearcher(spec_of(), sweep, target=8)
-    assert sorted(t.user_attrs[PRIOR] for t in after.study.trials if PRIOR in t.user_attrs) == sorted(
-        t.user_attrs[PRIOR] for t in before.study.trials if PRIOR in t.user_attrs
-    )
+    assert sorted(
+        t.user_attrs[PRIOR] for t in after.study.trials if PRIOR in t.user_attrs
+    ) == sorted(t.user_attrs[PRIOR] for t in before.study.trials if PRIOR in t.user_attrs)
     assert set(states(after)) == set(ids)
     again = StudySearcher(spec_of(), sweep, target=8)
     assert len(again.study.trials) == len(after.study.trials)
 
 
-def test_results_of_a_smaller_model_become_first_points_the_front_before_the_others(tmp_path: Path) -> None:
+def test_results_of_a_smaller_model_become_first_points_the_front_before_the_others(
+    tmp_path: Path,
+) -> None:
     source, sweep = earlier(tmp_path / "old", trials=14, small=True), SweepDir(tmp_path / "new")
     spec = warmed(source, trials=16)
     (given,) = take_up(spec, sweep)
@@ -109,18 +128,34 @@ def test_a_first_point_is_run_though_an_earlier_sweep_ran_it(tmp_path: Path) -> 
     start = spec.locate(told.config)
     assert start is not None
     take_up(spec, sweep)
-    assert play(StudySearcher(spec, sweep, target=1, first=(start,)), 99) == [spec.config(start).trial_id(0)]
+    assert play(StudySearcher(spec, sweep, target=1, first=(start,)), 99) == [
+        spec.config(start).trial_id(0)
+    ]
 
 
 def test_values_are_moved_into_this_space_and_what_is_of_another_kind_is_left_out() -> None:
     spec = fake_spec()
-    there = smaller(spec.config(Start("pretrained lora loss none none", {"training.learning_rate": 1e-3, "density.loss.weight": 1.0})))
-    fast = replace(there, training=Training(steps=7, learning_rate=0.5), density=DensityLoss(weight=0.001))
+    there = smaller(
+        spec.config(
+            Start(
+                "pretrained lora loss none none",
+                {"training.learning_rate": 1e-3, "density.loss.weight": 1.0},
+            )
+        )
+    )
+    fast = replace(
+        there, training=Training(steps=7, learning_rate=0.5), density=DensityLoss(weight=0.001)
+    )
     moved = carried_over(spec, fast)
-    assert moved == Start("pretrained lora loss none none", {"training.learning_rate": 1e-2, "density.loss.weight": 0.05})
+    assert moved == Start(
+        "pretrained lora loss none none",
+        {"training.learning_rate": 1e-2, "density.loss.weight": 0.05},
+    )
     assert spec.locate(spec.config(moved)) == moved
     assert carried_over(spec, replace(there, pruning=Wanda())) is None
-    assert carried_over(spec, replace(there, peft=Lora(r=32))) is None, "fixed here at another value"
+    assert carried_over(spec, replace(there, peft=Lora(r=32))) is None, (
+        "fixed here at another value"
+    )
     choosing = replace(spec, combinations=tuple(_with_ranks(c) for c in spec.combinations))
     found = carried_over(choosing, replace(there, peft=Lora(r=32)))
     assert found is not None
@@ -129,7 +164,11 @@ def test_values_are_moved_into_this_space_and_what_is_of_another_kind_is_left_ou
 
 def _with_ranks(combination: Combination) -> Combination:
     ranks = Categorical((4, 16))
-    return Combination(combination.label, {**combination.open, "peft.lora.r": ranks}, replace(combination.template, peft=Lora(r=4)))
+    return Combination(
+        combination.label,
+        {**combination.open, "peft.lora.r": ranks},
+        replace(combination.template, peft=Lora(r=4)),
+    )
 
 
 def test_data_that_changed_under_its_name_is_not_told(tmp_path: Path) -> None:
@@ -137,7 +176,9 @@ def test_data_that_changed_under_its_name_is_not_told(tmp_path: Path) -> None:
 
     def of_data(result: CompleteTrial, fingerprint: str) -> CompleteTrial:
         assert result.provenance is not None
-        return replace(result, provenance=replace(result.provenance, dataset_fingerprint=fingerprint))
+        return replace(
+            result, provenance=replace(result.provenance, dataset_fingerprint=fingerprint)
+        )
 
     complete = [r for r in source.results() if r.status == "complete"]
     for result in complete[:3]:
@@ -153,10 +194,14 @@ def test_folders_that_cannot_be_used_are_all_told(tmp_path: Path) -> None:
     empty.root.mkdir()
     empty.spec_path.write_text("name: x\n")
     empty.write(failed(fake_spec().config(plain(1e-3)), 0))
-    first, second = map(str, unusable_sources([str(tmp_path / "nothing"), str(empty.root)], "--warm-start"))
+    first, second = map(
+        str, unusable_sources([str(tmp_path / "nothing"), str(empty.root)], "--warm-start")
+    )
     assert first.startswith("--warm-start: ")
     assert "is no sweep folder" in first
-    assert second == f"--warm-start: {empty.root} has no complete trial to start from (leave it out)"
+    assert (
+        second == f"--warm-start: {empty.root} has no complete trial to start from (leave it out)"
+    )
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 10, 33])

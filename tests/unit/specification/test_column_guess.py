@@ -29,7 +29,12 @@ def write(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
             pyarrow.parquet.write_table(pa.Table.from_pylist(list(rows)), path)
         case ending:
             separator = "\t" if ending == ".tsv" else ","
-            path.write_text("\n".join(separator.join(str(cell) for cell in line) for line in [rows[0], *(row.values() for row in rows)]))
+            path.write_text(
+                "\n".join(
+                    separator.join(str(cell) for cell in line)
+                    for line in [rows[0], *(row.values() for row in rows)]
+                )
+            )
     return path
 
 
@@ -39,7 +44,9 @@ def test_named_columns_win(tmp_path: Path) -> None:
 
 
 def test_label_is_not_the_text_id(tmp_path: Path) -> None:
-    rows: list[dict[str, object]] = [{"text_id": i, "said": "many words " * 5, "mood": i % 2} for i in range(9)]
+    rows: list[dict[str, object]] = [
+        {"text_id": i, "said": "many words " * 5, "mood": i % 2} for i in range(9)
+    ]
     assert (
         guess_columns(write(tmp_path / "x.csv", rows)).text,
         guess_columns(tmp_path / "x.csv").label,

@@ -37,7 +37,9 @@ def spec(dtype: str, gpus: float = 0.0) -> SweepSpec:
 
 
 @pytest.mark.parametrize("has", [True, False])
-def test_auto_is_what_the_trials_device_computes_fast(monkeypatch: pytest.MonkeyPatch, has: bool) -> None:
+def test_auto_is_what_the_trials_device_computes_fast(
+    monkeypatch: pytest.MonkeyPatch, has: bool
+) -> None:
     monkeypatch.setattr(compute_dtype, "cpu_has_bf16", lambda: has)
     assert spec("auto").dtype == fast_dtype(on_gpu=False) == ("bf16" if has else "fp32")
     assert spec("auto", gpus=0.5).dtype == "bf16"

@@ -50,7 +50,9 @@ def test_a_value_has_the_type_of_its_setting(value: str) -> None:
 
 
 def test_a_number_is_finite() -> None:
-    assert of_point("{density: {loss: {weight: .inf}}}") == ["expected a finite number, got Infinity"]
+    assert of_point("{density: {loss: {weight: .inf}}}") == [
+        "expected a finite number, got Infinity"
+    ]
 
 
 def test_a_member_is_one_of_the_space() -> None:
@@ -68,7 +70,10 @@ def test_every_mistake_of_a_point_is_reported_at_once() -> None:
     assert [what.split(", got")[0] for what in of_point(point)] == [
         "expected one of pretrained, relu in this space",
         "expected r in its domain, 4 to 16",
-        "unknown key `rr` of lora; expected one of r, alpha, dropout, targets, rslora, dora, masked (did you mean r?)",
+        (
+            "unknown key `rr` of lora; expected one of r, alpha, dropout, targets, rslora, dora,"
+            " masked (did you mean r?)"
+        ),
         "alpha is not open in this space: it is fixed at 16",
         "expected a number",
     ]

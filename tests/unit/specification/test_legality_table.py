@@ -19,8 +19,12 @@ TABLE = table_of_all_members()
 
 
 def test_holds_every_member_of_every_axis() -> None:
-    assert {name.split()[0] for name in TABLE.names["peft"]} == {member().kind for member in get_args(axes.Peft)}
-    assert {name.split()[0] for name in TABLE.names["quantization"]} == {member().kind for member in get_args(axes.Quantization)}
+    assert {name.split()[0] for name in TABLE.names["peft"]} == {
+        member().kind for member in get_args(axes.Peft)
+    }
+    assert {name.split()[0] for name in TABLE.names["quantization"]} == {
+        member().kind for member in get_args(axes.Quantization)
+    }
     assert TABLE.names["activation"] == get_args(axes.Activation)
     assert {"activation", "peft", "density", "quantization", "pruning"} <= set(MEMBER_AXES)
 
@@ -39,8 +43,12 @@ def test_variants_are_switches_and_named_choices_one_at_a_time() -> None:
 
 def test_the_answers_are_those_of_the_rules() -> None:
     config = TrialConfig(peft=Lora(dora=True))
-    assert (illegal(config) is None) == (TABLE.answer(peft="lora dora", quantization="none") != "no")
-    assert (illegal(replace(config, quantization=Int8())) is None) == (TABLE.answer(peft="lora dora", quantization="int8") != "no")
+    assert (illegal(config) is None) == (
+        TABLE.answer(peft="lora dora", quantization="none") != "no"
+    )
+    assert (illegal(replace(config, quantization=Int8())) is None) == (
+        TABLE.answer(peft="lora dora", quantization="int8") != "no"
+    )
     assert TABLE.answer(peft="lora dora") == "some"
     assert 0 < TABLE.n_legal < len(TABLE.checked)
 
@@ -52,7 +60,11 @@ def test_a_reason_names_only_the_axes_that_it_is_about() -> None:
 
 
 def test_answers_by_hand() -> None:
-    checked = tuple(CheckedCombination({"peft": p, "pruning": q}, "no" if (p, q) == ("a", "y") else None) for p in "ab" for q in "xy")
+    checked = tuple(
+        CheckedCombination({"peft": p, "pruning": q}, "no" if (p, q) == ("a", "y") else None)
+        for p in "ab"
+        for q in "xy"
+    )
     table = LegalityTable({"peft": ("a", "b"), "pruning": ("x", "y")}, checked)
     assert (
         table.answer(peft="a"),
@@ -64,7 +76,10 @@ def test_answers_by_hand() -> None:
 
 
 def test_a_sweeps_own_members_and_what_its_model_forbids() -> None:
-    text = "name: x\nspace: {peft: [lora: {dora: true}, lora, adapter], quantization: [none, int8]}\nbudget: {trials: 1}\n"
+    text = (
+        "name: x\nspace: {peft: [lora: {dora: true}, lora, adapter], quantization: [none,"
+        " int8]}\nbudget: {trials: 1}\n"
+    )
     spec = parse_spec(text, "x.yaml")
     table = table_of_sweep(
         spec,

@@ -28,22 +28,43 @@ def test_auto_picks_our_own_and_says_why() -> None:
         spec_for(60, objectives=("score", "loss", "latency_sec", "weight_bytes")),
     ):
         assert choose_sampler(spec).name == "front"
-        assert choose_sampler(spec).describe().startswith("sampler: front, picked because it learns from every threshold")
+        assert (
+            choose_sampler(spec)
+            .describe()
+            .startswith("sampler: front, picked because it learns from every threshold")
+        )
     single = spec_for(10, combinations=(replace(FLAT[0], open={}),))
-    assert choose_sampler(single).describe() == "sampler: random, picked because the space has a single configuration"
+    assert (
+        choose_sampler(single).describe()
+        == "sampler: random, picked because the space has a single configuration"
+    )
 
 
 def test_a_sampler_that_is_named_is_taken_as_it_is() -> None:
     assert choose_sampler(spec_for(60, "nsga2")).describe() == "sampler: nsga2"
     limits = [parse_constraint("weight_bytes <= 1 MiB")]
-    assert choose_sampler(spec_for(60, "nsga2")).describe(limits).endswith("it sees how far a trial breaks the limits")
-    assert choose_sampler(spec_for(60, "random")).describe(limits).endswith("it does not see the limits, which the front judges")
+    assert (
+        choose_sampler(spec_for(60, "nsga2"))
+        .describe(limits)
+        .endswith("it sees how far a trial breaks the limits")
+    )
+    assert (
+        choose_sampler(spec_for(60, "random"))
+        .describe(limits)
+        .endswith("it does not see the limits, which the front judges")
+    )
 
 
 def test_gp_says_which_parameter_it_cannot_model() -> None:
     assert why_not_gp(FLAT) is None
-    assert why_not_gp(fake_spec().combinations) == "gp needs every parameter in every combination; density.loss.weight is open in 4 of 8"
-    assert why_not_gp([replace(FLAT[0], open={})]) == "gp needs something to search; the space has one combination and nothing open"
+    assert (
+        why_not_gp(fake_spec().combinations)
+        == "gp needs every parameter in every combination; density.loss.weight is open in 4 of 8"
+    )
+    assert (
+        why_not_gp([replace(FLAT[0], open={})])
+        == "gp needs something to search; the space has one combination and nothing open"
+    )
 
 
 def test_limits_on_a_proxy_are_named_apart() -> None:

@@ -17,13 +17,15 @@ from deft_sweeps.specification.spec_reader import load_spec, parse_spec
 GOOD = {
     "name": "name: good",
     "task": (
-        "task: {kind: files, path: x.csv, text: review, label: mood, splits: {train: 100, validation: 50}}"
+        "task: {kind: files, path: x.csv, text: review, label: mood, splits: {train: 100,"
+        " validation: 50}}"
     ),
     "dtype": "dtype: fp32",
     "space": "space:",
     "activation": "  activation: [pretrained, relu]",
     "peft": (
-        "  peft: [lora: {r: {low: 4, high: 16}, targets: [q, v]}, adapter: {reduction: {choice: [8, 16]}}]"
+        "  peft: [lora: {r: {low: 4, high: 16}, targets: [q, v]}, adapter: {reduction: {choice: [8,"
+        " 16]}}]"
     ),
     "density": "  density: [none, loss: {weight: {low: 0.1, high: 3, log: true}, eps: 1e-3}]",
     "pruning": "  pruning: [none, wanda: {sparsity: 0.3}]",
@@ -287,7 +289,10 @@ def test_the_limit_that_lacks_its_baseline_is_pointed_at() -> None:
 
 
 def test_a_typo_in_the_space_does_not_hide_what_halving_asks_of_the_objectives() -> None:
-    text = "name: x\nspace: {pfet: [lora]}\nobjectives: [score, weight_bytes]\nstopping: halving\nbudget: {trials: 9}\n"
+    text = (
+        "name: x\nspace: {pfet: [lora]}\nobjectives: [score, weight_bytes]\nstopping:"
+        " halving\nbudget: {trials: 9}\n"
+    )
     assert lines_of(problems_of(text)) == [2, 4]
 
 
@@ -303,7 +308,10 @@ def test_two_mistakes_in_one_member_are_both_reported() -> None:
 
 
 def test_illegal_combinations_are_excluded_with_the_reason() -> None:
-    density = "  density: [none, loss: {surrogate: tanh}, loss: {surrogate: {choice: [l0, tanh]}, eps: 1e-3}]"
+    density = (
+        "  density: [none, loss: {surrogate: tanh}, loss: {surrogate: {choice: [l0, tanh]}, eps:"
+        " 1e-3}]"
+    )
     spec = parse_spec(text_of({"density": density}), "s.yaml")
     assert {e.label.split()[2] for e in spec.excluded} == {"loss-2"}
     assert all(
@@ -319,10 +327,12 @@ def test_illegal_combinations_are_excluded_with_the_reason() -> None:
 def test_schedules_patterns_and_percentiles() -> None:
     changes = {
         "density": (
-            "  density: [none, loss: {weight_warmup: {low: 0.1, high: 0.3}, eps_start_factor: {low: 1.5, high: 1e4, log: true}}]"
+            "  density: [none, loss: {weight_warmup: {low: 0.1, high: 0.3}, eps_start_factor: {low:"
+            " 1.5, high: 1e4, log: true}}]"
         ),
         "pruning": (
-            "  pruning: [none, sparsegpt: {pattern: {choice: ['2:4', unstructured]}}, magnitude: {pattern: '4:8'}]"
+            "  pruning: [none, sparsegpt: {pattern: {choice: ['2:4', unstructured]}}, magnitude:"
+            " {pattern: '4:8'}]"
         ),
         "evaluation": (
             "evaluation: {thresholds: [0, 0.1], objective_threshold: 0.1, percentiles: [0.5, 0.9]}"
@@ -585,10 +595,12 @@ def test_stopping_that_cannot_be(text: str, where: str, words: str) -> None:
 def test_rungs_must_fit_into_the_shortest_trial() -> None:
     with pytest.raises(ConfigError, match="got 8"):
         parse_spec(
-            "name: x\nspace: {training: {steps: {low: 8, high: 90}}}\nbudget: {trials: 9}\nstopping: halving",
+            "name: x\nspace: {training: {steps: {low: 8, high: 90}}}\nbudget: {trials:"
+            " 9}\nstopping: halving",
             "x.yaml",
         )
     parse_spec(
-        "name: x\nspace: {training: {steps: {choice: [90, 9]}}}\nbudget: {trials: 9}\nstopping: halving",
+        "name: x\nspace: {training: {steps: {choice: [90, 9]}}}\nbudget: {trials: 9}\nstopping:"
+        " halving",
         "x.yaml",
     )

@@ -4,7 +4,10 @@ from deft_sweeps.errors import ConfigError
 from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.specification.sweep_file import parse_parts
 
-TWO = "# first\nname: a\nspace: {}\nbudget: {trials: 1}\n---\n# second\nname: b\nspace: {density: [none, loss]}\nbudget: {trials: 2}\n"
+TWO = (
+    "# first\nname: a\nspace: {}\nbudget: {trials: 1}\n---\n# second\nname: b\nspace: {density:"
+    " [none, loss]}\nbudget: {trials: 2}\n"
+)
 
 
 def test_each_part_is_a_spec_of_its_own() -> None:
@@ -25,7 +28,11 @@ def test_one_spec_is_one_part() -> None:
 
 
 def test_problems_of_every_part_carry_the_files_lines() -> None:
-    bad = TWO.replace("trials: 1", "trails: 1").replace("name: b", "name: a").replace("trials: 2", "trials: 0")
+    bad = (
+        TWO.replace("trials: 1", "trails: 1")
+        .replace("name: b", "name: a")
+        .replace("trials: 2", "trials: 0")
+    )
     with pytest.raises(ConfigError) as caught:
         parse_parts(bad, "x.yaml")
     assert sorted({int(problem.where.split(":")[1]) for problem in caught.value.problems}) == [

@@ -87,7 +87,12 @@ def test_locate_knows_what_is_not_of_the_space() -> None:
     values = {name: middle(domain) for name, domain in SPEC.combinations[0].open.items()}
     config = SPEC.combinations[0].config(values | {"training.learning_rate": outside.high})
     assert SPEC.locate(config) is not None
-    assert SPEC.locate(replace(config, training=replace(config.training, learning_rate=outside.high * 1.01))) is None
+    assert (
+        SPEC.locate(
+            replace(config, training=replace(config.training, learning_rate=outside.high * 1.01))
+        )
+        is None
+    )
 
 
 def test_labels_and_domains_are_unambiguous() -> None:
@@ -112,8 +117,14 @@ def test_labels_and_domains_are_unambiguous() -> None:
     ],
 )
 def test_values_that_are_not_of_the_domain(values: dict[str, Value], words: str) -> None:
-    combination = next(c for c in SPEC.combinations if list(c.open) == ["peft.adapter.reduction", "training.learning_rate"])
+    combination = next(
+        c
+        for c in SPEC.combinations
+        if list(c.open) == ["peft.adapter.reduction", "training.learning_rate"]
+    )
     given_values = values | {"peft.adapter.reduction": 8} if "peft.lora.r" not in values else values
-    with pytest.raises(ValueError, match="^" + combination.label if "for" in words else ".") as caught:
+    with pytest.raises(
+        ValueError, match="^" + combination.label if "for" in words else "."
+    ) as caught:
         combination.config(given_values)
     assert words in str(caught.value)

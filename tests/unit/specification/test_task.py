@@ -85,7 +85,9 @@ def test_every_setting_of_every_kind_is_there() -> None:
     for of in get_args(Task):
         properties = json_schema()["$defs"][of.__name__]["properties"]
         assert set(properties) == set(get_type_hints(of))
-        assert all(p.get("description") for name, p in properties.items() if name not in ("kind", "splits")), of
+        assert all(
+            p.get("description") for name, p in properties.items() if name not in ("kind", "splits")
+        ), of
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,10 @@ def test_every_setting_of_every_kind_is_there() -> None:
         ("{kind: glue}", "x.yaml:2:7: expected the key `name` of task, which is not there"),
         (
             "{kind: glue, name: sst}",
-            ('expected one of cola, sst2, mrpc, stsb, qqp, mnli, mnli-mismatched, qnli, rte, got "sst"'),
+            (
+                "expected one of cola, sst2, mrpc, stsb, qqp, mnli, mnli-mismatched, qnli, rte, got"
+                ' "sst"'
+            ),
         ),
         (
             "{kind: squad, version: 2.0}",

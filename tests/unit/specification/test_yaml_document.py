@@ -24,7 +24,9 @@ def test_a_validators_own_steps_are_left_out() -> None:
 
 
 def test_every_duplicate_tag_and_endless_alias_is_told_and_the_rest_is_read() -> None:
-    document = read("a: 1\na: 2\nb: !!python/object:os.system x\nc: &c [*c]\nd: {e: 1, e: 2}\n", "f.yaml")
+    document = read(
+        "a: 1\na: 2\nb: !!python/object:os.system x\nc: &c [*c]\nd: {e: 1, e: 2}\n", "f.yaml"
+    )
     assert [problem.where for problem in document.problems] == [
         "f.yaml:2:1",
         "f.yaml:3:4",
@@ -52,6 +54,8 @@ def test_not_yaml(text: str, place: str) -> None:
 
 
 def test_aliases_of_aliases_do_not_fill_the_memory() -> None:
-    lines = ["a0: &a0 [x]"] + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)]
+    lines = ["a0: &a0 [x]"] + [
+        f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 9)
+    ]
     with pytest.raises(ConfigError, match="at most"):
         read("\n".join(lines), "f.yaml")

@@ -22,7 +22,9 @@ def data_of(text: str) -> object:
 
 
 def test_every_field_of_a_configuration_is_set_once_or_an_axis() -> None:
-    properties = json_schema()["properties"].keys() | json_schema()["$defs"]["Space"]["properties"].keys()
+    properties = (
+        json_schema()["properties"].keys() | json_schema()["$defs"]["Space"]["properties"].keys()
+    )
     assert {f.name for f in fields(TrialConfig)} <= properties
 
 
@@ -33,7 +35,9 @@ def test_members_are_those_of_the_unions() -> None:
 
 
 @pytest.mark.parametrize(("axis", "name", "of"), EVERY_MEMBER)
-def test_every_member_and_every_setting_of_it(axis: str, name: str, of: type[object] | None) -> None:
+def test_every_member_and_every_setting_of_it(
+    axis: str, name: str, of: type[object] | None
+) -> None:
     entries = [name]
     if of is not None:
         entries += ["{" + name + ": {}}"]
@@ -41,7 +45,13 @@ def test_every_member_and_every_setting_of_it(axis: str, name: str, of: type[obj
         for field in fields(of):  # type: ignore[arg-type]
             setting, hint, default = field.name, hints[field.name], field.default
             if setting != "kind":
-                written = "null" if default is None else str(list(default)) if isinstance(default, tuple) else str(default).lower()
+                written = (
+                    "null"
+                    if default is None
+                    else str(list(default))
+                    if isinstance(default, tuple)
+                    else str(default).lower()
+                )
                 entries.append(f"{{{name}: {{{setting}: {written}}}}}")
                 entries.append(f"{{{name}: {{{setting}: {{choice: [{written}]}}}}}}")
             if hint in (int, float) and setting not in (
@@ -89,7 +99,10 @@ def test_schema_is_one() -> None:
     [of for _, _, of in EVERY_MEMBER if of is not None and len(fields(of)) > 1] + [axes.Training],
 )
 def test_every_setting_is_described(of: Any) -> None:
-    described = {name: field.description for name, field in settings_model(of, searched=True).model_fields.items()}
+    described = {
+        name: field.description
+        for name, field in settings_model(of, searched=True).model_fields.items()
+    }
     assert all(described.values()), described
 
 

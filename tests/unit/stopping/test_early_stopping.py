@@ -1,4 +1,6 @@
-"""Early stopping through searcher and worker without Ray, and through the death of both at every event."""
+"""Early stopping through searcher and worker without Ray, and through the death of both at every
+event.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -25,7 +27,9 @@ N_TRIALS = 9
 
 
 def spec_of(sampler: SamplerName = "random") -> SweepSpec:
-    spec = fake_spec(N_TRIALS, first=(plain(9e-3),), search=Search(sampler=sampler, seed=3, storage="journal"))
+    spec = fake_spec(
+        N_TRIALS, first=(plain(9e-3),), search=Search(sampler=sampler, seed=3, storage="journal")
+    )
     return replace(spec, stopping=Halving())
 
 
@@ -36,12 +40,24 @@ def points_of(result: TrialResult) -> tuple[Point, ...]:
 def trainable(told: dict[str, Any], sweep: SweepDir) -> TrialTrainable:
     worker = TrialTrainable.__new__(TrialTrainable)
     spec = spec_of()
-    worker.setup(told, FakeMaker(sweep.root.parent), str(sweep.root), 1, 0.0, spec.stopping, spec.rung_thresholds)
+    worker.setup(
+        told,
+        FakeMaker(sweep.root.parent),
+        str(sweep.root),
+        1,
+        0.0,
+        spec.stopping,
+        spec.rung_thresholds,
+    )
     return worker
 
 
-def drive(sweep: SweepDir, sampler: SamplerName = "random", n_trials: int = N_TRIALS) -> Iterator[str]:
-    """One trial after the other, as Tune does it; yields wherever the driver and its worker may die."""
+def drive(
+    sweep: SweepDir, sampler: SamplerName = "random", n_trials: int = N_TRIALS
+) -> Iterator[str]:
+    """One trial after the other, as Tune does it; yields wherever the driver and its worker may
+    die.
+    """
     spec = spec_of(sampler)
     searcher = StudySearcher(spec, sweep, target=n_trials, first=spec.first)
     number = 0
@@ -82,9 +98,15 @@ def test_stopped_trials_keep_their_rungs_and_nothing_else(through: SweepDir) -> 
     assert len(statuses) == N_TRIALS
     for result in results:
         measured = tuple(rung.step for rung in result.rungs)
-        assert measured == RUNGS[:-1] if result.status == "complete" else measured in (RUNGS[:1], RUNGS[:2])
+        assert (
+            measured == RUNGS[:-1]
+            if result.status == "complete"
+            else measured in (RUNGS[:1], RUNGS[:2])
+        )
     assert list((through.root / "rungs").iterdir()) == list(through.checkpoints()) == []
-    assert {p.stem for p in (through.root / "weights").iterdir()} == {r.trial_id for r in results if r.status == "complete"}
+    assert {p.stem for p in (through.root / "weights").iterdir()} == {
+        r.trial_id for r in results if r.status == "complete"
+    }
 
 
 def test_the_study_has_every_point_and_verdict(through: SweepDir) -> None:
@@ -93,10 +115,13 @@ def test_the_study_has_every_point_and_verdict(through: SweepDir) -> None:
     assert len(told) == N_TRIALS
     for trial in told:
         result = through.result(trial.user_attrs["trial_id"])
-        assert trial.state == (TrialState.COMPLETE if result.status == "complete" else TrialState.PRUNED)
+        assert trial.state == (
+            TrialState.COMPLETE if result.status == "complete" else TrialState.PRUNED
+        )
         assert trial.user_attrs[POINTS] == rows_of(spec, result)
         assert trial.user_attrs[VERDICTS] == [
-            [rung.step, rung.step < result.rungs[-1].step or result.status == "complete"] for rung in result.rungs
+            [rung.step, rung.step < result.rungs[-1].step or result.status == "complete"]
+            for rung in result.rungs
         ]
 
 
@@ -107,8 +132,12 @@ def test_a_point_that_was_asked_for_runs_to_its_end(through: SweepDir) -> None:
 
 
 @pytest.mark.parametrize("every", [1, 5])
-def test_drivers_that_die_all_the_time_decide_as_one_that_never_does(tmp_path: Path, through: SweepDir, every: int) -> None:
-    """Each driver lives for `every` events and one more than the last, so that each kind of event is somebody's last."""
+def test_drivers_that_die_all_the_time_decide_as_one_that_never_does(
+    tmp_path: Path, through: SweepDir, every: int
+) -> None:
+    """Each driver lives for `every` events and one more than the last, so that each kind of event
+    is somebody's last.
+    """
     sweep = SweepDir(tmp_path / "sweep")
     lives = every
     for _ in range(200):
@@ -117,7 +146,9 @@ def test_drivers_that_die_all_the_time_decide_as_one_that_never_does(tmp_path: P
             break
         lives = lives + 1 if every > 1 else lives % 7 + 3
     assert endings(sweep) == endings(through)
-    assert [points_of(sweep.result(r.trial_id)) == points_of(r) for r in through.results()] == [True] * N_TRIALS
+    assert [points_of(sweep.result(r.trial_id)) == points_of(r) for r in through.results()] == [
+        True
+    ] * N_TRIALS
     measured = FakeMaker(tmp_path).notes("measure")
     assert len(measured) == len(set(measured)), "what was measured is not measured again"
 
@@ -134,7 +165,9 @@ def test_the_sampler_that_has_a_say_says_the_same_to_drivers_that_die(tmp_path: 
     assert {status for status, _ in endings(through).values()} == {"complete", "stopped"}
 
 
-def test_a_lost_study_is_rebuilt_with_rungs_and_decides_the_same(tmp_path: Path, through: SweepDir) -> None:
+def test_a_lost_study_is_rebuilt_with_rungs_and_decides_the_same(
+    tmp_path: Path, through: SweepDir
+) -> None:
     sweep = SweepDir(tmp_path / "sweep")
     kept = 0
     for event in drive(sweep):
@@ -147,11 +180,16 @@ def test_a_lost_study_is_rebuilt_with_rungs_and_decides_the_same(tmp_path: Path,
     half = list(endings(sweep).items())[:5]
     assert half == list(endings(through).items())[:5]
     told = finished(StudySearcher(spec_of(), sweep, target=N_TRIALS).study)
-    assert all(trial.user_attrs[POINTS] == rows_of(spec_of(), sweep.result(trial.user_attrs["trial_id"])) for trial in told)
+    assert all(
+        trial.user_attrs[POINTS] == rows_of(spec_of(), sweep.result(trial.user_attrs["trial_id"]))
+        for trial in told
+    )
 
 
 def test_a_free_worker_goes_to_the_latest_proposal_where_all_have_a_slot() -> None:
-    """The worker of an earlier one is starting; without a slot of its own it has none that starts."""
+    """The worker of an earlier one is starting; without a slot of its own it has none that
+    starts.
+    """
     fits = True
     scheduler = RungScheduler(lambda *_: True, lambda *_: None, all_fit=lambda: fits)
     states = ["TERMINATED", "RUNNING", "PENDING", "RUNNING", "PENDING"]

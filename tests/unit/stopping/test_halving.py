@@ -39,7 +39,9 @@ def rung(score: float, density: float = 0.5, step: int = RUNGS[0]) -> Rung:
 
 
 def rule(how: RankName = "dominated", limits: tuple[str, ...] = (), eta: int = 3) -> HalvingRule:
-    return HalvingRule(Halving(eta=eta, rank=how), OBJECTIVES, tuple(parse_constraint(text) for text in limits))
+    return HalvingRule(
+        Halving(eta=eta, rank=how), OBJECTIVES, tuple(parse_constraint(text) for text in limits)
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,7 +53,9 @@ def rule(how: RankName = "dominated", limits: tuple[str, ...] = (), eta: int = 3
         (Halving(eta=4, rungs=2), 100, (25, 100)),
     ],
 )
-def test_rungs_are_geometric_and_end_with_the_training(halving: Halving, steps: int, rungs: tuple[int, ...]) -> None:
+def test_rungs_are_geometric_and_end_with_the_training(
+    halving: Halving, steps: int, rungs: tuple[int, ...]
+) -> None:
     assert halving.at(steps) == rungs
 
 
@@ -67,8 +71,12 @@ def test_rungs_rise_wherever_there_is_room(eta: int, rungs: int, more: int) -> N
 def test_the_first_few_go_on_and_then_the_best_third() -> None:
     halving = rule()
     scores = [0.5, 0.4, 0.3, 0.6, 0.45, 0.55, 0.7, 0.65, 0.62]
-    # With one objective that differs, the order is that of the scores; the n-th goes on if it is among the best n // 3.
-    wanted = [n < 3 or sorted(scores[:n], reverse=True).index(scores[n - 1]) < n // 3 for n in range(1, 10)]
+    # With one objective that differs, the order is that of the scores; the n-th goes on if it is
+    # among the best n // 3.
+    wanted = [
+        n < 3 or sorted(scores[:n], reverse=True).index(scores[n - 1]) < n // 3
+        for n in range(1, 10)
+    ]
     assert [halving.goes_on(config(i), 0, rung(score)) for i, score in enumerate(scores)] == wanted
     assert wanted == [True, True, False, True, False, True, True, True, True]
 
@@ -79,7 +87,9 @@ def test_a_rung_is_decided_once_and_counted_once() -> None:
         assert halving.goes_on(config(i), 0, rung(score))
     for _ in range(5):
         assert halving.goes_on(config(0), 0, rung(0.5)), "told again after its worker was lost"
-    assert halving.goes_on(config(2), 0, rung(0.7)), "the best of three: one place, and not six times two"
+    assert halving.goes_on(config(2), 0, rung(0.7)), (
+        "the best of three: one place, and not six times two"
+    )
     assert not halving.goes_on(config(3), 0, rung(0.4))
     assert halving.goes_on(config(0), 0, rung(0.5))
 
@@ -124,7 +134,9 @@ def test_limits_at_a_rung_mean_what_they_mean_at_the_end() -> None:
     halving = rule(limits=("score >= baseline(peft) - 0.1", "weight_bytes <= 1 MiB"))
     deft = [replace(config(i), activation="relu") for i in range(9)]
     assert halving.goes_on(deft[0], 0, rung(0.3, 0.01))
-    assert halving.goes_on(config(0), 0, rung(0.6, 0.99)), "plain PEFT: from here on 0.5 is the least"
+    assert halving.goes_on(config(0), 0, rung(0.6, 0.99)), (
+        "plain PEFT: from here on 0.5 is the least"
+    )
     assert not halving.goes_on(deft[1], 0, rung(0.4, 0.001)), "the sparsest, and outside"
     assert halving.goes_on(deft[2], 0, rung(0.55, 0.1), whole=True)
     assert not halving.goes_on(deft[3], 0, rung(0.45, 0.0001))
@@ -134,7 +146,9 @@ def test_limits_at_a_rung_mean_what_they_mean_at_the_end() -> None:
 def test_a_limit_on_a_proxy_stops_no_trial() -> None:
     told = [(config(i), rung(0.5 + 0.1 * (i * 7 % 5), 0.5)) for i in range(12)]
     proxies = ("latency_sec <= 1 ms", "peak_memory_bytes <= baseline(peft)")
-    verdicts = [[halving.goes_on(c, 0, r) for c, r in told] for halving in (rule(), rule(limits=proxies))]
+    verdicts = [
+        [halving.goes_on(c, 0, r) for c, r in told] for halving in (rule(), rule(limits=proxies))
+    ]
     assert verdicts[0] == verdicts[1]
     assert not all(verdicts[0])
     limits = tuple(map(parse_constraint, (*proxies, "score >= 0.1")))
@@ -144,10 +158,20 @@ def test_a_limit_on_a_proxy_stops_no_trial() -> None:
 
 
 def test_surely_is_not_asked_for_at_a_rung() -> None:
-    """Rungs keep no scores of single examples: by the errors of both scores the baseline itself would be outside."""
-    plainly, surely = (rule(limits=(f"{word}score >= baseline(peft) - 0.05",)) for word in ("", "surely "))
+    """Rungs keep no scores of single examples: by the errors of both scores the baseline itself
+    would be outside.
+    """
+    plainly, surely = (
+        rule(limits=(f"{word}score >= baseline(peft) - 0.05",)) for word in ("", "surely ")
+    )
     scores = np.random.default_rng(0).uniform(0.4, 0.9, 20)
-    told = [(config(0), rung(0.8, 0.9)), *((replace(config(i), activation="relu"), rung(float(s), float(s))) for i, s in enumerate(scores))]
+    told = [
+        (config(0), rung(0.8, 0.9)),
+        *(
+            (replace(config(i), activation="relu"), rung(float(s), float(s)))
+            for i, s in enumerate(scores)
+        ),
+    ]
     verdicts = [[halving.goes_on(c, 0, r) for c, r in told] for halving in (plainly, surely)]
     assert verdicts[0] == verdicts[1]
     assert not all(verdicts[0])
@@ -158,21 +182,37 @@ def test_a_baseline_at_a_rung_is_the_mean_over_its_seeds() -> None:
     for seed, score in enumerate((0.9, 0.5)):
         assert halving.goes_on(config(0), seed, rung(score, 0.99))
     halving.goes_on(replace(config(1), activation="relu"), 0, rung(0.62, 0.5))
-    assert halving.goes_on(replace(config(2), activation="relu"), 0, rung(0.65, 0.1)), "by the mean 0.6 is the least, by the lucky seed 0.8"
+    assert halving.goes_on(replace(config(2), activation="relu"), 0, rung(0.65, 0.1)), (
+        "by the mean 0.6 is the least, by the lucky seed 0.8"
+    )
 
 
 def test_violations_are_shares_of_the_largest() -> None:
     halving = rule()
-    members = [m for i, score in enumerate((0.5, 0.7, 0.9)) for m in halving._points(config(i), 0, rung(score))]
-    limits = [parse_constraint("score >= 0.8"), parse_constraint("activation_density <= 0.25"), parse_constraint("weight_bytes <= 1")]
+    members = [
+        m
+        for i, score in enumerate((0.5, 0.7, 0.9))
+        for m in halving._points(config(i), 0, rung(score))
+    ]
+    limits = [
+        parse_constraint("score >= 0.8"),
+        parse_constraint("activation_density <= 0.25"),
+        parse_constraint("weight_bytes <= 1"),
+    ]
     assert violations(members, limits, {}).tolist() == pytest.approx([2.0, 1.0 + 1 / 3, 1.0])
-    assert violations(members, [parse_constraint("score >= baseline(peft)")], {}).tolist() == [0.0, 0.0, 0.0]
+    assert violations(members, [parse_constraint("score >= baseline(peft)")], {}).tolist() == [
+        0.0,
+        0.0,
+        0.0,
+    ]
 
 
 @settings(max_examples=10)
 @given(seed=st.integers(0, 10**6))
 def test_a_restart_decides_the_same(seed: int) -> None:
-    """Whatever is recorded, in whatever order, the next decisions are those of a driver that never died."""
+    """Whatever is recorded, in whatever order, the next decisions are those of a driver that never
+    died.
+    """
     rng = np.random.default_rng(seed)
     told = [(config(i), rung(*rng.uniform(size=2))) for i in range(24)]
     through = rule()
@@ -189,24 +229,40 @@ def test_about_a_ninth_reaches_the_end(how: RankName) -> None:
     rng = np.random.default_rng(5)
     halving, n = rule(how), 120
     values = rng.uniform(size=(n, 2))
-    at_first = [i for i in range(n) if halving.goes_on(config(i), 0, rung(float(values[i, 0]), float(values[i, 1])))]
-    at_second = [i for i in at_first if halving.goes_on(config(i), 0, rung(float(values[i, 0]), float(values[i, 1]), step=RUNGS[1]))]
+    at_first = [
+        i
+        for i in range(n)
+        if halving.goes_on(config(i), 0, rung(float(values[i, 0]), float(values[i, 1])))
+    ]
+    at_second = [
+        i
+        for i in at_first
+        if halving.goes_on(
+            config(i), 0, rung(float(values[i, 0]), float(values[i, 1]), step=RUNGS[1])
+        )
+    ]
     assert n / 3 - 8 <= len(at_first) <= n / 3 + 16
-    # The second time the order is known from the first, and the later of the survivors are the better ones.
+    # The second time the order is known from the first, and the later of the survivors are the
+    # better ones.
     assert n / 9 - 6 <= len(at_second) <= n / 9 + 14
 
 
 def test_of_very_many_a_sample_is_compared_with_that_does_not_depend_on_their_order() -> None:
     rng = np.random.default_rng(2)
-    told = [(config(i), rung(float(score))) for i, score in enumerate(rng.uniform(size=2 * N_PEERS))]
+    told = [
+        (config(i), rung(float(score))) for i, score in enumerate(rng.uniform(size=2 * N_PEERS))
+    ]
     one, other = rule(), rule()
     for c, r in told:
         one.record(c, 0, r, True)
     for c, r in reversed(told):
         other.record(c, 0, r, True)
-    probes = [(config(10**4 + i), rung(float(score))) for i, score in enumerate(np.linspace(0.4, 0.9, 26))]
+    probes = [
+        (config(10**4 + i), rung(float(score))) for i, score in enumerate(np.linspace(0.4, 0.9, 26))
+    ]
     verdicts = [one.goes_on(c, 0, r) for c, r in probes]
     assert verdicts == [other.goes_on(c, 0, r) for c, r in probes]
     assert len(one._reached[0].peers) == N_PEERS
-    # The scores are uniform: the third's border is at 2/3, give or take what a sample of that size errs.
+    # The scores are uniform: the third's border is at 2/3, give or take what a sample of that size
+    # errs.
     assert abs(float(np.linspace(0.4, 0.9, 26)[verdicts.index(True)]) - 2 / 3) < 0.1

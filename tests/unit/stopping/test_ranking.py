@@ -13,7 +13,15 @@ from deft_sweeps.front import hypervolume, non_dominated_rank
 from deft_sweeps.metrics import Direction
 from deft_sweeps.specification.search_settings import RankName
 from deft_sweeps.stopping import ranking
-from deft_sweeps.stopping.ranking import by_crowding, by_hypervolume, dominations, epsilon_net, layers, order, order_of_owners
+from deft_sweeps.stopping.ranking import (
+    by_crowding,
+    by_hypervolume,
+    dominations,
+    epsilon_net,
+    layers,
+    order,
+    order_of_owners,
+)
 
 HOW: tuple[RankName, ...] = get_args(RankName)
 BOTH: tuple[Direction, ...] = ("maximize", "minimize")
@@ -21,8 +29,14 @@ LAYERED: tuple[RankName, ...] = ("spread", "crowding", "hypervolume")
 
 
 def grids(columns: int = 2) -> st.SearchStrategy[np.ndarray]:
-    """Points with ties and duplicates; whole numbers, so that scaling by a power of two changes no bit."""
-    return arrays.arrays(np.float64, st.tuples(st.integers(1, 14), st.just(columns)), elements=st.integers(0, 6).map(float))
+    """Points with ties and duplicates; whole numbers, so that scaling by a power of two changes no
+    bit.
+    """
+    return arrays.arrays(
+        np.float64,
+        st.tuples(st.integers(1, 14), st.just(columns)),
+        elements=st.integers(0, 6).map(float),
+    )
 
 
 def beats(a: Sequence[float], b: Sequence[float], directions: Sequence[Direction]) -> bool:
@@ -33,12 +47,21 @@ def beats(a: Sequence[float], b: Sequence[float], directions: Sequence[Direction
 
 def naive_net(points: list[list[float]]) -> list[int]:
     """Greedy: from the first point, always the one whose nearest picked point is farthest."""
-    lows, highs = [min(c) for c in zip(*points, strict=True)], [max(c) for c in zip(*points, strict=True)]
-    scaled = [[(x - lo) / ((hi - lo) or 1) for x, lo, hi in zip(p, lows, highs, strict=True)] for p in points]
+    lows, highs = (
+        [min(c) for c in zip(*points, strict=True)],
+        [max(c) for c in zip(*points, strict=True)],
+    )
+    scaled = [
+        [(x - lo) / ((hi - lo) or 1) for x, lo, hi in zip(p, lows, highs, strict=True)]
+        for p in points
+    ]
     picked = [0]
     while len(picked) < len(points):
         gaps = {
-            i: min(sum((a - b) ** 2 for a, b in zip(scaled[i], scaled[j], strict=True)) ** 0.5 for j in picked)
+            i: min(
+                sum((a - b) ** 2 for a, b in zip(scaled[i], scaled[j], strict=True)) ** 0.5
+                for j in picked
+            )
             for i in range(len(points))
             if i not in picked
         }
@@ -49,7 +72,9 @@ def naive_net(points: list[list[float]]) -> list[int]:
 @pytest.mark.parametrize("how", HOW)
 @settings(max_examples=25)
 @given(values=grids(), shuffle=st.randoms(use_true_random=False))
-def test_an_order_does_not_depend_on_how_the_points_came(how: RankName, values: np.ndarray, shuffle: "np.random.Generator") -> None:
+def test_an_order_does_not_depend_on_how_the_points_came(
+    how: RankName, values: np.ndarray, shuffle: "np.random.Generator"
+) -> None:
     places = list(range(len(values)))
     shuffle.shuffle(places)
     one, other = values[order(values, BOTH, how)], values[places][order(values[places], BOTH, how)]
@@ -59,7 +84,9 @@ def test_an_order_does_not_depend_on_how_the_points_came(how: RankName, values: 
 @pytest.mark.parametrize("how", HOW)
 @settings(max_examples=25)
 @given(values=st.one_of(grids(2), grids(3)))
-def test_every_point_stands_once_and_behind_what_dominates_it(how: RankName, values: np.ndarray) -> None:
+def test_every_point_stands_once_and_behind_what_dominates_it(
+    how: RankName, values: np.ndarray
+) -> None:
     every: tuple[Direction, ...] = ("maximize", "minimize", "minimize")
     directions = every[: values.shape[1]]
     found = order(values, directions, how).tolist()
@@ -71,8 +98,13 @@ def test_every_point_stands_once_and_behind_what_dominates_it(how: RankName, val
 @pytest.mark.parametrize("how", LAYERED)
 @settings(max_examples=25)
 @given(values=grids(), shift=st.integers(-8, 8), scale=st.sampled_from([0.25, 2.0, 64.0]))
-def test_shifting_and_scaling_an_objective_changes_nothing(how: RankName, values: np.ndarray, shift: int, scale: float) -> None:
-    assert order(values * [scale, 1.0] + [shift, 0.0], BOTH, how).tolist() == order(values, BOTH, how).tolist()
+def test_shifting_and_scaling_an_objective_changes_nothing(
+    how: RankName, values: np.ndarray, shift: int, scale: float
+) -> None:
+    assert (
+        order(values * [scale, 1.0] + [shift, 0.0], BOTH, how).tolist()
+        == order(values, BOTH, how).tolist()
+    )
 
 
 @settings(max_examples=25)
@@ -101,7 +133,8 @@ def test_domination_is_that_of_a_loop(values: np.ndarray) -> None:
 @settings(max_examples=25)
 @given(values=grids(3))
 def test_the_net_is_the_greedy_one(values: np.ndarray) -> None:
-    # Thirds and sixths are not exact, so distances that are equal on paper may differ in a last bit: scale by powers of two only.
+    # Thirds and sixths are not exact, so distances that are equal on paper may differ in a last
+    # bit: scale by powers of two only.
     values = np.where(values > 4, 4.0, np.where(values == 3, 2.0, values))
     assert epsilon_net(values).tolist() == naive_net(values.tolist())
 
@@ -132,12 +165,17 @@ def test_hypervolume_is_that_of_leaving_one_out(n_objectives: int, seed: int, n:
     layer = points[layers(dominations(points))[0]]
     layer = layer[np.argsort(layer[:, 0])]
     worst = np.full(n_objectives, 1.1)
-    gained = [hypervolume(layer, worst, down) - hypervolume(np.delete(layer, i, axis=0), worst, down) for i in range(len(layer))]
+    gained = [
+        hypervolume(layer, worst, down) - hypervolume(np.delete(layer, i, axis=0), worst, down)
+        for i in range(len(layer))
+    ]
     found = by_hypervolume(layer, worst)
     assert np.all(np.diff(np.array(gained)[found]) <= 1e-12)
 
 
-def test_of_a_large_layer_only_the_first_of_a_net_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_large_layer_only_the_first_of_a_net_are_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A verdict on four objectives over some hundred points would else take minutes."""
     calls: list[int] = []
 
@@ -178,7 +216,9 @@ def test_an_owner_stands_where_its_best_point_stands() -> None:
 @pytest.mark.parametrize("how", HOW)
 @settings(max_examples=25)
 @given(values=grids(), owners=st.lists(st.integers(0, 4), min_size=14, max_size=14))
-def test_a_trial_that_another_beats_at_every_point_is_never_before_it(how: RankName, values: np.ndarray, owners: list[int]) -> None:
+def test_a_trial_that_another_beats_at_every_point_is_never_before_it(
+    how: RankName, values: np.ndarray, owners: list[int]
+) -> None:
     owners = owners[: len(values)]
     found = order_of_owners(order(values, BOTH, how), owners).tolist()
     of = {owner: [v for v, o in zip(values, owners, strict=True) if o == owner] for owner in found}

@@ -27,18 +27,31 @@ class Later(queue.Queue[dict[str, Any] | None]):
     def get(self, block: bool = True, timeout: float | None = None) -> dict[str, Any] | None:
         message = super().get(block, timeout)
         if message and "new" in message:
-            self._sweep.write(fake_result(fake_spec().config(plain(1e-3)), int(message["new"].rpartition("-s")[2])))
+            self._sweep.write(
+                fake_result(
+                    fake_spec().config(plain(1e-3)), int(message["new"].rpartition("-s")[2])
+                )
+            )
         return message
 
 
 def test_each_result_mirrored_is_a_sign_of_life(tmp_path: Path) -> None:
-    """A driver that closes waits for as long as there are such signs, however many results are left."""
+    """A driver that closes waits for as long as there are such signs, however many results are
+    left.
+    """
     sweep, config = SweepDir(tmp_path), fake_spec().config(plain(1e-3))
     start = {"root": str(tmp_path), "name": "fake", "uri": None, "retry_sec": 30.0}
-    told = Later(sweep, [start, *({"new": config.trial_id(seed)} for seed in range(3)), {"close": False}])
+    told = Later(
+        sweep, [start, *({"new": config.trial_id(seed)} for seed in range(3)), {"close": False}]
+    )
     out = io.StringIO()
     follow(told, out)
-    assert [json.loads(line) for line in out.getvalue().splitlines()] == [{"left": 3}, {"left": 2}, {"left": 1}, {"level": True}]
+    assert [json.loads(line) for line in out.getvalue().splitlines()] == [
+        {"left": 3},
+        {"left": 2},
+        {"left": 1},
+        {"level": True},
+    ]
 
 
 class Busy(queue.Queue[dict[str, Any] | None]):
@@ -53,7 +66,9 @@ class Busy(queue.Queue[dict[str, Any] | None]):
         return self._messages.pop(0)
 
 
-def test_a_tracker_that_failed_is_tried_again_while_results_keep_coming(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tracker_that_failed_is_tried_again_while_results_keep_coming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock, caught_up_at, added = [0.0], list[float](), list[str]()
 
     class Flaky:
@@ -79,7 +94,13 @@ def test_a_tracker_that_failed_is_tried_again_while_results_keep_coming(tmp_path
     for seed in range(8):
         sweep.write(fake_result(config, seed))
     start = {"root": str(tmp_path), "name": "fake", "uri": None, "retry_sec": 30.0}
-    told = Busy(clock, [start, *({"new": config.trial_id(seed)} for seed in range(8)), {"close": False}])
+    told = Busy(
+        clock, [start, *({"new": config.trial_id(seed)} for seed in range(8)), {"close": False}]
+    )
     follow(told, io.StringIO())
-    assert caught_up_at == [10.0, 40.0, 100.0], "at the start, when the time to try again has come, and at the end"
-    assert added == [config.trial_id(seed) for seed in range(3, 8)], "once it is level, results are mirrored as they come"
+    assert caught_up_at == [10.0, 40.0, 100.0], (
+        "at the start, when the time to try again has come, and at the end"
+    )
+    assert added == [config.trial_id(seed) for seed in range(3, 8)], (
+        "once it is level, results are mirrored as they come"
+    )

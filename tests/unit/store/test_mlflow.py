@@ -42,7 +42,12 @@ def filled(root: Path, rates: tuple[float, ...] = (1e-3, 2e-3)) -> SweepDir:
             finished_at=1e9 + 1,
         )
     )
-    steps = [StepMetrics(step=s, task_loss=1 / s, density_loss=0.5, grad_norm=float("nan"), learning_rate=1e-3) for s in (1, 2, 3)]
+    steps = [
+        StepMetrics(
+            step=s, task_loss=1 / s, density_loss=0.5, grad_norm=float("nan"), learning_rate=1e-3
+        )
+        for s in (1, 2, 3)
+    ]
     sweep.add_steps(config(rates[0]).trial_id(0), steps)
     return sweep
 
@@ -56,8 +61,12 @@ def client(uri: str) -> Any:
 def runs(uri: str, name: str = "fake") -> tuple[list[Any], list[Any]]:
     """Parents and children."""
     store = client(uri)
-    found = list(store.search_runs([store.get_experiment_by_name(name).experiment_id], max_results=1000))
-    return [r for r in found if SWEEP in r.data.tags], [r for r in found if "trial_id" in r.data.tags]
+    found = list(
+        store.search_runs([store.get_experiment_by_name(name).experiment_id], max_results=1000)
+    )
+    return [r for r in found if SWEEP in r.data.tags], [
+        r for r in found if "trial_id" in r.data.tags
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +100,9 @@ def test_a_child_has_settings_numbers_steps_and_the_result(mirrored: SweepDir) -
     assert child.data.metrics["weight_bytes"] == 400
     assert final_metrics(result).items() <= child.data.metrics.items()
     store = client(mirrored.mlflow_url)
-    history = [(m.step, m.value) for m in store.get_metric_history(child.info.run_id, "train/task_loss")]
+    history = [
+        (m.step, m.value) for m in store.get_metric_history(child.info.run_id, "train/task_loss")
+    ]
     assert sorted(history) == [(1, 1.0), (2, 0.5), (3, 1 / 3)]
     assert store.get_metric_history(child.info.run_id, "train/grad_norm") == []
     path = Path(store.download_artifacts(child.info.run_id, "result.json"))
@@ -120,13 +131,19 @@ def test_a_child_that_a_crash_left_half_written_is_finished_not_doubled(tmp_path
     assert len(children) == 3
     (child,) = [c for c in children if c.data.tags["trial_id"] == trial_id]
     assert child.info.status == "FINISHED"
-    assert len(client(sweep.mlflow_url).get_metric_history(child.info.run_id, "train/task_loss")) == 3
+    assert (
+        len(client(sweep.mlflow_url).get_metric_history(child.info.run_id, "train/task_loss")) == 3
+    )
 
 
 def test_a_deleted_mirror_is_rebuilt_and_the_parent_takes_files(tmp_path: Path) -> None:
     Mirror(filled(tmp_path / "before"), "fake").catch_up()
     # Elsewhere, since mlflow keeps a file that this process has opened, deleted or not.
-    shutil.copytree(tmp_path / "before", tmp_path / "after", ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts"))
+    shutil.copytree(
+        tmp_path / "before",
+        tmp_path / "after",
+        ignore=shutil.ignore_patterns("mlflow.db*", "mlartifacts"),
+    )
     sweep = SweepDir(tmp_path / "after")
     mirror = Mirror(sweep, "fake")
     assert mirror.catch_up() == 3
@@ -136,8 +153,13 @@ def test_a_deleted_mirror_is_rebuilt_and_the_parent_takes_files(tmp_path: Path) 
     assert len(children) == 3
     assert parent.info.status == "FINISHED"
     store = client(sweep.mlflow_url)
-    assert {f.path for f in store.list_artifacts(parent.info.run_id)} == {"front.json", "report.html"}
-    assert json.loads(Path(store.download_artifacts(parent.info.run_id, "front.json")).read_bytes()) == {"members": []}
+    assert {f.path for f in store.list_artifacts(parent.info.run_id)} == {
+        "front.json",
+        "report.html",
+    }
+    assert json.loads(
+        Path(store.download_artifacts(parent.info.run_id, "front.json")).read_bytes()
+    ) == {"members": []}
 
 
 def free_port() -> int:
@@ -150,13 +172,34 @@ def free_port() -> int:
 def server(tmp_path: Path) -> Iterator[str]:
     """A real tracking server on loopback."""
     port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}", "--artifacts-destination", str(tmp_path / "artifacts")]
+    command = [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
+    command += [
+        "--backend-store-uri",
+        f"sqlite:///{tmp_path / 'server.db'}",
+        "--artifacts-destination",
+        str(tmp_path / "artifacts"),
+    ]
     with (tmp_path / "server.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, cwd=tmp_path, start_new_session=True
+        )
         try:
             for _ in range(240):
-                with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1):
+                with (
+                    suppress(OSError),
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1),
+                ):
                     break
                 time.sleep(0.5)
             else:
@@ -178,12 +221,20 @@ def test_two_sweeps_of_one_name_lie_side_by_side_on_a_server(server: str, tmp_pa
     parents, children = runs(server)
     assert (len(parents), len(children)) == (2, 5)
     mirror.attach({"front.json": b"{}"})
-    parent = next(p for p in parents if p.data.tags["mlflow.runName"] == "fake" and client(server).list_artifacts(p.info.run_id))
+    parent = next(
+        p
+        for p in parents
+        if p.data.tags["mlflow.runName"] == "fake" and client(server).list_artifacts(p.info.run_id)
+    )
     assert [f.path for f in client(server).list_artifacts(parent.info.run_id)] == ["front.json"]
-    assert "hunter2" not in "".join(path.read_text(errors="ignore") for path in (tmp_path / "a").rglob("*") if path.is_file())
+    assert "hunter2" not in "".join(
+        path.read_text(errors="ignore") for path in (tmp_path / "a").rglob("*") if path.is_file()
+    )
 
 
-def test_a_server_that_is_down_costs_seconds_and_says_so_without_the_password(tmp_path: Path) -> None:
+def test_a_server_that_is_down_costs_seconds_and_says_so_without_the_password(
+    tmp_path: Path,
+) -> None:
     sweep = filled(tmp_path)
     mirror = Mirror(sweep, "fake", f"http://ann:hunter2@127.0.0.1:{free_port()}")
     began = time.monotonic()
@@ -193,7 +244,9 @@ def test_a_server_that_is_down_costs_seconds_and_says_so_without_the_password(tm
     assert "hunter2" not in str(raised.value)
 
 
-def test_the_spec_goes_before_the_environment_and_that_before_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_spec_goes_before_the_environment_and_that_before_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sweep = SweepDir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert tracking_uri(sweep, None) == sweep.mlflow_url

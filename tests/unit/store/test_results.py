@@ -53,20 +53,26 @@ def test_why_a_file_is_unreadable_is_one_line_with_its_mending(tmp_path: Path) -
     reasons = {
         b'{"seed": "x", "status": "failed"}': "failed.config: Field required",
         b'{"seed": "x", "status": 3}': (
-            "Input tag '3' found using 'status' does not match any of the expected tags: 'complete', 'failed', 'stopped'"
+            "Input tag '3' found using 'status' does not match any of the expected tags:"
+            " 'complete', 'failed', 'stopped'"
         ),
     }
     for text, reason in reasons.items():
         write_atomically(sweep.result_path("broken-s0"), text)
         with pytest.raises(StoreError) as told:
             sweep.results()
-        assert str(told.value) == (
-            f"{sweep.result_path('broken-s0')}: cannot be read as a trial's result: {reason} "
+        assert (
+            str(told.value)
+            == f"{sweep.result_path('broken-s0')}: cannot be read as a trial's result: {reason} "
             f"(move the file away, then `deft-sweeps run {tmp_path} --resume` makes it again)"
         )
     write_atomically(sweep.final_path("chosen"), b"{")
     with pytest.raises(
-        StoreError, match=r"chosen\.json: cannot be read as a final measurement: Invalid JSON.* --resume` makes it again\)$"
+        StoreError,
+        match=(
+            r"chosen\.json: cannot be read as a final measurement: Invalid JSON.* --resume` makes"
+            r" it again\)$"
+        ),
     ):
         sweep.finals()
     newer = result().to_json().replace(b'"schema_version": 1', b'"schema_version": 99')
@@ -124,7 +130,15 @@ def test_steps_told_again_replace_those_told_before(tmp_path: Path) -> None:
 def test_the_note_is_read_back(tmp_path: Path) -> None:
     sweep = SweepDir(tmp_path)
     assert sweep.note() is None
-    note = DriverNote(pid=1, started_at=1.0, beat_at=2.0, n_budget=3, running=("a-s0",), state="searching", left_sec=None)
+    note = DriverNote(
+        pid=1,
+        started_at=1.0,
+        beat_at=2.0,
+        n_budget=3,
+        running=("a-s0",),
+        state="searching",
+        left_sec=None,
+    )
     sweep.write_note(note)
     assert sweep.note() == note
     (tmp_path / "driver.json").write_bytes(b"")  # What a loss of power may leave.
@@ -139,17 +153,20 @@ def test_only_a_folder_with_a_spec_is_a_sweep(tmp_path: Path) -> None:
 
 
 def test_a_second_driver_is_kept_out_until_the_first_is_gone(tmp_path: Path) -> None:
-    holder = textwrap.dedent(
-        """
+    holder = textwrap.dedent("""
         import sys, pathlib
         from deft_sweeps.store.results import SweepDir
         with SweepDir(pathlib.Path(sys.argv[1])).lock():
             print("held", flush=True)
             sys.stdin.read()
-        """
-    )
+        """)
     sweep = SweepDir(tmp_path)
-    with subprocess.Popen([sys.executable, "-c", holder, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
         assert other.stdout is not None
         assert other.stdout.readline().strip() == "held"
         with pytest.raises(StoreError, match="in use by another driver"), sweep.lock():
@@ -160,12 +177,18 @@ def test_a_second_driver_is_kept_out_until_the_first_is_gone(tmp_path: Path) -> 
             pass
 
 
-def test_a_results_name_survives_a_loss_of_power_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_results_name_survives_a_loss_of_power_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     synced: list[tuple[str, list[str]]] = []
 
     def fsync(handle: int) -> None:
         where = Path(f"/proc/self/fd/{handle}").resolve()
-        synced.append(("folder", sorted(path.name for path in where.iterdir())) if where.is_dir() else ("file", []))
+        synced.append(
+            ("folder", sorted(path.name for path in where.iterdir()))
+            if where.is_dir()
+            else ("file", [])
+        )
 
     monkeypatch.setattr(os, "fsync", fsync)
     write_atomically(tmp_path / "a.json", b"{}")
@@ -204,7 +227,9 @@ def test_a_written_file_has_the_mode_that_the_umask_leaves(tmp_path: Path, umask
         (b"name: caf\xe9", False),
     ],
 )
-def test_a_spec_with_a_secret_is_its_owners(tmp_path: Path, umask: int, line: bytes, secret: bool) -> None:
+def test_a_spec_with_a_secret_is_its_owners(
+    tmp_path: Path, umask: int, line: bytes, secret: bool
+) -> None:
     sweep = SweepDir(tmp_path)
     sweep.write_spec(line)
     assert sweep.spec_path.read_bytes() == line

@@ -10,7 +10,10 @@ from deft_sweeps.store.secrets import last_failure, short_reason, without_secret
     [
         ("https://ann:hunter2@host:5000/path", "https://***@host:5000/path"),
         ("postgresql+psycopg2://ann:hunter2@db/x failed", "postgresql+psycopg2://***@db/x failed"),
-        ("postgresql://joe:S3cr/etpw@db.host/x?sslpassword=hunter2222", "postgresql://***@db.host/x?sslpassword=***"),
+        (
+            "postgresql://joe:S3cr/etpw@db.host/x?sslpassword=hunter2222",
+            "postgresql://***@db.host/x?sslpassword=***",
+        ),
         ("url 'mysql://joe:p@ss@db/x' failed", "url 'mysql://***@db/x' failed"),
         ("<postgresql://joe:it's@db/x>", "<postgresql://***@db/x>"),
         ("https://ann@corp.com:hunter2@host/x", "https://***@host/x"),
@@ -37,7 +40,11 @@ def test_secrets_are_left_out_and_the_rest_stays(text: str, expected: str) -> No
     assert without_secrets(text) == expected
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parents[3] / "search_spaces").glob("*.yaml")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    sorted((Path(__file__).parents[3] / "search_spaces").glob("*.yaml")),
+    ids=lambda path: path.name,
+)
 def test_a_spec_without_secrets_is_shown_as_it_is(path: Path) -> None:
     assert without_secrets(path.read_text("utf-8")) == path.read_text("utf-8")
 
@@ -51,7 +58,7 @@ def test_a_reason_is_one_short_line() -> None:
 IN_SETUP = """Failure # 1 (occurred at 2026-01-01)
 The actor died unexpectedly before finishing this task.
 Failure # 2 (occurred at 2026-01-02)
-The actor died because of an error raised in its creation task, ray::T.__init__() (pid=1, ip=1.2.3.4)
+The actor died because of an error raised in its creation task, ray::T.__init__() (pid=1)
   File "/x/trainable.py", line 151, in __init__
     self.setup(copy.deepcopy(self.config))
            ^^^^^^^^^^
@@ -72,7 +79,13 @@ Refer to the documentation.
     ("log", "expected"),
     [
         (IN_SETUP, "OSError: cannot read https://***@hub/model"),
-        (OUT_OF_MEMORY, "The actor is dead because its worker process was killed: the node was running low on memory."),
+        (
+            OUT_OF_MEMORY,
+            (
+                "The actor is dead because its worker process was killed: the node was running low"
+                " on memory."
+            ),
+        ),
         ("Failure # 1 (occurred at 2026-01-01)\nsomething else\n", "something else"),
         ("", ""),
     ],

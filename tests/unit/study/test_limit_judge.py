@@ -29,7 +29,11 @@ from tests.played_search import failed, play, trial_of
 
 
 def limited(*texts: str, trials: int = 12, max_failures: int = 1) -> SweepSpec:
-    spec = fake_spec(trials, max_failures=max_failures, search=Search(sampler="random", startup=4, seed=3, storage="journal"))
+    spec = fake_spec(
+        trials,
+        max_failures=max_failures,
+        search=Search(sampler="random", startup=4, seed=3, storage="journal"),
+    )
     return replace(spec, limits=tuple(parse_constraint(text) for text in texts))
 
 
@@ -39,7 +43,9 @@ def some(spec: SweepSpec, rate: float, quantized: bool = False) -> CompleteTrial
 
 
 def test_a_violation_is_a_share_of_the_limit_and_kept_is_not_above_zero() -> None:
-    spec = limited("score >= 0.9", "weight_bytes <= 200", "activation_density <= baseline(peft) - 0.1")
+    spec = limited(
+        "score >= 0.9", "weight_bytes <= 200", "activation_density <= baseline(peft) - 0.1"
+    )
     judge = LimitJudge(spec)
     result = some(spec, 1e-3)
     point = result.point_at(0.01)
@@ -48,7 +54,9 @@ def test_a_violation_is_a_share_of_the_limit_and_kept_is_not_above_zero() -> Non
     assert told == {
         "score >= 0.9": pytest.approx((0.9 - point.score.value) / 0.9),
         "weight_bytes <= 200": pytest.approx((400 - 200) / 200),
-        "activation_density <= baseline(peft) - 0.1": pytest.approx((point.density.overall - (base - 0.1)) / (base - 0.1)),
+        "activation_density <= baseline(peft) - 0.1": pytest.approx(
+            (point.density.overall - (base - 0.1)) / (base - 0.1)
+        ),
     }
     assert judge.add(some(spec, 1e-3, quantized=True))["weight_bytes <= 200"] == pytest.approx(-0.5)
 
@@ -102,7 +110,8 @@ def test_samplers_that_see_the_limits_keep_them_more_often(name: ConcreteName) -
 
     def share_kept(name: ConcreteName) -> float:
         study = optuna.create_study(
-            directions=["maximize", "minimize"], sampler=study_sampler(replace(spec, search=Search(sampler=name, startup=6, seed=3)))
+            directions=["maximize", "minimize"],
+            sampler=study_sampler(replace(spec, search=Search(sampler=name, startup=6, seed=3))),
         )
         judge = LimitJudge(spec)
         for _ in range(60):
@@ -110,22 +119,32 @@ def test_samplers_that_see_the_limits_keep_them_more_often(name: ConcreteName) -
             result = fake_result(spec.config(suggest(trial, spec)), 0)
             tell(study, spec, trial.number, result, judge.add(result))
         late = study.trials[30:]
-        return sum(all(violation <= 0 for violation in trial.constraints.values()) for trial in late) / len(late)
+        return sum(
+            all(violation <= 0 for violation in trial.constraints.values()) for trial in late
+        ) / len(late)
 
     assert share_kept(name) > share_kept("random") + 0.15
 
 
-def test_a_gaussian_process_goes_on_with_two_baselines_and_with_what_an_earlier_sweep_ran_before_its_own(tmp_path: Path) -> None:
+def test_a_gaussian_process_goes_on_with_two_baselines_and_with_an_earlier_sweeps_trials(
+    tmp_path: Path,
+) -> None:
     """It demands every limit of every trial, whichever baseline was there when the trial ended."""
     few = tuple(c for c in fake_spec().combinations if c.template.density.kind == "none")
     search = Search(sampler="gp", startup=4, seed=3, storage="journal")
     free = replace(
-        fake_spec(5, search=search), combinations=few, first=(Start(few[1].label, {"training.learning_rate": 1e-3}), plain(2e-3))
+        fake_spec(5, search=search),
+        combinations=few,
+        first=(Start(few[1].label, {"training.learning_rate": 1e-3}), plain(2e-3)),
     )
     play(StudySearcher(free, old := SweepDir(tmp_path / "old"), target=5, first=free.first), 99)
     old.spec_path.write_text("name: old\n")
     texts = ("score >= baseline(dense) - 0.05", "score >= baseline(unquantized) - 0.1")
-    spec = replace(free, limits=tuple(map(parse_constraint, texts)), search=replace(search, warm_start=(str(old.root),)))
+    spec = replace(
+        free,
+        limits=tuple(map(parse_constraint, texts)),
+        search=replace(search, warm_start=(str(old.root),)),
+    )
     sweep = SweepDir(tmp_path / "new")
     take_up(spec, sweep)
     for target in (6, 8):
@@ -133,20 +152,28 @@ def test_a_gaussian_process_goes_on_with_two_baselines_and_with_what_an_earlier_
     assert len(finished(searcher.study)) == 8
     complete = searcher.study.get_trials(states=(TrialState.COMPLETE,))
     assert {tuple(trial.constraints) for trial in complete} == {texts}
-    assert not isinstance(spec.config(spec.first[0]).quantization, Unquantized), "the first baseline is none of the second limit's"
+    assert not isinstance(spec.config(spec.first[0]).quantization, Unquantized), (
+        "the first baseline is none of the second limit's"
+    )
     prior = [trial for trial in complete if PRIOR in trial.user_attrs]
     assert len(prior) == 5
-    assert all(trial.constraints[text] != 0.0 for trial in prior for text in texts), "judged by baselines that came after some of them"
+    assert all(trial.constraints[text] != 0.0 for trial in prior for text in texts), (
+        "judged by baselines that came after some of them"
+    )
 
 
 def test_a_study_that_was_told_other_limits_is_told_anew(tmp_path: Path) -> None:
-    """Of a spec that was changed, or by a version that left limits out: else a Gaussian process refuses the study on every start."""
+    """Of a spec that was changed, or by a version that left limits out: else a Gaussian process
+    refuses the study on every start.
+    """
     spec, sweep = limited("weight_bytes <= 200"), SweepDir(tmp_path)
     ids = play(StudySearcher(spec, sweep, target=12), 5)
     changed = limited("weight_bytes <= 200", "score >= 0.5")
     searcher = StudySearcher(changed, sweep, target=12)
     assert [t.user_attrs["trial_id"] for t in finished(searcher.study)] == ids
-    assert {tuple(t.constraints) for t in finished(searcher.study)} == {("weight_bytes <= 200", "score >= 0.5")}
+    assert {tuple(t.constraints) for t in finished(searcher.study)} == {
+        ("weight_bytes <= 200", "score >= 0.5")
+    }
 
 
 def test_everything_waits_for_the_baseline_of_a_limit(tmp_path: Path) -> None:
@@ -160,7 +187,10 @@ def test_everything_waits_for_the_baseline_of_a_limit(tmp_path: Path) -> None:
     config, seed = trial_of(searcher.suggest("a"))
     assert (config.is_plain_peft, seed) == (True, 1), "tried again with another seed"
     sweep_again = StudySearcher(spec, SweepDir(tmp_path), target=12)
-    assert trial_of(sweep_again.suggest("a")) == (config, 1), "a driver that died in between goes on with it"
+    assert trial_of(sweep_again.suggest("a")) == (
+        config,
+        1,
+    ), "a driver that died in between goes on with it"
     sweep_again.on_trial_complete("a", {"result": fake_result(config, seed).to_json().decode()})
     assert isinstance(sweep_again.suggest("b"), dict)
     assert isinstance(sweep_again.suggest("c"), dict)
@@ -171,10 +201,15 @@ def test_a_baseline_that_only_fails_ends_the_search_with_the_reason(tmp_path: Pa
     searcher = StudySearcher(spec, SweepDir(tmp_path), target=12)
     ids = play(searcher, 99, failed)
     assert len(ids) == len(set(ids)) == 3
-    assert str(searcher.hopeless) == "baseline(dense), which the limits compare with, failed 3 times, last: no"
+    assert (
+        str(searcher.hopeless)
+        == "baseline(dense), which the limits compare with, failed 3 times, last: no"
+    )
     assert {t.state for t in finished(searcher.study)} == {TrialState.FAIL}
     after = StudySearcher(spec, SweepDir(tmp_path), target=12)
-    assert len(play(after, 99)) == 9, "what failed under an earlier driver may have been mended since"
+    assert len(play(after, 99)) == 9, (
+        "what failed under an earlier driver may have been mended since"
+    )
     assert after.hopeless is None
 
 
@@ -193,7 +228,9 @@ def test_a_limit_of_the_policy_alone_holds_nothing_back(tmp_path: Path) -> None:
 
 def test_a_baseline_that_the_space_cannot_give_is_not_waited_for(tmp_path: Path) -> None:
     spec = limited("score >= baseline(dense)")
-    pruned = tuple(replace(c, template=replace(c.template, pruning=Wanda())) for c in spec.combinations)
+    pruned = tuple(
+        replace(c, template=replace(c.template, pruning=Wanda())) for c in spec.combinations
+    )
     assert LimitJudge(replace(spec, combinations=pruned)).missing is None
     assert LimitJudge(spec).missing == "dense"
 
@@ -202,7 +239,9 @@ PROXIES = ("latency_sec <= 1 ms", "peak_memory_bytes <= 1", "latency_sec <= base
 """Limits that no made trial keeps."""
 
 
-def test_a_limit_on_a_proxy_is_not_told_to_the_study_and_waits_for_no_baseline(tmp_path: Path) -> None:
+def test_a_limit_on_a_proxy_is_not_told_to_the_study_and_waits_for_no_baseline(
+    tmp_path: Path,
+) -> None:
     spec = limited(*PROXIES)
     judge = LimitJudge(spec)
     assert judge.missing is None
@@ -227,7 +266,9 @@ def test_a_limit_on_a_proxy_changes_no_proposal(name: ConcreteName) -> None:
     def proposed(*texts: str) -> list[dict[str, object]]:
         search = Search(sampler=name, startup=4, seed=3, storage="journal")
         spec = replace(limited(*texts), search=search)
-        study = optuna.create_study(directions=["maximize", "minimize"], sampler=study_sampler(spec))
+        study = optuna.create_study(
+            directions=["maximize", "minimize"], sampler=study_sampler(spec)
+        )
         judge = LimitJudge(spec)
         for number in range(10):
             trial = study.ask()

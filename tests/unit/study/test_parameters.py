@@ -15,17 +15,26 @@ from tests.fakes import fake_spec
 
 @pytest.fixture
 def spec() -> SweepSpec:
-    """The fake sweep, with a choice between tuples and a whole number in every second combination."""
+    """The fake sweep, with a choice between tuples and a whole number in every second
+    combination.
+    """
     base = fake_spec()
-    more: dict[str, Domain] = {"peft.lora.targets": Categorical((("q", "v"), ("q", "v", "gate"))), "peft.lora.r": Int(2, 16, log=True)}
+    more: dict[str, Domain] = {
+        "peft.lora.targets": Categorical((("q", "v"), ("q", "v", "gate"))),
+        "peft.lora.r": Int(2, 16, log=True),
+    }
     combinations = [
-        Combination(c.label, {**c.open, **more}, replace(c.template, peft=Lora(r=4))) if i % 2 else c
+        Combination(c.label, {**c.open, **more}, replace(c.template, peft=Lora(r=4)))
+        if i % 2
+        else c
         for i, c in enumerate(base.combinations)
     ]
     return replace(base, combinations=tuple(combinations))
 
 
-def test_every_proposal_is_a_legal_configuration_and_comes_back_from_what_optuna_keeps(spec: SweepSpec) -> None:
+def test_every_proposal_is_a_legal_configuration_and_comes_back_from_what_optuna_keeps(
+    spec: SweepSpec,
+) -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
     labels = set()
     for _ in range(60):
@@ -55,7 +64,9 @@ def test_the_fingerprint_tells_spaces_and_objectives_apart(spec: SweepSpec) -> N
 
 
 def test_a_first_point_may_name_a_whole_number_where_the_choice_is_of_fractions() -> None:
-    """`encoder_weight: 3` and `{choice: [1, 3]}` mean 3.0: the study must take the point as the choice's own."""
+    """`encoder_weight: 3` and `{choice: [1, 3]}` mean 3.0: the study must take the point as the
+    choice's own.
+    """
     text = """
 name: whole
 task: rotten-tomatoes

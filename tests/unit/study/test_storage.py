@@ -1,4 +1,6 @@
-"""Where a study can be kept: each storage holds the same study, loses nothing that cannot be rebuilt, and lets one driver in."""
+"""Where a study can be kept: each storage holds the same study, loses nothing that cannot be
+rebuilt, and lets one driver in.
+"""
 
 import json
 import os
@@ -43,27 +45,61 @@ def spec_in(storage: str, trials: int = 6) -> SweepSpec:
 SERVERS = ("postgresql", "mysql")
 
 
-@pytest.fixture(params=["sqlite", "journal", "url", *(pytest.param(name, marks=pytest.mark.slow) for name in SERVERS)])
+@pytest.fixture(
+    params=[
+        "sqlite",
+        "journal",
+        "url",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in SERVERS),
+    ]
+)
 def spec(request: pytest.FixtureRequest, tmp_path: Path) -> SweepSpec:
     if request.param in SERVERS:
         return spec_in(request.getfixturevalue(request.param))
-    return spec_in(f"sqlite:///{tmp_path / 'shared.db'}" if request.param == "url" else request.param)
+    return spec_in(
+        f"sqlite:///{tmp_path / 'shared.db'}" if request.param == "url" else request.param
+    )
 
 
 @pytest.fixture(scope="module")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real server: the one that DEFT_SWEEPS_TEST_POSTGRESQL names, else one of the test's own where this machine has the program."""
+    """A real server: the one that DEFT_SWEEPS_TEST_POSTGRESQL names, else one of the test's own
+    where this machine has the program.
+    """
     if find_spec("psycopg") and "DEFT_SWEEPS_TEST_POSTGRESQL" in os.environ:
         yield os.environ["DEFT_SWEEPS_TEST_POSTGRESQL"]
         return
     if which("initdb") is None or find_spec("psycopg") is None or os.geteuid() == 0:
         pytest.skip("needs PostgreSQL's initdb, psycopg, and a user who is not root")
     folder = tmp_path_factory.mktemp("pg")
-    subprocess.run(["initdb", "-D", folder / "data", "-U", "sweep", "-A", "trust"], check=True, capture_output=True)
-    server = subprocess.Popen(["postgres", "-D", folder / "data", "-p", "54329", "-k", folder, "-c", "listen_addresses=127.0.0.1"])
+    subprocess.run(
+        ["initdb", "-D", folder / "data", "-U", "sweep", "-A", "trust"],
+        check=True,
+        capture_output=True,
+    )
+    server = subprocess.Popen(
+        [
+            "postgres",
+            "-D",
+            folder / "data",
+            "-p",
+            "54329",
+            "-k",
+            folder,
+            "-c",
+            "listen_addresses=127.0.0.1",
+        ]
+    )
     try:
         for _ in range(100):
-            if subprocess.run(["pg_isready", "-h", "127.0.0.1", "-p", "54329"], check=False, capture_output=True).returncode == 0:
+            if (
+                subprocess.run(
+                    ["pg_isready", "-h", "127.0.0.1", "-p", "54329"],
+                    check=False,
+                    capture_output=True,
+                ).returncode
+                == 0
+            ):
                 break
             time.sleep(0.1)
         yield "postgresql://sweep:secret@127.0.0.1:54329/postgres"
@@ -74,7 +110,9 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def mysql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real server: the one that DEFT_SWEEPS_TEST_MYSQL names, else a MariaDB of the test's own where this machine has the program."""
+    """A real server: the one that DEFT_SWEEPS_TEST_MYSQL names, else a MariaDB of the test's own
+    where this machine has the program.
+    """
     if find_spec("pymysql") and "DEFT_SWEEPS_TEST_MYSQL" in os.environ:
         yield os.environ["DEFT_SWEEPS_TEST_MYSQL"]
         return
@@ -82,10 +120,20 @@ def mysql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip("needs MariaDB's server and pymysql")
     folder = tmp_path_factory.mktemp("my")
     own = ["--no-defaults", f"--user={getuser()}", f"--datadir={folder / 'data'}"]
-    subprocess.run(["mariadb-install-db", *own, "--auth-root-authentication-method=normal"], check=True, capture_output=True)
+    subprocess.run(
+        ["mariadb-install-db", *own, "--auth-root-authentication-method=normal"],
+        check=True,
+        capture_output=True,
+    )
     socket = f"--socket={folder / 's'}"
-    server = subprocess.Popen(["mariadbd", *own, socket, "--port=33069", "--bind-address=127.0.0.1"], stderr=subprocess.DEVNULL)
-    made = "create database sweep; create user sweep@'127.0.0.1' identified by 'secret'; grant all on sweep.* to sweep@'127.0.0.1'"
+    server = subprocess.Popen(
+        ["mariadbd", *own, socket, "--port=33069", "--bind-address=127.0.0.1"],
+        stderr=subprocess.DEVNULL,
+    )
+    made = (
+        "create database sweep; create user sweep@'127.0.0.1' identified by 'secret'; grant all on"
+        " sweep.* to sweep@'127.0.0.1'"
+    )
     try:
         for _ in range(100):
             client = ["mariadb", "--no-defaults", socket, "--user=root", f"--execute={made}"]
@@ -127,11 +175,18 @@ def test_two_folders_have_studies_of_their_own(spec: SweepSpec, tmp_path: Path) 
 def test_a_second_driver_of_a_study_is_refused_until_the_first_is_gone(
     spec: SweepSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A copy of the folder, or the same one on another machine: the folder's own lock cannot tell."""
+    """A copy of the folder, or the same one on another machine: the folder's own lock cannot
+    tell.
+    """
     sweep = SweepDir(tmp_path / "a")
     first = StudySearcher(spec, sweep, target=6)
     monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
-    with pytest.raises(StoreError, match=r"in use by another driver: .*/a on .*, process \d+, last heard of \d+ s ago; stop it"):
+    with pytest.raises(
+        StoreError,
+        match=(
+            r"in use by another driver: .*/a on .*, process \d+, last heard of \d+ s ago; stop it"
+        ),
+    ):
         StudySearcher(spec, sweep, target=6)
     monkeypatch.undo()
     first.close()
@@ -146,14 +201,23 @@ def test_a_driver_whose_study_was_taken_stops_and_a_stale_one_is_taken(tmp_path:
     searcher = StudySearcher(spec_in("sqlite"), SweepDir(tmp_path), target=6)
     searcher.beat()
     held = searcher.study.user_attrs[DRIVER]
-    searcher.study.set_user_attr(DRIVER, held | {"token": "other", "host": "elsewhere", "at": time.time() - LEASE_SEC - 1})
+    searcher.study.set_user_attr(
+        DRIVER, held | {"token": "other", "host": "elsewhere", "at": time.time() - LEASE_SEC - 1}
+    )
     searcher._lease._beat_at = float("-inf")
     with pytest.raises(StoreError, match=r"was taken over by .* on elsewhere"):
         searcher.beat()
-    assert StudySearcher(spec_in("sqlite"), SweepDir(tmp_path), target=6).study.user_attrs[DRIVER]["token"] != "other"
+    assert (
+        StudySearcher(spec_in("sqlite"), SweepDir(tmp_path), target=6).study.user_attrs[DRIVER][
+            "token"
+        ]
+        != "other"
+    )
 
 
-@pytest.mark.parametrize("error", [OSError("no space left"), StorageInternalError("the database is gone")])
+@pytest.mark.parametrize(
+    "error", [OSError("no space left"), StorageInternalError("the database is gone")]
+)
 def test_a_lease_that_cannot_be_renewed_for_now_is_no_reason_to_stop(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,7 +234,9 @@ def test_a_lease_that_cannot_be_renewed_for_now_is_no_reason_to_stop(
 
 @pytest.mark.parametrize("storage", ["sqlite", "journal"])
 @pytest.mark.parametrize("damage", ["deleted", "garbage", "torn", "one page"])
-def test_a_file_that_is_lost_or_damaged_is_built_anew_from_the_results(tmp_path: Path, storage: str, damage: str) -> None:
+def test_a_file_that_is_lost_or_damaged_is_built_anew_from_the_results(
+    tmp_path: Path, storage: str, damage: str
+) -> None:
     spec, sweep = spec_in(storage), SweepDir(tmp_path)
     before = StudySearcher(spec, sweep, target=6)
     ids = play(before, 4)
@@ -182,7 +248,10 @@ def test_a_file_that_is_lost_or_damaged_is_built_anew_from_the_results(tmp_path:
         path.write_bytes(b"this was a study once\n" * 200)
     elif storage == "sqlite":
         content = path.read_bytes()
-        torn, page = content[: len(content) // 2], content[: 4 * 4096] + os.urandom(4096) + content[5 * 4096 :]
+        torn, page = (
+            content[: len(content) // 2],
+            content[: 4 * 4096] + os.urandom(4096) + content[5 * 4096 :],
+        )
         path.write_bytes(torn if damage == "torn" else page)
     else:
         content = path.read_bytes()
@@ -201,11 +270,16 @@ def test_a_file_that_is_lost_or_damaged_is_built_anew_from_the_results(tmp_path:
     ("url", "told"),
     [
         ("postgresql+nosuch://sweep:hunter2@127.0.0.1:1/x", "cannot be used"),
-        ("mysql://sweep:hunter2@127.0.0.1:1/x", "database driver of mysql is not installed; `pip install 'pymysql'` brings it"),
+        (
+            "mysql://sweep:hunter2@127.0.0.1:1/x",
+            "database driver of mysql is not installed; `pip install 'pymysql'` brings it",
+        ),
         ("sqlite:////nowhere/at/all/study.db", "unable to open database file"),
     ],
 )
-def test_a_database_that_cannot_be_used_is_said_at_once_without_its_password(tmp_path: Path, url: str, told: str) -> None:
+def test_a_database_that_cannot_be_used_is_said_at_once_without_its_password(
+    tmp_path: Path, url: str, told: str
+) -> None:
     if "mysql" in url and find_spec("pymysql"):
         pytest.skip("the driver is installed")
     with pytest.raises(StoreError, match=r"search.storage: ") as caught:
@@ -230,7 +304,9 @@ def test_the_name_in_a_shared_database_is_the_folders_own_and_stays(tmp_path: Pa
     assert study_name("journal", a) == "sweep"
 
 
-def test_a_long_search_takes_the_journal_unless_the_folder_has_a_file_already(tmp_path: Path) -> None:
+def test_a_long_search_takes_the_journal_unless_the_folder_has_a_file_already(
+    tmp_path: Path,
+) -> None:
     short, long = SweepDir(tmp_path / "short"), SweepDir(tmp_path / "long")
     assert kept_in(spec_in("auto", 1000), short) == "sqlite"
     assert kept_in(spec_in("auto", 1001), long) == "journal"
@@ -241,7 +317,9 @@ def test_a_long_search_takes_the_journal_unless_the_folder_has_a_file_already(tm
 
 
 class Failing(InMemoryStorage):
-    """Refuses a write of its own `at`, once, as a disk that was full does; or has it done, and the answer lost."""
+    """Refuses a write of its own `at`, once, as a disk that was full does; or has it done, and the
+    answer lost.
+    """
 
     def __init__(self, at: int, *, done: bool) -> None:
         super().__init__()
@@ -265,7 +343,9 @@ class Failing(InMemoryStorage):
         self._write(lambda: super(Failing, self).set_trial_param(*args, **kwargs))
 
     def set_trial_state_values(self, *args: Any, **kwargs: Any) -> bool:
-        return bool(self._write(lambda: super(Failing, self).set_trial_state_values(*args, **kwargs)))
+        return bool(
+            self._write(lambda: super(Failing, self).set_trial_state_values(*args, **kwargs))
+        )
 
 
 @pytest.mark.parametrize("done", [False, True])
@@ -273,7 +353,9 @@ class Failing(InMemoryStorage):
 def test_what_could_not_be_written_is_written_by_the_next_flush(at: int, done: bool) -> None:
     behind = Failing(at, done=done)
     optuna.create_study(storage=behind, study_name="s", directions=["maximize"])
-    study = optuna.load_study(study_name="s", storage=Buffered(behind, "s"), sampler=RandomSampler(seed=0))
+    study = optuna.load_study(
+        study_name="s", storage=Buffered(behind, "s"), sampler=RandomSampler(seed=0)
+    )
     study.enqueue_trial({"x": 0.5})
     for i in range(3):
         with suppress(StorageInternalError):
@@ -288,10 +370,18 @@ def test_what_could_not_be_written_is_written_by_the_next_flush(at: int, done: b
     with suppress(StorageInternalError):
         flush(study)
     flush(study)
-    kept = {t.user_attrs["trial_id"]: t for t in optuna.load_study(study_name="s", storage=behind).trials if t.state.is_finished()}
+    kept = {
+        t.user_attrs["trial_id"]: t
+        for t in optuna.load_study(study_name="s", storage=behind).trials
+        if t.state.is_finished()
+    }
     assert [kept[f"t{i}"].params for i in range(3)] == [trial.params for trial in study.trials]
     assert [kept[f"t{i}"].values for i in range(3)] == [[0.0], [0.1], [0.2]]
-    assert [kept[f"t{i}"].constraints for i in range(3)] == [{"limit": 0.0}, {"limit": 0.1}, {"limit": 0.2}]
+    assert [kept[f"t{i}"].constraints for i in range(3)] == [
+        {"limit": 0.0},
+        {"limit": 0.1},
+        {"limit": 0.2},
+    ]
 
 
 def test_a_trial_whose_making_was_not_answered_is_there_once(tmp_path: Path) -> None:
@@ -313,13 +403,17 @@ def test_a_trial_whose_making_was_not_answered_is_there_once(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("state", [TrialState.COMPLETE, TrialState.WAITING])
 def test_a_trial_that_was_added_and_not_answered_is_there_once(state: TrialState) -> None:
-    """Told of a result while it is rebuilt it would count twice; waiting, it would run twice. Two that are meant to be there stay two."""
+    """Told of a result while it is rebuilt it would count twice; waiting, it would run twice. Two
+    that are meant to be there stay two.
+    """
     behind = Failing(1, done=True)
     optuna.create_study(storage=behind, study_name="s", directions=["maximize"])
     study = optuna.load_study(study_name="s", storage=Buffered(behind, "s"))
     for _ in range(2):
         if state == TrialState.COMPLETE:
-            study.add_trial(create_trial(value=0.5, params={}, distributions={}, user_attrs={"trial_id": "t"}))
+            study.add_trial(
+                create_trial(value=0.5, params={}, distributions={}, user_attrs={"trial_id": "t"})
+            )
         else:
             study.enqueue_trial({"x": 0.5})
     with pytest.raises(StorageInternalError):
@@ -331,14 +425,25 @@ def test_a_trial_that_was_added_and_not_answered_is_there_once(state: TrialState
     if state == TrialState.WAITING:
         after.ask()
         flush(after)
-        assert [t.state for t in Buffered(behind, "s").get_all_trials(0)] == [TrialState.RUNNING, TrialState.WAITING]
+        assert [t.state for t in Buffered(behind, "s").get_all_trials(0)] == [
+            TrialState.RUNNING,
+            TrialState.WAITING,
+        ]
 
 
-def test_a_proposal_that_cannot_be_written_does_not_run_and_is_the_next_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proposal_that_cannot_be_written_does_not_run_and_is_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[str] = []
-    searcher = StudySearcher(spec_in("journal"), SweepDir(tmp_path), target=3, on_trouble=told.append)
+    searcher = StudySearcher(
+        spec_in("journal"), SweepDir(tmp_path), target=3, on_trouble=told.append
+    )
     with monkeypatch.context() as full:
-        full.setattr(JournalFileBackend, "append_logs", lambda *_: (_ for _ in ()).throw(OSError("no space left")))
+        full.setattr(
+            JournalFileBackend,
+            "append_logs",
+            lambda *_: (_ for _ in ()).throw(OSError("no space left")),
+        )
         assert searcher.suggest("a") is None
         assert searcher.running == ()
     assert "the study cannot be written, waiting: OSError: no space left" in told[0]
@@ -349,7 +454,9 @@ def test_a_proposal_that_cannot_be_written_does_not_run_and_is_the_next_one(tmp_
 
 
 def test_a_write_that_a_full_disk_cuts_short_costs_nothing(tmp_path: Path) -> None:
-    """A limit on the size of files stands for the full disk: what fits is written, and then comes an error."""
+    """A limit on the size of files stands for the full disk: what fits is written, and then comes
+    an error.
+    """
     spec, sweep, troubles = spec_in("journal"), SweepDir(tmp_path), list[str]()
     searcher = StudySearcher(spec, sweep, target=6, on_trouble=troubles.append)
     running = [trial_of(searcher.suggest(name)) for name in "ab"]
@@ -363,10 +470,14 @@ def test_a_write_that_a_full_disk_cuts_short_costs_nothing(tmp_path: Path) -> No
     running.append(trial_of(searcher.suggest("c")))
     searcher.close()
     after = StudySearcher(spec, sweep, target=6)
-    assert [trial_of(after.suggest(name)) for name in "abc"] == running, "what was under way goes on"
+    assert [trial_of(after.suggest(name)) for name in "abc"] == running, (
+        "what was under way goes on"
+    )
 
 
 def test_the_journal_is_lines_of_json(tmp_path: Path) -> None:
     play(StudySearcher(spec_in("journal"), SweepDir(tmp_path), target=2), 99)
-    assert all(json.loads(line) for line in SweepDir(tmp_path).journal_path.read_text().splitlines())
+    assert all(
+        json.loads(line) for line in SweepDir(tmp_path).journal_path.read_text().splitlines()
+    )
     assert not (tmp_path / "study.db").exists()

@@ -1,4 +1,6 @@
-"""`--more` and `--resume` in every state that a driver can be cut off in; the budget is 200 trials, and hours ended it at 50."""
+"""`--more` and `--resume` in every state that a driver can be cut off in; the budget is 200 trials,
+and hours ended it at 50.
+"""
 
 import pytest
 
@@ -9,7 +11,9 @@ from deft_sweeps.sweep.aim import Aim, aim
 HOUR = 3600.0
 
 
-def note(state: str, n_budget: int, ended: int | None = None, since: tuple[float, float] | None = None) -> DriverNote:
+def note(
+    state: str, n_budget: int, ended: int | None = None, since: tuple[float, float] | None = None
+) -> DriverNote:
     return DriverNote(1, 0.0, 1.0, n_budget, (), state, None, HOUR, ended=ended, since=since)
 
 
@@ -22,7 +26,9 @@ def test_an_empty_folder_is_to_reach_the_budget() -> None:
 
 
 @pytest.mark.parametrize("state", ["finished", "measuring", "interrupted", "failed", "searching"])
-def test_more_of_a_search_that_ended_is_only_that_much_more_however_its_end_was_cut_off(state: str) -> None:
+def test_more_of_a_search_that_ended_is_only_that_much_more_however_its_end_was_cut_off(
+    state: str,
+) -> None:
     assert asked(50, note(state, 200, ended=50), more=10) == Aim(60, None, Spent(HOUR, 7.0))
 
 

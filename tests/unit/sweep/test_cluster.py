@@ -22,11 +22,15 @@ from deft_sweeps.sweep.cluster import SlotCount, slots_on
         ({}, {"CPU": 1.0}, 0),
     ],
 )
-def test_a_node_has_as_many_slots_as_its_scarcest_resource(node: dict[str, float], needs: dict[str, float], slots: int) -> None:
+def test_a_node_has_as_many_slots_as_its_scarcest_resource(
+    node: dict[str, float], needs: dict[str, float], slots: int
+) -> None:
     assert slots_on(node, needs) == slots
 
 
-def test_slots_follow_the_nodes_and_do_not_add_up_parts_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slots_follow_the_nodes_and_do_not_add_up_parts_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Two nodes of 3 cores have room for two trials of 2 cores, not for three."""
     nodes: list[dict[str, Any]] = [{"Alive": True, "Resources": {"CPU": 3.0}} for _ in range(2)]
     monkeypatch.setattr(cluster, "POLL_SEC", 0.0)
@@ -46,4 +50,7 @@ def test_slots_follow_the_nodes_and_do_not_add_up_parts_of_them(monkeypatch: pyt
 
 
 def test_needs_are_told_in_units() -> None:
-    assert SlotCount({"cpu": 2, "gpu": 0.5, "memory": 3 * 2**29}).needs == "2 CPU, 0.5 GPU, 1.5 GiB of memory"
+    assert (
+        SlotCount({"cpu": 2, "gpu": 0.5, "memory": 3 * 2**29}).needs
+        == "2 CPU, 0.5 GPU, 1.5 GiB of memory"
+    )

@@ -30,7 +30,9 @@ DEFT = result(point(0.0, 0.79, 0.3), weight=2.0, finished_at=2)
 
 
 def chosen(*results: TrialResult) -> Choice:
-    return choose(results, ("score", "activation_density"), (), parse_policy("best activation_density"))
+    return choose(
+        results, ("score", "activation_density"), (), parse_policy("best activation_density")
+    )
 
 
 def kept(folder: Path, *results: TrialResult) -> SweepDir:
@@ -64,17 +66,29 @@ def test_the_twin_of_the_same_seed_is_preferred() -> None:
     assert twin_of(chosen(PLAIN), (PLAIN,)) is None
 
 
-def test_jobs_are_the_chosen_the_best_plain_and_the_twin_at_the_chosen_ones_density(tmp_path: Path) -> None:
+def test_jobs_are_the_chosen_the_best_plain_and_the_twin_at_the_chosen_ones_density(
+    tmp_path: Path,
+) -> None:
     jobs = final_jobs(kept(tmp_path, PLAIN, DEFT), chosen(PLAIN, DEFT), (PLAIN, DEFT))
-    assert [(job.role, job.threshold, job.density) for job in jobs] == [("chosen", 0.0, None), ("baseline", 0.0, None), ("twin", None, 0.3)]
-    assert [job.weights for job in jobs] == [f"weights of {r.trial_id}".encode() for r in (DEFT, PLAIN, PLAIN)]
+    assert [(job.role, job.threshold, job.density) for job in jobs] == [
+        ("chosen", 0.0, None),
+        ("baseline", 0.0, None),
+        ("twin", None, 0.3),
+    ]
+    assert [job.weights for job in jobs] == [
+        f"weights of {r.trial_id}".encode() for r in (DEFT, PLAIN, PLAIN)
+    ]
 
 
-def test_nothing_is_measured_where_nothing_is_chosen_and_plain_peft_is_not_its_own_baseline(tmp_path: Path) -> None:
+def test_nothing_is_measured_where_nothing_is_chosen_and_plain_peft_is_not_its_own_baseline(
+    tmp_path: Path,
+) -> None:
     failed = result(finished_at=3)
     assert final_jobs(kept(tmp_path, failed), chosen(failed), (failed,)) == ()
     best = result(point(0.0, 0.8, 0.3))
-    assert [job.role for job in final_jobs(kept(tmp_path, best), chosen(best), (best,))] == ["chosen"]
+    assert [job.role for job in final_jobs(kept(tmp_path, best), chosen(best), (best,))] == [
+        "chosen"
+    ]
 
 
 def test_the_test_split_is_read_again_only_for_another_choice(tmp_path: Path) -> None:

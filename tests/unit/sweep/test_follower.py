@@ -27,8 +27,12 @@ def test_a_nudge_mirrors_what_is_new_and_closing_catches_up(tmp_path: Path) -> N
     assert set(Mirror(sweep, "fake").trials()) == {config.trial_id(0), config.trial_id(1)}
 
 
-def test_a_tracker_that_is_down_is_told_of_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder where the database file should be stands for a tracker that is down; it comes up when the folder goes."""
+def test_a_tracker_that_is_down_is_told_of_and_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder where the database file should be stands for a tracker that is down; it comes up
+    when the folder goes.
+    """
     monkeypatch.setattr(follower, "RETRY_SEC", 0.2)
     sweep = SweepDir(tmp_path)
     config = fake_spec().config(plain(1e-3))
@@ -63,21 +67,32 @@ def test_a_process_that_is_killed_is_told_of_and_what_it_missed_is_mirrored(tmp_
     assert set(Mirror(sweep, "fake").trials()) == {config.trial_id(0)}
 
 
-def test_a_process_that_cannot_be_started_again_is_told_of_and_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_cannot_be_started_again_is_told_of_and_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(follower, "RETRY_SEC", 0.0)
     troubles: list[str] = []
     follows = Follower(SweepDir(tmp_path), "fake", None, troubles.append)
     os.kill(follows.pid, signal.SIGKILL)
     follows._process.wait()
     with monkeypatch.context() as full:
-        full.setattr(subprocess, "Popen", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        full.setattr(
+            subprocess,
+            "Popen",
+            lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")),
+        )
         follows.nudge("a-trial")
-    assert any("cannot be started: OSError: [Errno 28] No space left on device" in trouble for trouble in troubles)
+    assert any(
+        "cannot be started: OSError: [Errno 28] No space left on device" in trouble
+        for trouble in troubles
+    )
     assert follows.close()
 
 
 def test_the_process_yields_to_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Niceness counts within a session only, where Linux groups processes by it; so it must be the driver's."""
+    """Niceness counts within a session only, where Linux groups processes by it; so it must be the
+    driver's.
+    """
     monkeypatch.delenv("RAY_worker_niceness")
     follows = Follower(SweepDir(tmp_path), "fake", None, pytest.fail)
     assert os.getsid(follows.pid) == os.getsid(0)
@@ -85,11 +100,15 @@ def test_the_process_yields_to_the_driver(tmp_path: Path, monkeypatch: pytest.Mo
     assert follows.close()
 
 
-def test_a_silent_tracker_is_left_after_the_patience_and_the_driver_never_waits_for_it(tmp_path: Path) -> None:
+def test_a_silent_tracker_is_left_after_the_patience_and_the_driver_never_waits_for_it(
+    tmp_path: Path,
+) -> None:
     """A socket that takes connections and never answers; more is told than a pipe holds."""
     sweep = SweepDir(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        follows = Follower(sweep, "fake", f"http://ann:hunter2@127.0.0.1:{silent.getsockname()[1]}", lambda _: None)
+        follows = Follower(
+            sweep, "fake", f"http://ann:hunter2@127.0.0.1:{silent.getsockname()[1]}", lambda _: None
+        )
         assert "hunter2" not in Path(f"/proc/{follows.pid}/cmdline").read_text()
         began = time.monotonic()
         for i in range(20_000):
@@ -100,9 +119,10 @@ def test_a_silent_tracker_is_left_after_the_patience_and_the_driver_never_waits_
 
 def test_the_process_ends_with_the_driver(tmp_path: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from deft_sweeps.store.results import SweepDir; "
-        "from deft_sweeps.sweep.follower import Follower; "
-        f"print(Follower(SweepDir(Path({str(tmp_path)!r})), 'fake', None, print).pid, flush=True); time.sleep(600)"
+        "import sys, time; from pathlib import Path; from deft_sweeps.store.results import"
+        " SweepDir; from deft_sweeps.sweep.follower import Follower;"
+        f" print(Follower(SweepDir(Path({str(tmp_path)!r})), 'fake', None, print).pid, flush=True);"
+        " time.sleep(600)"
     )
     driver = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert driver.stdout is not None
@@ -110,7 +130,10 @@ def test_the_process_ends_with_the_driver(tmp_path: Path) -> None:
     driver.kill()
     driver.wait()
     for _ in range(300):
-        if not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]:
+        if (
+            not Path(f"/proc/{pid}").exists()
+            or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]
+        ):
             return
         time.sleep(0.1)
     pytest.fail("the tracker's process outlives its driver")

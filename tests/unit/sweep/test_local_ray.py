@@ -11,14 +11,20 @@ from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.sweep import local_ray
 
 
-def test_folders_of_killed_drivers_are_removed_and_others_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_of_killed_drivers_are_removed_and_others_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(local_ray, "_short_temporary_folder", lambda: str(tmp_path))
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     for name in (f"deft-{gone.pid}-abc", f"deft-{os.getpid()}-abc", "deft-notes-abc", "other"):
         (tmp_path / name / "session").mkdir(parents=True)
     local_ray._remove_stale()
-    assert {path.name for path in tmp_path.iterdir()} == {f"deft-{os.getpid()}-abc", "deft-notes-abc", "other"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        f"deft-{os.getpid()}-abc",
+        "deft-notes-abc",
+        "other",
+    }
 
 
 def test_a_long_temporary_folder_is_not_used_for_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,5 +67,7 @@ def test_as_many_trials_run_as_fit(budget: Budget, there: dict[str, float], slot
 
 
 def test_a_trial_that_does_not_fit_is_told_what_is_there() -> None:
-    with pytest.raises(SweepError, match=r"a trial asks for 1 CPU, 0\.5 GPU, this machine has 4 CPU, 0 GPU"):
+    with pytest.raises(
+        SweepError, match=r"a trial asks for 1 CPU, 0\.5 GPU, this machine has 4 CPU, 0 GPU"
+    ):
         local_ray._slots(Budget(trials=1, gpus_per_trial=0.5), {"CPU": 4.0})

@@ -25,7 +25,9 @@ def test_what_is_no_address_is_not_looked_for(address: str) -> None:
 def test_a_port_that_nobody_listens_on_is_told_at_once() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        assert "nothing answers there: Connection refused" in told(f"127.0.0.1:{free.getsockname()[1]}")
+        assert "nothing answers there: Connection refused" in told(
+            f"127.0.0.1:{free.getsockname()[1]}"
+        )
 
 
 def test_a_server_that_is_no_ray_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,7 +37,9 @@ def test_a_server_that_is_no_ray_is_not_waited_for(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("answer", ["no token", "wrong token", "disabled", "silent"])
-def test_no_word_of_a_refusal_is_masked_as_a_secret(answer: probe.Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_word_of_a_refusal_is_masked_as_a_secret(
+    answer: probe.Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("RAY_AUTH_TOKEN_PATH", "/shared/token")
     sentence = str(probe._problem("head:6379", answer))
     assert without_secrets(sentence) == sentence

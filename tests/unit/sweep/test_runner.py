@@ -21,11 +21,17 @@ def heavy() -> int:
     """Results in memory that hold the scores of single examples, of those that this test made."""
     gc.collect()
     found = [thing for thing in gc.get_objects() if type(thing) is CompleteTrial]
-    return sum(list(result.points[0].example_scores)[:1] == [MARK] for result in found if result.points)
+    return sum(
+        list(result.points[0].example_scores)[:1] == [MARK] for result in found if result.points
+    )
 
 
-def test_a_resumed_driver_holds_no_scores_of_single_examples_while_trials_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are most of what a result takes: a thousand results of a few hundred examples are a hundred megabytes."""
+def test_a_resumed_driver_holds_no_scores_of_single_examples_while_trials_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are most of what a result takes: a thousand results of a few hundred examples are a
+    hundred megabytes.
+    """
     spec, sweep, held = fake_spec(4), SweepDir(tmp_path / "sweep"), list[int]()
     for seed in range(3):
         result = fake_result(spec.config(plain(1e-3)), seed)
@@ -46,7 +52,9 @@ def test_a_resumed_driver_holds_no_scores_of_single_examples_while_trials_run(tm
     assert held == [0]
 
 
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), ValueError("I/O operation on closed file")])
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left on device"), ValueError("I/O operation on closed file")]
+)
 def test_nothing_that_only_shows_a_sweep_ends_it(tmp_path: Path, error: Exception) -> None:
     def view(progress: Progress) -> None:
         shown.append(progress.n_done)

@@ -72,7 +72,10 @@ def test_a_trial_advances_in_rungs_and_ends_with_its_result_and_weights(tmp_path
     result = read_result(reports[-1][RESULT].encode())
     assert result.status == "complete"
     assert result.trial_id == CONFIG.trial_id(0)
-    assert SweepDir(tmp_path / "sweep").weights_path(result.trial_id).read_bytes() == f"weights of {result.trial_id}".encode()
+    assert (
+        SweepDir(tmp_path / "sweep").weights_path(result.trial_id).read_bytes()
+        == f"weights of {result.trial_id}".encode()
+    )
 
 
 def test_a_worker_taken_up_again_goes_on_from_the_checkpoint(tmp_path: Path) -> None:
@@ -84,7 +87,9 @@ def test_a_worker_taken_up_again_goes_on_from_the_checkpoint(tmp_path: Path) -> 
     assert FakeMaker(tmp_path).notes("start") == [(CONFIG.trial_id(0), 0), (CONFIG.trial_id(0), 6)]
 
 
-def test_a_pause_of_days_does_not_count_as_the_trials_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pause_of_days_does_not_count_as_the_trials_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a trial took counts against the hours of the budget."""
     clock = [1e9]
     monkeypatch.setattr(time, "time", lambda: clock[0])
@@ -98,7 +103,9 @@ def test_a_pause_of_days_does_not_count_as_the_trials_time(tmp_path: Path, monke
     clock[0] += 60.0
     while RESULT not in reports[-1]:
         reports.append(second.step())
-    assert trial_sec([read_result(reports[-1][RESULT].encode())], (), clock[0]) == pytest.approx(660.0)
+    assert trial_sec([read_result(reports[-1][RESULT].encode())], (), clock[0]) == pytest.approx(
+        660.0
+    )
 
 
 def test_a_checkpoint_is_not_written_more_often_than_asked(tmp_path: Path) -> None:
@@ -117,8 +124,12 @@ def test_a_checkpoint_that_cannot_be_read_costs_its_steps_and_no_more(tmp_path: 
     assert worker(tmp_path).step()["step"] == 2
 
 
-@pytest.mark.parametrize("error", [MemoryError("no room"), type("OutOfMemoryError", (RuntimeError,), {})("no room")])
-def test_a_checkpoint_is_kept_for_the_next_attempt_where_there_was_no_room_for_it(tmp_path: Path, error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error", [MemoryError("no room"), type("OutOfMemoryError", (RuntimeError,), {})("no room")]
+)
+def test_a_checkpoint_is_kept_for_the_next_attempt_where_there_was_no_room_for_it(
+    tmp_path: Path, error: Exception
+) -> None:
     first = worker(tmp_path)
     for _ in range(3):
         first.step()
@@ -170,10 +181,16 @@ def test_reports_end_at_rungs_and_carry_what_was_measured_there(tmp_path: Path) 
     while not reports or RESULT not in reports[-1]:
         reports.append(trainable.step())
         if reported_rung(reports[-1]):
-            assert json.loads(sweep.checkpoint_path(trial_id).read_bytes())["step"] == reports[-1]["step"]
+            assert (
+                json.loads(sweep.checkpoint_path(trial_id).read_bytes())["step"]
+                == reports[-1]["step"]
+            )
     assert [r["step"] for r in reports] == [2, 4, 6, 7, 9, 11, 13, 15, 17, 19, 20]
     rungs = [rung for r in reports if (rung := reported_rung(r))]
-    assert [(rung.step, [point.threshold for point in rung.points]) for rung in rungs] == [(2, list(THRESHOLDS)), (7, list(THRESHOLDS))]
+    assert [(rung.step, [point.threshold for point in rung.points]) for rung in rungs] == [
+        (2, list(THRESHOLDS)),
+        (7, list(THRESHOLDS)),
+    ]
     assert read_result(reports[-1][RESULT].encode()).rungs == tuple(rungs) == sweep.rungs(trial_id)
 
 
@@ -183,12 +200,20 @@ def test_a_rung_is_told_again_after_a_restart_and_not_measured_again(tmp_path: P
     second = worker(tmp_path, stopping=Halving())
     assert reported_rung(second.step()) == reported_rung(told_first)
     assert [second.step()["step"] for _ in range(3)] == [4, 6, 7]
-    assert FakeMaker(tmp_path).notes("measure") == [(CONFIG.trial_id(0), 2), (CONFIG.trial_id(0), 7)]
+    assert FakeMaker(tmp_path).notes("measure") == [
+        (CONFIG.trial_id(0), 2),
+        (CONFIG.trial_id(0), 7),
+    ]
 
 
-def test_what_is_not_finite_at_a_rung_fails_the_trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_finite_at_a_rung_fails_the_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def measure(self: FakeRun, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
-        return tuple(fake_point(self.config, self.seed, t, loss=float("nan") if self.step == 7 else None) for t in thresholds)
+        return tuple(
+            fake_point(self.config, self.seed, t, loss=float("nan") if self.step == 7 else None)
+            for t in thresholds
+        )
 
     monkeypatch.setattr(FakeRun, "measure", measure)
     trainable = worker(tmp_path, stopping=Halving())
@@ -199,14 +224,20 @@ def test_what_is_not_finite_at_a_rung_fails_the_trial(tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize("may_be_replaced", [True, False])
-def test_after_something_unforeseen_a_worker_leaves_the_next_trial_to_another_one(tmp_path: Path, may_be_replaced: bool) -> None:
-    """An error of a GPU stays with the process: each trial that came after would fail of it, within a moment."""
+def test_after_something_unforeseen_a_worker_leaves_the_next_trial_to_another_one(
+    tmp_path: Path, may_be_replaced: bool
+) -> None:
+    """An error of a GPU stays with the process: each trial that came after would fail of it, within
+    a moment.
+    """
 
     def maker() -> TrialStarter:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     trainable = worker(tmp_path, maker=maker, may_be_replaced=may_be_replaced)
-    assert error_of(read_result(trainable.step()[RESULT].encode())).startswith("RuntimeError: CUDA error")
+    assert error_of(read_result(trainable.step()[RESULT].encode())).startswith(
+        "RuntimeError: CUDA error"
+    )
     trainable.reset_config(told(seed=1))
     if may_be_replaced:
         with pytest.raises(TrialError, match="left the worker in doubt: RuntimeError: CUDA error"):
@@ -223,7 +254,9 @@ def test_a_loss_that_is_not_finite_leaves_the_worker_as_it_is(tmp_path: Path) ->
     assert trainable.step()["step"] == 2
 
 
-def test_a_trained_trial_whose_weights_find_no_room_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trained_trial_whose_weights_find_no_room_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "WAIT_SEC", 0.0)
     trainable, sweep = worker(tmp_path), SweepDir(tmp_path / "sweep")
     sweep.root.mkdir()
@@ -232,9 +265,13 @@ def test_a_trained_trial_whose_weights_find_no_room_waits_for_it(tmp_path: Path,
         trainable.step()
     first, second = trainable.step(), trainable.step()
     assert "weights cannot be written, waiting" in first[TROUBLE]
-    assert (len(reported_steps(first)), len(reported_steps(second))) == (2, 0), "steps are told once"
+    assert (len(reported_steps(first)), len(reported_steps(second))) == (2, 0), (
+        "steps are told once"
+    )
     assert RESULT not in first | second
     (sweep.root / "weights").unlink()
     result = read_result(trainable.step()[RESULT].encode())
     assert result.status == "complete"
-    assert sweep.weights_path(result.trial_id).read_bytes() == f"weights of {result.trial_id}".encode()
+    assert (
+        sweep.weights_path(result.trial_id).read_bytes() == f"weights of {result.trial_id}".encode()
+    )

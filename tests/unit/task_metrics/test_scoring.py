@@ -24,7 +24,9 @@ def value(metric: str, pairs: Any) -> float:
 
 @settings(deadline=None, max_examples=25)
 @given(classes, binary)
-def test_classes_are_scored_as_scikit_learn_does(pairs: list[tuple[int, int]], two: list[tuple[int, int]]) -> None:
+def test_classes_are_scored_as_scikit_learn_does(
+    pairs: list[tuple[int, int]], two: list[tuple[int, int]]
+) -> None:
     predicted, actual = zip(*pairs, strict=True)
     assert value("accuracy", pairs) == pytest.approx(reference.accuracy_score(actual, predicted))
     assert value("matthews", pairs) == pytest.approx(reference.matthews_corrcoef(actual, predicted))
@@ -38,8 +40,12 @@ def test_numbers_are_scored_as_scipy_does(pairs: list[tuple[int, int]]) -> None:
     a, b = (np.array(side, dtype=float) for side in zip(*pairs, strict=True))
     assert ranks(a, np.ones((1, len(a))))[0].tolist() == stats.rankdata(a).tolist()
     flat = np.ptp(a) == 0 or np.ptp(b) == 0
-    assert value("pearson", pairs) == (0 if flat else pytest.approx(stats.pearsonr(a, b).statistic, abs=1e-12))
-    assert value("spearman", pairs) == (0 if flat else pytest.approx(stats.spearmanr(a, b).statistic, abs=1e-12))
+    assert value("pearson", pairs) == (
+        0 if flat else pytest.approx(stats.pearsonr(a, b).statistic, abs=1e-12)
+    )
+    assert value("spearman", pairs) == (
+        0 if flat else pytest.approx(stats.spearmanr(a, b).statistic, abs=1e-12)
+    )
 
 
 def test_a_constant_that_rounding_blurs_has_no_correlation() -> None:
@@ -101,12 +107,15 @@ def test_means_come_with_their_examples_and_error() -> None:
 
 
 def test_the_error_of_a_correlation_is_that_of_theory() -> None:
-    # Of two normal variables: (1 - r^2) / sqrt(n); the tolerance is four standard errors of a deviation from N_RESAMPLES samples.
+    # Of two normal variables: (1 - r^2) / sqrt(n); the tolerance is four standard errors of a
+    # deviation from N_RESAMPLES samples.
     generator = np.random.default_rng(1)
     a = generator.normal(size=2000)
     b = 0.6 * a + 0.8 * generator.normal(size=2000)
     told = score("pearson", a, b).score
-    assert told.standard_error == pytest.approx((1 - told.value**2) / 2000**0.5, rel=4 / (2 * N_RESAMPLES) ** 0.5)
+    assert told.standard_error == pytest.approx(
+        (1 - told.value**2) / 2000**0.5, rel=4 / (2 * N_RESAMPLES) ** 0.5
+    )
     assert score("pearson", a, b) == score("pearson", a, b)
 
 
@@ -117,7 +126,9 @@ def test_the_error_of_f1_is_that_of_resampled_examples() -> None:
     for metric, of in (("f1", reference.f1_score), ("matthews", reference.matthews_corrcoef)):
         draws = [generator.integers(500, size=500) for _ in range(100)]
         naive = np.std([of(actual[draw], predicted[draw]) for draw in draws])
-        assert score(metric, predicted, actual).score.standard_error == pytest.approx(naive, rel=0.35)
+        assert score(metric, predicted, actual).score.standard_error == pytest.approx(
+            naive, rel=0.35
+        )
 
 
 def test_other_metrics_stand_beside_the_first() -> None:
@@ -125,7 +136,9 @@ def test_other_metrics_stand_beside_the_first() -> None:
     assert (scored.score.metric, scored.score.value) == ("exact_match", 0.5)
     assert scored.score.also == {"token_f1": pytest.approx((2 / 3 + 1) / 2)}
     assert tuple(scored.example_scores) == (0.0, 1.0)
-    assert score_all(("pearson", "spearman"), [1.0, 2.0, 9.0], [1.0, 2.0, 3.0]).score.also == {"spearman": pytest.approx(1.0)}
+    assert score_all(("pearson", "spearman"), [1.0, 2.0, 9.0], [1.0, 2.0, 3.0]).score.also == {
+        "spearman": pytest.approx(1.0)
+    }
 
 
 def test_what_cannot_be_scored() -> None:

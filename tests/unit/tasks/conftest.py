@@ -7,7 +7,10 @@ from tokenizers import BertWordPieceTokenizer, ByteLevelBPETokenizer
 from transformers import BertTokenizer, RobertaTokenizer
 
 CORPUS = [
-    "The tower was built from 1887 to 1889 by the company of Gustave Eiffel in the old town of Paris.",
+    (
+        "The tower was built from 1887 to 1889 by the company of Gustave Eiffel in the old town of"
+        " Paris."
+    ),
     "Who built it, and when? The quick brown fox jumps over the lazy dog, no matter what it costs.",
 ]
 
@@ -22,6 +25,8 @@ def head_tokenizer(request: pytest.FixtureRequest, tmp_path_factory: pytest.Temp
         return BertTokenizer.from_pretrained(folder)
     pieces = ByteLevelBPETokenizer()
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    pieces.train_from_iterator(CORPUS, vocab_size=330, min_frequency=1, special_tokens=special, show_progress=False)
+    pieces.train_from_iterator(
+        CORPUS, vocab_size=330, min_frequency=1, special_tokens=special, show_progress=False
+    )
     pieces.save_model(folder)
     return RobertaTokenizer.from_pretrained(folder)

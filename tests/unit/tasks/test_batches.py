@@ -10,7 +10,12 @@ from deft_sweeps.tasks.batches import IGNORE, collate, training_order
 
 CLASS_IDS = ((5, 1), (7, 8, 1))
 rows = st.lists(
-    st.fixed_dictionaries({"input_ids": st.lists(st.integers(2, 99), min_size=1, max_size=9), "label": st.integers(0, 1)}),
+    st.fixed_dictionaries(
+        {
+            "input_ids": st.lists(st.integers(2, 99), min_size=1, max_size=9),
+            "label": st.integers(0, 1),
+        }
+    ),
     min_size=1,
     max_size=6,
 )
@@ -24,16 +29,28 @@ def test_unpadding_a_batch_gives_its_rows(examples: list[dict[str, object]]) -> 
         real = batch.attention_mask[i].bool()
         assert batch.input_ids[i][real].tolist() == row["input_ids"]
         assert bool((batch.input_ids[i][~real] == 0).all())
-        assert tuple(batch.labels[i][batch.labels[i] != IGNORE].tolist()) == CLASS_IDS[batch.label_class[i]]
+        assert (
+            tuple(batch.labels[i][batch.labels[i] != IGNORE].tolist())
+            == CLASS_IDS[batch.label_class[i]]
+        )
         assert batch.label_class[i] == row["label"]
     assert bool(batch.attention_mask.any(0).all())
     assert bool((batch.labels != IGNORE).any(0).all())
-    assert {t.dtype for t in (batch.input_ids, batch.attention_mask, batch.labels, batch.label_class)} == {torch.int64}
+    assert {
+        t.dtype for t in (batch.input_ids, batch.attention_mask, batch.labels, batch.label_class)
+    } == {torch.int64}
     assert (batch.token_type_ids, batch.start, batch.end, batch.example) == (None,) * 4
 
 
 def test_a_row_s_own_target_is_taught_before_its_class() -> None:
-    batch = collate([{"input_ids": [3], "label": 1, "target_ids": [9, 1]}, {"input_ids": [4], "label": 0, "target_ids": [1]}], CLASS_IDS, 0)
+    batch = collate(
+        [
+            {"input_ids": [3], "label": 1, "target_ids": [9, 1]},
+            {"input_ids": [4], "label": 0, "target_ids": [1]},
+        ],
+        CLASS_IDS,
+        0,
+    )
     assert batch.labels is not None
     assert batch.labels.tolist() == [[9, 1], [1, IGNORE]]
     assert batch.label_class.tolist() == [1, 0]
@@ -41,15 +58,35 @@ def test_a_row_s_own_target_is_taught_before_its_class() -> None:
 
 def test_a_batch_for_a_head() -> None:
     rows = [
-        {"input_ids": [2, 5, 3], "token_type_ids": [0, 0, 1], "start": 1, "end": 2, "example": 7, "begins": [-1, 0, 4], "ends": [-1, 3, 6]},
-        {"input_ids": [2], "token_type_ids": [0], "start": 0, "end": 0, "example": 7, "begins": [-1], "ends": [-1]},
+        {
+            "input_ids": [2, 5, 3],
+            "token_type_ids": [0, 0, 1],
+            "start": 1,
+            "end": 2,
+            "example": 7,
+            "begins": [-1, 0, 4],
+            "ends": [-1, 3, 6],
+        },
+        {
+            "input_ids": [2],
+            "token_type_ids": [0],
+            "start": 0,
+            "end": 0,
+            "example": 7,
+            "begins": [-1],
+            "ends": [-1],
+        },
     ]
     batch = collate(rows, (), pad_id=1)
     assert (batch.labels, batch.label) == (None, None)
     assert batch.input_ids.tolist() == [[2, 5, 3], [2, 1, 1]]
     assert batch.token_type_ids is not None
     assert batch.token_type_ids.tolist() == [[0, 0, 1], [0, 0, 0]]
-    assert [t.tolist() for t in (batch.start, batch.end, batch.example) if t is not None] == [[1, 0], [2, 0], [7, 7]]
+    assert [t.tolist() for t in (batch.start, batch.end, batch.example) if t is not None] == [
+        [1, 0],
+        [2, 0],
+        [7, 7],
+    ]
     with pytest.raises(ValueError, match="got one of a task without"):
         _ = batch.label_class
 

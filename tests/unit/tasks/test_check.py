@@ -53,11 +53,16 @@ def test_a_column_of_texts_is_no_label(tmp_path: Path) -> None:
 def test_too_few_rows_for_the_splits(tmp_path: Path) -> None:
     task = FileTask(path=write(tmp_path, sound(10)), splits=Splits(train=5, validation=4, test=4))
     assert check_task(task) == ["too few examples: 2 are left for train, expected 5"]
-    assert check_task(PackagedTask(splits=Splits(test=20_000)))[0].startswith("too few examples: 0 are left for train")
+    assert check_task(PackagedTask(splits=Splits(test=20_000)))[0].startswith(
+        "too few examples: 0 are left for train"
+    )
 
 
 def test_copies_of_the_training_texts_are_no_validation(tmp_path: Path) -> None:
-    path, copy = write(tmp_path, sound()), write(tmp_path, [row.upper() for row in sound()], "copy.csv", "text,label")
+    path, copy = (
+        write(tmp_path, sound()),
+        write(tmp_path, [row.upper() for row in sound()], "copy.csv", "text,label"),
+    )
     told = check_task(FileTask(path=path, test_path=copy, splits=Splits(validation=4)))
     assert told[0] == "too few examples: 0 are left for train, expected one at least"
 
@@ -70,15 +75,17 @@ def test_classes_that_training_never_sees(tmp_path: Path) -> None:
 
 def test_groups_that_are_too_few(tmp_path: Path) -> None:
     rows = [f"{row},{'a' if i < 20 else 'b'}" for i, row in enumerate(sound())]
-    task = FileTask(path=write(tmp_path, rows, header="text,label,group"), group="group", splits=SMALL)
+    task = FileTask(
+        path=write(tmp_path, rows, header="text,label,group"), group="group", splits=SMALL
+    )
     assert check_task(task) == ["too few examples: 0 are left for train, expected one at least"]
 
 
 def test_checking_loads_no_heavy_library(tmp_path: Path) -> None:
     path = write(tmp_path, sound())
     code = (
-        "import sys; from deft_sweeps.config.data import *; from deft_sweeps.tasks.check import check_task; "
-        f"assert check_task(FileTask(path={path!r}, splits=Splits(validation=4))) == []; "
-        "assert not {'torch', 'transformers', 'datasets', 'pandas'} & set(sys.modules)"
+        "import sys; from deft_sweeps.config.data import *; from deft_sweeps.tasks.check import"
+        f" check_task; assert check_task(FileTask(path={path!r}, splits=Splits(validation=4))) =="
+        " []; assert not {'torch', 'transformers', 'datasets', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

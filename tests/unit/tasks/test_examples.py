@@ -34,7 +34,9 @@ def written(folder: Path, ending: str) -> Path:
         path.write_text("\n".join(json.dumps(row) for row in ROWS) + "\n\n")
     else:
         with path.open("w", encoding="utf-8-sig", newline="") as file:
-            writer = csv.DictWriter(file, ["who", "text", "label"], delimiter="\t" if ending == ".tsv" else ",")
+            writer = csv.DictWriter(
+                file, ["who", "text", "label"], delimiter="\t" if ending == ".tsv" else ","
+            )
             writer.writeheader()
             writer.writerows(ROWS)
     return path
@@ -53,25 +55,37 @@ def test_every_kind_of_file_reads_alike(ending: str, tmp_path: Path) -> None:
 
 
 def test_without_group_each_text_is_one(tmp_path: Path) -> None:
-    assert [example.group for example in read_file(written(tmp_path, ".csv"), PLAIN)] == [r.text for r in READ]
+    assert [example.group for example in read_file(written(tmp_path, ".csv"), PLAIN)] == [
+        r.text for r in READ
+    ]
 
 
 def test_labels_that_are_no_text_become_it(tmp_path: Path) -> None:
     path = tmp_path / "data.jsonl"
     path.write_text('{"text": "a", "label": 1}\n{"text": "b", "label": true}\n{"text": null}\n')
-    assert [(e.text, e.label) for e in read_file(path, PLAIN)] == [("a", "1"), ("b", "True"), ("", "")]
+    assert [(e.text, e.label) for e in read_file(path, PLAIN)] == [
+        ("a", "1"),
+        ("b", "True"),
+        ("", ""),
+    ]
 
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".parquet"])
 def test_missing_columns_are_listed_beside_those_there_are(ending: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no column review, stars; there are (text, label, who|who, text, label)"):
+    with pytest.raises(
+        DataError, match=r"no column review, stars; there are (text, label, who|who, text, label)"
+    ):
         read_file(written(tmp_path, ending), FileTask(path="-", text="review", label="stars"))
 
 
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("a.csv", b"text,label\nx,1\ny,1,2\n", r"a\.csv:3: expected 2 fields, got 3; a field with ',' needs quotes"),
+        (
+            "a.csv",
+            b"text,label\nx,1\ny,1,2\n",
+            r"a\.csv:3: expected 2 fields, got 3; a field with ',' needs quotes",
+        ),
         ("a.csv", b"", r"no column text, label; there are none"),
         ("a.csv", b"text,label\n\xff\xfe,1\n", r"a\.csv: cannot be read: .*utf-8"),
         ("a.csv", b'text,label\n"x,1\n', r"a\.csv: cannot be read: unexpected end of data"),
@@ -81,13 +95,17 @@ def test_missing_columns_are_listed_beside_those_there_are(ending: str, tmp_path
         ("a.xlsx", b"", r"expected a file that ends in \.csv, \.tsv, \.jsonl, \.parquet"),
     ],
 )
-def test_files_that_cannot_be_read_say_where_and_why(name: str, content: bytes, told: str, tmp_path: Path) -> None:
+def test_files_that_cannot_be_read_say_where_and_why(
+    name: str, content: bytes, told: str, tmp_path: Path
+) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=told):
         read_file(tmp_path / name, PLAIN)
 
 
-def test_a_missing_file_says_where_it_was_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_file_says_where_it_was_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=f"looked for at {tmp_path}/none.csv"):
         read_file(Path("none.csv"), PLAIN)

@@ -1,4 +1,6 @@
-"""GLUE in small files of the layouts that it comes in: its own archive's tables, and the hub's files."""
+"""GLUE in small files of the layouts that it comes in: its own archive's tables, and the hub's
+files.
+"""
 
 import gzip
 import json
@@ -18,7 +20,8 @@ from deft_sweeps.tasks.task_data import load_task
 
 SMALL = Splits(validation=6)
 
-# Header of GLUE's own files, and a row of them from two texts and a label; the label there is a word, an index or a number.
+# Header of GLUE's own files, and a row of them from two texts and a label; the label there is a
+# word, an index or a number.
 ARCHIVE: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "cola": ("", "gj04\t{y}\t\t{a}", ("0", "1")),
     "sst2": ("sentence\tlabel", "{a}\t{y}", ("0", "1")),
@@ -28,14 +31,26 @@ ARCHIVE: dict[str, tuple[str, str, tuple[str, ...]]] = {
         "0\tnews\tf\t2012\t1\tnone\tnone\t{a}\t{b}\t{y}",
         ("1.333", "4.800"),
     ),
-    "qqp": ("id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate", "1\t2\t3\t{a}\t{b}\t{y}", ("0", "1")),
+    "qqp": (
+        "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate",
+        "1\t2\t3\t{a}\t{b}\t{y}",
+        ("0", "1"),
+    ),
     "mnli": (
         "index\tpromptID\tpairID\tgenre\tsentence1\tsentence2\tlabel1\tgold_label",
         "0\t1\t1e\tfiction\t{a}\t{b}\tneutral\t{y}",
         ("entailment", "neutral", "contradiction"),
     ),
-    "qnli": ("index\tquestion\tsentence\tlabel", "0\t{a}\t{b}\t{y}", ("entailment", "not_entailment")),
-    "rte": ("index\tsentence1\tsentence2\tlabel", "0\t{a}\t{b}\t{y}", ("entailment", "not_entailment")),
+    "qnli": (
+        "index\tquestion\tsentence\tlabel",
+        "0\t{a}\t{b}\t{y}",
+        ("entailment", "not_entailment"),
+    ),
+    "rte": (
+        "index\tsentence1\tsentence2\tlabel",
+        "0\t{a}\t{b}\t{y}",
+        ("entailment", "not_entailment"),
+    ),
 }
 ARCHIVE["mnli-mismatched"] = ARCHIVE["mnli"]
 NAMES = get_args(GlueName)
@@ -46,10 +61,23 @@ def archived(name: GlueName, folder: Path, n: int = 24) -> Path:
     header, row, labels = ARCHIVE[name]
     place = folder / GLUE[name].folder
     place.mkdir(parents=True)
-    sets = {"train": n, "dev_matched": 6, "dev_mismatched": 9} if "mnli" in name else {"train": n, "dev": 6}
+    sets = (
+        {"train": n, "dev_matched": 6, "dev_mismatched": 9}
+        if "mnli" in name
+        else {"train": n, "dev": 6}
+    )
     for stem, size in sets.items():
-        lines = [row.format(a=f'He said "{stem} {i}', b=f"Then {stem} number {i} \"' came", y=labels[i % len(labels)]) for i in range(size)]
-        (place / f"{stem}.tsv").write_text("\n".join([header] * bool(header) + lines) + "\n", encoding="utf-8")
+        lines = [
+            row.format(
+                a=f'He said "{stem} {i}',
+                b=f"Then {stem} number {i} \"' came",
+                y=labels[i % len(labels)],
+            )
+            for i in range(size)
+        ]
+        (place / f"{stem}.tsv").write_text(
+            "\n".join([header] * bool(header) + lines) + "\n", encoding="utf-8"
+        )
     return folder
 
 
@@ -58,9 +86,14 @@ def hubbed(name: GlueName, folder: Path) -> Path:
     of = GLUE[name]
     place = folder / of.hub
     place.mkdir(parents=True)
-    for stem, which in (("train-00000-of-00002", 0), ("train-00001-of-00002", 1), (f"{of.test[0]}-00000-of-00001", 2)):
+    for stem, which in (
+        ("train-00000-of-00002", 0),
+        ("train-00001-of-00002", 1),
+        (f"{of.test[0]}-00000-of-00001", 2),
+    ):
         rows = [
-            {text: f"{text} {which} {i}" for text in of.texts} | {"label": i % len(of.classes) if of.classes else i / 3, "idx": i}
+            {text: f"{text} {which} {i}" for text in of.texts}
+            | {"label": i % len(of.classes) if of.classes else i / 3, "idx": i}
             for i in range(12)
         ]
         parquet.write_table(pa.Table.from_pylist(rows), place / f"{stem}.parquet")
@@ -82,13 +115,19 @@ def test_the_archive_s_files(name: GlueName, tmp_path: Path) -> None:
     folder = archived(name, tmp_path)
     of, labels = GLUE[name], ARCHIVE[name][2]
     splits = read_splits(GlueTask(name=name, folder=str(folder), splits=SMALL))
-    assert (len(splits.train), len(splits.validation), len(splits.test)) == (18, 6, 9 if name == "mnli-mismatched" else 6)
+    assert (len(splits.train), len(splits.validation), len(splits.test)) == (
+        18,
+        6,
+        9 if name == "mnli-mismatched" else 6,
+    )
     stem = of.test[1]
     for example in splits.test:
         i = int(example.text.rsplit(" ", 1)[1])
         assert example.text == f'He said "{stem} {i}'
         assert example.second == (f"Then {stem} number {i} \"' came" if len(of.texts) > 1 else "")
-        assert example.label == (labels[i % len(labels)] if labels[0] not in ("0", "1") else of.classes[i % 2])
+        assert example.label == (
+            labels[i % len(labels)] if labels[0] not in ("0", "1") else of.classes[i % 2]
+        )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -106,8 +145,12 @@ def test_the_hub_s_files(name: GlueName, tmp_path: Path) -> None:
 
 def test_zipped_tables_and_jsonl(tmp_path: Path) -> None:
     with gzip.open(tmp_path / "train.tsv.gz", "wt") as file:
-        file.write("sentence\tlabel\r\n" + "".join(f"a film {i},\ragain \t{i % 2}\r\n" for i in range(30)))
-    (tmp_path / "validation.jsonl").write_text("".join(json.dumps({"sentence": f"other {i}", "label": i % 2}) + "\n" for i in range(5)))
+        file.write(
+            "sentence\tlabel\r\n" + "".join(f"a film {i},\ragain \t{i % 2}\r\n" for i in range(30))
+        )
+    (tmp_path / "validation.jsonl").write_text(
+        "".join(json.dumps({"sentence": f"other {i}", "label": i % 2}) + "\n" for i in range(5))
+    )
     splits = read_splits(GlueTask(name="sst2", folder=str(tmp_path), splits=SMALL))
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (24, 6, 5)
     assert {example.label for example in splits.test} == {"negative", "positive"}
@@ -117,28 +160,41 @@ def test_zipped_tables_and_jsonl(tmp_path: Path) -> None:
 def test_a_premise_is_never_in_both_train_and_validation(tmp_path: Path) -> None:
     place = tmp_path / "RTE"
     place.mkdir()
-    rows = [f"{i}\tpremise {i // 3}\thypothesis {i}\t{('entailment', 'not_entailment')[i % 2]}" for i in range(60)]
+    rows = [
+        f"{i}\tpremise {i // 3}\thypothesis {i}\t{('entailment', 'not_entailment')[i % 2]}"
+        for i in range(60)
+    ]
     (place / "train.tsv").write_text("\n".join([ARCHIVE["rte"][0], *rows]))
-    (place / "dev.tsv").write_text("\n".join([ARCHIVE["rte"][0], *(row.replace("hypothesis", "other") for row in rows[:6])]))
+    (place / "dev.tsv").write_text(
+        "\n".join([ARCHIVE["rte"][0], *(row.replace("hypothesis", "other") for row in rows[:6])])
+    )
     splits = read_splits(GlueTask(name="rte", folder=str(tmp_path), splits=SMALL))
     assert not {e.text for e in splits.train} & {e.text for e in splits.validation}
     # GLUE's own two sets stay as they are, whatever sentences they share.
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (54, 6, 6)
 
 
-def test_validation_of_sst2_is_of_whole_sentences_that_training_has_no_phrase_of(tmp_path: Path) -> None:
+def test_validation_of_sst2_is_of_whole_sentences_that_training_has_no_phrase_of(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "SST-2").mkdir()
-    rows = [f"film {i} is , all in all , fun \t1\n" + f"film {i} \t0\nall in all , fun \t1\n" for i in range(20)]
+    rows = [
+        f"film {i} is , all in all , fun \t1\n" + f"film {i} \t0\nall in all , fun \t1\n"
+        for i in range(20)
+    ]
     for stem in ("train", "dev"):
-        (tmp_path / "SST-2" / f"{stem}.tsv").write_text("sentence\tlabel\n" + "".join(row.replace("film", stem) for row in rows))
+        (tmp_path / "SST-2" / f"{stem}.tsv").write_text(
+            "sentence\tlabel\n" + "".join(row.replace("film", stem) for row in rows)
+        )
     splits = read_splits(GlueTask(name="sst2", folder=str(tmp_path), splits=SMALL))
     assert all(e.text.endswith("is , all in all , fun") for e in splits.validation)
-    # GLUE's own validation set is taken as it is, but for the text that it shares with training, which training loses.
+    # GLUE's own validation set is taken as it is, but for the text that it shares with training,
+    # which training loses.
     assert len(splits.test) == 60
     told = {e.text for e in splits.train}
-    assert told == {text for i in range(20) for text in (f"train {i} is , all in all , fun", f"train {i}")} - {
-        text for e in splits.validation for text in (e.text, " ".join(e.text.split()[:2]))
-    }
+    assert told == {
+        text for i in range(20) for text in (f"train {i} is , all in all , fun", f"train {i}")
+    } - {text for e in splits.validation for text in (e.text, " ".join(e.text.split()[:2]))}
 
 
 def test_files_that_are_not_the_task_s(tmp_path: Path) -> None:
@@ -148,11 +204,19 @@ def test_files_that_are_not_the_task_s(tmp_path: Path) -> None:
         f"{tmp_path}: no validation_matched or dev_matched",
     ]
     archived("qnli", tmp_path)
-    with pytest.raises(DataError, match=r"train\.tsv: no column sentence1 or #1 String, sentence2 or #2 String; there are index, question"):
+    with pytest.raises(
+        DataError,
+        match=(
+            r"train\.tsv: no column sentence1 or #1 String, sentence2 or #2 String; there are"
+            r" index, question"
+        ),
+    ):
         read_glue("rte", glue_files("rte", tmp_path / "QNLI")["train"])
     path = tmp_path / "QNLI" / "train.tsv"
     path.write_text(path.read_text() + "9\tWho?\tHe did.\tperhaps\n")
-    assert check_task(GlueTask(name="qnli", folder=str(tmp_path))) == [f"{path}: row 25 has the label 'perhaps', which is none of qnli's"]
+    assert check_task(GlueTask(name="qnli", folder=str(tmp_path))) == [
+        f"{path}: row 25 has the label 'perhaps', which is none of qnli's"
+    ]
     path.write_text("index\tquestion\tsentence\tlabel\n" + "9\tWho?\n" * 5)
     assert check_task(GlueTask(name="qnli", folder=str(tmp_path))) == [
         f"{path}: 5 of 5 rows lack a text or a label; is it the qnli of GLUE?"
@@ -190,8 +254,12 @@ def decoded(model: str, ids: Any) -> str:
         ("rte", 'rte sentence1: He said "{s} sentence2: Then {t} "\' came', "not_entailment"),
     ],
 )
-def test_text_to_text_as_t5_learned_it(name: GlueName, prompt: str, target: str, packaged_model: str, tmp_path: Path) -> None:
-    data = load_task(GlueTask(name=name, folder=str(archived(name, tmp_path)), splits=SMALL), packaged_model)
+def test_text_to_text_as_t5_learned_it(
+    name: GlueName, prompt: str, target: str, packaged_model: str, tmp_path: Path
+) -> None:
+    data = load_task(
+        GlueTask(name=name, folder=str(archived(name, tmp_path)), splits=SMALL), packaged_model
+    )
     of = GLUE[name]
     stem = of.test[1]
     inputs = [decoded(packaged_model, ids) for ids in data.test["input_ids"]]
@@ -203,7 +271,9 @@ def test_text_to_text_as_t5_learned_it(name: GlueName, prompt: str, target: str,
     assert data.test["example"][:] == list(range(6))
     if of.classes:
         assert data.test[place]["label"] == of.classes.index(target)
-        assert [list(data.class_ids[label]) for label in data.test["label"]] == data.test["target_ids"][:]
+        assert [list(data.class_ids[label]) for label in data.test["label"]] == data.test[
+            "target_ids"
+        ][:]
     else:
         assert data.test[place]["label"] == 4.8
         assert {decoded(packaged_model, ids) for ids in data.test["target_ids"]} == {"1.4", "4.8"}

@@ -1,4 +1,6 @@
-"""GLUE and SQuAD by their hub names: a folder of that name in the hub's layout is read by `datasets` as the hub itself is."""
+"""GLUE and SQuAD by their hub names: a folder of that name in the hub's layout is read by
+`datasets` as the hub itself is.
+"""
 
 import time
 from pathlib import Path
@@ -52,23 +54,38 @@ def glue_rows(split: str, n: int, hidden: bool = False) -> Dataset:
 def squad_rows(split: str, n: int) -> Dataset:
     context = [f"{split} tower {i} of Paris" for i in range(n)]
     answers = [
-        {"text": ["Paris"] if i % 2 else [], "answer_start": [text.index("Paris")] if i % 2 else []} for i, text in enumerate(context)
+        {"text": ["Paris"] if i % 2 else [], "answer_start": [text.index("Paris")] if i % 2 else []}
+        for i, text in enumerate(context)
     ]
-    return Dataset.from_dict({"question": [f"Where is {split} {i}?" for i in range(n)], "context": context, "answers": answers})
+    return Dataset.from_dict(
+        {
+            "question": [f"Where is {split} {i}?" for i in range(n)],
+            "context": context,
+            "answers": answers,
+        }
+    )
 
 
 def test_glue(here: Path, packaged_model: str) -> None:
     sets = {"train": glue_rows("train", 20), "test_matched": glue_rows("hidden", 5, hidden=True)}
-    sets |= {f"validation_{which}": glue_rows(which, n) for which, n in (("matched", 6), ("mismatched", 7))}
+    sets |= {
+        f"validation_{which}": glue_rows(which, n)
+        for which, n in (("matched", 6), ("mismatched", 7))
+    }
     publish(here / "nyu-mll" / "glue", "mnli", sets)
-    matched, mismatched = (GlueTask(name=name, splits=SMALL) for name in ("mnli", "mnli-mismatched"))
+    matched, mismatched = (
+        GlueTask(name=name, splits=SMALL) for name in ("mnli", "mnli-mismatched")
+    )
     for task, which, n in ((matched, "matched", 6), (mismatched, "mismatched", 7)):
         splits = read_splits(task)
         assert (len(splits.train), len(splits.validation), len(splits.test)) == (16, 4, n)
         assert {e.text.split()[0] for e in splits.test} == {which}
         for e in splits.test:
             i = int(e.text.split()[-1])
-            assert (e.second, e.label) == (f"{which} hypothesis {i}", ("entailment", "neutral", "contradiction")[i % 3])
+            assert (e.second, e.label) == (
+                f"{which} hypothesis {i}",
+                ("entailment", "neutral", "contradiction")[i % 3],
+            )
     one, other = (load_task(task, packaged_model) for task in (matched, mismatched))
     assert one.fingerprint != other.fingerprint
     assert one.classes == ("entailment", "neutral", "contradiction")
@@ -76,7 +93,11 @@ def test_glue(here: Path, packaged_model: str) -> None:
 
 
 def test_squad(here: Path) -> None:
-    publish(here / "rajpurkar" / "squad_v2", "squad_v2", {"train": squad_rows("train", 20), "validation": squad_rows("dev", 6)})
+    publish(
+        here / "rajpurkar" / "squad_v2",
+        "squad_v2",
+        {"train": squad_rows("train", 20), "validation": squad_rows("dev", 6)},
+    )
     task: Task = SquadTask(version="2.0", splits=SMALL)
     splits = read_splits(task)
     assert (len(splits.train), len(splits.validation), len(splits.test)) == (16, 4, 6)

@@ -17,7 +17,10 @@ from deft_sweeps.tasks.squad import PROMPT
 from deft_sweeps.tasks.task_data import load_task
 from deft_sweeps.tasks.tokens import encode
 
-CONTEXT = " The tower was built from 1887 to 1889 by Gustave Eiffel’s company, {text_pair} in Paris.\nNot in Lyon. " * 4
+CONTEXT = (
+    " The tower was built from 1887 to 1889 by Gustave Eiffel’s company, {text_pair} in Paris.\nNot"
+    " in Lyon. " * 4
+)
 ANSWERS = ["The tower", "1889", "Gustave Eiffel", "in Paris.", "Lyon"]
 
 
@@ -33,13 +36,25 @@ def asked(answer: str, nth: int = 1, context: str = CONTEXT) -> Example:
     return Example("Who {text} built it?", "", context, context, (answer,), (start,))
 
 
-@pytest.mark.parametrize(("max_input_tokens", "doc_stride"), [(40, 8), (56, 20), (33, 0), (400, 128)])
-def test_windows_are_the_whole_inputs_tokens_cut_apart(tokenizer: Any, max_input_tokens: int, doc_stride: int) -> None:
-    examples = [asked("1889", 2), Example("Where?", "", "x", "In Paris.", ("Paris",), (3,)), Example("Where?", "", "x", "")]
+@pytest.mark.parametrize(
+    ("max_input_tokens", "doc_stride"), [(40, 8), (56, 20), (33, 0), (400, 128)]
+)
+def test_windows_are_the_whole_inputs_tokens_cut_apart(
+    tokenizer: Any, max_input_tokens: int, doc_stride: int
+) -> None:
+    examples = [
+        asked("1889", 2),
+        Example("Where?", "", "x", "In Paris.", ("Paris",), (3,)),
+        Example("Where?", "", "x", ""),
+    ]
     made = encode_passages(tokenizer, examples, PROMPT, max_input_tokens, doc_stride)
     for which, example in enumerate(examples):
-        whole = tokenizer(f"question: {example.text} context: {example.second.strip()}".strip())["input_ids"]
-        head = tokenizer(f"question: {example.text} context:", add_special_tokens=False)["input_ids"]
+        whole = tokenizer(f"question: {example.text} context: {example.second.strip()}".strip())[
+            "input_ids"
+        ]
+        head = tokenizer(f"question: {example.text} context:", add_special_tokens=False)[
+            "input_ids"
+        ]
         room = max_input_tokens - len(head) - 1
         left, expected = whole[len(head) : -1], []
         while True:
@@ -47,23 +62,31 @@ def test_windows_are_the_whole_inputs_tokens_cut_apart(tokenizer: Any, max_input
             if len(left) <= room:
                 break
             left = left[room - doc_stride :]
-        assert [ids for ids, of in zip(made["input_ids"], made["example"], strict=True) if of == which] == expected
+        assert [
+            ids for ids, of in zip(made["input_ids"], made["example"], strict=True) if of == which
+        ] == expected
     assert made["example"].count(1) == made["example"].count(2) == 1
     assert (made["example"].count(0) > 1) == (max_input_tokens < 100)
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("nth", [1, 3])
-def test_a_window_holds_the_answer_where_its_tokens_do(tokenizer: Any, answer: str, nth: int) -> None:
+def test_a_window_holds_the_answer_where_its_tokens_do(
+    tokenizer: Any, answer: str, nth: int
+) -> None:
     example = asked(answer, nth)
     made = encode_passages(tokenizer, [example], PROMPT, 56, 20)
     n_holding = 0
     seen = 0
-    body = tokenizer(f"question: {example.text} context: {CONTEXT.strip()}", return_offsets_mapping=True)
+    body = tokenizer(
+        f"question: {example.text} context: {CONTEXT.strip()}", return_offsets_mapping=True
+    )
     shift = len("question: Who {text} built it? context: ") - 1
     begin, end = example.starts[0] + shift, example.starts[0] + shift + len(answer)
     touched = [i for i, (b, e) in enumerate(body["offset_mapping"][:-1]) if e > begin and b < end]
-    n_head = len(tokenizer(f"question: {example.text} context:", add_special_tokens=False)["input_ids"])
+    n_head = len(
+        tokenizer(f"question: {example.text} context:", add_special_tokens=False)["input_ids"]
+    )
     for ids, holds in zip(made["input_ids"], made["holds"], strict=True):
         places = range(n_head + seen, n_head + seen + len(ids) - n_head - 1)
         assert holds == (touched[0] in places and touched[-1] in places)
@@ -80,7 +103,9 @@ def test_what_fits_is_tokenised_as_it_always_was(tokenizer: Any) -> None:
 
 
 def test_a_long_question_is_cut_and_leaves_room(tokenizer: Any) -> None:
-    example = Example("who built it and when " * 50, "", CONTEXT, CONTEXT, ("1889",), (CONTEXT.index("1889"),))
+    example = Example(
+        "who built it and when " * 50, "", CONTEXT, CONTEXT, ("1889",), (CONTEXT.index("1889"),)
+    )
     made = encode_passages(tokenizer, [example], PROMPT, 32, 15)
     assert all(len(ids) <= 32 for ids in made["input_ids"])
     assert any(made["holds"])
@@ -99,7 +124,10 @@ def test_what_is_learned_from_each_window() -> None:
     assert targets(made, examples, may_be_none=True) == ["", "yes", "yes", "", "", "", "yes"]
     assert targets(made, examples, may_be_none=False) == [None, "yes", "yes", "", "", None, "yes"]
     elsewhere: dict[str, list[Any]] = {"example": [0, 0], "holds": [False, False], "shares": [0, 0]}
-    assert targets(elsewhere, [Example("?", "", "", "c", ("yes",), (-1,))], may_be_none=False) == ["yes", None]
+    assert targets(elsewhere, [Example("?", "", "", "c", ("yes",), (-1,))], may_be_none=False) == [
+        "yes",
+        None,
+    ]
 
 
 @pytest.mark.parametrize("may_be_none", [True, False])
@@ -108,7 +136,8 @@ def test_the_best_window_answers(may_be_none: bool) -> None:
     n_none = n_best = 0
     for _ in range(300):
         windows = [
-            Written(draw.randrange(4), draw.choice(["", "a", "b"]), -draw.random(), -draw.random()) for _ in range(draw.randrange(4, 12))
+            Written(draw.randrange(4), draw.choice(["", "a", "b"]), -draw.random(), -draw.random())
+            for _ in range(draw.randrange(4, 12))
         ] + [Written(i, "c", -draw.random() * 2, -draw.random()) for i in range(4)]
         expected = []
         for i in range(4):
@@ -129,7 +158,9 @@ def test_the_best_window_answers(may_be_none: bool) -> None:
 
 
 def test_one_window_says_what_it_says() -> None:
-    assert best_written([Written(0, "a", -9.0, -0.1), Written(1, "", -0.1, -0.1)], 2, may_be_none=True) == ["a", ""]
+    assert best_written(
+        [Written(0, "a", -9.0, -0.1), Written(1, "", -0.1, -0.1)], 2, may_be_none=True
+    ) == ["a", ""]
 
 
 @pytest.mark.parametrize("version", ["1.1", "2.0"])
@@ -137,14 +168,35 @@ def test_squad_in_windows(version: Any, packaged_model: str, tmp_path: Path) -> 
     for stem in ("train", "dev"):
         paragraphs = []
         for i in range(12):
-            context = f"{stem} {i}. " + "Nothing happens here, day after day. " * 12 + f"The tower of {i} was built in {1900 + i}."
+            context = (
+                f"{stem} {i}. "
+                + "Nothing happens here, day after day. " * 12
+                + f"The tower of {i} was built in {1900 + i}."
+            )
             answers = [{"text": str(1900 + i), "answer_start": context.index(str(1900 + i))}]
             none = version == "2.0" and i % 2 == 1
-            asked = {"question": "When was it built?", "id": str(i), "answers": [] if none else answers, "is_impossible": none}
+            asked = {
+                "question": "When was it built?",
+                "id": str(i),
+                "answers": [] if none else answers,
+                "is_impossible": none,
+            }
             paragraphs.append({"context": context, "qas": [asked]})
-        (tmp_path / f"{stem}-v{version}.json").write_text(json.dumps({"data": [{"paragraphs": paragraphs}]}))
-    task = SquadTask(version=version, folder=str(tmp_path), max_input_tokens=64, doc_stride=16, splits=Splits(validation=4))
-    data, splits, tokenizer = load_task(task, packaged_model), read_splits(task), load_tokenizer(packaged_model)
+        (tmp_path / f"{stem}-v{version}.json").write_text(
+            json.dumps({"data": [{"paragraphs": paragraphs}]})
+        )
+    task = SquadTask(
+        version=version,
+        folder=str(tmp_path),
+        max_input_tokens=64,
+        doc_stride=16,
+        splits=Splits(validation=4),
+    )
+    data, splits, tokenizer = (
+        load_task(task, packaged_model),
+        read_splits(task),
+        load_tokenizer(packaged_model),
+    )
     assert data.may_be_none == (version == "2.0")
     for split, examples in ((data.train, splits.train), (data.test, splits.test)):
         for row in split:

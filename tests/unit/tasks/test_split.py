@@ -8,8 +8,13 @@ from deft_sweeps.config.data import Splits
 from deft_sweeps.tasks.examples import Example, read_rotten_tomatoes
 from deft_sweeps.tasks.split import Examples, draw, plain
 
-words = st.sampled_from(["Fine.", "fine.", " fine. ", "dull", "DULL", "odd one", "odd  one", "new", "long", "short"])
-examples = st.lists(st.builds(Example, words, st.sampled_from(["yes", "no"]), st.sampled_from("abcdefgh")), max_size=40)
+words = st.sampled_from(
+    ["Fine.", "fine.", " fine. ", "dull", "DULL", "odd one", "odd  one", "new", "long", "short"]
+)
+examples = st.lists(
+    st.builds(Example, words, st.sampled_from(["yes", "no"]), st.sampled_from("abcdefgh")),
+    max_size=40,
+)
 sizes = st.one_of(st.none(), st.integers(1, 12))
 asked = st.builds(Splits, train=sizes, validation=sizes, test=sizes, seed=st.integers(0, 3))
 own = st.one_of(st.none(), examples)
@@ -30,30 +35,41 @@ def assert_disjoint(splits: Examples) -> None:
 def test_no_two_splits_share_a_group_or_a_text(rows: list[Example], splits: Splits) -> None:
     drawn = draw(rows, splits)
     assert_disjoint(drawn)
-    for part, size in zip(parts(drawn), (splits.train, splits.validation, splits.test), strict=True):
+    for part, size in zip(
+        parts(drawn), (splits.train, splits.validation, splits.test), strict=True
+    ):
         assert size is None or len(part) <= size
         assert all(example in rows for example in part)
 
 
 @given(examples, asked, own, own)
 def test_files_of_their_own_share_nothing_either(
-    rows: list[Example], splits: Splits, validation: list[Example] | None, test: list[Example] | None
+    rows: list[Example],
+    splits: Splits,
+    validation: list[Example] | None,
+    test: list[Example] | None,
 ) -> None:
     drawn = draw(rows, splits, validation, test)
     assert_disjoint(drawn)
     if test is not None:
-        assert sorted(map(repr, drawn.test)) == sorted(map(repr, test)) or (splits.test is not None and len(drawn.test) == splits.test)
+        assert sorted(map(repr, drawn.test)) == sorted(map(repr, test)) or (
+            splits.test is not None and len(drawn.test) == splits.test
+        )
 
 
 @given(examples, asked, st.randoms(use_true_random=False))
-def test_the_order_of_the_file_does_not_matter(rows: list[Example], splits: Splits, shuffler: random.Random) -> None:
+def test_the_order_of_the_file_does_not_matter(
+    rows: list[Example], splits: Splits, shuffler: random.Random
+) -> None:
     shuffled = list(rows)
     shuffler.shuffle(shuffled)
     assert draw(shuffled, splits) == draw(rows, splits)
 
 
 @given(examples, asked, sizes, sizes)
-def test_the_test_split_depends_on_no_other_size(rows: list[Example], splits: Splits, train: int | None, validation: int | None) -> None:
+def test_the_test_split_depends_on_no_other_size(
+    rows: list[Example], splits: Splits, train: int | None, validation: int | None
+) -> None:
     other = replace(splits, train=train, validation=validation)
     assert draw(rows, other).test == draw(rows, splits).test
 

@@ -26,10 +26,21 @@ def written(folder: Path, version: str = "1.1", n: int = 15) -> Path:
     for stem, size in (("train", n), ("dev", 5)):
         paragraphs = []
         for i in range(size):
-            context = f"The {stem} tower number {i} was built in {1900 + i} by the company of Eiffel in Paris."
+            context = (
+                f"The {stem} tower number {i} was built in {1900 + i} by the company of Eiffel in"
+                " Paris."
+            )
             none = version == "2.0"
-            qas = [question(f"When was {stem} {i} built?", context, str(1900 + i), f"in {1900 + i}")]
-            qas += [question(f"Who built {stem} {i}?", context, *(() if none else ("the company of Eiffel", "Eiffel")))]
+            qas = [
+                question(f"When was {stem} {i} built?", context, str(1900 + i), f"in {1900 + i}")
+            ]
+            qas += [
+                question(
+                    f"Who built {stem} {i}?",
+                    context,
+                    *(() if none else ("the company of Eiffel", "Eiffel")),
+                )
+            ]
             paragraphs.append({"context": context, "qas": qas})
         data = {"version": version, "data": [{"title": "Towers", "paragraphs": paragraphs}]}
         (folder / f"{stem}-v{version}.json").write_text(json.dumps(data), encoding="utf-8")
@@ -44,7 +55,10 @@ def test_official_files_of_both_versions(tmp_path: Path) -> None:
         assert not {e.second for e in splits.train} & {e.second for e in splits.validation}
     for example in one.test:
         assert len(example.answers) == 2
-        assert all(example.second.startswith(text, start) for text, start in zip(example.answers, example.starts, strict=True))
+        assert all(
+            example.second.startswith(text, start)
+            for text, start in zip(example.answers, example.starts, strict=True)
+        )
     assert sum(not e.answers for e in two.test) == 5
 
 
@@ -52,17 +66,25 @@ def test_the_hub_s_files_read_alike(tmp_path: Path) -> None:
     written(tmp_path)
     (tmp_path / "hub" / "plain_text").mkdir(parents=True)
     for stem, name in (("train", "train"), ("dev", "validation")):
-        paragraphs = json.loads((tmp_path / f"{stem}-v1.1.json").read_text())["data"][0]["paragraphs"]
+        paragraphs = json.loads((tmp_path / f"{stem}-v1.1.json").read_text())["data"][0][
+            "paragraphs"
+        ]
         rows = [
             {
                 "question": asked["question"],
                 "context": paragraph["context"],
-                "answers": {key: [answer[of] for answer in asked["answers"]] for key, of in (("text", "text"), ("answer_start",) * 2)},
+                "answers": {
+                    key: [answer[of] for answer in asked["answers"]]
+                    for key, of in (("text", "text"), ("answer_start",) * 2)
+                },
             }
             for paragraph in paragraphs
             for asked in paragraph["qas"]
         ]
-        parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "hub" / "plain_text" / f"{name}-00000-of-00001.parquet")
+        parquet.write_table(
+            pa.Table.from_pylist(rows),
+            tmp_path / "hub" / "plain_text" / f"{name}-00000-of-00001.parquet",
+        )
     official = read_splits(SquadTask(folder=str(tmp_path), splits=SMALL))
     assert read_splits(SquadTask(folder=str(tmp_path / "hub"), splits=SMALL)) == official
 
@@ -77,7 +99,10 @@ def test_files_that_are_not_squad_s(tmp_path: Path) -> None:
     for stem in ("train", "dev"):
         (tmp_path / f"{stem}-v2.0.json").rename(tmp_path / f"{stem}-v1.1.json")
     told = check_task(SquadTask(folder=str(tmp_path)))
-    assert told[0] == f"{tmp_path}/train-v1.1.json: 15 of 30 questions have no answer; is it of version 2.0?"
+    assert (
+        told[0]
+        == f"{tmp_path}/train-v1.1.json: 15 of 30 questions have no answer; is it of version 2.0?"
+    )
     (tmp_path / "train-v1.1.json").write_text('{"data": [{"paragraphs": [{"context": "x"}]}]}')
     (tmp_path / "dev-v1.1.json").write_text('{"data": [')
     first, second = check_task(SquadTask(folder=str(tmp_path)))
@@ -88,9 +113,24 @@ def test_files_that_are_not_squad_s(tmp_path: Path) -> None:
 
 
 def test_text_to_text(packaged_model: str, tmp_path: Path) -> None:
-    task = SquadTask(version="2.0", folder=str(written(tmp_path, "2.0")), max_input_tokens=40, doc_stride=8, splits=SMALL)
-    data, splits, tokenizer = load_task(task, packaged_model), read_splits(task), load_tokenizer(packaged_model)
-    assert (data.kind, data.form, data.metrics, data.may_be_none) == ("span", "text-to-text", ("exact_match", "token_f1"), True)
+    task = SquadTask(
+        version="2.0",
+        folder=str(written(tmp_path, "2.0")),
+        max_input_tokens=40,
+        doc_stride=8,
+        splits=SMALL,
+    )
+    data, splits, tokenizer = (
+        load_task(task, packaged_model),
+        read_splits(task),
+        load_tokenizer(packaged_model),
+    )
+    assert (data.kind, data.form, data.metrics, data.may_be_none) == (
+        "span",
+        "text-to-text",
+        ("exact_match", "token_f1"),
+        True,
+    )
     assert data.metric == "exact_match"
     written(tmp_path)
     assert not load_task(SquadTask(folder=str(tmp_path), splits=SMALL), packaged_model).may_be_none
@@ -98,21 +138,29 @@ def test_text_to_text(packaged_model: str, tmp_path: Path) -> None:
     for i, example in enumerate(splits.validation):
         row = data.validation[i]
         assert len(row["input_ids"]) <= 40
-        assert tokenizer.decode(row["input_ids"], skip_special_tokens=True).startswith(f"question: {example.text} context: The train")
-        assert tokenizer.decode(row["target_ids"], skip_special_tokens=True) == (example.answers[0] if example.answers else "")
+        assert tokenizer.decode(row["input_ids"], skip_special_tokens=True).startswith(
+            f"question: {example.text} context: The train"
+        )
+        assert tokenizer.decode(row["target_ids"], skip_special_tokens=True) == (
+            example.answers[0] if example.answers else ""
+        )
         assert row["target_ids"][-1] == tokenizer.eos_token_id
         assert tuple(data.references["validation"][i]) == example.answers
 
 
 def test_windows_for_a_head(head_tokenizer: Any, tmp_path: Path) -> None:
-    task = SquadTask(folder=str(written(tmp_path)), max_input_tokens=64, doc_stride=20, splits=SMALL)
+    task = SquadTask(
+        folder=str(written(tmp_path)), max_input_tokens=64, doc_stride=20, splits=SMALL
+    )
     splits = read_splits(task, "head")
     plan = plan_of(task, "head", splits, head_tokenizer)
     made = columns(plan, splits.test[4:], 4, evaluated=True)
     assert set(made["example"]) == set(range(4, 10))
     found = {
         (which, splits.test[which].second[begins[start] : ends[end]].strip())
-        for which, begins, ends, start, end in zip(made["example"], made["begins"], made["ends"], made["start"], made["end"], strict=True)
+        for which, begins, ends, start, end in zip(
+            made["example"], made["begins"], made["ends"], made["start"], made["end"], strict=True
+        )
         if start
     }
     assert found == {(i, splits.test[i].answers[0]) for i in range(4, 10)}

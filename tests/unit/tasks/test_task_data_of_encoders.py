@@ -1,4 +1,6 @@
-"""A local checkpoint folder of an encoder, without a hub, and how little of a large split a worker holds."""
+"""A local checkpoint folder of an encoder, without a hub, and how little of a large split a worker
+holds.
+"""
 
 import subprocess
 import sys
@@ -45,12 +47,24 @@ def test_a_local_folder_is_all_it_takes(family: str, tmp_path: Path) -> None:
     texts = [line.split(",")[0] for line in path.read_text().splitlines()]
     save_tiny_encoder(tmp_path / family, family, texts)
     task = FileTask(path=str(path), max_input_tokens=16, splits=Splits(validation=20, test=20))
-    data, splits, tokenizer = load_task(task, str(tmp_path / family)), read_splits(task, "head"), tiny_tokenizer(family, texts)
-    assert (data.kind, data.form, data.classes) == ("classification", "head", ("negative", "positive"))
+    data, splits, tokenizer = (
+        load_task(task, str(tmp_path / family)),
+        read_splits(task, "head"),
+        tiny_tokenizer(family, texts),
+    )
+    assert (data.kind, data.form, data.classes) == (
+        "classification",
+        "head",
+        ("negative", "positive"),
+    )
     for split, examples in ((data.train, splits.train), (data.test, splits.test)):
-        assert split["input_ids"][:] == tokenizer([example.text for example in examples])["input_ids"]
+        assert (
+            split["input_ids"][:] == tokenizer([example.text for example in examples])["input_ids"]
+        )
         assert split["label"][:] == [data.classes.index(example.label) for example in examples]
-        assert ("token_type_ids" in split.column_names) == ("token_type_ids" in FAMILIES[family].model_inputs)
+        assert ("token_type_ids" in split.column_names) == (
+            "token_type_ids" in FAMILIES[family].model_inputs
+        )
         assert "target_ids" not in split.column_names
 
 
@@ -60,7 +74,9 @@ def test_a_worker_maps_a_large_split_and_holds_none_of_its_texts(tmp_path: Path)
     large = tmp_path / "large.csv"
     rest = "and the music of the plot and the pace of the cast and the light of the script"
     rows = (
-        f"{'great' if i % 2 else 'awful'} {NOUNS[i % 6]} number {i} {rest},{'positive' if i % 2 else 'negative'}" for i in range(N_ROWS)
+        f"{'great' if i % 2 else 'awful'} {NOUNS[i % 6]} number {i}"
+        f" {rest},{'positive' if i % 2 else 'negative'}"
+        for i in range(N_ROWS)
     )
     large.write_text("\n".join(["text,label", *rows]) + "\n")
     save_tiny_encoder(tmp_path / "bert", "bert", ["great awful number and the of", *NOUNS])

@@ -42,7 +42,9 @@ def test_a_cut_text_uses_the_room_there_is(tokenizer: Any) -> None:
 
 
 def test_a_template_that_leaves_no_room(tokenizer: Any) -> None:
-    with pytest.raises(DataError, match=r"the template takes \d+ tokens, which leaves none of max_input_tokens 4"):
+    with pytest.raises(
+        DataError, match=r"the template takes \d+ tokens, which leaves none of max_input_tokens 4"
+    ):
         encode(tokenizer, ["a"], "Is this text rather good or rather bad? {text}", 4)
 
 
@@ -52,9 +54,13 @@ def test_classes_that_the_tokenizer_cannot_tell_apart(tokenizer: Any) -> None:
         encode_classes(tokenizer, ("fine", "好", "坏"))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50
+)
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(12, 40))
-def test_of_a_pair_the_longer_is_cut_first(tokenizer: Any, n_first: int, n_second: int, limit: int) -> None:
+def test_of_a_pair_the_longer_is_cut_first(
+    tokenizer: Any, n_first: int, n_second: int, limit: int
+) -> None:
     first, second = " ".join(["one"] * n_first), " ".join(["two"] * n_second)
     (ids,) = encode(tokenizer, [first], "a: {text} b: {text_pair} end", limit, [second])
     one, two = (tokenizer(word)["input_ids"][0] for word in ("one", "two"))
@@ -69,7 +75,9 @@ def test_of_a_pair_the_longer_is_cut_first(tokenizer: Any, n_first: int, n_secon
         # What one leaves of its half the other may have.
         naive = [0, 0]
         while sum(naive) < room:
-            naive[0 if naive[0] < n_first and (naive[0] <= naive[1] or naive[1] == n_second) else 1] += 1
+            naive[
+                0 if naive[0] < n_first and (naive[0] <= naive[1] or naive[1] == n_second) else 1
+            ] += 1
         assert abs(kept[0] - naive[0]) <= 1
         assert sum(kept) >= room - 1
 
@@ -88,7 +96,14 @@ def test_targets_keep_their_end(tokenizer: Any) -> None:
 
 @pytest.mark.parametrize(
     ("value", "step", "text"),
-    [(1.333, 0.2, "1.4"), (4.8, 0.2, "4.8"), (5.0, 0.2, "5.0"), (0.09, 0.2, "0.0"), (2.5, None, "2.5"), (1234.0, None, "1234")],
+    [
+        (1.333, 0.2, "1.4"),
+        (4.8, 0.2, "4.8"),
+        (5.0, 0.2, "5.0"),
+        (0.09, 0.2, "0.0"),
+        (2.5, None, "2.5"),
+        (1234.0, None, "1234"),
+    ],
 )
 def test_numbers_as_t5_writes_them(value: float, step: float | None, text: str) -> None:
     assert number_text(value, step) == text

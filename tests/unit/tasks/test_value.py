@@ -1,4 +1,6 @@
-"""Values that are not text, from files of every kind and from the hub: read as a person reads them, or refused with their rows."""
+"""Values that are not text, from files of every kind and from the hub: read as a person reads them,
+or refused with their rows.
+"""
 
 import json
 from collections import Counter
@@ -32,7 +34,9 @@ NO_TEXT: list[tuple[Any, str]] = [
     ("\ud83d", "a lone surrogate (half a character)"),
     (object(), "a value of the type object"),
 ]
-SHAPES = "where a text, a list of texts, or SQuAD's mapping of `text` and `answer_start` is expected"
+SHAPES = (
+    "where a text, a list of texts, or SQuAD's mapping of `text` and `answer_start` is expected"
+)
 
 
 class TestOneValue:
@@ -49,10 +53,26 @@ class TestOneValue:
 
     def test_numbers_and_dates_are_text_as_they_are_written(self) -> None:
         values = ["é", 1, 1.5, True, Decimal("1.50"), date(2026, 1, 2), datetime(2026, 1, 2, 3)]
-        assert [as_text(value) for value in values] == ["é", "1", "1.5", "True", "1.50", "2026-01-02", "2026-01-02 03:00:00"]
+        assert [as_text(value) for value in values] == [
+            "é",
+            "1",
+            "1.5",
+            "True",
+            "1.50",
+            "2026-01-02",
+            "2026-01-02 03:00:00",
+        ]
 
     def test_a_whole_number_is_one_class_whatever_its_type(self) -> None:
-        assert [as_label(value) for value in (1, 1.0, " 1 ", True, 1.5, -0.0, float("inf"))] == ["1", "1", "1", "True", "1.5", "0", "inf"]
+        assert [as_label(value) for value in (1, 1.0, " 1 ", True, 1.5, -0.0, float("inf"))] == [
+            "1",
+            "1",
+            "1",
+            "True",
+            "1.5",
+            "0",
+            "inf",
+        ]
 
     def test_answers(self) -> None:
         assert as_answers({"text": ["a", "b"], "answer_start": [1, None]}) == (["a", "b"], [1, -1])
@@ -61,7 +81,14 @@ class TestOneValue:
         assert as_answers({"text": [], "answer_start": []}) == ([], [])
         assert as_answers(None) == ([""], [-1])
         assert as_answers(["a", 5]) == (["a", "5"], [-1, -1])
-        for value in (float("nan"), [{"text": "a"}], [["a"]], {"answer": "a"}, {"text": "a", "answer_start": "x"}, b"a"):
+        for value in (
+            float("nan"),
+            [{"text": "a"}],
+            [["a"]],
+            {"answer": "a"},
+            {"text": "a", "answer_start": "x"},
+            b"a",
+        ):
             with pytest.raises(NotTextError):
                 as_answers(value)
         for begin in (float("inf"), 1.5, True):
@@ -82,7 +109,19 @@ class TestOneValue:
     def test_printed_objects(self, text: str) -> None:
         assert is_printed(text)
 
-    @pytest.mark.parametrize("text", ["", "[1]", "[sic] he came", "{x}", "['open", "array of stars", "{'a' is a letter", "Porto"])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "[1]",
+            "[sic] he came",
+            "{x}",
+            "['open",
+            "array of stars",
+            "{'a' is a letter",
+            "Porto",
+        ],
+    )
     def test_texts_that_only_begin_so(self, text: str) -> None:
         assert not is_printed(text)
 
@@ -118,14 +157,32 @@ REFUSED = {
     "text-empty": "have an empty text: row 5, 10",
     "text-list-json": f"120 of 120 rows have a list in text, {LISTED}: row 1, 2, 3, 4, 5, ...",
     "pq-list-text": f"have a list in text, {LISTED}: row 1, 2, 3, 4, 5, ...",
-    "pq-struct-text": "have a mapping in text, where a text or a number is expected; write one of its values: row 1, 2, 3, 4, 5, ...",
-    "pq-binary-label": "have bytes in label, where a text or a number is expected; decode them: row 1, 2, 3, 4, 5, ...",
-    "label-surrogate-json": "have a lone surrogate (half a character) in label, where a text or a number is expected; write the character",
-    "qa-list-of-dicts-t5": f"have a list of mappings or lists in answers, {SHAPES}: row 1, 2, 3, 4, 5, ...",
-    "qa-list-of-dicts-bert": f"have a list of mappings or lists in answers, {SHAPES}: row 1, 2, 3, 4, 5, ...",
+    "pq-struct-text": (
+        "have a mapping in text, where a text or a number is expected; write one of its values: row"
+        " 1, 2, 3, 4, 5, ..."
+    ),
+    "pq-binary-label": (
+        "have bytes in label, where a text or a number is expected; decode them: row 1, 2, 3, 4,"
+        " 5, ..."
+    ),
+    "label-surrogate-json": (
+        "have a lone surrogate (half a character) in label, where a text or a number is expected;"
+        " write the character"
+    ),
+    "qa-list-of-dicts-t5": (
+        f"have a list of mappings or lists in answers, {SHAPES}: row 1, 2, 3, 4, 5, ..."
+    ),
+    "qa-list-of-dicts-bert": (
+        f"have a list of mappings or lists in answers, {SHAPES}: row 1, 2, 3, 4, 5, ..."
+    ),
     "qa-csv-repr-t5": f"have a printed Python object in answers, {SHAPES}: row 1, 2, 3, 4, 5, ...",
-    "qa-csv-repr-bert": f"have a printed Python object in answers, {SHAPES}: row 1, 2, 3, 4, 5, ...",
-    "squad-jsonl-list": "rows have answers that are a list of mappings or lists, where SQuAD has a mapping of `text` and",
+    "qa-csv-repr-bert": (
+        f"have a printed Python object in answers, {SHAPES}: row 1, 2, 3, 4, 5, ..."
+    ),
+    "squad-jsonl-list": (
+        "rows have answers that are a list of mappings or lists, where SQuAD has a mapping of"
+        " `text` and"
+    ),
 }
 
 
@@ -161,7 +218,12 @@ def test_decimal_labels(case: str) -> None:
 
 @pytest.mark.parametrize(
     "case",
-    [f"qa-{shape}-{form}" for shape in ("squad", "null-start", "scalar-start") for form in ("t5", "bert")] + ["squad-jsonl-mismatch"],
+    [
+        f"qa-{shape}-{form}"
+        for shape in ("squad", "null-start", "scalar-start")
+        for form in ("t5", "bert")
+    ]
+    + ["squad-jsonl-mismatch"],
     indirect=True,
 )
 def test_answers_that_are_read(case: str) -> None:
@@ -182,7 +244,9 @@ def rows(n: int = 20) -> list[dict[str, Any]]:
     return [{"text": f"text {i}", "label": ("good", "bad")[i % 2]} for i in range(n)]
 
 
-def published(made: list[dict[str, Any]], folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> FileTask:
+def published(
+    made: list[dict[str, Any]], folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> FileTask:
     """The rows as a jsonl file, a Parquet file, or a data set in the hub's layout."""
     if kind == "jsonl":
         path = folder / "data.jsonl"
@@ -199,29 +263,50 @@ def published(made: list[dict[str, Any]], folder: Path, kind: str, monkeypatch: 
 
 @pytest.mark.parametrize("kind", ["jsonl", "parquet", "hub"])
 class TestEveryReader:
-    def test_a_list_is_refused(self, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_list_is_refused(
+        self, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         made = [row | {"text": [row["text"]]} for row in rows()]
         task = published(made, tmp_path, kind, monkeypatch)
         (told,) = check_task(task)
-        assert told.endswith(f": 20 of 20 rows have a list in text, {LISTED}: row 1, 2, 3, 4, 5, ...")
+        assert told.endswith(
+            f": 20 of 20 rows have a list in text, {LISTED}: row 1, 2, 3, 4, 5, ..."
+        )
 
-    def test_nan_is_no_class(self, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        made = [row | {"label": float("nan") if i in (6, 8) else float(i % 2)} for i, row in enumerate(rows())]
+    def test_nan_is_no_class(
+        self, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = [
+            row | {"label": float("nan") if i in (6, 8) else float(i % 2)}
+            for i, row in enumerate(rows())
+        ]
         (told,) = check_task(published(made, tmp_path, kind, monkeypatch))
         assert told.endswith(": 2 of 20 rows have an empty label: row 7, 9")
 
-    def test_whole_numbers_are_classes(self, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_whole_numbers_are_classes(
+        self, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         made = [row | {"label": float(i % 2)} for i, row in enumerate(rows())]
-        assert Counter(e.label for e in read_splits(published(made, tmp_path, kind, monkeypatch)).train).keys() == {"0", "1"}
+        assert Counter(
+            e.label for e in read_splits(published(made, tmp_path, kind, monkeypatch)).train
+        ).keys() == {"0", "1"}
 
 
 def test_every_problem_of_a_file_is_told_at_once(tmp_path: Path) -> None:
     made = rows()
-    made[2]["text"], made[4]["text"], made[4]["label"], made[5]["label"] = {"en": "a"}, ["a"], float("nan"), ["x", "y"]
+    made[2]["text"], made[4]["text"], made[4]["label"], made[5]["label"] = (
+        {"en": "a"},
+        ["a"],
+        float("nan"),
+        ["x", "y"],
+    )
     made[7]["text"] = ""
     path = tmp_path / "data.jsonl"
     path.write_text("".join(json.dumps(row | {"who": row["text"]}) + "\n" for row in made))
-    told = [line.removeprefix(f"{path}: ") for line in check_task(FileTask(path=str(path), group="who", splits=SMALL))]
+    told = [
+        line.removeprefix(f"{path}: ")
+        for line in check_task(FileTask(path=str(path), group="who", splits=SMALL))
+    ]
     assert [(line.split(",")[0], line.rsplit(": ", 1)[1]) for line in told] == [
         ("1 of 20 rows have a mapping in text", "row 3"),
         ("1 of 20 rows have a list in text", "row 5"),
@@ -235,10 +320,16 @@ def test_every_problem_of_a_file_is_told_at_once(tmp_path: Path) -> None:
 
 
 def test_texts_to_write(tmp_path: Path) -> None:
-    made = [{"text": f"story {i}", "target": ["title"] if i == 3 else None if i == 4 else f"title {i}"} for i in range(20)]
+    made = [
+        {"text": f"story {i}", "target": ["title"] if i == 3 else None if i == 4 else f"title {i}"}
+        for i in range(20)
+    ]
     path = tmp_path / "data.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in made))
-    assert [line.removeprefix(f"{path}: ") for line in check_task(FileTask(path=str(path), task="text", splits=SMALL))] == [
+    assert [
+        line.removeprefix(f"{path}: ")
+        for line in check_task(FileTask(path=str(path), task="text", splits=SMALL))
+    ] == [
         f"1 of 20 rows have a list in target, {LISTED}: row 4",
         "1 of 20 rows have an empty target: row 5",
     ]
@@ -246,7 +337,9 @@ def test_texts_to_write(tmp_path: Path) -> None:
 
 def test_glue(tmp_path: Path) -> None:
     of = GLUE["rte"]
-    made = [{**{text: f"{text} {i}" for text in of.texts}, "label": float(i % 2)} for i in range(30)]
+    made = [
+        {**{text: f"{text} {i}" for text in of.texts}, "label": float(i % 2)} for i in range(30)
+    ]
     task: Task = GlueTask(name="rte", folder=str(tmp_path), splits=SMALL)
     for stem in ("train", "validation"):
         named = [row | {"sentence1": f"{stem} {row['sentence1']}"} for row in made]
@@ -262,23 +355,41 @@ def test_a_score_of_glue_that_is_nan(tmp_path: Path) -> None:
     lines = [f"a {i}\tb {i}\t{'nan' if i == 3 else i / 7}" for i in range(30)]
     for stem in ("train", "dev"):
         (tmp_path / f"{stem}.tsv").write_text("\n".join(["sentence1\tsentence2\tscore", *lines]))
-    assert "row 4 has the label 'nan', which is none of stsb's" in check_task(GlueTask(name="stsb", folder=str(tmp_path)))[0]
+    assert (
+        "row 4 has the label 'nan', which is none of stsb's"
+        in check_task(GlueTask(name="stsb", folder=str(tmp_path)))[0]
+    )
 
 
 def test_squad_rows_are_numbered(tmp_path: Path) -> None:
-    row: dict[str, Any] = {"question": "Where?", "context": "In Paris.", "answers": {"text": ["Paris"], "answer_start": [3]}}
-    wrong = [row | {"question": None}, row | {"context": ["In Paris."]}, row | {"answers": "{'text': ['Paris']}"}]
+    row: dict[str, Any] = {
+        "question": "Where?",
+        "context": "In Paris.",
+        "answers": {"text": ["Paris"], "answer_start": [3]},
+    }
+    wrong = [
+        row | {"question": None},
+        row | {"context": ["In Paris."]},
+        row | {"answers": "{'text': ['Paris']}"},
+    ]
     for stem in ("train", "validation"):
-        (tmp_path / f"{stem}.jsonl").write_text("".join(json.dumps(one) + "\n" for one in [row, *wrong]))
+        (tmp_path / f"{stem}.jsonl").write_text(
+            "".join(json.dumps(one) + "\n" for one in [row, *wrong])
+        )
     told = check_task(SquadTask(folder=str(tmp_path), splits=SMALL))
     assert [line.removeprefix(f"{tmp_path}/train.jsonl: ") for line in told[:3]] == [
         "1 of 4 rows have an empty question or context: row 2",
         "1 of 4 rows have a list: row 3",
-        "1 of 4 rows have answers that are a printed Python object, where SQuAD has a mapping of `text` and `answer_start`: row 4",
+        (
+            "1 of 4 rows have answers that are a printed Python object, where SQuAD has a mapping"
+            " of `text` and `answer_start`: row 4"
+        ),
     ]
 
 
-def test_an_older_cache_of_numbers_as_labels_is_left_alone(tmp_path: Path, packaged_model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_cache_of_numbers_as_labels_is_left_alone(
+    tmp_path: Path, packaged_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = [row | {"label": float(i % 2)} for i, row in enumerate(rows())]
     task = published(made, tmp_path, "jsonl", monkeypatch)
     own = load_task(task, packaged_model)

@@ -7,7 +7,10 @@ from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.spans import WindowScores, best_answers
 from deft_sweeps.tasks.windows import answer_tokens, encode_for_head, encode_windows
 
-CONTEXT = "The tower was built from 1887 to 1889 by the company of Gustave Eiffel in the old town of Paris. " * 3
+CONTEXT = (
+    "The tower was built from 1887 to 1889 by the company of Gustave Eiffel in the old town of"
+    " Paris. " * 3
+)
 ANSWERS = ["The tower", "1889", "company of Gustave", "Paris.", "Eiffel in the old town"]
 
 
@@ -20,21 +23,43 @@ def asked(answer: str, nth: int = 1, context: str = CONTEXT) -> Example:
 
 
 def test_single_texts_and_pairs_are_as_the_family_writes_them(head_tokenizer: Any) -> None:
-    single = encode_for_head(head_tokenizer, [Example(" the lazy dog ", "", ""), Example("fox", "", "")], 32)
+    single = encode_for_head(
+        head_tokenizer, [Example(" the lazy dog ", "", ""), Example("fox", "", "")], 32
+    )
     assert single["input_ids"] == head_tokenizer(["the lazy dog", "fox"])["input_ids"]
-    pair = encode_for_head(head_tokenizer, [Example("the dog", "", "", "the fox jumps over the lazy dog")], 12)
-    known = head_tokenizer("the dog", "the fox jumps over the lazy dog", truncation="longest_first", max_length=12)
+    pair = encode_for_head(
+        head_tokenizer, [Example("the dog", "", "", "the fox jumps over the lazy dog")], 12
+    )
+    known = head_tokenizer(
+        "the dog", "the fox jumps over the lazy dog", truncation="longest_first", max_length=12
+    )
     assert len(known["input_ids"]) == 12
-    assert pair == {name: [known[name]] for name in ("input_ids", "token_type_ids") if name in known}
+    assert pair == {
+        name: [known[name]] for name in ("input_ids", "token_type_ids") if name in known
+    }
 
 
 @pytest.mark.parametrize(("max_input_tokens", "doc_stride"), [(48, 16), (40, 0), (512, 128)])
-def test_windows_cover_the_context_and_share_the_stride(head_tokenizer: Any, max_input_tokens: int, doc_stride: int) -> None:
-    made = encode_windows(head_tokenizer, [asked("1889"), asked("Paris.", context="In Paris. Or not.")], max_input_tokens, doc_stride)
-    whole = head_tokenizer(CONTEXT, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
+def test_windows_cover_the_context_and_share_the_stride(
+    head_tokenizer: Any, max_input_tokens: int, doc_stride: int
+) -> None:
+    made = encode_windows(
+        head_tokenizer,
+        [asked("1889"), asked("Paris.", context="In Paris. Or not.")],
+        max_input_tokens,
+        doc_stride,
+    )
+    whole = head_tokenizer(CONTEXT, add_special_tokens=False, return_offsets_mapping=True)[
+        "offset_mapping"
+    ]
     seen: list[tuple[int, int]] = []
     for i, which in enumerate(made["example"]):
-        assert len(made["input_ids"][i]) == len(made["begins"][i]) == len(made["ends"][i]) <= max_input_tokens
+        assert (
+            len(made["input_ids"][i])
+            == len(made["begins"][i])
+            == len(made["ends"][i])
+            <= max_input_tokens
+        )
         if which == 1:
             continue
         spans = [(b, e) for b, e in zip(made["begins"][i], made["ends"][i], strict=True) if b >= 0]
@@ -47,12 +72,16 @@ def test_windows_cover_the_context_and_share_the_stride(head_tokenizer: Any, max
 
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("nth", [1, 2, 3])
-def test_an_answer_is_at_its_tokens_in_every_window_that_has_all_of_it(head_tokenizer: Any, answer: str, nth: int) -> None:
+def test_an_answer_is_at_its_tokens_in_every_window_that_has_all_of_it(
+    head_tokenizer: Any, answer: str, nth: int
+) -> None:
     example = asked(answer, nth)
     made = encode_windows(head_tokenizer, [example], 56, 20)
     begin = example.starts[0]
     n_whole = 0
-    for begins, ends, start, end in zip(made["begins"], made["ends"], made["start"], made["end"], strict=True):
+    for begins, ends, start, end in zip(
+        made["begins"], made["ends"], made["start"], made["end"], strict=True
+    ):
         inside = [i for i, b in enumerate(begins) if b >= 0]
         if begins[inside[0]] <= begin and begin + len(answer) <= ends[inside[-1]]:
             n_whole += 1
@@ -85,11 +114,16 @@ def test_no_answer_is_at_the_first_token() -> None:
     places = [-1, 0, 3], [-1, 2, 7]
     assert answer_tokens(Example("?", "", "", "in 1889"), *places) == (0, 0)
     assert answer_tokens(Example("?", "", "", "in 1889", ("1890",), (-1,)), *places) == (0, 0)
-    assert answer_tokens(Example("?", "", "", "in 1889", ("1889",), (3,)), [-1, -1], [-1, -1]) == (0, 0)
+    assert answer_tokens(Example("?", "", "", "in 1889", ("1889",), (3,)), [-1, -1], [-1, -1]) == (
+        0,
+        0,
+    )
 
 
 def test_a_long_question_leaves_room_for_the_context(head_tokenizer: Any) -> None:
-    example = Example("who built it " * 50, "", CONTEXT, CONTEXT, ("1889",), (CONTEXT.index("1889"),))
+    example = Example(
+        "who built it " * 50, "", CONTEXT, CONTEXT, ("1889",), (CONTEXT.index("1889"),)
+    )
     made = encode_windows(head_tokenizer, [example], 32, 15)
     assert all(len(ids) <= 32 for ids in made["input_ids"])
     assert any(start for start in made["start"])

@@ -6,4 +6,8 @@ from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarter
 
 @pytest.fixture
 def starter() -> TorchTrialStarter:
-    return TorchTrialStarterFactory(Evaluation(thresholds=(0.0, 0.05, 0.3), objective_threshold=0.05, batch_size=8, latency_repeats=2))()
+    return TorchTrialStarterFactory(
+        Evaluation(
+            thresholds=(0.0, 0.05, 0.3), objective_threshold=0.05, batch_size=8, latency_repeats=2
+        )
+    )()

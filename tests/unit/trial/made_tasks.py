@@ -13,7 +13,10 @@ from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarter
 from tests.tiny import save_tiny, save_tiny_encoder
 
 NOUNS = ["plot", "cast", "music", "pace", "script", "light", "sound", "set"]
-TEXTS = [f"{'great' if i % 2 else 'awful'} {NOUNS[i % 8]} and {'more ' * (i % 4)}{NOUNS[(i // 3) % 8]}" for i in range(24)]
+TEXTS = [
+    f"{'great' if i % 2 else 'awful'} {NOUNS[i % 8]} and {'more ' * (i % 4)}{NOUNS[(i // 3) % 8]}"
+    for i in range(24)
+]
 SPLITS = {"train": range(12), "validation": range(12, 18), "test": range(18, 24)}
 
 
@@ -22,7 +25,11 @@ class GivenTrialStarter(TorchTrialStarter):
 
     def __init__(self, given: TaskData) -> None:
         super().__init__(
-            TorchTrialStarterFactory(Evaluation(thresholds=(0.0, 0.3), objective_threshold=0.3, batch_size=4, latency_repeats=1))
+            TorchTrialStarterFactory(
+                Evaluation(
+                    thresholds=(0.0, 0.3), objective_threshold=0.3, batch_size=4, latency_repeats=1
+                )
+            )
         )
         self.given = given
 
@@ -39,7 +46,9 @@ def answer_of(i: int) -> str:
 
 
 def head_task(kind: Any, model: str) -> TaskData:
-    """Class or number of a text, or the answer to a question, with the tokenizer of an encoder's checkpoint."""
+    """Class or number of a text, or the answer to a question, with the tokenizer of an encoder's
+    checkpoint.
+    """
     tokenizer = load_tokenizer(model)
 
     def columns(indices: range) -> dict[str, Any]:
@@ -54,13 +63,21 @@ def head_task(kind: Any, model: str) -> TaskData:
         "regression": number_of,
         "span": lambda i: (answer_of(i),),
     }
-    metrics = {"classification": ("accuracy", "f1"), "regression": ("pearson", "spearman"), "span": ("exact_match", "token_f1")}
+    metrics = {
+        "classification": ("accuracy", "f1"),
+        "regression": ("pearson", "spearman"),
+        "span": ("exact_match", "token_f1"),
+    }
     return TaskData(
         kind=kind,
         form="head",
         **{split: Dataset.from_dict(columns(indices)) for split, indices in SPLITS.items()},
-        references={split: [references[kind](i) for i in indices] for split, indices in SPLITS.items()},
-        contexts={split: [TEXTS[i] for i in indices] for split, indices in SPLITS.items()} if kind == "span" else {},
+        references={
+            split: [references[kind](i) for i in indices] for split, indices in SPLITS.items()
+        },
+        contexts={split: [TEXTS[i] for i in indices] for split, indices in SPLITS.items()}
+        if kind == "span"
+        else {},
         classes=("negative", "positive") if kind == "classification" else (),
         metrics=metrics[kind],
         fingerprint=f"{kind} head",
@@ -69,18 +86,32 @@ def head_task(kind: Any, model: str) -> TaskData:
 
 def windows(tokenizer: Any, indices: range) -> dict[str, Any]:
     """Every context twice: all of it, and without its first word, where the answer may not be."""
-    made: dict[str, Any] = {name: [] for name in ("input_ids", "start", "end", "begins", "ends", "example")}
+    made: dict[str, Any] = {
+        name: [] for name in ("input_ids", "start", "end", "begins", "ends", "example")
+    }
     for example, i in enumerate(indices):
         for begin in (0, TEXTS[i].index(" ") + 1):
             encoded = tokenizer("set", TEXTS[i][begin:], return_offsets_mapping=True)
             owners = encoded.sequence_ids(0)
-            begins = [begin + a if owner == 1 else -1 for (a, _), owner in zip(encoded["offset_mapping"], owners, strict=True)]
-            ends = [begin + b if owner == 1 else -1 for (_, b), owner in zip(encoded["offset_mapping"], owners, strict=True)]
+            begins = [
+                begin + a if owner == 1 else -1
+                for (a, _), owner in zip(encoded["offset_mapping"], owners, strict=True)
+            ]
+            ends = [
+                begin + b if owner == 1 else -1
+                for (_, b), owner in zip(encoded["offset_mapping"], owners, strict=True)
+            ]
             at = TEXTS[i].index(answer_of(i))
             token = begins.index(at) if at in begins else 0
             for name, value in without_mask(encoded).items():
                 made.setdefault(name, []).append(value)
-            for name, value in (("start", token), ("end", token), ("begins", begins), ("ends", ends), ("example", example)):
+            for name, value in (
+                ("start", token),
+                ("end", token),
+                ("begins", begins),
+                ("ends", ends),
+                ("example", example),
+            ):
                 made[name].append(value)
     return made
 
@@ -101,7 +132,8 @@ def text_task(kind: Any, model: str) -> TaskData:
         form="text-to-text",
         **{split: Dataset.from_dict(columns(indices)) for split, indices in SPLITS.items()},
         references={
-            split: [number_of(i) if kind == "regression" else (answer_of(i),) for i in indices] for split, indices in SPLITS.items()
+            split: [number_of(i) if kind == "regression" else (answer_of(i),) for i in indices]
+            for split, indices in SPLITS.items()
         },
         metrics=metrics,
         fingerprint=f"{kind} text",
@@ -119,4 +151,8 @@ def t5_config(folder: Path, tokenizer_of: str) -> TrialConfig:
 
 
 def without_mask(encoded: Any) -> dict[str, Any]:
-    return {name: value for name, value in encoded.items() if name not in ("attention_mask", "offset_mapping")}
+    return {
+        name: value
+        for name, value in encoded.items()
+        if name not in ("attention_mask", "offset_mapping")
+    }

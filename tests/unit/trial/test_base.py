@@ -1,6 +1,8 @@
-"""How a base comes to its device: what goes over is final, and dense weights are lent a layer at a time.
+"""How a base comes to its device: what goes over is final, and dense weights are lent a layer at a
+time.
 
-The meta device stands for a GPU where nothing is computed: a tensor on it has a device and no values.
+The meta device stands for a GPU where nothing is computed: a tensor on it has a device and no
+values.
 """
 
 from dataclasses import replace
@@ -39,10 +41,13 @@ class Arrivals(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch shi
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
-def test_what_goes_over_is_final(tiny_config: TrialConfig, dtype: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_goes_over_is_final(
+    tiny_config: TrialConfig, dtype: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = replace(tiny_config, dtype=dtype)
     data = load_task(config.task, config.model)
-    loaded = load_model(config.model, "fp32")  # Which makes tensors without values too, before it has read them.
+    # Which makes tensors without values too, before it has read them.
+    loaded = load_model(config.model, "fp32")
     monkeypatch.setattr("deft_sweeps.models.checkpoints.load_model", lambda *_: loaded)
     with Arrivals() as arrived:
         made = build_base(config, data, AWAY)
@@ -52,7 +57,9 @@ def test_what_goes_over_is_final(tiny_config: TrialConfig, dtype: Any, monkeypat
     assert arrived.dtypes == [torch.float32 if dtype == "fp32" else torch.bfloat16] * n
 
 
-def test_the_order_is_load_swap_prune_quantize_cast(tiny_config: TrialConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_order_is_load_swap_prune_quantize_cast(
+    tiny_config: TrialConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told: list[str] = []
 
     def watched(name: str) -> None:
@@ -69,7 +76,9 @@ def test_the_order_is_load_swap_prune_quantize_cast(tiny_config: TrialConfig, mo
         watched(name)
     config = replace(tiny_config, pruning=Wanda(n_calibration=8), quantization=Nf4(), dtype="bf16")
     build_base(config, load_task(config.task, config.model), CPU)
-    assert told == [f"{name} float32" for name in ("install_gates_", "prune_", "quantize_", "cast_")]
+    assert told == [
+        f"{name} float32" for name in ("install_gates_", "prune_", "quantize_", "cast_")
+    ]
 
 
 @pytest.mark.parametrize("quantization", [Nf4(), Int8()])
@@ -79,7 +88,11 @@ def test_casting_moves_all_but_what_is_packed(quantization: Any) -> None:
     quantize_(model, shape, quantization, "bf16", CPU)
     tied = model.get_input_embeddings().weight is model.encoder.embed_tokens.weight
     cast_(model, torch.bfloat16, AWAY)
-    packed = {f"{linear.name}.weight" for linear in shape.linears if type(model.get_submodule(linear.name)) is not nn.Linear}
+    packed = {
+        f"{linear.name}.weight"
+        for linear in shape.linears
+        if type(model.get_submodule(linear.name)) is not nn.Linear
+    }
     assert packed
     for name, parameter in model.named_parameters():
         assert parameter.device == (CPU if name in packed else AWAY), name
@@ -93,19 +106,29 @@ def test_one_layer_at_a_time_lends_its_weights(family: str) -> None:
     model.requires_grad_(False)
     shape = layout_of(model)
     layers = {linear.name: model.get_submodule(linear.name) for linear in shape.linears}
-    homes = {name: (layer.weight.data_ptr(), layer.weight.clone()) for name, layer in layers.items()}
+    homes = {
+        name: (layer.weight.data_ptr(), layer.weight.clone()) for name, layer in layers.items()
+    }
     lent: list[tuple[str, int]] = []
 
     def look(name: str) -> Any:
-        return lambda *_: lent.append((name, sum(layer.weight.device == AWAY for layer in layers.values())))
+        return lambda *_: lent.append(
+            (name, sum(layer.weight.device == AWAY for layer in layers.values()))
+        )
 
     # Without a mask, whose values would be looked at.
-    given = {name: value.to(AWAY) for name, value in batch().items() if name in ("input_ids", "labels")[: 2 if family == "t5" else 1]}
+    given = {
+        name: value.to(AWAY)
+        for name, value in batch().items()
+        if name in ("input_ids", "labels")[: 2 if family == "t5" else 1]
+    }
     with lending(model, shape, AWAY):
         for name, layer in layers.items():
             layer.register_forward_pre_hook(look(name))
         model(**given)
-        outside = [p for n, p in model.named_parameters() if n.removesuffix(".weight") not in layers]
+        outside = [
+            p for n, p in model.named_parameters() if n.removesuffix(".weight") not in layers
+        ]
         assert {parameter.device for parameter in outside} == {AWAY}
     assert {name for name, _ in lent} == set(layers)
     assert {n for _, n in lent} == {1}
@@ -128,12 +151,16 @@ def test_a_call_that_fails_gives_its_weights_back() -> None:
 
 @pytest.fixture(scope="module")
 def gpu_bench() -> TorchTrialStarter:
-    return TorchTrialStarterFactory(Evaluation(thresholds=(0.0, 0.05), objective_threshold=0.05, latency_repeats=1), n_bases=1)()
+    return TorchTrialStarterFactory(
+        Evaluation(thresholds=(0.0, 0.05), objective_threshold=0.05, latency_repeats=1), n_bases=1
+    )()
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("quantization", [Unquantized(), Nf4(), Int8()])
-@pytest.mark.parametrize("pruning", [Magnitude(), Wanda(n_calibration=8), SparseGpt(n_calibration=8)])
+@pytest.mark.parametrize(
+    "pruning", [Magnitude(), Wanda(n_calibration=8), SparseGpt(n_calibration=8)]
+)
 def test_on_a_gpu_the_base_is_the_hosts_and_its_dense_form_was_never_there(
     gpu_bench: TorchTrialStarter, packaged_model: str, quantization: Any, pruning: Any
 ) -> None:
@@ -143,6 +170,8 @@ def test_on_a_gpu_the_base_is_the_hosts_and_its_dense_form_was_never_there(
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     away, here = build_base(config, data, device), build_base(config, data, CPU)
-    assert {held.device.type for held in (*away.model.parameters(), *away.model.buffers())} == {"cuda"}
+    assert {held.device.type for held in (*away.model.parameters(), *away.model.buffers())} == {
+        "cuda"
+    }
     assert torch.cuda.max_memory_allocated() - before < 4 * away.layout.n_parameters
     assert away.sparsity == pytest.approx(here.sparsity, abs=1e-3)

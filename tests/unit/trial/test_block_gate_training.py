@@ -1,4 +1,6 @@
-"""ADA-DEFT in a trial: both phases, checkpoints in each, saved weights, and what is measured after the hard skip."""
+"""ADA-DEFT in a trial: both phases, checkpoints in each, saved weights, and what is measured after
+the hard skip.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -36,7 +38,9 @@ def short(config: TrialConfig, **changes: Any) -> TrialConfig:
     return replace(config, **settings)
 
 
-def start(starter: TorchTrialStarter, config: TrialConfig, state: bytes | None = None, seed: int = 0) -> TorchTrialRun:
+def start(
+    starter: TorchTrialStarter, config: TrialConfig, state: bytes | None = None, seed: int = 0
+) -> TorchTrialRun:
     run = starter(config, seed, state)
     assert isinstance(run, TorchTrialRun)
     return run
@@ -56,13 +60,17 @@ def without_times(result: CompleteTrial) -> CompleteTrial:
 
 def logits(starter: TorchTrialStarter, run: TorchTrialRun) -> torch.Tensor:
     rows = [run.data.validation[i] for i in range(8)]
-    inputs, _ = model_inputs(collate(rows, run.data.class_ids, run.trial_model.base.pad_id), starter.device)
+    inputs, _ = model_inputs(
+        collate(rows, run.data.class_ids, run.trial_model.base.pad_id), starter.device
+    )
     with torch.no_grad(), evaluating(run.trial_model.model):
         out: torch.Tensor = run.trial_model.model(**inputs).logits
     return out
 
 
-def test_blocks_go_at_the_end_of_the_first_phase_and_the_rest_trains_on(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_blocks_go_at_the_end_of_the_first_phase_and_the_rest_trains_on(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     run = start(starter, short(tiny_config))
     assert run.trial_model.blocks is not None
     names = set(run.trial_model.trained)
@@ -82,7 +90,9 @@ def test_blocks_go_at_the_end_of_the_first_phase_and_the_rest_trains_on(starter:
     assert {id(parameter) for parameter in run.optimizer.state} == held
 
 
-def test_steps_do_not_depend_on_how_they_are_cut(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_steps_do_not_depend_on_how_they_are_cut(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     whole = start(starter, short(tiny_config))
     steps = whole.advance(6).steps
     assert [step.step for step in steps] == [1, 2, 3, 4, 5, 6]
@@ -93,7 +103,9 @@ def test_steps_do_not_depend_on_how_they_are_cut(starter: TorchTrialStarter, tin
 
 @pytest.mark.parametrize("peft", [Lora(r=4, targets=TARGETS, dropout=0.2), Adapter(reduction=4)])
 @pytest.mark.parametrize("cut", [2, 3, 5, 6])
-def test_a_checkpoint_of_either_phase_goes_on_exactly(starter: TorchTrialStarter, tiny_config: TrialConfig, cut: int, peft: Any) -> None:
+def test_a_checkpoint_of_either_phase_goes_on_exactly(
+    starter: TorchTrialStarter, tiny_config: TrialConfig, cut: int, peft: Any
+) -> None:
     """Cut in the soft phase, just after the hard skip, in the recovery, and at the end."""
     config = short(tiny_config, peft=peft)
     straight = start(starter, config)
@@ -108,21 +120,32 @@ def test_a_checkpoint_of_either_phase_goes_on_exactly(starter: TorchTrialStarter
     assert without_times(straight.finish()) == without_times(resumed.finish())
 
 
-def test_the_same_seed_gives_the_same_result(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_the_same_seed_gives_the_same_result(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     first, again = (run_trial(starter, short(tiny_config), 3) for _ in range(2))
     assert without_times(first) == without_times(again)
 
 
-def test_first_steps_losses_are_those_of_deft(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
-    """All gates are open then: the same losses, and the same gradient norm of the adapters, bit for bit."""
-    ada, deft = start(starter, short(tiny_config)), start(starter, replace(short(tiny_config), adaptive=TrialConfig().adaptive))
+def test_first_steps_losses_are_those_of_deft(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
+    """All gates are open then: the same losses, and the same gradient norm of the adapters, bit for
+    bit.
+    """
+    ada, deft = (
+        start(starter, short(tiny_config)),
+        start(starter, replace(short(tiny_config), adaptive=TrialConfig().adaptive)),
+    )
     torch.manual_seed(5)
     first = ada.advance(1).steps
     torch.manual_seed(5)
     assert first == deft.advance(1).steps
 
 
-def test_accumulated_micro_batches_add_up(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_accumulated_micro_batches_add_up(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     """The gates' own share of the loss counts once a step, not once a micro-batch."""
     runs = []
     for n in (1, 3):
@@ -140,7 +163,9 @@ def test_a_weight_closes_gates_by_itself_as_far_as_they_travel_and_one_block_sta
 ) -> None:
     def gates(weight: float, travel: float) -> tuple[CompleteTrial, list[float]]:
         adaptive = AdaDeft(weight=weight, travel=travel, recover_share=0.0)
-        result = run_trial(starter, short(tiny_config, density=TrialConfig().density, adaptive=adaptive), 0)
+        result = run_trial(
+            starter, short(tiny_config, density=TrialConfig().density, adaptive=adaptive), 0
+        )
         assert result.block_gates is not None
         return result, [*result.block_gates.encoder, *result.block_gates.decoder]
 
@@ -153,7 +178,15 @@ def test_a_weight_closes_gates_by_itself_as_far_as_they_travel_and_one_block_sta
     assert closed.points[0].density.overall == pytest.approx(closed.points[0].density.kept / 5)
 
 
-@pytest.mark.parametrize("changes", [{}, {"peft": Adapter(reduction=4)}, {"quantization": Nf4(), "dtype": "bf16"}, {"pruning": Wanda()}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"peft": Adapter(reduction=4)},
+        {"quantization": Nf4(), "dtype": "bf16"},
+        {"pruning": Wanda()},
+    ],
+)
 def test_saved_weights_bring_back_the_skip_and_hold_nothing_of_it(
     starter: TorchTrialStarter, tiny_config: TrialConfig, changes: Any
 ) -> None:
@@ -164,7 +197,9 @@ def test_saved_weights_bring_back_the_skip_and_hold_nothing_of_it(
     run.advance(6)
     weights = run.weights()
     assert run.trial_model.blocks is not None
-    gone = [full.trial_model.base.layout.blocks[number].mlp for number in run.trial_model.blocks.removed]
+    gone = [
+        full.trial_model.base.layout.blocks[number].mlp for number in run.trial_model.blocks.removed
+    ]
     held = safetensors.torch.load(weights)
     assert len(held) < n_all
     assert not [name for name in held for prefix in gone if f"{prefix}." in name]
@@ -195,16 +230,25 @@ def test_weights_without_gates_or_with_other_blocks_are_refused_and_change_nothi
         plain.trial_model.remove([0])
 
 
-def test_the_result_says_what_was_skipped_and_measures_the_smaller_model(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_the_result_says_what_was_skipped_and_measures_the_smaller_model(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     config = short(tiny_config, pruning=Wanda())
-    made, whole = run_trial(starter, config, 0), run_trial(starter, replace(config, adaptive=TrialConfig().adaptive), 0)
+    made, whole = (
+        run_trial(starter, config, 0),
+        run_trial(starter, replace(config, adaptive=TrialConfig().adaptive), 0),
+    )
     assert made.block_gates is not None
     assert made.cost is not None
     assert whole.cost is not None
     n = len(made.skipped)
     assert n == 2
-    assert [i for i, gate in enumerate(made.block_gates.encoder) if gate == 0] == list(made.skipped.encoder)
-    assert [i for i, gate in enumerate(made.block_gates.decoder) if gate == 0] == list(made.skipped.decoder)
+    assert [i for i, gate in enumerate(made.block_gates.encoder) if gate == 0] == list(
+        made.skipped.encoder
+    )
+    assert [i for i, gate in enumerate(made.block_gates.decoder) if gate == 0] == list(
+        made.skipped.decoder
+    )
     assert all(point.density.skipped == made.skipped for point in made.points)
     assert made.exact_density is not None
     assert made.exact_density.skipped == made.skipped
@@ -230,7 +274,8 @@ def test_the_base_keeps_every_block(starter: TorchTrialStarter, tiny_config: Tri
 
 def test_the_final_measurement_is_of_the_skipped_model(tiny_config: TrialConfig) -> None:
     factory = TorchTrialStarterFactory(
-        Evaluation(thresholds=(0.0,), objective_threshold=0.0, batch_size=8, latency_repeats=1), label="measured"
+        Evaluation(thresholds=(0.0,), objective_threshold=0.0, batch_size=8, latency_repeats=1),
+        label="measured",
     )
     config = short(tiny_config)
     run = start(factory(), config)

@@ -27,7 +27,9 @@ def test_accuracy_and_its_standard_error() -> None:
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3])
-def test_score_and_loss_equal_a_loop_over_single_examples(starter: TorchTrialStarter, tiny_config: TrialConfig, threshold: float) -> None:
+def test_score_and_loss_equal_a_loop_over_single_examples(
+    starter: TorchTrialStarter, tiny_config: TrialConfig, threshold: float
+) -> None:
     data = starter.data(tiny_config)
     trial_model = build(starter.base(tiny_config, data), tiny_config, 0)
     point = starter.measurer.evaluator(trial_model, data, "validation").point(threshold)
@@ -36,14 +38,21 @@ def test_score_and_loss_equal_a_loop_over_single_examples(starter: TorchTrialSta
     for row in data.validation:
         one = collate([row], data.class_ids, trial_model.base.pad_id)
         with torch.no_grad(), thresholded(trial_model.gates, threshold):
-            logits = model(input_ids=one.input_ids, attention_mask=one.attention_mask, labels=one.labels).logits[0]
+            logits = model(
+                input_ids=one.input_ids, attention_mask=one.attention_mask, labels=one.labels
+            ).logits[0]
             # The whole label text of each class, scored on its own.
             totals = []
             for ids in data.class_ids:
                 labels = torch.tensor([ids])
-                out = model(input_ids=one.input_ids, attention_mask=one.attention_mask, labels=labels).logits[0, 0]
+                out = model(
+                    input_ids=one.input_ids, attention_mask=one.attention_mask, labels=labels
+                ).logits[0, 0]
                 totals.append(float(out.log_softmax(-1)[ids[0]]))
-        nll -= sum(float(logits[t].log_softmax(-1)[label]) for t, label in enumerate(data.class_ids[row["label"]]))
+        nll -= sum(
+            float(logits[t].log_softmax(-1)[label])
+            for t, label in enumerate(data.class_ids[row["label"]])
+        )
         n_tokens += len(data.class_ids[row["label"]])
         right.append(float(totals.index(max(totals)) == row["label"]))
     assert list(point.example_scores) == right
@@ -53,7 +62,10 @@ def test_score_and_loss_equal_a_loop_over_single_examples(starter: TorchTrialSta
 def test_classes_that_begin_alike_are_told_apart_by_their_whole_text(
     starter: TorchTrialStarter, tiny_config: TrialConfig, tmp_path: Any
 ) -> None:
-    lines = ["text,label"] + [f"sample number {i} of this kind,{'very good film' if i % 2 else 'very bad film'}" for i in range(80)]
+    lines = ["text,label"] + [
+        f"sample number {i} of this kind,{'very good film' if i % 2 else 'very bad film'}"
+        for i in range(80)
+    ]
     path = tmp_path / "alike.csv"
     path.write_text("\n".join(lines))
     assert isinstance(tiny_config.task, FileTask)
@@ -69,27 +81,40 @@ def test_classes_that_begin_alike_are_told_apart_by_their_whole_text(
         totals = []
         for ids in data.class_ids:
             with torch.no_grad():
-                out = model(input_ids=one.input_ids, attention_mask=one.attention_mask, labels=torch.tensor([ids])).logits[0]
+                out = model(
+                    input_ids=one.input_ids,
+                    attention_mask=one.attention_mask,
+                    labels=torch.tensor([ids]),
+                ).logits[0]
             totals.append(sum(float(out[t].log_softmax(-1)[i]) for t, i in enumerate(ids)))
         expected.append(float(totals.index(max(totals)) == row["label"]))
     assert list(point.example_scores) == expected
 
 
-def test_threshold_is_calibrated_to_a_density(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_threshold_is_calibrated_to_a_density(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     data = starter.data(tiny_config)
     trial_model = build(starter.base(tiny_config, data), tiny_config, 0)
     evaluator = starter.measurer.evaluator(trial_model, data, "validation")
     for density in (0.6, 0.2):
-        assert evaluator.point(threshold_for(evaluator, density)).density.overall == pytest.approx(density, rel=0.02)
+        assert evaluator.point(threshold_for(evaluator, density)).density.overall == pytest.approx(
+            density, rel=0.02
+        )
 
 
-def test_final_measurement_is_of_the_trained_weights_on_the_test_split(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_final_measurement_is_of_the_trained_weights_on_the_test_split(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     config = replace(tiny_config, peft=Lora(r=4, targets=("gate",)))
     run = starter(config, 0)
     run.advance(3)
     assert isinstance(run, TorchTrialRun)
     expected = starter.measurer.evaluator(run.trial_model, run.data, "test").point(0.05)
-    measured = measure_final(FinalJob("chosen", config, 0, run.weights(), threshold=0.05), replace(starter.factory, label="measured"))
+    measured = measure_final(
+        FinalJob("chosen", config, 0, run.weights(), threshold=0.05),
+        replace(starter.factory, label="measured"),
+    )
     assert replace(measured.point, energy_ratio=None) == expected
     assert measured.point.energy_ratio is not None
     assert 0 < measured.point.energy_ratio < 1
@@ -102,7 +127,10 @@ def test_final_measurement_is_of_the_trained_weights_on_the_test_split(starter: 
 def test_a_percentile_is_measured_with_each_blocks_own_threshold_really_applied(
     starter: TorchTrialStarter, tiny_config: TrialConfig
 ) -> None:
-    factory = replace(starter.factory, evaluation=replace(starter.factory.evaluation, percentiles=(0.4, 0.9), n_calibration=30))
+    factory = replace(
+        starter.factory,
+        evaluation=replace(starter.factory.evaluation, percentiles=(0.4, 0.9), n_calibration=30),
+    )
     config = replace(tiny_config, peft=Lora(r=4, targets=("gate",)))
     run = factory()(config, 0)
     run.advance(3)
@@ -116,19 +144,35 @@ def test_a_percentile_is_measured_with_each_blocks_own_threshold_really_applied(
         assert len(set(point.block_thresholds)) == 5
         blocks = point.density.encoder_blocks + point.density.decoder_blocks
         assert blocks == pytest.approx([1 - point.percentile] * 5, abs=0.08)
-        gates = dict(zip([at.gate for at in run.trial_model.gates], point.block_thresholds, strict=True))
+        gates = dict(
+            zip([at.gate for at in run.trial_model.gates], point.block_thresholds, strict=True)
+        )
         hooks = [
-            gate.register_forward_hook(lambda _m, _a, out, tau=tau: torch.where(out.abs() > tau, out, 0.0)) for gate, tau in gates.items()
+            gate.register_forward_hook(
+                lambda _m, _a, out, tau=tau: torch.where(out.abs() > tau, out, 0.0)
+            )
+            for gate, tau in gates.items()
         ]
         by_hand = starter.measurer.evaluator(run.trial_model, run.data, "validation").point(0.0)
         for hook in hooks:
             hook.remove()
         assert (by_hand.example_scores, by_hand.loss) == (point.example_scores, point.loss)
-        job = FinalJob("chosen", config, 0, run.weights(), point.threshold, None, point.percentile, point.block_thresholds)
+        job = FinalJob(
+            "chosen",
+            config,
+            0,
+            run.weights(),
+            point.threshold,
+            None,
+            point.percentile,
+            point.block_thresholds,
+        )
         final = measure_final(job, starter.factory).point
         assert (final.at, final.block_thresholds) == (point.at, point.block_thresholds)
         assert final.density != point.density
-    twin = measure_final(FinalJob("twin", config, 0, run.weights(), density=0.3, percentile=0.9), factory).point
+    twin = measure_final(
+        FinalJob("twin", config, 0, run.weights(), density=0.3, percentile=0.9), factory
+    ).point
     assert twin.density.overall == pytest.approx(0.3, abs=0.08)
     assert twin.percentile == pytest.approx(0.7, abs=0.05)
     assert len(set(twin.block_thresholds)) == 5

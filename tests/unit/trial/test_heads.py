@@ -96,13 +96,20 @@ def test_a_span_is_read_as_transformers_reads_it_but_never_on_padding(family: st
 def test_the_head_trains_beside_the_method_and_nothing_else_does(family: str, method: Any) -> None:
     encoder: Any = tiny_encoder(family)
     layout = layout_of(encoder)
-    n_method = sum(p.numel() for p in trained_parameters(attach(tiny_encoder(family), layout, method)).values())
-    headed = with_head(encoder, attach(encoder, layout, method), layout, HeadSpec("classification", 2))
+    n_method = sum(
+        p.numel() for p in trained_parameters(attach(tiny_encoder(family), layout, method)).values()
+    )
+    headed = with_head(
+        encoder, attach(encoder, layout, method), layout, HeadSpec("classification", 2)
+    )
     trained = trained_parameters(headed)
-    assert sum(p.numel() for p in trained.values()) == n_method + family_of(layout).head_parameters(layout, 2)
+    assert sum(p.numel() for p in trained.values()) == n_method + family_of(layout).head_parameters(
+        layout, 2
+    )
     assert {p.dtype for p in trained.values()} == {torch.float32}
     headed(**some(family)).logits.square().sum().backward()
-    # `down` of LoRA and `up` of an adapter start at zero, so that what stands before them has no gradient yet.
+    # `down` of LoRA and `up` of an adapter start at zero, so that what stands before them has no
+    # gradient yet.
     moving = [name for name, p in trained.items() if p.grad is not None and bool(p.grad.any())]
     assert any(not name.startswith(("out", "pooler")) for name in moving)
     assert {"out.weight", "out.bias"} <= set(moving)
@@ -115,7 +122,9 @@ def test_a_head_starts_from_the_seed_and_a_number_from_the_mean() -> None:
 
     def start(seed: int) -> torch.Tensor:
         torch.manual_seed(seed)
-        head: torch.Tensor = with_head(encoder, encoder, layout, HeadSpec("classification", 2)).out.weight
+        head: torch.Tensor = with_head(
+            encoder, encoder, layout, HeadSpec("classification", 2)
+        ).out.weight
         return head
 
     assert torch.equal(start(1), start(1))

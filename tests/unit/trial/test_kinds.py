@@ -1,4 +1,6 @@
-"""Tasks of every kind, by a head and by text: training's loss and evaluation's answers against loops over single examples."""
+"""Tasks of every kind, by a head and by text: training's loss and evaluation's answers against
+loops over single examples.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -23,7 +25,13 @@ from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import run_trial
 from deft_sweeps.trial.train import loss_sum, n_targets
 from tests.tiny import HEAD_FAMILIES
-from tests.unit.trial.made_tasks import GivenTrialStarter, encoder_config, head_task, t5_config, text_task
+from tests.unit.trial.made_tasks import (
+    GivenTrialStarter,
+    encoder_config,
+    head_task,
+    t5_config,
+    text_task,
+)
 
 HEAD_KINDS = ["classification", "regression", "span"]
 SHORT: dict[str, Any] = {
@@ -48,7 +56,9 @@ def built_on(starter: GivenTrialStarter, config: TrialConfig) -> TrialModel:
     return build(starter.base(config, starter.given), config, 0, HeadSpec.of(starter.given))
 
 
-def one_by_one(trial_model: TrialModel, starter: GivenTrialStarter) -> list[tuple[Any, Any, torch.Tensor]]:
+def one_by_one(
+    trial_model: TrialModel, starter: GivenTrialStarter
+) -> list[tuple[Any, Any, torch.Tensor]]:
     """Each validation row alone, without padding: the row, its batch and the model's logits."""
     told = []
     model: Any = trial_model.model.eval()
@@ -56,14 +66,18 @@ def one_by_one(trial_model: TrialModel, starter: GivenTrialStarter) -> list[tupl
         one = collate([row], starter.given.class_ids, trial_model.base.pad_id)
         kinds = {} if one.token_type_ids is None else {"token_type_ids": one.token_type_ids}
         with torch.no_grad():
-            logits = model(input_ids=one.input_ids, attention_mask=one.attention_mask, **kinds).logits
+            logits = model(
+                input_ids=one.input_ids, attention_mask=one.attention_mask, **kinds
+            ).logits
         told.append((row, one, logits[0]))
     return told
 
 
 @pytest.mark.parametrize("family", HEAD_FAMILIES)
 @pytest.mark.parametrize("kind", HEAD_KINDS)
-def test_a_head_learns_and_is_measured(kind: str, family: str, encoders: dict[str, TrialConfig]) -> None:
+def test_a_head_learns_and_is_measured(
+    kind: str, family: str, encoders: dict[str, TrialConfig]
+) -> None:
     config = replace(encoders[family], **SHORT)
     starter = GivenTrialStarter(head_task(kind, config.model))
     run = starter(config, 0)
@@ -87,7 +101,9 @@ def test_a_head_learns_and_is_measured(kind: str, family: str, encoders: dict[st
 
 
 @pytest.mark.parametrize("kind", HEAD_KINDS)
-def test_a_heads_score_and_loss_equal_a_loop_over_single_rows(kind: str, encoders: dict[str, TrialConfig]) -> None:
+def test_a_heads_score_and_loss_equal_a_loop_over_single_rows(
+    kind: str, encoders: dict[str, TrialConfig]
+) -> None:
     config = encoders["bert"]
     starter = GivenTrialStarter(head_task(kind, config.model))
     data, trial_model = starter.given, built_on(starter, config)
@@ -103,8 +119,22 @@ def test_a_heads_score_and_loss_equal_a_loop_over_single_rows(kind: str, encoder
                 total += float(logits[0] - row["label"]) ** 2
                 answers.append(float(logits[0]))
             case _:
-                total -= float(logits[:, 0].log_softmax(-1)[row["start"]] + logits[:, 1].log_softmax(-1)[row["end"]]) / 2
-                answers.append(WindowScores(row["example"], row["begins"], row["ends"], logits[:, 0].numpy(), logits[:, 1].numpy()))
+                total -= (
+                    float(
+                        logits[:, 0].log_softmax(-1)[row["start"]]
+                        + logits[:, 1].log_softmax(-1)[row["end"]]
+                    )
+                    / 2
+                )
+                answers.append(
+                    WindowScores(
+                        row["example"],
+                        row["begins"],
+                        row["ends"],
+                        logits[:, 0].numpy(),
+                        logits[:, 1].numpy(),
+                    )
+                )
     predictions = best_answers(answers, data.contexts["validation"]) if kind == "span" else answers
     expected = score_all(data.metrics, predictions, data.references["validation"])
     assert point.loss == pytest.approx(total / len(data.validation), rel=1e-4)
@@ -116,17 +146,25 @@ def test_a_heads_score_and_loss_equal_a_loop_over_single_rows(kind: str, encoder
 
 
 @pytest.mark.parametrize("kind", HEAD_KINDS)
-def test_accumulated_micro_batches_of_a_head_add_up(kind: str, encoders: dict[str, TrialConfig]) -> None:
+def test_accumulated_micro_batches_of_a_head_add_up(
+    kind: str, encoders: dict[str, TrialConfig]
+) -> None:
     config = replace(encoders["roberta"], **SHORT)
     starter = GivenTrialStarter(head_task(kind, config.model))
     whole = starter(config, 0).advance(1).steps[0]
-    parts = starter(replace(config, training=replace(config.training, accumulation=4)), 0).advance(1).steps[0]
+    parts = (
+        starter(replace(config, training=replace(config.training, accumulation=4)), 0)
+        .advance(1)
+        .steps[0]
+    )
     assert (whole.task_loss, whole.density_loss, whole.grad_norm) == pytest.approx(
         (parts.task_loss, parts.density_loss, parts.grad_norm), rel=1e-4
     )
 
 
-def test_trials_of_two_tasks_share_an_encoder_without_a_head(encoders: dict[str, TrialConfig]) -> None:
+def test_trials_of_two_tasks_share_an_encoder_without_a_head(
+    encoders: dict[str, TrialConfig],
+) -> None:
     config = encoders["bert"]
     starter = GivenTrialStarter(head_task("classification", config.model))
     first = built_on(starter, config)
@@ -135,17 +173,28 @@ def test_trials_of_two_tasks_share_an_encoder_without_a_head(encoders: dict[str,
     assert first.base is second.base
     assert set(first.trained) == set(second.trained)
     with pytest.raises(ValueError, match="another configuration"):
-        built_on(GivenTrialStarter(head_task("regression", config.model)), config).load(first.save())
+        built_on(GivenTrialStarter(head_task("regression", config.model)), config).load(
+            first.save()
+        )
     again = built_on(starter, config)
     again.load(second.save())
-    assert all(torch.equal(again.trained[name], parameter) for name, parameter in second.trained.items())
+    assert all(
+        torch.equal(again.trained[name], parameter) for name, parameter in second.trained.items()
+    )
 
 
 @pytest.mark.parametrize(
-    "changes", [{"quantization": Nf4(), "dtype": "bf16"}, {"pruning": Wanda(n_calibration=6)}, {"pruning": Magnitude()}]
+    "changes",
+    [
+        {"quantization": Nf4(), "dtype": "bf16"},
+        {"pruning": Wanda(n_calibration=6)},
+        {"pruning": Magnitude()},
+    ],
 )
 @pytest.mark.parametrize("family", HEAD_FAMILIES)
-def test_pruned_and_quantized_encoders_keep_biases_pooler_and_head(family: str, changes: Any, encoders: dict[str, TrialConfig]) -> None:
+def test_pruned_and_quantized_encoders_keep_biases_pooler_and_head(
+    family: str, changes: Any, encoders: dict[str, TrialConfig]
+) -> None:
     config = replace(encoders[family], **SHORT, **changes)
     starter = GivenTrialStarter(head_task("classification", config.model))
     base = starter.base(config, starter.given)
@@ -158,7 +207,9 @@ def test_pruned_and_quantized_encoders_keep_biases_pooler_and_head(family: str, 
     result = run_trial(starter, config, 0)
     assert result.status == "complete"
     assert result.cost is not None
-    assert result.cost.weight_sparsity == pytest.approx(0.0 if "quantization" in changes else 0.5, abs=0.01)
+    assert result.cost.weight_sparsity == pytest.approx(
+        0.0 if "quantization" in changes else 0.5, abs=0.01
+    )
 
 
 def test_free_text_asks_for_a_decoder(encoders: dict[str, TrialConfig]) -> None:
@@ -173,14 +224,24 @@ def write_alone(trial_model: TrialModel, row: Any, n_tokens: int, end_id: int) -
     ids, written = torch.tensor([row["input_ids"]]), [0]
     with torch.no_grad():
         while len(written) <= n_tokens and written[-1] != end_id:
-            logits = model(input_ids=ids, attention_mask=torch.ones_like(ids), decoder_input_ids=torch.tensor([written])).logits
+            logits = model(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                decoder_input_ids=torch.tensor([written]),
+            ).logits
             written.append(int(logits[0, -1].argmax()))
     return written[1:]
 
 
 @pytest.mark.parametrize("kind", ["regression", "span", "text"])
 def test_what_a_t5_writes_is_scored_and_its_density_counted(kind: str, t5: TrialConfig) -> None:
-    config = replace(t5, **{**SHORT, "training": Training(steps=30, batch_size=12, learning_rate=5e-2, warmup_share=0.0)})
+    config = replace(
+        t5,
+        **{
+            **SHORT,
+            "training": Training(steps=30, batch_size=12, learning_rate=5e-2, warmup_share=0.0),
+        },
+    )
     starter = GivenTrialStarter(text_task(kind, config.model))
     run = starter(config, 0)
     assert isinstance(run, TorchTrialRun)
@@ -198,11 +259,17 @@ def test_what_a_t5_writes_is_scored_and_its_density_counted(kind: str, t5: Trial
             lengths.add(len(ids))
             texts.append(tokenizer.decode(ids, skip_special_tokens=True).strip())
             for i, at in enumerate(trial_model.gates):
-                at.gate.reader = lambda _, gate, i=i: shares[i].append(float((gate != 0).float().mean()))
+                at.gate.reader = lambda _, gate, i=i: shares[i].append(
+                    float((gate != 0).float().mean())
+                )
             inputs = torch.tensor([row["input_ids"]])
             with torch.no_grad():
                 # What was written, fed back once, is what the gates saw step by step.
-                trial_model.model(input_ids=inputs, attention_mask=torch.ones_like(inputs), labels=torch.tensor([ids]))
+                trial_model.model(
+                    input_ids=inputs,
+                    attention_mask=torch.ones_like(inputs),
+                    labels=torch.tensor([ids]),
+                )
             for at in trial_model.gates:
                 at.gate.reader = None
     middle = sum(data.references["train"]) / 12 if kind == "regression" else 0.0
@@ -216,7 +283,9 @@ def test_what_a_t5_writes_is_scored_and_its_density_counted(kind: str, t5: Trial
     assert len(point.written_density.decoder_blocks) == 3
 
 
-def test_calibrating_a_threshold_writes_nothing(t5: TrialConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_calibrating_a_threshold_writes_nothing(
+    t5: TrialConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     starter = GivenTrialStarter(text_task("text", t5.model))
     trial_model = built_on(starter, t5)
     evaluator = starter.measurer.evaluator(trial_model, starter.given, "validation")
@@ -225,7 +294,9 @@ def test_calibrating_a_threshold_writes_nothing(t5: TrialConfig, monkeypatch: py
 
 
 def test_words_that_are_no_number_stand_for_the_middle() -> None:
-    assert [as_number(text, 2.5) for text in ("3.8", " 1 ", "very good", "", "nan", "inf", "-2")] == [3.8, 1.0, 2.5, 2.5, 2.5, 2.5, -2.0]
+    assert [
+        as_number(text, 2.5) for text in ("3.8", " 1 ", "very good", "", "nan", "inf", "-2")
+    ] == [3.8, 1.0, 2.5, 2.5, 2.5, 2.5, -2.0]
 
 
 def test_a_batch_without_a_target_has_no_loss() -> None:

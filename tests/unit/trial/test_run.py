@@ -1,4 +1,6 @@
-"""A trial from start to result on a tiny model: the same numbers every time, and nothing shared that should not be."""
+"""A trial from start to result on a tiny model: the same numbers every time, and nothing shared
+that should not be.
+"""
 
 import math
 import time
@@ -40,7 +42,11 @@ DEFT = DensityLoss(weight=1.0, eps=1e-2)
 
 
 def short(config: TrialConfig, **changes: Any) -> TrialConfig:
-    settings = {"peft": Lora(r=4, targets=TARGETS), "training": Training(steps=6, batch_size=6, learning_rate=1e-2), **changes}
+    settings = {
+        "peft": Lora(r=4, targets=TARGETS),
+        "training": Training(steps=6, batch_size=6, learning_rate=1e-2),
+        **changes,
+    }
     return replace(config, **settings)
 
 
@@ -61,15 +67,21 @@ def without_times(result: CompleteTrial) -> CompleteTrial:
     return replace(result, cost=None, started_at=0.0, finished_at=0.0)
 
 
-def test_the_same_seed_gives_the_same_result_bit_for_bit(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_the_same_seed_gives_the_same_result_bit_for_bit(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     config = short(tiny_config, density=DEFT, peft=Lora(r=4, targets=TARGETS, dropout=0.2))
     first, again, other = (run_trial(starter, config, seed) for seed in (3, 3, 4))
     assert without_times(first) == without_times(again)
     assert without_times(first).points != without_times(other).points
 
 
-def test_a_density_weight_that_vanishes_is_plain_peft_bit_for_bit(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
-    """The probe itself must change nothing: with a weight too small to count, the same parameters come out."""
+def test_a_density_weight_that_vanishes_is_plain_peft_bit_for_bit(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
+    """The probe itself must change nothing: with a weight too small to count, the same parameters
+    come out.
+    """
     plain = starter(short(tiny_config, density=NoDensityLoss()), 0)
     probed = starter(short(tiny_config, density=replace(DEFT, weight=1e-300)), 0)
     for run in (plain, probed):
@@ -77,7 +89,9 @@ def test_a_density_weight_that_vanishes_is_plain_peft_bit_for_bit(starter: Torch
     assert same(trained(plain), trained(probed))
 
 
-def test_the_density_loss_changes_what_is_trained_and_lowers_the_density(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_the_density_loss_changes_what_is_trained_and_lowers_the_density(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     training = Training(steps=40, batch_size=6, learning_rate=2e-2)
     settings: dict[str, Any] = {"activation": "relu", "training": training}
     plain = run_trial(starter, short(tiny_config, **settings), 0)
@@ -85,17 +99,29 @@ def test_the_density_loss_changes_what_is_trained_and_lowers_the_density(starter
     assert deft.points[0].density.overall < 0.8 * plain.points[0].density.overall
 
 
-def test_accumulated_micro_batches_add_up_to_the_whole_batch(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_accumulated_micro_batches_add_up_to_the_whole_batch(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     """Examples differ in length, so a mean of means would not be the same."""
     whole = starter(short(tiny_config, density=DEFT, activation="relu"), 0)
     parts = starter(
-        short(tiny_config, density=DEFT, activation="relu", training=Training(steps=6, batch_size=6, learning_rate=1e-2, accumulation=4)), 0
+        short(
+            tiny_config,
+            density=DEFT,
+            activation="relu",
+            training=Training(steps=6, batch_size=6, learning_rate=1e-2, accumulation=4),
+        ),
+        0,
     )
     (a, *later_a), (b, *later_b) = whole.advance(6).steps, parts.advance(6).steps
-    assert (a.task_loss, a.density_loss, a.grad_norm) == pytest.approx((b.task_loss, b.density_loss, b.grad_norm), rel=1e-5)
+    assert (a.task_loss, a.density_loss, a.grad_norm) == pytest.approx(
+        (b.task_loss, b.density_loss, b.grad_norm), rel=1e-5
+    )
     # Adam makes much of rounding where a gradient is nearly zero, so the paths part slowly.
     for x, y in zip(later_a, later_b, strict=True):
-        assert (x.task_loss, x.density_loss) == pytest.approx((y.task_loss, y.density_loss), rel=1e-2)
+        assert (x.task_loss, x.density_loss) == pytest.approx(
+            (y.task_loss, y.density_loss), rel=1e-2
+        )
 
 
 def test_a_pause_between_two_parts_is_none_of_a_trials_time(
@@ -111,11 +137,18 @@ def test_a_pause_between_two_parts_is_none_of_a_trials_time(
     assert isinstance(cut, TorchTrialRun)
     assert isinstance(resumed, TorchTrialRun)
     result = resumed.finish()
-    assert began - cut.started_at <= result.finished_at - result.started_at <= now() - cut.started_at
+    assert (
+        began - cut.started_at <= result.finished_at - result.started_at <= now() - cut.started_at
+    )
 
 
 @pytest.mark.parametrize(
-    "peft", [Lora(r=4, targets=TARGETS, dropout=0.2), AdaLora(r=2, extra=2, targets=TARGETS, dropout=0.2, every=2), PTuning(hidden=8)]
+    "peft",
+    [
+        Lora(r=4, targets=TARGETS, dropout=0.2),
+        AdaLora(r=2, extra=2, targets=TARGETS, dropout=0.2, every=2),
+        PTuning(hidden=8),
+    ],
 )
 def test_a_trial_taken_up_from_its_checkpoint_ends_as_if_nothing_had_happened(
     starter: TorchTrialStarter, tiny_config: TrialConfig, peft: Any
@@ -133,10 +166,16 @@ def test_a_trial_taken_up_from_its_checkpoint_ends_as_if_nothing_had_happened(
     assert without_times(straight.finish()) == without_times(resumed.finish())
 
 
-def test_schedules_go_on_where_they_stopped(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_schedules_go_on_where_they_stopped(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     scheduled = replace(DEFT, weight=5.0, weight_warmup=0.7, eps_start_factor=50.0, eps_anneal=1.0)
     config = short(tiny_config, density=scheduled, activation="relu")
-    straight, cut, steady = starter(config, 0), starter(config, 0), starter(short(tiny_config, density=DEFT, activation="relu"), 0)
+    straight, cut, steady = (
+        starter(config, 0),
+        starter(config, 0),
+        starter(short(tiny_config, density=DEFT, activation="relu"), 0),
+    )
     whole = straight.advance(6).steps
     parts = cut.advance(3).steps + starter(config, 0, cut.state()).advance(3).steps
     assert [step.density_loss for step in parts] == [step.density_loss for step in whole]
@@ -149,7 +188,17 @@ def test_the_first_encoder_block_has_plain_pefts_density_where_nothing_before_it
     """An adapter sits after the MLP, so no density loss reaches the first one."""
     training = Training(steps=20, batch_size=6, learning_rate=2e-2)
     plain, deft = (
-        run_trial(starter, short(tiny_config, activation="relu", peft=Adapter(reduction=4), training=training, density=density), 0)
+        run_trial(
+            starter,
+            short(
+                tiny_config,
+                activation="relu",
+                peft=Adapter(reduction=4),
+                training=training,
+                density=density,
+            ),
+            0,
+        )
         for density in (NoDensityLoss(), replace(DEFT, weight=10.0))
     )
     for a, b in zip(plain.points, deft.points, strict=True):
@@ -157,27 +206,46 @@ def test_the_first_encoder_block_has_plain_pefts_density_where_nothing_before_it
         assert a.density.encoder_blocks[1] != b.density.encoder_blocks[1]
 
 
-def test_a_checkpoint_of_another_trial_is_refused(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_a_checkpoint_of_another_trial_is_refused(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     state = starter(short(tiny_config), 0).state()
     with pytest.raises(ValueError, match="cannot go on as"):
         starter(short(tiny_config), 1, state)
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"quantization": Nf4(double=True), "dtype": "bf16"}, {"quantization": Int8()}, {"pruning": Wanda(sparsity=0.5)}]
+    "changes",
+    [
+        {},
+        {"quantization": Nf4(double=True), "dtype": "bf16"},
+        {"quantization": Int8()},
+        {"pruning": Wanda(sparsity=0.5)},
+    ],
 )
-@pytest.mark.parametrize("peft", [Lora(r=4, targets=TARGETS), AdaLora(targets=TARGETS), Adapter(reduction=4), PrefixTuning()])
-def test_no_trial_writes_to_the_base(starter: TorchTrialStarter, tiny_config: TrialConfig, changes: Any, peft: Any) -> None:
+@pytest.mark.parametrize(
+    "peft",
+    [Lora(r=4, targets=TARGETS), AdaLora(targets=TARGETS), Adapter(reduction=4), PrefixTuning()],
+)
+def test_no_trial_writes_to_the_base(
+    starter: TorchTrialStarter, tiny_config: TrialConfig, changes: Any, peft: Any
+) -> None:
     config = short(tiny_config, density=DEFT, peft=peft, **changes)
     base = starter.base(config, starter.data(config))
-    before = {name: tensor.clone() for name, tensor in base.model.state_dict().items() if isinstance(tensor, torch.Tensor)}
+    before = {
+        name: tensor.clone()
+        for name, tensor in base.model.state_dict().items()
+        if isinstance(tensor, torch.Tensor)
+    }
     names = [name for name, _ in base.model.named_modules()]
     run_trial(starter, config, 0)
     assert starter.base(config, starter.data(config)) is base
     assert [name for name, _ in base.model.named_modules()] == names
     after = base.model.state_dict()
     # Bit by bit: packed weights read as floats are full of NaN.
-    changed = [name for name, tensor in before.items() if not torch.equal(bits(after[name]), bits(tensor))]
+    changed = [
+        name for name, tensor in before.items() if not torch.equal(bits(after[name]), bits(tensor))
+    ]
     assert changed == []
     assert not any(parameter.requires_grad for parameter in base.model.parameters())
 
@@ -188,13 +256,22 @@ def test_a_pattern_with_a_masked_update_starts_at_the_base_and_learns(
 ) -> None:
     # More examples than one pass of the calibration takes.
     pruning = SparseGpt(pattern="2:4", n_calibration=40)
-    config = short(tiny_config, peft=Lora(r=4, targets=TARGETS, masked=True), pruning=pruning, quantization=quantization)
+    config = short(
+        tiny_config,
+        peft=Lora(r=4, targets=TARGETS, masked=True),
+        pruning=pruning,
+        quantization=quantization,
+    )
     run = starter(config, 0)
     assert isinstance(run, TorchTrialRun)
     model, gates = run.trial_model.base.fork()
     start = starter.measurer.evaluator(run.trial_model, run.data, "validation").point(0.0)
     assert start.loss == pytest.approx(
-        starter.measurer.evaluator(replace(run.trial_model, model=model, gates=gates), run.data, "validation").point(0.0).loss
+        starter.measurer.evaluator(
+            replace(run.trial_model, model=model, gates=gates), run.data, "validation"
+        )
+        .point(0.0)
+        .loss
     )
     assert set(run.trial_model.base.sparsity.values()) == {0.5}
     run.advance(6)
@@ -202,10 +279,14 @@ def test_a_pattern_with_a_masked_update_starts_at_the_base_and_learns(
 
 
 @pytest.mark.parametrize("quantization", [Nf4(), Int8()])
-def test_trials_share_the_bases_tensors(starter: TorchTrialStarter, tiny_config: TrialConfig, quantization: Any) -> None:
+def test_trials_share_the_bases_tensors(
+    starter: TorchTrialStarter, tiny_config: TrialConfig, quantization: Any
+) -> None:
     def held(model: torch.nn.Module) -> set[int]:
         states = [getattr(module, "state", None) for module in model.modules()]
-        scales = [state.SCB for state in states if state is not None and not isinstance(state, dict)]
+        scales = [
+            state.SCB for state in states if state is not None and not isinstance(state, dict)
+        ]
         return {tensor.data_ptr() for tensor in (*model.parameters(), *scales)}
 
     config = short(tiny_config, quantization=quantization)
@@ -216,11 +297,21 @@ def test_trials_share_the_bases_tensors(starter: TorchTrialStarter, tiny_config:
 
 
 @pytest.mark.parametrize(
-    "peft", [Lora(r=4, targets=TARGETS, dora=True), Vera(r=8, targets=TARGETS), Oft(block=8, targets=TARGETS), PTuning()]
+    "peft",
+    [
+        Lora(r=4, targets=TARGETS, dora=True),
+        Vera(r=8, targets=TARGETS),
+        Oft(block=8, targets=TARGETS),
+        PTuning(),
+    ],
 )
-def test_a_method_and_its_seed_give_the_same_trial_again(starter: TorchTrialStarter, tiny_config: TrialConfig, peft: Any) -> None:
+def test_a_method_and_its_seed_give_the_same_trial_again(
+    starter: TorchTrialStarter, tiny_config: TrialConfig, peft: Any
+) -> None:
     """What a method draws and does not train is not saved: it comes again from the seed."""
-    config = short(tiny_config, peft=peft, training=Training(steps=2, batch_size=6, learning_rate=1e-2))
+    config = short(
+        tiny_config, peft=peft, training=Training(steps=2, batch_size=6, learning_rate=1e-2)
+    )
     run = starter(config, 3)
     run.advance(2)
     assert isinstance(run, TorchTrialRun)
@@ -229,11 +320,16 @@ def test_a_method_and_its_seed_give_the_same_trial_again(starter: TorchTrialStar
     assert isinstance(again, TorchTrialRun)
     again.trial_model.load(run.weights())
     assert same(trained(run), trained(again))
-    points = [starter.measurer.evaluator(r.trial_model, r.data, "validation").point(0.0) for r in (run, again)]
+    points = [
+        starter.measurer.evaluator(r.trial_model, r.data, "validation").point(0.0)
+        for r in (run, again)
+    ]
     assert points[0] == points[1]
 
 
-def test_only_calibrated_pruning_depends_on_the_task(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_only_calibrated_pruning_depends_on_the_task(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     device = starter.device
     assert BaseKey.of(tiny_config, "a", device) == BaseKey.of(tiny_config, "b", device)
     pruned = replace(tiny_config, pruning=Wanda())
@@ -244,7 +340,11 @@ def test_only_calibrated_pruning_depends_on_the_task(starter: TorchTrialStarter,
 
 
 def test_the_result_says_everything(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
-    result = run_trial(starter, short(tiny_config, density=DEFT, pruning=Wanda(sparsity=0.5), quantization=Nf4()), 0)
+    result = run_trial(
+        starter,
+        short(tiny_config, density=DEFT, pruning=Wanda(sparsity=0.5), quantization=Nf4()),
+        0,
+    )
     assert [point.threshold for point in result.points] == [0.0, 0.05, 0.3]
     densities = [point.density.overall for point in result.points]
     assert densities == sorted(densities, reverse=True)
@@ -268,18 +368,28 @@ def test_the_result_says_everything(starter: TorchTrialStarter, tiny_config: Tri
     assert ratios == sorted(ratios, key=lambda ratio: -(ratio or 0))
 
 
-def test_packed_weights_take_less_memory(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_packed_weights_take_less_memory(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     def linear_bytes(**changes: Any) -> int:
-        cost = run_trial(starter, short(tiny_config, training=Training(steps=1, batch_size=2), **changes), 0).cost
+        cost = run_trial(
+            starter, short(tiny_config, training=Training(steps=1, batch_size=2), **changes), 0
+        ).cost
         assert cost is not None
         return cost.weight_bytes
 
-    full, half, packed = linear_bytes(), linear_bytes(dtype="bf16"), linear_bytes(dtype="bf16", quantization=Nf4())
+    full, half, packed = (
+        linear_bytes(),
+        linear_bytes(dtype="bf16"),
+        linear_bytes(dtype="bf16", quantization=Nf4()),
+    )
     assert packed < half < full
     assert full == pytest.approx(2 * half, rel=0.05)
 
 
-def test_a_loss_that_is_not_finite_is_that_trials_error(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_a_loss_that_is_not_finite_is_that_trials_error(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     run = starter(short(tiny_config), 0)
     assert isinstance(run, TorchTrialRun)
     with torch.no_grad():
@@ -288,7 +398,9 @@ def test_a_loss_that_is_not_finite_is_that_trials_error(starter: TorchTrialStart
         run.advance(1)
 
 
-def test_weights_go_back_into_the_same_configuration_only(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_weights_go_back_into_the_same_configuration_only(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     config = short(tiny_config)
     run = starter(config, 0)
     run.advance(6)
@@ -314,7 +426,9 @@ def test_few_bases_are_kept(tiny_config: TrialConfig, starter: TorchTrialStarter
     assert starter.base(tiny_config, data) is not first
 
 
-def test_measuring_between_two_advances_changes_nothing(starter: TorchTrialStarter, tiny_config: TrialConfig) -> None:
+def test_measuring_between_two_advances_changes_nothing(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
     config = short(tiny_config, density=DEFT, quantization=Nf4())
     straight, measured = starter(config, 0), starter(config, 0)
     straight.advance(3)

@@ -1,4 +1,6 @@
-"""From the user's file to a result, through the real loader: every kind of task, on a model with a head and on one that writes."""
+"""From the user's file to a result, through the real loader: every kind of task, on a model with a
+head and on one that writes.
+"""
 
 import json
 from dataclasses import replace
@@ -21,7 +23,15 @@ NOUNS = ["plot", "cast", "music", "pace", "script", "light", "sound", "set"]
 
 
 def row(i: int) -> dict[str, Any]:
-    context = " ".join([f"take {i}", *(NOUNS[(i + j) % 8] for j in range(5)), f"number {i % 7}", *(["more"] * (i % 3 * 12)), "end"])
+    context = " ".join(
+        [
+            f"take {i}",
+            *(NOUNS[(i + j) % 8] for j in range(5)),
+            f"number {i % 7}",
+            *(["more"] * (i % 3 * 12)),
+            "end",
+        ]
+    )
     return {
         "text": f"{'great' if i % 2 else 'awful'} {NOUNS[i % 8]} take {i}",
         "other": f"a {NOUNS[i % 5]}",
@@ -50,13 +60,17 @@ def models(tmp_path_factory: pytest.TempPathFactory, packaged_model: str) -> Pat
     (folder / "rows.jsonl").write_text("\n".join(json.dumps(r) for r in rows), encoding="utf-8")
     save_tiny(folder / "t5", packaged_model)
     for family in HEAD_FAMILIES:
-        save_tiny_encoder(folder / family, family, [str(value) for r in rows for value in r.values()])
+        save_tiny_encoder(
+            folder / family, family, [str(value) for r in rows for value in r.values()]
+        )
     return folder
 
 
 @pytest.mark.parametrize("model", [*HEAD_FAMILIES, "t5"])
 @pytest.mark.parametrize("kind", list(KINDS))
-def test_a_users_task_from_file_to_test_measurement(kind: str, model: str, models: Path, starter: TorchTrialStarter) -> None:
+def test_a_users_task_from_file_to_test_measurement(
+    kind: str, model: str, models: Path, starter: TorchTrialStarter
+) -> None:
     settings = {"max_input_tokens": 24, "splits": Splits(validation=10, test=10), **KINDS[kind]}
     config = TrialConfig(
         model=str(models / model),
@@ -82,16 +96,24 @@ def test_a_users_task_from_file_to_test_measurement(kind: str, model: str, model
         assert len(point.example_scores) == (0 if kind == "regression" else 10)
         assert bool(point.density.decoder_blocks) == (model == "t5")
     assert ("written_density" in measured(result.points[0], result.cost)) == writes
-    final = measure_final(FinalJob("chosen", config, 0, run.weights(), threshold=0.05), starter.factory)
-    assert replace(final.point, energy_ratio=None) == starter.measurer.evaluator(run.trial_model, run.data, "test").point(0.05)
+    final = measure_final(
+        FinalJob("chosen", config, 0, run.weights(), threshold=0.05), starter.factory
+    )
+    assert replace(final.point, energy_ratio=None) == starter.measurer.evaluator(
+        run.trial_model, run.data, "test"
+    ).point(0.05)
     if kind == "qa":
         assert run.data.may_be_none
         assert len(run.data.validation) > 10  # Windows, more than there are questions.
 
 
-def test_a_model_with_a_head_is_measured_alike_whatever_the_batch(models: Path, starter: TorchTrialStarter) -> None:
+def test_a_model_with_a_head_is_measured_alike_whatever_the_batch(
+    models: Path, starter: TorchTrialStarter
+) -> None:
     """Padding changes neither answer nor density, so neither may the examples beside it."""
-    task = FileTask(path=str(models / "rows.jsonl"), **{"splits": Splits(validation=10, test=10), **KINDS["qa"]})
+    task = FileTask(
+        path=str(models / "rows.jsonl"), **{"splits": Splits(validation=10, test=10), **KINDS["qa"]}
+    )
     config = TrialConfig(model=str(models / "bert"), task=task, dtype="fp32")
     run = starter(config, 0)
     assert isinstance(run, TorchTrialRun)

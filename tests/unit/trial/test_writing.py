@@ -1,4 +1,6 @@
-"""What a T5 writes through `AnswerReader`, padded and cached, against greedy loops over single windows."""
+"""What a T5 writes through `AnswerReader`, padded and cached, against greedy loops over single
+windows.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -9,7 +11,16 @@ from datasets import Dataset
 
 from deft_sweeps.axes.activation.gate import thresholded
 from deft_sweeps.axes.decoding import GenerationMeter
-from deft_sweeps.config.axes import AdaLora, Adapter, Ia3, Lora, PrefixTuning, PromptTuning, PTuning, Training
+from deft_sweeps.config.axes import (
+    AdaLora,
+    Adapter,
+    Ia3,
+    Lora,
+    PrefixTuning,
+    PromptTuning,
+    PTuning,
+    Training,
+)
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.models.checkpoints import load_tokenizer
 from deft_sweeps.task_metrics import score_all
@@ -37,17 +48,26 @@ def t5(tmp_path_factory: pytest.TempPathFactory, packaged_model: str) -> TrialCo
 
 
 def windowed_task(model: str, *, may_be_none: bool) -> TaskData:
-    """Every text in two windows, of all its words and of its last ones; of which only the first holds the answer."""
+    """Every text in two windows, of all its words and of its last ones; of which only the first
+    holds the answer.
+    """
     tokenizer = load_tokenizer(model)
 
     def columns(indices: range) -> dict[str, Any]:
         inputs, written, of = [], [], []
         for example, i in enumerate(indices):
-            for text, target in ((TEXTS[i], answer_of(i)), (TEXTS[i].split(" and ")[1], "" if may_be_none else answer_of(i))):
+            for text, target in (
+                (TEXTS[i], answer_of(i)),
+                (TEXTS[i].split(" and ")[1], "" if may_be_none else answer_of(i)),
+            ):
                 inputs.append(text)
                 written.append(target)
                 of.append(example)
-        return {"input_ids": tokenizer(inputs)["input_ids"], "target_ids": tokenizer(written)["input_ids"], "example": of}
+        return {
+            "input_ids": tokenizer(inputs)["input_ids"],
+            "target_ids": tokenizer(written)["input_ids"],
+            "example": of,
+        }
 
     return TaskData(
         kind="span",
@@ -62,11 +82,16 @@ def windowed_task(model: str, *, may_be_none: bool) -> TaskData:
 
 @torch.no_grad()
 def write_alone(model: Any, row: Any, longest: int) -> tuple[list[int], float, float]:
-    """Token ids of the answer to one window, their mean log-probability, and that of ending at once."""
+    """Token ids of the answer to one window, their mean log-probability, and that of ending at
+    once.
+    """
     ids, written, told = torch.tensor([row["input_ids"]]), [0], []
     while len(written) <= longest and (len(written) == 1 or written[-1] != 1):
         logits = model(
-            input_ids=ids, attention_mask=torch.ones_like(ids), decoder_input_ids=torch.tensor([written]), use_cache=False
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            decoder_input_ids=torch.tensor([written]),
+            use_cache=False,
         ).logits[0, -1]
         told.append(logits.log_softmax(-1))
         written.append(int(logits.argmax()))
@@ -76,7 +101,9 @@ def write_alone(model: Any, row: Any, longest: int) -> tuple[list[int], float, f
 
 @pytest.mark.parametrize("may_be_none", [True, False])
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.kind)
-def test_windows_are_answered_and_counted_as_one_by_one(method: Any, may_be_none: bool, t5: TrialConfig) -> None:
+def test_windows_are_answered_and_counted_as_one_by_one(
+    method: Any, may_be_none: bool, t5: TrialConfig
+) -> None:
     training = Training(steps=4, batch_size=12, learning_rate=5e-3, warmup_share=0.0)
     config = replace(t5, peft=method, training=training)
     starter = GivenTrialStarter(windowed_task(config.model, may_be_none=may_be_none))
@@ -100,10 +127,17 @@ def test_windows_are_answered_and_counted_as_one_by_one(method: Any, may_be_none
             for i, at in enumerate(trial_model.gates):
                 n = n_input if at.stack == "encoder" else len(ids)
                 # Virtual tokens stand in front.
-                at.gate.reader = lambda _, gate, i=i, n=n: shares[i].append(float((gate[:, -n:] != 0).float().mean()))
+                at.gate.reader = lambda _, gate, i=i, n=n: shares[i].append(
+                    float((gate[:, -n:] != 0).float().mean())
+                )
             with torch.no_grad():
                 seen = torch.tensor([[0, *ids[:-1]]])
-                model(input_ids=inputs, attention_mask=torch.ones_like(inputs), decoder_input_ids=seen, use_cache=False)
+                model(
+                    input_ids=inputs,
+                    attention_mask=torch.ones_like(inputs),
+                    decoder_input_ids=seen,
+                    use_cache=False,
+                )
             for at in trial_model.gates:
                 at.gate.reader = None
     predictions = []
@@ -125,7 +159,9 @@ def test_windows_are_answered_and_counted_as_one_by_one(method: Any, may_be_none
     with thresholded(trial_model.gates, THRESHOLD), torch.no_grad():
         for batch in evaluator.batches:
             inputs_of, _ = model_inputs(batch, starter.device)
-            told += evaluator.answers.of_batch((), batch, inputs_of, torch.zeros(0), GenerationMeter(trial_model.gates))
+            told += evaluator.answers.of_batch(
+                (), batch, inputs_of, torch.zeros(0), GenerationMeter(trial_model.gates)
+            )
     for i, one in enumerate(told):
         which = answers[one.example][evaluator.order[i] % 2]
         assert one.text == which[0]

@@ -11,7 +11,9 @@ from deft_sweeps.config.axes.activation.relu import Relu as Relu
 
 ActivationMember = Pretrained | Relu
 
-ACTIVATIONS: dict[str, GateActivation] = {member().kind: member() for member in get_args(ActivationMember)}
+ACTIVATIONS: dict[str, GateActivation] = {
+    member().kind: member() for member in get_args(ActivationMember)
+}
 """The members by name."""
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from deft_sweeps.config.layout import Layout
 
 class GateActivation(AxisMember):
     """Base of the members of the axis `activation`. They have no settings, so a configuration holds
-    the name alone. `torch_verb` names what makes one gate: `make_gate(layout)`."""
+    the name alone. `torch_verb` names what makes one gate: `make_gate(layout)`.
+    """
 
     __slots__ = ()
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.activation.gate_activation import GateActivation
 from deft_sweeps.config.layout import Layout
 
@@ -19,14 +21,18 @@ class Relu(GateActivation):
     kind: Literal["relu"] = "relu"
 
     @property
+    @override
     def label(self) -> str:
         return "relu"
 
+    @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         return []
 
+    @override
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         return []
 
+    @override
     def keeps_input(self, layout: Layout) -> bool:
         return False

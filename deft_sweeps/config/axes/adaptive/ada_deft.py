@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.adaptive.block_skipping import BlockSkipping
 from deft_sweeps.config.axes.fields import check
 from deft_sweeps.config.layout import Layout
@@ -41,27 +43,38 @@ class AdaDeft(BlockSkipping):
     def __post_init__(self) -> None:
         check(self.skip >= 0, "skip >= 0", self.skip)
         check(self.weight >= 0, "weight >= 0", self.weight)
-        check(self.skip > 0 or self.weight > 0, "skip or weight above 0, or else nothing closes a gate", (self.skip, self.weight))
+        check(
+            self.skip > 0 or self.weight > 0,
+            "skip or weight above 0, or else nothing closes a gate",
+            (self.skip, self.weight),
+        )
         check(self.travel > 0, "travel > 0", self.travel)
         check(0 <= self.recover_share < 1, "recover_share in [0, 1)", self.recover_share)
 
     @property
+    @override
     def label(self) -> str:
         return f"ADA {self.weight:.3g}" + (f" skip {self.skip}" if self.skip else "")
 
+    @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         return []
 
+    @override
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         n_blocks = len(layout.blocks)
         if self.skip < n_blocks:
             return []
-        what = f"ada skip {self.skip} would leave none of the {n_blocks} MLP blocks of {config.model}"
+        what = (
+            f"ada skip {self.skip} would leave none of the {n_blocks} MLP blocks of {config.model}"
+        )
         return [f"{what}; at most {n_blocks - 1}"]
 
+    @override
     def n_trained(self, layout: Layout) -> int:
         return len(layout.blocks)
 
+    @override
     def block_activation_bytes(self, layout: Layout) -> int:
         # The output in float32, which the gate's gradient is summed over.
         return 4 * layout.d_model

@@ -2,17 +2,21 @@
 
 from abc import abstractmethod
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.member import AxisMember
 from deft_sweeps.config.layout import Layout
 
 
 class BlockSkipping(AxisMember):
     """Base of the members of the axis `adaptive`. `torch_verb` names what puts block gates into a
-    model: `gate_blocks(model, layout, gates, member)`; see `axes.adaptive`."""
+    model: `gate_blocks(model, layout, gates, member)`; see `axes.adaptive`.
+    """
 
     __slots__ = ()
 
     @abstractmethod
+    @override
     def n_trained(self, layout: Layout) -> int: ...
 
     @abstractmethod

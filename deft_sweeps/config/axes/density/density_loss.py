@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.density.gate_penalty import GatePenalty
 from deft_sweeps.config.axes.fields import check
 from deft_sweeps.config.layout import Layout, Stack
@@ -60,25 +62,35 @@ class DensityLoss(GatePenalty):
         check(self.eps > 0, "eps > 0", self.eps)
         check(self.beta > 0, "beta > 0", self.beta)
         stack_weights = (self.encoder_weight, self.decoder_weight)
-        check(min(stack_weights) >= 0 < max(stack_weights), "stack weights >= 0, one of them > 0", stack_weights)
+        check(
+            min(stack_weights) >= 0 < max(stack_weights),
+            "stack weights >= 0, one of them > 0",
+            stack_weights,
+        )
         check(0 <= self.weight_warmup <= 1, "weight_warmup in [0, 1]", self.weight_warmup)
         check(self.eps_start_factor > 0, "eps_start_factor > 0", self.eps_start_factor)
         check(0 < self.eps_anneal <= 1, "eps_anneal in (0, 1]", self.eps_anneal)
 
     @property
+    @override
     def label(self) -> str:
         l0 = self.surrogate == "l0"
         constant = f"l0, eps {self.eps:.1g}" if l0 else f"tanh, beta {self.beta:.3g}"
         weights = {"encoder": self.encoder_weight, "decoder": self.decoder_weight}
-        stacks = "".join(f", {stack} × {weight:.3g}" for stack, weight in weights.items() if weight != 1)
+        stacks = "".join(
+            f", {stack} × {weight:.3g}" for stack, weight in weights.items() if weight != 1
+        )
         return f"DEFT {self.weight:.3g} ({constant}{stacks})"
 
+    @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         default = DensityLoss()
         reasons = []
         if self.reduction == "feature_map" and config.training.accumulation > 1:
             what = "the density loss with reduction feature_map takes its mean over the whole batch"
-            reasons.append(f"{what}, which does not split into the micro-batches of accumulation > 1")
+            reasons.append(
+                f"{what}, which does not split into the micro-batches of accumulation > 1"
+            )
         if self.surrogate == "tanh" and self.eps != default.eps:
             reasons.append(_without_effect("eps has no effect on the surrogate tanh"))
         if self.surrogate == "l0" and self.beta != default.beta:
@@ -89,6 +101,7 @@ class DensityLoss(GatePenalty):
             reasons.append(_without_effect("eps_anneal has no effect while eps_start_factor is 1"))
         return reasons
 
+    @override
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         default = DensityLoss()
         if "decoder" in layout.stacks:
@@ -97,13 +110,17 @@ class DensityLoss(GatePenalty):
             what = "encoder_weight 0 leaves nothing of the density loss"
             return [f"{what}: {config.model} has no decoder"]
         if (self.decoder_weight, self.stacks) != (default.decoder_weight, default.stacks):
-            what = f"decoder_weight and stacks have no effect on {config.model}, which has no decoder"
+            what = (
+                f"decoder_weight and stacks have no effect on {config.model}, which has no decoder"
+            )
             return [f"{what}, so one trial would run under two names"]
         return []
 
+    @override
     def leaves_out(self, stack: Stack) -> bool:
         return (self.encoder_weight if stack == "encoder" else self.decoder_weight) == 0
 
+    @override
     def entry_activation_bytes(self, *, upcast_gelu: bool) -> int:
         # The square and the sum below the line, or the tanh.
         surrogate = 8 if self.surrogate == "l0" else 4

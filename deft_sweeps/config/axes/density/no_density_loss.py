@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.density.gate_penalty import GatePenalty
 from deft_sweeps.config.layout import Layout, Stack
 
@@ -19,17 +21,22 @@ class NoDensityLoss(GatePenalty):
     kind: Literal["none"] = "none"
 
     @property
+    @override
     def label(self) -> str:
         return "plain"
 
+    @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         return []
 
+    @override
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         return []
 
+    @override
     def leaves_out(self, stack: Stack) -> bool:
         return False
 
+    @override
     def entry_activation_bytes(self, *, upcast_gelu: bool) -> int:
         return 0

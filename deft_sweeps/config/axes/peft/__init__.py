@@ -1,5 +1,6 @@
 """PEFT methods: the closed union. A new one is its module here, its torch verb, and its line
-below."""
+below.
+"""
 
 from deft_sweeps.config.axes.peft.adalora import AdaLora as AdaLora
 from deft_sweeps.config.axes.peft.adapter import Adapter as Adapter

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.adaptive.ada_deft import AdaDeft
 from deft_sweeps.config.axes.fields import check
 from deft_sweeps.config.axes.peft.method import TargetedMethod, check_targets
@@ -54,15 +56,21 @@ class AdaLora(TargetedMethod):
         check(0 <= self.dropout < 1, "dropout in [0, 1)", self.dropout)
         check_targets(self.targets)
         shares = (self.warmup_share, self.final_share)
-        check(min(shares) >= 0 and sum(shares) < 1, "warmup_share and final_share >= 0, together below 1", shares)
+        check(
+            min(shares) >= 0 and sum(shares) < 1,
+            "warmup_share and final_share >= 0, together below 1",
+            shares,
+        )
         check(self.every >= 1, "every >= 1", self.every)
         check(0 < self.smoothing < 1, "smoothing in (0, 1)", self.smoothing)
         check(self.orthogonal_weight >= 0, "orthogonal_weight >= 0", self.orthogonal_weight)
 
     @property
+    @override
     def label(self) -> str:
         return f"AdaLoRA r{self.r} on {' '.join(self.targets)}"
 
+    @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         reasons = []
         if isinstance(config.adaptive, AdaDeft):
@@ -74,16 +82,20 @@ class AdaLora(TargetedMethod):
             reasons.append(f"{what}: more steps, or a smaller final_share")
         return reasons
 
+    @override
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         too_high = self.rank_problems(layout, "adalora r + extra", self.r + self.extra)
         return self.absent_targets(config, layout) + too_high
 
+    @override
     def n_trained(self, layout: Layout) -> int:
         rank = self.r + self.extra
         return sum(rank * (x.in_features + x.out_features + 1) for x in self.target_layers(layout))
 
+    @override
     def n_frozen(self, layout: Layout) -> int:
         return len(self.target_layers(layout))
 
+    @override
     def target_activation_bytes(self, linear: Linear, dtype_bytes: int) -> int:
         return self.float32_input_bytes(linear, dtype_bytes) + 8 * (self.r + self.extra)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.fields import check
 from deft_sweeps.config.axes.peft.method import PeftMethod
 from deft_sweeps.config.layout import Block, Layout
@@ -35,34 +37,42 @@ class Adapter(PeftMethod):
         check(self.scale != 0, "scale other than 0", self.scale)
 
     @property
+    @override
     def label(self) -> str:
         where = "" if self.placement == "pfeiffer" else f"{self.placement} "
         return f"{where}adapter /{self.reduction}"
 
+    @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         return []
 
+    @override
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         problems = []
         if self.reduction > layout.d_model:
             width = f"the model's width, {layout.d_model}"
             problems.append(f"adapter reduction {self.reduction} is more than {width}")
-        bare = any(block.mlp in {linear.name for linear in block.linears} for block in layout.blocks)
+        bare = any(
+            block.mlp in {linear.name for linear in block.linears} for block in layout.blocks
+        )
         if self.placement == "parallel" and bare:
             what = "a parallel adapter sits beside a whole MLP"
             problems.append(f"{what}, and {config.model} has no module that holds one")
         return problems
 
+    @override
     def n_trained(self, layout: Layout) -> int:
         n_outputs = sum(linear.role == "o" for linear in layout.linears)
         n_adapters = len(layout.blocks) + (n_outputs if self.placement == "houlsby" else 0)
         width = self._width(layout)
         return n_adapters * (2 * layout.d_model * width + width + layout.d_model)
 
+    @override
     def trains_through(self, block: Block, layout: Layout) -> bool:
         # Nothing before the first adapter has a gradient.
         return self.placement != "pfeiffer" or block.stack == "decoder" or block.index > 0
 
+    @override
     def block_activation_bytes(self, layout: Layout, dtype_bytes: int) -> int:
         upcast = 4 * layout.d_model if dtype_bytes == 2 else 0
         return upcast + 8 * self._width(layout)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.peft.method import TargetedMethod, check_targets
 from deft_sweeps.config.layout import Layout, Linear, Role
 
@@ -28,18 +30,23 @@ class Ia3(TargetedMethod):
         check_targets(self.targets)
 
     @property
+    @override
     def label(self) -> str:
         return f"IA3 on {' '.join(self.targets)}"
 
+    @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         return []
 
+    @override
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         return self.absent_targets(config, layout)
 
+    @override
     def n_trained(self, layout: Layout) -> int:
         return sum(_n_scaled(linear) for linear in self.target_layers(layout))
 
+    @override
     def target_activation_bytes(self, linear: Linear, dtype_bytes: int) -> int:
         return dtype_bytes * _n_scaled(linear)
 

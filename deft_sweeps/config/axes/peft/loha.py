@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.fields import check
 from deft_sweeps.config.axes.peft.method import TargetedMethod, check_targets
 from deft_sweeps.config.axes.quantization.four_bit import FourBit
@@ -36,25 +38,31 @@ class LoHa(TargetedMethod):
         check_targets(self.targets)
 
     @property
+    @override
     def label(self) -> str:
         return f"LoHa r{self.r} on {' '.join(self.targets)}"
 
+    @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         if not isinstance(config.quantization, FourBit):
             return []
         return ["LoHa needs the shape of each weight, which packed 4-bit weights do not show"]
 
+    @override
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         too_high = self.rank_problems(layout, "loha r", self.r)
         return self.absent_targets(config, layout) + too_high
 
+    @override
     def n_trained(self, layout: Layout) -> int:
         layers = self.target_layers(layout)
         return sum(2 * self.r * (linear.in_features + linear.out_features) for linear in layers)
 
+    @override
     def target_activation_bytes(self, linear: Linear, dtype_bytes: int) -> int:
         return self.float32_input_bytes(linear, dtype_bytes)
 
+    @override
     def matrix_bytes(self, linear: Linear) -> int:
         # The update is formed whole in float32, and the input's gradient needs it.
         return 4 * linear.n_parameters if linear.role in self.targets else 0

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.fields import check
 from deft_sweeps.config.axes.peft.method import TargetedMethod, check_targets
 from deft_sweeps.config.axes.quantization.int8 import Int8
@@ -46,31 +48,44 @@ class Lora(TargetedMethod):
         check_targets(self.targets)
 
     @property
+    @override
     def label(self) -> str:
         name = f"{'rs' if self.rslora else ''}{'DoRA' if self.dora else 'LoRA'}"
         return f"{'masked ' if self.masked else ''}{name} r{self.r} on {' '.join(self.targets)}"
 
+    @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         reasons = []
         if self.dora and isinstance(config.quantization, Int8):
-            reasons.append("DoRA needs the length of each weight row, which cannot be taken of an int8 weight")
+            reasons.append(
+                "DoRA needs the length of each weight row, which cannot be taken of an int8 weight"
+            )
         if self.dora and self.masked:
             reasons.append("a masked update replaces LoRA's own arithmetic, and DoRA's with it")
         if self.masked and config.pruning.is_none:
-            reasons.append("a masked update keeps a pruned base's zeros, and this base is not pruned")
+            reasons.append(
+                "a masked update keeps a pruned base's zeros, and this base is not pruned"
+            )
         return reasons
 
+    @override
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         too_high = self.rank_problems(layout, "lora r", self.r)
         return self.absent_targets(config, layout) + too_high
 
+    @override
     def n_trained(self, layout: Layout) -> int:
-        return sum(self.r * (x.in_features + x.out_features) + self.dora * x.out_features for x in self.target_layers(layout))
+        return sum(
+            self.r * (x.in_features + x.out_features) + self.dora * x.out_features
+            for x in self.target_layers(layout)
+        )
 
+    @override
     def target_activation_bytes(self, linear: Linear, dtype_bytes: int) -> int:
         norms = (dtype_bytes + 8) * linear.out_features if self.dora else 0
         return self.float32_input_bytes(linear, dtype_bytes) + 4 * self.r + norms
 
+    @override
     def transient_bytes(self, n_weights: int) -> int:
         # DoRA takes the length of each row of the layer's whole weight.
         return 12 * n_weights if self.dora else 0

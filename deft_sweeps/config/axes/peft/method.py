@@ -1,8 +1,11 @@
 """What every PEFT method says of itself, and what those on chosen layers or before the input
-share."""
+share.
+"""
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
+
+from typing_extensions import override
 
 from deft_sweeps.config.axes.fields import check
 from deft_sweeps.config.axes.member import AxisMember
@@ -26,6 +29,7 @@ class PeftMethod(AxisMember):
     optimizer_bytes: ClassVar[int] = 12
 
     @abstractmethod
+    @override
     def n_trained(self, layout: Layout) -> int: ...
 
     @property
@@ -73,6 +77,7 @@ class TargetedMethod(PeftMethod):
     def target_activation_bytes(self, linear: Linear, dtype_bytes: int) -> int:
         """Held at one of the chosen layers for the backward pass, for each token."""
 
+    @override
     def linear_activation_bytes(self, linear: Linear, dtype_bytes: int) -> int:
         chosen = linear.role in self.targets
         return self.target_activation_bytes(linear, dtype_bytes) if chosen else 0
@@ -111,6 +116,7 @@ class PromptMethod(PeftMethod):
     starts_as_identity: ClassVar[bool] = False
 
     @property
+    @override
     def input_tokens(self) -> int:
         return self.virtual_tokens
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.fields import check
 from deft_sweeps.config.axes.peft.method import TargetedMethod, check_targets
 from deft_sweeps.config.layout import Layout, Linear, Role
@@ -35,12 +37,15 @@ class Oft(TargetedMethod):
         check_targets(self.targets)
 
     @property
+    @override
     def label(self) -> str:
         return f"OFT {self.block} on {' '.join(self.targets)}"
 
+    @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         return []
 
+    @override
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         widths = {linear.role: linear.in_features for linear in layout.linears}
         sizes = {role: widths[role] for role in self.targets if role in widths}
@@ -48,9 +53,11 @@ class Oft(TargetedMethod):
         what = f"oft block {self.block} does not divide the input width of {', '.join(uneven)}"
         return self.absent_targets(config, layout) + ([what] if uneven else [])
 
+    @override
     def n_trained(self, layout: Layout) -> int:
         skew = self.block * (self.block - 1) // 2
         return sum(linear.in_features // self.block * skew for linear in self.target_layers(layout))
 
+    @override
     def target_activation_bytes(self, linear: Linear, dtype_bytes: int) -> int:
         return self.float32_input_bytes(linear, dtype_bytes) + 4 * linear.in_features

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.fields import check
 from deft_sweeps.config.axes.peft.method import PromptMethod
 from deft_sweeps.config.layout import Layout
@@ -32,15 +34,19 @@ class PTuning(PromptMethod):
         check(self.hidden >= 1, "hidden >= 1", self.hidden)
 
     @property
+    @override
     def label(self) -> str:
         return f"P-tuning {self.virtual_tokens}"
 
+    @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         return []
 
+    @override
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         return []
 
+    @override
     def n_trained(self, layout: Layout) -> int:
         width, hidden = layout.d_model, self.hidden
         perceptron = hidden * (width + 1) + hidden * (hidden + 1) + width * (hidden + 1)

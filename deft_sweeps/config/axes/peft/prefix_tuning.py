@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.fields import check
 from deft_sweeps.config.axes.peft.method import PeftMethod
 from deft_sweeps.config.layout import Block, Layout
@@ -32,12 +34,15 @@ class PrefixTuning(PeftMethod):
         check(self.virtual_tokens >= 1, "virtual_tokens >= 1", self.virtual_tokens)
 
     @property
+    @override
     def label(self) -> str:
         return f"prefix {self.virtual_tokens}"
 
+    @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         return []
 
+    @override
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         if layout.prefix_stack is None:
             what = "prefix_tuning adds keys and values to an attention"
@@ -48,11 +53,15 @@ class PrefixTuning(PeftMethod):
         what = "prefix_tuning trains nothing before the encoder's gates"
         return [f"{what}, so a density loss on the encoder alone would do nothing"]
 
+    @override
     def n_trained(self, layout: Layout) -> int:
         blocks = [block for block in layout.blocks if self.trains_through(block, layout)]
-        keys = [x for block in blocks for x in block.linears if x.role == "k" and x.source == "self"]
+        keys = [
+            x for block in blocks for x in block.linears if x.role == "k" and x.source == "self"
+        ]
         return 2 * self.virtual_tokens * sum(linear.out_features for linear in keys)
 
+    @override
     def trains_through(self, block: Block, layout: Layout) -> bool:
         # A prefix is seen by its own stack alone.
         return block.stack == layout.prefix_stack

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.fields import check
 from deft_sweeps.config.axes.peft.method import PromptMethod
 from deft_sweeps.config.layout import Layout
@@ -31,14 +33,18 @@ class PromptTuning(PromptMethod):
         check(self.virtual_tokens >= 1, "virtual_tokens >= 1", self.virtual_tokens)
 
     @property
+    @override
     def label(self) -> str:
         return f"prompt {self.virtual_tokens}"
 
+    @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         return []
 
+    @override
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         return []
 
+    @override
     def n_trained(self, layout: Layout) -> int:
         return self.virtual_tokens * layout.d_model

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.fields import check
 from deft_sweeps.config.axes.peft.method import TargetedMethod, check_targets
 from deft_sweeps.config.layout import Layout, Linear, Role
@@ -39,23 +41,29 @@ class Vera(TargetedMethod):
         check_targets(self.targets)
 
     @property
+    @override
     def label(self) -> str:
         return f"VeRA r{self.r} on {' '.join(self.targets)}"
 
+    @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         return []
 
+    @override
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         return self.absent_targets(config, layout)
 
+    @override
     def n_trained(self, layout: Layout) -> int:
         return sum(self.r + linear.out_features for linear in self.target_layers(layout))
 
+    @override
     def n_frozen(self, layout: Layout) -> int:
         layers = self.target_layers(layout)
         widest_input = max((linear.in_features for linear in layers), default=0)
         widest_output = max((linear.out_features for linear in layers), default=0)
         return self.r * (widest_input + widest_output)
 
+    @override
     def target_activation_bytes(self, linear: Linear, dtype_bytes: int) -> int:
         return 4 * self.r + 4 * linear.out_features

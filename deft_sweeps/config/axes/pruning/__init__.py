@@ -1,5 +1,6 @@
 """Pruning methods: the closed union. A new one is its module here, its torch verb, and its line
-below."""
+below.
+"""
 
 from deft_sweeps.config.axes.pruning.magnitude import Magnitude as Magnitude
 from deft_sweeps.config.axes.pruning.no_pruning import NoPruning as NoPruning

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.pruning.pattern import Pattern
 from deft_sweeps.config.axes.pruning.weight_pruning import PatternPruning
 
@@ -26,9 +28,11 @@ class Magnitude(PatternPruning):
         self.check_sparsity()
 
     @property
+    @override
     def label(self) -> str:
         return f"magnitude {self.share_label}"
 
     @property
+    @override
     def calibration_examples(self) -> int:
         return 0

@@ -8,5 +8,5 @@ sparse tensor cores can skip."""
 
 
 def group_of(pattern: Pattern) -> int | None:
-    """m of an n:m pattern, the inputs that are pruned together; None where there are no groups."""
+    """M of an n:m pattern, the inputs that are pruned together; None where there are no groups."""
     return None if pattern == "unstructured" else int(pattern.partition(":")[2])

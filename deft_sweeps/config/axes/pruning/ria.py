@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.fields import check
 from deft_sweeps.config.axes.pruning.pattern import Pattern
 from deft_sweeps.config.axes.pruning.weight_pruning import PatternPruning
@@ -34,9 +36,11 @@ class Ria(PatternPruning):
         check(self.power >= 0, "power >= 0", self.power)
 
     @property
+    @override
     def label(self) -> str:
         return f"RIA {self.share_label}"
 
     @property
+    @override
     def calibration_examples(self) -> int:
         return self.n_calibration

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.fields import check
 from deft_sweeps.config.axes.pruning.pattern import Pattern
 from deft_sweeps.config.axes.pruning.weight_pruning import PatternPruning
@@ -35,13 +37,16 @@ class SparseGpt(PatternPruning):
         check(self.damping > 0, "damping > 0", self.damping)
 
     @property
+    @override
     def label(self) -> str:
         return f"SparseGPT {self.share_label}"
 
     @property
+    @override
     def calibration_examples(self) -> int:
         return self.n_calibration
 
+    @override
     def working_bytes(self, layout: Layout) -> int:
         # Second moments in float32 of the block's layers, and four float64 matrices of the widest
         # while they are inverted.

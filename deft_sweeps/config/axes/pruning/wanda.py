@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.fields import check
 from deft_sweeps.config.axes.pruning.pattern import Pattern
 from deft_sweeps.config.axes.pruning.weight_pruning import PatternPruning
@@ -31,9 +33,11 @@ class Wanda(PatternPruning):
         check(self.n_calibration >= 1, "n_calibration >= 1", self.n_calibration)
 
     @property
+    @override
     def label(self) -> str:
         return f"Wanda {self.share_label}"
 
     @property
+    @override
     def calibration_examples(self) -> int:
         return self.n_calibration

@@ -3,6 +3,8 @@
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.fields import check
 from deft_sweeps.config.axes.member import AxisMember
 from deft_sweeps.config.axes.pruning.pattern import Pattern, group_of
@@ -17,12 +19,14 @@ CALIBRATION_CHUNK = 32
 
 class WeightPruning(AxisMember):
     """Base of the members of the axis `pruning`. `torch_verb` names what makes the pruner of one
-    layer's weights from the member: see `axes.pruning.Pruner`."""
+    layer's weights from the member: see `axes.pruning.Pruner`.
+    """
 
     __slots__ = ()
 
     @property
     @abstractmethod
+    @override
     def calibration_examples(self) -> int: ...
 
     @abstractmethod
@@ -42,11 +46,13 @@ class PatternPruning(WeightPruning):
         """Share of zeros, or the pattern."""
         return f"{self.sparsity:.3g}" if self.pattern == "unstructured" else self.pattern
 
+    @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         if self.pattern == "unstructured" or self.sparsity == 0.5:
             return []
         return ["an n:m pattern zeroes half of the weights, so its sparsity is 0.5"]
 
+    @override
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         group = group_of(self.pattern)
         if group is None:
@@ -57,6 +63,7 @@ class PatternPruning(WeightPruning):
         what = f"a pattern with groups of {group} needs layers whose number of inputs it divides"
         return [f"{what}, but {widths}"] if odd else []
 
+    @override
     def working_bytes(self, layout: Layout) -> int:
         # Scores, the same in order, and their places as 64-bit integers.
         return 16 * max(linear.n_parameters for linear in layout.linears)

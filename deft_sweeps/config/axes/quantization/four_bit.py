@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, ClassVar
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.quantization.packing import Packing
 from deft_sweeps.config.layout import Layout, Linear
 
@@ -22,18 +24,23 @@ class FourBit(Packing):
     double: bool
 
     @property
+    @override
     def label(self) -> str:
         return f"{self.kind.upper()} double" if self.double else self.kind.upper()
 
+    @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         return []
 
+    @override
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         return []
 
+    @override
     def packed_linears(self, layout: Layout) -> tuple[Linear, ...]:
         return layout.linears
 
+    @override
     def packed_bytes(self, layout: Layout) -> float:
         # Half a byte for each weight and a float32 scale for 64 of them. Double quantization has
         # one byte for 64 weights and a float32 for 256 of those.

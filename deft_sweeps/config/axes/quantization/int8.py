@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.fields import check
 from deft_sweeps.config.axes.quantization.packing import Packing
 from deft_sweeps.config.layout import Layout, Linear
@@ -36,18 +38,23 @@ class Int8(Packing):
         check(self.outlier_threshold > 0, "outlier_threshold > 0", self.outlier_threshold)
 
     @property
+    @override
     def label(self) -> str:
         return "int8"
 
+    @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         return []
 
+    @override
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         return []
 
+    @override
     def packed_linears(self, layout: Layout) -> tuple[Linear, ...]:
         return tuple(x for x in layout.linears if x.role not in layout.int8_excluded)
 
+    @override
     def packed_bytes(self, layout: Layout) -> float:
         # One byte for each weight and a float32 scale for each row.
         n_rows = sum(linear.out_features for linear in self.packed_linears(layout))

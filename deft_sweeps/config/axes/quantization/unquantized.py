@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from typing_extensions import override
+
 from deft_sweeps.config.axes.quantization.packing import Packing
 from deft_sweeps.config.layout import Layout, Linear
 
@@ -20,20 +22,26 @@ class Unquantized(Packing):
     kind: Literal["none"] = "none"
 
     @property
+    @override
     def label(self) -> str:
         return ""
 
+    @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         return []
 
+    @override
     def shape_problems(self, config: "TrialConfig", layout: Layout) -> list[str]:
         return []
 
+    @override
     def packed_linears(self, layout: Layout) -> tuple[Linear, ...]:
         return ()
 
+    @override
     def packed_bytes(self, layout: Layout) -> float:
         return 0
 
+    @override
     def unpacked_bytes(self, n_weights: int, dtype_bytes: int) -> int:
         return 0

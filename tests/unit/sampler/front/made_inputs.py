@@ -1,6 +1,7 @@
 """Inputs and hyperparameters for tests of the Gaussian process."""
 
 import numpy as np
+
 from deft_sweeps.sampler.front.kernel import Inputs, LogHyperparameters
 
 GROUPS = (0, 0, 1)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from deft_sweeps.sampler.front.observation import Observation, ObservedTraining
 from deft_sweeps.specification.combination import Start
-
 from tests.fakes import THRESHOLDS, plain
 
 N_THRESHOLDS = len(THRESHOLDS)

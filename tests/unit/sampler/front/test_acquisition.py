@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from deft_sweeps.objective import parse_constraint
 from deft_sweeps.sampler.front import acquisition
 from deft_sweeps.sampler.front.acquisition import Acquisition

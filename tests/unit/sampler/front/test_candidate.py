@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from deft_sweeps.sampler.front.candidate import N_CANDIDATES, CandidatePool, neighbour
 from deft_sweeps.sampler.front.encoding import SpaceEncoding
 from deft_sweeps.sampler.front.observation import ObservedTraining

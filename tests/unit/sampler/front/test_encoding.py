@@ -1,6 +1,7 @@
 """Distances between encoded configurations."""
 
 import pytest
+
 from deft_sweeps.sampler.front.encoding import SpaceEncoding
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.spec_reader import parse_spec

@@ -6,6 +6,9 @@ from dataclasses import replace
 import numpy as np
 import optuna
 import pytest
+from optuna.study import Study
+from optuna.trial import TrialState
+
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.findings.baseline import baseline_member, baselines_of
 from deft_sweeps.findings.front_member import candidates
@@ -26,9 +29,6 @@ from deft_sweeps.stopping.early_stopping import EarlyStopping
 from deft_sweeps.study.limit_judge import LimitJudge
 from deft_sweeps.study.optuna_study import POINTS, SEED, TRIAL_ID, begin, enqueue, rows_of, tell
 from deft_sweeps.study.parameters import all_points, start_of, suggest
-from optuna.study import Study
-from optuna.trial import TrialState
-
 from tests.fakes import fake_point, fake_result, fake_spec
 from tests.fakes import plain as plain_start
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import approx_fprime
+
 from deft_sweeps.sampler.front import hyperparameter_fit
 from deft_sweeps.sampler.front.hyperparameter_fit import fit_hyperparameters
 from deft_sweeps.sampler.front.kernel import Kernel, LogHyperparameters, rung_covariance
 from deft_sweeps.sampler.front.posterior import condition
-from scipy.optimize import approx_fprime
-
 from tests.unit.sampler.front.made_inputs import (
     GROUPS,
     IS_NUMERIC,

@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from deft_sweeps.front import hypervolume
-from deft_sweeps.sampler.front.hypervolume_gain import directions, hypervolume_gains, scalarise
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from deft_sweeps.front import hypervolume
+from deft_sweeps.sampler.front.hypervolume_gain import directions, hypervolume_gains, scalarise
 
 SCALE = {1: 1.0, 2: math.pi / 4, 3: math.pi / 6}
 """Volume of the unit ball's positive part, which turns the mean over directions into a volume."""

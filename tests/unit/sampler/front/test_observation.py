@@ -5,14 +5,14 @@ from dataclasses import replace
 
 import optuna
 import pytest
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
 from deft_sweeps.metrics import measured
 from deft_sweeps.result import Rung, StoppedTrial
 from deft_sweeps.sampler.front.observation import ObservationReader, point_names
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.optuna_study import ASKED, MARGINS, PRIOR, TRIAL_ID, rows_of
 from deft_sweeps.study.parameters import distributions, params
-from optuna.trial import FrozenTrial, TrialState, create_trial
-
 from tests.fakes import THRESHOLDS, fake_point, fake_result, fake_spec, plain
 
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+
 from deft_sweeps.sampler.front.kernel import Inputs, Kernel, LogHyperparameters
 from deft_sweeps.sampler.front.posterior import condition
-
 from tests.unit.sampler.front.made_inputs import (
     GROUPS,
     exact,
@@ -16,7 +16,7 @@ JITTER = 1e-6
 
 
 def naive_kernel(log: LogHyperparameters, a: Inputs, b: Inputs) -> np.ndarray:
-    """f + g + h, entry by entry."""
+    """F + g + h, entry by entry."""
     covariance = np.zeros((len(a), len(b)))
     weights = np.exp(log.group_weights[[0, 0, 1]])
     for i in range(len(a)):

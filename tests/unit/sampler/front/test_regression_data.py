@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
+
 from deft_sweeps.sampler.front.encoding import SpaceEncoding
 from deft_sweeps.sampler.front.regression_data import RegressionData
 from deft_sweeps.sampler.front.search_goal import GoalTracker
 from deft_sweeps.sampler.front.training_memory import TrainingMemory
-
 from tests.fakes import fake_spec, plain
 from tests.unit.sampler.front.made_trainings import N_THRESHOLDS, observed, training
 

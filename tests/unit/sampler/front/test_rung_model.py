@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from deft_sweeps.sampler.front.rung_model import fit_rung_model
 from hypothesis import given
 from hypothesis import strategies as st
+
+from deft_sweeps.sampler.front.rung_model import fit_rung_model
 
 
 def trained(

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from deft_sweeps.objective import parse_constraint
 from deft_sweeps.sampler.front.search_goal import Goal, GoalTracker
 from deft_sweeps.specification.sweep_spec import SweepSpec
-
 from tests.fakes import fake_spec, plain
 from tests.unit.sampler.front.made_trainings import observed, training
 

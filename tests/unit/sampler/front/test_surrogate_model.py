@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from deft_sweeps.sampler.front.surrogate_model import SurrogateModel, _last_refit
 
+from deft_sweeps.sampler.front.surrogate_model import SurrogateModel, _last_refit
 from tests.fakes import THRESHOLDS, fake_spec, plain, surface
 from tests.unit.sampler.front.made_trainings import observed, training
 

@@ -1,10 +1,10 @@
 """Which trainings are remembered, and which of their observations are learned from."""
 
 import pytest
+
 from deft_sweeps.sampler.front import training_memory
 from deft_sweeps.sampler.front.search_goal import GoalTracker
 from deft_sweeps.sampler.front.training_memory import TrainingMemory
-
 from tests.fakes import fake_spec
 from tests.unit.sampler.front.made_trainings import observed, training
 
