@@ -92,6 +92,7 @@ class GatedMlp(nn.Module):
         return (gate.detach() > OPEN_ABOVE).to(gate.dtype) + (gate - gate.detach())
 
     def forward(self, x: Tensor) -> Tensor:
+        """The MLP's output times its gate."""
         y: Tensor = self.mlp(x)
         if not self.block_gate.requires_grad:
             return y
@@ -104,6 +105,7 @@ class NoMlp(nn.Module):
     """Stands where an MLP was removed: nothing is added to the residual."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """Zeros of the input's shape: the block is removed."""
         return torch.zeros_like(x)
 
 

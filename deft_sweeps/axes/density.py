@@ -122,6 +122,7 @@ class Masks:
 
     @property
     def device(self) -> torch.device | None:
+        """Of the masks; None if both stacks count every position."""
         mask = self.encoder if self.encoder is not None else self.decoder
         return None if mask is None else mask.device
 

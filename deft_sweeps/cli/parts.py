@@ -26,7 +26,8 @@ class RunOne(Protocol):
 
     def __call__(
         self, spec: SweepSpec, sweep: SweepDir, *, resume: bool, more: int, ray_address: str | None
-    ) -> None: ...
+    ) -> None:
+        """Run one of the sweeps to its end, or to an exit code."""
 
 
 @dataclass(frozen=True, slots=True)

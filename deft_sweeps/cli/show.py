@@ -8,6 +8,7 @@ from deft_sweeps.report.sheet import Sheet, as_rich, as_text
 
 
 def table(sheet: Sheet) -> None:
+    """Print a table: coloured on a terminal, plain in a pipe."""
     if sys.stdout.isatty():
         from rich.console import Console
 
@@ -17,6 +18,7 @@ def table(sheet: Sheet) -> None:
 
 
 def as_json(value: Any) -> None:
+    """Print JSON."""
     print(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
 
 

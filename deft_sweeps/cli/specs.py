@@ -40,6 +40,7 @@ from deft_sweeps.tasks.check import examine, form_of
 
 
 def init(data: Path, output: Path, text: str | None, label: str | None, *, force: bool) -> None:
+    """Write a first spec for a labelled file."""
     if output.exists() and not force:
         raise ConfigError(
             [
@@ -61,10 +62,12 @@ def init(data: Path, output: Path, text: str | None, label: str | None, *, force
 
 
 def print_schema() -> None:
+    """Print the JSON schema of a spec."""
     show.as_json(json_schema())
 
 
 def validate(files: Sequence[Path]) -> None:
+    """Print every problem of the specs, or that there is none."""
     if not files:
         refuse(["expected FILE..., or --schema"])
     problems: list[object] = []
@@ -159,6 +162,7 @@ def idle_flatness(spec: SweepSpec) -> str:
 
 
 def plan(file: Path, *, as_json: bool) -> None:
+    """Print what would run; starts nothing."""
     told, notes = [], []
     for number, part in enumerate(load_parts(file)):
         spec = part.spec

@@ -37,6 +37,7 @@ def run(
     ray_address: str | None,
     warm_start: Sequence[Path] = (),
 ) -> None:
+    """Run the sweeps of a spec, or go on with those of a folder."""
     if ray_address is not None and "://" not in ray_address:
         from deft_sweeps.sweep.probe import check
 

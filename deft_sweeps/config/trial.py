@@ -73,6 +73,7 @@ class TrialConfig:
 
     @property
     def has_density_loss(self) -> bool:
+        """Whether training adds a density loss."""
         return not self.density.is_none
 
     @property

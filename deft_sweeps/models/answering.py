@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
+from typing_extensions import override
+
 from deft_sweeps.config.data import Form
 
 if TYPE_CHECKING:
@@ -100,9 +102,11 @@ class EncoderDecoderAnswering:
     form: ClassVar[Form] = "text-to-text"
 
     @property
+    @override
     def n_start(self) -> int:
         return 1
 
+    @override
     def first_token_scores(self, logits: "Tensor", class_ids: Sequence[Sequence[int]]) -> "Tensor":
         import torch
 
@@ -136,6 +140,7 @@ class EncoderDecoderAnswering:
             scores.append(log_probabilities.gather(-1, labels.unsqueeze(-1)).sum((1, 2)))
         return torch.stack(scores, dim=1)
 
+    @override
     def generate(
         self,
         model: "nn.Module",

@@ -60,6 +60,7 @@ class Peak:
 
     @property
     def highest(self) -> int:
+        """The largest of the three phases, in bytes."""
         return max(self.build, self.train, self.evaluate)
 
     @property

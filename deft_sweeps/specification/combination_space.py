@@ -55,6 +55,7 @@ def label_of(chosen: Sequence[SpaceMember]) -> str:
 
 
 def n_combinations(members: Mapping[str, Sequence[SpaceMember]]) -> int:
+    """How many combinations the members give, legal or not."""
     return math.prod(len(of_axis) for of_axis in members.values())
 
 

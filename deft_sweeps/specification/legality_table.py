@@ -59,6 +59,7 @@ class LegalityTable:
 
     @property
     def n_legal(self) -> int:
+        """How many combinations may run."""
         return sum(combination.reason is None for combination in self.checked)
 
     def answer(self, **parts: str) -> Answer:

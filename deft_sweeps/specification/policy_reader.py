@@ -25,6 +25,7 @@ class PolicySection:
 
     @property
     def limits(self) -> tuple[Constraint, ...]:
+        """The limits that could be read, in their order."""
         return tuple(self.numbered_limits.values())
 
     def location_of(self, limit: Constraint) -> Location:

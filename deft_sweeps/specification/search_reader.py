@@ -27,6 +27,7 @@ class SearchSection:
 
     @property
     def on_gpu(self) -> bool:
+        """Whether trials run on a GPU."""
         return self.budget is not None and self.budget.gpus_per_trial > 0
 
 

@@ -27,10 +27,12 @@ class Shape(BaseModel):
 
 
 def is_union(hint: Any) -> bool:
+    """Whether a type hint is a union."""
     return get_origin(hint) in (Union, types.UnionType)
 
 
 def union_of(branches: list[Any]) -> Any:
+    """The union of some types."""
     return Union[tuple(branches)]  # noqa: UP007 (the branches are a list)
 
 

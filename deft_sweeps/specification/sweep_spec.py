@@ -58,6 +58,7 @@ class SweepSpec:
 
     @cached_property
     def by_label(self) -> Mapping[str, Combination]:
+        """The combinations by their label."""
         return {combination.label: combination for combination in self.combinations}
 
     @property

@@ -42,6 +42,7 @@ class BaseKey:
 
     @staticmethod
     def of(config: TrialConfig, task_fingerprint: str, device: torch.device) -> "BaseKey":
+        """The key of a configuration's base; data count only if pruning looks at them."""
         fingerprint = task_fingerprint if config.pruning.needs_calibration else ""
         return BaseKey(
             config.model,

@@ -36,6 +36,7 @@ class BlockGateTraining:
 
     @property
     def block_gates(self) -> tuple[nn.Parameter, ...]:
+        """The scalars that the first phase trains; none without ADA-DEFT."""
         if self.trial_model.blocks is None:
             raise ValueError("a model without block gates")
         return self.trial_model.blocks.block_gates

@@ -107,6 +107,7 @@ class Headed(nn.Module):
         nn.init.constant_(self.out.bias, spec.offset)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, **kwargs: Any) -> HeadOutput:
+        """Classes, a number or the ends of a span, from the encoder's hidden states."""
         hidden = self.encoder(
             input_ids=input_ids,
             attention_mask=attention_mask,

@@ -44,6 +44,7 @@ class TokenConfidence(LogitsProcessor):  # type: ignore[misc]
         self.empty = torch.zeros(0)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """Pass the scores on, and note the log-probability of each row's best token."""
         log_probabilities = scores.float().log_softmax(-1)
         if not self.steps:
             self.empty = log_probabilities[:, self._end_id]

@@ -45,10 +45,12 @@ class TrialStarter(Protocol):
     bases and data warm.
     """
 
-    def __call__(self, config: TrialConfig, seed: int, state: bytes | None) -> TrialRun: ...
+    def __call__(self, config: TrialConfig, seed: int, state: bytes | None) -> TrialRun:
+        """Start a trial, or go on with one from its saved state."""
 
 
 class TrialStarterFactory(Protocol):
     """What is shipped to a worker."""
 
-    def __call__(self) -> TrialStarter: ...
+    def __call__(self) -> TrialStarter:
+        """Make the starter in a worker."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
+from typing_extensions import override
 
 from deft_sweeps.axes.density import DensityProbe, skipped_blocks
 from deft_sweeps.axes.verb import verb
@@ -52,6 +53,7 @@ class TorchTrialRun:
             else BlockGateTraining(self.trial_model, blocks.settings, training.steps)
         )
 
+    @override
     def advance(self, n_steps: int) -> Advance:
         until = min(self.steps_done + n_steps, self.config.training.steps)
         steps: list[StepMetrics] = []
@@ -110,6 +112,7 @@ class TorchTrialRun:
             for a, b in pairwise(bounds)
         ]
 
+    @override
     def state(self) -> bytes:
         buffer = io.BytesIO()
         torch.save(
@@ -161,13 +164,16 @@ class TorchTrialRun:
         # As if without the pause: the trial's duration counts against the budget's hours.
         self.started_at -= saved["elapsed_sec"]
 
+    @override
     def weights(self) -> bytes:
         return self.trial_model.save()
 
+    @override
     def measure(self, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
         evaluator = self.measurer.evaluator(self.trial_model, self.data, "validation")
         return tuple(evaluator.point(threshold) for threshold in thresholds)
 
+    @override
     def finish(self) -> CompleteTrial:
         start = time.perf_counter()
         evaluator = self.measurer.evaluator(self.trial_model, self.data, "validation")

@@ -36,6 +36,7 @@ class TorchTrialStarterFactory:
     n_bases: int = 2
 
     def __call__(self) -> "TorchTrialStarter":
+        """Make the starter in this process."""
         return TorchTrialStarter(self)
 
 

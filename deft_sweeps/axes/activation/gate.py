@@ -69,6 +69,9 @@ class Gate(nn.Module):
         self.reader: Reader | None = None
 
     def forward(self, x: Tensor) -> Tensor:
+        """The gate in the input's dtype, computed in float32; entries at or below the threshold are
+        zero.
+        """
         out = self.compute(x.float())
         threshold = max(self.threshold, self.block_threshold)
         if threshold > 0:
@@ -91,6 +94,7 @@ class Gate(nn.Module):
         return self.compute(x)
 
     def extra_repr(self) -> str:
+        """What a printed model shows of the gate."""
         return f"{self.function}, threshold={self.threshold:g}"
 
 

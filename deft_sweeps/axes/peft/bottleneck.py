@@ -23,6 +23,7 @@ class Bottleneck(nn.Module):
         nn.init.zeros_(self.up.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """What the bottleneck adds, in the input's dtype."""
         added: Tensor = self.up(torch.relu(self.down(x.float())))
         return added if self.scale == 1 else self.scale * added
 
@@ -41,6 +42,7 @@ class Adapted(nn.Module):
         self.adapter = Bottleneck(d_model, method, next(layer.parameters()).device)
 
     def forward(self, x: Tensor) -> Tensor:
+        """The layer's output plus what the bottleneck adds."""
         y: Tensor = self.layer(x)
         added: Tensor = self.adapter(y if self.where == "after" else x)
         return (y + added).to(y.dtype)

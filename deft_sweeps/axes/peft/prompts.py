@@ -24,6 +24,7 @@ class PromptedModel(PeftModelForSeq2SeqLM):  # type: ignore[misc]  # PEFT ships 
     def forward(
         self, input_ids: Tensor | None = None, attention_mask: Tensor | None = None, **inputs: Any
     ) -> Any:
+        """The model's output with the virtual tokens before its own."""
         if inputs.get("encoder_outputs") is None or input_ids is not None:
             return super().forward(input_ids=input_ids, attention_mask=attention_mask, **inputs)
         encoded = inputs["encoder_outputs"][0]
@@ -54,6 +55,7 @@ class PromptedEncoder(PeftModelForFeatureExtraction):  # type: ignore[misc]  # P
         token_type_ids: Tensor | None = None,
         **inputs: Any,
     ) -> Any:
+        """The model's output with the virtual tokens before its own."""
         n_samples, n_real = input_ids.shape
         n_virtual = self.active_peft_config.num_virtual_tokens
         positions = torch.arange(n_real, device=input_ids.device) + self.first_position

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from deft_sweeps.axes.pruning.scores import keep_by_layer
 from deft_sweeps.config.axes import Magnitude, Pattern
@@ -22,8 +23,10 @@ class MagnitudePruner:
 
     method: Magnitude
 
+    @override
     def statistic(self, inputs: Tensor) -> Tensor:
         return torch.zeros((), device=inputs.device)
 
+    @override
     def pruned(self, weight: Tensor, statistic: Tensor) -> Tensor:
         return weight * magnitude_mask(weight, self.method.sparsity, self.method.pattern)

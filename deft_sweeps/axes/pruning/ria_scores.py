@@ -5,6 +5,7 @@
 from dataclasses import dataclass
 
 from torch import Tensor
+from typing_extensions import override
 
 from deft_sweeps.axes.pruning.scores import keep_by_layer
 from deft_sweeps.config.axes.pruning.ria import Ria
@@ -37,9 +38,11 @@ class RiaPruner:
 
     method: Ria
 
+    @override
     def statistic(self, inputs: Tensor) -> Tensor:
         return inputs.square().sum(0)
 
+    @override
     def pruned(self, weight: Tensor, statistic: Tensor) -> Tensor:
         scores = ria_scores(weight, statistic.sqrt(), self.method.power)
         # Shares are comparable across rows, so the scores compete over the whole layer.

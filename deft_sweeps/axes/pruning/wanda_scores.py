@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from torch import Tensor
+from typing_extensions import override
 
 from deft_sweeps.axes.pruning.scores import keep_by_row
 from deft_sweeps.config.axes import Pattern, Wanda
@@ -29,9 +30,11 @@ class WandaPruner:
 
     method: Wanda
 
+    @override
     def statistic(self, inputs: Tensor) -> Tensor:
         return inputs.square().sum(0)
 
+    @override
     def pruned(self, weight: Tensor, statistic: Tensor) -> Tensor:
         return weight * wanda_mask(
             weight, statistic.sqrt(), self.method.sparsity, self.method.pattern
