@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import torch
-from typing_extensions import override
 
 from deft_sweeps.axes.density import DensityProbe, skipped_blocks
 from deft_sweeps.axes.verb import verb
@@ -53,8 +52,8 @@ class TorchTrialRun:
             else BlockGateTraining(self.trial_model, blocks.settings, training.steps)
         )
 
-    @override
     def advance(self, n_steps: int) -> Advance:
+        """Train at most so many more steps."""
         until = min(self.steps_done + n_steps, self.config.training.steps)
         steps: list[StepMetrics] = []
         if self.block_gate_training is not None and not self.block_gate_training.over:
@@ -112,8 +111,8 @@ class TorchTrialRun:
             for a, b in pairwise(bounds)
         ]
 
-    @override
     def state(self) -> bytes:
+        """All that a later process needs to go on, as bytes."""
         buffer = io.BytesIO()
         torch.save(
             {
@@ -164,17 +163,17 @@ class TorchTrialRun:
         # As if without the pause: the trial's duration counts against the budget's hours.
         self.started_at -= saved["elapsed_sec"]
 
-    @override
     def weights(self) -> bytes:
+        """What the trial trained, as safetensors bytes."""
         return self.trial_model.save()
 
-    @override
     def measure(self, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
+        """Score and density at these thresholds, on validation examples."""
         evaluator = self.measurer.evaluator(self.trial_model, self.data, "validation")
         return tuple(evaluator.point(threshold) for threshold in thresholds)
 
-    @override
     def finish(self) -> CompleteTrial:
+        """Measure the trial at its end, and give its result."""
         start = time.perf_counter()
         evaluator = self.measurer.evaluator(self.trial_model, self.data, "validation")
         plain, exact = evaluator.point_and_exact_density()

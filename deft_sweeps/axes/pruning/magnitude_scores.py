@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from typing_extensions import override
 
 from deft_sweeps.axes.pruning.scores import keep_by_layer
 from deft_sweeps.config.axes import Magnitude, Pattern
@@ -23,10 +22,10 @@ class MagnitudePruner:
 
     method: Magnitude
 
-    @override
     def statistic(self, inputs: Tensor) -> Tensor:
+        """What these inputs, shape (tokens, features), add to the layer's statistic."""
         return torch.zeros((), device=inputs.device)
 
-    @override
     def pruned(self, weight: Tensor, statistic: Tensor) -> Tensor:
+        """The weight with its lowest-scored entries set to zero."""
         return weight * magnitude_mask(weight, self.method.sparsity, self.method.pattern)

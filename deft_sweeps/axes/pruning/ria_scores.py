@@ -5,7 +5,6 @@
 from dataclasses import dataclass
 
 from torch import Tensor
-from typing_extensions import override
 
 from deft_sweeps.axes.pruning.scores import keep_by_layer
 from deft_sweeps.config.axes.pruning.ria import Ria
@@ -38,12 +37,12 @@ class RiaPruner:
 
     method: Ria
 
-    @override
     def statistic(self, inputs: Tensor) -> Tensor:
+        """What these inputs, shape (tokens, features), add to the layer's statistic."""
         return inputs.square().sum(0)
 
-    @override
     def pruned(self, weight: Tensor, statistic: Tensor) -> Tensor:
+        """The weight with its lowest-scored entries set to zero."""
         scores = ria_scores(weight, statistic.sqrt(), self.method.power)
         # Shares are comparable across rows, so the scores compete over the whole layer.
         return weight * keep_by_layer(scores, self.method.sparsity, self.method.pattern)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from typing_extensions import override
 
 from deft_sweeps.axes.pruning.scores import keep_half_of_groups, keep_largest
 from deft_sweeps.config.axes import Pattern, SparseGpt, group_of
@@ -87,11 +86,11 @@ class SparseGptPruner:
 
     method: SparseGpt
 
-    @override
     def statistic(self, inputs: Tensor) -> Tensor:
+        """What these inputs, shape (tokens, features), add to the layer's statistic."""
         return inputs.T @ inputs
 
-    @override
     def pruned(self, weight: Tensor, statistic: Tensor) -> Tensor:
+        """The weight with its lowest-scored entries set to zero."""
         method = self.method
         return sparsegpt(weight, statistic, method.sparsity, method.pattern, damping=method.damping)

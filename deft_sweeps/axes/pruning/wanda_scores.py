@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from torch import Tensor
-from typing_extensions import override
 
 from deft_sweeps.axes.pruning.scores import keep_by_row
 from deft_sweeps.config.axes import Pattern, Wanda
@@ -30,12 +29,12 @@ class WandaPruner:
 
     method: Wanda
 
-    @override
     def statistic(self, inputs: Tensor) -> Tensor:
+        """What these inputs, shape (tokens, features), add to the layer's statistic."""
         return inputs.square().sum(0)
 
-    @override
     def pruned(self, weight: Tensor, statistic: Tensor) -> Tensor:
+        """The weight with its lowest-scored entries set to zero."""
         return weight * wanda_mask(
             weight, statistic.sqrt(), self.method.sparsity, self.method.pattern
         )
