@@ -19,7 +19,7 @@ from itertools import product
 from typing import Any
 
 import torch
-from torch.nn import functional as F
+from torch.nn import functional
 
 from deft_sweeps.config.axes import (
     Lora,
@@ -67,7 +67,7 @@ def measure(run: TorchTrialRun, starter: TorchTrialStarter) -> Measured:
             inputs, _ = model_inputs(batch, starter.device)
             logits = run.trial_model.model(**inputs).logits.float()
             labels = inputs["labels"]
-            nll = F.cross_entropy(
+            nll = functional.cross_entropy(
                 logits.flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="none"
             ).reshape(labels.shape)
             losses += (nll.sum(-1) / (labels != -100).sum(-1)).tolist()

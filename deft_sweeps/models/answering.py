@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
-from typing_extensions import override
 
 from deft_sweeps.config.data import Form
 
@@ -102,12 +101,12 @@ class EncoderDecoderAnswering:
     form: ClassVar[Form] = "text-to-text"
 
     @property
-    @override
     def n_start(self) -> int:
+        """The decoder's start token stands before the answer."""
         return 1
 
-    @override
     def first_token_scores(self, logits: "Tensor", class_ids: Sequence[Sequence[int]]) -> "Tensor":
+        """The first position's logits of the classes' first tokens."""
         import torch
 
         first = torch.tensor([ids[0] for ids in class_ids], device=logits.device)
@@ -140,7 +139,6 @@ class EncoderDecoderAnswering:
             scores.append(log_probabilities.gather(-1, labels.unsqueeze(-1)).sum((1, 2)))
         return torch.stack(scores, dim=1)
 
-    @override
     def generate(
         self,
         model: "nn.Module",
@@ -150,6 +148,7 @@ class EncoderDecoderAnswering:
         end_id: int,
         processors: Sequence[Any] = (),
     ) -> "Tensor":
+        """Greedy decoding with a cache of keys and values."""
         from transformers import DynamicCache, EncoderDecoderCache, LogitsProcessorList
 
         writer: Any = model

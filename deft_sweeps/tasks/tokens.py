@@ -45,7 +45,8 @@ def encode(
     encoded: list[list[int]] = tokenizer([fill(template, *pair) for pair in pairs], verbose=False)[
         "input_ids"
     ]
-    for i, ids in enumerate(encoded):
+    for i, whole in enumerate(encoded):
+        ids = whole
         budget = max_input_tokens - n_template
         while len(ids) > max_input_tokens:
             # A word may be cut in other pieces beside the template's words: at the first try the

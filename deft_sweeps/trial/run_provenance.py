@@ -58,7 +58,9 @@ def _commit() -> str:
     here = Path(__file__).parent
     try:
         command = ["git", "describe", "--always", "--abbrev=12", "--dirty=+"]
-        head = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=10)
+        head = subprocess.run(
+            command, cwd=here, capture_output=True, text=True, timeout=10, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return head.stdout.strip() if head.returncode == 0 else ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from deft_sweeps.axes.density import DensityProbe, Reading
 from deft_sweeps.axes.peft.rank_allocation import RankAllocation
@@ -38,7 +38,7 @@ def task_loss_sum(logits: Tensor, labels: Tensor) -> Tensor:
         logits: (batch, tokens, vocabulary).
         labels: (batch, tokens), -100 where nothing is to be predicted.
     """
-    return F.cross_entropy(
+    return functional.cross_entropy(
         logits.float().flatten(0, 1), labels.flatten(), ignore_index=-100, reduction="sum"
     )
 
@@ -64,7 +64,10 @@ def loss_sum(logits: Tensor, batch: Batch) -> Tensor:
         ends = (batch.start.to(logits.device), batch.end.to(logits.device))
         return (
             sum(
-                (F.cross_entropy(logits[..., i], at, reduction="sum") for i, at in enumerate(ends)),
+                (
+                    functional.cross_entropy(logits[..., i], at, reduction="sum")
+                    for i, at in enumerate(ends)
+                ),
                 logits.new_zeros(()),
             )
             / 2
@@ -74,7 +77,7 @@ def loss_sum(logits: Tensor, batch: Batch) -> Tensor:
     label = batch.label.to(logits.device)
     if label.is_floating_point():
         return (logits[:, 0] - label).square().sum()
-    return F.cross_entropy(logits, label, reduction="sum")
+    return functional.cross_entropy(logits, label, reduction="sum")
 
 
 def n_targets(batch: Batch) -> int:

@@ -16,7 +16,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from deft_sweeps.axes.verb import verb
 from deft_sweeps.config.axes import ACTIVATIONS, Activation
@@ -25,9 +25,9 @@ from deft_sweeps.errors import CheckpointError
 
 FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": torch.relu,
-    "gelu": F.gelu,
-    "gelu_new": partial(F.gelu, approximate="tanh"),
-    "silu": F.silu,
+    "gelu": functional.gelu,
+    "gelu_new": partial(functional.gelu, approximate="tanh"),
+    "silu": functional.silu,
 }
 """By the name that a transformers config gives them; `gelu_new` is the tanh approximation of arXiv
 1606.08415."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 
 def mask_updates_(model: nn.Module) -> None:
@@ -45,7 +45,7 @@ class _Masked:
 
     @staticmethod
     def forward(layer: Any, active_adapter: str, x: Tensor, result: Tensor, **_: Any) -> Tensor:
-        return result + F.linear(
+        return result + functional.linear(
             layer.lora_dropout[active_adapter](x), masked_update(layer, active_adapter)
         )
 

@@ -293,7 +293,7 @@ def test_a_configuration_that_was_stopped_and_is_proposed_again_runs_to_its_end(
 def test_a_verdict_stands_whatever_is_learnt_after_it() -> None:
     spec = replace(of("front"), stopping=Halving())
     study = trained_with_rungs(spec, 10)
-    early = EarlyStopping(spec, study, (), lambda sentence: pytest.fail(sentence))
+    early = EarlyStopping(spec, study, (), pytest.fail)
     trial = study.ask()
     config = spec.config(suggest(trial, spec))
     rung = rung_of(config, spec)
