@@ -49,8 +49,10 @@ class Combination:
                 raise ValueError(f"{name}: expected {show(domain)}, got {value!r}")
             axis, field = _axis_and_field(name)
             # 1 and 1.0 are one configuration, so a real parameter is always a float.
-            is_real = isinstance(domain, Float) and isinstance(value, int)
-            changes.setdefault(axis, {})[field] = float(value) if is_real else value
+            if isinstance(domain, Float) and isinstance(value, int):
+                changes.setdefault(axis, {})[field] = float(value)
+            else:
+                changes.setdefault(axis, {})[field] = value
         axes: dict[str, Any] = {
             axis: replace(getattr(self.template, axis), **of_axis)
             for axis, of_axis in changes.items()
