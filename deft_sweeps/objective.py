@@ -16,14 +16,14 @@ dimension, so `score >= baseline(peft) - 1 %` means one point of a hundred, not 
 baseline.
 """
 
-import math
 import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
 from deft_sweeps.config.baseline_kind import BASELINES, BaselineName
-from deft_sweeps.metrics import METRICS, Dimension
+from deft_sweeps.metrics import METRICS
+from deft_sweeps.units import EXAMPLES, QUANTITY, parse_quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,25 +103,12 @@ class Policy:
         return head + (" where " + " and ".join(str(c) for c in self.where) if self.where else "")
 
 
-_UNITS: dict[Dimension, dict[str, float]] = {
-    "share": {"%": 0.01},
-    "bytes": {"KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30, "KB": 1e3, "MB": 1e6, "GB": 1e9},
-    "seconds": {"ms": 1e-3, "s": 1.0},
-    "number": {},
-}
-_EXAMPLES: dict[Dimension, str] = {
-    "share": "1 %",
-    "bytes": "20 MiB",
-    "seconds": "5 ms",
-    "number": "1000",
-}
-_NUMBER = r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>[A-Za-z%]*)"
 _CONSTRAINT = re.compile(
     r"^\s*(?P<surely>surely\s+)?(?P<metric>\w+)\s*(?P<relation><=|>=)\s*(?P<bound>.+?)\s*$"
 )
-_PLAIN_BOUND = re.compile(rf"^{_NUMBER}$")
+_PLAIN_BOUND = re.compile(rf"^{QUANTITY}$")
 _BASELINE_BOUND = re.compile(
-    rf"^baseline\(\s*(?P<name>\w+)\s*\)(?:\s*(?P<sign>[-+])\s*{_NUMBER})?$"
+    rf"^baseline\(\s*(?P<name>\w+)\s*\)(?:\s*(?P<sign>[-+])\s*(?P<offset>{QUANTITY}))?$"
 )
 
 
@@ -204,17 +191,15 @@ def _parse_bound(text: str, metric: str) -> Bound:
                 " baseline"
             )
             raise ValueError(
-                f"{what}: write `baseline({name}) {relative['sign']} {_EXAMPLES[dimension]}` say,"
+                f"{what}: write `baseline({name}) {relative['sign']} {EXAMPLES[dimension]}` say,"
                 f" got {text!r}"
             )
-        offset = _number(relative, metric) if relative["number"] else 0.0
+        offset = _number(relative["offset"], metric) if relative["offset"] else 0.0
         return Bound(-offset if relative["sign"] == "-" else offset, name)
-    plain = _PLAIN_BOUND.match(text)
-    if plain is None:
-        raise ValueError(
-            f"expected a number with an optional unit, or baseline(NAME) +/- a number, got {text!r}"
-        )
-    return Bound(_number(plain, metric))
+    if not _PLAIN_BOUND.match(text):
+        what = "a number with an optional unit, or baseline(NAME) +/- a number"
+        raise ValueError(f"expected {what}, got {text!r}")
+    return Bound(_number(text, metric))
 
 
 def _shown(value: float) -> str:
@@ -222,12 +207,5 @@ def _shown(value: float) -> str:
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
-def _number(found: re.Match[str], metric: str) -> float:
-    unit, units = found["unit"], _UNITS[METRICS[metric].dimension]
-    if unit and unit not in units:
-        known = f"a plain number, or one in {', '.join(units)}" if units else "a plain number"
-        raise ValueError(f"no unit {unit!r} for {metric}; expected {known}")
-    value = float(found["number"]) * units.get(unit, 1.0)
-    if not math.isfinite(value):
-        raise ValueError(f"expected a finite number, got {found['number']}")
-    return value
+def _number(text: str, metric: str) -> float:
+    return parse_quantity(text, METRICS[metric].dimension, metric)

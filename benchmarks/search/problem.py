@@ -204,19 +204,6 @@ def result(
 
 
 def objective_values(objectives: Sequence[str], points: Sequence[Point]) -> Floats:
-    """Of score and densities, shape (n, m)."""
-    return np.array(
-        [[_value(name, point) for name in objectives] for point in points], dtype=np.float64
-    )
-
-
-def _value(name: str, point: Point) -> float:
-    density = point.density
-    known = {
-        "score": point.score.value,
-        "activation_density": density.overall,
-        "encoder_density": density.encoder,
-        "decoder_density": density.decoder,
-        "loss": point.loss,
-    }
-    return known[name]
+    """Of metrics that a point has, shape (n, m)."""
+    rows = [[METRICS[name].read(point, None) for name in objectives] for point in points]
+    return np.array(rows, dtype=np.float64)

@@ -1,7 +1,8 @@
 """Energy of an accelerator that skips zeros, projected from counts: nothing is measured here.
 
-The estimator is the one of the sponge examples (arXiv 2006.03463) that DEFT's authors cite. For a
-layer, in pJ:
+The costs are those of the sponge examples (arXiv 2006.03463) that DEFT's authors cite. Here the
+energy is summed layer by layer, each with its own shares of zeros; the cited estimator takes mean
+shares over the whole model. For a layer, in pJ:
 E = 1950 nnz(parameters) + 1950 (nnz(inputs) + nnz(outputs)) + 3.7 MACs share_nonzero(parameters)
 share_nonzero(inputs).
 """

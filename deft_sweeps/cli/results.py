@@ -23,6 +23,7 @@ from deft_sweeps.result import Status
 from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
+from deft_sweeps.units import duration
 
 QUIET_SEC = 30.0
 """A driver that has not moved its note for so long is taken for gone."""
@@ -62,7 +63,7 @@ def status(folder: Path, *, as_json: bool) -> None:
         steps = f"{saved.n_steps} of {saved.n_steps_whole} run, measured"
         print(f"early stopping: {saved.share:.2f} of the training steps saved ({steps})")
     if remaining is not None:
-        print(f"projected: {show.duration(remaining)} left")
+        print(f"projected: {duration(remaining)} left")
     if state == "cut off":
         say(f"go on with: deft-sweeps run {folder} --resume")
     show.table(front_sheet(findings.front))

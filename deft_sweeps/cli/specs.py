@@ -37,6 +37,7 @@ from deft_sweeps.specification.yaml_schema import json_schema
 from deft_sweeps.statistics.plateau import WINDOW
 from deft_sweeps.store.sources import unusable_sources
 from deft_sweeps.tasks.check import examine, form_of
+from deft_sweeps.units import duration, size
 
 
 def init(data: Path, output: Path, text: str | None, label: str | None, *, force: bool) -> None:
@@ -200,10 +201,10 @@ def _print_plan(spec: SweepSpec, projection: SweepProjection) -> None:
             (
                 c.label,
                 _open(c.open),
-                show.size(e.weight_bytes),
+                size(e.weight_bytes),
                 f"{e.trainable_parameters:,}",
-                show.size(e.memory_bytes),
-                show.duration(e.time_sec),
+                size(e.memory_bytes),
+                duration(e.time_sec),
             )
         )
         for c in spec.combinations
@@ -235,9 +236,9 @@ def _print_plan(spec: SweepSpec, projection: SweepProjection) -> None:
         f"{projection.n_parallel} at a time" if projection.n_parallel > 1 else "one at a time"
     )
     print(
-        f"projected: {together}, {show.size(projection.memory_bytes)} of memory (largest:"
-        f" {projection.largest}), {show.duration(projection.time_sec)} for {spec.budget.trials}"
-        f" trials; {_time_words(on_gpu=spec.budget.gpus_per_trial > 0)}"
+        f"projected: {together}, {size(projection.memory_bytes)} of memory (largest:"
+        f" {projection.largest}), {duration(projection.time_sec)} for {spec.budget.trials} trials;"
+        f" {_time_words(on_gpu=spec.budget.gpus_per_trial > 0)}"
     )
     for besides in _besides(spec):
         print(besides)
@@ -275,13 +276,13 @@ def _gpu_sheet(projection: SweepProjection) -> Sheet:
     rows = []
     for base, label in projection.gpus.items():
         peak = projection.trials[label].peak
-        sizes = (show.size(peak.build), show.size(peak.train), show.size(peak.evaluate))
+        sizes = (size(peak.build), size(peak.train), size(peak.evaluate))
         rows.append(Row((base, *sizes, _gpu_words(gpus_that_hold(peak.highest)))))
     columns = ("base", ">build", ">train", ">evaluate", "GPU needed")
     note = (
         "peak bytes on the GPU of the largest trial of each: projected, never measured on a GPU;"
         " trials that share one need it each. A base is built from float32 weights in the host's"
-        f" memory ({show.size(projection.host_bytes)}, projected)"
+        f" memory ({size(projection.host_bytes)}, projected)"
     )
     return Sheet("GPU memory", columns, tuple(rows), note)
 

@@ -138,6 +138,9 @@ class FileTask:
         task: `classification` of a text, or with `text_pair` of two; `regression`, the same with a
             number as the label; `qa`, the answer to a question, found in a context; `text`, free
             text to write.
+        metric: name of the metric that becomes the score, the task's own beside it; null takes the
+            task's own: accuracy, Pearson's correlation, exact match, or the F1 of the words of a
+            text.
         text: column with the text.
         text_pair: column with a second text that goes with the first.
         label: column with the label: each distinct value is a class, written out as the target
@@ -169,6 +172,7 @@ class FileTask:
     hub_validation: str | None = None
     hub_test: str | None = None
     task: Literal["classification", "regression", "qa", "text"] = "classification"
+    metric: str | None = None
     text: str = "text"
     text_pair: str | None = None
     label: str = "label"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from deft_sweeps.config.baseline_kind import BASELINES, BaselineName
 from deft_sweeps.findings.front_member import FrontMember, candidates, pooled
+from deft_sweeps.metrics import SCORE
 from deft_sweeps.result import TrainingAtRung, TrialResult
 
 Baselines = Mapping[BaselineName, FrontMember]
@@ -50,4 +51,4 @@ def baselines_among(points: Iterable[FrontMember]) -> dict[BaselineName, FrontMe
 
 
 def _merit(member: FrontMember) -> tuple[float, float, str]:
-    return member.values["score"], -member.result.finished_at, member.name
+    return member.values[SCORE.name], -member.result.finished_at, member.name

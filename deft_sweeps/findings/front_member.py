@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deft_sweeps.front import Floats
-from deft_sweeps.metrics import METRICS, Direction, measured_points
+from deft_sweeps.metrics import DEFAULT_OBJECTIVES, METRICS, Direction, measured_points
 from deft_sweeps.result import CompleteTrial, Point, TrainingAtRung, TrialResult
 from deft_sweeps.statistics.seed_mean import SeedMean, nearest_to_mean, seed_mean
 
@@ -122,5 +122,5 @@ def _mean(group: Sequence[FrontMember]) -> FrontMember:
     shared = [name for name in seeds[0].values if all(name in m.values for m in seeds)]
     means = {name: sum(m.values[name] for m in seeds) / len(seeds) for name in shared}
     values = [member.values for member in seeds]
-    typical = seeds[nearest_to_mean(values, ("score", "activation_density"))]
+    typical = seeds[nearest_to_mean(values, DEFAULT_OBJECTIVES)]
     return FrontMember(typical.result, typical.point, means, seeds)

@@ -10,7 +10,7 @@ from deft_sweeps.findings.baseline import Baselines, baselines_of
 from deft_sweeps.findings.front_member import FrontMember, configurations, values_of
 from deft_sweeps.findings.limit_check import judgeable, keeps
 from deft_sweeps.findings.pareto_front import ParetoFront
-from deft_sweeps.metrics import as_losses, signs
+from deft_sweeps.metrics import SCORE, as_losses, signs
 from deft_sweeps.objective import Constraint
 from deft_sweeps.result import TrialResult
 from deft_sweeps.statistics.front_probability import N_DRAWS, front_probabilities
@@ -86,7 +86,7 @@ def membership_of(
     members = [member for member, keep in zip(everyone, inside, strict=True) if keep]
     pool = [noisy_point(member, objectives) for member in members]
     repeated = [noisy_point(member, objectives) for member in everyone if member.seeds]
-    column = objectives.index("score") if "score" in objectives else None
+    column = objectives.index(SCORE.name) if SCORE.name in objectives else None
     seeds = SeedNoise(repeated, pool, len(objectives))
     examples = ExampleNoise(pool, len(objectives), column)
     noises = [noise for noise in (seeds, examples) if noise.is_estimated]
@@ -115,7 +115,7 @@ def noisy_point(member: FrontMember, objectives: Sequence[str]) -> NoisyPoint:
         mean=row(member.values),
         seeds=tuple((one.result.trial_id, row(one.values)) for one in member.seeds),
         scores=member.example_scores,
-        score=member.values["score"],
+        score=member.values[SCORE.name],
         score_error=score.standard_error,
         n_examples=score.n_examples,
     )

@@ -9,6 +9,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from deft_sweeps.config.axes import NoDensityLoss, NoSkipping, Training
+from deft_sweeps.metrics import METRICS
 from deft_sweeps.objective import Constraint
 from deft_sweeps.result import CompleteTrial, TrialResult, complete_trials
 
@@ -48,7 +49,7 @@ def structure_of(result: CompleteTrial, metric: str) -> Hashable:
         base_dropout=0.0,
     )
     in_training: Hashable = ()
-    if metric == "peak_memory_bytes":
+    if METRICS[metric].of_training:
         training = result.config.training
         kinds = (result.config.density.kind, result.config.adaptive.kind)
         in_training = (training.batch_size, training.accumulation, *kinds)
@@ -64,8 +65,8 @@ def proxy_spread(results: Iterable[TrialResult], metric: str) -> ProxySpread | N
     """
     values: dict[Hashable, list[float]] = defaultdict(list)
     for result in _with_proxy(results):
-        value = float(getattr(result.cost, metric))
-        if value > 0:
+        value = METRICS[metric].read(result.points[0], result.cost)
+        if value is not None and value > 0:
             values[structure_of(result, metric)].append(value)
     spreads = [
         ProxySpread(min(some), max(some), len(some)) for some in values.values() if len(some) > 1

@@ -10,7 +10,7 @@ import numpy as np
 from deft_sweeps.findings.front_member import FrontMember, directions_of, values_of
 from deft_sweeps.findings.pareto_front import ParetoFront
 from deft_sweeps.front import hypervolume, non_dominated
-from deft_sweeps.metrics import METRICS
+from deft_sweeps.metrics import ACTIVATION_DENSITY, DEFAULT_OBJECTIVES, METRICS, SCORE
 from deft_sweeps.result import TrialResult, complete_trials
 
 
@@ -119,13 +119,13 @@ def compare(entries: Sequence[ComparedSweep]) -> Comparison:
             )
             for entry in entries
         },
-        levels=_levels(entries) if {"score", "activation_density"} <= set(objectives) else (),
+        levels=_levels(entries) if set(DEFAULT_OBJECTIVES) <= set(objectives) else (),
     )
 
 
 def _levels(entries: Sequence[ComparedSweep]) -> tuple[AtDensity, ...]:
     points = {
-        e.name: [(m.values["activation_density"], m.values["score"]) for m in e.front.members]
+        e.name: [(m.values[ACTIVATION_DENSITY.name], m.values[SCORE.name]) for m in e.front.members]
         for e in entries
     }
     reached = max(min(density for density, _ in own) for own in points.values())

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from deft_sweeps.config.layout import Layout
+from deft_sweeps.metrics.energy_ratio import ENERGY_RATIO
 from deft_sweeps.metrics.footprint import (
     LATENCY_SEC,
     PEAK_MEMORY_BYTES,
@@ -22,18 +23,25 @@ from deft_sweeps.metrics.gate_density import (
     ENCODER_DENSITY,
     WRITTEN_DENSITY,
 )
-from deft_sweeps.metrics.metric import Dimension, Direction, Metric
+from deft_sweeps.metrics.metric import Direction, Measurable, Metric
 from deft_sweeps.metrics.task_loss import LOSS
 from deft_sweeps.metrics.task_score import SCORE, score_range
 from deft_sweeps.result import Cost, Point
 
 __all__ = [
-    "METRICS",
-    "Dimension",
+    "ACTIVATION_DENSITY",
+    "DEFAULT_OBJECTIVES",
     "Direction",
+    "METRICS",
+    "Measurable",
     "Metric",
+    "SCORE",
+    "as_losses",
     "measured",
+    "measured_points",
+    "parts_of",
     "score_range",
+    "shown",
     "signs",
     "unmeasured",
 ]
@@ -46,6 +54,7 @@ METRICS: dict[str, Metric] = {
         ENCODER_DENSITY,
         DECODER_DENSITY,
         WRITTEN_DENSITY,
+        ENERGY_RATIO,
         LOSS,
         WEIGHT_BYTES,
         TRAINABLE_PARAMETERS,
@@ -57,6 +66,24 @@ METRICS: dict[str, Metric] = {
 
 _OF_POINT = tuple(metric for metric in METRICS.values() if metric.of_point)
 _OF_TRIAL = tuple(metric for metric in METRICS.values() if not metric.of_point)
+DEFAULT_OBJECTIVES = (SCORE.name, ACTIVATION_DENSITY.name)
+
+
+def shown(asked: Iterable[str] = (), *, on_card: bool = False) -> tuple[Metric, ...]:
+    """The metrics that have a column of their own, in the tables' order.
+
+    Args:
+        asked: names of the objectives and of limits' metrics, which are always shown.
+        on_card: whether a card has room for more of them.
+    """
+    names, displays = set(asked), ("table", "card") if on_card else ("table",)
+    own = [m for m in METRICS.values() if not m.part_of]
+    return tuple(m for m in own if m.display in displays or m.name in names)
+
+
+def parts_of(name: str) -> tuple[Metric, ...]:
+    """The metrics that are shown in brackets in the cells of another."""
+    return tuple(metric for metric in METRICS.values() if metric.part_of == name)
 
 
 def measured(point: Point, cost: Cost | None = None) -> dict[str, float]:
@@ -92,7 +119,8 @@ def unmeasured(names: Iterable[str], layout: Layout, *, writes: bool) -> list[st
         layout: of the model.
         writes: whether the model writes its answers to the task.
     """
-    reasons = {name: METRICS[name].absence(layout, writes) for name in names}
+    model = Measurable(layout.stacks, writes)
+    reasons = {name: METRICS[name].why_unmeasured(model) for name in names}
     return [f"{name} is never measured: {reason}" for name, reason in reasons.items() if reason]
 
 

@@ -11,6 +11,7 @@ WEIGHT_BYTES = Metric(
     read=lambda _point, cost: None if cost is None else cost.weight_bytes,
     of_point=False,
     possible=at_least_zero,
+    display="table",
 )
 TRAINABLE_PARAMETERS = Metric(
     name="trainable_parameters",
@@ -21,6 +22,7 @@ TRAINABLE_PARAMETERS = Metric(
     read=lambda _point, cost: None if cost is None else cost.trainable_parameters,
     of_point=False,
     possible=at_least_zero,
+    display="card",
 )
 PEAK_MEMORY_BYTES = Metric(
     name="peak_memory_bytes",
@@ -31,7 +33,9 @@ PEAK_MEMORY_BYTES = Metric(
     read=lambda _point, cost: None if cost is None else cost.peak_memory_bytes,
     of_point=False,
     possible=at_least_zero,
+    display="table",
     proxy_in_search=True,
+    of_training=True,
 )
 LATENCY_SEC = Metric(
     name="latency_sec",
@@ -42,5 +46,6 @@ LATENCY_SEC = Metric(
     read=lambda _point, cost: None if cost is None else cost.latency_sec,
     of_point=False,
     possible=at_least_zero,
+    display="table",
     proxy_in_search=True,
 )

@@ -1,8 +1,26 @@
 """Activation density: over both stacks, over each of them, and while the model writes."""
 
-from deft_sweeps.config.layout import Layout
-from deft_sweeps.metrics.metric import Metric, unit_interval
+from deft_sweeps.metrics.metric import Measurable, Metric, unit_interval
 from deft_sweeps.result import Point
+from deft_sweeps.units import share
+
+
+def _kept_blocks(point: Point) -> str:
+    density = point.density
+    return f"kept blocks {share(density.kept)}" if density.skipped else ""
+
+
+def _without_decoder(of: Measurable) -> str:
+    if "decoder" in of.stacks:
+        return ""
+    return "the model has no decoder, and activation_density is its encoder's"
+
+
+def _without_writing(of: Measurable) -> str:
+    if of.writes:
+        return ""
+    return "the model does not write its answers to this task token by token"
+
 
 ACTIVATION_DENSITY = Metric(
     name="activation_density",
@@ -13,6 +31,8 @@ ACTIVATION_DENSITY = Metric(
     read=lambda point, _cost: point.density.overall,
     of_point=True,
     possible=unit_interval,
+    remark=_kept_blocks,
+    display="table",
 )
 ENCODER_DENSITY = Metric(
     name="encoder_density",
@@ -23,13 +43,8 @@ ENCODER_DENSITY = Metric(
     read=lambda point, _cost: point.density.encoder,
     of_point=True,
     possible=unit_interval,
+    part_of=ACTIVATION_DENSITY.name,
 )
-
-
-def _without_decoder(layout: Layout, _writes: bool) -> str:
-    if "decoder" in layout.stacks:
-        return ""
-    return "the model has no decoder, and activation_density is its encoder's"
 
 
 DECODER_DENSITY = Metric(
@@ -41,16 +56,13 @@ DECODER_DENSITY = Metric(
     read=lambda point, _cost: point.density.decoder,
     of_point=True,
     possible=unit_interval,
-    absence=_without_decoder,
+    part_of=ACTIVATION_DENSITY.name,
+    why_unmeasured=_without_decoder,
 )
 
 
 def _written(point: Point, _cost: object) -> float | None:
     return None if point.written_density is None else point.written_density.overall
-
-
-def _without_writing(_layout: Layout, writes: bool) -> str:
-    return "" if writes else "the model does not write its answers to this task token by token"
 
 
 WRITTEN_DENSITY = Metric(
@@ -62,5 +74,6 @@ WRITTEN_DENSITY = Metric(
     read=_written,
     of_point=True,
     possible=unit_interval,
-    absence=_without_writing,
+    display="table",
+    why_unmeasured=_without_writing,
 )

@@ -7,14 +7,40 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from deft_sweeps.config.layout import Layout
 from deft_sweeps.result import Cost, Point
+from deft_sweeps.units import Dimension, quantity
 
 Direction = Literal["maximize", "minimize"]
-Dimension = Literal["share", "bytes", "seconds", "number"]
 Reader = Callable[[Point, Cost | None], float | None]
 Range = Callable[[Point | None], tuple[float, float]]
-Absence = Callable[[Layout, bool], str]
+
+Display = Literal["table", "card", "asked"]
+"""Where a metric is shown: in every `table` and card, in every `card` of a point, or only if it is
+`asked` for: an objective or the metric of a limit. All that a point has is in its JSON and in
+MLflow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurable:
+    """What decides whether a model can have a metric at a task at all.
+
+    Attributes:
+        stacks: of MLP blocks that the model has, `encoder` or `decoder`.
+        writes: whether the model writes its answers to the task token by token.
+    """
+
+    stacks: tuple[str, ...]
+    writes: bool
+
+
+def always_measured(_of: Measurable) -> str:
+    """No model lacks the metric."""
+    return ""
+
+
+def no_remark(_point: Point) -> str:
+    """Nothing has to be said of a single value."""
+    return ""
 
 
 def at_least_zero(_point: Point | None) -> tuple[float, float]:
@@ -25,11 +51,6 @@ def at_least_zero(_point: Point | None) -> tuple[float, float]:
 def unit_interval(_point: Point | None) -> tuple[float, float]:
     """The range of a share: [0, 1]."""
     return 0.0, 1.0
-
-
-def never_absent(_layout: Layout, _writes: bool) -> str:
-    """Of a metric that every model and task has."""
-    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +70,19 @@ class Metric:
             the whole trial and is measured at its end.
         possible: least and greatest possible value at a point (None: if no point is known yet), inf
             if there is none.
-        absence: why no trial measures it, from the model's layout and whether the model writes its
-            answers to the task; empty if trials do.
-        has_interval: whether a limit on it may be judged by an interval (`surely`).
-        projected: whether it is computed from counts and not measured.
+        standard_error: of its value at a point; None if it has none. With one, a limit on it may be
+            judged by an interval (`surely`), and figures have error bars.
+        axis_title: the label of its axis at a point, if that depends on the task.
+        part_of: name of the metric in whose cells it is shown in brackets; empty for a column of
+            its own.
+        remark: what has to be said of a value at a point, a clause; empty if nothing.
+        display: where it is shown.
+        why_unmeasured: why a model never has it at a task, a clause; empty if it can.
+        projection: how it is computed from counts, a clause for the report; empty if it is
+            measured.
         proxy_in_search: whether a search takes it beside other trials. Such values differ up to
             fourfold between equal networks, so they exclude no trial while searching.
+        of_training: whether it includes training, so that the batch and the kind of losses count.
     """
 
     name: str
@@ -65,15 +93,45 @@ class Metric:
     read: Reader
     of_point: bool
     possible: Range
-    absence: Absence = never_absent
-    has_interval: bool = False
-    projected: bool = False
+    standard_error: Callable[[Point], float] | None = None
+    axis_title: Callable[[Point], str] | None = None
+    part_of: str = ""
+    remark: Callable[[Point], str] = no_remark
+    display: Display = "asked"
+    why_unmeasured: Callable[[Measurable], str] = always_measured
+    projection: str = ""
     proxy_in_search: bool = False
+    of_training: bool = False
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether a limit on it may be judged by an interval (`surely`)."""
+        return self.standard_error is not None
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether some models never have it."""
+        return self.why_unmeasured is not always_measured
 
     @property
     def sign(self) -> float:
         """The factor that turns its values so that lower is better."""
         return -1.0 if self.direction == "maximize" else 1.0
+
+    @property
+    def better(self) -> str:
+        """`higher` or `lower`."""
+        return "higher" if self.direction == "maximize" else "lower"
+
+    def label(self, cost: Cost | None) -> str:
+        """How a value was come by, if that has to be said: `projected`, `proxy`, `measured`.
+
+        Args:
+            cost: of the trial, which says whether it ran alone.
+        """
+        if self.projection:
+            return "projected"
+        return cost.label if self.proxy_in_search and cost is not None else ""
 
     def worst(self, point: Point | None) -> float | None:
         """The worst possible value, None if values have no worst one."""
@@ -83,12 +141,4 @@ class Metric:
 
     def text(self, value: float) -> str:
         """A value as tables show it, with its unit."""
-        match self.dimension:
-            case "share":
-                return f"{value:.3f}"
-            case "bytes":
-                return f"{value / 2**20:.1f} MiB" if value >= 2**20 else f"{value:.0f} B"
-            case "seconds":
-                return f"{value * 1e3:.3g} ms"
-            case "number":
-                return f"{value:.4g}"
+        return quantity(value, self.dimension)

@@ -1,5 +1,7 @@
 """The task's own metric."""
 
+import math
+
 from deft_sweeps.metrics.metric import Metric
 from deft_sweeps.result import Point
 from deft_sweeps.task_metrics import TASK_METRICS
@@ -8,10 +10,11 @@ from deft_sweeps.task_metrics import TASK_METRICS
 def score_range(task_metric: str) -> tuple[float, float]:
     """Worst and best possible value of a task's metric, `accuracy` or `pearson` say.
 
-    A stored result may name a metric that this version does not compute: it is taken as a share.
+    Results may name a metric that this version does not have: nothing is known of its range.
     """
-    metric = TASK_METRICS.get(task_metric)
-    return (metric.worst if metric else 0.0), 1.0
+    if task_metric not in TASK_METRICS:
+        return -math.inf, math.inf
+    return TASK_METRICS[task_metric].worst, 1.0
 
 
 def _possible(point: Point | None) -> tuple[float, float]:
@@ -29,5 +32,7 @@ SCORE = Metric(
     read=lambda point, _cost: point.score.value,
     of_point=True,
     possible=_possible,
-    has_interval=True,
+    standard_error=lambda point: point.score.standard_error,
+    axis_title=lambda point: point.score.metric,
+    display="table",
 )

@@ -15,6 +15,7 @@ from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
 from deft_sweeps.projection.trial_estimate import estimate
 from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.units import size
 
 _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
@@ -114,15 +115,15 @@ def refuse_unless_it_fits(spec: SweepSpec, trial: LargestTrial, n_bytes: int) ->
     if trial.n_bytes <= n_bytes:
         return
     where = "of the GPU" if trial.on_gpu else "of memory"
-    fitting = [f"{what} ({_gib(n)})" for what, n in smaller_variants(spec, trial) if n <= n_bytes]
+    fitting = [f"{what} ({size(n)})" for what, n in smaller_variants(spec, trial) if n <= n_bytes]
     advice = f"it would fit with {', or '.join(fitting)}"
     if not fitting:
         advice = "neither a smaller batch nor NF4 makes it fit; take a smaller model"
     need = (
-        f"{trial.label} needs {_gib(trial.n_bytes)} {where} in its {trial.phase} phase (projected)"
+        f"{trial.label} needs {size(trial.n_bytes)} {where} in its {trial.phase} phase (projected)"
     )
     raise SweepError(
-        f"the largest trial does not fit: {need}, and there are {_gib(n_bytes)}; {advice}"
+        f"the largest trial does not fit: {need}, and there are {size(n_bytes)}; {advice}"
     )
 
 
@@ -148,7 +149,3 @@ def smaller_variants(spec: SweepSpec, trial: LargestTrial) -> Iterator[tuple[str
         and not shape_problems(packed, shape)
     ):
         yield "quantization: [nf4]", need(packed)
-
-
-def _gib(n_bytes: int) -> str:
-    return f"{n_bytes / 2**30:.1f} GiB"

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from deft_sweeps.config.label import label
 from deft_sweeps.findings import Findings
-from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.equal_density import EqualDensityGain
+from deft_sweeps.metrics import Measurable, Metric, parts_of, shown
 from deft_sweeps.report import cells, choice_text
+from deft_sweeps.report.cells import MeasuredRow
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.statistics.paired_difference import PairedDifference, score_difference
 from deft_sweeps.statistics.plateau import GainProjection
@@ -79,60 +80,51 @@ def verdict(finals: Sequence[FinalMeasurement]) -> str:
     return told
 
 
-def tiles(choice: Choice, finals: Sequence[FinalMeasurement]) -> list[tuple[str, str, str]]:
-    """Headline figures of the chosen one: name, figure, what stands beside it. From the test split
+def tiles(findings: Findings) -> list[tuple[str, str, str]]:
+    """Headline values of the chosen one: name, value, what stands beside it. From the test split
     once that was measured.
     """
-    member = choice.member
-    if member is None:
+    choice = findings.choice
+    if choice.member is None:
         return []
-    by_role = {final.role: final for final in finals}
-    mine = by_role["chosen"].point if "chosen" in by_role else member.point
-    cost = by_role["chosen"].cost if "chosen" in by_role else member.result.cost
-    other = by_role.get("baseline")
-    base = (
-        other.point
-        if other
-        else choice.baseline.point
-        if choice.baseline and "chosen" not in by_role
-        else None
-    )
-    base_cost = (
-        other.cost if other else choice.baseline.result.cost if base and choice.baseline else None
-    )
+    by_role = {final.role: MeasuredRow.of(final.point, final.cost) for final in findings.finals}
+    mine = by_role.get("chosen") or MeasuredRow.of_member(choice.member)
+    base = by_role.get("baseline")
+    if base is None and choice.baseline is not None and "chosen" not in by_role:
+        base = MeasuredRow.of_member(choice.baseline)
     split = "test" if "chosen" in by_role else "validation"
-    found = [
-        (
-            f"{mine.score.metric}, {split}",
-            f"{mine.score.value:.3f}",
-            f"± {mine.score.standard_error:.3f}, n = {mine.score.n_examples}"
-            + (f"; baseline {base.score.value:.3f}" if base else ""),
-        ),
-        (
-            f"activation density, {split}",
-            f"{mine.density.overall:.3f}",
-            (
-                f"encoder / decoder {mine.density.encoder:.3f} / {mine.density.decoder:.3f}"
-                if mine.density.decoder_blocks
-                else "encoder only: the model has no decoder"
-            )
-            + (f"; baseline {base.density.overall:.3f}" if base else ""),
-        ),
-    ]
-    if cost:
-        beside = f"; baseline {cells.weights_text(base_cost)}" if base_cost else ""
-        found.append(
-            (
-                "weights, measured",
-                cells.weights_text(cost),
-                f"{cost.trainable_parameters:,} trained parameters{beside}",
-            )
+    asked = {*findings.objectives, *(limit.metric for limit in choice.limits)}
+    tiled = [m for m in shown(asked, on_card=True) if m.name in mine.values]
+    return [_tile(metric, mine, base, split) for metric in tiled]
+
+
+def _tile(
+    metric: Metric, mine: MeasuredRow, base: MeasuredRow | None, split: str
+) -> tuple[str, str, str]:
+    point, title = mine.point, metric.title
+    notes = []
+    if point is not None and metric.axis_title is not None:
+        title = metric.axis_title(point)
+    if point is not None and metric.standard_error is not None:
+        error = metric.text(metric.standard_error(point))
+        notes.append(f"± {error}, n = {point.score.n_examples}")
+    notes += _part_notes(metric, mine)
+    if base is not None and metric.name in base.values:
+        label = metric.label(base.cost)
+        notes.append(
+            f"baseline {metric.text(base.values[metric.name])}{f' {label}' if label else ''}"
         )
-        beside = (
-            f"baseline {base_cost.latency_sec * 1e3:.3g} ms {base_cost.label}" if base_cost else ""
-        )
-        found.append((f"latency, {cost.label}", f"{cost.latency_sec * 1e3:.3g} ms", beside))
-    return found
+    label = metric.label(mine.cost) or (split if metric.of_point else "measured")
+    return f"{title}, {label}", metric.text(mine.values[metric.name]), "; ".join(notes)
+
+
+def _part_notes(metric: Metric, row: MeasuredRow) -> list[str]:
+    """The parts of a metric, or why it has but one."""
+    parts = parts_of(metric.name)
+    if all(part.name in row.values for part in parts):
+        return [f"{part.title} {part.text(row.values[part.name])}" for part in parts]
+    nothing = Measurable(stacks=(), writes=False)
+    return [part.why_unmeasured(nothing) for part in parts if part.name not in row.values]
 
 
 def gains_told(gains: Sequence[EqualDensityGain]) -> str:

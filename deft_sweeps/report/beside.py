@@ -4,12 +4,8 @@ from collections.abc import Sequence
 
 from deft_sweeps.config.label import label
 from deft_sweeps.findings.sweep_comparison import ComparedSweep, Comparison
-from deft_sweeps.report.cells import (
-    DENSITY_NOTE,
-    SEEDS_NOTE,
-    member_density_text,
-    member_score_text,
-)
+from deft_sweeps.metrics import METRICS
+from deft_sweeps.report.cells import DENSITY_NOTE, SEEDS_NOTE, MeasuredRow, metric_cells
 from deft_sweeps.report.sheet import Row, Sheet
 
 
@@ -59,24 +55,16 @@ def sweeps_sheet(entries: Sequence[ComparedSweep], found: Comparison) -> Sheet:
 
 
 def survivors_sheet(found: Comparison) -> Sheet:
-    """The joint front, best score first, and whose each member is."""
+    """The joint front, best first by the first objective, and whose each member is."""
     members = [(name, member) for name, members in found.survivors.items() for member in members]
-    members.sort(key=lambda pair: (-pair[1].values["score"], pair[1].name))
+    first = METRICS[found.objectives[0]]
+    members.sort(key=lambda pair: (first.sign * pair[1].values[first.name], pair[1].name))
+    heads, cells = metric_cells([MeasuredRow.of_member(m) for _, m in members], found.objectives)
     rows = tuple(
-        Row(
-            (
-                name,
-                label(m.result.config),
-                m.point.at,
-                member_score_text(m),
-                member_density_text(m),
-                str(m.n_seeds),
-                m.result.trial_id,
-            )
-        )
-        for name, m in members
+        Row((name, label(m.result.config), m.point.at, str(m.n_seeds), *values, m.result.trial_id))
+        for (name, m), values in zip(members, cells, strict=True)
     )
-    columns = ("sweep", "configuration", ">threshold", ">score", ">density", ">seeds", "trial")
+    columns = ("sweep", "configuration", ">threshold", ">seeds", *heads, "trial")
     note = DENSITY_NOTE + (f"; {SEEDS_NOTE}" if any(m.seeds for _, m in members) else "")
     return Sheet("Joint front", columns, rows, note)
 

@@ -1,52 +1,133 @@
-"""Figures as the cells of a table, each with what it is: measured, or a proxy taken beside other
-trials.
-"""
+"""Values as the cells of a table, each with what it is: measured, projected, or a proxy."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from deft_sweeps.findings.equal_density import density_change
 from deft_sweeps.findings.front_member import FrontMember
-from deft_sweeps.metrics import score_range
-from deft_sweeps.result import Cost, DensityReading, Score, SkippedBlocks
+from deft_sweeps.metrics import (
+    ACTIVATION_DENSITY,
+    SCORE,
+    Metric,
+    measured,
+    parts_of,
+    score_range,
+    shown,
+)
+from deft_sweeps.result import Cost, DensityReading, Point, Score, SkippedBlocks
 from deft_sweeps.statistics.paired_difference import METHODS, Z_95, PairedDifference
+from deft_sweeps.statistics.seed_mean import SeedMean
+from deft_sweeps.units import share
 
 DENSITY_NOTE = (
-    "density = share of gate entries with |O| > threshold, mean over MLP blocks; in brackets"
-    " encoder / decoder"
+    f"{ACTIVATION_DENSITY.title} = {ACTIVATION_DENSITY.meaning}; in brackets encoder / decoder"
 )
 SCORE_NOTE = "score ± one standard error"
 SEEDS_NOTE = (
-    "of several seeds the means stand there, the score's with its 95% interval over training seeds"
-    " (t distribution, same examples); the trial named is the one nearest them"
+    "of several seeds the means stand there, the score's with its 95% interval over training seeds "
+    "(t distribution, same examples); the trial named is the one nearest them"
 )
+MISSING = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRow:
+    """What a row of a table shows the metrics of; a trial that failed has nothing measured.
+
+    Attributes:
+        values: of the metrics by name; of several seeds the means.
+        member: of the front, if the row is of one.
+    """
+
+    values: dict[str, float]
+    point: Point | None = None
+    cost: Cost | None = None
+    member: FrontMember | None = None
+
+    @staticmethod
+    def of(point: Point | None, cost: Cost | None) -> "MeasuredRow":
+        """A single measurement."""
+        return MeasuredRow({} if point is None else measured(point, cost), point, cost)
+
+    @staticmethod
+    def of_member(member: FrontMember) -> "MeasuredRow":
+        """A member of a front, of several seeds with their means."""
+        return MeasuredRow(member.values, member.point, member.result.cost, member)
+
+    def over_seeds(self, name: str) -> SeedMean | None:
+        """Mean and interval of a metric over several seeds; None with one."""
+        return None if self.member is None else self.member.over_seeds(name)
+
+
+def metric_text(metric: Metric, row: MeasuredRow) -> str:
+    """The value of a metric, with its error or interval, its parts in brackets, and its remark."""
+    if metric.name not in row.values or row.point is None:
+        return MISSING
+    text = metric.text(row.values[metric.name])
+    mean = row.over_seeds(metric.name)
+    if metric.standard_error is not None:
+        error = f"± {metric.text(metric.standard_error(row.point))}"
+        text += (
+            f" {error}" if mean is None else f" [{metric.text(mean.low)}, {metric.text(mean.high)}]"
+        )
+    parts = [
+        (part, row.values[part.name]) for part in parts_of(metric.name) if part.name in row.values
+    ]
+    if len(parts) > 1:
+        text += f" ({' / '.join(part.text(value) for part, value in parts)})"
+    remark = metric.remark(row.point) if mean is None else ""
+    return f"{text}; {remark}" if remark else text
+
+
+Cells = tuple[str, ...]
+
+
+def metric_cells(
+    rows: Sequence[MeasuredRow], asked: Iterable[str] = ()
+) -> tuple[Cells, list[Cells]]:
+    """Heads and cells of the metrics' columns.
+
+    A label that all rows share, such as `proxy`, stands in the head instead of in every cell. A
+    metric that not every model has is left out if no row has it and nothing asks for it.
+
+    Args:
+        rows: of the table.
+        asked: names of the objectives and of limits' metrics, which are always shown.
+    """
+    names = set(asked)
+    metrics = [m for m in shown(names) if m.name in names or _has_column(m, rows)]
+    columns = [_column(metric, rows) for metric in metrics]
+    heads = tuple(head for head, _ in columns)
+    return heads, [tuple(cells[i] for _, cells in columns) for i in range(len(rows))]
+
+
+def card_rows(member: FrontMember) -> list[tuple[str, str]]:
+    """Name and value of each metric of one measurement that a card of it has room for."""
+    row = MeasuredRow.of(member.point, member.result.cost)
+    metrics = [metric for metric in shown(on_card=True) if metric.name in row.values]
+    labels = [[part for part in (m.title, m.label(row.cost)) if part] for m in metrics]
+    texts = [metric_text(metric, row) for metric in metrics]
+    return [(", ".join(label), text) for label, text in zip(labels, texts, strict=True)]
+
+
+def _has_column(metric: Metric, rows: Sequence[MeasuredRow]) -> bool:
+    return not metric.is_optional or any(metric.name in row.values for row in rows)
+
+
+def _column(metric: Metric, rows: Sequence[MeasuredRow]) -> tuple[str, list[str]]:
+    labels = [metric.label(row.cost) if metric.name in row.values else "" for row in rows]
+    distinct = {label for label in labels if label}
+    shared = distinct.pop() if len(distinct) == 1 else ""
+    head = f">{metric.title}" + (f", {shared}" if shared else "")
+    texts = [metric_text(metric, row) for row in rows]
+    if shared:
+        return head, texts
+    return head, [" ".join(filter(None, pair)) for pair in zip(texts, labels, strict=True)]
 
 
 def score_text(score: Score) -> str:
-    return f"{score.value:.3f} ± {score.standard_error:.3f}"
-
-
-def member_score_text(member: FrontMember) -> str:
-    """The score, of several seeds their mean and its 95 % interval."""
-    mean = member.over_seeds("score")
-    return (
-        score_text(member.point.score)
-        if mean is None
-        else f"{mean.value:.3f} [{mean.low:.3f}, {mean.high:.3f}]"
-    )
-
-
-def member_density_text(member: FrontMember) -> str:
-    """The density, of several seeds the means."""
-    if not member.seeds:
-        return density_text(member.point.density)
-    overall, *stacks = (
-        member.values.get(name, math.nan)
-        for name in ("activation_density", "encoder_density", "decoder_density")
-    )
-    return _share(overall) + (
-        "" if any(map(math.isnan, stacks)) else f" ({' / '.join(map(_share, stacks))})"
-    )
+    return f"{SCORE.text(score.value)} ± {SCORE.text(score.standard_error)}"
 
 
 def density_text(density: DensityReading) -> str:
@@ -83,7 +164,8 @@ def change_text(deft: DensityReading, plain: DensityReading) -> str:
         (plain.decoder, deft.decoder),
     )
     overall, *stacks = (
-        "–" if not before > 0 else f"{density_change(before, after):.3f}" for before, after in pairs
+        MISSING if not before > 0 else f"{density_change(before, after):.3f}"
+        for before, after in pairs
     )
     return (
         f"{overall} ({' / '.join(stacks)})"
@@ -94,7 +176,7 @@ def change_text(deft: DensityReading, plain: DensityReading) -> str:
 
 def difference_text(difference: PairedDifference | None) -> str:
     if difference is None:
-        return "–"
+        return MISSING
     return f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"
 
 
@@ -110,49 +192,11 @@ def methods_told(differences: Sequence[PairedDifference | None]) -> str:
     )
 
 
-def latency_text(cost: Cost | None) -> str:
-    return "–" if cost is None else f"{cost.latency_sec * 1e3:.3g} ms {cost.label}"
-
-
-def memory_text(cost: Cost | None) -> str:
-    return "–" if cost is None else f"{cost.peak_memory_bytes / 2**20:.0f} MiB {cost.label}"
-
-
-def weights_text(cost: Cost | None) -> str:
-    return "–" if cost is None else f"{cost.weight_bytes / 2**20:.1f} MiB"
-
-
 def interval_text(score: Score) -> str:
     """95% interval of a score, normal approximation, cut to the metric's range."""
     reach, (worst, best) = Z_95 * score.standard_error, score_range(score.metric)
     return f"{max(worst, score.value - reach):.3f} to {min(best, score.value + reach):.3f}"
 
 
-def cost_columns(
-    costs: Sequence[Cost | None],
-) -> tuple[tuple[str, str, str], list[tuple[str, str, str]]]:
-    """Heads and cells of weights, peak memory and latency; a label that all of them share stands in
-    the head, not in every cell.
-    """
-    labels = {cost.label for cost in costs if cost is not None}
-    shared = f" {labels.pop()}" if len(labels) == 1 else ""
-    told = f", {shared.strip()}" if shared else ""
-    cells = [
-        (
-            weights_text(cost),
-            memory_text(cost).removesuffix(shared),
-            latency_text(cost).removesuffix(shared),
-        )
-        for cost in costs
-    ]
-    return (">weights", f">peak memory{told}", f">latency{told}"), cells
-
-
 def _share(value: float) -> str:
-    return (
-        "–"
-        if math.isnan(value)
-        else f"{value:.3f}"
-        if value >= 0.001 or value == 0
-        else f"{value:.1e}"
-    )
+    return MISSING if math.isnan(value) else share(value)

@@ -11,7 +11,7 @@ from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.findings.limit_check import excess, how_sure, judgeable, keeps
 from deft_sweeps.findings.proxy_spread import ProxySpread
-from deft_sweeps.metrics import METRICS
+from deft_sweeps.metrics import METRICS, SCORE
 from deft_sweeps.objective import Constraint
 
 
@@ -40,7 +40,7 @@ def _by_metric(choice: Choice) -> str:
     assert choice.member is not None
     name = choice.policy.metric or ""
     best = "highest" if METRICS[name].direction == "maximize" else "lowest"
-    return f"it has the {best} {name}, {choice.member.values[name]:.4g},"
+    return f"it has the {best} {name}, {METRICS[name].text(choice.member.values[name])},"
 
 
 def _by_knee(choice: Choice) -> str:
@@ -76,8 +76,8 @@ def _why_rejected(choice: Choice, other: FrontMember) -> str:
         return f"{name} was not measured"
     if mine == theirs:
         return f"equal in {name}; the chosen one comes first by the objectives"
-    word = "below" if mine < theirs else "above"
-    return f"{name} {mine:.4g} is {abs(mine - theirs):.2g} {word} the chosen one's"
+    word, text = "below" if mine < theirs else "above", METRICS[name].text
+    return f"{name} {text(mine)} is {text(abs(mine - theirs))} {word} the chosen one's"
 
 
 def breach(member: FrontMember, limit: Constraint, baselines: Baselines) -> str:
@@ -85,8 +85,9 @@ def breach(member: FrontMember, limit: Constraint, baselines: Baselines) -> str:
     if limit.metric not in member.values:
         return f"{limit.metric} was not measured, so `{limit}` cannot be judged"
     how = f", judged {how_sure(member, limit, baselines)}" if limit.surely else ""
-    beyond = excess(member, limit, baselines)
-    return f"breaks `{limit}`: {member.values[limit.metric]:.4g} is {beyond:.2g} beyond it{how}"
+    value, beyond = member.values[limit.metric], excess(member, limit, baselines)
+    text = METRICS[limit.metric].text
+    return f"breaks `{limit}`: {text(value)} is {text(beyond)} beyond it{how}"
 
 
 def test_breach(member: FrontMember, limit: Constraint, baselines: Baselines) -> str:
@@ -99,7 +100,10 @@ def test_breach(member: FrontMember, limit: Constraint, baselines: Baselines) ->
     """
     how = f", judged {how_sure(member, limit, baselines)}" if limit.surely else ""
     value, beyond = member.values[limit.metric], excess(member, limit, baselines)
-    return f"it breaks `{limit}` there: {limit.metric} {value:.4g} is {beyond:.2g} beyond it{how}"
+    text = METRICS[limit.metric].text
+    return (
+        f"it breaks `{limit}` there: {limit.metric} {text(value)} is {text(beyond)} beyond it{how}"
+    )
 
 
 def caveats(choice: Choice) -> tuple[str, ...]:
@@ -138,7 +142,7 @@ def _proxy_note(spread: ProxySpread | None, limit: Constraint) -> str:
 
 
 def _of_seeds(member: FrontMember) -> Sequence[str]:
-    mean = member.over_seeds("score")
+    mean = member.over_seeds(SCORE.name)
     if mean is None:
         return ()
     interval = f"95% interval {mean.low:.3f} to {mean.high:.3f}, over seeds on the same examples"
@@ -166,7 +170,7 @@ def _of_difference(choice: Choice) -> list[str]:
         f"{difference.value:+.3f} beside the baseline ({interval})."
     ]
     for limit in choice.limits:
-        on_score = limit.metric == "score" and limit.relation == ">="
+        on_score = limit.metric == SCORE.name and limit.relation == ">="
         relative = on_score and limit.bound.baseline == "peft" and not limit.surely
         if relative and difference.low < limit.bound.value:
             sentences.append(

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis, XAxis
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from deft_sweeps.config.label import label
 from deft_sweeps.findings import Findings
@@ -15,14 +16,54 @@ from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.equal_density import EqualDensityGain
 from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.front import non_dominated
-from deft_sweeps.report.cells import density_text, difference_text, score_text
+from deft_sweeps.metrics import ACTIVATION_DENSITY, DEFAULT_OBJECTIVES, METRICS, Metric
+from deft_sweeps.report.cells import MeasuredRow, difference_text, metric_text
 from deft_sweeps.report.svg import INK, Spot, style, to_svg
 from deft_sweeps.report.tables import point_id, ref_of
 from deft_sweeps.result import DensityReading
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 LOG_FROM = 20.0
-"""Ratio of the largest to the smallest density from which the axis is logarithmic."""
+"""Ratio of the largest to the smallest value from which an axis is logarithmic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plane:
+    """The two metrics that the scatter's axes show."""
+
+    x: Metric
+    y: Metric
+
+    @staticmethod
+    def of(objectives: Sequence[str]) -> "Plane":
+        """The first two objectives; one whose higher values are better points upwards."""
+        first, second = (METRICS[name] for name in objectives[:2])
+        if second.direction == "maximize" and first.direction == "minimize":
+            return Plane(x=first, y=second)
+        return Plane(x=second, y=first)
+
+    def points(self, members: Sequence[FrontMember]) -> tuple[list[float], list[float]]:
+        """The members' values on both axes."""
+        names = self.x.name, self.y.name
+        x, y = ([member.values[name] for member in members] for name in names)
+        return x, y
+
+    def holds(self, member: FrontMember) -> bool:
+        """Whether the member has a value on both axes."""
+        return self.x.name in member.values and self.y.name in member.values
+
+    def stairs(self, members: Sequence[FrontMember]) -> list[tuple[float, float]]:
+        """The points of the members that no other beats on both axes, rising in x."""
+        points = list(zip(*self.points(members), strict=True))
+        best = non_dominated(points, (self.x.direction, self.y.direction))
+        return sorted({point for point, is_best in zip(points, best, strict=True) if is_best})
+
+    @property
+    def step(self) -> str:
+        """How a staircase goes from one corner to the next: a value of x is reached by any point
+        that is at least as good in x.
+        """
+        return "steps-post" if self.x.direction == "minimize" else "steps-pre"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +80,12 @@ class _Series:
     alpha: float = 1.0
 
 
-def words(member: FrontMember) -> str:
+def words(member: FrontMember, plane: Plane) -> str:
     """One line that says what a point is."""
-    told = f"{label(member.result.config)} at threshold {member.point.at}"
-    return (
-        f"{told}: score {score_text(member.point.score)}, density"
-        f" {density_text(member.point.density)}"
-    )
+    row = MeasuredRow.of_member(member)
+    names = dict.fromkeys((*DEFAULT_OBJECTIVES, plane.y.name, plane.x.name))
+    values = (f"{METRICS[name].title} {metric_text(METRICS[name], row)}" for name in names)
+    return f"{label(member.result.config)} at threshold {member.point.at}: {', '.join(values)}"
 
 
 MOST_DRAWN = 3000
@@ -68,23 +108,24 @@ def drawn_points(findings: Findings) -> tuple[FrontMember, ...]:
 
 
 def scatter(findings: Findings, drawn: Sequence[FrontMember] | None = None) -> str:
-    """Score over activation density as SVG text: the measured points, the front as a step line,
+    """The sweep's first two objectives as SVG text: the measured points, the front as a step line,
     the best of all plain PEFT beside it.
 
     Args:
         findings: of a sweep.
         drawn: as `drawn_points` returns; None takes them.
     """
-    pool = drawn_points(findings) if drawn is None else drawn
+    plane = Plane.of(findings.objectives)
+    pool = [m for m in (drawn_points(findings) if drawn is None else drawn) if plane.holds(m)]
     choice, n_points = findings.choice, len(findings.points)
     series = _series(pool, choice)
     with style():
         figure = Figure(figsize=(8.6, 5.0), layout="constrained")
         axes = figure.subplots()
-        _draw_front(axes, choice)
-        _draw_plain(axes, findings.pool)
+        _draw_front(axes, plane, choice.front.members)
+        _draw_plain(axes, plane, [member for member in findings.pool if plane.holds(member)])
         for one in series:
-            x, y = _xy(one.members)
+            x, y = plane.points(one.members)
             axes.plot(
                 x,
                 y,
@@ -99,20 +140,18 @@ def scatter(findings: Findings, drawn: Sequence[FrontMember] | None = None) -> s
                 label=one.name,
                 zorder=4 + one.size / 10,
             )
-        _scale(axes, _xy(pool)[0])
-        metrics = sorted({member.point.score.metric for member in pool})
-        axes.set_ylabel(
-            f"{' / '.join(metrics) or 'score'} on validation examples (higher is better)",
-            parse_math=False,
-        )
-        axes.set_xlabel("activation density (lower is better)")
+        x, y = plane.points(pool)
+        _scale(axes.xaxis, x, plane.x)
+        _scale(axes.yaxis, y, plane.y, from_zero=False)
+        axes.set_xlabel(_axis_label(plane.x, pool), parse_math=False)
+        axes.set_ylabel(_axis_label(plane.y, pool), parse_math=False)
         if pool:
             figure.legend(loc="outside upper left", ncols=3, handletextpad=0.5, columnspacing=1.6)
-        spots = {one.gid: [Spot(ref_of(m), words(m)) for m in one.members] for one in series}
+        spots = {one.gid: [Spot(ref_of(m), words(m, plane)) for m in one.members] for one in series}
         of = (
             "every measured point" if len(pool) == n_points else f"{len(pool)} of {n_points} points"
         )
-        return to_svg(figure, f"Score over activation density of {of}", spots)
+        return to_svg(figure, f"{_capitalised(plane.y.title)} over {plane.x.title} of {of}", spots)
 
 
 def gain_by_density(gains: Sequence[EqualDensityGain]) -> str:
@@ -132,8 +171,8 @@ def gain_by_density(gains: Sequence[EqualDensityGain]) -> str:
             x, y, yerr=reach, fmt="none", ecolor=BLUE, elinewidth=1.1, capsize=2.5, alpha=0.8
         )
         axes.plot(x, y, "o", color=BLUE, markeredgecolor=INK, gid="series-gain")
-        _scale(axes, x)
-        axes.set_xlabel("activation density of both")
+        _scale(axes.xaxis, x, ACTIVATION_DENSITY)
+        axes.set_xlabel(f"{ACTIVATION_DENSITY.title} of both")
         axes.set_ylabel("DEFT - plain PEFT")
         spots = [
             Spot(
@@ -175,7 +214,7 @@ def density_by_block(deft: DensityReading, plain: DensityReading) -> str:
             axes.set_xlabel(f"{name} block")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_ylim(bottom=0)
-        panels[0].set_ylabel("activation density")
+        panels[0].set_ylabel(ACTIVATION_DENSITY.title)
         panels[-1].legend()
         return to_svg(figure, "Activation density of each MLP block, plain PEFT beside DEFT", {})
 
@@ -214,65 +253,66 @@ def _series(pool: Sequence[FrontMember], choice: Choice) -> list[_Series]:
     return found
 
 
-def _xy(members: Sequence[FrontMember]) -> tuple[list[float], list[float]]:
-    return [member.values["activation_density"] for member in members], [
-        member.values["score"] for member in members
-    ]
-
-
-def _standard_error(member: FrontMember) -> float:
-    """Of the score: of several seeds, of their mean over training seeds; of one, of its mean over
-    examples.
+def _errors(metric: Metric, members: Sequence[FrontMember]) -> list[float] | None:
+    """Standard errors of a metric: of several seeds, of their mean over training seeds; of one, of
+    its mean over examples. None if it has none.
     """
-    mean = member.over_seeds("score")
-    return member.point.score.standard_error if mean is None else mean.deviation / mean.n_seeds**0.5
+    of_point = metric.standard_error
+    if of_point is None:
+        return None
+    errors = []
+    for member in members:
+        mean = member.over_seeds(metric.name)
+        spread = None if mean is None else mean.deviation / mean.n_seeds**0.5
+        errors.append(of_point(member.point) if spread is None else spread)
+    return errors
 
 
-def _draw_front(axes: Axes, choice: Choice) -> None:
-    """The staircase of the best score that a density allows, with one standard error at each
-    member.
+def _draw_front(axes: Axes, plane: Plane, members: Sequence[FrontMember]) -> None:
+    """The staircase of the best y that a value of x allows, with one standard error at each member
+    on the axes that have one.
     """
-    members = choice.front.members
     if not members:
         return
-    x, y = _xy(members)
-    axes.errorbar(
-        x,
-        y,
-        yerr=[_standard_error(m) for m in members],
-        fmt="none",
-        ecolor=INK,
-        elinewidth=0.9,
-        capsize=2.5,
-        alpha=0.7,
-        zorder=3,
-    )
+    x, y = plane.points(members)
+    x_errors, y_errors = _errors(plane.x, members), _errors(plane.y, members)
+    if x_errors or y_errors:
+        axes.errorbar(
+            x,
+            y,
+            xerr=x_errors,
+            yerr=y_errors,
+            fmt="none",
+            ecolor=INK,
+            elinewidth=0.9,
+            capsize=2.5,
+            alpha=0.7,
+            zorder=3,
+        )
     # With more than two objectives some members are beaten in this plane; the staircase runs over
     # the others.
-    stairs = _stairs(members)
+    stairs = plane.stairs(members)
     axes.plot(
         [a for a, _ in stairs],
         [b for _, b in stairs],
-        drawstyle="steps-post",
+        drawstyle=plane.step,
         color=INK,
         linewidth=1.6,
-        label="front, ± 1 standard error",
+        label="front, ± 1 standard error" if x_errors or y_errors else "front",
         zorder=3.5,
     )
 
 
-def _draw_plain(axes: Axes, members: Sequence[FrontMember]) -> None:
-    """The staircase of the best score that plain PEFT of any other settings reaches, at any
-    threshold.
-    """
+def _draw_plain(axes: Axes, plane: Plane, members: Sequence[FrontMember]) -> None:
+    """The staircase of the best that plain PEFT of any other settings reaches, at any threshold."""
     plain = [m for m in members if not m.result.config.has_density_loss]
     if not plain:
         return
-    stairs = _stairs(plain)
+    stairs = plane.stairs(plain)
     axes.plot(
-        [density for density, _ in stairs],
-        [score for _, score in stairs],
-        drawstyle="steps-post",
+        [a for a, _ in stairs],
+        [b for _, b in stairs],
+        drawstyle=plane.step,
         linestyle=(0, (5, 2)),
         color=ORANGE,
         linewidth=2.0,
@@ -281,18 +321,31 @@ def _draw_plain(axes: Axes, members: Sequence[FrontMember]) -> None:
     )
 
 
-def _stairs(members: Sequence[FrontMember]) -> list[tuple[float, float]]:
-    """Density and score of the members that no other beats in both, rising in density."""
-    points = list(zip(*_xy(members), strict=True))
-    best = non_dominated(points, ("minimize", "maximize"))
-    return sorted({point for point, on_hull in zip(points, best, strict=True) if on_hull})
+def _axis_label(metric: Metric, members: Sequence[FrontMember]) -> str:
+    """What an axis shows, how it was come by, and which way is better."""
+    title, of_point = metric.title, metric.axis_title
+    if of_point is not None:
+        title = " / ".join(sorted({of_point(member.point) for member in members})) or title
+        title += " on validation examples"
+    labels = " / ".join(sorted({metric.label(member.result.cost) for member in members} - {""}))
+    return f"{title}{f', {labels}' if labels else ''} ({metric.better} is better)"
 
 
-def _scale(axes: Axes, densities: Sequence[float]) -> None:
-    if densities and min(densities) > 0 and max(densities) / min(densities) > LOG_FROM:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    else:
-        axes.set_xlim(left=min(0.0, *densities) if densities else 0.0)
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _scale(axis: Axis, values: Sequence[float], metric: Metric, *, from_zero: bool = True) -> None:
+    """Makes an axis logarithmic if its values span LOG_FROM, and labels it in the metric's unit."""
+    has_unit = metric.dimension in ("bytes", "seconds")
+    text = metric.text if has_unit else "{:g}".format
+    is_log = bool(values) and min(values) > 0 and max(values) / min(values) > LOG_FROM
+    is_x = isinstance(axis, XAxis)
+    if is_log:
+        (axis.axes.set_xscale if is_x else axis.axes.set_yscale)("log")
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_minor_formatter(NullFormatter())
+    elif from_zero:
+        (axis.axes.set_xlim if is_x else axis.axes.set_ylim)(min(0.0, *values) if values else 0.0)
+    if is_log or has_unit:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))

@@ -12,7 +12,7 @@ from deft_sweeps.config.label import label, settings
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.equal_density import twin_config
 from deft_sweeps.findings.front_member import FrontMember
-from deft_sweeps.metrics import METRICS
+from deft_sweeps.metrics import METRICS, SCORE
 from deft_sweeps.report import answer, cells, choice_text, figures, provenance, tables
 from deft_sweeps.report.svg import inline
 from deft_sweeps.result import TrialResult, complete_trials
@@ -74,7 +74,7 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
             chosen_settings=settings(choice.member.result.config) if choice.member else {},
             finals_differ=bool(findings.every_final) and not findings.finals,
             verdict=answer.verdict(findings.finals),
-            tiles=answer.tiles(choice, findings.finals),
+            tiles=answer.tiles(findings),
             scatter=_picture(figures.scatter(findings, drawn)),
             gains_told=answer.gains_told(gains),
             growth_told=answer.projection_told(findings.projection),
@@ -130,24 +130,13 @@ def block_pair(findings: Findings) -> BlockPair | None:
 
 def point_card(member: FrontMember) -> dict[str, object]:
     """What the page shows of a point that is hovered over or focused."""
-    score = member.point.score
+    score, skipped = member.point.score, member.point.density.skipped
     rows = [
         ["threshold", member.point.at],
-        [score.metric, f"{cells.score_text(score)}, n = {score.n_examples}"],
-        *([name, f"{value:.4f}"] for name, value in score.also.items()),
-        ["density", cells.density_text(member.point.density)],
-        *(
-            [["skipped MLP blocks", cells.skipped_text(member.point.density.skipped)]]
-            if member.point.density.skipped
-            else []
-        ),
-        ["weights", cells.weights_text(member.result.cost)],
-        ["latency", cells.latency_text(member.result.cost)],
-        *(
-            [["energy, projected", f"{energy:.3f} of dense"]]
-            if (energy := member.point.energy_ratio) is not None
-            else []
-        ),
+        ["score is", f"{score.metric}, n = {score.n_examples}"],
+        *([head, text] for head, text in cells.card_rows(member)),
+        *([name, SCORE.text(value)] for name, value in score.also.items()),
+        *([["skipped MLP blocks", cells.skipped_text(skipped)]] if skipped else []),
         *(
             [name, value]
             for name, value in settings(member.result.config).items()

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from deft_sweeps.config.data import Splits, task_name
 from deft_sweeps.findings.choice import Choice
+from deft_sweeps.metrics import METRICS
 from deft_sweeps.result import FinalMeasurement, TrialResult, complete_trials
 
 KNOWN_MODELS = {
@@ -43,13 +44,14 @@ def method(
             if point.percentile is not None
         }
     )
-    projected = any(
-        point.energy_ratio is not None for result in complete for point in result.points
-    )
-    only = [
-        *(["the energy"] if projected else []),
-        *(["what more trials would add to the hypervolume"] if growth_projected else []),
+    points = [(point, result.cost) for result in complete for point in result.points]
+    projected = [
+        metric
+        for metric in METRICS.values()
+        if metric.projection and any(metric.read(*pair) is not None for pair in points)
     ]
+    only = [f"the {metric.title}" for metric in projected]
+    only += ["what more trials would add to the hypervolume"] if growth_projected else []
     told = [
         (
             "activation density",
@@ -98,17 +100,7 @@ def method(
                 ),
             )
         )
-    if projected:
-        told.append(
-            (
-                "energy",
-                (
-                    "projected, of the blocks' linear layers on an accelerator that skips zeros of"
-                    " weights and activations, beside the same layers without a zero (the estimator"
-                    " of arXiv 2006.03463: 1950 pJ a value moved, 3.7 pJ a multiply-add)"
-                ),
-            )
-        )
+    told += [(metric.title, f"projected, {metric.projection}") for metric in projected]
     for model in sorted({result.config.model for result in results}):
         told.append(
             ("model", f"{model}: {KNOWN_MODELS[model]}" if model in KNOWN_MODELS else model)

@@ -17,13 +17,12 @@ from deft_sweeps.report.cells import (
     DENSITY_NOTE,
     SCORE_NOTE,
     SEEDS_NOTE,
-    cost_columns,
+    MeasuredRow,
     density_text,
     difference_text,
     interval_text,
-    member_density_text,
-    member_score_text,
     methods_told,
+    metric_cells,
     score_text,
 )
 from deft_sweeps.report.saving import saving, stopped_text
@@ -32,6 +31,7 @@ from deft_sweeps.result import (
     CompleteTrial,
     FailedTrial,
     FinalMeasurement,
+    Point,
     Score,
     StoppedTrial,
     TrialResult,
@@ -39,6 +39,7 @@ from deft_sweeps.result import (
 )
 from deft_sweeps.statistics.paired_difference import score_difference
 from deft_sweeps.store.secrets import without_secrets
+from deft_sweeps.units import duration
 
 
 def point_id(trial_id: str, at: str) -> str:
@@ -67,32 +68,17 @@ def mark_of(member: FrontMember, choice: Choice | None) -> Mark:
 def front_sheet(
     front: ParetoFront, choice: Choice | None = None, sure: Membership | None = None
 ) -> Sheet:
-    """The front, best first by the first objective; objectives that have no column of their own get
-    one.
+    """The front, best first by the first objective, with a column for every objective.
 
     Args:
         front: to show.
         choice: whose parts are marked.
         sure: how likely each member is on the front, a column.
     """
-    own = {
-        "score",
-        "activation_density",
-        "encoder_density",
-        "decoder_density",
-        "latency_sec",
-        "weight_bytes",
-        "peak_memory_bytes",
-    }
-    extra = tuple(name for name in front.objectives if name not in own)
-    if "written_density" not in extra and any(
-        "written_density" in member.values for member in front.members
-    ):
-        extra += ("written_density",)
-    heads, costs = cost_columns([member.result.cost for member in front.members])
+    heads, cells = metric_cells([MeasuredRow.of_member(m) for m in front.members], front.objectives)
     repeated = any(member.seeds for member in front.members)
     rows = []
-    for member, cost in zip(front.members, costs, strict=True):
+    for member, values in zip(front.members, cells, strict=True):
         mark = mark_of(member, choice)
         rows.append(
             Row(
@@ -100,15 +86,9 @@ def front_sheet(
                     mark,
                     label(member.result.config),
                     member.point.at,
-                    member_score_text(member),
-                    member_density_text(member),
                     *((str(member.n_seeds),) if repeated else ()),
                     *((f"{sure.probabilities[member.name]:.2f}",) if sure else ()),
-                    *(
-                        f"{member.values[name]:.4g}" if name in member.values else "–"
-                        for name in extra
-                    ),
-                    *cost,
+                    *values,
                     member.result.trial_id,
                 ),
                 mark,
@@ -119,11 +99,8 @@ def front_sheet(
         "",
         "configuration",
         ">threshold",
-        ">score",
-        ">density",
         *((">seeds",) if repeated else ()),
         *((">P(on front)",) if sure else ()),
-        *(f">{e}" for e in extra),
         *heads,
         "trial",
     )
@@ -137,21 +114,19 @@ def front_sheet(
 
 def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
     """Every trial at one threshold, failed and stopped ones with their reason."""
-    heads, costs = cost_columns([r.cost if isinstance(r, CompleteTrial) else None for r in results])
+    points = [_point_at(result, threshold) for result in results]
+    costs = [result.cost if isinstance(result, CompleteTrial) else None for result in results]
+    heads, cells = metric_cells([MeasuredRow.of(*pair) for pair in zip(points, costs, strict=True)])
     rows = []
-    for result, cost in zip(results, costs, strict=True):
-        points = result.points if isinstance(result, CompleteTrial) else ()
-        at = next((point for point in points if point.at == f"{threshold:g}"), None)
-        measured = (score_text(at.score), density_text(at.density)) if at else ("–", "–")
+    for result, at, values in zip(results, points, cells, strict=True):
         rows.append(
             Row(
                 (
                     result.trial_id,
                     result.status,
                     label(result.config),
-                    *measured,
-                    *cost,
-                    f"{result.finished_at - result.started_at:.0f} s",
+                    *values,
+                    duration(result.finished_at - result.started_at),
                     _why_ended(result),
                 ),
                 "failed" if result.status == "failed" else "",
@@ -161,17 +136,13 @@ def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
     note = _measured_on(
         point.score for result in complete_trials(results) for point in result.points
     )
-    columns = (
-        "trial",
-        "status",
-        "configuration",
-        ">score",
-        ">density",
-        *heads,
-        ">time",
-        "why it ended",
-    )
+    columns = ("trial", "status", "configuration", *heads, ">time", "why it ended")
     return Sheet(f"All trials, at threshold {threshold:g}", columns, tuple(rows), note)
+
+
+def _point_at(result: TrialResult, threshold: float) -> Point | None:
+    points = result.points if isinstance(result, CompleteTrial) else ()
+    return next((point for point in points if point.at == f"{threshold:g}"), None)
 
 
 def _why_ended(result: TrialResult) -> str:
@@ -223,7 +194,7 @@ def gains_sheet(gains: Sequence[EqualDensityGain]) -> Sheet:
 def finals_sheet(finals: Sequence[FinalMeasurement]) -> Sheet:
     """Test measurements, with each one's paired difference from the first."""
     differences = [score_difference(finals[0].point, (1.0, final.point)) for final in finals[1:]]
-    heads, costs = cost_columns([final.cost for final in finals])
+    heads, cells = metric_cells([MeasuredRow.of(final.point, final.cost) for final in finals])
     rows = tuple(
         Row(
             (
@@ -233,17 +204,15 @@ def finals_sheet(finals: Sequence[FinalMeasurement]) -> Sheet:
                     if final.point.percentile is None
                     else f"p{final.point.percentile:.4g}"
                 ),
-                score_text(final.point.score),
+                *values,
                 interval_text(final.point.score),
-                density_text(final.point.density),
-                *cost,
                 difference,
                 final.trial_id,
             ),
             "chosen" if final.role == "chosen" else "baseline" if final.role == "baseline" else "",
         )
-        for final, cost, difference in zip(
-            finals, costs, ["", *map(difference_text, differences)][: len(finals)], strict=True
+        for final, values, difference in zip(
+            finals, cells, ["", *map(difference_text, differences)][: len(finals)], strict=True
         )
     )
     ns = sorted({final.point.score.n_examples for final in finals})
@@ -254,7 +223,7 @@ def finals_sheet(finals: Sequence[FinalMeasurement]) -> Sheet:
     if any(differences):
         note += f"; differences [95% interval]: {methods_told(differences)}"
     head = f">{finals[0].role} minus this" if finals else ">difference"
-    columns = ("role", ">threshold", ">score", ">95% interval", ">density", *heads, head, "trial")
+    columns = ("role", ">threshold", *heads, ">score's 95% interval", head, "trial")
     return Sheet("Test measurements", columns, rows, note if finals else "")
 
 

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deft_sweeps.config.data import PackagedTask, Task
+from deft_sweeps.config.data import FileTask, PackagedTask, Task, task_kind
 from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.objective import suggest
 from deft_sweeps.specification.combination_space import (
     MAX_COMBINATIONS,
     CombinationSpace,
@@ -24,6 +25,7 @@ from deft_sweeps.specification.setting_reader import (
 from deft_sweeps.specification.space_member import SpaceMember, default_member, member_of
 from deft_sweeps.specification.validation_message import Location
 from deft_sweeps.specification.yaml_schema import AXES, FIXED, given_or_default, members, task_kinds
+from deft_sweeps.task_metrics import suitable, why_unsuitable
 
 
 def read_space(
@@ -62,7 +64,13 @@ def _read_task(data: Any, problems: ProblemCollector) -> Task | None:
         return PackagedTask() if data == PackagedTask().name else None
     kind = as_dict(data).get("kind")
     of = task_kinds().get(kind) if isinstance(kind, str) else None
-    return None if of is None else build(of, data, ("task",), problems)
+    task: Task | None = None if of is None else build(of, data, ("task",), problems)
+    if isinstance(task, FileTask) and task.metric is not None:
+        reason = why_unsuitable(task.metric, task_kind(task))
+        if reason:
+            names = [metric.name for metric in suitable(task_kind(task))]
+            problems.add(("task", "metric"), reason + suggest(task.metric, names))
+    return task
 
 
 def _read_axis(axis: str, data: Any, problems: ProblemCollector) -> list[SpaceMember]:

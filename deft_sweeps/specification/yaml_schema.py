@@ -12,7 +12,7 @@ from pydantic import Discriminator, Field, Tag, create_model
 
 from deft_sweeps.config.data import PackagedTask, Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.metrics import METRICS
+from deft_sweeps.metrics import DEFAULT_OBJECTIVES, METRICS
 from deft_sweeps.specification.search_settings import Budget, Search, Stopping
 from deft_sweeps.specification.setting_model import (
     Shape,
@@ -126,7 +126,7 @@ def _aim_fields() -> dict[str, Any]:
         "objectives": (
             Annotated[list[metric], Field(min_length=2)],
             Field(
-                default=["score", "activation_density"],
+                default=list(DEFAULT_OBJECTIVES),
                 description="Metrics that the front weighs against each other.",
             ),
         ),

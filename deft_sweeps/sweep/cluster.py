@@ -10,6 +10,7 @@ from ray._raylet import Config  # type: ignore[attr-defined]  # compiled
 from ray.exceptions import RayError
 
 from deft_sweeps.sweep.probe import check
+from deft_sweeps.units import size
 
 POLL_SEC = 2.0
 
@@ -42,7 +43,7 @@ class SlotCount:
     def needs(self) -> str:
         """What one trial needs, for a message."""
         return ", ".join(
-            f"{need / 2**30:.1f} GiB of memory" if name == "memory" else f"{need:g} {name}"
+            f"{size(need)} of memory" if name == "memory" else f"{need:g} {name}"
             for name, need in self._needs.items()
         )
 

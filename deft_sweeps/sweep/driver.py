@@ -22,7 +22,7 @@ from deft_sweeps.store.results import DriverNote, SweepDir
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.study.proposal import Proposal
 from deft_sweeps.sweep.aim import Aim
-from deft_sweeps.sweep.progress import Progress, View, ended, front_rows
+from deft_sweeps.sweep.progress import Ended, Progress, View, ended, front_rows
 
 BEAT_SEC = 1.0
 NOTE_SEC = 0.2
@@ -135,9 +135,7 @@ class Driver:
             n_front=n_front,
             hypervolume=volume,
             left_sec=left,
-            latest=None
-            if self._latest is None
-            else ended(self._latest, self.spec.evaluation.objective_threshold),
+            latest=None if self._latest is None else self._ended(self._latest),
             messages=self.messages,
             saving=self._saving if self._saving.n_stopped else None,
             state=self.state,
@@ -175,6 +173,10 @@ class Driver:
             self.sweep.write_note(note)
         except OSError as error:
             self.warn(f"the sweep's folder cannot be written: {short_reason(error)}")
+
+    def _ended(self, result: TrialResult) -> Ended:
+        threshold = self.spec.evaluation.objective_threshold
+        return ended(result, threshold, self.spec.objectives)
 
     def _refresh_front(self, clock: float) -> None:
         if self._front_stale and (clock - self._front_at) * FRONT_SHARE >= self._front_cost:

@@ -3,7 +3,7 @@ is a file or a pipe.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -15,10 +15,11 @@ from rich.text import Text
 from deft_sweeps.config.label import label
 from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.findings.pareto_front import pareto_front
-from deft_sweeps.metrics import measured
+from deft_sweeps.metrics import METRICS, measured
 from deft_sweeps.objective import Constraint
 from deft_sweeps.report.saving import Saving, stopped_text
 from deft_sweeps.result import CompleteTrial, StoppedTrial, TrialResult
+from deft_sweeps.units import duration
 
 N_ROWS = 6
 QUIET_SEC = 30.0
@@ -26,12 +27,15 @@ QUIET_SEC = 30.0
 
 @dataclass(frozen=True, slots=True)
 class FrontRow:
-    """A member of the front in a few words."""
+    """A member of the front in a few words.
+
+    Attributes:
+        values: of the objectives, by name.
+    """
 
     label: str
     threshold: str
-    score: float
-    density: float
+    values: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Ended:
     """How a trial ended.
 
     Attributes:
-        told: score and density, or why it failed.
+        told: its objectives, or why it failed.
     """
 
     trial_id: str
@@ -54,7 +58,7 @@ class Progress:
     Attributes:
         n_done: trials that ended, failed ones included.
         n_budget: trials to finish.
-        front: some members, best score first, spread over the whole front.
+        front: some members, best first by the first objective, spread over the whole front.
         n_front: members of the front.
         left_sec: projected time to the end; None where nothing is finished to project from.
         latest: the trial that ended last.
@@ -92,21 +96,20 @@ class Progress:
 
     @property
     def front_line(self) -> str:
-        """The front in one line, `score @ density` for some of its members."""
-        members = ", ".join(f"{row.score:.3f} @ {row.density:.3f}" for row in self.front)
+        """The front in one line, the objectives of some of its members: `0.812 @ 0.250`."""
+        members = ", ".join(" @ ".join(_texts(row)) for row in self.front)
         return f"front: {self.n_front} points, hypervolume {self.hypervolume:.4f}: {members}"
 
 
 View = Callable[[Progress], None]
 
 
-def ended(result: TrialResult, threshold: float) -> Ended:
+def ended(result: TrialResult, threshold: float, objectives: Sequence[str]) -> Ended:
     """How a trial ended, in words; `threshold` is the one that the search compares at."""
     if isinstance(result, CompleteTrial):
-        metrics = measured(result.point_at(threshold), result.cost)
-        told = (
-            f"score {metrics['score']:.3f}, activation density {metrics['activation_density']:.3f}"
-        )
+        values = measured(result.point_at(threshold), result.cost)
+        metrics = [METRICS[name] for name in objectives if name in values]
+        told = ", ".join(f"{metric.title} {metric.text(values[metric.name])}" for metric in metrics)
     elif isinstance(result, StoppedTrial):
         told = stopped_text(result)
     else:
@@ -128,14 +131,8 @@ def front_rows(
         if n > N_ROWS
         else range(n)
     )
-    return tuple(_row(front.members[i]) for i in picked), n, front.hypervolume
-
-
-def duration(seconds: float) -> str:
-    """`40 s`, `12 min`, `3.5 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    rows = tuple(_row(front.members[i], front.objectives) for i in picked)
+    return rows, n, front.hypervolume
 
 
 class LiveView:
@@ -194,11 +191,13 @@ class LineView:
         self._spoke_at = self._clock()
 
 
-def _row(member: FrontMember) -> FrontRow:
-    values = member.values
-    return FrontRow(
-        label(member.result.config), member.point.at, values["score"], values["activation_density"]
-    )
+def _row(member: FrontMember, objectives: Sequence[str]) -> FrontRow:
+    values = {name: member.values[name] for name in objectives}
+    return FrontRow(label(member.result.config), member.point.at, values)
+
+
+def _texts(row: FrontRow) -> list[str]:
+    return [METRICS[name].text(value) for name, value in row.values.items()]
 
 
 def _panel(progress: Progress) -> RenderableType:
@@ -211,10 +210,10 @@ def _panel(progress: Progress) -> RenderableType:
             title_justify="left",
         )
         table.add_column("configuration")
-        for name in ("threshold", "score", "activation density"):
-            table.add_column(name, justify="right")
+        for title in ("threshold", *(METRICS[name].title for name in progress.front[0].values)):
+            table.add_column(title, justify="right")
         for row in progress.front:
-            table.add_row(Text(row.label), row.threshold, f"{row.score:.3f}", f"{row.density:.3f}")
+            table.add_row(Text(row.label), row.threshold, *_texts(row))
         parts.append(table)
     parts += [Text(f"warning: {message}", style="yellow") for message in progress.messages]
     return Group(*parts)

@@ -5,6 +5,7 @@ anything starts. Loads no torch.
 from deft_sweeps.config.data import FileTask, Form, Task, task_kind
 from deft_sweeps.errors import DataError
 from deft_sweeps.models.families import FAMILIES, writing_families
+from deft_sweeps.task_metrics import TASK_METRICS, suitable, why_unsuitable
 from deft_sweeps.tasks.data_source import sources
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.files import check_labels, check_rows, some
@@ -46,6 +47,8 @@ def examine(task: Task, form: Form | None = None) -> Examples | list[str]:
             f"a task of free text needs a model that writes ({writing_families()}), not one with a"
             " head"
         ]
+    if reason := _unsuitable_metric(task):
+        return [reason]
     parts: dict[str, list[Example]] = {}
     problems: list[str] = []
     try:
@@ -86,6 +89,7 @@ def _check_splits(splits: Examples, task: Task) -> list[str]:
     known = {example.label for example in splits.train}
     if len(known) < 2:
         problems.append(f"train has examples of one class only: {some(known)}")
+    problems += _wrong_number_of_classes(task, known)
     for name, examples, _ in drawn[1:]:
         unknown = {example.label for example in examples} - known
         if unknown:
@@ -93,3 +97,20 @@ def _check_splits(splits: Examples, task: Task) -> list[str]:
                 f"{name} has classes that train has no example of: {some(sorted(unknown))}"
             )
     return problems
+
+
+def _unsuitable_metric(task: Task) -> str:
+    if not isinstance(task, FileTask) or task.metric is None:
+        return ""
+    reason = why_unsuitable(task.metric, task_kind(task))
+    return f"metric: {reason}" if reason else ""
+
+
+def _wrong_number_of_classes(task: Task, classes: set[str]) -> list[str]:
+    metric = task.metric if isinstance(task, FileTask) else None
+    n_classes = None if metric is None else TASK_METRICS[metric].n_classes
+    if n_classes is None or len(classes) == n_classes:
+        return []
+    others = [one.name for one in suitable(task_kind(task)) if one.n_classes is None]
+    found = f"train has {len(classes)} classes: {some(sorted(classes))}"
+    return [f"metric: {metric} needs {n_classes} classes, {found}; take one of {', '.join(others)}"]

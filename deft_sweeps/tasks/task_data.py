@@ -15,6 +15,7 @@ from deft_sweeps.config.trial import canonical
 from deft_sweeps.errors import DataError
 from deft_sweeps.models.checkpoints import load_tokenizer, read_config, revision
 from deft_sweeps.models.families import layout
+from deft_sweeps.task_metrics import OWN_METRICS, with_score
 from deft_sweeps.tasks.check import check_task, form_of, read_splits
 from deft_sweeps.tasks.data_source import hub_name, source_files
 from deft_sweeps.tasks.examples import Example
@@ -59,7 +60,7 @@ class TaskData:
             otherwise.
         classes: of a classification task, their names, which are the target texts.
         class_ids: text-to-text, token ids of each class's target text, the end token included.
-        metrics: names of the task's official metrics, the first the objective `score`.
+        metrics: names of the metrics that it is measured by, the score first.
         may_be_none: a span task's questions may have no answer.
         fingerprint: hex digest of the examples, the splits and the tokenizer.
     """
@@ -122,18 +123,11 @@ def load_task(task: Task, model: str) -> TaskData:
 
 
 def metrics_of(task: Task) -> tuple[str, ...]:
-    """Names of the task's official metrics, the first one the objective."""
+    """Names of the metrics that the task is measured by, the score first."""
     if isinstance(task, GlueTask):
         return GLUE[task.name].metrics
-    match task_kind(task):
-        case "classification":
-            return ("accuracy",)
-        case "regression":
-            return ("pearson", "spearman")
-        case "span":
-            return ("exact_match", "token_f1")
-        case "text":
-            return ("token_f1", "exact_match")
+    metric = task.metric if isinstance(task, FileTask) else None
+    return with_score(metric, OWN_METRICS[task_kind(task)])
 
 
 def _fingerprint(task: Task, model: str, form: Form) -> str:
@@ -141,8 +135,8 @@ def _fingerprint(task: Task, model: str, form: Form) -> str:
     if not all(path.is_file() for paths in files.values() for path in paths):
         raise DataError("\n".join(check_task(task, form)))
     settings = canonical(task)
-    # The same files in another folder are the same data.
-    for name in ("path", "validation_path", "test_path", "folder"):
+    # The same files in another folder, or scored by another metric, are the same data.
+    for name in ("path", "validation_path", "test_path", "folder", "metric"):
         settings.pop(name, None)
     source = {part: [sha256_file(path) for path in paths] for part, paths in files.items()}
     named = hub_name(task)

@@ -170,7 +170,8 @@ class TorchTrialRun:
     def measure(self, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
         """Score and density at these thresholds, on validation examples."""
         evaluator = self.measurer.evaluator(self.trial_model, self.data, "validation")
-        return tuple(evaluator.point(threshold) for threshold in thresholds)
+        points = [evaluator.point(threshold) for threshold in thresholds]
+        return with_energy(points, self.trial_model, evaluator)
 
     def finish(self) -> CompleteTrial:
         """Measure the trial at its end, and give its result."""

@@ -72,9 +72,12 @@ def test_test_modules_do_not_import_test_modules() -> None:
     imports = []
     for path in (ROOT / "tests").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            if isinstance(node, ast.Import):
+            if isinstance(node, ast.ImportFrom):
+                modules = [node.module or ""]
+            elif isinstance(node, ast.Import):
                 modules = [alias.name for alias in node.names]
+            else:
+                continue
             for module in modules:
                 if module.startswith("tests.") and module.rpartition(".")[2].startswith("test_"):
                     imports.append(f"{path.relative_to(ROOT)}:{node.lineno}: {module}")

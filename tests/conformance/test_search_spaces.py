@@ -2,7 +2,9 @@
 and is found again.
 """
 
+import os
 import re
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from deft_sweeps.specification.yaml_schema import json_schema
 
 FOLDER = Path(__file__).parents[2] / "search_spaces"
 FILES = sorted(FOLDER.rglob("*.yaml"))
+CONFIG_IDS = Path(__file__).parents[1] / "golden" / "config_ids.txt"
 PARTS = [(file, part) for file in FILES for part in load_parts(file)]
 
 
@@ -96,3 +99,22 @@ class TestFile:
         assert float(named.group(1)) == pytest.approx(
             planned.trials[planned.largest].memory_bytes / 2**30, rel=0.05
         )
+
+
+def test_configurations_keep_their_ids() -> None:
+    """Results are found by them: a setting added later leaves them as they are at its default.
+
+    `UPDATE_GOLDEN=1` adds new files; a line that changes breaks every sweep that is under way.
+    """
+    lines = []
+    for file, part in PARTS:
+        for combination in part.spec.combinations:
+            values = {name: middle(domain) for name, domain in combination.open.items()}
+            # The file leaves the dtype to the machine.
+            config = replace(combination.config(values), dtype="bf16")
+            lines.append(
+                f"{file.name} {part.spec.name} | {combination.label} | {config.config_id}\n"
+            )
+    if os.environ.get("UPDATE_GOLDEN"):
+        CONFIG_IDS.write_text("".join(lines), "utf-8")
+    assert lines == CONFIG_IDS.read_text("utf-8").splitlines(keepends=True)

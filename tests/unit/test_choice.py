@@ -34,7 +34,7 @@ def test_the_best_under_a_limit() -> None:
     why = {lost.member.name: lost.why for lost in choice_text.rejected(choice)}
     assert len(why) == 3
     assert (
-        "breaks `score >= baseline(peft) - 0.02`: 0.6 is 0.2 beyond it"
+        "breaks `score >= baseline(peft) - 0.02`: 0.600 is 0.200 beyond it"
         in why[f"{DEFT.trial_id}@0.5"]
     )
     assert "above the chosen one's" in why[f"{PLAIN.trial_id}@0"]
@@ -114,7 +114,7 @@ def test_a_policy_that_nothing_satisfies_names_limit_and_nearest_miss() -> None:
     assert choice.nearest_miss is not None
     assert choice.nearest_miss.point.threshold == 0.2
     assert "at threshold 0.2" in choice_text.why(choice)
-    assert "0.2 is 0.15 beyond it" in choice_text.why(choice)
+    assert "0.200 is 0.150 beyond it" in choice_text.why(choice)
 
 
 def test_nothing_measured_and_no_baseline_are_said() -> None:

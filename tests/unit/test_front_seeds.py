@@ -18,11 +18,11 @@ from deft_sweeps.findings.front_json import front_json
 from deft_sweeps.findings.front_member import candidates, configurations
 from deft_sweeps.findings.membership import membership, noisy_point
 from deft_sweeps.findings.pareto_front import pareto_front
-from deft_sweeps.metrics import Direction
+from deft_sweeps.metrics import ACTIVATION_DENSITY, SCORE, Direction
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.report import choice_text
-from deft_sweeps.report.cells import member_density_text, member_score_text
+from deft_sweeps.report.cells import MeasuredRow, metric_text
 from deft_sweeps.report.tables import front_sheet
 from deft_sweeps.result import CompleteTrial
 from deft_sweeps.statistics.front_probability import _rivals, front_shares
@@ -131,13 +131,16 @@ def test_the_front_tells_its_seeds() -> None:
     assert ">P(on front)" in sheet.columns
     assert "over training seeds" in sheet.note
     member = front.members[1]
-    assert member_score_text(member) == f"0.820 [{interval['low']:.3f}, {interval['high']:.3f}]"
-    assert member_density_text(member) == "0.410 (0.410 / 0.410)"
+    assert (
+        metric_text(SCORE, MeasuredRow.of_member(member))
+        == f"0.820 [{interval['low']:.3f}, {interval['high']:.3f}]"
+    )
+    assert metric_text(ACTIVATION_DENSITY, MeasuredRow.of_member(member)) == "0.410 (0.410 / 0.410)"
 
 
 def test_an_interval_over_seeds_ends_where_the_metric_does() -> None:
     (member,) = configurations(results := seeds_of(1.0, [(0.99, 0.02), (0.69, 0.22)]))
-    assert member_score_text(member) == "0.840 [0.000, 1.000]"
+    assert metric_text(SCORE, MeasuredRow.of_member(member)) == "0.840 [0.000, 1.000]"
     density = member.over_seeds("activation_density")
     assert density is not None
     assert (density.low, density.high) == (0.0, 1.0)
@@ -145,7 +148,7 @@ def test_an_interval_over_seeds_ends_where_the_metric_does() -> None:
     related = replace(
         member, point=replace(member.point, score=replace(member.point.score, metric="pearson"))
     )
-    assert member_score_text(related) == "0.840 [-1.000, 1.000]"
+    assert metric_text(SCORE, MeasuredRow.of_member(related)) == "0.840 [-1.000, 1.000]"
 
 
 clouds = arrays(

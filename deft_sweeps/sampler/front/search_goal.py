@@ -8,7 +8,7 @@ import numpy as np
 
 from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.front import non_dominated
-from deft_sweeps.metrics import METRICS
+from deft_sweeps.metrics import METRICS, SCORE
 from deft_sweeps.objective import Constraint
 from deft_sweeps.sampler.front.array_type import Bools, Floats
 from deft_sweeps.sampler.front.observation import ObservedTraining
@@ -86,7 +86,7 @@ class GoalTracker:
         key = key_of(training.configuration)
         seeds = self._of_seeds.setdefault(key, [])
         seeds.append(point.values)
-        score = self._names.index("score")
+        score = self._names.index(SCORE.name)
         for name in baselines:
             means = self._means.setdefault(name, {})
             means[key] = tuple(fmean(column) for column in zip(*seeds, strict=True))

@@ -10,10 +10,11 @@ import pytest
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.equal_density import all_gains
 from deft_sweeps.findings.front_member import candidates
-from deft_sweeps.report.figures import density_by_block, gain_by_density, scatter
+from deft_sweeps.metrics import METRICS
+from deft_sweeps.report.figures import Plane, density_by_block, gain_by_density, scatter
 from deft_sweeps.report.svg import INK, inline
 from deft_sweeps.report.tables import point_id
-from deft_sweeps.result import DensityReading, TrialResult
+from deft_sweeps.result import CompleteTrial, DensityReading, TrialResult, complete_trials
 from tests.made_sweep import sweep_results, sweep_spec
 from tests.samples import point, result
 
@@ -95,6 +96,53 @@ def test_odd_sweeps_can_be_drawn() -> None:
     assert len(spots(drawn((zero,)))) == 2
     mathy = replace(point(), score=replace(point().score, metric="$\\frac{a<b$"))
     assert "$\\frac{a<b$" in "".join(ET.fromstring(drawn((result(mathy),))).itertext())
+
+
+@pytest.mark.parametrize("x", METRICS)
+@pytest.mark.parametrize("y", ["score", "latency_sec", "loss"])
+def test_any_metric_can_be_an_axis(x: str, y: str) -> None:
+    """Each point stands where its two values put it, and the line is the best of the plane."""
+    if x == y:
+        return
+    results = [costing(trial, i) for i, trial in enumerate(complete_trials(RESULTS))]
+    findings = Findings(results, (y, x))
+    svg = scatter(findings)
+    plane = Plane.of((y, x))
+    assert {plane.x.name, plane.y.name} == {x, y}
+    shown = [m for m in findings.points if plane.holds(m)]
+    at = spots(svg)
+    assert len(at) == len(shown)
+    for metric, axis, sign in ((plane.x, "x", 1), (plane.y, "y", -1)):
+        for a, b in pairwise(shown):
+            difference = a.values[metric.name] - b.values[metric.name]
+            places = [float(at[point_id(m.result.trial_id, m.point.at)][axis]) for m in (a, b)]
+            if abs(places[0] - places[1]) > 0.01:
+                assert (places[0] - places[1]) * difference * sign > 0
+        assert f"({metric.better} is better)" in "".join(ET.fromstring(svg).itertext())
+
+
+def test_the_plane_puts_what_should_rise_upwards_and_its_line_follows_the_directions() -> None:
+    assert Plane.of(("activation_density", "score")) == Plane.of(("score", "activation_density"))
+    plane = Plane.of(("latency_sec", "weight_bytes", "score"))
+    assert (plane.y.name, plane.x.name) == ("latency_sec", "weight_bytes")
+    members = candidates([costing(trial, i) for i, trial in enumerate(complete_trials(RESULTS))])
+    points = list(zip(*plane.points(members), strict=True))
+    best = {p for p in points if not any(q != p and q[0] <= p[0] and q[1] <= p[1] for q in points)}
+    assert plane.stairs(members) == sorted(best)
+    assert plane.step == "steps-post"
+
+
+def costing(trial: CompleteTrial, i: int) -> CompleteTrial:
+    """The trial with costs that differ from the others'."""
+    assert trial.cost is not None
+    cost = replace(
+        trial.cost,
+        weight_bytes=10_000_000 * (i + 1),
+        latency_sec=0.05 / (i + 1),
+        peak_memory_bytes=500_000_000 + 7_000_000 * i**2,
+        trainable_parameters=1000 * (i + 3),
+    )
+    return replace(trial, cost=cost)
 
 
 def test_gains_and_blocks_are_drawn() -> None:

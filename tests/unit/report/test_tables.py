@@ -8,10 +8,11 @@ from rich.console import Console
 from deft_sweeps.findings import choose
 from deft_sweeps.findings.equal_density import all_gains
 from deft_sweeps.report.cells import (
+    MeasuredRow,
     change_text,
-    cost_columns,
     density_text,
     interval_text,
+    metric_cells,
     score_text,
     skipped_text,
 )
@@ -28,7 +29,7 @@ from deft_sweeps.report.tables import (
 )
 from deft_sweeps.result import DensityReading, Score, SkippedBlocks
 from tests.made_sweep import cost, sweep_finals, sweep_results, sweep_spec
-from tests.samples import complete
+from tests.samples import complete, point
 
 RESULTS = sweep_results()
 SPEC = sweep_spec()
@@ -45,13 +46,13 @@ def test_the_front_shows_score_with_error_and_both_stacks() -> None:
 
 
 def test_the_density_while_writing_has_a_column_where_there_is_one() -> None:
-    assert ">written_density" not in front_sheet(CHOICE.front).columns
+    assert ">density while writing" not in front_sheet(CHOICE.front).columns
     written = DensityReading(encoder_blocks=(0.5,), decoder_blocks=(0.1, 0.3))
     first, *others = CHOICE.front.members
     told = replace(first, values={**first.values, "written_density": written.overall})
     sheet = front_sheet(replace(CHOICE.front, members=(told, *others)))
-    column = sheet.columns.index(">written_density")
-    assert [row.cells[column] for row in sheet.rows] == ["0.3", *("–" for _ in others)]
+    column = sheet.columns.index(">density while writing")
+    assert [row.cells[column] for row in sheet.rows] == ["0.300", *("–" for _ in others)]
 
 
 def test_every_trial_is_listed_failed_ones_with_the_reason() -> None:
@@ -94,9 +95,11 @@ def test_every_other_member_has_its_reason_and_every_step_its_price() -> None:
 
 
 def test_labels_that_differ_stay_in_the_cells() -> None:
-    heads, cells = cost_columns([cost(), replace(cost(), label="measured"), None])
-    assert heads == (">weights", ">peak memory", ">latency")
-    assert [row[2] for row in cells] == ["34 ms proxy", "34 ms measured", "–"]
+    costs = [cost(), replace(cost(), label="measured")]
+    rows = [*(MeasuredRow.of(point(), of) for of in costs), MeasuredRow.of(None, None)]
+    heads, cells = metric_cells(rows)
+    assert heads[-3:] == (">weights", ">peak memory", ">latency")
+    assert [row[-1] for row in cells] == ["34 ms proxy", "34 ms measured", "–"]
 
 
 def test_cells() -> None:

@@ -109,6 +109,16 @@ def test_every_setting_of_every_kind_is_there() -> None:
         ("{kind: files}", "expected either path or hub, got 'neither'"),
         ("{kind: glu}", "with `kind`, one of packaged, files, glue, squad, and its settings"),
         (
+            "{kind: files, path: a.csv, metric: acuracy}",
+            "x.yaml:2:42: expected one of accuracy, ",
+        ),
+        ("{kind: files, path: a.csv, metric: acuracy}", "(did you mean accuracy?)"),
+        (
+            "{kind: files, path: a.csv, task: regression, metric: accuracy}",
+            "expected one of pearson, spearman, since the task answers with a number, got 'acc",
+        ),
+        ("{kind: glue, name: rte, metric: f1}", "`metric`"),
+        (
             "{kind: files, path: a.csv, task: pairs}",
             'expected one of classification, regression, qa, text, got "pairs"',
         ),

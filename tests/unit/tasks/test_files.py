@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,29 @@ def test_pairs(packaged_model: str, tmp_path: Path) -> None:
         tokenizer.decode(ids, skip_special_tokens=True)
         == f"claim: {splits.train[0].second} given: {splits.train[0].text}"
     )
+
+
+def test_the_metric_of_ones_choice_is_the_score_and_the_tasks_own_stand_behind(
+    packaged_model: str, tmp_path: Path
+) -> None:
+    path = jsonl(tmp_path / "a.jsonl", pairs())
+    task = FileTask(path=path, text="a", splits=SMALL)
+    data, other = (
+        load_task(replace(task, metric=name), packaged_model) for name in (None, "matthews")
+    )
+    assert data.metrics == ("accuracy",)
+    assert other.metrics == ("matthews", "accuracy")
+    assert other.fingerprint == data.fingerprint, "the same examples, so nothing is tokenised again"
+
+
+def test_a_metric_that_does_not_suit_the_data_is_refused(tmp_path: Path) -> None:
+    rows = [{**row, "label": "abc"[i % 3]} for i, row in enumerate(pairs())]
+    three = FileTask(path=jsonl(tmp_path / "a.jsonl", rows), text="a", splits=SMALL, metric="f1")
+    (problem,) = check_task(three)
+    assert problem.startswith("metric: f1 needs 2 classes, train has 3 classes: a, b, c; take one")
+    assert check_task(replace(three, metric="matthews")) == []
+    (problem,) = check_task(replace(three, metric="bleu"))
+    assert problem.startswith("metric: expected one of accuracy, ")
 
 
 def test_pairs_for_a_head(head_tokenizer: Any, tmp_path: Path) -> None:

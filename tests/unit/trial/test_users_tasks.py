@@ -14,6 +14,7 @@ from deft_sweeps.config.data import FileTask, Splits
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import DataError
 from deft_sweeps.metrics import measured
+from deft_sweeps.result import read_result
 from deft_sweeps.trial.final_measurement import FinalJob, measure_final
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter
@@ -125,3 +126,27 @@ def test_a_model_with_a_head_is_measured_alike_whatever_the_batch(
     assert got.score == expected.score
     assert got.loss == pytest.approx(expected.loss, rel=1e-5)
     assert got.density.overall == pytest.approx(expected.density.overall, rel=1e-5)
+
+
+@pytest.mark.parametrize("model", ["bert", "t5"])
+def test_a_metric_of_ones_choice_is_the_score(
+    models: Path, model: str, starter: TorchTrialStarter
+) -> None:
+    """Objective, limit and paired interval take it; the task's own stands behind it."""
+    task = FileTask(
+        path=str(models / "rows.jsonl"),
+        metric="matthews",
+        max_input_tokens=24,
+        splits=Splits(validation=10, test=10),
+    )
+    config = TrialConfig(
+        model=str(models / model), task=task, training=Training(steps=2, batch_size=4), dtype="fp32"
+    )
+    run = starter(config, 0)
+    run.advance(2)
+    result = run.finish()
+    for point in result.points:
+        assert point.score.metric == "matthews"
+        assert set(point.score.also) == {"accuracy"}
+        assert point.outcomes is not None
+    assert read_result(result.to_json()) == result
