@@ -28,7 +28,7 @@ from benchmarks.search.simulate import Asked, simulate
 from deft_sweeps.sampler.front.front_sampler import MAX_BATCH
 from deft_sweeps.sampler.optuna_sampler import make_sampler
 from deft_sweeps.sampler.study_sampler import study_sampler
-from deft_sweeps.specification.sampler_choice import ConcreteName
+from deft_sweeps.specification.sampler_entry import ConcreteName
 from deft_sweeps.specification.search_settings import Search
 from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.specification.sweep_spec import SweepSpec

@@ -29,7 +29,8 @@ from typing import Any, get_args
 from benchmarks.search import closed_form
 from benchmarks.search.replay import ReplayMaker, ReplayRun
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.specification.search_settings import Budget, SamplerName
+from deft_sweeps.specification.sampler_entry import SamplerName
+from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.store.results import SweepDir
 
 N_MARKS = 10

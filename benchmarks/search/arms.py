@@ -31,7 +31,8 @@ from benchmarks.search.table import Table
 from deft_sweeps.result import Point, Rung
 from deft_sweeps.sampler.study_sampler import study_sampler
 from deft_sweeps.search.repeats import Taken, ask
-from deft_sweeps.specification.search_settings import Halving, NoStopping, SamplerName
+from deft_sweeps.specification.sampler_entry import SamplerName
+from deft_sweeps.specification.search_settings import Halving, NoStopping
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.early_stopping import EarlyStopping
 from deft_sweeps.study.optuna_study import SEED, TRIAL_ID, tell

@@ -1,15 +1,13 @@
 """Optuna's samplers by the names that a sweep's YAML uses.
 
-A further one needs one entry in `OPTUNA_SAMPLERS`, and its name in `spec.schema.SamplerName` and
-`spec.sampling.ConcreteName`, since the YAML is checked without loading Optuna. A test fails if one
-of them is missing.
+A further one needs an entry in `OPTUNA_SAMPLERS`, and one in `specification.sampler_entry`, since
+the YAML is checked without loading Optuna. A test fails if one of them is missing.
 """
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import (
     BaseGASampler,
@@ -23,7 +21,9 @@ from optuna.samplers import (
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
-from deft_sweeps.specification.search_settings import SamplerName, Search
+from deft_sweeps.sampler.proposal_seed import ProposalSeed
+from deft_sweeps.sampler.quasi_random import make_quasi_random
+from deft_sweeps.specification.search_settings import Search
 
 
 class GenerationSampler(BaseGASampler):
@@ -79,47 +79,51 @@ class OptunaSampler:
     """How one of Optuna's samplers is used.
 
     Attributes:
-        make: makes it from the search's settings and a seed.
+        make: makes it for one proposal.
         n_latest: number of latest trials that it looks at.
     """
 
-    make: Callable[[Search, int], BaseSampler]
+    make: Callable[[Search, ProposalSeed], BaseSampler]
     n_latest: int
 
 
-def _make_tpe(search: Search, seed: int) -> BaseSampler:
+def _make_tpe(search: Search, proposal: ProposalSeed) -> BaseSampler:
     # `multivariate` and `group` make TPE model the parameters of a conditional space jointly.
     return TPESampler(
         multivariate=True,
         group=True,
         constant_liar=True,
         n_startup_trials=search.startup,
-        seed=seed,
+        seed=proposal.seed,
     )
 
 
-def _make_gp(search: Search, seed: int) -> BaseSampler:
-    return GPSampler(n_startup_trials=search.startup, seed=seed, warn_independent_sampling=False)
+def _make_gp(search: Search, proposal: ProposalSeed) -> BaseSampler:
+    return GPSampler(
+        n_startup_trials=search.startup, seed=proposal.seed, warn_independent_sampling=False
+    )
 
 
-def _make_nsga2(search: Search, seed: int) -> BaseSampler:
-    return _Nsga2Sampler(population_size=population_size(search), seed=seed)
+def _make_nsga2(search: Search, proposal: ProposalSeed) -> BaseSampler:
+    return _Nsga2Sampler(population_size=population_size(search), seed=proposal.seed)
 
 
-def _make_nsga3(search: Search, seed: int) -> BaseSampler:
-    return _Nsga3Sampler(population_size=population_size(search), seed=seed)
+def _make_nsga3(search: Search, proposal: ProposalSeed) -> BaseSampler:
+    return _Nsga3Sampler(population_size=population_size(search), seed=proposal.seed)
 
 
-def _make_random(search: Search, seed: int) -> BaseSampler:
-    return RandomSampler(seed=seed)
+def _make_random(search: Search, proposal: ProposalSeed) -> BaseSampler:
+    return RandomSampler(seed=proposal.seed)
 
 
-OPTUNA_SAMPLERS: Mapping[SamplerName, OptunaSampler] = {
+OPTUNA_SAMPLERS: Mapping[str, OptunaSampler] = {
     "tpe": OptunaSampler(_make_tpe, n_latest=200),
     "gp": OptunaSampler(_make_gp, n_latest=60),
     # Parents come from the generations; the latest trials only show which parameters there are.
     "nsga2": OptunaSampler(_make_nsga2, n_latest=50),
     "nsga3": OptunaSampler(_make_nsga3, n_latest=50),
+    # The latest trials only show which parameters every trial has.
+    "qmc": OptunaSampler(make_quasi_random, n_latest=50),
     "random": OptunaSampler(_make_random, n_latest=1),
 }
 
@@ -132,14 +136,13 @@ def make_sampler(search: Search, n_trials: int) -> BaseSampler:
     driver was started.
 
     Raises:
-        ValueError: the name is not one of Optuna's samplers: `auto`, which `spec.sampling.pick`
+        ValueError: the name is not one of Optuna's samplers: `auto`, which `choose_sampler`
             resolves, or `front`.
     """
     if search.sampler not in OPTUNA_SAMPLERS:
         names = ", ".join(OPTUNA_SAMPLERS)
         raise ValueError(f"expected one of Optuna's samplers ({names}), got {search.sampler}")
-    seed = int(np.random.SeedSequence([search.seed, n_trials]).generate_state(1)[0])
     with warnings.catch_warnings():
         # Options that the samplers need are marked experimental.
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return OPTUNA_SAMPLERS[search.sampler].make(search, seed)
+        return OPTUNA_SAMPLERS[search.sampler].make(search, ProposalSeed.of(search, n_trials))

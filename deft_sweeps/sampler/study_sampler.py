@@ -17,7 +17,8 @@ from deft_sweeps.sampler.optuna_sampler import (
     make_sampler,
     population_size,
 )
-from deft_sweeps.specification.sampler_choice import ConcreteName, choose_sampler
+from deft_sweeps.specification.sampler_choice import choose_sampler
+from deft_sweeps.specification.sampler_entry import ConcreteName
 from deft_sweeps.specification.search_settings import Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
 

@@ -2,17 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from deft_sweeps.objective import Constraint
 from deft_sweeps.specification.combination import Combination
-from deft_sweeps.specification.search_settings import SamplerName
+from deft_sweeps.specification.sampler_entry import SAMPLERS, ConcreteName
 from deft_sweeps.specification.sweep_spec import SweepSpec
-
-ConcreteName = Literal["front", "tpe", "nsga2", "nsga3", "gp", "random"]
-
-USES_LIMITS: tuple[ConcreteName, ...] = ("front", "tpe", "nsga2", "nsga3", "gp")
-"""The samplers that aim at points within the limits; random sampling cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +24,7 @@ class SamplerChoice:
         """One sentence: the sampler's name, why it was picked, and how it treats the limits."""
         sentence = f"sampler: {self.name}" + (f", picked because {self.why}" if self.why else "")
         if any(not limit.rests_on_proxy for limit in limits):
-            aims = self.name in USES_LIMITS
+            aims = SAMPLERS[self.name].uses_limits
             sees = "it sees how far a trial breaks the limits"
             sentence += (
                 f"; {sees if aims else 'it does not see the limits, which the front judges'}"
@@ -44,7 +38,7 @@ class SamplerChoice:
 
 def choose_sampler(spec: SweepSpec) -> SamplerChoice:
     """The sampler that the spec names; for `auto`, the platform's own if there is a choice."""
-    name: SamplerName = spec.search.sampler
+    name = spec.search.sampler
     if name != "auto":
         return SamplerChoice(name)
     if len(spec.combinations) == 1 and not spec.combinations[0].open:
@@ -53,18 +47,26 @@ def choose_sampler(spec: SweepSpec) -> SamplerChoice:
     return SamplerChoice("front", f"{why}, and needs the fewest trials where they were counted")
 
 
-def why_not_gp(combinations: Sequence[Combination]) -> str | None:
-    """Why Optuna's Gaussian process cannot model the space; None if it can.
+def why_not_suited(name: str, combinations: Sequence[Combination]) -> str | None:
+    """Why a sampler cannot model the space; None if it can.
 
-    The model has one input for each parameter, so a trial needs a value for every one. Parameters
-    that only some combinations leave open would be sampled at random without notice.
+    Optuna's Gaussian process has one input for each parameter, so a trial needs a value for every
+    one. Parameters that only some combinations leave open would be sampled at random without
+    notice.
+
+    Args:
+        name: of the sampler, or `auto`.
+        combinations: of the space.
     """
-    names = dict.fromkeys(name for combination in combinations for name in combination.open)
-    for name in names:
-        n_open = sum(name in combination.open for combination in combinations)
+    if name not in SAMPLERS or not SAMPLERS[name].needs_equal_parameters:
+        return None
+    names = dict.fromkeys(opened for one in combinations for opened in one.open)
+    for parameter in names:
+        n_open = sum(parameter in combination.open for combination in combinations)
         if n_open < len(combinations):
-            needs = "gp needs every parameter in every combination"
-            return f"{needs}; {name} is open in {n_open} of {len(combinations)}"
+            needs = f"{name} needs every parameter in every combination"
+            return f"{needs}; {parameter} is open in {n_open} of {len(combinations)}"
     if len(combinations) == 1 and not names:
-        return "gp needs something to search; the space has one combination and nothing open"
+        nothing = "the space has one combination and nothing open"
+        return f"{name} needs something to search; {nothing}"
     return None

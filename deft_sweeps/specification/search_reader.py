@@ -9,7 +9,7 @@ from deft_sweeps.config.trial import Evaluation
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.specification.combination import Combination, fewest_steps
 from deft_sweeps.specification.problem_collector import ProblemCollector
-from deft_sweeps.specification.sampler_choice import why_not_gp
+from deft_sweeps.specification.sampler_choice import why_not_suited
 from deft_sweeps.specification.search_settings import Budget, Halving, Search, Stopping
 from deft_sweeps.specification.setting_model import members_of
 from deft_sweeps.specification.setting_reader import build, name_and_settings
@@ -77,8 +77,8 @@ def check_search_of_space(
     section: SearchSection, legal: Sequence[Combination], problems: ProblemCollector
 ) -> None:
     """Reports a sampler or an early stopping that the space does not suit."""
-    if section.search is not None and section.search.sampler == "gp":
-        reason = why_not_gp(legal)
+    if section.search is not None:
+        reason = why_not_suited(section.search.sampler, legal)
         if reason is not None:
             mend = "take tpe or auto, or leave the same parameters open everywhere"
             problems.add(("search", "sampler"), reason, mend)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from deft_sweeps.config.axes import check
+from deft_sweeps.specification.sampler_entry import SAMPLERS, SamplerName
 
-SamplerName = Literal["front", "tpe", "nsga2", "nsga3", "gp", "random", "auto"]
 STORAGE_FILES = ("sqlite", "journal")
 STORAGE_SCHEMES = ("postgresql", "mysql", "sqlite")
 RankName = Literal["spread", "crowding", "hypervolume", "dominated"]
@@ -16,9 +16,9 @@ class Search:
     """How proposals are made.
 
     Attributes:
-        sampler: `front`, the platform's own, learns from every threshold and rung; `tpe`, `nsga2`,
-            `nsga3`, `gp` and `random` are Optuna's (`gp` only if every combination leaves the same
-            parameters open); `auto` takes `front` unless nothing is left to search.
+        sampler: `front`, the platform's own, learns from every threshold and rung; the others are
+            Optuna's (`gp` only if every combination leaves the same parameters open); `auto` takes
+            `front` unless nothing is left to search.
         startup: trials sampled at random before TPE or GP fits a model, the `first` points
             included; the population size of NSGA.
         seed: of the sampler's random draws: it decides which points are proposed, never how a
@@ -40,6 +40,8 @@ class Search:
     warm_start: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        names = ("auto", *SAMPLERS)
+        check(self.sampler in names, f"a sampler, one of {', '.join(names)}", self.sampler)
         check(self.startup >= 0, "startup >= 0", self.startup)
         check(self.seed >= 0, "seed >= 0", self.seed)
         check(self.repeats >= 1, "repeats >= 1", self.repeats)

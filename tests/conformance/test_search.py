@@ -25,7 +25,7 @@ from deft_sweeps.objective import parse_constraint
 from deft_sweeps.result import FailedTrial, TrialResult
 from deft_sweeps.search import searcher as module
 from deft_sweeps.search.searcher import StudySearcher
-from deft_sweeps.specification.sampler_choice import ConcreteName
+from deft_sweeps.specification.sampler_entry import ConcreteName
 from deft_sweeps.specification.search_settings import Halving, RankName, Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.halving import HalvingRule

@@ -12,7 +12,8 @@ from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.result import Point, Rung
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.trial_report import report
-from deft_sweeps.specification.search_settings import Budget, Halving, SamplerName
+from deft_sweeps.specification.sampler_entry import SamplerName
+from deft_sweeps.specification.search_settings import Budget, Halving
 from deft_sweeps.store.results import SweepDir
 
 

@@ -3,18 +3,19 @@
 import json
 import math
 import warnings
+from pathlib import Path
 from typing import get_args
 
 import optuna
 import pytest
 
 from deft_sweeps.sampler.optuna_sampler import OPTUNA_SAMPLERS, make_sampler
-from deft_sweeps.specification.sampler_choice import ConcreteName
-from deft_sweeps.specification.search_settings import SamplerName, Search
+from deft_sweeps.specification.sampler_entry import SAMPLERS, ConcreteName, SamplerName
+from deft_sweeps.specification.search_settings import Search
 from deft_sweeps.study.parameters import params, suggest
 from tests.fakes import THRESHOLDS, fake_spec, surface
 
-NAMES: tuple[SamplerName, ...] = ("tpe", "nsga2", "random")
+NAMES: tuple[SamplerName, ...] = ("tpe", "nsga2", "qmc", "random")
 
 
 def proposals(search: Search, n: int) -> list[dict[str, object]]:
@@ -31,8 +32,15 @@ def proposals(search: Search, n: int) -> list[dict[str, object]]:
 
 
 def test_every_sampler_that_a_spec_can_name_has_an_entry() -> None:
-    assert set(OPTUNA_SAMPLERS) | {"front"} == set(get_args(ConcreteName))
-    assert set(OPTUNA_SAMPLERS) | {"front", "auto"} == set(get_args(SamplerName))
+    assert {*OPTUNA_SAMPLERS, "front"} == set(SAMPLERS) == set(get_args(ConcreteName))
+    assert {*SAMPLERS, "auto"} == set(get_args(SamplerName))
+    assert all(name == entry.name for name, entry in SAMPLERS.items())
+
+
+def test_the_readme_says_what_each_is() -> None:
+    text = (Path(__file__).parents[3] / "README.md").read_text("utf-8")
+    for name, entry in SAMPLERS.items():
+        assert f"| `{name}` | {entry.meaning} |" in text
 
 
 def test_names_that_are_not_optunas_are_refused() -> None:

@@ -9,13 +9,13 @@ from optuna.trial import FrozenTrial, create_trial
 
 from deft_sweeps.metrics import Direction
 from deft_sweeps.sampler.study_sampler import BoundedSampler
-from deft_sweeps.specification.sampler_choice import ConcreteName
+from deft_sweeps.specification.sampler_entry import ConcreteName
 from deft_sweeps.specification.search_settings import Search
 from deft_sweeps.study.parameters import params, suggest
 from tests.fakes import THRESHOLDS, fake_spec, surface
 
 DIRECTIONS: list[Direction] = ["maximize", "minimize"]
-NAMES: tuple[ConcreteName, ...] = ("tpe", "nsga2", "nsga3", "random")
+NAMES: tuple[ConcreteName, ...] = ("tpe", "nsga2", "nsga3", "qmc", "random")
 
 
 def proposals(

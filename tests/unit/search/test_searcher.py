@@ -15,7 +15,8 @@ from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.trial_report import report
 from deft_sweeps.specification.combination import Combination, Start
 from deft_sweeps.specification.domain import Categorical
-from deft_sweeps.specification.search_settings import SamplerName, Search
+from deft_sweeps.specification.sampler_entry import SamplerName
+from deft_sweeps.specification.search_settings import Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.study.optuna_study import finished

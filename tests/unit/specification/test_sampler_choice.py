@@ -2,8 +2,9 @@ from dataclasses import replace
 
 from deft_sweeps.objective import parse_constraint
 from deft_sweeps.specification.combination import Combination
-from deft_sweeps.specification.sampler_choice import choose_sampler, why_not_gp
-from deft_sweeps.specification.search_settings import Budget, SamplerName, Search
+from deft_sweeps.specification.sampler_choice import choose_sampler, why_not_suited
+from deft_sweeps.specification.sampler_entry import SamplerName
+from deft_sweeps.specification.search_settings import Budget, Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from tests.fakes import fake_spec
 
@@ -56,13 +57,13 @@ def test_a_sampler_that_is_named_is_taken_as_it_is() -> None:
 
 
 def test_gp_says_which_parameter_it_cannot_model() -> None:
-    assert why_not_gp(FLAT) is None
+    assert why_not_suited("gp", FLAT) is None
     assert (
-        why_not_gp(fake_spec().combinations)
+        why_not_suited("gp", fake_spec().combinations)
         == "gp needs every parameter in every combination; density.loss.weight is open in 4 of 8"
     )
     assert (
-        why_not_gp([replace(FLAT[0], open={})])
+        why_not_suited("gp", [replace(FLAT[0], open={})])
         == "gp needs something to search; the space has one combination and nothing open"
     )
 

@@ -14,7 +14,8 @@ from optuna.trial import TrialState
 from deft_sweeps.result import CompleteTrial, Point, TrialResult
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.trial_report import RESULT
-from deft_sweeps.specification.search_settings import Halving, SamplerName, Search
+from deft_sweeps.specification.sampler_entry import SamplerName
+from deft_sweeps.specification.search_settings import Halving, Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.early_stopping import RungScheduler
 from deft_sweeps.store.results import SweepDir

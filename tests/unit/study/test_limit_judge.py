@@ -17,7 +17,7 @@ from deft_sweeps.sampler.study_sampler import study_sampler
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.warm_start import take_up
 from deft_sweeps.specification.combination import Start
-from deft_sweeps.specification.sampler_choice import USES_LIMITS, ConcreteName
+from deft_sweeps.specification.sampler_entry import SAMPLERS, ConcreteName
 from deft_sweeps.specification.search_settings import Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir
@@ -104,7 +104,10 @@ def test_the_study_knows_by_how_much_each_trial_breaks_the_limits(tmp_path: Path
     assert all(told[member.result.trial_id]["weight_bytes <= 200"] <= 0 for member in front.members)
 
 
-@pytest.mark.parametrize("name", [name for name in USES_LIMITS if name not in ("front", "gp")])
+@pytest.mark.parametrize(
+    "name",
+    [name for name, entry in SAMPLERS.items() if entry.uses_limits and name not in ("front", "gp")],
+)
 def test_samplers_that_see_the_limits_keep_them_more_often(name: ConcreteName) -> None:
     spec = limited("weight_bytes <= 200", "activation_density <= 0.3")
 

@@ -23,7 +23,8 @@ from deft_sweeps.sampler.front.front_sampler import FrontSampler
 from deft_sweeps.sampler.study_sampler import study_sampler
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.domain import Categorical
-from deft_sweeps.specification.search_settings import Halving, SamplerName, Search
+from deft_sweeps.specification.sampler_entry import SamplerName
+from deft_sweeps.specification.search_settings import Halving, Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.early_stopping import EarlyStopping
 from deft_sweeps.study.limit_judge import LimitJudge
