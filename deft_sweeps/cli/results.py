@@ -67,10 +67,7 @@ def status(folder: Path, *, as_json: bool) -> None:
     if state == "cut off":
         say(f"go on with: deft-sweeps run {folder} --resume")
     show.table(front_sheet(findings.front))
-    _print_proxy_notes(findings)
-
-
-def _print_proxy_notes(findings: Findings) -> None:
+    # The front is under the sweep's own limits; the policy's do not show in it.
     for line in choice_text.proxy_notes(proxy_spreads(findings.results, findings.limits)):
         print(line)
 
@@ -103,7 +100,8 @@ def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool
         print(front_json(findings.front, findings.choice.member, findings.membership))
     else:
         show.table(front_sheet(findings.front, findings.choice, findings.membership))
-        _print_proxy_notes(findings)
+        for line in choice_text.proxy_notes(findings.choice.proxy_spreads):
+            print(line)
         print(projection_told(findings.projection))
 
 
@@ -116,7 +114,8 @@ def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
         raise ConfigError([Problem("--policy", str(error))]) from error
     findings = Findings.of(replace(spec, choose=wanted), sweep.results(), sweep.finals())
     if as_json:
-        show.as_json({"verdict": headline(findings)} | _choice_dict(findings.choice))
+        told = {"verdict": headline(findings), "not_judged_on_test": unjudged_on_test(findings)}
+        show.as_json(told | _choice_dict(findings.choice))
     else:
         print_choice(findings)
     if findings.choice.member is None:

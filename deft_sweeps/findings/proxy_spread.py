@@ -6,7 +6,8 @@ equal networks: what their proxies differ by says how little a limit on one mean
 
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from deft_sweeps.config.axes import NoDensityLoss, NoSkipping, Training
 from deft_sweeps.metrics import METRICS
@@ -38,11 +39,17 @@ def structure_of(result: CompleteTrial, metric: str) -> Hashable:
     changes trained values alone.
 
     Optimiser and density loss change no network, so the latency is that of the same network. Peak
-    memory includes training, so there the batch and the kind of density loss count too. Removed
-    blocks always do.
+    memory includes training, so there the batch, dropout and the kind of density loss count too.
+    Removed blocks always do.
     """
+    scale: dict[str, Any] = {"alpha": 1, "rslora": False, "dropout": 0.0}
+    if metric == "peak_memory_bytes":
+        del scale["dropout"]  # In training its masks take memory.
+    peft: Any = result.config.peft
+    given = {field.name for field in fields(peft)}
     config = replace(
         result.config,
+        peft=replace(peft, **{name: value for name, value in scale.items() if name in given}),
         density=NoDensityLoss(),
         adaptive=NoSkipping(),
         training=Training(),

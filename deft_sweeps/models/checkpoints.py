@@ -21,11 +21,13 @@ from deft_sweeps.models.hub_checkpoint import (
     hub_tokenizer_folder,
 )
 from deft_sweeps.models.vocabulary import (
+    SPECIAL_IDS,
     UNTYPED_FILES,
     embedding_rows,
     missing_vocabulary,
     probe,
     sample,
+    special_token_misfits,
     too_unknown,
     unknown_share,
     vocabulary_misfit,
@@ -124,7 +126,8 @@ def load_tokenizer(name: str) -> Any:
     """
     from transformers import AutoTokenizer
 
-    shape = layout(read_config(name))
+    config = read_config(name)
+    shape = layout(config)
     source = _tokenizer_source(name)
     # Without these files transformers makes up a vocabulary of special tokens.
     if lacking := missing_vocabulary(source, shape.family):
@@ -134,10 +137,15 @@ def load_tokenizer(name: str) -> Any:
             tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         except (OSError, ValueError) as error:
             raise CheckpointError(f"cannot load the tokenizer of {name}: {error}") from error
-    if misfit := vocabulary_misfit(len(tokenizer), shape.vocab_size):
+    special = {key: getattr(tokenizer, key) for key in SPECIAL_IDS}
+    misfits = [
+        vocabulary_misfit(len(tokenizer), shape.vocab_size),
+        *special_token_misfits(config, shape, special),
+    ]
+    if misfit := next(filter(None, misfits), ""):
         raise CheckpointError(f"{name}: {misfit}")
     # A checkpoint may come with another family's tokenizer, whose columns the model does not take.
-    taken = family_of(layout(read_config(name))).model_inputs
+    taken = family_of(shape).model_inputs
     tokenizer.model_input_names = [
         column for column in tokenizer.model_input_names if column in taken
     ]
@@ -159,7 +167,8 @@ def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
         unknown = own.token_to_id(family_of(layout(read_config(name))).unknown_token)
         return [told for told in [too_unknown(unknown_share(own, unknown, some))] if told]
     try:
-        shape, source = layout(read_config(name)), _tokenizer_source(name)
+        config = read_config(name)
+        shape, source = layout(config), _tokenizer_source(name)
     except DeftSweepsError as error:
         return [str(error)]
     if lacking := missing_vocabulary(source, shape.family):
@@ -172,6 +181,7 @@ def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
         vocabulary_misfit(tried["n_tokens"], rows or shape.vocab_size),
         too_unknown(tried["unknown_share"]),
     ]
+    told += special_token_misfits(config, shape, tried["special"])
     if rows not in (None, shape.vocab_size):
         told.append(
             f"its weights have {rows:,} embedding rows, and config.json says vocab_size"

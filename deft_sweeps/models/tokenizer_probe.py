@@ -5,6 +5,7 @@ goes out.
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def main() -> None:
@@ -13,7 +14,7 @@ def main() -> None:
     sys.modules["torch"] = None  # type: ignore[assignment]  # which makes the import fail
     from transformers import AutoTokenizer
 
-    from deft_sweeps.models.vocabulary import unknown_share
+    from deft_sweeps.models.vocabulary import SPECIAL_IDS, unknown_share
 
     given = json.load(sys.stdin)
     try:
@@ -21,7 +22,12 @@ def main() -> None:
     except Exception as error:  # damaged files raise whatever their parser does
         print(json.dumps({"error": " ".join(str(error).split())[:300] or type(error).__name__}))
         return
-    told = {"n_tokens": len(tokenizer), "is_fast": tokenizer.is_fast, "unknown_share": 0.0}
+    told: dict[str, Any] = {
+        "n_tokens": len(tokenizer),
+        "is_fast": tokenizer.is_fast,
+        "unknown_share": 0.0,
+    }
+    told["special"] = {name: getattr(tokenizer, name) for name in SPECIAL_IDS}
     if tokenizer.is_fast:
         told["unknown_share"] = unknown_share(
             tokenizer.backend_tokenizer, tokenizer.unk_token_id, given["texts"]

@@ -5,13 +5,13 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deft_sweeps.models.families import FAMILIES
+from deft_sweeps.models.families import FAMILIES, Layout
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -21,6 +21,9 @@ TOKENIZER_PATTERNS = ("*.json", "*.model", "vocab.txt", "merges.txt")
 
 UNTYPED_FILES = ("vocab.txt", "merges.txt")
 """Vocabularies whose ending does not tell them from other files."""
+
+SPECIAL_IDS = ("pad_token_id", "eos_token_id")
+"""Ids that the model's config.json and its tokenizer both have."""
 
 MAX_IDLE_SHARE = 0.1
 MAX_IDLE_ROWS = 127
@@ -76,6 +79,40 @@ def vocabulary_misfit(n_tokens: int, n_rows: int) -> str:
             " another model's, or files of it are missing"
         )
     return ""
+
+
+def special_token_misfits(
+    config: Mapping[str, Any], shape: Layout, tokenizer_ids: Mapping[str, int | None]
+) -> list[str]:
+    """Why the special tokens of a model and of its tokenizer do not go together.
+
+    Vocabularies of equal size pass every other check, and another model's has these elsewhere.
+
+    Args:
+        config: config.json; an id that it leaves out is not compared.
+        shape: of the same model.
+        tokenizer_ids: by the names of SPECIAL_IDS; None if there is no such token.
+    """
+    found = []
+    if config.get("pad_token_id", 0) is None:
+        found.append("config.json says pad_token_id null: write the id of the padding token there")
+    compared: dict[str, int | None] = {}
+    if shape.first_position > 0:
+        # Positions count on from the padding token's id, and a token of that id has none.
+        compared["pad_token_id"] = shape.first_position - 1
+    if FAMILIES[shape.family].text is not None:
+        # An answer begins with the padding token and ends with the other one.
+        compared |= {name: config.get(name) for name in SPECIAL_IDS}
+        if tokenizer_ids["eos_token_id"] is None:
+            found.append("the tokenizer has no token that ends an answer: name its eos_token")
+    for name, expected in compared.items():
+        got = tokenizer_ids[name]
+        if None not in (expected, got) and expected != got:
+            found.append(
+                f"the tokenizer's {name} is {got}, the model's {expected}: it is another model's,"
+                " or one of the two is wrong"
+            )
+    return found
 
 
 def sample(texts: Sequence[str]) -> tuple[str, ...]:
@@ -140,7 +177,7 @@ def probe(folder: Path, texts: tuple[str, ...]) -> dict[str, Any]:
     load it for.
 
     Returns:
-        `n_tokens`, `is_fast` and `unknown_share`; or `error`.
+        `n_tokens`, `is_fast`, `unknown_share` and `special`, an id by name; or `error`.
     """
     # Not only a start-up of seconds: what reads a spec loads neither transformers nor torch.
     environment = os.environ | {

@@ -43,7 +43,16 @@ def _baseline_on_test(findings: Findings) -> str:
 
 
 def unjudged_on_test(findings: Findings) -> str:
-    """Which limits could not be judged on the test split, a sentence; empty if all could."""
+    """That the choice, or which of its limits, was not judged on the test split, a sentence; empty
+    if all was.
+    """
+    if findings.choice.member is None:
+        return ""
+    if not findings.finals:
+        return (
+            "Not measured on the test split: the figures are from validation examples, which search"
+            " and choice have seen."
+        )
     unjudged = findings.confirmation.unjudged
     if not unjudged:
         return ""

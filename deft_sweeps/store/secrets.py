@@ -6,7 +6,9 @@ import re
 # every path with an `@` would be one.
 _TO_HOST = r"""(?:[^\s"'<>]*|[^\s@]*)@"""
 # `sslpassword=` is one as well, `max_input_tokens: 48` is none.
-_NAMED = r"(?:authorization|token|password|passwd|secret|api[_-]?key)\b"
+_NAMED = (
+    r"(?:authorization|token|password|passwd|secret(?:[_-]?(?:access[_-]?)?key)?|api[_-]?key)\b"
+)
 _SECRETS = (
     (
         re.compile(rf"""(?P<keep>[a-zA-Z][\w+.-]*://)[^\s/:"'<>]*(?::{_TO_HOST}|@)"""),

@@ -82,7 +82,9 @@ def check_rows(rows: Sequence[Example], task: FileTask, form: Form | None) -> li
             ]
             if task.text_pair is not None:
                 faults += _faults(task.text_pair, [r.second for r in rows])
-            if task.task == "regression":
+            if task.task == "classification":
+                faults.append((f"NaN in {task.label}", _nan_among_numbers([r.label for r in rows])))
+            else:
                 flags = [
                     bool(r.label) and not isinstance(r.label, NotText) and not _is_number(r.label)
                     for r in rows
@@ -202,6 +204,16 @@ def _not_text(column: str, values: Sequence[str], expected: str) -> list[tuple[s
         )
         for kind in kinds
     ]
+
+
+def _nan_among_numbers(labels: Sequence[str]) -> list[bool]:
+    """Which labels are NaN as a file without types holds it, if all others are numbers; where they
+    are words, `nan` may be one as well.
+    """
+    given = [label for label in labels if label and not isinstance(label, NotText)]
+    is_nan = [label.lower() == "nan" for label in labels]
+    numbers = [label for label in given if label.lower() != "nan"]
+    return is_nan if all(map(_is_number, numbers)) else [False] * len(labels)
 
 
 def _is_number(text: str) -> bool:

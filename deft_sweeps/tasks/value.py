@@ -27,6 +27,7 @@ _MENDS = {
     "a mapping": "write one of its values",
     "bytes": "decode them",
     "a lone surrogate (half a character)": "write the character whole, in UTF-8",
+    "a printed list or mapping": "write one class a row",
 }
 
 _PRINTED = re.compile(r"\s*(\{\s*['\"]|\[\s*['\"{]|array\()")
@@ -83,11 +84,19 @@ def as_label(value: object) -> str:
     """A value as the name of a class: the whole numbers 1 and 1.0 are one class.
 
     Raises:
-        NotTextError: as `as_text` does.
+        NotTextError: as `as_text` does, or the text is a list, a mapping or bytes as Python prints
+            them: a file without types holds several classes of one row that way.
     """
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return as_text(value).strip()
+    label = as_text(value).strip()
+    if label.startswith(("[", "{", "(", "b'", 'b"')):
+        printed = _literal(label)
+        if isinstance(printed, bytes):
+            raise NotTextError("bytes")
+        if isinstance(printed, list | tuple | set | dict):
+            raise NotTextError("a printed list or mapping")
+    return label
 
 
 def as_answers(value: Any) -> tuple[list[str], list[int]]:
@@ -98,8 +107,6 @@ def as_answers(value: Any) -> tuple[list[str], list[int]]:
     Raises:
         NotTextError: it is of another shape.
     """
-    if value is not None and is_missing(value):
-        raise NotTextError("NaN")
     given: object = None
     if isinstance(value, dict):
         if "text" not in value:
@@ -108,6 +115,9 @@ def as_answers(value: Any) -> tuple[list[str], list[int]]:
     cells = list(value) if isinstance(value, list | tuple) else [value]
     if any(isinstance(cell, dict | list | tuple) for cell in cells):
         raise NotTextError("a list of mappings or lists")
+    # None says that there is no answer; a data frame writes NaN for what it does not know.
+    if any(cell is not None and is_missing(cell) for cell in cells):
+        raise NotTextError("NaN")
     texts = [as_text(cell) for cell in cells]
     begins = list(given) if isinstance(given, list | tuple) else [given]
     starts = [_start(begin) for begin in begins]
@@ -122,10 +132,7 @@ def is_printed(text: str) -> bool:
         return True
     if not _PRINTED.match(text):
         return False
-    try:
-        return isinstance(ast.literal_eval(text.strip()), list | dict)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return False
+    return isinstance(_literal(text.strip()), list | dict)
 
 
 def refuse_rows(where: str, wrong: dict[int, str], n_rows: int) -> None:
@@ -146,6 +153,14 @@ def refuse_rows(where: str, wrong: dict[int, str], n_rows: int) -> None:
         lines.append(f"{where}: {len(numbers)} of {n_rows} rows have {what}: row {shown}")
     if lines:
         raise DataError("\n".join(lines))
+
+
+def _literal(text: str) -> object:
+    """The literal of Python that a text is; None if it is none."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
 
 
 def _start(begin: object) -> int:

@@ -635,6 +635,8 @@ class TestSweepFolder:
         assert "DEFT 1" in densest.stdout.splitlines()[0]
         other = json.loads(call("choose", sweep.root, "--policy", "best score", "--json").stdout)
         assert other["chosen"]["metrics"]["score"] == 0.8
+        assert other["not_judged_on_test"].startswith("Not measured on the test split: ")
+        assert other["not_judged_on_test"] in call("choose", sweep.root).stdout
 
     def test_a_choice_that_the_test_split_contradicts(
         self, sweep: SweepDir, capsys: pytest.CaptureFixture[str]

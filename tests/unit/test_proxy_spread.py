@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deft_sweeps.cli.app import app
-from deft_sweeps.config.axes import Nf4, Training
+from deft_sweeps.config.axes import Lora, Nf4, Training
 from deft_sweeps.findings import choose
 from deft_sweeps.findings.proxy_spread import proxy_spread, proxy_spreads
 from deft_sweeps.objective import parse_constraint, parse_policy
@@ -54,6 +54,17 @@ def test_other_networks_are_other_structures() -> None:
         proxy_spread([took(0.1, PLAIN), took(0.2, QUANTIZED), took(0.3, shorter)], "latency_sec")
         is None
     )
+
+
+def test_the_scale_of_an_update_changes_no_network_and_dropout_only_what_training_takes() -> None:
+    scaled = replace(PLAIN, config=replace(PLAIN.config, peft=Lora(alpha=64, rslora=True)))
+    dropped = replace(PLAIN, config=replace(PLAIN.config, peft=Lora(dropout=0.1)))
+    for other in (scaled, dropped):
+        spread = proxy_spread([took(0.1, PLAIN), took(0.3, other)], "latency_sec")
+        assert spread is not None
+        assert spread.n_trials == 2
+    assert proxy_spread([PLAIN, scaled], "peak_memory_bytes") is not None
+    assert proxy_spread([PLAIN, dropped], "peak_memory_bytes") is None
 
 
 def test_memory_also_depends_on_the_batch_that_was_trained() -> None:
@@ -108,6 +119,18 @@ def test_console_and_page_say_it(tmp_path: Path, bound: str) -> None:
         done = CliRunner().invoke(app, [command[0], str(tmp_path), *command[1:]])
         assert told in done.stdout, command
     assert told in render(sweep, parse_spec(text, "x.yaml"))
+
+
+def test_a_limit_of_the_policy_is_told_where_its_choice_is_shown(tmp_path: Path) -> None:
+    space = "space: {density: [none, loss]}\nbudget: {trials: 2}"
+    policy = "best activation_density where latency_sec <= 400 ms"
+    sweep = SweepDir(tmp_path)
+    sweep.spec_path.write_text(f"name: x\n{space}\nchoose: {policy}\n")
+    for one in (took(0.122, PLAIN), took(0.321, DEFT)):
+        sweep.write(one)
+    for command in (["report", "--front-only"], ["choose"], ["choose", "--json"]):
+        done = CliRunner().invoke(app, [command[0], str(tmp_path), *command[1:]])
+        assert "`latency_sec <= 0.4` was judged by a proxy" in done.stdout, command
 
 
 def test_a_configuration_that_only_a_proxy_keeps_off_the_front_gets_its_seeds() -> None:

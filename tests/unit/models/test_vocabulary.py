@@ -21,7 +21,13 @@ from typer.testing import CliRunner
 from deft_sweeps.cli.app import app
 from deft_sweeps.errors import CheckpointError
 from deft_sweeps.models.checkpoints import check_model, check_tokenizer, load_tokenizer, revision
-from deft_sweeps.models.vocabulary import embedding_rows, vocabulary_misfit
+from deft_sweeps.models.families import PUBLISHED_CONFIGS, layout
+from deft_sweeps.models.vocabulary import (
+    SPECIAL_IDS,
+    embedding_rows,
+    special_token_misfits,
+    vocabulary_misfit,
+)
 from tests.tiny import tiny_encoder, tiny_t5, write_reviews
 
 CORPUS = [
@@ -171,6 +177,49 @@ def test_weights_and_config_that_disagree(tmp_path: Path) -> None:
     assert told.endswith(
         f"its weights have {rows} embedding rows, and config.json says vocab_size {rows + 8}"
     )
+
+
+def test_a_tokenizer_of_equal_size_whose_padding_is_another_token(tmp_path: Path) -> None:
+    """RoBERTa counts positions from its padding token on: another one's tokens would have none."""
+    folder = bert(tmp_path / "m", "roberta")
+    path = folder / "vocab.json"
+    ids = json.loads(path.read_text())
+    ids["<pad>"], ids["</s>"] = ids["</s>"], ids["<pad>"]
+    path.write_text(json.dumps(ids))
+    (told,) = check_tokenizer(str(folder), CORPUS)
+    assert told.startswith(f"{folder}: the tokenizer's pad_token_id is 2, the model's 1: ")
+    with pytest.raises(CheckpointError, match="pad_token_id is 2, the model's 1"):
+        load_tokenizer(str(folder))
+
+
+def test_a_model_without_a_padding_token(tmp_path: Path) -> None:
+    folder = bert(tmp_path / "m")
+    set_config(folder, pad_token_id=None)
+    (told,) = check_tokenizer(str(folder), CORPUS)
+    assert told.endswith(
+        "config.json says pad_token_id null: write the id of the padding token there"
+    )
+
+
+T5_CONFIG = PUBLISHED_CONFIGS["google-t5/t5-small"]
+
+
+@pytest.mark.parametrize(
+    ("said", "tokenizer_ids", "expected"),
+    [
+        ({}, (0, 1), []),
+        ({"pad_token_id": 0, "eos_token_id": 1}, (0, 1), []),
+        ({}, (0, None), ["the tokenizer has no token that ends an answer"]),
+        ({"eos_token_id": 1}, (0, 2), ["the tokenizer's eos_token_id is 2, the model's 1"]),
+        ({"pad_token_id": 0}, (3, 1), ["the tokenizer's pad_token_id is 3, the model's 0"]),
+    ],
+)
+def test_special_tokens_of_a_model_that_writes(
+    said: dict[str, int], tokenizer_ids: tuple[int, int | None], expected: list[str]
+) -> None:
+    ids = dict(zip(SPECIAL_IDS, tokenizer_ids, strict=True))
+    told = special_token_misfits(T5_CONFIG | said, layout(T5_CONFIG), ids)
+    assert [what.split(":")[0] for what in told] == expected
 
 
 def test_a_damaged_vocabulary_is_one_sentence(tmp_path: Path) -> None:

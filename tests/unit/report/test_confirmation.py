@@ -95,4 +95,14 @@ def test_the_baseline_as_the_choice_is_its_own_baseline_on_test() -> None:
 
 def test_before_the_test_split_is_read_nothing_is_contradicted() -> None:
     assert headline(findings(BY_VALUE)).startswith("Ship ")
-    assert headline(findings("best score where score >= 0.99")) == "Nothing to ship"
+    assert unjudged_on_test(findings(BY_VALUE)).startswith("Not measured on the test split: ")
+    assert unjudged_on_test(findings(BY_VALUE, finals(0.81))) == ""
+    nothing = findings("best score where score >= 0.99")
+    assert headline(nothing) == "Nothing to ship"
+    assert unjudged_on_test(nothing) == ""
+
+
+def test_measurements_of_another_choice_say_nothing_of_this_one() -> None:
+    other = findings("best score", finals(0.7))
+    assert headline(other).startswith("Ship ")
+    assert unjudged_on_test(other).startswith("Not measured on the test split: ")

@@ -223,6 +223,8 @@ def test_a_written_file_has_the_mode_that_the_umask_leaves(tmp_path: Path, umask
         (b"search: {storage: 'postgresql://ann:hunter2@host/db'}", True),
         (b"search: {storage: 'mysql://host/db?password=hunter2'}", True),
         (b"# HF_TOKEN=hunter2", True),
+        (b"# AWS_SECRET_ACCESS_KEY=hunter2", True),
+        (b"# SECRET_KEY: hunter2", True),
         (b"tracking_uri: http://host:5000", False),
         (b"name: caf\xe9", False),
     ],

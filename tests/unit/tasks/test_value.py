@@ -74,6 +74,19 @@ class TestOneValue:
             "inf",
         ]
 
+    @pytest.mark.parametrize("text", ["['a']", "[3, 5]", "{'a': 1}", "('a', 'b')", "{3}"])
+    def test_several_printed_classes_are_not_one(self, text: str) -> None:
+        with pytest.raises(NotTextError, match="a printed list or mapping"):
+            as_label(text)
+
+    def test_printed_bytes_are_no_class(self) -> None:
+        with pytest.raises(NotTextError, match="bytes"):
+            as_label("b'good'")
+
+    @pytest.mark.parametrize("text", ["[POS]", "(none)", "{x}", "['open", "b", "bad", "(1)"])
+    def test_a_class_may_have_brackets(self, text: str) -> None:
+        assert as_label(text) == text
+
     def test_answers(self) -> None:
         assert as_answers({"text": ["a", "b"], "answer_start": [1, None]}) == (["a", "b"], [1, -1])
         assert as_answers({"text": "a", "answer_start": 3}) == (["a"], [3])
@@ -81,6 +94,10 @@ class TestOneValue:
         assert as_answers({"text": [], "answer_start": []}) == ([], [])
         assert as_answers(None) == ([""], [-1])
         assert as_answers(["a", 5]) == (["a", "5"], [-1, -1])
+        unknown = float("nan")
+        for cell in ([unknown], {"text": unknown}, {"text": ["a", unknown]}):
+            with pytest.raises(NotTextError, match="NaN"):
+                as_answers(cell)
         for value in (
             float("nan"),
             [{"text": "a"}],
@@ -317,6 +334,27 @@ def test_every_problem_of_a_file_is_told_at_once(tmp_path: Path) -> None:
         ("1 of 20 rows have a list in who", "row 5"),
         ("1 of 20 rows have an empty who: row 8", "row 8"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["0", "1", "nan", "1", "NaN"], "2 of 20 rows have NaN in label: row 3, 5"),
+        (
+            ["[27]", "[2, 3]", "[27]"],
+            "rows have a printed list or mapping in label, where a text or",
+        ),
+        (["naan", "nan", "roti"], ""),
+    ],
+)
+def test_labels_of_a_csv(labels: list[str], expected: str, tmp_path: Path) -> None:
+    """A csv has no types; one breads are named in may have a class `nan`."""
+    made = [*labels, *(labels[i % 2] for i in range(20 - len(labels)))]
+    path = tmp_path / "data.csv"
+    lines = [f'text {i},"{label}"' for i, label in enumerate(made)]
+    path.write_text("\n".join(["text,label", *lines]) + "\n")
+    problems = check_task(FileTask(path=str(path), splits=Splits(validation=4, test=4)))
+    assert (expected in "\n".join(problems)) if expected else not any("NaN" in p for p in problems)
 
 
 def test_texts_to_write(tmp_path: Path) -> None:
