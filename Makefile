@@ -3,7 +3,7 @@
 # make check        format, lint, types and import floors alone
 # make test-slow    the tests that take minutes
 # make test-hosts   the tests on several hosts, made of namespaces; needs root, iproute2 and util-linux
-# make bench        every benchmark, each printing a ratio measured side by side
+# make bench        every benchmark that needs no arguments; benchmarks/README.md has them all
 # make bench-search searchers side by side on known landscapes, Syne Tune's among them; hours
 
 PYTHON ?= python3.11
@@ -12,6 +12,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CASES ?=
 WORKERS ?= 2
+WITH_ARGUMENTS := make_table paper_tables
+BENCHMARKS := $(filter-out $(WITH_ARGUMENTS),$(basename $(notdir $(wildcard benchmarks/*.py))))
 ARMS ?= random nsga2-50 nsga2-12 tpe tpe-group ray ray-asha mo-asha mo-asha-mended informed ours-tpe ours-front ours-front+halving
 
 .PHONY: quickstart test check test-slow test-hosts bench bench-search clean
@@ -42,7 +44,8 @@ test-hosts: $(READY)
 	$(BIN)/pytest -m hosts tests/hosts
 
 bench: $(READY)
-	@for script in $(filter-out benchmarks/make_table.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python -m benchmarks.$$(basename $$script .py) || exit 1; done
+	@for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python -m benchmarks.$$script || exit 1; done
+	@echo "left out, since they need arguments: $(WITH_ARGUMENTS); benchmarks/README.md has their commands"
 
 bench-search: $(READY)
 	$(BIN)/python -m benchmarks.search --install-synetune --arms $(ARMS) --seeds 20

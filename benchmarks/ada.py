@@ -1,12 +1,12 @@
-"""What ADA-DEFT buys on the packaged Flan-T5-small: a model whose closed MLP blocks are gone,
-beside the same DEFT with all of them.
+"""Compares ADA-DEFT, which removes MLP blocks, with the same DEFT that keeps all of them.
 
     python -m benchmarks.ada [--seeds 3] [--work FOLDER]
 
-Each seed trains both on the same examples in the same order. Each saved model, which holds the
-weights of its kept blocks only, is then measured alone in fresh processes that never saw the other
-weights; the models take turns. What is done lies in the work folder, a file each, and an
-interrupted run goes on from there. About a quarter of an hour with the defaults on a quiet core.
+Each seed trains both variants of the packaged Flan-T5-small on the same examples in the same
+order. Each saved model holds the weights of its own blocks only. It is measured in fresh processes
+that never loaded other weights, and the models take turns. The work folder has one file per
+finished part, so an interrupted run continues where it stopped. The defaults take about a quarter
+of an hour on a quiet core.
 """
 
 import argparse
@@ -47,13 +47,13 @@ ROWS = (
 
 @dataclass(frozen=True, slots=True)
 class Alone:
-    """One model in a process of its own.
+    """Costs of one model in a process of its own.
 
     Attributes:
-        weight_bytes: of its tensors.
-        peak_memory_bytes: of loading and running it, above the process with its libraries.
+        weight_bytes: size of its tensors.
+        peak_memory_bytes: peak of loading and running it, above the process with its libraries.
         cpu_sec: median CPU time of a forward pass.
-        latency_sec: median wall time of one.
+        latency_sec: median wall time of a forward pass.
     """
 
     weight_bytes: int
@@ -63,8 +63,8 @@ class Alone:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A trial's files in the work folder; its trial_id holds its settings and its seed."""
+class TrialFiles:
+    """The files of one trial in the work folder. Their names hold its trial_id."""
 
     folder: Path
     config: TrialConfig
@@ -96,23 +96,23 @@ class Kept:
         return self.folder / f"{self.config.trial_id(self.seed)}.{ending}"
 
 
-def train(starter: TorchTrialStarter, kept: Kept) -> None:
-    """Train, save the whole model, and measure score and density."""
-    run: Any = starter(kept.config, kept.seed)
+def train(starter: TorchTrialStarter, files: TrialFiles) -> None:
+    """Trains one variant, saves the whole model, and measures its score and density."""
+    run: Any = starter(files.config, files.seed)
     if not isinstance(run, TorchTrialRun):
         raise TypeError(type(run).__name__)
-    run.advance(kept.config.training.steps)
+    run.advance(files.config.training.steps)
     rows = [run.data.validation[i] for i in range(8)]
     inputs, _ = model_inputs(
         collate(rows, run.data.class_ids, run.trial_model.base.pad_id), starter.device
     )
-    torch.save({"model": run.trial_model.model.eval(), "inputs": inputs}, kept.model_path)
+    torch.save({"model": run.trial_model.model.eval(), "inputs": inputs}, files.model_path)
     # Last: where it is, the model is whole.
-    write_atomically(kept.result_path, run.finish().to_json())
+    write_atomically(files.result_path, run.finish().to_json())
 
 
 def measure(path: Path, repeats: int) -> Alone:
-    """Of the saved model, in this process, which must be fresh."""
+    """Measures the saved model in this process, which must be fresh."""
     import bitsandbytes  # noqa: F401
     import peft  # noqa: F401
     import transformers.models.t5.modeling_t5  # noqa: F401
@@ -132,40 +132,42 @@ def measure(path: Path, repeats: int) -> Alone:
     return Alone(tensor_bytes(model), memory.read(), statistics.median(cpu), latency)
 
 
-def measure_missing(every: Sequence[Kept], rounds: int, repeats: int) -> None:
+def measure_missing(all_files: Sequence[TrialFiles], rounds: int, repeats: int) -> None:
     for number in range(rounds):
-        for kept in every:
-            if not kept.alone_path(number).exists():
+        for files in all_files:
+            if not files.alone_path(number).exists():
                 command = [
                     sys.executable,
                     "-m",
                     "benchmarks.ada",
                     "--alone",
-                    str(kept.model_path),
+                    str(files.model_path),
                     "--repeats",
                     str(repeats),
                 ]
-                told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-                write_atomically(kept.alone_path(number), told.splitlines()[-1].encode())
+                output = subprocess.run(
+                    command, check=True, stdout=subprocess.PIPE, text=True
+                ).stdout
+                write_atomically(files.alone_path(number), output.splitlines()[-1].encode())
 
 
-def told(name: str, result: CompleteTrial) -> str:
+def summary(name: str, result: CompleteTrial) -> str:
     point = result.point_at(THRESHOLD)
     score, density = point.score, point.density
-    kept = f" ({density.kept:.3f} over kept blocks)" if density.skipped else ""
+    rest = f" ({density.kept:.3f} over kept blocks)" if density.skipped else ""
     return (
-        f"{name:9s} accuracy {score.value:.3f} ± {score.standard_error:.3f} (n ="
-        f" {score.n_examples}), density {density.overall:.3f}{kept}"
+        f"{name:9s} accuracy {score.value:.3f} ± {score.standard_error:.3f} (n = "
+        f"{score.n_examples}), density {density.overall:.3f}{rest}"
     )
 
 
-def print_scores(pairs: Sequence[tuple[Kept, Kept]]) -> None:
+def print_scores(pairs: Sequence[tuple[TrialFiles, TrialFiles]]) -> None:
     differences = []
     for deft, ada in pairs:
         whole, skipped = deft.result(), ada.result()
         print(f"seed {deft.seed}")
-        print(f"  {told('DEFT', whole)}")
-        print(f"  {told('ADA-DEFT', skipped)}")
+        print(f"  {summary('DEFT', whole)}")
+        print(f"  {summary('ADA-DEFT', skipped)}")
         print(
             f"  skipped {len(skipped.skipped)} of 8 + 8 MLP blocks: {skipped_text(skipped.skipped)}"
         )
@@ -173,8 +175,8 @@ def print_scores(pairs: Sequence[tuple[Kept, Kept]]) -> None:
             skipped.point_at(THRESHOLD).example_scores, whole.point_at(THRESHOLD).example_scores
         )
         print(
-            f"  ADA-DEFT minus DEFT: {difference_text(difference)}, paired by example, 95% interval"
-            " over examples"
+            f"  ADA-DEFT minus DEFT: {difference_text(difference)}, paired by example, 95% "
+            "interval over examples"
         )
         differences.append(
             skipped.point_at(THRESHOLD).score.value - whole.point_at(THRESHOLD).score.value
@@ -182,25 +184,28 @@ def print_scores(pairs: Sequence[tuple[Kept, Kept]]) -> None:
     if len(differences) > 1:
         mean = seed_mean(differences)
         print(
-            f"ADA-DEFT minus DEFT over {mean.n_seeds} seeds: {mean.value:+.3f} [{mean.low:+.3f},"
-            f" {mean.high:+.3f}], 95% interval over seeds"
+            f"ADA-DEFT minus DEFT over {mean.n_seeds} seeds: {mean.value:+.3f} [{mean.low:+.3f}, "
+            f"{mean.high:+.3f}], 95% interval over seeds"
         )
 
 
-def print_costs(pairs: Sequence[tuple[Kept, Kept]], rounds: int) -> None:
-    """Of each seed the medians over the rounds; the ratio is the seeds' mean."""
+def print_costs(pairs: Sequence[tuple[TrialFiles, TrialFiles]], rounds: int) -> None:
+    """Prints the mean over seeds of the ratio of medians over rounds."""
     print(f"ADA-DEFT / DEFT, each alone in a fresh process, {rounds} rounds")
     for field, unit, scale in ROWS:
         sides = [
-            [statistics.median(getattr(one, field) for one in kept.alone(rounds)) for kept in pair]
+            [
+                statistics.median(getattr(one, field) for one in files.alone(rounds))
+                for files in pair
+            ]
             for pair in pairs
         ]
         ratios = [skipped / whole for whole, skipped in sides]
         whole, skipped = (statistics.fmean(side) for side in zip(*sides, strict=True))
         spread = f"{min(ratios):.3f} to {max(ratios):.3f} over seeds"
         print(
-            f"{field:18s} {skipped / scale:8.1f} / {whole / scale:8.1f} {unit} ="
-            f" {statistics.fmean(ratios):.3f}  ({spread})"
+            f"{field:18s} {skipped / scale:8.1f} / {whole / scale:8.1f} {unit} = "
+            f"{statistics.fmean(ratios):.3f}  ({spread})"
         )
 
 
@@ -223,39 +228,40 @@ def main() -> None:
         "--work", type=Path, default=Path("runs/ada"), help="folder of what is done"
     )
     parser.add_argument("--alone", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.alone:
-        print(json.dumps(asdict(measure(given.alone, given.repeats))))
+    arguments = parser.parse_args()
+    if arguments.alone:
+        print(json.dumps(asdict(measure(arguments.alone, arguments.repeats))))
         return
     deft = TrialConfig(
-        task=PackagedTask(splits=Splits(validation=given.validation)),
+        task=PackagedTask(splits=Splits(validation=arguments.validation)),
         activation="relu",
         peft=Lora(targets=("q", "v", "gate", "down")),
         density=DensityLoss(weight=0.5, eps=1e-3),
-        training=Training(steps=given.steps, batch_size=16, learning_rate=2e-3),
+        training=Training(steps=arguments.steps, batch_size=16, learning_rate=2e-3),
     )
-    ada = replace(deft, adaptive=AdaDeft(skip=given.skip))
-    given.work.mkdir(parents=True, exist_ok=True)
+    ada = replace(deft, adaptive=AdaDeft(skip=arguments.skip))
+    arguments.work.mkdir(parents=True, exist_ok=True)
     pairs = [
-        (Kept(given.work, deft, seed), Kept(given.work, ada, seed)) for seed in range(given.seeds)
+        (TrialFiles(arguments.work, deft, seed), TrialFiles(arguments.work, ada, seed))
+        for seed in range(arguments.seeds)
     ]
-    every = [kept for pair in pairs for kept in pair]
-    missing = [kept for kept in every if not kept.result_path.exists()]
+    all_files = [files for pair in pairs for files in pair]
+    missing = [files for files in all_files if not files.result_path.exists()]
     if missing:
         starter = TorchTrialStarterFactory(
             Evaluation(thresholds=(0.0, THRESHOLD), objective_threshold=THRESHOLD), n_threads=1
         )()
-        for kept in missing:
-            train(starter, kept)
-            print(f"trained {kept.config.trial_id(kept.seed)}", file=sys.stderr)
+        for files in missing:
+            train(starter, files)
+            print(f"trained {files.config.trial_id(files.seed)}", file=sys.stderr)
         del starter
-    measure_missing(every, given.rounds, given.repeats)
+    measure_missing(all_files, arguments.rounds, arguments.repeats)
     print(
-        f"Flan-T5-small as packaged, {given.steps} steps, LoRA, bfloat16, 1 thread, {given.seeds}"
-        f" seeds; threshold {THRESHOLD:g}; measured"
+        f"Flan-T5-small as packaged, {arguments.steps} steps, LoRA, bfloat16, 1 thread, "
+        f"{arguments.seeds} seeds; threshold {THRESHOLD:g}; measured"
     )
     print_scores(pairs)
-    print_costs(pairs, given.rounds)
+    print_costs(pairs, arguments.rounds)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
-"""What the density loss buys at equal density over the tables of real trainings
-(`benchmarks/tables`).
+"""Gain of the density loss at equal density, from the tables of real trainings.
 
     python -m benchmarks.equal_density
 
-A gain is the score of a training with the density loss minus that of its twin, plain PEFT of the
-same other settings, thresholded to the same density: linear between two measured thresholds. The
-seeds of a configuration are averaged, then the configurations of one twin, since they share its
-luck; the 95 % interval is Student's t over the twins. A point whose density its twin was not
-measured at has no gain. The last line says how far two single trainings that differ in nothing but
-their seed are apart: 1.96 standard deviations of their difference, pooled over repeated trainings.
+The gain is the score of a training with the density loss minus the score of its twin at the same
+density. The twin is plain PEFT with the same other settings; its score is interpolated linearly
+between two measured thresholds. A point outside the densities of its twin has no gain.
+
+Gains are averaged over the seeds of a configuration, then over the configurations that share a
+twin, since they share its luck. The 95 % interval is Student's t over the twins. The last lines
+give the difference between two trainings that differ in their seed alone: 1.96 standard deviations,
+pooled over repeated trainings.
 """
 
+import argparse
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -29,7 +31,7 @@ from deft_sweeps.statistics.seed_mean import t_quantile
 NAMES = {"flan_t5_small_reviews": "Flan-T5-small, reviews", "minilm_sst2": "MiniLM, SST-2"}
 
 Trainings = dict[TrialConfig, dict[int, tuple[Point, ...]]]
-"""Of each configuration the points at the end of training, by seed."""
+"""For each configuration, the points at the end of training, by seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,8 @@ class MeanGain:
     """The mean gain of one activation at one threshold.
 
     Attributes:
-        value: mean over the twins, in units of the score; nan where nothing can be compared.
-        reach: half-width of its 95 % interval; nan where there are fewer than two twins.
+        value: mean over the twins, in units of the score; nan if no point can be compared.
+        reach: half-width of its 95 % interval; nan with fewer than two twins.
         n_compared: points that have a gain.
         n_points: all points of trainings with the density loss.
         n_twins: plain configurations they are compared with.
@@ -54,7 +56,7 @@ class MeanGain:
 
 
 def trainings(rows: Iterable[Row]) -> Trainings:
-    """The ends of a table's trainings."""
+    """The final points of a table's trainings."""
     ends: Trainings = defaultdict(dict)
     for row in rows:
         ends[row.config][row.seed] = row.rungs[-1][1]
@@ -62,7 +64,7 @@ def trainings(rows: Iterable[Row]) -> Trainings:
 
 
 def mean_gains(ends: Trainings) -> list[MeanGain]:
-    """One of each activation and threshold, in this order."""
+    """The mean gains, in the order of activation and threshold."""
     gains: dict[tuple[Activation, float], dict[TrialConfig, list[float]]] = {}
     counts: dict[tuple[Activation, float], list[bool]] = defaultdict(list)
     for config, seeds in ends.items():
@@ -84,7 +86,7 @@ def mean_gains(ends: Trainings) -> list[MeanGain]:
 
 
 def _gain(point: Point, plain: Sequence[Point]) -> float | None:
-    """Score minus the plain curve's at the point's density; None outside the curve."""
+    """The point's score minus that of the plain curve at its density; None outside the curve."""
     curve = sorted((other.density.overall, other.score.value) for other in plain)
     densities, scores = zip(*curve, strict=True)
     density = point.density.overall
@@ -109,8 +111,10 @@ def _mean(
 
 
 def seed_reach(ends: Trainings) -> dict[float, float]:
-    """By threshold, 1.96 standard deviations of the difference of two trainings that differ in
-    their seed alone; empty where no configuration was trained twice.
+    """By threshold, the largest difference that the seed alone makes to a score (95 %).
+
+    It is 1.96 standard deviations of the difference of two trainings. Empty if no configuration was
+    trained twice.
     """
     variances: dict[float, list[float]] = defaultdict(list)
     for seeds in ends.values():
@@ -126,23 +130,29 @@ def lines(name: str, gains: Iterable[MeanGain]) -> list[str]:
     rows = []
     for gain in gains:
         activation = "ReLU" if gain.activation == "relu" else "GELU"
-        told = "-" if gain.n_twins == 0 else f"{gain.value:+.3f} ± {gain.reach:.3f}"
+        gain_text = "-" if gain.n_twins == 0 else f"{gain.value:+.3f} ± {gain.reach:.3f}"
         compared = f"{gain.n_compared} of {gain.n_points}"
         rows.append(
-            f"| {name} | {activation} | {gain.threshold:g} | {told} | {compared} | {gain.n_twins} |"
+            f"| {name} | {activation} | {gain.threshold:g} | {gain_text} | {compared} | "
+            f"{gain.n_twins} |"
         )
     return rows
 
 
 def main() -> None:
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     print("| data | activation | threshold | gain | points compared | twins |")
     print("| --- | --- | --- | --- | --- | --- |")
     tables = {name: trainings(read(TABLES / f"{file}.jsonl.gz")) for file, name in NAMES.items()}
     for name, ends in tables.items():
         print("\n".join(lines(name, mean_gains(ends))))
     for name, ends in tables.items():
-        told = ", ".join(f"{r:.3f} at threshold {t:g}" for t, r in sorted(seed_reach(ends).items()))
-        print(f"\n{name}: two single trainings differ by seed alone by up to {told} (95 %)")
+        reaches = ", ".join(
+            f"{r:.3f} at threshold {t:g}" for t, r in sorted(seed_reach(ends).items())
+        )
+        print(f"\n{name}: two single trainings differ by seed alone by up to {reaches} (95 %)")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""What `status`, `choose` and `report` cost on a sweep of thousands of trials.
+"""CPU time and memory of `status`, `choose` and `report` on a sweep of thousands of trials.
 
-`python -m benchmarks.findings [--trials 10000] [--examples 400]` writes a folder of made-up results
-and runs each command on it as a user would, in a process of its own. It prints the processor time,
-the peak memory, and the size of the page.
+    python -m benchmarks.findings [--trials 10000] [--examples 400]
+
+Writes a folder of made-up results and runs each command on it as a user would, in a process of its
+own. Prints CPU time, peak memory, and the size of the report's page.
 """
 
 import argparse
@@ -36,17 +37,22 @@ budget: {trials: 20000}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--examples", type=int, default=400)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         sweep = SweepDir(Path(folder))
         sweep.spec_path.write_text(SPEC)
-        for i in range(asked.trials):
-            sweep.write(made_up(i, asked.examples), durably=False)
+        for i in range(arguments.trials):
+            sweep.write(made_up(i, arguments.examples), durably=False)
         n_bytes = sum(path.stat().st_size for path in Path(folder).rglob("*.json"))
-        print(f"{asked.trials} results of {asked.examples} examples, {n_bytes / 2**20:.0f} MiB")
+        print(
+            f"{arguments.trials} results of {arguments.examples} examples, {n_bytes / 2**20:.0f} "
+            "MiB"
+        )
         for command in ("status", "choose", "report"):
             cpu_sec, n_peak = cost([sys.executable, "-m", "deft_sweeps", command, folder])
             page = (
@@ -61,7 +67,7 @@ def main() -> None:
 
 
 def cost(command: list[str]) -> tuple[float, int]:
-    """Processor time in seconds and peak memory in bytes of a command that must succeed."""
+    """CPU seconds and peak memory in bytes of a command that must succeed."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr is not None
     errors = process.stderr.read().decode()

@@ -1,14 +1,15 @@
-"""What each way to rank trials at a rung is worth: hypervolume after equal training steps, on
-problems in closed form.
+"""Compares ways to rank trials at a rung by the hypervolume after equal training steps.
 
-    python benchmarks/halving.py --seeds 20
+    python -m benchmarks.halving --seeds 20
 
-Trials are drawn at random and run on four workers of a simulated clock, with the platform's own
-rule (`search.halving.HalvingRule`). Only trials that ran to their end count, at every threshold.
-`at random` stops as many trials by lot: what there is to gain without looking. On `steady` trials
-that learn slowly end lower, so good curves are ahead all the way; on `crossing` they end higher; on
-`misleading` they end higher and learn so slowly that all are far behind at the first rung, which no
-rule that looks at ranks can mend.
+Random trials run on four workers of a simulated clock, with the platform's own rule
+(`stopping.halving.HalvingRule`). The hypervolume counts complete trials only, at every threshold.
+`at random` stops as many trials as the rules do, without looking at them: the baseline.
+
+There are three problems in closed form. On `steady`, trials that learn slowly end lower, so good
+curves lead from the first rung to the last. On `crossing` they end higher. On `misleading` they end
+higher and learn so slowly that all of them rank low at the first rung; no rule by rank can see
+that.
 """
 
 import argparse
@@ -39,14 +40,14 @@ PROBLEMS: tuple[Problem, ...] = ("steady", "crossing", "misleading")
 RANKS: tuple[RankName, ...] = ("spread", "crowding", "hypervolume", "dominated")
 
 SLOWEST: dict[Problem, float] = {"steady": 0.6, "crossing": 0.25, "misleading": 0.6}
-"""The longest time constant of a score's curve, as a share of a training; the shortest is 0.05."""
+"""Largest time constant of a score's curve, in trainings; the smallest is 0.05."""
 FOR_PATIENCE: dict[Problem, float] = {"steady": -0.03, "crossing": 0.03, "misleading": 0.03}
-"""What the slowest trial's last score gains over the mean one's; the fastest loses as much."""
+"""What the slowest trial's final score gains over the mean; the fastest loses as much."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A trial: where its curves end, and how fast they get there, in shares of its training."""
+    """A trial: the ends of its curves, and their time constants in units of its training."""
 
     number: int
     score: float
@@ -56,13 +57,15 @@ class Drawn:
 
     @property
     def config(self) -> TrialConfig:
-        """Stands for the trial; only its name is used."""
+        """Stands for the trial; only its id is used."""
         return TrialConfig(training=Training(steps=STEPS, learning_rate=1e-6 * (self.number + 1)))
 
 
 def draw(problem: Problem, number: int, seed: int) -> Drawn:
-    """One trial at random: a trade-off by the density loss's weight, a best learning rate, and much
-    that is merely bad.
+    """Draws one trial.
+
+    The weight of the density loss trades score for density, one learning rate is best, and the rest
+    of the settings only make a trial worse.
     """
     rng = np.random.default_rng([seed, number])
     weight = 10 ** rng.uniform(-1.5, 0.7) * (rng.random() < 0.7)
@@ -81,8 +84,9 @@ def draw(problem: Problem, number: int, seed: int) -> Drawn:
 
 
 def measure(drawn: Drawn, step: int, seed: int) -> np.ndarray:
-    """Score and density at every threshold after `step` steps, shape (thresholds, 2): exponential
-    approach, with a seed's noise.
+    """Score and density at every threshold after `step` steps, shape (thresholds, 2).
+
+    Both approach their ends exponentially; the score has the noise of a seed.
     """
     trained, taus = step / STEPS, np.array(THRESHOLDS)
     noise = np.random.default_rng([seed, drawn.number, step]).normal(0.0, 0.005)
@@ -103,7 +107,7 @@ def measure(drawn: Drawn, step: int, seed: int) -> np.ndarray:
 
 
 def as_rung(values: np.ndarray, step: int) -> Rung:
-    """The measurement as a sweep keeps it."""
+    """The measurement in the form that a sweep stores."""
     points = tuple(
         Point(
             threshold=threshold,
@@ -120,13 +124,13 @@ Decide = Callable[[Drawn, Rung], bool]
 
 
 def by_rule(how: RankName, eta: int, rungs: int) -> Decide:
-    """The platform's decision."""
+    """Decides by the platform's rule."""
     rule = HalvingRule(Halving(eta=eta, rungs=rungs, rank=how), OBJECTIVES)
     return lambda drawn, rung: rule.goes_on(drawn.config, 0, rung)
 
 
 def by_lot(eta: int, seed: int) -> Decide:
-    """One in `eta` goes on, whatever it measured."""
+    """Lets one trial in `eta` continue, at random."""
     return lambda drawn, rung: bool(
         np.random.default_rng([seed, drawn.number, rung.step, 7]).random() < 1 / eta
     )
@@ -135,7 +139,7 @@ def by_lot(eta: int, seed: int) -> Decide:
 def play(
     problem: Problem, seed: int, rungs: tuple[int, ...], decide: Decide
 ) -> Iterator[tuple[int, np.ndarray | None]]:
-    """Training steps spent so far at each event, with what was measured where a trial has ended."""
+    """Yields at each rung the steps spent so far, and the values if the trial is complete."""
     fresh = iter(range(10**9))
     queue = [(rungs[0], worker, 0, draw(problem, next(fresh), seed)) for worker in range(N_WORKERS)]
     heapq.heapify(queue)
@@ -155,24 +159,25 @@ def play(
 def volumes(
     problem: Problem, seed: int, rungs: tuple[int, ...], decide: Decide, budgets: tuple[int, ...]
 ) -> tuple[list[float], int]:
-    """Hypervolume of the ended trials when each budget of whole trainings is spent, and how many
-    have ended at the last.
+    """Hypervolumes of the complete trials at each budget, and the number of complete trials.
+
+    Budgets count whole trainings, rising; the number is the one at the last budget.
     """
-    found: list[float] = []
+    reached: list[float] = []
     ended: list[np.ndarray] = []
     for spent, values in play(problem, seed, rungs, decide):
-        while len(found) < len(budgets) and spent > budgets[len(found)] * STEPS:
-            found.append(
+        while len(reached) < len(budgets) and spent > budgets[len(reached)] * STEPS:
+            reached.append(
                 hypervolume(np.concatenate(ended), REFERENCE, DIRECTIONS) if ended else 0.0
             )
-        if len(found) == len(budgets):
+        if len(reached) == len(budgets):
             break
         ended += [] if values is None else [values]
-    return found, len(ended)
+    return reached, len(ended)
 
 
 def ideal(problem: Problem) -> float:
-    """Hypervolume of two thousand trials that all ran to their end."""
+    """Hypervolume of two thousand complete trials."""
     return hypervolume(
         np.concatenate([measure(draw(problem, n, 10**6), STEPS, 10**6) for n in range(2000)]),
         REFERENCE,
@@ -208,28 +213,28 @@ def main() -> None:
     for problem in PROBLEMS:
         best = ideal(problem)
         print(
-            f"{problem}: share of the ideal hypervolume after {', '.join(map(str, budgets))} whole"
-            " trainings' steps,"
+            f"{problem}: share of the ideal hypervolume after {', '.join(map(str, budgets))} "
+            "whole trainings' steps,"
         )
         print(
-            f"mean and 95 % interval of the paired gain over `none`, {arguments.seeds} seeds, eta"
-            f" {eta}, rungs at {at} of {STEPS}"
+            f"mean and 95 % interval of the paired gain over `none`, {arguments.seeds} seeds, eta "
+            f"{eta}, rungs at {at} of {STEPS}"
         )
         plain: np.ndarray | None = None
         for name, make in ways.items():
             if name not in ("none", *arguments.ways):
                 continue
             runs = [volumes(problem, seed, *make(seed), budgets) for seed in range(arguments.seeds)]
-            shares = np.array([found for found, _ in runs]) / best
+            shares = np.array([reached for reached, _ in runs]) / best
             plain = shares if plain is None else plain
             gain = shares - plain
             error = 1.96 * gain.std(axis=0, ddof=1) / np.sqrt(len(gain))
-            told = [
+            cells = [
                 f"{s:.3f} ({g:+.3f} ± {e:.3f})"
                 for s, g, e in zip(shares.mean(axis=0), gain.mean(axis=0), error, strict=True)
             ]
             print(
-                f"  {name:<12} {'   '.join(told)}   {np.mean([n for _, n in runs]):.0f} ended",
+                f"  {name:<12} {'   '.join(cells)}   {np.mean([n for _, n in runs]):.0f} ended",
                 flush=True,
             )
 

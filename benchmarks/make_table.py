@@ -1,11 +1,10 @@
-"""Trains every configuration of a small space and keeps what each gave at every rung and threshold:
-a landscape to compare searches on.
+"""Trains every configuration of a small space: a landscape on which searches can be compared.
 
-    python benchmarks/make_table.py flan_t5_small_reviews --minutes 60
+    python -m benchmarks.make_table flan_t5_small_reviews --minutes 60
 
-Each training is written as it ends, so the script can be stopped and started again, and several may
-run side by side on one folder. At the end what there is becomes one compressed table,
-`benchmarks/tables/NAME.jsonl.gz`, a line a training, with provenance.
+The table holds the measurements at every rung and threshold. Each training is written when it ends,
+so the script can be interrupted and restarted, and several can share one folder. At the end the
+trainings are packed into `benchmarks/tables/NAME.jsonl.gz`, one line each, with provenance.
 """
 
 import argparse
@@ -13,6 +12,7 @@ import fcntl
 import gzip
 import itertools
 import json
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,10 +31,12 @@ N_RUNGS = 3
 
 
 def grid(spec: SweepSpec) -> tuple[TrialConfig, ...]:
-    """Every configuration of a space of choices; those of the first learning rate come first, and
-    of those the unquantized ones, so that a half and a quarter of the table are grids too.
+    """Every configuration of a space of choices.
+
+    Those with the first learning rate come first, and the unquantized ones first among them. The
+    first half and the first quarter of the table are therefore grids too.
     """
-    found: list[tuple[tuple[int, bool], TrialConfig]] = []
+    keyed: list[tuple[tuple[int, bool], TrialConfig]] = []
     for combination in spec.combinations:
         choices = [
             list(enumerate(domain.values))
@@ -46,20 +48,22 @@ def grid(spec: SweepSpec) -> tuple[TrialConfig, ...]:
         for picked in itertools.product(*choices):
             named = dict(zip(combination.open, picked, strict=True))
             late = named["training.learning_rate"][0] if "training.learning_rate" in named else 0
-            found.append(
+            keyed.append(
                 (
                     (late, combination.template.quantization.kind != "none"),
                     combination.config({name: value for name, (_, value) in named.items()}),
                 )
             )
     return tuple(
-        config for _, config in sorted(found, key=lambda pair: (pair[0], pair[1].config_id))
+        config for _, config in sorted(keyed, key=lambda pair: (pair[0], pair[1].config_id))
     )
 
 
 def jobs(spec: SweepSpec, n_repeated: int, n_seeds: int) -> Iterator[tuple[TrialConfig, int]]:
-    """The first half of the grid, a sample of that with the other seeds, then the grid's rest; by
-    config_id, that is, in no order.
+    """Configurations and seeds in the order of training.
+
+    The first half of the grid, a sample of that half with further seeds, then the rest of the grid.
+    The sample is ordered by reversed config_id, which is as good as random.
     """
     configs = grid(spec)
     half = configs[: (len(configs) + 1) // 2]
@@ -70,14 +74,14 @@ def jobs(spec: SweepSpec, n_repeated: int, n_seeds: int) -> Iterator[tuple[Trial
 
 
 def rungs(steps: int) -> tuple[int, ...]:
-    """Steps at which a trial is measured: a geometric ladder up to all of them."""
+    """Steps at which a trial is measured: a geometric ladder that ends at `steps`."""
     return tuple(max(1, round(steps / ETA**i)) for i in reversed(range(N_RUNGS)))
 
 
-def told(point: Point) -> dict[str, float]:
-    """What the table keeps of a point."""
+def point_row(point: Point) -> dict[str, float]:
+    """The figures of a point that the table stores."""
     density = point.density
-    kept = {
+    figures = {
         "threshold": point.threshold,
         "score": point.score.value,
         "standard_error": point.score.standard_error,
@@ -85,7 +89,7 @@ def told(point: Point) -> dict[str, float]:
         "encoder_density": density.encoder,
         "decoder_density": density.decoder,
     }
-    return {name: round(value, 6) for name, value in kept.items() if value == value}
+    return {name: round(value, 6) for name, value in figures.items() if not math.isnan(value)}
 
 
 def train(spec: SweepSpec, folder: Path, n_repeated: int, n_seeds: int, until: float) -> None:
@@ -101,8 +105,9 @@ def train(spec: SweepSpec, folder: Path, n_repeated: int, n_seeds: int, until: f
         path = folder / f"{config.trial_id(seed)}.json"
         if time.time() > until:
             return
-        # Held until the next one, or until this process ends, however it ends.
-        taken = path.with_suffix(".lock").open("a")
+        taken = path.with_suffix(".lock").open(
+            "a"
+        )  # Held until the next one, or until this process ends, however it ends.
         try:
             fcntl.flock(taken, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -119,7 +124,7 @@ def train(spec: SweepSpec, folder: Path, n_repeated: int, n_seeds: int, until: f
                 {
                     "step": trained.step,
                     "train_sec": round(run.train_time_sec, 2),
-                    "points": [told(p) for p in run.measure(thresholds)],
+                    "points": [point_row(p) for p in run.measure(thresholds)],
                 }
             )
         made = {
@@ -131,23 +136,21 @@ def train(spec: SweepSpec, folder: Path, n_repeated: int, n_seeds: int, until: f
             "weight_bytes": tensor_bytes(run.trial_model.model),
             "cpu_sec": round(time.process_time() - cpu, 1),
             "wall_sec": round(time.time() - began, 1),
-            "provenance": (
-                codec(Provenance).dump_python(
-                    provenance(starter.device, run.data.fingerprint, run.trial_model.base.revision),
-                    mode="json",
-                )
+            "provenance": codec(Provenance).dump_python(
+                provenance(starter.device, run.data.fingerprint, run.trial_model.base.revision),
+                mode="json",
             ),
         }
         write_atomically(path, json.dumps(made).encode())
         print(
-            f"{number + 1}/{len(every)} {made['cpu_sec']:.0f} s {label(config)}:"
-            f" {rows[-1]['points']}",
+            f"{number + 1}/{len(every)} {made['cpu_sec']:.0f} s {label(config)}: "
+            f"{rows[-1]['points']}",
             flush=True,
         )
 
 
 def pack(spec: SweepSpec, folder: Path, into: Path) -> int:
-    """Write the table; returns how many trainings are in it."""
+    """Writes the table and returns the number of its trainings."""
     wanted = {config.config_id for config in grid(spec)}
     rows = [json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))]
     rows = [row for row in rows if row["trial_id"].split("-")[0] in wanted]
@@ -157,9 +160,7 @@ def pack(spec: SweepSpec, folder: Path, into: Path) -> int:
 
 
 def unpack(table: Path, folder: Path) -> None:
-    """Put the trainings of a table back into the folder, so that it is gone on with wherever it was
-    made.
-    """
+    """Writes the table's trainings to the folder, so that another machine can extend it."""
     for line in gzip.decompress(table.read_bytes()).splitlines() if table.exists() else ():
         path = folder / f"{json.loads(line)['trial_id']}.json"
         if not path.exists():
@@ -188,8 +189,8 @@ def main() -> None:
     train(spec, folder, arguments.repeated, arguments.seeds, time.time() + 60 * arguments.minutes)
     n = pack(spec, folder, table)
     print(
-        f"{n} trainings of {len(list(jobs(spec, arguments.repeated, arguments.seeds)))} in"
-        f" {arguments.name}.jsonl.gz"
+        f"{n} trainings of {len(list(jobs(spec, arguments.repeated, arguments.seeds)))} in "
+        f"{arguments.name}.jsonl.gz"
     )
 
 

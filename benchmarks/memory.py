@@ -1,16 +1,18 @@
-"""The planner's memory beside the real thing: each case alone in a fresh process, a few steps and
-an evaluation.
+"""Compares the planner's peak memory with the measured peak of real trials.
 
     python -m benchmarks.memory [--unseen] [--json] [CASE ...]
 
-The planner's constants were measured on the cases without `--unseen`; those with it are unlike them
-(other methods, batches, lengths, patterns) and nothing was fitted to them.
+Each case trains some steps and evaluates once, in a fresh process. The planner's constants were
+fitted to the cases without `--unseen`. The cases with it differ from them in method, batch, length
+or pattern, and nothing was fitted to them.
 
-Measured is the system's high-water mark from the loading of the model to the end of the evaluation,
-less what the process held after its imports; predicted is `Estimate.peak` of the same
-configuration. Exits with 1 where one is off by more than 15 %. glibc gives the same trial a peak
-that differs by several per cent from run to run. After a few steps (`--steps 4`) a training in
-bfloat16 has not reached its peak on the CPU: the heap grows ragged with each new length of a batch.
+The measured peak is the system's high-water mark from the loading of the model to the end of the
+evaluation, minus the memory of the process after its imports. The predicted one is `Estimate.peak`
+of the same configuration. The exit code is 1 if a case is off by more than 15 %.
+
+glibc gives the same trial a peak that differs by several per cent between runs. Trainings in
+bfloat16 on the CPU need the default number of steps: after four (`--steps 4`) they are below their
+peak, since each new length of a batch fragments the heap further.
 """
 
 import argparse
@@ -120,8 +122,13 @@ UNSEEN: dict[str, TrialConfig] = {
 
 
 def measure(name: str, steps: int) -> dict[str, int]:
-    """Bytes after so many steps and an evaluation, in this process, which must be fresh."""
-    # What any trial imports, so that it counts as imported.
+    """Peak bytes after each phase, measured in this process, which must be fresh.
+
+    Args:
+        name: of the case.
+        steps: trained before the evaluation.
+    """
+    # Every trial imports these: they must count as imported before memory is measured.
     import bitsandbytes  # noqa: F401
     import sklearn.metrics  # noqa: F401
     import transformers.models.bert.modeling_bert
@@ -141,33 +148,35 @@ def measure(name: str, steps: int) -> dict[str, int]:
 
 
 def predict(config: TrialConfig) -> dict[str, int]:
-    """Bytes."""
+    """Peak bytes after each phase, as the planner projects them."""
     needs = estimate(config, layout(read_config(config.model)), EVALUATION, 1.0).peak
     return {"build": needs.build, "train": needs.train, "peak": needs.highest}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="The planner's memory beside the measured one.")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        "--unseen", action="store_true", help="the cases that no constant was measured on"
+        "--unseen", action="store_true", help="the cases that no constant was fitted to"
     )
     parser.add_argument("--steps", type=int, default=STEPS, help="trained before the evaluation")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("cases", nargs="*", metavar="CASE")
-    given = parser.parse_args()
-    if given.alone:
-        print(json.dumps(measure(given.cases[0], given.steps)))
+    arguments = parser.parse_args()
+    if arguments.alone:
+        print(json.dumps(measure(arguments.cases[0], arguments.steps)))
         return 0
     rows = []
-    for name in given.cases or (UNSEEN if given.unseen else CASES):
+    for name in arguments.cases or (UNSEEN if arguments.unseen else CASES):
         alone = [
             sys.executable,
             "-m",
             "benchmarks.memory",
             "--alone",
             "--steps",
-            str(given.steps),
+            str(arguments.steps),
             name,
         ]
         done = subprocess.run(alone, check=True, stdout=subprocess.PIPE, text=True)
@@ -175,17 +184,17 @@ def main() -> int:
         predicted = predict((CASES | UNSEEN)[name])
         ratio = predicted["peak"] / measured["peak"]
         rows.append({"case": name, "predicted": predicted, "measured": measured, "ratio": ratio})
-        if not given.json:
-            told = (
-                f"{predicted['peak'] / 2**20:6.0f} MiB predicted {measured['peak'] / 2**20:6.0f}"
-                " MiB measured"
+        if not arguments.json:
+            peaks = (
+                f"{predicted['peak'] / 2**20:6.0f} MiB predicted {measured['peak'] / 2**20:6.0f} "
+                "MiB measured"
             )
             print(
-                f"{name:42s} {told}  {ratio:.2f}{'' if abs(ratio - 1) <= TOLERANCE else '  off'}",
+                f"{name:42s} {peaks}  {ratio:.2f}{'' if abs(ratio - 1) <= TOLERANCE else '  off'}",
                 flush=True,
             )
     n_off = sum(abs(row["ratio"] - 1) > TOLERANCE for row in rows)
-    if given.json:
+    if arguments.json:
         print(json.dumps({"tolerance": TOLERANCE, "n_off": n_off, "cases": rows}, indent=1))
     else:
         print(f"{len(rows) - n_off} of {len(rows)} within {TOLERANCE:.0%}")

@@ -1,13 +1,13 @@
-"""The DEFT paper's tables beside what `search_spaces/paper_tables.yaml` came to, for the rows that
-have run.
+"""The DEFT paper's tables next to the results of `search_spaces/paper_tables.yaml`.
 
-    .venv/bin/python benchmarks/paper_tables.py runs/paper [--json]
+    python -m benchmarks.paper_tables DIR [--json]
 
-Published: arXiv 2402.01911, means over five seeds on the development set. Measured: this project's
-trials, means over the seeds that ran, on validation examples cut off the training set. On the
-development set each role that the sweep measured has a line of its own: the baseline (plain PEFT
-without a threshold), the chosen point, and its twin (plain PEFT at a threshold). Densities are
-percent of gate entries that are not zero; the paper counts padding, the measured ones do not.
+DIR is the folder of the sweeps, for example runs/paper; rows that have not run are left out.
+Published figures are from arXiv 2402.01911: means over five seeds on the development set. Measured
+figures are means over this project's seeds, on validation examples cut off the training set. On the
+development set, each role has a line of its own: the baseline (plain PEFT without a threshold), the
+chosen point, and its twin (plain PEFT at a threshold). Densities are the percentage of gate entries
+that are not zero. The paper counts padding, this project does not.
 """
 
 import argparse
@@ -23,11 +23,11 @@ from deft_sweeps.store.results import SweepDir
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A row of a table, in percent; None where the paper's figure is not known.
+    """A row of a table, in percent; None if the paper does not give the figure.
 
     Attributes:
         sweep: name of the part of search_spaces/paper_tables.yaml.
-        peft, deft: without and with the density loss: score, then density of the encoder and of the
+        peft, deft: without and with the density loss: score, density of the encoder, of the
             decoder.
     """
 
@@ -65,7 +65,7 @@ PUBLISHED = (
 
 
 TEST = "measured, test, "
-"""Begins the source of a line on the test split; the role follows."""
+"""Prefix of the source of a line on the test split; the role follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Line:
 
     Attributes:
         source: `published`, or `measured` with the split and, on the test split, the role.
-        n_seeds: that the figures are means over; 5 for published ones.
+        n_seeds: number of trials in the mean; 5 for published figures.
         threshold: entries at or below it are zeroed.
     """
 
@@ -90,7 +90,7 @@ class Line:
 
 
 def lines_of(row: Row, root: Path) -> list[Line]:
-    """The published line and the measured ones, plain PEFT first."""
+    """The published and the measured lines of a row, plain PEFT first."""
     sweep = SweepDir(root / row.sweep)
     trials = [
         result
@@ -117,8 +117,7 @@ def lines_of(row: Row, root: Path) -> list[Line]:
                     *_means(row.metric, readings),
                 )
             )
-        # By role, not by trial: baseline and twin are usually one trial, without and at a
-        # threshold.
+        # By role: baseline and twin are usually one trial, without and at a threshold.
         ids = {trial.trial_id for trial in same}
         for final in finals:
             if final.trial_id in ids:
@@ -147,7 +146,7 @@ def _means(
 
 
 def change(peft: float | None, deft: float | None) -> float | None:
-    """(peft - deft) / peft, in percent."""
+    """Relative decrease (peft - deft) / peft, in percent."""
     return None if not peft or deft is None else 100 * (peft - deft) / peft
 
 
@@ -157,13 +156,13 @@ def _cell(value: float | None) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description="Published figures beside measured ones, in percent."
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path, metavar="DIR")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    lines = [line for row in PUBLISHED for line in lines_of(row, given.folder)]
-    if given.json:
+    arguments = parser.parse_args()
+    lines = [line for row in PUBLISHED for line in lines_of(row, arguments.folder)]
+    if arguments.json:
         print(json.dumps([asdict(line) for line in lines], indent=1))
         return
     heads = ("threshold", "score", "encoder", "decoder", "less", "less")
@@ -183,10 +182,10 @@ def main() -> None:
 
 
 def beside_plain(lines: Sequence[Line]) -> list[tuple[Line, Line | None]]:
-    """Each DEFT line with the plain line that it is compared with, plain lines with None.
+    """Each DEFT line with the plain line that it is compared with; plain lines with None.
 
-    On the test split that is the baseline. The twin has the chosen point's density by
-    construction, so a lower density beside it would say nothing.
+    On the test split the comparison is with the baseline. The twin has the chosen point's density
+    by construction, so a comparison with it would be empty.
     """
 
     def source(line: Line) -> str:

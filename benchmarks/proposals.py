@@ -1,13 +1,15 @@
-"""What a proposal costs after many trials: CPU time of one ask with all its parameters, in a study
-in memory.
+"""CPU time of one proposal after many trials.
 
     python -m benchmarks.proposals [N ...]
     python -m benchmarks.proposals --run N
 
-For each sampler and each N finished trials, bounded in what it looks at as in a sweep, and beside
-it Optuna's own sampler on the whole study. With --run, of a whole search of N trials with the
-sampler `front`, which prepares several proposals at once, beside random sampling: what each tenth
-of the search cost a trial. The trials come from closed forms; nothing is trained.
+Without --run: for each sampler and each number N of finished trials, the time of one ask with all
+its parameters, in a study in memory. `bounded` is the sampler as a sweep uses it, which reads a
+bounded part of the study; `whole` is Optuna's own sampler on the whole study.
+
+With --run: the time per trial in each tenth of a whole search of N trials, with the sampler
+`front`, which prepares several proposals at once, and with random sampling. Trials come from closed
+forms; nothing is trained.
 """
 
 import argparse
@@ -24,7 +26,7 @@ from optuna.trial import TrialState
 
 from benchmarks.search.arms import OptunaArm, optuna_arm
 from benchmarks.search.closed_form import make
-from benchmarks.search.simulate import Asked, simulate
+from benchmarks.search.simulate import Proposal, simulate
 from deft_sweeps.sampler.front.front_sampler import MAX_BATCH
 from deft_sweeps.sampler.optuna_sampler import make_sampler
 from deft_sweeps.sampler.study_sampler import study_sampler
@@ -39,7 +41,7 @@ ROUNDS = 10
 N_WORKERS = 4
 STEPS = 100
 WHOLE_UP_TO = {"tpe": 10_000, "nsga2": 10_000, "nsga3": 10_000, "gp": 300, "random": 10_000}
-"""Optuna's GP on more takes minutes a proposal."""
+"""Most trials that Optuna's own sampler is timed with: its GP takes minutes beyond 300."""
 SPEC = """
 name: proposals
 space:
@@ -55,7 +57,7 @@ budget: {trials: 10000}
 
 
 def study_of(spec: SweepSpec, n: int) -> Study:
-    """A study with `n` finished trials, points drawn at random, two objectives that trade off."""
+    """A study of `n` finished trials with two random objectives that trade off."""
     study = optuna.create_study(
         directions=["maximize", "minimize"], sampler=optuna.samplers.RandomSampler(seed=0)
     )
@@ -76,7 +78,10 @@ def study_of(spec: SweepSpec, n: int) -> Study:
 def proposal_sec(
     study: Study, spec: SweepSpec, make: BaseSampler | None, search: Search
 ) -> list[float]:
-    """CPU seconds of each of some proposals, the first one left out: it reads the study's past."""
+    """CPU seconds of each of some proposals.
+
+    The first proposal is left out: it reads the whole history of the study.
+    """
     took = []
     for _ in range((MAX_BATCH if search.sampler == "front" else ROUNDS) + 1):
         study.sampler = make or make_sampler(search, len(study.get_trials(deepcopy=False)))
@@ -89,22 +94,22 @@ def proposal_sec(
 
 
 class TimedArm:
-    """A searcher, and the CPU seconds of each of its asks."""
+    """Records the CPU seconds of each ask of a searcher."""
 
     def __init__(self, arm: OptunaArm) -> None:
         self._arm = arm
         self.took: list[float] = []
         self.rung, self.tell, self.close = arm.rung, arm.tell, arm.close
 
-    def ask(self) -> Asked | None:
+    def ask(self) -> Proposal | None:
         start = time.process_time()
-        asked = self._arm.ask()
+        proposal = self._arm.ask()
         self.took.append(time.process_time() - start)
-        return asked
+        return proposal
 
 
 def of_a_search(name: ConcreteName, n: int) -> list[float]:
-    """CPU seconds of each ask of a search of `n` trials on the closed form `broken`."""
+    """CPU seconds of each ask in a search of `n` trials on the closed form `broken`."""
     problem = make("broken")
     spec = replace(problem.spec, search=Search(sampler=name))
     arm = TimedArm(optuna_arm(spec, study_sampler(spec), spec.search.repeats))
@@ -127,8 +132,8 @@ def main() -> None:
             took = 1e3 * np.array(of_a_search(name, arguments.run))
             tenths = " ".join(f"{part.mean():.1f}" for part in np.array_split(took, 10))
             print(
-                f"{name}: CPU ms a trial, measured, 1 thread: mean {took.mean():.2f}, largest"
-                f" {took.max():.0f}; by tenths {tenths}",
+                f"{name}: CPU ms a trial, measured, 1 thread: mean {took.mean():.2f}, largest "
+                f"{took.max():.0f}; by tenths {tenths}",
                 flush=True,
             )
         return
@@ -136,12 +141,12 @@ def main() -> None:
 
 
 def compare(counts: list[int]) -> None:
-    """Print what one proposal costs, for each sampler and count of finished trials."""
+    """Prints the time of one proposal for each sampler and count of finished trials."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     spec = parse_spec(SPEC, "proposals.yaml")
     print(
-        "CPU ms a proposal, mean (largest): measured; 16 combinations, up to 4 open parameters"
-        " each, 1 thread"
+        "CPU ms a proposal, mean (largest): measured; 16 combinations, up to 4 open parameters "
+        "each, 1 thread"
     )
     for n in counts:
         for name in get_args(ConcreteName):
@@ -149,14 +154,14 @@ def compare(counts: list[int]) -> None:
             bounded = proposal_sec(
                 study_of(spec, n), spec, study_sampler(replace(spec, search=search)), search
             )
-            told = (
-                f"{name:8s} {n:6d} trials  bounded {1e3 * statistics.mean(bounded):7.1f}"
-                f" ({1e3 * max(bounded):.1f})"
+            line = (
+                f"{name:8s} {n:6d} trials  bounded {1e3 * statistics.mean(bounded):7.1f} "
+                f"({1e3 * max(bounded):.1f})"
             )
             if n <= WHOLE_UP_TO.get(name, 0):
                 whole = proposal_sec(study_of(spec, n), spec, None, search)
-                told += f"   whole {1e3 * statistics.mean(whole):7.1f} ({1e3 * max(whole):.1f})"
-            print(told, flush=True)
+                line += f"   whole {1e3 * statistics.mean(whole):7.1f} ({1e3 * max(whole):.1f})"
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

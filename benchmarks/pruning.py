@@ -1,13 +1,12 @@
-"""What pruning costs the packaged Flan-T5-small: dense, magnitude, Wanda and SparseGPT at 50 % and
-2:4, untrained and after LoRA.
+"""Quality lost by pruning the packaged Flan-T5-small, before and after training with LoRA.
 
-    .venv/bin/python benchmarks/pruning.py [--validation 600] [--steps 60] [--calibration 128]
-    [--seed 0]
+    python -m benchmarks.pruning [--validation 600] [--steps 60] [--calibration 128] [--seed 0]
 
-Every line is measured on the same validation examples in one run: loss of the label's tokens and
-accuracy, each with its standard error; drift, the divergence KL(dense || pruned) of the untrained
-models' first predicted token; and how much loss is saved beside magnitude pruning of the same
-pattern, paired by example. The last lines say whether Wanda and SparseGPT lose less than magnitude.
+Compares the dense model with magnitude pruning, Wanda and SparseGPT, at 50 % and at 2:4. All models
+are measured on the same validation examples: the loss of the label's tokens and the accuracy, each
+with its standard error. `drift` is the divergence KL(dense || pruned) of the first predicted token
+before training. `saved` is the loss below magnitude pruning of the same pattern, paired by example;
+the last lines judge it.
 """
 
 import argparse
@@ -43,12 +42,12 @@ PATTERNS: tuple[Pattern, ...] = ("unstructured", "2:4")
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Per validation example, in one order for all models.
+    """Values per validation example, in the same order for all models.
 
     Attributes:
         losses: mean negative log-likelihood of the label's tokens, in nats.
-        right: 1.0 where the class was found.
-        first: (examples, vocabulary), log-probabilities of the first token, bfloat16.
+        right: 1.0 if the predicted class is correct, otherwise 0.0.
+        first: log-probabilities of the first token, shape (examples, vocabulary), bfloat16.
     """
 
     losses: list[float]
@@ -81,7 +80,7 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
     return statistics.fmean(values), statistics.stdev(values) / math.sqrt(len(values))
 
 
-def told(values: Sequence[float]) -> str:
+def mean_text(values: Sequence[float]) -> str:
     mean, error = mean_and_error(values)
     return f"{mean:7.3f} ± {error:.3f}"
 
@@ -96,18 +95,20 @@ def drift(model: Measured, dense: Measured) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--validation", type=int, default=600)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--calibration", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     plain = TrialConfig(
-        task=PackagedTask(splits=Splits(validation=asked.validation)),
+        task=PackagedTask(splits=Splits(validation=arguments.validation)),
         peft=Lora(targets=("q", "v", "gate", "down")),
-        training=Training(steps=asked.steps, batch_size=16, learning_rate=2e-3),
+        training=Training(steps=arguments.steps, batch_size=16, learning_rate=2e-3),
     )
-    n = asked.calibration
+    n = arguments.calibration
     methods: tuple[Any, ...] = (Magnitude(), Wanda(n_calibration=n), SparseGpt(n_calibration=n))
     variants: list[tuple[str, Pruning]] = [("dense", NoPruning())]
     variants += [
@@ -116,39 +117,43 @@ def main() -> None:
     ]
     starter = TorchTrialStarterFactory(Evaluation(), n_threads=1, n_bases=1)()
     print(
-        f"packaged/flan-t5-small-title (not Google's), {asked.validation} validation reviews, {n}"
-        " calibration examples, LoRA r 8 on"
+        f"packaged/flan-t5-small-title (not Google's), {arguments.validation} validation reviews, "
+        f"{n} calibration examples, LoRA r 8 on"
     )
     print(
-        f"q v gate down for {asked.steps} steps, bfloat16, seed {asked.seed}; mean ± standard"
-        " error; measured"
+        f"q v gate down for {arguments.steps} steps, bfloat16, seed {arguments.seed}; mean ± "
+        "standard error; measured"
     )
     heads = ("untrained loss", "accuracy", "drift", "trained loss", "accuracy", "saved", "saved")
     print(f"{'':18s}" + "".join(f"{head:>17s} " for head in heads))
-    found: dict[str, tuple[Measured, Measured]] = {}
+    measured: dict[str, tuple[Measured, Measured]] = {}
     for name, pruning in variants:
-        run = starter(replace(plain, pruning=pruning), asked.seed)
+        run = starter(replace(plain, pruning=pruning), arguments.seed)
         if not isinstance(run, TorchTrialRun):
             raise TypeError(f"a starter gives a TorchTrialRun, not {type(run).__name__}")
         before = measure(run, starter)
-        run.advance(asked.steps)
-        found[name] = before, measure(run, starter)
+        run.advance(arguments.steps)
+        measured[name] = before, measure(run, starter)
         cells = []
-        for model in found[name]:
-            cells += [told(model.losses), told(model.right)]
-        cells.insert(2, told(drift(before, found["dense"][0])))
-        rival = found.get(f"magnitude {name.partition(' ')[2]}")
+        for model in measured[name]:
+            cells += [mean_text(model.losses), mean_text(model.right)]
+        cells.insert(2, mean_text(drift(before, measured["dense"][0])))
+        rival = measured.get(f"magnitude {name.partition(' ')[2]}")
         if rival is not None and not name.startswith("magnitude"):
             cells += [
-                told(saved(ours, theirs)) for ours, theirs in zip(found[name], rival, strict=True)
+                mean_text(saved(ours, theirs))
+                for ours, theirs in zip(measured[name], rival, strict=True)
             ]
         print(f"{name:18s}" + "".join(f"{cell:>17s} " for cell in cells), flush=True)
     print("saved: loss less than magnitude's of the same pattern, untrained and trained")
-    for name in found:
+    for name, models in measured.items():
         method, _, pattern = name.partition(" ")
         if method in ("wanda", "sparsegpt"):
             for stage, ours, theirs in zip(
-                ("untrained", "trained"), found[name], found[f"magnitude {pattern}"], strict=True
+                ("untrained", "trained"),
+                models,
+                measured[f"magnitude {pattern}"],
+                strict=True,
             ):
                 mean, error = mean_and_error(saved(ours, theirs))
                 verdict = (
@@ -156,7 +161,7 @@ def main() -> None:
                     if mean > 2 * error
                     else "loses more"
                     if mean < -2 * error
-                    else "cannot be told apart"
+                    else "no clear difference"
                 )
                 print(f"{name}, {stage}: {verdict} ({mean:+.3f} ± {error:.3f} nats)")
 

@@ -1,16 +1,16 @@
-"""What a sweep costs beside its trials: CPU of the driver and wall time a trial, by how many have
-finished, beside Ray Tune alone.
+"""Cost of a sweep besides its trials: CPU time of the driver and wall time per trial.
 
     python -m benchmarks.scale --trials 10000
     python -m benchmarks.scale --trials 1000 --storage sqlite
 
-Trials are replayed from a closed form, take no time and report once, two workers side by side. The
-driver's CPU holds asking, launching, reporting, telling and the store; MLflow is written by a
-process of its own beside it, whose CPU, and how long it is behind at the end, are told too. Ray
-Tune alone runs as many trials with reused actors and its own random search, its default loggers on,
-as it comes; with its OptunaSearch it is measured as far as `--optuna` and extrapolated beyond,
-which the output says. Each has a process of its own: what ten thousand trials leave in memory slows
-whatever comes after them there.
+Trials are replayed from a closed form, take no time and report once; two run at a time. The
+driver's CPU time includes proposals, launches, reports and the store. MLflow is written by a
+separate process; its CPU time, and how long it lags at the end, are printed too.
+
+The comparison is Ray Tune alone, with as many trials, reused actors, its own random search and its
+default loggers. Ray Tune with OptunaSearch is measured for `--optuna` trials and extrapolated
+beyond, which the output says. Each runs in a process of its own, since ten thousand trials leave
+memory behind that slows the next measurement.
 """
 
 import argparse
@@ -35,13 +35,13 @@ from deft_sweeps.store.results import SweepDir
 
 N_MARKS = 10
 MOST_CPU_MS, MOST_WALL, MOST_GROWTH = 100.0, 1.3, 1.5
-"""What was asked for: CPU a trial, wall beside Ray Tune alone, the last tenth's CPU beside the
-first's."""
+"""Requirements: CPU ms per trial, wall time over Ray Tune alone, CPU of the last tenth over the
+second."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The driver after some trials: process seconds, wall seconds, bytes at most."""
+    """State of the driver after `n` trials; `peak_bytes` is its largest memory so far."""
 
     n: int
     cpu_sec: float
@@ -51,14 +51,14 @@ class Mark:
 
 @dataclass(frozen=True)
 class NoLength(ReplayMaker):
-    """Trials that are over with their first report, as Ray Tune's alone are."""
+    """Trials that end with their first report, like those of Ray Tune alone."""
 
     def start(self, config: TrialConfig, seed: int, state: bytes | None) -> ReplayRun:
         return ReplayRun(self.problem, 0.0, config, seed, self.problem.rungs[-1] - 1, time.time())
 
 
 class Marks:
-    """Takes a mark whenever another tenth is done."""
+    """Takes a mark whenever another tenth of the trials is done."""
 
     def __init__(self, n: int) -> None:
         self._every, self.taken = max(1, n // N_MARKS), [_mark(0)]
@@ -80,7 +80,7 @@ def _mark(n: int) -> Mark:
 
 
 def sweep(n: int, sampler: SamplerName, storage: str) -> list[Mark]:
-    """A whole sweep of replayed trials; says what the tracker took besides."""
+    """Runs a whole sweep of replayed trials and prints the cost of the tracker."""
     from deft_sweeps.sweep.runner import run_sweep
 
     problem = closed_form.make("bent")
@@ -88,26 +88,21 @@ def sweep(n: int, sampler: SamplerName, storage: str) -> list[Mark]:
     spec = replace(problem.spec, budget=Budget(trials=n, concurrency=2), search=search)
     marks = Marks(n)
     with tempfile.TemporaryDirectory() as folder:
-        told = run_sweep(
-            spec,
-            SweepDir(Path(folder) / "scale"),
-            NoLength(problem),
-            view=lambda p: marks.note(p.n_done),
-            n_cpus=2,
-        ).messages
+        sweep_dir = SweepDir(Path(folder) / "scale")
+        outcome = run_sweep(
+            spec, sweep_dir, NoLength(problem), view=lambda p: marks.note(p.n_done), n_cpus=2
+        )
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(
-        f"MLflow's process and Ray's, ended: {used.ru_utime + used.ru_stime:.0f} s CPU; the sweep"
-        f" ended {time.time() - marks.last.wall_sec:.0f} s after its last trial:"
-        f" {'; '.join(told) or 'the tracker has them all'}"
+        f"MLflow's process and Ray's, ended: {used.ru_utime + used.ru_stime:.0f} s CPU; "
+        f"the sweep ended {time.time() - marks.last.wall_sec:.0f} s after its last trial: "
+        f"{'; '.join(outcome.messages) or 'the tracker has them all'}"
     )
     return marks.taken
 
 
 def bare(n: int, *, optuna: bool = False) -> list[Mark]:
-    """Ray Tune alone, with the same two workers and no work in them; its random search, or its
-    OptunaSearch.
-    """
+    """Runs Ray Tune alone with two workers and empty trials."""
     import ray
     from ray import tune
     from ray.tune import Callback, Trainable
@@ -153,11 +148,9 @@ def bare(n: int, *, optuna: bool = False) -> list[Mark]:
                 Nothing,
                 config={"x": tune.uniform(0, 1)},
                 num_samples=n,
-                search_alg=(
-                    OptunaSearch(metric=["score", "activation_density"], mode=["max", "min"])
-                    if optuna
-                    else None
-                ),
+                search_alg=OptunaSearch(metric=["score", "activation_density"], mode=["max", "min"])
+                if optuna
+                else None,
                 callbacks=[Counter()],
                 max_concurrent_trials=2,
                 resources_per_trial={"cpu": 1},
@@ -180,17 +173,19 @@ def show(name: str, marks: list[Mark]) -> None:
     for before, after in pairwise(marks):
         n = after.n - before.n
         print(
-            f"{name:24} {after.n:7} trials  {1e3 * (after.cpu_sec - before.cpu_sec) / n:7.1f} ms"
-            f" CPU a trial  {1e3 * (after.wall_sec - before.wall_sec) / n:7.1f} ms wall a trial "
-            f" {after.peak_bytes / 2**20:6.0f} MiB at most "
-            f" {after.wall_sec - first.wall_sec:6.0f} s",
+            f"{name:24} {after.n:7} trials  {1e3 * (after.cpu_sec - before.cpu_sec) / n:7.1f} ms "
+            "CPU a trial  "
+            f"{1e3 * (after.wall_sec - before.wall_sec) / n:7.1f} ms wall a trial  "
+            f"{after.peak_bytes / 2**20:6.0f} MiB at most  "
+            f"{after.wall_sec - first.wall_sec:6.0f} s",
             flush=True,
         )
 
 
 def each(marks: list[Mark]) -> tuple[float, float]:
-    """CPU and wall milliseconds a trial over all but the first tenth, which starts Ray and its
-    workers.
+    """CPU and wall milliseconds per trial.
+
+    The first tenth is left out: it starts Ray and its workers.
     """
     a, b = marks[1] if len(marks) > 2 else marks[0], marks[-1]
     return 1e3 * (b.cpu_sec - a.cpu_sec) / (b.n - a.n), 1e3 * (b.wall_sec - a.wall_sec) / (
@@ -222,28 +217,28 @@ def main() -> None:
         if len(ours) > 3
         else 1.0
     )
-    print(f"driver's CPU a trial: {cpu:.1f} ms (asked for: at most {MOST_CPU_MS:g})")
+    print(f"driver's CPU a trial: {cpu:.1f} ms (required: at most {MOST_CPU_MS:g})")
     print(
-        f"wall a trial beside Ray Tune alone: {wall:.1f} / {bare_wall:.1f} ms ="
-        f" {wall / bare_wall:.2f} (asked for: at most {MOST_WALL})"
+        f"wall a trial over Ray Tune alone: {wall:.1f} / {bare_wall:.1f} ms = "
+        f"{wall / bare_wall:.2f} (required: at most {MOST_WALL})"
     )
-    print(f"last tenth's CPU beside the second's: {growth:.2f} (asked for: at most {MOST_GROWTH})")
+    print(f"last tenth's CPU over the second's: {growth:.2f} (required: at most {MOST_GROWTH})")
     if arguments.optuna:
-        told = in_own_process(partial(bare, optuna=True), arguments.optuna)
-        show("Ray Tune, OptunaSearch", told)
+        rival = in_own_process(partial(bare, optuna=True), arguments.optuna)
+        show("Ray Tune, OptunaSearch", rival)
         slope = (
-            (each(told[-3:])[0] - each(told[:3])[0]) / (told[-1].n - told[2].n)
-            if len(told) > 5
+            (each(rival[-3:])[0] - each(rival[:3])[0]) / (rival[-1].n - rival[2].n)
+            if len(rival) > 5
             else 0.0
         )
-        at = each(told[-3:])[0] + slope * (arguments.trials - told[-1].n)
+        at = each(rival[-3:])[0] + slope * (arguments.trials - rival[-1].n)
         print(
-            f"OptunaSearch at {arguments.trials} trials: {at:.1f} ms CPU a trial, extrapolated in a"
-            f" straight line from {told[-1].n}"
+            f"OptunaSearch at {arguments.trials} trials: {at:.1f} ms CPU a trial, extrapolated in "
+            f"a straight line from {rival[-1].n}"
         )
 
 
 if __name__ == "__main__":
     from benchmarks import scale
 
-    scale.main()  # As its workers know it: what is in `__main__` cannot be told to them.
+    scale.main()  # Imported, since workers cannot unpickle what `__main__` defines.

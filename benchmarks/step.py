@@ -1,13 +1,12 @@
-"""What a training step of the packaged Flan-T5-small pays for its parts: ratios of CPU time,
-measured side by side in one run.
+"""Ratios of CPU time per training step of the packaged Flan-T5-small.
 
-    .venv/bin/python benchmarks/step.py
+    python -m benchmarks.step
 
-Each line sets two variants against each other. They take turns, one step at a time, so that a
-machine that changes its speed changes it for both; the ratio is that of the medians, with the
-smallest and the largest of the pairs beside it.
+Each line compares two variants. They take turns step by step, so that a change in the machine's
+speed affects both. The ratio is that of the medians; the range of the single pairs follows it.
 """
 
+import argparse
 import statistics
 import time
 from dataclasses import replace
@@ -41,7 +40,7 @@ def compare(
     b: TrialConfig,
     attention: tuple[str, str] = ("eager", "eager"),
 ) -> None:
-    """Print time(a) / time(b)."""
+    """Prints time(a) / time(b)."""
     runs: list[Any] = []
     for config, implementation in zip((a, b), attention, strict=True):
         run: Any = starter(config, 0)
@@ -53,12 +52,15 @@ def compare(
     each = [x / y for x, y in pairs]
     ratio = statistics.median(times_a) / statistics.median(times_b)
     print(
-        f"{name:58s} {ratio:5.2f}  ({min(each):.2f} to {max(each):.2f}),"
-        f" {statistics.median(times_b):.2f} s a step below the line"
+        f"{name:58s} {ratio:5.2f}  ({min(each):.2f} to {max(each):.2f}), "
+        f"{statistics.median(times_b):.2f} s a step below the line"
     )
 
 
 def main() -> None:
+    argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
     starter = TorchTrialStarterFactory(Evaluation(), n_threads=1)()
     deft = replace(PLAIN, density=DensityLoss(weight=1.0, eps=1e-2))
     print("CPU seconds a step, batch 16, at most 48 tokens, bfloat16, 1 thread; measured")

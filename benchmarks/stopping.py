@@ -1,12 +1,12 @@
-"""How far the two statements about more budget can be trusted, on searches whose truth is known.
+"""Checks the projections about further budget on random searches whose truth is known.
 
-    python benchmarks/stopping.py [--searches 200]
+    python -m benchmarks.stopping [--searches 200]
 
-Random searches on three closed-form problems (two objectives). For each number of trials it prints
-how often the projected 80 % interval of the gain of half as many more trials holds the gain that
-these bring, with the mean projected and true gain; and for `until_flat`, how many trials it takes
-to stop, and how often the search is stopped though one further trial would still be expected to
-bring more than the share asked for (the expectation is taken over 400 fresh trials).
+The problems are three closed forms with two objectives. The first table is about the projected
+80 % interval of the gain of half as many trials again: how often it held the true gain, how often
+the truth lay above it, and the mean projected and true gain. The second is about `until_flat`: the
+number of trials after which it stops, and how often it stops too early. It is too early if one
+further trial is still expected to gain more than the required share, over 400 fresh trials.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def grown(values: Floats) -> FrontHistory:
 
 
 def true_gain(values: Floats, fresh: Floats) -> float:
-    """Expected gain of one further trial, as a share of the volume."""
+    """Expected gain of one further trial, as a share of the hypervolume."""
     front = values[non_dominated(values, DIRECTIONS)]
     volume = hypervolume(front, REFERENCE, DIRECTIONS)
     gains = [
@@ -62,30 +62,39 @@ def true_gain(values: Floats, fresh: Floats) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--searches", type=int, default=200)
     n_searches = parser.parse_args().searches
     print(f"{n_searches} random searches each")
     print(
-        f"{'problem':8} {'trials':>6} {'held':>6} {'above':>6} {'projected':>10} {'true':>8}   gain"
-        " of 50 % more trials"
+        f"{'problem':8} {'trials':>6} {'held':>6} {'above':>6} {'projected':>10} {'true':>8}   "
+        "gain of 50 % more trials"
     )
     for problem in ("smooth", "steep", "noisy"):
         for n in SIZES:
             rows = []
             for search in range(n_searches):
                 values = draw(problem, np.random.default_rng([search, n]), n + n // 2)
-                told = project(grown(values[:n]))
-                if told is None:
+                projection = project(grown(values[:n]))
+                if projection is None:
                     continue
                 before = hypervolume(values[:n], REFERENCE, DIRECTIONS)
                 true = (hypervolume(values, REFERENCE, DIRECTIONS) - before) / before
-                rows.append((told.low <= true <= told.high, true > told.high, told.gain, true))
+                rows.append(
+                    (
+                        projection.low <= true <= projection.high,
+                        true > projection.high,
+                        projection.gain,
+                        true,
+                    )
+                )
             held, above, projected, true = np.mean(rows, axis=0)
             print(f"{problem:8} {n:6} {held:6.2f} {above:6.2f} {projected:10.4f} {true:8.4f}")
     print(
-        f"{'problem':8} {'share':>6} {'stops at':>9} {'too early':>9}   until_flat, of {MOST}"
-        " trials at most"
+        f"{'problem':8} {'share':>6} {'stops at':>9} {'too early':>9}   until_flat, of {MOST} "
+        "trials at most"
     )
     for problem in ("smooth", "steep", "noisy"):
         for share in SHARES:

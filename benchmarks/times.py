@@ -1,12 +1,11 @@
-"""The planner's time beside real trainings: those of `benchmarks/tables`, and of folders that
-`make_table` works in.
+"""Compares the planner's training time with that of real trainings.
 
     python -m benchmarks.times [FOLDER ...]
 
-Measured is the training time of a whole trial, its evaluation left out; projected is that of
-`Estimate` on one core. Many trainings ran on a busy machine, so what says how good the projection
-is are the quickest of each kind: the quickest trial, and the quickest stretch between two rungs,
-scaled to all steps.
+The trainings are those of `benchmarks/tables` and of the given work folders of `make_table`. The
+measured time is that of a whole training without its evaluation; the projected one is that of
+`Estimate` on one core. Many trainings ran on a busy machine, so the quickest of each kind judge the
+projection: the quickest trial, and the quickest stretch between two rungs, scaled to all steps.
 """
 
 import argparse
@@ -31,12 +30,12 @@ TABLES = Path(__file__).parent / "tables"
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Measured over projected time of one training; 1 is a projection that came true.
+    """Measured over projected time of one training.
 
     Attributes:
         kind: model, method and quantization.
-        whole: of all its steps.
-        stretch: of the quickest stretch between two rungs.
+        whole: ratio of the whole training.
+        stretch: ratio of the quickest stretch between two rungs, scaled to all steps.
     """
 
     kind: str
@@ -90,15 +89,15 @@ def main() -> None:
         one = ratio(row)
         by_kind[one.kind].append(one)
     print(
-        f"{'measured / projected':36s} {'n':>4s} {'stretch':>8s} {'quickest':>9s} {'median':>7s}"
-        f" {'slowest':>8s}"
+        f"{'measured / projected':36s} {'n':>4s} {'stretch':>8s} {'quickest':>9s} {'median':>7s} "
+        f"{'slowest':>8s}"
     )
     for kind, ratios in sorted(by_kind.items()):
         whole = [one.whole for one in ratios]
         stretch = min(one.stretch for one in ratios)
         print(
-            f"{kind:36s} {len(ratios):4d} {stretch:8.2f} {min(whole):9.2f} {median(whole):7.2f}"
-            f" {max(whole):8.2f}"
+            f"{kind:36s} {len(ratios):4d} {stretch:8.2f} {min(whole):9.2f} {median(whole):7.2f} "
+            f"{max(whole):8.2f}"
         )
     print(f"`plan` says {TIME_RANGE[0]:g} to {TIME_RANGE[1]:g} for a core that is not shared")
 

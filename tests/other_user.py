@@ -36,7 +36,7 @@ def as_nobody(imports: str, script: str, *, environment: dict[str, str] | None =
         script: run after it.
         environment: beyond a path and a home that does not exist.
     """
-    told = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", f"{imports}\n{_BECOME_NOBODY}\n{textwrap.dedent(script)}"],
         env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **(environment or {})},
         capture_output=True,
@@ -44,5 +44,5 @@ def as_nobody(imports: str, script: str, *, environment: dict[str, str] | None =
         check=False,
         timeout=120,
     )
-    assert told.returncode == 0, told.stderr
-    return told.stdout.strip()
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout.strip()

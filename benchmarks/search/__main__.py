@@ -1,6 +1,4 @@
-"""Prints what each searcher needed to 95 % of the true front's volume, beside what was asked of
-ours.
-"""
+"""Prints what each searcher needed to reach 95 % of the true front's hypervolume."""
 
 import argparse
 import hashlib
@@ -40,22 +38,24 @@ HALVED = f"{OURS}front+halving"
 OTHERS_SHOWN = ("random", "tpe")
 BUDGETS = {"random": 3000, "gp": 60, "mo-asha": 60, "mo-asha-mended": 120}
 BUDGET = 600
-"""Trials of a run that does not get there, or as many steps in trials that were stopped early; some
-take seconds to decide."""
+"""Trials of a run that does not reach the target.
+
+A searcher that stops trials early has as many steps as these trials have. Some searchers take
+seconds per proposal, so BUDGETS gives them fewer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What was asked of this project's search.
+    """A requirement on this project's search: a ratio of medians.
 
     Attributes:
-        beside: a searcher; `best` is whichever of the others needed least.
-        at_most: ratio of the medians.
+        rival: a searcher, or `best`: the one of the others with the least effort.
+        at_most: largest allowed ratio.
     """
 
     arm: str
     what: Effort
-    beside: str
+    rival: str
     at_most: float
 
 
@@ -75,7 +75,7 @@ def landscape(name: str, source: Path | None) -> Problem:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One run to make, or to find made."""
+    """One run; it is read from the cache if it has been made before."""
 
     problem: str
     source: Path | None
@@ -87,8 +87,8 @@ class Job:
     synetune: Path
 
     def path(self, problem: Problem) -> Path:
-        """Changes with whatever the run's outcome depends on."""
-        told = [
+        """Cache file; its name changes with everything that the run depends on."""
+        contents = [
             problem.digest,
             self.workers,
             self.trials,
@@ -96,7 +96,7 @@ class Job:
             version("ray"),
             "" if is_rival(self.arm) else _sources(),
         ]
-        key = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:10]
+        key = hashlib.sha256(json.dumps(contents).encode()).hexdigest()[:10]
         return self.cache / f"{self.problem}-{self.arm}-{self.seed}-{key}.json"
 
 
@@ -104,8 +104,8 @@ def make(job: Job) -> Run:
     problem = landscape(job.problem, job.source)
     path = job.path(problem)
     if path.exists():
-        found: Run = codec(Run).validate_json(path.read_bytes())
-        return found
+        cached: Run = codec(Run).validate_json(path.read_bytes())
+        return cached
     arm = make_arm(job.arm, problem, job.seed, job.synetune)
     try:
         made = run(
@@ -124,7 +124,7 @@ def make(job: Job) -> Run:
 
 @cache
 def _sources() -> str:
-    """Digest of our search's code, in all of its rooms: its runs are made again when it changes."""
+    """Digest of this project's search code. A run is repeated if the code has changed."""
     package = Path(deft_sweeps.__file__).parent
     files = (
         path
@@ -143,14 +143,12 @@ def made_in_turn(jobs: Sequence[Job], n_processes: int) -> Iterable[Run]:
 
 
 def table_lines(runs: Sequence[Run], order: Sequence[str]) -> list[str]:
-    """A row a searcher: what the median run needed, and how that compares."""
+    """One row per searcher: the effort of its median run, and the ratios to others."""
     by_arm = {name: [run for run in runs if run.arm == name] for name in order}
     head = f"{'':18}{'trials to 95 %':>22}{'steps':>30}{'reached':>9}"
     head += (
         "".join(
-            f"{what + ' / ' + beside:>26}"
-            for beside in OTHERS_SHOWN
-            for what in ("trials", "steps")
+            f"{what + ' / ' + rival:>26}" for rival in OTHERS_SHOWN for what in ("trials", "steps")
         )
         + f"{'trials, log density':>24}"
     )
@@ -161,24 +159,25 @@ def table_lines(runs: Sequence[Run], order: Sequence[str]) -> list[str]:
         trials, steps = needed(of_arm, "linear", "trials"), needed(of_arm, "linear", "steps")
         reached = f"{int(np.isfinite(trials).sum())}/{len(trials)}"
         cells = f"{name:18}{median(trials)!s:>22}{median(steps)!s:>30}{reached:>9}"
-        for beside in OTHERS_SHOWN:
+        for rival in OTHERS_SHOWN:
             for what in ("trials", "steps"):
-                cells += f"{_ratio(of_arm, by_arm.get(beside, []), what):>26}"
+                cells += f"{_ratio(of_arm, by_arm.get(rival, []), what):>26}"
         lines.append(cells + f"{median(needed(of_arm, 'log', 'trials'))!s:>24}")
     return lines
 
 
-def _ratio(runs: Sequence[Run], beside: Sequence[Run], what: Effort) -> str:
-    if not beside:
+def _ratio(runs: Sequence[Run], rivals: Sequence[Run], what: Effort) -> str:
+    if not rivals:
         return "not run"
     return str(
-        ratio(needed(runs, "linear", what), needed(beside, "linear", what), used(beside, what))
+        ratio(needed(runs, "linear", what), needed(rivals, "linear", what), used(rivals, what))
     )
 
 
 def oracle_lines(problem: Problem) -> list[str]:
-    """Of a table, the fewest trainings that get there, which only a searcher that knew all of them
-    could pick; of a closed form nothing.
+    """The fewest trainings of a table that reach the target; empty for a closed form.
+
+    Only a searcher that knew all results could choose them.
     """
     if not isinstance(problem, table.Table):
         return []
@@ -186,51 +185,51 @@ def oracle_lines(problem: Problem) -> list[str]:
     (linear, exact), (log, log_exact) = (
         fewest(points, truth, TARGET) for truth in truths_of(problem)
     )
-    told = (
+    cells = (
         f"{'<= ' * (not exact)}{linear}",
         f"{'<= ' * (not exact)}{linear * problem.rungs[-1]}",
         f"{'<= ' * (not log_exact)}{log}",
     )
     return [
-        f"{'oracle':18}{told[0]:>22}{told[1]:>30}   no searcher can need fewer; log density:"
-        f" {told[2]}"
+        f"{'oracle':18}{cells[0]:>22}{cells[1]:>30}   no searcher can need fewer; log density: "
+        f"{cells[2]}"
     ]
 
 
 def target_lines(runs: Sequence[Run]) -> list[str]:
-    """What was asked, and what was reached; a bound that noise covers is told as such."""
+    """One line per target: the required ratio, the measured ratio and a verdict."""
     by_arm: dict[str, list[Run]] = {}
     for one in runs:
         by_arm.setdefault(one.arm, []).append(one)
     lines = []
     for target in TARGETS:
         others = {name: of_arm for name, of_arm in by_arm.items() if is_rival(name)}
-        beside = target.beside
-        if beside == "best" and others:
-            beside = min(
+        rival = target.rival
+        if rival == "best" and others:
+            rival = min(
                 others, key=lambda name: median(needed(others[name], "linear", target.what)).value
             )
-        asked = (
-            f"{target.arm}: {target.what} at most {target.at_most:g} of {target.beside}'s"
-            + f" ({beside})" * (target.beside != beside)
+        requirement = (
+            f"{target.arm}: {target.what} at most {target.at_most:g} of {target.rival}'s"
+            + f" ({rival})" * (target.rival != rival)
         )
-        if target.arm not in by_arm or beside not in by_arm:
-            lines.append(f"{asked}: not run")
+        if target.arm not in by_arm or rival not in by_arm:
+            lines.append(f"{requirement}: not run")
             continue
-        other = by_arm[beside]
-        found = ratio(
+        other = by_arm[rival]
+        estimate = ratio(
             needed(by_arm[target.arm], "linear", target.what),
             needed(other, "linear", target.what),
             used(other, target.what),
         )
         verdict = (
             "reached"
-            if found.value <= target.at_most
+            if estimate.value <= target.at_most
             else "within noise"
-            if found.low <= target.at_most
+            if estimate.low <= target.at_most
             else "missed"
         )
-        lines.append(f"{asked}: {found}, {verdict}")
+        lines.append(f"{requirement}: {estimate}, {verdict}")
     return lines
 
 
@@ -242,15 +241,15 @@ def main() -> None:
     if set(MO_ASHA) & set(arms) and not synetune.is_installed(arguments.synetune):
         arms = [name for name in arms if name not in MO_ASHA]
         print(
-            f"mo-asha left out: no Syne Tune in {arguments.synetune}, --install-synetune puts it"
-            " there",
+            f"mo-asha left out: no Syne Tune in {arguments.synetune}, --install-synetune puts it "
+            "there",
             file=sys.stderr,
         )
     try:
         landscapes = {name: landscape(name, arguments.source) for name in arguments.problem}
     except ValueError as error:
         sys.exit(f"error: {error}")
-    told = []
+    finished = []
     for problem in arguments.problem:
         jobs = [
             Job(
@@ -263,8 +262,9 @@ def main() -> None:
                 arguments.cache,
                 arguments.synetune,
             )
-            # Seeds outside: stopped early, what there is can be compared.
-            for seed in range(arguments.seeds)
+            for seed in range(
+                arguments.seeds
+            )  # Seeds outside: stopped early, what there is can be compared.
             for arm in arms
             if arm != INFORMED or isinstance(landscapes[problem], table.Table)
         ]
@@ -283,11 +283,11 @@ def main() -> None:
                 file=sys.stderr,
                 flush=True,
             )
-        told += runs
+        finished += runs
         if not arguments.json:
             how = (
-                f"{arguments.workers} workers, {arguments.seeds} seeds, median [95 % interval]; -"
-                " not reached"
+                f"{arguments.workers} workers, {arguments.seeds} seeds, median [95 % interval]; - "
+                "not reached"
             )
             print(f"{problem}: {landscapes[problem].note}; {how}")
             print(
@@ -298,7 +298,7 @@ def main() -> None:
                 flush=True,
             )
     if arguments.json:
-        print(json.dumps([codec(Run).dump_python(made, mode="json") for made in told]))
+        print(json.dumps([codec(Run).dump_python(made, mode="json") for made in finished]))
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,20 +1,22 @@
-"""The searchers: each by name, behind the simulation's one interface.
+"""The searchers by name, behind the interface of the simulation.
 
 random          Optuna's random sampling
 nsga2-50, -12   Optuna's NSGA-II with its default population, and with a small one
-tpe             Optuna's TPE as it comes
-tpe-group       multivariate, with groups
+tpe             Optuna's TPE with its defaults
+tpe-group       Optuna's TPE, multivariate and with groups
 gp              Optuna's Gaussian processes
-ray, ray-asha   Ray Tune's OptunaSearch, alone and beside its ASHAScheduler
-mo-asha         Syne Tune's, in an environment of its own
-informed        on tables: a yardstick, which knows the model of their truth
-ours-NAME       this project's search with the sampler NAME of a spec; with +halving it stops
-                trials early
+ray, ray-asha   Ray Tune's OptunaSearch, alone and with its ASHAScheduler
+mo-asha         Syne Tune's MO-ASHA, in an environment of its own
+informed        on tables only: a yardstick that knows the model of the truth
+ours-NAME       this project's search with the sampler NAME of a spec
+ours-NAME+halving   the same with early stopping
 """
 
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -25,7 +27,7 @@ from optuna.study import Study
 
 from benchmarks.search.informed import InformedArm
 from benchmarks.search.problem import Problem, directions, result
-from benchmarks.search.simulate import Arm, Asked
+from benchmarks.search.simulate import Arm, Proposal
 from benchmarks.search.synetune import ENVIRONMENT, synetune_arm
 from benchmarks.search.table import Table
 from deft_sweeps.result import Point, Rung
@@ -42,50 +44,63 @@ OURS = "ours-"
 INFORMED = "informed"
 SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
 MO_ASHA = ("mo-asha", "mo-asha-mended")
+OPTUNA_SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
+    "random": RandomSampler,
+    "nsga2-50": NSGAIISampler,
+    "nsga2-12": partial(NSGAIISampler, population_size=12),
+    "tpe": TPESampler,
+    "tpe-group": partial(TPESampler, multivariate=True, group=True),
+    "gp": partial(GPSampler, warn_independent_sampling=False),
+}
+"""Optuna's own samplers, to be called with a seed."""
 
 
 @dataclass
 class OptunaArm:
-    """Ask and tell of a study in memory, as the sweep's searcher does it: a trial's points at all
-    thresholds are kept beside it.
+    """Asks and tells an Optuna study in memory, as the sweep's searcher does.
 
     Attributes:
-        early: decides at rungs; measures none where the spec stops nothing early.
-        taken: says how often a configuration may come again; the others' samplers are let be.
+        early: decides at rungs, if the spec stops trials early.
+        taken: limits how often a configuration may be repeated; unlimited for Optuna's own
+            samplers.
     """
 
     spec: SweepSpec
     study: Study
     early: EarlyStopping
     taken: Taken
-    running: dict[int, Asked] = field(default_factory=dict)
+    running: dict[int, Proposal] = field(default_factory=dict)
 
-    def ask(self) -> Asked | None:
+    def ask(self) -> Proposal | None:
         trial = ask(self.study, self.spec, self.taken)
         if trial is None:
             return None
         config = self.spec.config(suggest(trial, self.spec))
-        asked = Asked(trial.number, config, self.taken.next_seed(config, self.spec.trial_seed))
-        trial.set_user_attr(SEED, asked.seed)
-        trial.set_user_attr(TRIAL_ID, config.trial_id(asked.seed))
-        self.taken.update([config.trial_id(asked.seed)])
-        self.running[asked.number] = asked
-        return asked
+        proposal = Proposal(
+            trial.number, config, self.taken.next_seed(config, self.spec.trial_seed)
+        )
+        trial.set_user_attr(SEED, proposal.seed)
+        trial.set_user_attr(TRIAL_ID, config.trial_id(proposal.seed))
+        self.taken.update([config.trial_id(proposal.seed)])
+        self.running[proposal.number] = proposal
+        return proposal
 
     def rung(self, number: int, step: int, points: tuple[Point, ...]) -> bool:
         if not self.spec.rung_thresholds:
             return True
-        asked = self.running[number]
-        return self.early.goes_on(number, asked.config, asked.seed, Rung(step=step, points=points))
+        proposal = self.running[number]
+        return self.early.goes_on(
+            number, proposal.config, proposal.seed, Rung(step=step, points=points)
+        )
 
     def tell(self, number: int, points: tuple[Point, ...] | None) -> None:
-        asked = self.running.pop(number)
-        trial_id = asked.config.trial_id(asked.seed)
+        proposal = self.running.pop(number)
+        trial_id = proposal.config.trial_id(proposal.seed)
         tell(
             self.study,
             self.spec,
             number,
-            result(asked.config, asked.seed, self.early.rungs(trial_id), points),
+            result(proposal.config, proposal.seed, self.early.rungs(trial_id), points),
         )
         self.early.forget(trial_id)
 
@@ -104,10 +119,16 @@ def _complain(sentence: str) -> None:
 
 
 def make_arm(name: str, problem: Problem, seed: int, synetune: Path = ENVIRONMENT) -> Arm:
-    """The searcher of that name, seeded; `synetune` is the environment of Syne Tune.
+    """Makes the searcher of that name.
+
+    Args:
+        name: one of `names`.
+        problem: the landscape to search.
+        seed: of the searcher.
+        synetune: environment with Syne Tune.
 
     Raises:
-        ValueError: there is none.
+        ValueError: the name is unknown, or the searcher does not fit the problem.
     """
     spec = problem.spec
     if name.startswith(OURS):
@@ -122,59 +143,34 @@ def make_arm(name: str, problem: Problem, seed: int, synetune: Path = ENVIRONMEN
         return InformedArm(problem, seed)
     if name in MO_ASHA:
         return synetune_arm(spec, problem.rungs, seed, synetune, mended=name == "mo-asha-mended")
+    if name not in OPTUNA_SAMPLERS:
+        raise ValueError(f"expected one of {', '.join(names())}, got {name!r}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
-        match name:
-            case "random":
-                sampler: BaseSampler = RandomSampler(seed=seed)
-            case "nsga2-50":
-                sampler = NSGAIISampler(seed=seed)
-            case "nsga2-12":
-                sampler = NSGAIISampler(population_size=12, seed=seed)
-            case "tpe":
-                sampler = TPESampler(seed=seed)
-            case "tpe-group":
-                sampler = TPESampler(multivariate=True, group=True, seed=seed)
-            case "gp":
-                sampler = GPSampler(seed=seed, warn_independent_sampling=False)
-            case _:
-                raise ValueError(f"expected one of {', '.join(names())}, got {name!r}")
-    return optuna_arm(spec, sampler)
+        return optuna_arm(spec, OPTUNA_SAMPLERS[name](seed=seed))
 
 
 def _ours(name: str, problem: Problem, seed: int) -> Arm:
     sampler, _, halved = name.partition("+")
-    picked = next((known for known in SAMPLERS if known == sampler), None)
+    picked = next((allowed for allowed in SAMPLERS if allowed == sampler), None)
     if picked is None or halved not in ("", "halving"):
         raise ValueError(f"expected one of {', '.join(names())}, got {OURS + name!r}")
     search = replace(problem.spec.search, sampler=picked, seed=seed)
     spec = replace(problem.spec, search=search, stopping=Halving() if halved else NoStopping())
     if isinstance(spec.stopping, Halving) and spec.stopping.at(problem.rungs[-1]) != problem.rungs:
         raise ValueError(
-            f"{problem.name} was measured at steps {problem.rungs}, not where the spec's halving"
-            " looks"
+            f"{problem.name} was measured at steps {problem.rungs}, not where the spec's halving "
+            "looks"
         )
     return optuna_arm(spec, study_sampler(spec), spec.search.repeats)
 
 
 def is_rival(name: str) -> bool:
-    """Whether a searcher has nothing of this project in it."""
+    """Whether a searcher contains nothing of this project."""
     return not name.startswith(OURS) and name != INFORMED
 
 
 def names() -> tuple[str, ...]:
-    """Every searcher that can be named."""
+    """The names of all searchers."""
     ours = (f"{OURS}{name}{halved}" for name in SAMPLERS for halved in ("", "+halving"))
-    return (
-        "random",
-        "nsga2-50",
-        "nsga2-12",
-        "tpe",
-        "tpe-group",
-        "gp",
-        "ray",
-        "ray-asha",
-        *MO_ASHA,
-        INFORMED,
-        *ours,
-    )
+    return (*OPTUNA_SAMPLERS, "ray", "ray-asha", *MO_ASHA, INFORMED, *ours)

@@ -1,14 +1,14 @@
-"""Two landscapes in closed form, shaped like what DEFT trials show: conditional settings, learning
-curves that cross, noise.
+"""Two landscapes in closed form with the traits of DEFT trials.
 
-Both are after ZDT1 and ZDT3 (Zitzler, Deb, Thiele: Comparison of Multiobjective Evolutionary
-Algorithms, Evolutionary Computation 8, 2000): a trial's density is f1, one minus its score stands
-for f2, and how far its other settings are from their best is g.
+They have conditional settings, learning curves that cross, and noise. Both follow ZDT1 and ZDT3
+(Zitzler, Deb, Thiele: Comparison of Multiobjective Evolutionary Algorithms, Evolutionary
+Computation 8, 2000). A trial's density is f1, one minus its score stands for f2, and g is the
+distance of the other settings from their best values.
 
-- `bent`: one convex front. Density falls with the density loss's weight and with the threshold; the
-  best learning rate moves with the weight, so no single setting of the rest serves the whole front.
-- `broken`: a front in pieces, each made by another of the combinations; the combination that is
-    best for most of the space owns no piece.
+- `bent`: one convex front. Density falls with the weight of the density loss and with the
+  threshold. The best learning rate moves with the weight, so the front needs several settings.
+- `broken`: a front in pieces, each owned by another combination. The combination that is best in
+  most of the space owns no piece.
 """
 
 import hashlib
@@ -52,11 +52,11 @@ REDUCTION = Int(2, 64, log=True)
 SCORE_NOISE = 0.006
 DENSITY_NOISE = 0.02
 RUNG_NOISE = 0.5
-"""Of a rung's own noise beside the seed's, which all of a trial's rungs share."""
+"""Noise of a single rung relative to the seed's noise, which all rungs of a trial share."""
 
 
 def unit(domain: Float | Int, value: float) -> float:
-    """Where the value lies in its logarithmic range, in [0, 1]."""
+    """Position of the value in its logarithmic range, in [0, 1]."""
     return math.log(value / domain.low) / math.log(domain.high / domain.low)
 
 
@@ -67,7 +67,7 @@ class Settings:
     Attributes:
         push: strength of the density loss; 0 without one.
         rate: learning rate.
-        size: of the PEFT method; 1/2 for one without a size.
+        size: size of the PEFT method; 1/2 for a method without one.
         peft: index of the method.
     """
 
@@ -103,12 +103,13 @@ def settings(config: TrialConfig) -> Settings:
 
 
 HOMES = ((0.12, 0.3), (0.45, 0.6), (0.25, 0.7))
-"""Densities where a combination of `broken` is at its best: by method, then by activation."""
+"""Densities at which a combination of `broken` is best: by method, then by activation."""
 
 
 def best(name: str, push: float, peft: int, relu: bool) -> tuple[float, float]:
-    """Learning rate and size at which g is least. Density does not depend on them, and f2 rises
-    with g, so the front has them.
+    """Learning rate and size at which g is least.
+
+    Density does not depend on them and f2 rises with g, so the front lies at these values.
     """
     return (
         (0.7 - 0.4 * push, 0.4 + 0.3 * push)
@@ -118,9 +119,7 @@ def best(name: str, push: float, peft: int, relu: bool) -> tuple[float, float]:
 
 
 def bent(at: Settings, threshold: float) -> tuple[float, float]:
-    """Density and f2, both about [0, 1]; at the best rate, size and axes g = 1, and this is ZDT1's
-    front.
-    """
+    """Density and f2, both about in [0, 1]; at the best settings g = 1: the front of ZDT1."""
     f1 = (1.0 - 0.9 * at.push) * (0.7 if at.relu else 1.0) / (1.0 + 4.0 * threshold) + 0.01
     rate, size = best("bent", at.push, at.peft, at.relu)
     worse = 0.05 * at.nf4 + (0.0, 0.04, 0.1)[at.peft] + 0.06 * at.relu * (1.0 - at.push)
@@ -129,8 +128,9 @@ def bent(at: Settings, threshold: float) -> tuple[float, float]:
 
 
 def broken(at: Settings, threshold: float) -> tuple[float, float]:
-    """Density and f2, both about [0, 1]: ZDT3's wave, and each combination good in one stretch of
-    density alone.
+    """Density and f2, both about in [0, 1].
+
+    The wave of ZDT3, with each combination good in one stretch of density only.
     """
     f1 = (0.85 - 0.75 * at.push) / (1.0 + 3.0 * threshold) + 0.02 * at.nf4
     rate, size = best("broken", at.push, at.peft, at.relu)
@@ -159,15 +159,21 @@ class ClosedForm:
 
     @property
     def digest(self) -> str:
-        told = [self.true_front().round(9).tolist(), RUNGS, SCORE_NOISE, DENSITY_NOISE, RUNG_NOISE]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+        contents = [
+            self.true_front().round(9).tolist(),
+            RUNGS,
+            SCORE_NOISE,
+            DENSITY_NOISE,
+            RUNG_NOISE,
+        ]
+        return hashlib.sha256(json.dumps(contents).encode()).hexdigest()[:12]
 
     @property
     def note(self) -> str:
         noise = f"{SCORE_NOISE:g} of score, {DENSITY_NOISE:.0%} of density"
         return (
-            f"closed form, {len(self.spec.combinations)} combinations; standard deviation between"
-            f" seeds: {noise}"
+            f"closed form, {len(self.spec.combinations)} combinations; standard deviation between "
+            f"seeds: {noise}"
         )
 
     @cached_property
@@ -201,39 +207,37 @@ class ClosedForm:
         return np.array([self._on_the_way(at, threshold, 1.0) for threshold in THRESHOLDS])
 
     def _on_the_way(self, at: Settings, threshold: float, trained: float) -> tuple[float, float]:
-        """Score and density once the share `trained` of the steps is done. A high learning rate is
-        ahead early on, whatever it ends at, and a strong density loss costs score before it pays in
-        density: curves cross.
+        """Score and density after the share `trained` of the steps.
+
+        Curves cross: a high learning rate leads early, whatever its end. A strong density loss
+        costs score before it lowers the density.
         """
         density, miss = (bent if self.name == "bent" else broken)(at, threshold)
         score = 0.9 - 0.4 * miss
         haste = 0.5 + 6.0 * at.rate
         learnt = (1.0 - math.exp(-haste * trained)) / (1.0 - math.exp(-haste))
         dense = min(1.0, density * (1.0 + 2.0 * at.push))
-        return (
-            0.5 + (score - 0.5) * learnt - 0.05 * at.push * (1.0 - trained),
-            dense + (density - dense) * trained**0.7,
-        )
+        return 0.5 + (score - 0.5) * learnt - 0.05 * at.push * (1.0 - trained), dense + (
+            density - dense
+        ) * trained**0.7
 
 
 @cache
 def _front(name: str) -> Floats:
-    """Of 91 strengths of every combination, each at its best rate and size."""
+    """The front over 91 strengths of each combination, each at its best rate and size."""
     problem = ClosedForm(name)
-    found = np.empty((0, 2))
+    front = np.empty((0, 2))
     for peft, relu, nf4 in itertools.product(range(3), (False, True), (False, True)):
         for push in (0.0, *np.linspace(0.1, 1.0, 91)):
             rate, size = best(name, float(push), peft, relu)
             at = Settings(float(push), rate, 0.5 if peft == 2 else size, peft, relu, nf4)
-            found = np.concatenate([found, problem.at(at)])
-        found = found[non_dominated(found, directions(problem.spec.objectives))]
-    return found
+            front = np.concatenate([front, problem.at(at)])
+        front = front[non_dominated(front, directions(problem.spec.objectives))]
+    return front
 
 
 def space(name: str) -> SweepSpec:
-    """Three methods, the activation, 4 bits, plain or with the density loss; what each leaves open
-    lies under it.
-    """
+    """Three methods with activation, 4-bit weights and density loss, and their open settings."""
     sized: tuple[tuple[Peft, dict[str, Domain]], ...] = (
         (Lora(), {"peft.lora.r": RANK}),
         (Adapter(), {"peft.adapter.reduction": REDUCTION}),
@@ -251,8 +255,8 @@ def space(name: str) -> SweepSpec:
             training=Training(steps=STEPS),
         )
         label = (
-            f"{template.activation} {peft.kind} {template.density.kind}"
-            f" {template.quantization.kind} none"
+            f"{template.activation} {peft.kind} {template.density.kind} "
+            f"{template.quantization.kind} none"
         )
         of_density: dict[str, Domain] = {"density.loss.weight": WEIGHT} if pushed else {}
         combinations.append(

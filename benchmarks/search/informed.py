@@ -1,10 +1,10 @@
-"""A yardstick for searchers of a table, not one of them: it knows what no searcher can know.
+"""A yardstick for searchers of a table. It is no searcher: it has information that none can have.
 
-It is told the model by which the table's truth is predicted (`mixed_model`), with the variances
-that were fitted to all of the table, the noise, the mean of all, and the reference of the true
-front's volume. What it has to find out is the values alone, as any searcher does: by trainings with
-their noise, as many at a time. It trains whatever is expected to add the most volume, which is good
-and need not be best.
+It knows the model that predicts the table's truth (`mixed_model`), with the variances fitted to the
+whole table, the noise, the overall mean, and the reference point of the true front's hypervolume.
+It does not know the values: it observes noisy trainings, as many at a time as any searcher. It
+trains the configuration with the largest expected gain in hypervolume, which is a good choice but
+need not be the best.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.search.measure import truths_of
 from benchmarks.search.problem import Floats
-from benchmarks.search.simulate import Asked
+from benchmarks.search.simulate import Proposal
 from benchmarks.search.table import Table, log_curve
 from deft_sweeps.result import Point
 from deft_sweeps.sampler.front.hypervolume_gain import directions, hypervolume_gains
@@ -23,16 +23,18 @@ N_START = 3
 N_SAMPLES = 64
 N_DIRECTIONS = 128
 VAGUE = 4.0
-"""Variance of the common mean about what it is told, in parts of that of the configurations:
-without, the first noisy trainings are explained by everything but luck."""
+"""Prior variance of the common mean, relative to that of the configurations.
+
+Without it the first noisy trainings are attributed to everything but luck."""
 
 
 @dataclass
 class InformedArm:
-    """Never proposes a configuration twice. The table's objectives must be score and density.
+    """Proposes each configuration at most once. The table's objectives must be score and density.
 
     Attributes:
-        seen: by configuration's place in the table, what its training gave, shape (thresholds, 3).
+        seen: values of the trainings, shape (thresholds, 3), by the configuration's place in the
+            table.
     """
 
     table: Table
@@ -41,23 +43,23 @@ class InformedArm:
     running: dict[int, int] = field(default_factory=dict)
     n_asked: int = 0
 
-    def ask(self) -> Asked | None:
+    def ask(self) -> Proposal | None:
         taken = [*self.seen, *self.running.values()]
-        left = np.array([i for i in range(len(self.table.configs)) if i not in taken])
-        if not len(left):
+        untried = np.array([i for i in range(len(self.table.configs)) if i not in taken])
+        if not len(untried):
             return None
         rng = np.random.default_rng([self.seed, self.n_asked])
         number, self.n_asked = self.n_asked, self.n_asked + 1
         pick = (
-            int(rng.choice(left))
+            int(rng.choice(untried))
             if len(self.seen) < N_START
-            else int(left[np.argmax(self._gains(left, rng))])
+            else int(untried[np.argmax(self._gains(untried, rng))])
         )
         self.running[number] = pick
-        return Asked(number, self.table.configs[pick], self.table.spec.trial_seed)
+        return Proposal(number, self.table.configs[pick], self.table.spec.trial_seed)
 
     def rung(self, number: int, step: int, points: tuple[Point, ...]) -> bool:
-        """Every trial goes on."""
+        """Lets every trial continue."""
         return True
 
     def tell(self, number: int, points: tuple[Point, ...] | None) -> None:
@@ -68,17 +70,18 @@ class InformedArm:
     def close(self) -> None:
         """Nothing is open."""
 
-    def _gains(self, left: np.ndarray, rng: np.random.Generator) -> Floats:
-        """Expected volume that each would add, shape (n,); those under way are taken to give what
-        is expected of them.
+    def _gains(self, candidates: np.ndarray, rng: np.random.Generator) -> Floats:
+        """Expected gain in volume of each candidate, shape (n,).
+
+        Running trials count with their expected values.
         """
-        known, under_way = list(self.seen), list(self.running.values())
-        told = np.array([self.seen[i] for i in known])
+        trained, under_way = list(self.seen), list(self.running.values())
+        observed = np.array([self.seen[i] for i in trained])
         if under_way:
-            told = np.concatenate([told, self.believed(known, told)[0][under_way]])
-        mean, deviation = self.believed([*known, *under_way], told)
-        front = self._scaled(mean[[*known, *under_way]]).reshape(-1, 2)
-        drawn = mean[left, None] + deviation[left, None] * rng.standard_normal(
+            observed = np.concatenate([observed, self.posterior(trained, observed)[0][under_way]])
+        mean, deviation = self.posterior([*trained, *under_way], observed)
+        front = self._scaled(mean[[*trained, *under_way]]).reshape(-1, 2)
+        drawn = mean[candidates, None] + deviation[candidates, None] * rng.standard_normal(
             (1, N_SAMPLES, *mean.shape[1:])
         )
         gains: Floats = hypervolume_gains(
@@ -86,9 +89,12 @@ class InformedArm:
         ).mean(axis=1)
         return gains
 
-    def believed(self, known: list[int], told: Floats) -> tuple[Floats, Floats]:
-        """Means and standard deviations of every configuration, shape (configurations, thresholds,
-        3), given what some trainings gave.
+    def posterior(self, trained: list[int], observed: Floats) -> tuple[Floats, Floats]:
+        """Posterior means and standard deviations, each of shape (configurations, thresholds, 3).
+
+        Args:
+            trained: places of the trained configurations.
+            observed: their values, shape (trained, thresholds, 3).
         """
         centre = self._centre
         mean = np.broadcast_to(centre, (len(self.table.configs), *centre.shape)).copy()
@@ -97,16 +103,18 @@ class InformedArm:
             covariance, noise = self._covariances[at], self._noise[at]
             if covariance[0, 0] > 0:
                 half = np.linalg.solve(
-                    covariance[np.ix_(known, known)] + noise * np.eye(len(known)), covariance[known]
+                    covariance[np.ix_(trained, trained)] + noise * np.eye(len(trained)),
+                    covariance[trained],
                 )
-                mean[:, *at] = centre[at] + half.T @ (told[:, *at] - centre[at])
-                left = np.diag(covariance) - np.einsum("ni,ni->i", covariance[known], half)
-                deviation[:, *at] = np.sqrt(np.maximum(left, 0.0))
+                mean[:, *at] = centre[at] + half.T @ (observed[:, *at] - centre[at])
+                variance = np.diag(covariance) - np.einsum("ni,ni->i", covariance[trained], half)
+                deviation[:, *at] = np.sqrt(np.maximum(variance, 0.0))
         return mean, deviation
 
     def _scaled(self, curves: Floats) -> Floats:
-        """Score and density as distances from the reference, 1 at the true front's best, shape
-        (..., thresholds, 2).
+        """Score and density as distances from the reference point, shape (..., thresholds, 2).
+
+        The true front's best value is 1.
         """
         density = np.exp(curves[..., 1])
         if self._has_decoder:
@@ -138,10 +146,10 @@ class InformedArm:
 
     @cached_property
     def _centre(self) -> Floats:
-        found: Floats = np.mean(
+        centre: Floats = np.mean(
             [self.table.means[config.config_id][-1] for config in self.table.configs], axis=0
         )
-        return found
+        return centre
 
     @cached_property
     def _covariances(self) -> Floats:
@@ -152,6 +160,6 @@ class InformedArm:
 
     @cached_property
     def _noise(self) -> Floats:
-        """With a little more, so that what does not differ at all can be told too."""
+        """Slightly enlarged: a value without any noise would make the covariance singular."""
         noise = self.table.noise
         return np.full(self._centre.shape, 1e-9) if noise is None else noise[-1] + 1e-9

@@ -1,6 +1,4 @@
-"""What a searcher needed: trials and training steps to a share of the true front's volume, over
-seeds.
-"""
+"""Trials and steps that a searcher needs to reach a share of the true volume, over seeds."""
 
 import time
 from collections.abc import Sequence
@@ -20,11 +18,11 @@ Effort = Literal["trials", "steps"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """When a run reached the target; None where it did not within its budget.
+    """Effort at which a run reached the target; None if it did not within its budget.
 
     Attributes:
-        trials: that had ended, stopped ones included.
-        steps: that all trials had done.
+        trials: ended trials, stopped ones included.
+        steps: steps of all trials.
     """
 
     trials: int | None
@@ -37,9 +35,9 @@ class Run:
 
     Attributes:
         hits: by scale.
-        shares: of the volume on the linear scale after each trial that ended.
-        n_steps: done in all.
-        cpu_sec: of the searcher and the simulation.
+        shares: share of the volume on the linear scale after each ended trial.
+        n_steps: steps of all trials in the run.
+        cpu_sec: CPU time of the searcher and the simulation.
     """
 
     problem: str
@@ -52,9 +50,10 @@ class Run:
 
 
 class Progress:
-    """The volume that complete trials reach together. A configuration counts with its mean
-    objectives at every threshold: a lucky seed is no progress, and every searcher is credited with
-    the same points.
+    """The volume that the complete trials reach together.
+
+    A configuration counts with its mean objectives at every threshold. A lucky seed is therefore no
+    progress, and every searcher gets credit for the same points.
     """
 
     def __init__(self, problem: Problem, truths: Sequence[Truth]) -> None:
@@ -65,7 +64,7 @@ class Progress:
         self.shares = [0.0 for _ in truths]
 
     def add(self, ended: Ended) -> None:
-        config = ended.asked.config
+        config = ended.proposal.config
         if not ended.complete or config.config_id in self._seen:
             return
         self._seen.add(config.config_id)
@@ -80,7 +79,7 @@ def truths_of(problem: Problem) -> tuple[Truth, ...]:
 
 
 def run(problem: Problem, name: str, arm: Arm, seed: int, *, workers: int, max_steps: float) -> Run:
-    """Search until the target is reached on every scale, or so many steps were done."""
+    """Searches until the target is reached on every scale, or until `max_steps` steps."""
     truths = truths_of(problem)
     progress = Progress(problem, truths)
     hits: dict[Scale, Hit] = {truth.scale: Hit(trials=None, steps=None) for truth in truths}
@@ -109,10 +108,10 @@ def run(problem: Problem, name: str, arm: Arm, seed: int, *, workers: int, max_s
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure with its bootstrap 95 % interval; infinite where it was not reached.
+    """A figure with its bootstrap 95 % interval; infinite if the target was not reached.
 
     Attributes:
-        at_most: the value is a bound: what it is compared with used up its budget.
+        at_most: the value is an upper bound, since the rival used up its budget.
     """
 
     value: float
@@ -127,38 +126,37 @@ class Estimate:
 
 
 def median(values: Sequence[float]) -> Estimate:
-    """The lower median of runs; a run that did not get there counts as later than any other
-    (infinity).
-    """
+    """The lower median; a run that missed the target counts as infinite."""
     array = np.array(values, dtype=np.float64)
     return _estimate(float(_median(array[None])[0]), _medians(array, 0))
 
 
-def ratio(values: Sequence[float], beside: Sequence[float], used: Sequence[float]) -> Estimate:
-    """Median over median, the runs of either side resampled by themselves.
+def ratio(values: Sequence[float], rivals: Sequence[float], used: Sequence[float]) -> Estimate:
+    """Ratio of medians, with both sides resampled independently.
 
     Args:
-        values: infinity where a run did not get there.
-        beside: the same of what they are compared with.
-        used: of each of those, the budget it had; stands for a run that did not get there, which
-            can only have needed more.
+        values: effort of each run; infinite for a run that missed the target.
+        rivals: the same of the runs to compare with.
+        used: budget of each of those. It replaces an infinite effort, which can only be larger.
     """
     array = np.array(values, dtype=np.float64)
-    bound = np.where(np.isinf(beside), used, beside)
+    bound = np.where(np.isinf(rivals), used, rivals)
     value = float(_median(array[None])[0] / _median(bound[None])[0])
-    censored = bool(np.isinf(_median(np.array(beside, dtype=np.float64)[None])[0]))
+    censored = bool(np.isinf(_median(np.array(rivals, dtype=np.float64)[None])[0]))
     resampled = _medians(array, 1) / _medians(bound, 2)
     return replace(_estimate(value, resampled), at_most=censored)
 
 
 def needed(runs: Sequence[Run], scale: Scale, what: Effort) -> list[float]:
-    """Trials or steps that each run needed; infinity where it did not get there."""
-    found = [run.hits[scale].trials if what == "trials" else run.hits[scale].steps for run in runs]
-    return [float("inf") if value is None else float(value) for value in found]
+    """Trials or steps that each run needed; infinite for a run that missed the target."""
+    efforts = [
+        run.hits[scale].trials if what == "trials" else run.hits[scale].steps for run in runs
+    ]
+    return [float("inf") if value is None else float(value) for value in efforts]
 
 
 def used(runs: Sequence[Run], what: Effort) -> list[float]:
-    """Trials or steps that each run did in all."""
+    """Trials or steps of each whole run."""
     return [float(len(run.shares) if what == "trials" else run.n_steps) for run in runs]
 
 
@@ -170,17 +168,17 @@ def _medians(array: Floats, salt: int) -> Floats:
 
 
 def _median(rows: Floats) -> Floats:
-    """The lower one: never between a number and infinity. Shape (n, m) to (n,)."""
+    """The lower median of each row, shape (n, m) to (n,); never between a number and infinity."""
     ordered: Floats = np.sort(rows, axis=1)[:, (rows.shape[1] - 1) // 2]
     return ordered
 
 
 def _estimate(value: float, resampled: Floats) -> Estimate:
-    known = np.sort(resampled)
+    ordered = np.sort(resampled)
     return Estimate(
         value,
-        float(known[int(0.025 * (len(known) - 1))]),
-        float(known[int(np.ceil(0.975 * (len(known) - 1)))]),
+        float(ordered[int(0.025 * (len(ordered) - 1))]),
+        float(ordered[int(np.ceil(0.975 * (len(ordered) - 1)))]),
     )
 
 

@@ -1,8 +1,7 @@
-"""The fewest trials that could reach a share of the true front's volume: what bounds every searcher
-from below.
-"""
+"""The fewest trials that could reach a share of the true volume: a bound on every searcher."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,58 +12,85 @@ MOST_NODES = 200_000
 
 
 def fewest(points: Sequence[Floats], truth: Truth, target: float) -> tuple[int, bool]:
-    """Size of the smallest set of configurations that reaches `target`, and whether it is known to
-    be the smallest.
+    """Size of the smallest set of configurations that reaches `target`, and whether it is proven.
 
-    What a configuration adds to a volume only falls as others are there, so a set that cannot get
-    there even if the next ones added all that they would add now is not gone on with. Past
-    MOST_NODES sets the answer is that of taking the best next one, an upper bound.
+    A branch-and-bound search over sets. The gain of a configuration only falls as others join its
+    set, so a set is dropped if its best candidates could not reach the target with the gains they
+    have now. After MOST_NODES sets the search gives up; the size is then that of the greedy
+    choice, an upper bound.
 
     Args:
         points: of each configuration, shape (thresholds, m).
-        truth: the volume.
-        target: share of it, in (0, 1], that all configurations together reach.
+        truth: the front and its volume.
+        target: share of the volume, in (0, 1], that all configurations together reach.
     """
-    target -= 1e-9  # What all of them reach together is subject to rounding.
-    turned = directions(truth.objectives)
-    nothing: Floats = np.empty((0, len(turned)))
-    n_nodes = 0
+    search = _SubsetSearch(points, truth, target - 1e-9)  # The share of all of them is rounded.
+    greedy = search.greedy_size()
+    for n in range(1, greedy):
+        if search.reaches(search.empty_front, search.all_indices, n):
+            return n, True
+        if search.n_nodes > MOST_NODES:
+            return greedy, False
+    return greedy, True
 
-    def joined(front: Floats, more: Floats) -> Floats:
-        both = np.concatenate([front, more])
-        return both[non_dominated(both, turned)]
 
-    def gains(front: Floats, among: Sequence[int]) -> Floats:
-        return np.array([truth.share(joined(front, points[i])) for i in among]) - truth.share(front)
+@dataclass(slots=True)
+class _SubsetSearch:
+    """Looks for sets of configurations that reach a share of a volume.
 
-    def reaches(front: Floats, among: Sequence[int], n: int) -> bool:
-        nonlocal n_nodes
-        n_nodes += 1
-        lacking = target - truth.share(front)
-        added = gains(front, among)
-        order = np.argsort(-added, kind="stable")
-        if len(order) and added[order[0]] >= lacking:
+    Attributes:
+        points: of each configuration, shape (thresholds, m).
+        target: share of the volume.
+        n_nodes: sets that were examined.
+    """
+
+    points: Sequence[Floats]
+    truth: Truth
+    target: float
+    n_nodes: int = 0
+
+    @property
+    def all_indices(self) -> list[int]:
+        return list(range(len(self.points)))
+
+    @property
+    def empty_front(self) -> Floats:
+        return np.empty((0, len(self.truth.objectives)))
+
+    def greedy_size(self) -> int:
+        """Size of the set that takes the configuration with the largest gain until it suffices."""
+        front, n = self.empty_front, 0
+        while self.truth.share(front) < self.target:
+            best = int(np.argmax(self._gains(front, self.all_indices)))
+            front = self._joined(front, self.points[best])
+            n += 1
+        return n
+
+    def reaches(self, front: Floats, candidates: Sequence[int], n: int) -> bool:
+        """Whether at most `n` of the candidates lift the front to the target.
+
+        Also False once MOST_NODES sets were examined.
+        """
+        self.n_nodes += 1
+        missing_share = self.target - self.truth.share(front)
+        gains = self._gains(front, candidates)
+        order = np.argsort(-gains, kind="stable")
+        if len(order) and gains[order[0]] >= missing_share:
             return True
         for place, i in enumerate(order):
-            # The sets with an earlier one were looked at before, so only what stands behind may
-            # join.
-            left = order[place : place + n]
-            if n == 1 or added[left].sum() < lacking or n_nodes > MOST_NODES:
+            # Sets with an earlier candidate have been examined: only later ones may join.
+            bound = gains[order[place : place + n]].sum()
+            if n == 1 or bound < missing_share or self.n_nodes > MOST_NODES:
                 return False
-            if reaches(
-                joined(front, points[among[i]]), [among[j] for j in order[place + 1 :]], n - 1
-            ):
+            later = [candidates[j] for j in order[place + 1 :]]
+            if self.reaches(self._joined(front, self.points[candidates[i]]), later, n - 1):
                 return True
         return False
 
-    every = list(range(len(points)))
-    front, greedy = nothing, 0
-    while truth.share(front) < target:
-        front = joined(front, points[int(np.argmax(gains(front, every)))])
-        greedy += 1
-    for n in range(1, greedy):
-        if reaches(nothing, every, n):
-            return n, True
-        if n_nodes > MOST_NODES:
-            return greedy, False
-    return greedy, True
+    def _gains(self, front: Floats, candidates: Sequence[int]) -> Floats:
+        shares = [self.truth.share(self._joined(front, self.points[i])) for i in candidates]
+        return np.array(shares) - self.truth.share(front)
+
+    def _joined(self, front: Floats, more: Floats) -> Floats:
+        both = np.concatenate([front, more])
+        return both[non_dominated(both, directions(self.truth.objectives))]

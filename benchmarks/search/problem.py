@@ -1,6 +1,4 @@
-"""A landscape to search: what each configuration gives at every rung and threshold, and the front
-that is really there.
-"""
+"""A landscape to search: its measurements at every rung and threshold, and its true front."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,9 +24,11 @@ from deft_sweeps.specification.sweep_spec import SweepSpec
 
 Floats = NDArray[np.float64]
 Scale = Literal["linear", "log"]
-"""How densities are laid out when volumes are taken. `linear` is the primary one: what a density
-saves (multiplications, energy, time in a sparse kernel) is linear in it. On `log` a factor counts
-alike everywhere, so the front's sparse end weighs more."""
+"""Scale of densities in a volume.
+
+`linear` is the primary one: the savings of a low density (multiplications, energy, time in a sparse
+kernel) are linear in it. On `log` a factor has the same weight everywhere, so the sparse end of the
+front weighs more."""
 
 SCALES: tuple[Scale, ...] = ("linear", "log")
 LEAST_DENSITY = 1e-4
@@ -61,10 +61,10 @@ class Problem(Protocol):
     """A landscape.
 
     Attributes:
-        spec: the space that is searched, every configuration of which trains as many steps.
-        rungs: steps at which a trial is measured, rising; the last is all of them.
+        spec: the space that is searched; all its configurations train the same number of steps.
+        rungs: steps at which a trial is measured, rising; the last is the end of training.
         digest: changes with the landscape.
-        note: what a reader of figures taken on it must know.
+        note: what a reader of its figures must know.
     """
 
     @property
@@ -79,9 +79,7 @@ class Problem(Protocol):
     def note(self) -> str: ...
 
     def curve(self, config: TrialConfig, seed: int, step: int) -> tuple[Point, ...]:
-        """What a trial measures at a rung: one point a threshold, noise included; the same whenever
-        it is asked.
-        """
+        """Measurements of a trial at a rung, one point per threshold, with noise; repeatable."""
         ...
 
     def true_points(self, config: TrialConfig) -> Floats:
@@ -89,7 +87,7 @@ class Problem(Protocol):
         ...
 
     def true_front(self) -> Floats:
-        """Mean objectives that nothing in the space dominates, shape (n, m)."""
+        """Mean objectives of the non-dominated points of the space, shape (n, m)."""
         ...
 
     def step_sec(self, config: TrialConfig) -> float:
@@ -99,12 +97,12 @@ class Problem(Protocol):
 
 @dataclass(frozen=True)
 class Truth:
-    """The volume that a search is after.
+    """The volume of the true front.
 
     Attributes:
         front: on the scale, shape (n, m).
-        reference: the front's worst value of each objective, worsened by MARGIN of its range there.
-        volume: between the two.
+        reference: the front's worst value of each objective, worsened by MARGIN of its range.
+        volume: between front and reference.
     """
 
     objectives: tuple[str, ...]
@@ -114,9 +112,7 @@ class Truth:
     volume: float
 
     def share(self, values: ArrayLike) -> float:
-        """How much of the volume these points reach, in [0, 1]; values of shape (n, m), not
-        scaled.
-        """
+        """Share of the volume that these unscaled points of shape (n, m) reach, in [0, 1]."""
         return (
             hypervolume(
                 scaled(values, self.objectives, self.scale),
@@ -128,10 +124,10 @@ class Truth:
 
 
 def truth(front: ArrayLike, objectives: tuple[str, ...], scale: Scale) -> Truth:
-    """The volume of a front, or of any points that hold one.
+    """The volume of a front, or of points that contain one.
 
-    With a reference at the worst possible values, a score of 0 and a density of 1, a few random
-    trials reach 95 % and nothing is compared: most of such a volume is common to every trial.
+    The reference is near the front. At the worst possible values (score 0, density 1) most of the
+    volume is common to all trials: a few random ones reach 95 %, and searchers cannot be compared.
     """
     turned = directions(objectives)
     points = scaled(front, objectives, scale)
@@ -165,8 +161,8 @@ def point(
     decoder: float | None = None,
     loss: float = 0.0,
 ) -> Point:
-    """A measured point; `density` is the encoder's where the decoder's is given too, else of all
-    blocks.
+    """A measured point; `density` is the encoder's if `decoder` is given, else that of all "
+    "blocks.
     """
     chance = min(max(score, 0.0), 1.0)
     return Point(

@@ -1,8 +1,7 @@
-"""What a user of plain Ray Tune has: its OptunaSearch, alone or with ASHA on the first objective.
-Their own objects, driven by hand.
+"""Ray Tune's OptunaSearch, alone or with ASHA on the first objective.
 
-A trial that ASHA stops is told to OptunaSearch as Ray's loop tells it: complete, with the values it
-had when it was stopped.
+Uses Ray's own objects, driven by hand. Ray's loop reports a trial that ASHA stops to OptunaSearch
+as complete, with its values at that rung; so does this one.
 """
 
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from ray.tune.search.optuna import OptunaSearch
 
 from benchmarks.search.problem import directions, objective_values
 from benchmarks.search.repeats import Repeats
-from benchmarks.search.simulate import Asked
+from benchmarks.search.simulate import Proposal
 from deft_sweeps.result import Point
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.parameters import start_of, suggest
@@ -26,11 +25,10 @@ RUNG = "rung"
 
 @dataclass
 class RayArm:
-    """Ray's objects, as its loop calls them.
+    """Ray's objects, called as Ray's loop calls them.
 
     Attributes:
-        steps: of the rungs; ASHA is told powers of ETA in their place, so that its milestones are
-            the landscape's.
+        steps: of the rungs. ASHA gets powers of ETA instead, so its milestones are the rungs.
     """
 
     spec: SweepSpec
@@ -40,37 +38,37 @@ class RayArm:
     repeats: Repeats
     n_asked: int = 0
 
-    def ask(self) -> Asked:
+    def ask(self) -> Proposal:
         number, self.n_asked = self.n_asked, self.n_asked + 1
         config = self.spec.config(start_of(self.spec, self.search.suggest(str(number))))
         if self.asha is not None:
             self.asha.on_trial_add(None, SimpleNamespace(trial_id=str(number)))
-        return Asked(number, config, self.repeats.seed(config))
+        return Proposal(number, config, self.repeats.seed(config))
 
     def rung(self, number: int, step: int, points: tuple[Point, ...]) -> bool:
-        told = self._told(step, points)
-        self.search.on_trial_result(str(number), told)
+        report = self._report(step, points)
+        self.search.on_trial_result(str(number), report)
         if self.asha is None:
             return True
         trial = SimpleNamespace(trial_id=str(number))
-        if self.asha.on_trial_result(None, trial, told) != TrialScheduler.STOP:
+        if self.asha.on_trial_result(None, trial, report) != TrialScheduler.STOP:
             return True
-        self.asha.on_trial_complete(None, trial, told)
-        self.search.on_trial_complete(str(number), told)
+        self.asha.on_trial_complete(None, trial, report)
+        self.search.on_trial_complete(str(number), report)
         return False
 
     def tell(self, number: int, points: tuple[Point, ...] | None) -> None:
-        if points is None:  # `rung` told it.
+        if points is None:  # `rung` has reported it.
             return
-        told = self._told(self.steps[-1], points)
-        self.search.on_trial_complete(str(number), told)
+        report = self._report(self.steps[-1], points)
+        self.search.on_trial_complete(str(number), report)
         if self.asha is not None:
-            self.asha.on_trial_complete(None, SimpleNamespace(trial_id=str(number)), told)
+            self.asha.on_trial_complete(None, SimpleNamespace(trial_id=str(number)), report)
 
     def close(self) -> None:
         """Nothing is open."""
 
-    def _told(self, step: int, points: tuple[Point, ...]) -> dict[str, float]:
+    def _report(self, step: int, points: tuple[Point, ...]) -> dict[str, float]:
         at = [
             point for point in points if point.threshold == self.spec.evaluation.objective_threshold
         ]

@@ -1,6 +1,4 @@
-"""Seeds of configurations that come again: what the sweep's own searcher does, done for every
-searcher.
-"""
+"""Seeds of repeated configurations, as the sweep's own searcher assigns them."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +7,7 @@ from deft_sweeps.config.trial import TrialConfig
 
 @dataclass(slots=True)
 class Repeats:
-    """Counts seeds up from the sweep's own where a configuration comes again."""
+    """Counts the seeds of a configuration up from the sweep's first."""
 
     first: int = 0
     _next: dict[str, int] = field(default_factory=dict)

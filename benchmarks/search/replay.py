@@ -1,5 +1,6 @@
-"""A landscape behind the sweep's own interface: `run_sweep` on real Ray trains nothing and measures
-what the landscape says.
+"""A landscape behind the sweep's interface.
+
+`run_sweep` then runs on real Ray, but trials read their measurements from the landscape.
 """
 
 import json
@@ -15,7 +16,7 @@ from deft_sweeps.trial.protocol import TrialStarter
 
 @dataclass
 class ReplayRun:
-    """A TrialRun that takes its points from a landscape."""
+    """A TrialRun that reads its points from a landscape."""
 
     problem: Problem
     step_sec: float
@@ -25,23 +26,23 @@ class ReplayRun:
     started_at: float
 
     def advance(self, n_steps: int) -> Advance:
-        """Count the steps; each takes `step_sec` of a step's time on the landscape."""
+        """Counts the steps, and sleeps for their time on the landscape times `step_sec`."""
         steps = min(n_steps, self.problem.rungs[-1] - self.step)
         self.step += steps
         time.sleep(steps * self.step_sec * self.problem.step_sec(self.config))
         return Advance(step=self.step, done=self.step == self.problem.rungs[-1])
 
     def state(self) -> bytes:
-        """The step it is at, and the time it took."""
+        """The current step, and the elapsed time."""
         return json.dumps(
             {"step": self.step, "elapsed_sec": time.time() - self.started_at}
         ).encode()
 
     def measure(self, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
-        """The landscape's points at these thresholds; one that it does not know is left out.
+        """The landscape's points at these thresholds; thresholds that it lacks are left out.
 
         Raises:
-            TrialError: nothing was measured at this step.
+            TrialError: the landscape has no rung at this step.
         """
         if self.step not in self.problem.rungs:
             raise TrialError(f"the landscape has rungs {self.problem.rungs}, not step {self.step}")
@@ -52,11 +53,11 @@ class ReplayRun:
         )
 
     def weights(self) -> bytes:
-        """There are none."""
+        """Empty: nothing was trained."""
         return b""
 
     def finish(self) -> CompleteTrial:
-        """What was measured at the end, with costs and provenance that say that nothing ran."""
+        """The final measurements; costs and provenance state that nothing ran."""
         made = result(
             self.config,
             self.seed,

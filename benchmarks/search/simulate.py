@@ -1,8 +1,7 @@
-"""Workers on a simulated clock: a trial of s steps takes s steps' time, and a search hears of what
-happens when it happens.
+"""Workers on a simulated clock: a trial of s steps takes the time of s steps.
 
-As on Ray with asynchronous trials: a worker that is done asks for the next proposal at once, while
-the others' results are still out.
+Events reach the searcher in the order of their time. As on Ray with asynchronous trials, a free
+worker asks for the next proposal at once, while other trials are still running.
 """
 
 import heapq
@@ -16,8 +15,8 @@ from deft_sweeps.result import Point
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A proposal.
+class Proposal:
+    """A configuration to train.
 
     Attributes:
         number: the searcher's own, unique in a run.
@@ -31,20 +30,20 @@ class Asked:
 class Arm(Protocol):
     """A searcher."""
 
-    def ask(self) -> Asked | None:
-        """What the free worker shall train; None where there is nothing left to propose."""
+    def ask(self) -> Proposal | None:
+        """The next configuration for a free worker; None if the searcher has no more."""
         ...
 
     def rung(self, number: int, step: int, points: tuple[Point, ...]) -> bool:
-        """What a trial measured before its end; whether it goes on."""
+        """Reports the measurements of a trial at a rung; returns whether the trial continues."""
         ...
 
     def tell(self, number: int, points: tuple[Point, ...] | None) -> None:
-        """What it gave at its end; None where `rung` stopped it."""
+        """Reports the final measurements of a trial; None if `rung` stopped it."""
         ...
 
     def close(self) -> None:
-        """Nothing more will be asked."""
+        """Ends the search; no further call follows."""
         ...
 
 
@@ -53,13 +52,13 @@ class Ended:
     """A trial that ended.
 
     Attributes:
-        step: steps it did.
-        complete: it did all of them.
+        step: number of its steps.
+        complete: it ran to the last rung.
         at: simulated time.
-        paid: steps that all trials did by then, those still running included.
+        paid: steps of all trials up to then, running ones included.
     """
 
-    asked: Asked
+    proposal: Proposal
     step: int
     complete: bool
     at: float
@@ -68,7 +67,7 @@ class Ended:
 
 @dataclass(slots=True)
 class _Running:
-    asked: Asked
+    proposal: Proposal
     began: float
     step_sec: float
     next_rung: int = 0
@@ -79,7 +78,7 @@ class _Running:
 
 @dataclass(slots=True)
 class _Clock:
-    """Events in the order of their time; of equal times, in the order they were announced."""
+    """Events in the order of time; simultaneous ones in the order of announcement."""
 
     now: float = 0.0
     _events: list[tuple[float, int, _Running]] = field(default_factory=list)
@@ -108,8 +107,15 @@ def simulate(
     max_steps: float = float("inf"),
     enough: Callable[[Ended], bool] = lambda _: False,
 ) -> list[Ended]:
-    """Run the searcher until so many trials were begun and have ended, so many steps were done, or
-    `enough` says so of a trial that ended; the trials in the order of their ends.
+    """Runs a searcher and returns the ended trials in the order of their ends.
+
+    Args:
+        problem: the landscape.
+        arm: the searcher.
+        workers: trials at a time.
+        max_trials: no further trial starts after this many; the running ones end.
+        max_steps: the run ends once all trials together have done this many steps.
+        enough: called with each ended trial; the run ends if it returns True.
     """
     clock, ended, begun, done = _Clock(), [], 0, 0
 
@@ -117,28 +123,28 @@ def simulate(
         nonlocal begun
         if begun >= max_trials:
             return
-        asked = arm.ask()
-        if asked is None:
+        proposal = arm.ask()
+        if proposal is None:
             return
         begun += 1
-        run = _Running(asked, clock.now, problem.step_sec(asked.config))
+        run = _Running(proposal, clock.now, problem.step_sec(proposal.config))
         clock.announce(clock.now + problem.rungs[0] * run.step_sec, run)
 
     for _ in range(workers):
         start()
     while (run := clock.next()) is not None:
         step = problem.rungs[run.next_rung]
-        asked = run.asked
-        points = problem.curve(asked.config, asked.seed, step)
+        proposal = run.proposal
+        points = problem.curve(proposal.config, proposal.seed, step)
         complete = step == problem.rungs[-1]
-        if not complete and arm.rung(asked.number, step, points):
+        if not complete and arm.rung(proposal.number, step, points):
             run.next_rung += 1
             clock.announce(run.began + problem.rungs[run.next_rung] * run.step_sec, run)
             continue
-        arm.tell(asked.number, points if complete else None)
+        arm.tell(proposal.number, points if complete else None)
         done += step
         paid = done + sum(other.steps_by(clock.now, problem.rungs[-1]) for other in clock.running())
-        ended.append(Ended(asked, step, complete, clock.now, paid))
+        ended.append(Ended(proposal, step, complete, clock.now, paid))
         if paid >= max_steps or enough(ended[-1]):
             break
         start()

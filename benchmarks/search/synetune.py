@@ -1,6 +1,6 @@
-"""Syne Tune's MO-ASHA (Schmucker et al.): random proposals, stopped early by non-dominated rank. It
-runs in an environment of its own, which its dependencies need and this project's shall not
-follow.
+"""Syne Tune's MO-ASHA (Schmucker et al.): random proposals, stopped early by non-dominated rank.
+
+Runs in an environment of its own: its dependencies conflict with those of this project.
 """
 
 import json
@@ -19,7 +19,7 @@ from optuna.distributions import (
 
 from benchmarks.search.problem import directions, objective_values
 from benchmarks.search.repeats import Repeats
-from benchmarks.search.simulate import Asked
+from benchmarks.search.simulate import Proposal
 from deft_sweeps.result import Point
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.study.parameters import distributions, start_of
@@ -34,10 +34,10 @@ def python(environment: Path) -> Path:
 
 
 def install(environment: Path) -> None:
-    """Make the environment with Syne Tune in it.
+    """Makes the environment and installs Syne Tune in it.
 
     Raises:
-        subprocess.CalledProcessError: it cannot be made, or the package cannot be had.
+        subprocess.CalledProcessError: it cannot be made, or the package cannot be downloaded.
     """
     subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
     subprocess.run(
@@ -58,28 +58,28 @@ def is_installed(environment: Path) -> bool:
 
 @dataclass
 class SyneTuneArm:
-    """A process with the scheduler in it, told of rungs in powers of ETA."""
+    """Talks to the scheduler in its process; rungs are numbered in powers of ETA."""
 
     spec: SweepSpec
     steps: tuple[int, ...]
     process: subprocess.Popen[str]
     repeats: Repeats
 
-    def ask(self) -> Asked:
-        answer = self._say({"do": "ask"})
+    def ask(self) -> Proposal:
+        answer = self._request({"do": "ask"})
         config = self.spec.config(start_of(self.spec, answer["values"]))
-        return Asked(int(answer["number"]), config, self.repeats.seed(config))
+        return Proposal(int(answer["number"]), config, self.repeats.seed(config))
 
     def rung(self, number: int, step: int, points: tuple[Point, ...]) -> bool:
         return bool(
-            self._say(
+            self._request(
                 {"do": "rung", "number": number, "t": self._t(step), "losses": self._losses(points)}
             )["goes_on"]
         )
 
     def tell(self, number: int, points: tuple[Point, ...] | None) -> None:
         if points is not None:
-            self._say(
+            self._request(
                 {
                     "do": "end",
                     "number": number,
@@ -104,10 +104,10 @@ class SyneTuneArm:
         turned = zip(values, directions(self.spec.objectives), strict=True)
         return [float(value if direction == "minimize" else -value) for value, direction in turned]
 
-    def _say(self, told: dict[str, Any]) -> dict[str, Any]:
+    def _request(self, message: dict[str, Any]) -> dict[str, Any]:
         if self.process.stdin is None or self.process.stdout is None:
             raise RuntimeError("Syne Tune's process has no pipes")
-        self.process.stdin.write(json.dumps(told) + "\n")
+        self.process.stdin.write(json.dumps(message) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
         if not line:
@@ -119,10 +119,12 @@ class SyneTuneArm:
 def synetune_arm(
     spec: SweepSpec, steps: tuple[int, ...], seed: int, environment: Path, *, mended: bool
 ) -> SyneTuneArm:
-    """`mended` ranks trials as the paper says, where version 0.16 as it is installed does not."""
-    told = {
+    """Starts the process; `mended` corrects the ranks of version 0.16 to those of the paper."""
+    settings = {
         "seed": seed,
-        "space": {name: _told(distribution) for name, distribution in distributions(spec).items()},
+        "space": {
+            name: _domain(distribution) for name, distribution in distributions(spec).items()
+        },
         "metrics": list(spec.objectives),
         "max_t": ETA ** (len(steps) - 1),
         "eta": ETA,
@@ -137,11 +139,11 @@ def synetune_arm(
         text=True,
     )
     if process.stdin is not None:
-        process.stdin.write(json.dumps(told) + "\n")
+        process.stdin.write(json.dumps(settings) + "\n")
     return SyneTuneArm(spec, steps, process, Repeats(spec.trial_seed))
 
 
-def _told(distribution: BaseDistribution) -> list[Any]:
+def _domain(distribution: BaseDistribution) -> list[Any]:
     match distribution:
         case CategoricalDistribution():
             return ["choice", list(distribution.choices)]

@@ -1,9 +1,9 @@
-"""Syne Tune's MO-ASHA behind lines of JSON; runs with the Python of Syne Tune's own environment and
-imports nothing of this project.
+"""Serves Syne Tune's MO-ASHA over lines of JSON.
 
-First line in: {"seed", "space": {name: ["float" | "int", low, high, log] or ["choice", [text,
-...]]}, "metrics", "max_t", "eta", "mended"}. Then {"do": "ask"} is answered by {"number",
-"values"}, {"do": "rung", "number", "t", "losses"} by {"goes_on"}, {"do": "end", ...} by {}.
+Runs with the Python of Syne Tune's environment and imports nothing of this project. The first line
+is {"seed", "space": {name: ["float" | "int", low, high, log] or ["choice", [text, ...]]},
+"metrics", "max_t", "eta", "mended"}. Then {"do": "ask"} is answered by {"number", "values"},
+{"do": "rung", "number", "t", "losses"} by {"goes_on"}, and {"do": "end", ...} by {}.
 """
 
 import json
@@ -25,10 +25,10 @@ from syne_tune.optimizer.schedulers.multiobjective.non_dominated_priority import
 )
 
 
-def domain(kind: str, *told: Any) -> Any:
+def domain(kind: str, *arguments: Any) -> Any:
     if kind == "choice":
-        return config_space.choice(told[0])
-    low, high, log = told
+        return config_space.choice(arguments[0])
+    low, high, log = arguments
     makers = {
         ("float", False): config_space.uniform,
         ("float", True): config_space.loguniform,
@@ -39,9 +39,10 @@ def domain(kind: str, *told: Any) -> Any:
 
 
 class Mended(NonDominatedPriority):  # type: ignore[misc]  # Syne Tune is not installed where types are checked
-    """What its paper says: a trial's place in the sorting. Version 0.16 hands out the sorted
-    indices in its stead, so that the last entry, which decides about the newest trial, is the index
-    of the worst one.
+    """Ranks trials as the paper says: by the place of each trial in the sorting.
+
+    Version 0.16 returns the sorted indices instead. The last entry, which decides about the newest
+    trial, is then the index of the worst trial.
     """
 
     def priority_unsafe(self, objectives: Any) -> Any:
@@ -54,31 +55,34 @@ class Mended(NonDominatedPriority):  # type: ignore[misc]  # Syne Tune is not in
 
 
 def main() -> None:
-    asked = json.loads(sys.stdin.readline())
-    np.random.seed(asked["seed"])  # What its domains draw from.
+    settings = json.loads(sys.stdin.readline())
+    np.random.seed(settings["seed"])  # What its domains draw from.
     scheduler = MOASHA(
-        {name: domain(*told) for name, told in asked["space"].items()},
-        metrics=asked["metrics"],
+        {name: domain(*arguments) for name, arguments in settings["space"].items()},
+        metrics=settings["metrics"],
         time_attr="t",
-        max_t=asked["max_t"],
-        reduction_factor=asked["eta"],
-        multiobjective_priority=Mended() if asked["mended"] else None,
-        random_seed=asked["seed"],
+        max_t=settings["max_t"],
+        reduction_factor=settings["eta"],
+        multiobjective_priority=Mended() if settings["mended"] else None,
+        random_seed=settings["seed"],
     )
     trials: dict[int, Trial] = {}
     for line in sys.stdin:
-        told = json.loads(line)
-        if told["do"] == "ask":
+        message = json.loads(line)
+        if message["do"] == "ask":
             number = len(trials)
             values = scheduler.suggest().config
             trials[number] = Trial(trial_id=number, config=values, creation_time=datetime.now())
             scheduler.on_trial_add(trials[number])
             answer: dict[str, Any] = {"number": number, "values": values}
         else:
-            trial = trials[told["number"]]
-            result = {**dict(zip(asked["metrics"], told["losses"], strict=True)), "t": told["t"]}
+            trial = trials[message["number"]]
+            result = {
+                **dict(zip(settings["metrics"], message["losses"], strict=True)),
+                "t": message["t"],
+            }
             answer = {}
-            if told["do"] == "rung":
+            if message["do"] == "rung":
                 answer = {
                     "goes_on": scheduler.on_trial_result(trial, result)
                     == SchedulerDecision.CONTINUE

@@ -1,6 +1,4 @@
-"""A table of real trainings (make_table.py) as a landscape, also where only a part of it is trained
-yet.
-"""
+"""A table of real trainings (`make_table`) as a landscape, complete or not."""
 
 import gzip
 import hashlib
@@ -38,8 +36,8 @@ class Row:
     """One training.
 
     Attributes:
-        rungs: steps, rising, with what was measured there.
-        train_sec: of all steps, on the machine that trained it.
+        rungs: steps, rising, each with its measured points.
+        train_sec: training time of all steps, on the machine that trained it.
     """
 
     config: TrialConfig
@@ -53,10 +51,10 @@ class Row:
 
 
 def read(path: Path) -> tuple[Row, ...]:
-    """Rows of a packed table, or of a folder with a JSON a training.
+    """Rows of a packed table, or of a folder with one JSON file per training.
 
     Raises:
-        FileNotFoundError: there is neither.
+        FileNotFoundError: the path does not exist.
     """
     if path.is_dir():
         texts: Iterable[str] = [file.read_text() for file in sorted(path.glob("*.json"))]
@@ -84,13 +82,14 @@ def _row(made: dict[str, Any]) -> Row:
     return Row(config, int(made["seed"]), tuple(rungs), float(made["rungs"][-1]["train_sec"]))
 
 
-def complete_part(spec: SweepSpec, known: frozenset[str]) -> SweepSpec:
-    """The largest space within `spec` of which every configuration is known: values are left out of
-    a choice everywhere alike; then a combination that still lacks some stands at one value of a
-    choice, which is no longer open there, or is left out. The whole space where nothing lacks.
+def complete_part(spec: SweepSpec, trained: frozenset[str]) -> SweepSpec:
+    """The largest subspace of `spec` in which every configuration is trained.
+
+    First, values of a choice are removed in all combinations alike. A combination that still lacks
+    trainings is fixed at one value of a choice, or removed. A complete space is returned whole.
 
     Raises:
-        ValueError: there is none with more than one configuration, or a setting is no choice.
+        ValueError: no subspace with two configurations is complete, or a setting is no choice.
     """
     names = sorted({name for combination in spec.combinations for name in combination.open})
     best: tuple[int, tuple[Combination, ...]] = (1, ())
@@ -102,14 +101,14 @@ def complete_part(spec: SweepSpec, known: frozenset[str]) -> SweepSpec:
             narrow = replace(
                 combination, open={name: Categorical(allowed[name]) for name in combination.open}
             )
-            kept = max(
-                (c for c in (narrow, *_fixed(narrow)) if _is_known(c, known)),
+            largest = max(
+                (c for c in (narrow, *_fixed(narrow)) if _is_trained(c, trained)),
                 key=_size,
                 default=None,
             )
-            if kept is not None:
-                whole.append(kept)
-                n += _size(kept)
+            if largest is not None:
+                whole.append(largest)
+                n += _size(largest)
         if n > best[0]:
             best = (n, tuple(whole))
     if not best[1]:
@@ -120,7 +119,7 @@ def complete_part(spec: SweepSpec, known: frozenset[str]) -> SweepSpec:
 
 
 def _fixed(combination: Combination) -> Iterator[Combination]:
-    """The combination with one of its choices at one of its values."""
+    """The combination with one of its choices fixed at one of its values."""
     for name, domain in combination.open.items():
         others = {other: d for other, d in combination.open.items() if other != name}
         for value in (
@@ -134,8 +133,8 @@ def _fixed(combination: Combination) -> Iterator[Combination]:
             )
 
 
-def _is_known(combination: Combination, known: frozenset[str]) -> bool:
-    return all(config.config_id in known for config in configurations(combination))
+def _is_trained(combination: Combination, trained: frozenset[str]) -> bool:
+    return all(config.config_id in trained for config in configurations(combination))
 
 
 def _size(combination: Combination) -> int:
@@ -143,7 +142,7 @@ def _size(combination: Combination) -> int:
 
 
 def configurations(combination: Combination) -> Iterator[TrialConfig]:
-    """All of a combination of choices."""
+    """All configurations of a combination of choices."""
     choices = [
         domain.values for domain in combination.open.values() if isinstance(domain, Categorical)
     ]
@@ -171,13 +170,13 @@ def _parts(choice: Categorical) -> list[tuple[Value, ...]]:
 class Table:
     """A Problem made of trainings.
 
-    A trial with a seed that was trained gives that training's rows, bit by bit. One with another
-    seed gives the configuration's mean with the noise of one repeated training drawn at random: its
-    curve's distance from its own configuration's mean over seeds, added to the score and as a
-    factor to the densities. Truth is that mean, which is predicted from all trainings
-    (`mixed_model`): a lucky seed is pulled towards what its settings give elsewhere, the less the
-    more seeds there are. Where no configuration has a second seed, nothing is known of luck, and
-    truth is what was measured.
+    A trial with a trained seed returns the rows of that training unchanged. A trial with another
+    seed returns the configuration's mean with random noise: the deviation of one repeated training
+    from the mean of its own configuration, added to the score and multiplied to the densities.
+
+    The mean is predicted from all trainings (`mixed_model`), which shrinks a lucky result towards
+    what its settings give elsewhere; the more seeds, the less. If no configuration has a second
+    seed, the noise is unknown and the measured values are the truth.
     """
 
     name: str
@@ -187,10 +186,10 @@ class Table:
 
     @cached_property
     def by_config(self) -> dict[str, dict[int, Row]]:
-        found: dict[str, dict[int, Row]] = {}
+        rows: dict[str, dict[int, Row]] = {}
         for row in self.rows:
-            found.setdefault(row.config.config_id, {})[row.seed] = row
-        return {config.config_id: found[config.config_id] for config in self.configs}
+            rows.setdefault(row.config.config_id, {})[row.seed] = row
+        return {config.config_id: rows[config.config_id] for config in self.configs}
 
     @cached_property
     def configs(self) -> tuple[TrialConfig, ...]:
@@ -206,11 +205,11 @@ class Table:
 
     @cached_property
     def digest(self) -> str:
-        told = [
+        seeds = [
             [config.config_id, sorted(self.by_config[config.config_id])] for config in self.configs
         ]
         true = [self.means[config.config_id].round(6).tolist() for config in self.configs]
-        return hashlib.sha256(json.dumps([told, true]).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps([seeds, true]).encode()).hexdigest()[:12]
 
     @property
     def note(self) -> str:
@@ -221,81 +220,84 @@ class Table:
             else "what was measured"
         )
         return (
-            f"{len(self.configs)} of {self.n_wanted} configurations, measured; {repeated} with"
-            f" several seeds, which give the noise; a configuration's true mean: {truth}"
+            f"{len(self.configs)} of {self.n_wanted} configurations, measured; {repeated} with "
+            "several seeds, which give the noise; "
+            f"a configuration's true mean: {truth}"
         )
 
     @cached_property
     def _trained(self) -> dict[str, tuple[TrialConfig, Floats]]:
-        """Every configuration of the rows, also outside the space, with its curves, shape
-        (trainings, rungs, thresholds, 3).
+        """Configurations of all rows with their curves, shape (trainings, rungs, thresholds, 3).
+
+        Configurations outside the space are included.
         """
-        found: dict[str, tuple[TrialConfig, list[Floats]]] = {}
+        curves_of: dict[str, tuple[TrialConfig, list[Floats]]] = {}
         for row in self.rows:
-            found.setdefault(row.config.config_id, (row.config, []))[1].append(_curve(row))
-        return {name: (config, np.array(curves)) for name, (config, curves) in found.items()}
+            curves_of.setdefault(row.config.config_id, (row.config, []))[1].append(_curve(row))
+        return {name: (config, np.array(curves)) for name, (config, curves) in curves_of.items()}
 
     @cached_property
     def deviations(self) -> tuple[Floats, ...]:
-        """Of each training of a repeated configuration from its configuration's mean, shape (rungs,
-        thresholds, 3): score, and the logarithms of the stacks' densities; widened by sqrt(n / (n -
-        1)), which n seeds about their own mean fall short of.
+        """Deviations of repeated trainings from their configuration's mean.
+
+        Each has the shape (rungs, thresholds, 3): score, and the logarithms of the stacks'
+        densities. They are widened by sqrt(n / (n - 1)), since n values lie too close to their own
+        mean.
         """
-        found = []
+        deviations = []
         for _, curves in self._trained.values():
             if len(curves) > 1:
-                found.extend(
+                deviations.extend(
                     (curves - curves.mean(axis=0)) * (len(curves) / (len(curves) - 1)) ** 0.5
                 )
-        return tuple(found)
+        return tuple(deviations)
 
     @cached_property
     def noise(self) -> Floats | None:
-        """Variance of one training about its configuration's mean, shape (rungs, thresholds, 3);
-        None where nothing was repeated.
+        """Variance of one training about its configuration's mean, shape (rungs, thresholds, 3).
+
+        None if no configuration was repeated.
         """
         repeated = [curves for _, curves in self._trained.values() if len(curves) > 1]
         return pooled_noise(repeated) if repeated else None
 
     @cached_property
     def means(self) -> dict[str, Floats]:
-        """Of each configuration the true curve, shape (rungs, thresholds, 3), as in
-        `deviations`.
-        """
-        told, n_seeds, levels = self._told
-        means, noise = told.copy(), np.zeros(told.shape[1:]) if self.noise is None else self.noise
+        """The true curve of each configuration, in the form of `deviations`."""
+        observed, n_seeds, levels = self._observed
+        means, noise = (
+            observed.copy(),
+            np.zeros(observed.shape[1:]) if self.noise is None else self.noise,
+        )
         for at in np.ndindex(noise.shape):
-            means[:, *at] = predicted(told[:, *at], n_seeds, float(noise[at]), levels)
+            means[:, *at] = predicted(observed[:, *at], n_seeds, float(noise[at]), levels)
         return dict(zip(self._trained, means, strict=True))
 
     @cached_property
     def effects(self) -> Floats:
-        """Covariance of the true means of `configs` at the last rung, shape (thresholds, 3, n, n),
-        as `mixed_model` sees them.
+        """Covariance of the true means of `configs` at the last rung, shape (thresholds, 3, n, n).
 
         Raises:
-            ValueError: nothing was repeated, so there is no model.
+            ValueError: no configuration was repeated, so there is no model.
         """
         if self.noise is None:
             raise ValueError(
                 f"{self.name}: no configuration has a second seed, so nothing is known of noise"
             )
-        told, n_seeds, levels = self._told
+        observed, n_seeds, levels = self._observed
         places = {name: place for place, name in enumerate(self._trained)}
         those = np.array([places[config.config_id] for config in self.configs])
-        found = np.empty((*told.shape[2:], len(those), len(those)))
-        for at in np.ndindex(told.shape[2:]):
+        covariances = np.empty((*observed.shape[2:], len(those), len(those)))
+        for at in np.ndindex(observed.shape[2:]):
             covariance = effects_covariance(
-                told[:, -1, *at], n_seeds, float(self.noise[-1, *at]), levels
+                observed[:, -1, *at], n_seeds, float(self.noise[-1, *at]), levels
             )
-            found[at] = covariance[np.ix_(those, those)]
-        return found
+            covariances[at] = covariance[np.ix_(those, those)]
+        return covariances
 
     @cached_property
-    def _told(self) -> tuple[Floats, Ints, Ints]:
-        """Of each configuration the mean over its trainings, how many they are, and the settings'
-        levels.
-        """
+    def _observed(self) -> tuple[Floats, Ints, Ints]:
+        """Mean and number of each configuration's trainings, and the levels of its settings."""
         of_each = [curves for _, curves in self._trained.values()]
         levels = settings([config for config, _ in self._trained.values()])
         return (
@@ -321,7 +323,7 @@ class Table:
         return self._points(config, self.means[config.config_id] + off, rung)
 
     def _points(self, config: TrialConfig, curve: Floats, rung: int) -> tuple[Point, ...]:
-        """A rung of the configuration's curve."""
+        """The points of the configuration's curve at a rung."""
         some = next(iter(self.by_config[config.config_id].values())).rungs[rung][1]
         return tuple(
             _rebuilt(point, *values) for point, values in zip(some, curve[rung], strict=True)
@@ -360,8 +362,9 @@ def _curve(row: Row) -> Floats:
 
 
 def log_curve(points: Sequence[Point]) -> Floats:
-    """Score and log densities (encoder, decoder; 0 where there is no decoder), shape (thresholds,
-    3).
+    """Score and log densities of encoder and decoder, shape (thresholds, 3).
+
+    The last is 0 without a decoder.
     """
     return np.array([_numbers(point) for point in points])
 
@@ -386,14 +389,14 @@ def _rebuilt(like: Point, score: float, encoder: float, decoder: float) -> Point
 
 
 def table(name: str, spec: SweepSpec, rows: Sequence[Row]) -> Table:
-    """The landscape of what is trained.
+    """The landscape of the trained part of a space.
 
     Raises:
-        ValueError: too little is trained, or trainings differ in their rungs.
+        ValueError: too few configurations are trained, or trainings differ in their rungs.
     """
     n_wanted = sum(1 for combination in spec.combinations for _ in configurations(combination))
-    known = frozenset(row.config.config_id for row in rows)
-    part = complete_part(spec, known)
+    trained = frozenset(row.config.config_id for row in rows)
+    part = complete_part(spec, trained)
     ladders = {row.steps for row in rows}
     if len(ladders) > 1:
         raise ValueError(f"{name}: trainings were measured at different steps: {sorted(ladders)}")
@@ -401,17 +404,20 @@ def table(name: str, spec: SweepSpec, rows: Sequence[Row]) -> Table:
 
 
 def load(name: str, path: Path | None = None) -> Table:
-    """The table `name` of benchmarks/tables; `path` is a folder of trainings, or another packed
-    file, to read instead.
+    """The table `name` of benchmarks/tables.
+
+    Args:
+        name: of the table and its space.
+        path: folder of trainings, or packed file, to read instead.
 
     Raises:
-        ValueError: no such table, or too little in it.
+        ValueError: there is no such table, or too few of its configurations are trained.
     """
     source, spec_path = path or TABLES / f"{name}.jsonl.gz", TABLES / f"{name}.yaml"
     if not source.exists() or not spec_path.exists():
-        known = sorted(file.stem for file in TABLES.glob("*.yaml"))
+        names = sorted(file.stem for file in TABLES.glob("*.yaml"))
         raise ValueError(
-            f"expected a closed form or one of {', '.join(known)} with trainings in {source}, got"
-            f" {name!r}"
+            f"expected a closed form or one of {', '.join(names)} with trainings in {source}, got "
+            f"{name!r}"
         )
     return table(name, load_spec(spec_path), read(source))

@@ -22,9 +22,8 @@ FLOPS_IN_SOFTWARE = 1e9
 FLOPS_PER_GPU = {"fp32": 15e12, "bf16": 60e12}
 """The same for a whole data centre GPU: a round figure, not measured here."""
 TIME_RANGE = (0.5, 1.3)
-"""Measured over projected time of the quickest training of each kind on reviews in
-`benchmarks/tables` (`benchmarks/times.py`), on one core of one machine. On a busy machine the same
-took up to 22 times the projection; SST-2's phrases, far shorter than the task allows, .14."""
+"""Measured over projected time of the quickest training of each kind on one core;
+`benchmarks/README.md` has the measurements, also on a busy machine."""
 START_SEC = 20.0
 """A sweep's start: the local cluster and each worker's imports."""
 GPU_GIBS = (16, 24, 32, 40, 48, 80, 96, 141)

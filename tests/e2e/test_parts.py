@@ -34,11 +34,11 @@ def test_a_file_of_two_sweeps_is_run_killed_and_resumed(
 ) -> None:
     task = tiny_config.task
     assert isinstance(task, FileTask)
-    told = {"model": tiny_config.model, "path": task.path}
+    fields = {"model": tiny_config.model, "path": task.path}
     file = tmp_path / "two.yaml"
     parts = [
-        PART.format(name="plain", density="none", **told),
-        PART.format(name="dense", density="loss: {weight: 1}", **told),
+        PART.format(name="plain", density="none", **fields),
+        PART.format(name="dense", density="loss: {weight: 1}", **fields),
     ]
     file.write_text("---\n".join(parts))
     script = Path(sys.executable).with_name("deft-sweeps")
@@ -60,12 +60,12 @@ def test_a_file_of_two_sweeps_is_run_killed_and_resumed(
     began.communicate()
     assert first.report_path.exists()
     assert not second.report_path.exists()
-    kept = {
+    contents = {
         path: path.read_bytes()
         for sweep in (first, second)
         for path in map(sweep.result_path, sweep.trial_ids())
     }
-    assert 3 <= len(kept) <= 4
+    assert 3 <= len(contents) <= 4
 
     refused = subprocess.run(
         [str(script), "run", str(file)],
@@ -86,7 +86,7 @@ def test_a_file_of_two_sweeps_is_run_killed_and_resumed(
         timeout=500,
     )
     assert done.returncode == 0, done.stderr
-    assert all(path.read_bytes() == content for path, content in kept.items())
+    assert all(path.read_bytes() == content for path, content in contents.items())
     for sweep in (first, second):
         assert len(sweep.trial_ids()) == 2
         assert {final.role for final in sweep.finals()} >= {"chosen"}

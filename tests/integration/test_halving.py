@@ -35,11 +35,11 @@ def by_hand(root: Path) -> SweepDir:
     spec = drive_halving.SPEC
     searcher = StudySearcher(spec, sweep, target=spec.budget.trials)
     for i in range(spec.budget.trials):
-        told = searcher.suggest(f"tune-{i}")
-        assert isinstance(told, dict)
+        proposal = searcher.suggest(f"tune-{i}")
+        assert isinstance(proposal, dict)
         worker = TrialTrainable.__new__(TrialTrainable)
         worker.setup(
-            told,
+            proposal,
             FakeMaker(root.parent),
             str(root),
             stopping=spec.stopping,
@@ -111,13 +111,13 @@ def test_stopped_trials_are_pruned_counted_and_never_points(tmp_path: Path) -> N
         f"tags.trial_id = '{stopped[0].trial_id}'",
     )
     history = client.get_metric_history(runs[0].info.run_id, "rung/threshold_0.01/score")
-    told = [
+    scores = [
         (rung.step, point.score.value)
         for rung in stopped[0].rungs
         for point in rung.points
         if point.threshold == 0.01
     ]
-    assert [(metric.step, metric.value) for metric in history] == told
+    assert [(metric.step, metric.value) for metric in history] == scores
 
 
 @pytest.mark.usefixtures("one_ray")

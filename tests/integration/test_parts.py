@@ -113,7 +113,7 @@ def test_two_sweeps_are_interrupted_in_the_second_and_gone_on_with(
         "finished",
         "interrupted",
     ]
-    kept = {
+    contents = {
         sweep.result_path(trial_id): sweep.result_path(trial_id).read_bytes()
         for sweep in (first, second)
         for trial_id in sweep.trial_ids()
@@ -132,7 +132,7 @@ def test_two_sweeps_are_interrupted_in_the_second_and_gone_on_with(
     (tmp_path / "go").touch()
     done = call(out, "--resume")
     assert done.exit_code == 0, done.output
-    assert all(path.read_bytes() == content for path, content in kept.items())
+    assert all(path.read_bytes() == content for path, content in contents.items())
     ran = Counter(who for who, _ in maker.notes("finish"))
     for part, sweep in zip(parts, (first, second), strict=True):
         assert len(sweep.trial_ids()) == 2

@@ -34,7 +34,7 @@ def test_simulated_and_real_sweep_run_the_same_trials_one_after_the_other(tmp_pa
         problem, make_arm("ours-tpe+halving", problem, 5), workers=1, max_trials=TRIALS
     )
     assert [(r.trial_id, r.status == "complete") for r in results] == [
-        (one.asked.config.trial_id(one.asked.seed), one.complete) for one in ended
+        (one.proposal.config.trial_id(one.proposal.seed), one.complete) for one in ended
     ]
     assert {r.status for r in results} == {"complete", "stopped"}
     for one in results:

@@ -63,7 +63,7 @@ def test_a_session_killed_in_each_of_its_later_phases_goes_on_and_does_nothing_t
     the test split.
     """
     spec, sweep = drive_session.spec(), SweepDir(tmp_path / "sweep")
-    fakes, told = FakeMaker(tmp_path), ""
+    fakes, output = FakeMaker(tmp_path), ""
     for phase in ("seeds", "twin", "finals", ""):
         command = [sys.executable, "-m", "tests.integration.drive_session", str(sweep.root), phase]
         driver = subprocess.Popen(
@@ -79,8 +79,8 @@ def test_a_session_killed_in_each_of_its_later_phases_goes_on_and_does_nothing_t
             assert note is not None
             assert note.ended is not None, "whatever runs now, the search has ended"
             os.kill(driver.pid, signal.SIGKILL)
-        told, _ = driver.communicate(timeout=120)
-    assert driver.returncode == 0, told
+        output, _ = driver.communicate(timeout=120)
+    assert driver.returncode == 0, output
     results = sweep.results()
     assert {result.status for result in results} == {"complete"}
     assert not missing_seeds(spec, results)

@@ -38,9 +38,9 @@ def counts_are_equal(spec: SweepSpec, sweep: SweepDir) -> None:
     """Every finished trial is in store, study and tracker, once, with the same ending."""
     stored = {result.trial_id: result.status for result in sweep.results()}
     study = open_study(spec, connect(kept_in(spec, sweep), sweep), ())
-    told = [(trial.user_attrs["trial_id"], trial.state) for trial in finished(study)]
-    assert len(told) == len(stored)
-    assert dict(told) == {trial_id: STATES[status] for trial_id, status in stored.items()}
+    endings = [(trial.user_attrs["trial_id"], trial.state) for trial in finished(study)]
+    assert len(endings) == len(stored)
+    assert dict(endings) == {trial_id: STATES[status] for trial_id, status in stored.items()}
     assert not [trial for trial in study.trials if trial.state == TrialState.RUNNING]
     assert Mirror(sweep, spec.name).trials() == {
         trial_id: ENDED[status] for trial_id, status in stored.items()
@@ -73,9 +73,7 @@ def test_an_hour_that_is_over_ends_the_search_and_says_so(tmp_path: Path) -> Non
 def test_more_of_a_search_that_its_hours_ended_is_only_that_much_more_and_is_gone_on_with(
     tmp_path: Path,
 ) -> None:
-    """Cut off while it was measured, given two trials more, and those cut off too: they run, and
-    not the rest of the budget.
-    """
+    """Cut off while measured, extended by two trials, and cut off again: only those two run."""
     sweep, fakes = SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path)
     short = replace(fake_spec(40), budget=Budget(trials=40, hours=1e-9))
     run_sweep(short, sweep, fakes, view=lambda _: None, n_cpus=2)
@@ -253,22 +251,24 @@ def test_a_killed_an_interrupted_and_an_extended_sweep(tmp_path: Path) -> None:
     wait_for(lambda: bool(half_way(sweep)), first)
     os.kill(first.pid, signal.SIGKILL)
     first.communicate()
-    kept = {trial_id: sweep.result_path(trial_id).read_bytes() for trial_id in sweep.trial_ids()}
-    assert 2 <= len(kept) < TRIALS
+    contents = {
+        trial_id: sweep.result_path(trial_id).read_bytes() for trial_id in sweep.trial_ids()
+    }
+    assert 2 <= len(contents) < TRIALS
     begun = half_way(sweep)
     assert begun
 
     second = drive(sweep.root)
-    wait_for(lambda: len(sweep.trial_ids()) > len(kept), second)
+    wait_for(lambda: len(sweep.trial_ids()) > len(contents), second)
     os.kill(second.pid, signal.SIGINT)
-    told, _ = second.communicate(timeout=60)
-    assert second.returncode == 130, told
-    assert "Traceback" not in told
+    output, _ = second.communicate(timeout=60)
+    assert second.returncode == 130, output
+    assert "Traceback" not in output
     note = sweep.note()
     assert note is not None
     assert note.state == "interrupted"
     assert len(sweep.trial_ids()) < TRIALS
-    for trial_id, content in kept.items():
+    for trial_id, content in contents.items():
         assert sweep.result_path(trial_id).read_bytes() == content
 
     (sweep.root / "study.db").unlink()
@@ -311,7 +311,7 @@ def test_a_killed_an_interrupted_and_an_extended_sweep(tmp_path: Path) -> None:
 
     ran = Counter(trial_id for trial_id, _ in fakes.notes("finish"))
     assert set(sweep.trial_ids()) <= set(ran)
-    assert all(ran[trial_id] == 1 for trial_id in kept), "no trial that was stored ran again"
+    assert all(ran[trial_id] == 1 for trial_id in contents), "no trial that was stored ran again"
     assert begun <= {trial_id for trial_id, step in fakes.notes("start") if step > 0}, (
         "what was running went on from its checkpoint"
     )

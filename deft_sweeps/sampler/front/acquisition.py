@@ -21,8 +21,8 @@ N_SAMPLES = 32
 N_DIRECTIONS = 128
 EXPLORATION = 0.7
 """Factor on the standard deviation of the samples. Below 1 the search prefers what the model
-believes to be good: a sweep ends after some dozen trials. With 0.5 one of six searches on `broken`
-(`benchmarks.search`) only refined what it had; with 1 some searches on `bent` were slower."""
+believes to be good: a sweep ends after some dozen trials. `benchmarks/README.md` has the
+comparison with 0.5 and 1."""
 SHORTLIST_FACTOR = 3
 """Candidates per selected one whose values are computed again while a batch is selected."""
 REFERENCE_MARGIN = 1.1

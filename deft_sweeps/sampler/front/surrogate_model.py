@@ -27,16 +27,14 @@ from deft_sweeps.study.optuna_study import modelled
 MAX_ROWS, MAX_FITTED_ROWS = 480, 240
 """Maximum numbers of observations that the model is conditioned on, and that hyperparameters are
 fitted to: the cost grows with their cube. A model that forgets where it has searched searches there
-again: with 240 rows of 4 thresholds, 3 of 6 searches on `broken` (`benchmarks.search`) had not
-reached its front after 200 trials; with 480 all had."""
+again; `benchmarks/README.md` has the comparison with 240 rows."""
 REFIT_GROWTH = 1.2
 """Hyperparameters are fitted again when the number of trainings has grown by this factor."""
 MIN_RELATIVE_GAIN = 0.3
 """A training is worth finishing if it is expected to gain, per remaining step, at least this share
 of what the best candidate gains per step. The best of many expectations is too optimistic, the best
-candidate changes after every trial, and the steps of a stopped training are lost. On `bent` (8
-seeds, `benchmarks.search`) 0.5 took 1.2 times the steps of 0.3; on `flan_t5_small_reviews` 0.1, 0.5
-and 1.0 took 1.0, 1.1 and 1.2 times those of 0.3."""
+candidate changes after every trial, and the steps of a stopped training are lost.
+`benchmarks/README.md` compares values from 0.1 to 1."""
 
 
 class SurrogateModel:

@@ -23,19 +23,19 @@ def informed(table: Table) -> InformedArm:
 
 
 def test_what_it_believes_is_the_normal_distribution_given_what_it_saw(minilm: Table) -> None:
-    arm, known = informed(minilm), [3, 17, 30]
+    arm, trained = informed(minilm), [3, 17, 30]
     last = minilm.rungs[-1]
-    told = np.array([log_curve(minilm.curve(minilm.configs[i], 0, last)) for i in known])
-    mean, deviation = arm.believed(known, told)
+    observed = np.array([log_curve(minilm.curve(minilm.configs[i], 0, last)) for i in trained])
+    mean, deviation = arm.posterior(trained, observed)
     assert minilm.noise is not None
     at, noise = (2, 0), minilm.noise[-1, 2, 0]
     centre = np.mean([minilm.means[config.config_id][-1][at] for config in minilm.configs])
     covariance = minilm.effects[at] + VAGUE * np.trace(minilm.effects[at]) / len(minilm.configs)
-    inverse = np.linalg.inv(covariance[np.ix_(known, known)] + noise * np.eye(3))
+    inverse = np.linalg.inv(covariance[np.ix_(trained, trained)] + noise * np.eye(3))
     for i in (0, 3, 40):
-        cross = covariance[i, known]
+        cross = covariance[i, trained]
         assert mean[i, *at] == pytest.approx(
-            centre + cross @ inverse @ (told[:, *at] - centre), abs=1e-6
+            centre + cross @ inverse @ (observed[:, *at] - centre), abs=1e-6
         )
         assert deviation[i, *at] ** 2 == pytest.approx(
             covariance[i, i] - cross @ inverse @ cross, abs=1e-8
@@ -52,7 +52,7 @@ def test_its_scale_is_that_of_the_tables_objectives(minilm: Table) -> None:
 
 def test_it_trains_every_configuration_once(minilm: Table) -> None:
     ended = simulate(minilm, informed(minilm), workers=4)
-    assert sorted(one.asked.config.config_id for one in ended) == sorted(
+    assert sorted(one.proposal.config.config_id for one in ended) == sorted(
         config.config_id for config in minilm.configs
     )
 

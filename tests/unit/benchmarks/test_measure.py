@@ -30,9 +30,9 @@ def runs(arm: str, trials: list[int | None], step: int = 10) -> list[Run]:
 def test_a_run_that_did_not_get_there_is_later_than_any_other() -> None:
     assert median([3, 1, INF, 2, INF]).value == 3
     assert median([3, INF, INF, 2, INF]).value == INF
-    found = median(list(range(1, 22)))
-    assert found.value == 11
-    assert 4 <= found.low < 11 < found.high <= 18
+    estimate = median(list(range(1, 22)))
+    assert estimate.value == 11
+    assert 4 <= estimate.low < 11 < estimate.high <= 18
 
 
 def test_beside_a_run_without_an_end_a_ratio_is_a_bound() -> None:
@@ -55,11 +55,11 @@ def test_what_runs_needed_and_used() -> None:
 def test_the_targets_are_judged_against_what_was_run() -> None:
     made = runs("random", [500] * 20) + runs("tpe", [150] * 20)
     made += runs("ours-front", [70, 80, 90] * 7) + runs("ours-front+halving", [400] * 20)
-    found = target_lines(made)
-    assert len(found) == len(TARGETS)
-    verdicts = [line.rsplit(", ", 1)[1] for line in found]
+    lines = target_lines(made)
+    assert len(lines) == len(TARGETS)
+    verdicts = [line.rsplit(", ", 1)[1] for line in lines]
     assert verdicts == ["reached", "missed", "within noise", "reached", "missed"]
-    assert "best's (tpe)" in found[3]
+    assert "best's (tpe)" in lines[3]
     assert all(line.endswith("not run") for line in target_lines(runs("tpe", [10] * 20)))
 
 

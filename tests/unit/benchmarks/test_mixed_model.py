@@ -48,8 +48,8 @@ def test_planted_means_are_told_better_than_by_the_trainings_themselves() -> Non
         true = planted(seed)
         measured = true + np.random.default_rng([seed, 1]).normal(0, 0.025, len(true))
         both = (predicted(measured, np.ones(len(true), dtype=int), 0.025**2, GRID), measured)
-        wrong.append([np.mean((told - true) ** 2) for told in both])
-        promised.append([np.mean((told - true)[np.argsort(told)[-10:]]) for told in both])
+        wrong.append([np.mean((values - true) ** 2) for values in both])
+        promised.append([np.mean((values - true)[np.argsort(values)[-10:]]) for values in both])
     assert np.all(np.divide(*np.transpose(wrong)) < 0.7)
     # The winner's curse: the best trainings promise what their configurations do not hold.
     assert abs(np.mean(promised, axis=0)[0]) < 0.25 * np.mean(promised, axis=0)[1]
@@ -138,6 +138,6 @@ def test_settings_are_those_in_which_configurations_differ_each_once() -> None:
         replace(plain, training=Training(learning_rate=0.5)),
     ]
     assert isinstance(plain.density, NoDensityLoss)
-    found = {tuple(row) for row in settings(configs).tolist()}
+    levels = {tuple(row) for row in settings(configs).tolist()}
     # LoRA's fields and the adapter's tell the same apart; with the density loss comes a weight.
-    assert found == {(0, 1, 0, 0, 0), (0, 0, 1, 1, 0), (0, 0, 1, 2, 0), (0, 0, 0, 0, 1)}
+    assert levels == {(0, 1, 0, 0, 0), (0, 0, 1, 1, 0), (0, 0, 1, 2, 0), (0, 0, 0, 0, 1)}

@@ -42,6 +42,6 @@ def test_one_that_has_it_all_is_enough() -> None:
 def test_a_search_cut_short_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     points, of = some(12, 1)
     monkeypatch.setattr(oracle, "MOST_NODES", 2)
-    found, exact = fewest(points, of, 0.999)
+    size, exact = fewest(points, of, 0.999)
     assert not exact
-    assert found >= by_trying(points, of, 0.999)
+    assert size >= by_trying(points, of, 0.999)

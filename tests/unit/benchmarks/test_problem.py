@@ -26,13 +26,13 @@ def drawn(spec: SweepSpec, n: int) -> list[TrialConfig]:
 @pytest.mark.parametrize("scale", ["linear", "log"])
 def test_the_volume_is_that_of_counted_cells(scale: Scale) -> None:
     front = np.array([[0.9, 0.5], [0.8, 0.2], [0.6, 0.1], [0.55, 0.3]])  # The last is dominated.
-    found = truth(front, ("score", "activation_density"), scale)
+    volume = truth(front, ("score", "activation_density"), scale)
     worst_density = (
         0.5 + 0.1 * (0.5 - 0.1)
         if scale == "linear"
         else np.log10(0.5) + 0.1 * (np.log10(0.5) - np.log10(0.1))
     )
-    assert found.reference == pytest.approx([0.6 - 0.1 * 0.3, worst_density])
+    assert volume.reference == pytest.approx([0.6 - 0.1 * 0.3, worst_density])
     densities = front[:, 1] if scale == "linear" else np.log10(front[:, 1])
     score, density = np.meshgrid(
         np.linspace(0.5, 1.0, 1501), np.linspace(densities.min(), worst_density, 1501)
@@ -41,14 +41,14 @@ def test_the_volume_is_that_of_counted_cells(scale: Scale) -> None:
     for best, least in zip(front[:, 0], densities, strict=True):
         covered |= (
             (score <= best)
-            & (score > found.reference[0])
+            & (score > volume.reference[0])
             & (density >= least)
             & (density < worst_density)
         )
     cells = covered.mean() * (1.0 - 0.5) * (worst_density - densities.min())
-    assert found.volume == pytest.approx(cells, rel=5e-3)
-    assert found.share(front) == pytest.approx(1.0)
-    assert 0.0 < found.share(front[1:2]) < 1.0
+    assert volume.volume == pytest.approx(cells, rel=5e-3)
+    assert volume.share(front) == pytest.approx(1.0)
+    assert 0.0 < volume.share(front[1:2]) < 1.0
 
 
 def test_scaling_leaves_scores_and_its_argument_alone() -> None:

@@ -7,7 +7,7 @@ from benchmarks.search.arms import make_arm
 from benchmarks.search.closed_form import RUNGS, ClosedForm, make
 from benchmarks.search.measure import Progress, run, truths_of
 from benchmarks.search.problem import Problem, result
-from benchmarks.search.simulate import Arm, Asked, simulate
+from benchmarks.search.simulate import Arm, Proposal, simulate
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.result import Point, Rung
 from deft_sweeps.search.searcher import StudySearcher
@@ -25,11 +25,11 @@ class Noted:
     stops: dict[int, int] = field(default_factory=dict)
     heard: list[tuple[str, int, int]] = field(default_factory=list)
 
-    def ask(self) -> Asked | None:
-        asked = self.arm.ask()
-        assert asked is not None
-        self.heard.append(("ask", asked.number, 0))
-        return asked
+    def ask(self) -> Proposal | None:
+        proposal = self.arm.ask()
+        assert proposal is not None
+        self.heard.append(("ask", proposal.number, 0))
+        return proposal
 
     def rung(self, number: int, step: int, points: tuple[Point, ...]) -> bool:
         self.heard.append(("rung", number, step))
@@ -55,12 +55,12 @@ def sequential(problem: Problem, arm: Arm, n: int) -> list[str]:
     """Trials one after the other, in a plain loop."""
     ids = []
     for _ in range(n):
-        asked = arm.ask()
-        assert asked is not None
-        ids.append(asked.config.trial_id(asked.seed))
+        proposal = arm.ask()
+        assert proposal is not None
+        ids.append(proposal.config.trial_id(proposal.seed))
         for step in problem.rungs[:-1]:
-            arm.rung(asked.number, step, problem.curve(asked.config, asked.seed, step))
-        arm.tell(asked.number, problem.curve(asked.config, asked.seed, problem.rungs[-1]))
+            arm.rung(proposal.number, step, problem.curve(proposal.config, proposal.seed, step))
+        arm.tell(proposal.number, problem.curve(proposal.config, proposal.seed, problem.rungs[-1]))
     return ids
 
 
@@ -68,7 +68,7 @@ def sequential(problem: Problem, arm: Arm, n: int) -> list[str]:
 def test_one_worker_is_a_plain_loop(name: str) -> None:
     problem = make("bent")
     ended = simulate(problem, make_arm(name, problem, 4), workers=1, max_trials=25)
-    assert [one.asked.config.trial_id(one.asked.seed) for one in ended] == sequential(
+    assert [one.proposal.config.trial_id(one.proposal.seed) for one in ended] == sequential(
         problem, make_arm(name, problem, 4), 25
     )
     assert [one.paid for one in ended] == [RUNGS[-1] * (i + 1) for i in range(25)]
@@ -87,7 +87,7 @@ def test_workers_hear_of_events_in_the_order_of_their_time() -> None:
     ]
     then = [("rung", 2, 9), ("rung", 0, 27), ("rung", 2, 27), ("tell", 0, 1), ("tell", 2, 1)]
     assert arm.heard == begin + then
-    assert [(one.asked.number, one.step, one.complete, one.at, one.paid) for one in ended] == [
+    assert [(one.proposal.number, one.step, one.complete, one.at, one.paid) for one in ended] == [
         (1, 9, False, 9.0, 18),  # Itself, and what the other had done by then.
         (0, 81, True, 81.0, 9 + 81 + 72),
         (2, 81, True, 90.0, 9 + 81 + 81),
@@ -99,7 +99,7 @@ def test_a_slow_configuration_ends_late() -> None:
     ended = simulate(problem, make_arm("random", problem, 0), workers=8, max_trials=8)
     for one in ended:
         assert one.at == pytest.approx(
-            RUNGS[-1] * (1.1 if one.asked.config.quantization.kind == "nf4" else 0.9)
+            RUNGS[-1] * (1.1 if one.proposal.config.quantization.kind == "nf4" else 0.9)
         )
     assert [one.at for one in ended] == sorted(one.at for one in ended)
 
@@ -150,10 +150,10 @@ def test_the_sweeps_own_searcher_proposes_and_stops_the_same(
     searcher = StudySearcher(spec, SweepDir(tmp_path), target=14)
     ran = []
     for i in range(14):
-        told = searcher.suggest(str(i))
-        assert isinstance(told, dict)
-        config: TrialConfig = codec(TrialConfig).validate_json(str(told["config"]))
-        seed, rungs = int(str(told["seed"])), list[Rung]()
+        proposal = searcher.suggest(str(i))
+        assert isinstance(proposal, dict)
+        config: TrialConfig = codec(TrialConfig).validate_json(str(proposal["config"]))
+        seed, rungs = int(str(proposal["seed"])), list[Rung]()
         for step in problem.rungs[:-1]:
             rungs.append(Rung(step=step, points=problem.curve(config, seed, step)))
             if not searcher.goes_on(str(i), report(step, rung=rungs[-1])):
@@ -167,6 +167,8 @@ def test_the_sweeps_own_searcher_proposes_and_stops_the_same(
     ended = simulate(
         problem, make_arm(f"ours-{sampler}+halving", problem, 5), workers=1, max_trials=14
     )
-    assert ran == [one.asked.config.trial_id(one.asked.seed) for one in ended]
-    assert stored == {one.asked.config.trial_id(one.asked.seed): one.complete for one in ended}
+    assert ran == [one.proposal.config.trial_id(one.proposal.seed) for one in ended]
+    assert stored == {
+        one.proposal.config.trial_id(one.proposal.seed): one.complete for one in ended
+    }
     assert set(stored.values()) == {True, False}

@@ -38,17 +38,17 @@ def made(config: TrialConfig, seed: int) -> dict[str, Any]:
                 "points": points,
             }
         )
-    told = codec(TrialConfig).dump_python(config, mode="json")
+    config_json = codec(TrialConfig).dump_python(config, mode="json")
     return {
         "trial_id": config.trial_id(seed),
-        "config": told,
+        "config": config_json,
         "seed": seed,
         "rungs": rungs,
         "n_examples": 300,
     }
 
 
-def kept(folder: Path, trained: list[tuple[TrialConfig, int]]) -> Path:
+def write_trainings(folder: Path, trained: list[tuple[TrialConfig, int]]) -> Path:
     folder.mkdir()
     for config, seed in trained:
         (folder / f"{config.trial_id(seed)}.json").write_text(json.dumps(made(config, seed)))
@@ -60,43 +60,41 @@ def half(tmp_path_factory: pytest.TempPathFactory) -> Table:
     """The first half of the grid, five of it with two more seeds, and a start on the rest."""
     trained = [(config, 0) for config in (*HALF, *GRID[len(HALF) : len(HALF) + 3])]
     trained += [(config, seed) for config in HALF[:5] for seed in (1, 2)]
-    return load(NAME, kept(tmp_path_factory.mktemp("table") / "half", trained))
+    return load(NAME, write_trainings(tmp_path_factory.mktemp("table") / "half", trained))
 
 
-def values_of(told: dict[str, Any], rung: int) -> list[list[float]]:
+def values_of(training: dict[str, Any], rung: int) -> list[list[float]]:
     return [
         [p["score"], (p["encoder_density"] + p["decoder_density"]) / 2]
-        for p in told["rungs"][rung]["points"]
+        for p in training["rungs"][rung]["points"]
     ]
 
 
 def test_of_a_part_the_largest_whole_space_is_searched(half: Table) -> None:
-    found = {config.config_id for config in half.configs}
+    ids = {config.config_id for config in half.configs}
     assert (
         {config.config_id for config in HALF}
-        <= found
+        <= ids
         <= {config.config_id for config in GRID[: len(HALF) + 3]}
     )
     assert half.rungs == STEPS
-    assert half.note.startswith(
-        f"{len(found)} of 160 configurations, measured; 5 with several seeds"
-    )
+    assert half.note.startswith(f"{len(ids)} of 160 configurations, measured; 5 with several seeds")
 
 
 def test_a_combination_that_lacks_some_stands_at_one_value_of_a_choice() -> None:
-    known = [
+    trained = [
         config
         for config in GRID
         if config.quantization.kind == "none" or config.training.learning_rate == 2e-3
     ]
-    part = complete_part(SPEC, frozenset(config.config_id for config in known))
+    part = complete_part(SPEC, frozenset(config.config_id for config in trained))
     assert sorted(
         config.config_id for c in part.combinations for config in configurations(c)
-    ) == sorted(c.config_id for c in known)
+    ) == sorted(c.config_id for c in trained)
     fixed = next(c for c in part.combinations if "nf4" in c.label)
     assert "training.learning_rate" not in fixed.open
     assert (
-        part.locate(next(config for config in known if config.quantization.kind == "nf4"))
+        part.locate(next(config for config in trained if config.quantization.kind == "nf4"))
         is not None
     )
 
@@ -105,8 +103,8 @@ def test_a_trained_seed_is_replayed_as_it_was(half: Table) -> None:
     objectives = SPEC.objectives
     for config, seed in ((HALF[0], 0), (HALF[0], 2), (HALF[40], 0)):
         for rung, step in enumerate(STEPS):
-            found = objective_values(objectives, half.curve(config, seed, step))
-            assert found == pytest.approx(np.array(values_of(made(config, seed), rung)))
+            values = objective_values(objectives, half.curve(config, seed, step))
+            assert values == pytest.approx(np.array(values_of(made(config, seed), rung)))
         assert half.curve(config, seed, 60)[2].threshold == 0.5
         assert half.curve(config, seed, 60)[2].score.n_examples == 300
 
@@ -124,14 +122,14 @@ def test_truth_pulls_lucky_seeds_in_and_the_space_holds_its_front(half: Table) -
 
 
 def test_where_no_seed_was_repeated_truth_is_what_was_measured(tmp_path: Path) -> None:
-    once = load(NAME, kept(tmp_path / "once", [(config, 0) for config in HALF]))
+    once = load(NAME, write_trainings(tmp_path / "once", [(config, 0) for config in HALF]))
     for config in HALF[::20]:
         assert once.true_points(config) == pytest.approx(np.array(values_of(made(config, 0), 2)))
     assert once.note.endswith("true mean: what was measured")
 
 
 def test_where_seeds_agree_truth_is_their_mean(tmp_path: Path) -> None:
-    folder = kept(tmp_path / "same", [(config, 0) for config in HALF])
+    folder = write_trainings(tmp_path / "same", [(config, 0) for config in HALF])
     for config in HALF[:3]:
         (folder / f"{config.trial_id(1)}.json").write_text(
             json.dumps(made(config, 0) | {"seed": 1})
@@ -157,13 +155,13 @@ def test_another_seed_is_the_true_mean_with_the_noise_of_one_repeated_training(h
         repeated += [(curve - curves.mean(axis=0)) * np.sqrt(3 / 2) for curve in curves]
     seen = set()
     for seed in range(1, 9):
-        found = np.array(
+        scores = np.array(
             [[p.score.value for p in half.curve(config, seed, step)] for step in STEPS]
         )
         fits = [
             i
             for i, noise in enumerate(repeated)
-            if np.allclose(found, np.clip(mean + noise, 0.0, 1.0), atol=1e-6)
+            if np.allclose(scores, np.clip(mean + noise, 0.0, 1.0), atol=1e-6)
         ]
         assert len(fits) == 1
         seen.update(fits)
@@ -178,7 +176,7 @@ def test_a_slow_configuration_takes_longer_steps(half: Table) -> None:
 
 
 def test_a_packed_table_is_read_like_its_folder(tmp_path: Path) -> None:
-    folder = kept(tmp_path / "some", [(config, 0) for config in HALF[:6]])
+    folder = write_trainings(tmp_path / "some", [(config, 0) for config in HALF[:6]])
     packed = tmp_path / "some.jsonl.gz"
     packed.write_bytes(
         gzip.compress(
@@ -189,7 +187,7 @@ def test_a_packed_table_is_read_like_its_folder(tmp_path: Path) -> None:
 
 
 def test_too_little_and_different_ladders_are_refused(tmp_path: Path) -> None:
-    rows = read(kept(tmp_path / "one", [(HALF[0], 0)]))
+    rows = read(write_trainings(tmp_path / "one", [(HALF[0], 0)]))
     with pytest.raises(ValueError, match="too little is trained"):
         table(NAME, SPEC, rows)
     with pytest.raises(ValueError, match="expected a closed form or one of"):

@@ -18,9 +18,14 @@ CONFIG = TrialConfig()
 
 
 def row(*rungs: tuple[int, float], trial_id: str = "a-s0") -> dict[str, Any]:
-    told = [{"step": step, "train_sec": sec} for step, sec in rungs]
+    rung_rows = [{"step": step, "train_sec": sec} for step, sec in rungs]
     config = codec(TrialConfig).dump_python(CONFIG, mode="json")
-    return {"trial_id": trial_id, "config": config, "rungs": told, "provenance": {"n_threads": 1}}
+    return {
+        "trial_id": trial_id,
+        "config": config,
+        "rungs": rung_rows,
+        "provenance": {"n_threads": 1},
+    }
 
 
 def test_a_training_as_long_as_projected_has_the_ratio_1() -> None:
@@ -38,18 +43,19 @@ def test_a_training_as_long_as_projected_has_the_ratio_1() -> None:
 
 
 def test_a_training_counts_once(tmp_path: Path) -> None:
-    known = list(trainings())
-    for number, one in enumerate((known[0], row((1, 1.0)))):
+    packed = list(trainings())
+    for number, one in enumerate((packed[0], row((1, 1.0)))):
         (tmp_path / f"{number}.json").write_text(json.dumps(one))
     assert [one["trial_id"] for one in trainings([tmp_path])] == [
-        one["trial_id"] for one in known
+        one["trial_id"] for one in packed
     ] + ["a-s0"]
 
 
 def test_what_plan_says_holds_for_the_tables() -> None:
-    """By each kind's quickest stretch, since what else the machine did only adds to it. SST-2's
-    phrases, a dozen words where the task allows 128 tokens, take a fraction of what is
-    projected.
+    """Judged by each kind's quickest stretch, since other load on the machine only adds to it.
+
+    SST-2's phrases have a dozen words while the task allows 128 tokens, so they take a fraction of
+    the projected time.
     """
     quickest: dict[str, list[float]] = defaultdict(list)
     for row in trainings():
