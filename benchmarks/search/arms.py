@@ -15,18 +15,16 @@ ours-NAME+halving   the same with early stopping
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import get_args
 
-import optuna
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
-from optuna.study import Study
 
 from benchmarks.search.informed import InformedArm
-from benchmarks.search.problem import Problem, directions, result
+from benchmarks.search.problem import Problem, result
 from benchmarks.search.simulate import Arm, Proposal
 from benchmarks.search.synetune import ENVIRONMENT, synetune_arm
 from benchmarks.search.table import Table
@@ -37,8 +35,8 @@ from deft_sweeps.specification.sampler_entry import SamplerName
 from deft_sweeps.specification.search_settings import Halving, NoStopping
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.early_stopping import EarlyStopping
-from deft_sweeps.study.optuna_study import SEED, TRIAL_ID, tell
-from deft_sweeps.study.parameters import suggest
+from deft_sweeps.study.pending import PendingTrials, in_memory
+from deft_sweeps.study.sweep_study import SweepStudy
 
 OURS = "ours-"
 INFORMED = "informed"
@@ -57,61 +55,52 @@ OPTUNA_SAMPLERS: dict[str, Callable[..., BaseSampler]] = {
 
 @dataclass
 class OptunaArm:
-    """Asks and tells an Optuna study in memory, as the sweep's searcher does.
+    """Ask and tell of a sweep's study, as its searcher does it.
 
     Attributes:
-        early: decides at rungs, if the spec stops trials early.
+        early: decides at rungs; measures none if the spec stops nothing early.
         taken: limits how often a configuration may be repeated; unlimited for Optuna's own
             samplers.
     """
 
     spec: SweepSpec
-    study: Study
+    study: SweepStudy
     early: EarlyStopping
     taken: Taken
-    running: dict[int, Proposal] = field(default_factory=dict)
+    pending: PendingTrials
 
     def ask(self) -> Proposal | None:
-        trial = ask(self.study, self.spec, self.taken)
-        if trial is None:
+        proposed = ask(self.study, self.spec, self.taken)
+        if proposed is None:
             return None
-        config = self.spec.config(suggest(trial, self.spec))
-        proposal = Proposal(
-            trial.number, config, self.taken.next_seed(config, self.spec.trial_seed)
-        )
-        trial.set_user_attr(SEED, proposal.seed)
-        trial.set_user_attr(TRIAL_ID, config.trial_id(proposal.seed))
-        self.taken.update([config.trial_id(proposal.seed)])
-        self.running[proposal.number] = proposal
-        return proposal
+        number, start, origin = proposed
+        config = self.spec.config(start)
+        seed = self.taken.next_seed(config, self.spec.trial_seed)
+        proposal = self.study.begin(number, start, seed, origin)
+        self.taken.update([proposal.trial_id])
+        self.pending.add(proposal)
+        return Proposal(number, config, seed)
 
     def rung(self, number: int, step: int, points: tuple[Point, ...]) -> bool:
         if not self.spec.rung_thresholds:
             return True
-        proposal = self.running[number]
-        return self.early.goes_on(
-            number, proposal.config, proposal.seed, Rung(step=step, points=points)
-        )
+        return self.early.goes_on(number, Rung(step=step, points=points))
 
     def tell(self, number: int, points: tuple[Point, ...] | None) -> None:
-        proposal = self.running.pop(number)
-        trial_id = proposal.config.trial_id(proposal.seed)
-        tell(
-            self.study,
-            self.spec,
-            number,
-            result(proposal.config, proposal.seed, self.early.rungs(trial_id), points),
-        )
-        self.early.forget(trial_id)
+        trial = self.pending.proposals[number]
+        rungs = self.early.rungs(trial.trial_id)
+        self.study.tell(number, result(trial.config, trial.seed, rungs, points))
+        self.pending.remove(number)
+        self.early.forget(trial.trial_id)
 
     def close(self) -> None:
         """Nothing is open."""
 
 
 def optuna_arm(spec: SweepSpec, sampler: BaseSampler, repeats: int = sys.maxsize) -> OptunaArm:
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(directions=directions(spec.objectives), sampler=sampler)
-    return OptunaArm(spec, study, EarlyStopping(spec, study, (), _complain), Taken((), repeats))
+    study, pending = SweepStudy(spec, sampler), in_memory()
+    early = EarlyStopping(spec, study, pending, (), _complain)
+    return OptunaArm(spec, study, early, Taken((), repeats), pending)
 
 
 def _complain(sentence: str) -> None:

@@ -165,12 +165,13 @@ def as_begun(spec: SweepSpec, sweep: SweepDir) -> SweepSpec:
 
 
 def _with_search(spec: SweepSpec, sweep: SweepDir, folders: Sequence[str]) -> SweepSpec:
-    """The spec with `folders` to start from besides its own, checked with the study's storage
-    before anything is started.
+    """The spec with `folders` to start from besides its own.
+
+    They and the database of the study's mirror are checked before anything is started.
 
     Raises:
         ConfigError: a folder is no sweep's.
-        StoreError: the storage cannot be used, or another driver has the study.
+        StoreError: the storage cannot be used.
     """
     from deft_sweeps.search.warm_start import taken
     from deft_sweeps.study.storage import check_reachable

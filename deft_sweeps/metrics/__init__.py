@@ -31,11 +31,11 @@ from deft_sweeps.result import Cost, Point
 __all__ = [
     "ACTIVATION_DENSITY",
     "DEFAULT_OBJECTIVES",
-    "Direction",
     "METRICS",
+    "SCORE",
+    "Direction",
     "Measurable",
     "Metric",
-    "SCORE",
     "as_losses",
     "measured",
     "measured_points",

@@ -127,6 +127,7 @@ def _column(metric: Metric, rows: Sequence[MeasuredRow]) -> tuple[str, list[str]
 
 
 def score_text(score: Score) -> str:
+    """The score and one standard error."""
     return f"{SCORE.text(score.value)} ± {SCORE.text(score.standard_error)}"
 
 
@@ -175,6 +176,7 @@ def change_text(deft: DensityReading, plain: DensityReading) -> str:
 
 
 def difference_text(difference: PairedDifference | None) -> str:
+    """A difference and its 95 % interval."""
     if difference is None:
         return MISSING
     return f"{difference.value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}]"

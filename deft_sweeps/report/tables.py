@@ -48,6 +48,7 @@ def point_id(trial_id: str, at: str) -> str:
 
 
 def ref_of(member: FrontMember) -> str:
+    """Name of a member's element in the scatter."""
     return point_id(member.result.trial_id, member.point.at)
 
 

@@ -50,6 +50,8 @@ class EndedTrial:
     """What every trial that ended has.
 
     Attributes:
+        number: place among the proposals of its sweep, refused ones counted; None if it is not of a
+            search.
         rungs: what was measured before its end, rising in steps; empty if nothing asked for it.
         started_at, finished_at: seconds since the epoch.
         config_id: of the configuration, whatever the seed; derived.
@@ -58,6 +60,7 @@ class EndedTrial:
 
     config: TrialConfig
     seed: int
+    number: int | None = None
     rungs: tuple[Rung, ...] = ()
     started_at: float = 0.0
     finished_at: float = 0.0

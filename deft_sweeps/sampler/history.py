@@ -12,6 +12,8 @@ import numpy as np
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from deft_sweeps.study.optuna_study import PRIOR
+
 MEASURED_STATES = (TrialState.COMPLETE, TrialState.PRUNED)
 """States of ended trials that have measurements."""
 
@@ -115,5 +117,7 @@ class StudyView(Study):
         return self.get_trials(states=states)
 
 
-def _end_order(trial: FrozenTrial) -> tuple[float, int]:
-    return (trial.datetime_complete.timestamp() if trial.datetime_complete else 0.0), trial.number
+def _end_order(trial: FrozenTrial) -> tuple[bool, float, int]:
+    """Trials of earlier sweeps first, whenever they ended."""
+    ended_at = trial.datetime_complete.timestamp() if trial.datetime_complete else 0.0
+    return PRIOR not in trial.user_attrs, ended_at, trial.number

@@ -6,15 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 import numpy as np
-from optuna.study import Study
-from optuna.trial import Trial, TrialState
 
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.domain import n_values
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.study.optuna_study import ASKED
-from deft_sweeps.study.parameters import all_points, params, point_of, random_point, suggest
+from deft_sweeps.study.parameters import all_points, point_of, random_point
+from deft_sweeps.study.proposal import Origin
+from deft_sweeps.study.sweep_study import SweepStudy
 
 N_ASKS = 5
 """Proposals of a sampler that are looked at before a point is drawn at random instead."""
@@ -60,24 +59,20 @@ class Taken:
         return first
 
 
-def ask(study: Study, spec: SweepSpec, taken: Taken) -> Trial | None:
-    """The study's next trial, its parameters suggested: one that was enqueued, or the sampler's, or
-    one drawn at random where the sampler insists on configurations that have run often enough; None
-    where the whole space has.
+def ask(study: SweepStudy, spec: SweepSpec, taken: Taken) -> tuple[int, Start, Origin] | None:
+    """Number, point and origin of the next proposal; None if the whole space is used up.
+
+    The sampler proposes. If it insists on configurations that have run often enough, a point is
+    drawn at random.
     """
     for _ in range(N_ASKS):
-        trial = study.ask()
-        config = spec.config(suggest(trial, spec))
-        if ASKED in trial.user_attrs or taken.may_run(config):
-            return trial
-        # Without a TRIAL_ID it stands for nothing that ran; left RUNNING, the sampler would shy
-        # away from a trial that never ends.
-        study.tell(trial, state=TrialState.FAIL)
-    start = fresh_start(spec, taken.may_run, (spec.search.seed, trial.number))
-    if start is None:
-        return None
-    study.enqueue_trial(params(spec, start), user_attrs={ASKED: "random"})
-    return study.ask()
+        number, start = study.ask()
+        if taken.may_run(spec.config(start)):
+            return number, start, "sampler"
+        # A trial left RUNNING that never ends would repel the sampler.
+        study.refuse(number)
+    drawn = fresh_start(spec, taken.may_run, (spec.search.seed, study.optuna_number(number)))
+    return None if drawn is None else (study.ask_at(drawn), drawn, "random")
 
 
 def fresh_start(

@@ -1,73 +1,57 @@
-"""Ray Tune's Searcher over an Optuna study by ask and tell, and the one place where a finished
-trial is kept.
+"""Ray Tune's Searcher over a sweep's study.
 
-A trial that ends is stored, then told to the study, then reported to whoever follows. Each step may
-be done twice without harm, so a driver that dies between two of them is caught up with on the next
-start.
+A trial that ends is stored, then told to the study, then reported to the driver. The study is made
+from the store at each start, so a driver that dies between two of these loses nothing.
 """
 
-import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, assert_never
 
 from optuna.study import Study
-from optuna.trial import Trial
-from pydantic import ValidationError
 from ray.tune.search import Searcher
 
 from deft_sweeps.errors import StoreError, SweepError
-from deft_sweeps.result import CompleteTrial, FailedTrial, StoppedTrial, TrialResult, read_result
+from deft_sweeps.result import TrialResult
 from deft_sweeps.sampler.study_sampler import study_sampler
-from deft_sweeps.search.failure_streak import Streak
-from deft_sweeps.search.repeats import Taken, ask
+from deft_sweeps.search.next_step import Abort, Done, NextStep, Propose, Wait
+from deft_sweeps.search.proposer import Proposer
+from deft_sweeps.search.reported_result import checked_result, failed, stopped
+from deft_sweeps.search.requested_points import RequestedPoints
+from deft_sweeps.search.result_recorder import ResultRecorder
 from deft_sweeps.search.trial_report import RESULT, reported_rung
-from deft_sweeps.search.warm_start import tell_prior
+from deft_sweeps.search.warm_start import first_points, prior_trials
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.early_stopping import EarlyStopping
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
-from deft_sweeps.study.buffered import flush
-from deft_sweeps.study.lease import Lease
-from deft_sweeps.study.limit_judge import LimitJudge
-from deft_sweeps.study.optuna_study import (
-    SEED,
-    TRIAL_ID,
-    VERDICTS,
-    begin,
-    begin_extra,
-    enqueue,
-    finished,
-    objectives,
-    open_study,
-    tell,
-    unfinished,
-)
-from deft_sweeps.study.parameters import start_of, suggest
+from deft_sweeps.study.optuna_study import finished
+from deft_sweeps.study.parameters import start_of
+from deft_sweeps.study.pending import read_pending
 from deft_sweeps.study.proposal import Proposal
-from deft_sweeps.study.storage import BROKEN, connect, kept_in, let_go, root, study_name
+from deft_sweeps.study.sweep_study import SweepStudy
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
     """Proposes until `target` trials of the sweep are finished.
 
-    Trials that an earlier driver left unfinished come first, under their number and seed, so that
-    they go on from their checkpoint.
-
     Args:
         spec: of the sweep.
-        sweep: its folder; results in it are told to the study first.
+        sweep: its folder.
         target: finished trials to reach, earlier ones counted.
-        first: points to try before the sampler's own; one that the study already has is left out.
-        extra: points to try before those, also where the study already has them, and also when the
-            search is over.
-        enough: says why the search is over; while it says nothing, it goes on.
+        first: points to try before the sampler's own; one that ran is left out.
+        extra: points to try before those, also if they ran, and also when the search is over.
+        enough: says why the search is over; empty while it is not.
         on_finish: called with each result once it is stored and told.
         on_trouble: called with a sentence when something could not be written.
         stopping: while it says so, nothing more is proposed.
         slots: trials that may run at a time, asked before each proposal; None is no limit.
+
+    Attributes:
+        aborted: why the sweep cannot go on.
+        over: why the search ended before its target, a sentence; empty if it did not.
+        lost: Tune's ids of running trials whose worker is gone or could not start, with the reason.
     """
 
     def __init__(
@@ -85,50 +69,52 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         slots: Callable[[], int] | None = None,
     ) -> None:
         super().__init__()
-        self._spec, self._sweep, self._target, self._enough = spec, sweep, target, enough
-        self._on_finish, self._on_trouble, self._stopping = on_finish, on_trouble, stopping
-        self._slots = slots
+        self.aborted: SweepError | None = None
+        self.over = ""
+        self.lost: dict[str, str] = {}
+        self._spec, self._target = spec, target
+        self._on_finish, self._on_trouble = on_finish, on_trouble
+        self._stopping, self._slots = stopping, slots
+        self._running: dict[str, Proposal] = {}
+
         sweep.root.mkdir(parents=True, exist_ok=True)
         stored = sweep.results()
-        self.hopeless: SweepError | None = None
-        self._judge, self._lease = LimitJudge(spec), Lease(sweep.root)
-        where = kept_in(spec, sweep)
-        self._storage = connect(where, sweep)
-        self.study: Study = open_study(
-            spec,
-            self._storage,
-            stored,
-            name=study_name(where, sweep),
-            judge=self._judge,
-            lease=self._lease,
-            every=True,
-        )
-        self._judge.forget_failures()  # Those of earlier drivers.
+        trial_ids = [result.trial_id for result in stored]
+        pending = read_pending(spec, sweep, trial_ids, on_trouble)
+        self._study = SweepStudy(spec)
+        self._study.add_prior(prior_trials(spec, sweep))
+        self._study.rebuild(stored, pending)
+        self._study.judge.forget_failures()  # They may have been mended since.
         self.study.sampler = study_sampler(spec)
-        enqueue(self.study, spec, extra, again=True)
-        enqueue(self.study, spec, first)
-        tell_prior(self.study, spec, sweep)
-        flush(self.study)
-        self._taken = Taken((result.trial_id for result in stored), spec.search.repeats)
-        self._early = EarlyStopping(spec, self.study, stored, on_trouble)
-        self._again = [
-            self._taken_up(t.number, t.params, t.user_attrs) for t in unfinished(self.study)
-        ]
-        self._taken.update(proposal.trial_id for proposal in self._again)
-        self._unsaved: Proposal | None = None
-        self._over = ""
-        self._streak = Streak()
         self._n_finished = len(finished(self.study))
-        self._live: dict[str, Proposal] = {}
-        # Tune's ids of trials under way, and why the worker is gone or could not start.
-        self.lost: dict[str, str] = {}
-        self._late: list[tuple[Proposal, TrialResult]] = []
-        self._tried_at = 0.0
+
+        begun = [proposal.start for proposal in pending.proposals.values()]
+        ran = [start_of(spec, trial.params) for trial in finished(self.study)] + begun
+        requested = RequestedPoints(spec, pending)
+        requested.add_extra(extra)
+        requested.add(first, "first", ran)
+        requested.add(first_points(spec, sweep), "warm_start", ran)
+        try:
+            pending.write()
+        except OSError as error:
+            what = f"{pending.path} cannot be written: {short_reason(error)}"
+            raise StoreError(what) from error
+
+        self._proposer = Proposer(spec, self._study, pending, requested, trial_ids, enough)
+        self._recorder = ResultRecorder(sweep, self._study, pending, on_trouble)
+        self._early = EarlyStopping(spec, self._study, pending, stored, on_trouble)
+        for proposal in pending.proposals.values():
+            self._early.resume(proposal, sweep.rungs(proposal.trial_id))
+
+    @property
+    def study(self) -> Study:
+        """The Optuna study."""
+        return self._study.optuna
 
     @property
     def running(self) -> tuple[Proposal, ...]:
-        """Trials under way."""
-        return tuple(self._live.values())
+        """Running trials."""
+        return tuple(self._running.values())
 
     @property
     def n_finished(self) -> int:
@@ -136,251 +122,93 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         return self._n_finished
 
     @property
-    def over(self) -> str:
-        """Why the search ended before its target, a sentence; empty where it did not."""
-        return self._over
-
-    @property
-    def late(self) -> tuple[TrialResult, ...]:
-        """Results that could not be kept yet."""
-        return tuple(result for _, result in self._late)
+    def waiting(self) -> tuple[TrialResult, ...]:
+        """Results that could not be stored yet."""
+        return self._recorder.waiting
 
     def proposal(self, tune_id: str) -> Proposal | None:
         """The trial that Tune calls `tune_id`, while it runs."""
-        return self._live.get(tune_id)
+        return self._running.get(tune_id)
 
     def suggest(self, trial_id: str) -> dict[str, object] | str | None:
-        """The next trial's settings; FINISHED when there is none to come, None when there is none
-        now.
-        """
+        """The next trial's settings; FINISHED when there is none to come, None if none now."""
         self.settle()
-        if self._stopping() or self._n_finished + len(self._live) + len(self._late) >= self._target:
-            return str(Searcher.FINISHED)
-        if self._late:
-            return None  # What finishes now could not be kept either.
-        if self._slots is not None and len(self._live) >= self._slots():
-            return None
-        try:
-            proposal = self._unsaved = self._unsaved or self._next()
-            flush(self.study)  # What runs must be known to whoever takes up the sweep.
-            self._unsaved = None
-        except BROKEN as error:
-            self._on_trouble(f"the study cannot be written, waiting: {short_reason(root(error))}")
-            return None
-        if proposal is None:
-            return str(Searcher.FINISHED) if self.hopeless or self._over else None
-        self._live[trial_id] = proposal
-        return proposal.tune_config()
+        match self._next_step():
+            case Propose(proposal):
+                self._running[trial_id] = proposal
+                return proposal.tune_config()
+            case Wait(reason):
+                if reason:
+                    self._on_trouble(reason)
+                return None
+            case Done(reason):
+                self.over = self.over or reason
+            case Abort(error):
+                self.aborted = error
+            case unknown:
+                assert_never(unknown)
+        return str(Searcher.FINISHED)
 
     def goes_on(self, trial_id: str, told: dict[str, Any]) -> bool:
-        """Whether a trial goes on past the report `told`; only a rung can end it."""
-        proposal, rung = self._live.get(trial_id), reported_rung(told)
-        return (
-            proposal is None
-            or rung is None
-            or self._early.goes_on(proposal.number, proposal.config, proposal.seed, rung)
-        )
+        """Whether a trial goes on past a report; only a rung can end it."""
+        proposal, rung = self._running.get(trial_id), reported_rung(told)
+        return proposal is None or rung is None or self._early.goes_on(proposal.number, rung)
 
     def on_trial_complete(
-        self, trial_id: str, result: dict[str, object] | None = None, error: bool = False
+        self,
+        trial_id: str,
+        result: dict[str, object] | None = None,
+        error: bool = False,
     ) -> None:
-        """Keep what the trial gave. Without a TrialResult in `result` it was lost (`error`) or
-        stopped early.
+        """Records what the trial gave.
+
+        Without a TrialResult in `result` it was lost (`error`) or stopped early.
         """
-        proposal, why = (
-            self._live.pop(trial_id, None),
-            self.lost.pop(trial_id, "no reason is known"),
-        )
+        proposal = self._running.pop(trial_id, None)
+        why = self.lost.pop(trial_id, "no reason is known")
         if proposal is None:
             return
-        text = (result or {}).get(RESULT)
-        if isinstance(text, str):
-            final: TrialResult = self._checked(proposal, text)
-        elif error:
-            final = self._failed(
-                proposal,
-                f"its worker was lost {self._spec.budget.max_failures + 1} times, last: {why}",
-            )
-        else:
-            final = self._stopped(proposal)
-        self._late.append((proposal, final))
+        ended = self._ended(proposal, (result or {}).get(RESULT), why if error else None)
+        self._recorder.add(proposal, replace(ended, number=proposal.number))
         self.settle(now=True)
 
     def settle(self, *, now: bool = False) -> None:
-        """Keep what could not be kept before, in the order it finished; tries at most once a second
-        unless `now`.
-        """
-        if not self._late or (not now and time.monotonic() - self._tried_at < 1.0):
-            return
-        self._tried_at = time.monotonic()
-        while self._late:
-            proposal, result = self._late[0]
-            try:
-                self._sweep.write(result)
-                tell(
-                    self.study,
-                    self._spec,
-                    proposal.number,
-                    result,
-                    self._judge.add(result),
-                    self._judge.margins(result),
-                )
-                flush(self.study)
-            except BROKEN as error:
-                self._on_trouble(
-                    f"a finished trial cannot be written, trying again: {short_reason(root(error))}"
-                )
-                return
-            self._late.pop(0)
+        """Stores results that could not be stored before; at most once a second unless `now`."""
+        for result in self._recorder.settle(now=now):
             self._n_finished += 1
-            self._sweep.checkpoint_path(result.trial_id).unlink(missing_ok=True)
-            self._sweep.rungs_path(result.trial_id).unlink(missing_ok=True)
             self._early.forget(result.trial_id)
-            if not isinstance(result, CompleteTrial):
-                self._sweep.weights_path(result.trial_id).unlink(missing_ok=True)
-            self._streak.add(result)
+            self._proposer.streak.add(result)
             self._on_finish(result)
 
-    def beat(self) -> None:
-        """Renew the right to the study.
-
-        Raises:
-            StoreError: another driver has taken it.
-        """
-        try:
-            self._lease.beat(self.study)
-        except StoreError:  # An OSError too, but nothing that passes.
-            raise
-        except BROKEN:
-            return  # What is written next will tell.
-
-    def close(self) -> None:
-        """Let go of the study and of its storage."""
-        with suppress(*BROKEN):
-            self._lease.release(self.study)
-        with suppress(*BROKEN):
-            let_go(self._storage)
-
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to save: store and study hold it all."""
+        """Nothing to save: the sweep's folder holds it all."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Not how a sweep goes on: start a new searcher on its folder.
+        """Not how a sweep is resumed: start a new searcher on its folder.
 
         Raises:
             StoreError: always.
         """
-        raise StoreError(
-            "a sweep goes on from its folder, not from Tune's checkpoint of the search"
-        )
+        raise StoreError("a sweep is resumed from its folder, not from Tune's checkpoint")
 
-    def _next(self) -> Proposal | None:
-        """What runs next; None while a limit's baseline must finish first, or, with `hopeless` set,
-        cannot, or when the search is over.
-        """
-        if self._streak.told:
-            self.hopeless = SweepError(self._streak.told)
-            return None
-        if not self._again:
-            self._over = self._over or self._enough()
-            # First points and an earlier sweep's may still wait; they are the search's.
-            if self._over:
-                extra = begin_extra(self.study)
-                return None if extra is None else self._named(extra)
-        name = self._judge.missing
-        if name is None:
-            return (
-                replace(self._again.pop(0), started_at=time.time()) if self._again else self._ask()
-            )
-        if any(proposal.config.is_baseline(name) for proposal in self._live.values()):
-            self._on_trouble(f"all else waits for baseline({name}), which the limits compare with")
-            return None
-        begun = next(
-            (proposal for proposal in self._again if proposal.config.is_baseline(name)), None
-        )
-        if begun is not None:
-            self._again.remove(begun)
-            return replace(begun, started_at=time.time())
-        failures = self._judge.failures(name)
-        if len(failures) > self._spec.budget.max_failures:
-            told = (
-                f"baseline({name}), which the limits compare with, failed {len(failures)} times,"
-                f" last: {failures[-1]}"
-            )
-            self.hopeless = SweepError(told)
-            return None
-        return self._ask(self._judge.start(name))
+    def _next_step(self) -> NextStep:
+        n_waiting, n_running = len(self.waiting), len(self._running)
+        if self._stopping() or self._n_finished + n_running + n_waiting >= self._target:
+            return Done()
+        if n_waiting:  # What finishes now could not be stored either.
+            return Wait()
+        if self._slots is not None and n_running >= self._slots():
+            return Wait()
+        return self._proposer.next_step(self.running)
 
-    def _ask(self, start: Start | None = None) -> Proposal | None:
-        trial = (
-            begin(self.study, self._spec, start) if start is not None else begin_extra(self.study)
-        )
-        trial = trial or ask(self.study, self._spec, self._taken)
-        if trial is None:
-            self._over = (
-                "every configuration of the space has run as often as `repeats` allows,"
-                f" {self._spec.search.repeats} times"
-            )
-            return None
-        return self._named(trial)
-
-    def _named(self, trial: Trial) -> Proposal:
-        config = self._spec.config(suggest(trial, self._spec))
-        seed = self._taken.next_seed(config, self._spec.trial_seed)
-        proposal = Proposal(trial.number, config, seed, time.time())
-        trial.set_user_attr(SEED, seed)
-        # Last: from here on the trial counts as begun.
-        trial.set_user_attr(TRIAL_ID, proposal.trial_id)
-        self._taken.update([proposal.trial_id])
-        return proposal
-
-    def _taken_up(self, number: int, params: dict[str, object], attrs: dict[str, Any]) -> Proposal:
-        proposal = Proposal(
-            number, self._spec.config(start_of(self._spec, params)), attrs[SEED], time.time()
-        )
-        self._early.take_up(
-            proposal.config,
-            proposal.seed,
-            self._sweep.rungs(proposal.trial_id),
-            attrs.get(VERDICTS, ()),
-        )
-        return proposal
-
-    def _checked(self, proposal: Proposal, text: str) -> TrialResult:
-        """The result, or a failed one if it cannot be used.
-
-        What is stored can always be read, and its objectives are finite.
-        """
-        try:
-            result = read_result(text.encode())
-            if result.trial_id != proposal.trial_id:
-                raise ValueError(f"a result of another trial, {result.trial_id}")
-            if isinstance(result, CompleteTrial):
-                objectives(self._spec, result)
-        except ValidationError as error:
-            wrong = error.errors()[0]
-            where = ".".join(str(part) for part in wrong["loc"])
-            what = "its result cannot be kept (is a number not finite?)"
-            return self._failed(proposal, f"{what}: {where}: {wrong['msg']}")
-        except ValueError as error:
-            return self._failed(proposal, str(error))
-        return result
-
-    def _failed(self, proposal: Proposal, error: str) -> FailedTrial:
-        return FailedTrial(
-            config=proposal.config,
-            seed=proposal.seed,
-            error=error,
-            rungs=self._early.rungs(proposal.trial_id),
-            started_at=proposal.started_at,
-            finished_at=time.time(),
-        )
-
-    def _stopped(self, proposal: Proposal) -> StoppedTrial:
-        return StoppedTrial(
-            config=proposal.config,
-            seed=proposal.seed,
-            rungs=self._early.rungs(proposal.trial_id),
-            started_at=proposal.started_at,
-            finished_at=time.time(),
-        )
+    def _ended(self, proposal: Proposal, text: object, lost: str | None) -> TrialResult:
+        rungs = self._early.rungs(proposal.trial_id)
+        if isinstance(text, str):
+            try:
+                return checked_result(self._spec, proposal, text)
+            except ValueError as error:
+                return failed(proposal, str(error), rungs)
+        if lost is None:
+            return stopped(proposal, rungs)
+        n_lost = self._spec.budget.max_failures + 1
+        return failed(proposal, f"its worker was lost {n_lost} times, last: {lost}", rungs)

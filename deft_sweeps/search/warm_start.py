@@ -16,8 +16,6 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from optuna.study import Study
-
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import ConfigError, StoreError
 from deft_sweeps.findings.pareto_front import pareto_front
@@ -28,8 +26,8 @@ from deft_sweeps.specification.domain import Categorical, Const, Domain, Float, 
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir, write_atomically
 from deft_sweeps.store.sources import unusable_sources
-from deft_sweeps.study.limit_judge import LimitJudge
-from deft_sweeps.study.optuna_study import PRIOR, enqueue, objectives, told
+from deft_sweeps.study.optuna_study import objectives
+from deft_sweeps.study.proposal import fits
 
 MOST_POINTS = 12
 BUDGET_SHARE = 0.25
@@ -124,35 +122,16 @@ def taken(sweep: SweepDir) -> tuple[Taken, ...]:
         ) from error
 
 
-def tell_prior(study: Study, spec: SweepSpec, sweep: SweepDir) -> None:
-    """Have the study know what the sweep was given; told twice, it knows it once. Points come after
-    those that wait already.
-    """
-    given = taken(sweep)
-    if not given:
-        return
-    known = {t.user_attrs[PRIOR] for t in study.get_trials(deepcopy=False) if PRIOR in t.user_attrs}
-    judge = LimitJudge(spec)
-    located = [
-        (result, start)
-        for result in _copies(sweep).results()
-        if (start := spec.locate(result.config)) is not None
-    ]
-    # All of them first: an earlier sweep need not have begun with its baseline.
-    for result, _ in located:
-        judge.take(result)
-    for result, start in located:
-        if result.trial_id in known:
-            continue
-        study.add_trial(
-            told(spec, start, result, judge.violations(result), judge.margins(result), PRIOR)
-        )
-    enqueue(
-        study,
-        spec,
-        (start for one in given for start in one.starts if _fits(spec, start)),
-        whole=False,
-    )
+def prior_trials(spec: SweepSpec, sweep: SweepDir) -> list[tuple[CompleteTrial, Start]]:
+    """Trials of earlier sweeps that compare with this one's, each with its point."""
+    results = complete_trials(_copies(sweep).results()) if taken(sweep) else ()
+    located = ((result, spec.locate(result.config)) for result in results)
+    return [(result, start) for result, start in located if start is not None]
+
+
+def first_points(spec: SweepSpec, sweep: SweepDir) -> list[Start]:
+    """Points of earlier sweeps to try before the sampler's own."""
+    return [start for given in taken(sweep) for start in given.starts if fits(spec, start)]
 
 
 def data_of(sweep: SweepDir) -> frozenset[str]:
@@ -296,14 +275,6 @@ def _into(domain: Domain, value: Value) -> Value:
             return min(numbers, key=lambda v: abs(v - value), default=None)
         case Const():
             return None
-
-
-def _fits(spec: SweepSpec, start: Start) -> bool:
-    try:
-        spec.config(start)
-    except (KeyError, ValueError):  # The folder's spec was another one then.
-        return False
-    return True
 
 
 def _values(raw: dict[str, Any]) -> dict[str, Value]:

@@ -25,9 +25,9 @@ class Search:
             trial is trained (`trial_seed`) or which examples it sees (the seed of `splits`).
         repeats: most seeds that one configuration gets during the search, >= 1; 1 never runs one
             twice. The `first` points and the runs of `seeds` do not count.
-        storage: of the study: `sqlite` and `journal` (for shared file systems) are files in the
-            sweep's folder, and `auto` takes SQLite up to 1,000 trials; or the URL of a database,
-            `postgresql://...` or `mysql://...`.
+        storage: where the study is mirrored for Optuna's tools: `auto` and `sqlite` are `study.db`
+            in the sweep's folder; or the URL of a database, `postgresql://...` or `mysql://...`.
+            `journal`, which earlier versions had, means `sqlite`.
         warm_start: folders of earlier sweeps whose results are used, as finished trials if they
             are comparable, else as first points.
     """

@@ -1,13 +1,10 @@
-"""Early stopping while a sweep runs: the rule, what it must remember beyond a driver's death, and
-its place in Ray Tune.
-"""
+"""Early stopping while a sweep runs: verdicts that outlive a driver, and Ray Tune's scheduler."""
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, assert_never
 
-from optuna.study import Study
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
@@ -17,95 +14,104 @@ from deft_sweeps.sampler.front.front_sampler import FrontSampler
 from deft_sweeps.specification.search_settings import Halving, NoStopping
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.halving import HalvingRule
-from deft_sweeps.store.secrets import last_failure
-from deft_sweeps.study.buffered import flush
-from deft_sweeps.study.optuna_study import POINTS, VERDICTS, WHOLE, live, rows_of
-from deft_sweeps.study.storage import BROKEN
+from deft_sweeps.store.secrets import last_failure, short_reason
+from deft_sweeps.study.pending import PendingTrials
+from deft_sweeps.study.proposal import Proposal
+from deft_sweeps.study.sweep_study import SweepStudy
 
 
 class EarlyStopping:
-    """Decides at rungs: by the rule, and where that would stop a trial, by the sampler `front` if
-    the study has it, which may let it go on. A verdict is written into the study before anyone acts
-    on it, so it is the same after a restart.
+    """Decides at rungs, and records each verdict before anyone acts on it.
+
+    The rule decides. If it would stop a trial, the sampler `front` may let it go on. A restarted
+    driver decides the same.
 
     Args:
         spec: of the sweep.
-        study: that it is told to.
+        study: of the sweep.
+        pending: record of the running trials.
         stored: results of trials that have ended, with their rungs.
-        on_trouble: called with a sentence when something could not be written.
+        on_trouble: called with a sentence if a verdict cannot be recorded.
     """
 
     def __init__(
         self,
         spec: SweepSpec,
-        study: Study,
+        study: SweepStudy,
+        pending: PendingTrials,
         stored: Iterable[TrialResult],
         on_trouble: Callable[[str], None],
     ) -> None:
-        self._spec, self._study, self._on_trouble = spec, study, on_trouble
+        self._study, self._pending, self._on_trouble = study, pending, on_trouble
         self._rule = _rule(spec)
         self._rungs: dict[str, dict[int, Rung]] = {}
         for result in stored if self._rule is not None else ():
             for rung in result.rungs:
                 self._record(result.config, result.seed, rung, True)
 
-    def take_up(
-        self,
-        config: TrialConfig,
-        seed: int,
-        rungs: Iterable[Rung],
-        verdicts: Iterable[tuple[int, bool]],
-    ) -> None:
-        """Know what an earlier driver did of a trial that goes on now; a rung without a verdict
-        will be told again.
-        """
-        decided = dict(verdicts)
-        for rung in rungs if self._rule is not None else ():
-            if rung.step in decided:
-                self._rungs.setdefault(config.trial_id(seed), {})[rung.step] = rung
-                self._record(config, seed, rung, decided[rung.step])
+    def resume(self, proposal: Proposal, rungs: Iterable[Rung]) -> None:
+        """Takes up a trial that an earlier driver began.
 
-    def goes_on(self, number: int, config: TrialConfig, seed: int, rung: Rung) -> bool:
-        """Whether the study's trial `number` goes on past a rung; may be asked twice."""
-        trial = live(self._study, number)
-        if self._rule is None or trial is None:
+        Args:
+            proposal: of the trial, with the verdicts on it.
+            rungs: what it measured; one without a verdict will be reported again.
+        """
+        if self._rule is None:
+            return
+        verdicts = dict(proposal.verdicts)
+        decided = {rung.step: rung for rung in rungs if rung.step in verdicts}
+        for rung in decided.values():
+            self._record(proposal.config, proposal.seed, rung, verdicts[rung.step])
+        if decided:
+            self._rungs[proposal.trial_id] = decided
+            self._observe(proposal)
+
+    def goes_on(self, number: int, rung: Rung) -> bool:
+        """Whether a running trial goes on past a rung; may be asked twice."""
+        proposal = self._pending.proposals.get(number)
+        if self._rule is None or proposal is None:
             return True
-        told = self._rungs.setdefault(config.trial_id(seed), {})
-        told[rung.step] = rung
-        earlier: dict[int, bool] = dict(trial.user_attrs.get(VERDICTS, ()))
-        verdict = earlier.get(rung.step, False) or self._rule.goes_on(
-            config, seed, rung, whole=bool(trial.user_attrs.get(WHOLE))
-        )
-        so_far = PartialTraining(config=config, seed=seed, rungs=self.rungs(config.trial_id(seed)))
+        self._rungs.setdefault(proposal.trial_id, {})[rung.step] = rung
+        self._observe(proposal)
+        earlier = dict(proposal.verdicts)
+        goes_on = earlier.get(rung.step, False)
+        if not goes_on:
+            config, seed, whole = proposal.config, proposal.seed, proposal.runs_whole
+            goes_on = self._rule.goes_on(config, seed, rung, whole=whole)
+        if not goes_on and rung.step not in earlier:
+            goes_on = self._is_worth_finishing(number, rung.step)
         try:
-            trial.set_user_attr(POINTS, rows_of(self._spec, so_far))
-            if (
-                not verdict
-                and rung.step not in earlier
-                and isinstance(self._study.sampler, FrontSampler)
-            ):
-                # Behind at a rung is not behind at the end where rungs tell little of it, which the
-                # sampler's model has seen.
-                verdict = self._study.sampler.is_worth_finishing(self._study, number, rung.step)
-            trial.set_user_attr(
-                VERDICTS, [[step, was] for step, was in (earlier | {rung.step: verdict}).items()]
-            )
-            flush(self._study)
-        except BROKEN:
+            self._pending.decide(number, rung.step, goes_on)
+        except OSError as error:
             self._on_trouble(
-                "the study cannot be written: a restart may decide differently about a trial that"
-                " is under way"
+                f"a verdict of early stopping cannot be recorded: {short_reason(error)}; a restart "
+                "may decide differently about a running trial"
             )
-        return verdict
+        return goes_on
 
     def rungs(self, trial_id: str) -> tuple[Rung, ...]:
-        """What was measured on the way of a trial under way, rising in steps."""
-        told = self._rungs.get(trial_id, {})
-        return tuple(told[step] for step in sorted(told))
+        """What a running trial has measured, rising in steps."""
+        measured = self._rungs.get(trial_id, {})
+        return tuple(measured[step] for step in sorted(measured))
 
     def forget(self, trial_id: str) -> None:
-        """The trial has ended and is stored; others are still compared with it."""
+        """Drops a trial that has ended and is stored; others are still compared with it."""
         self._rungs.pop(trial_id, None)
+
+    def _is_worth_finishing(self, number: int, step: int) -> bool:
+        """The opinion of the sampler `front`: a trial behind at a rung need not be so at its end,
+        if rungs tell little of it. No other sampler has one.
+        """
+        sampler = self._study.sampler
+        if not isinstance(sampler, FrontSampler):
+            return False
+        trial = self._study.optuna_number(number)
+        return sampler.is_worth_finishing(self._study.optuna, trial, step)
+
+    def _observe(self, proposal: Proposal) -> None:
+        measured = self.rungs(proposal.trial_id)
+        training = PartialTraining(config=proposal.config, seed=proposal.seed, rungs=measured)
+        self._study.observe(proposal.number, training)
 
     def _record(self, config: TrialConfig, seed: int, rung: Rung, verdict: bool) -> None:
         if self._rule is not None:
@@ -113,8 +119,7 @@ class EarlyStopping:
 
 
 class RungScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
-    """Ends a trial at a report where it is told to, and tells why a trial failed outside of its own
-    steps.
+    """Ends a trial at a report if it is behind, and says why a trial failed outside of its steps.
 
     Args:
         goes_on: whether the trial of this Tune id goes on past this report.
@@ -147,6 +152,7 @@ class RungScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
         return next((trial for trial in trials if trial.status == Trial.PENDING), None)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Continue, or stop at a rung as the rule says."""
         return str(
             TrialScheduler.CONTINUE
             if self._goes_on(trial.trial_id, result)

@@ -5,11 +5,9 @@ Whatever is missing is found by comparing names, so mirroring twice does no harm
 was down is caught up with later. mlflow is imported when it is first needed: that takes seconds.
 """
 
-import hashlib
 import logging
 import math
 import os
-import platform
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -168,7 +166,7 @@ class Mirror:
             )
             # A store of its own has one sweep in it, wherever the folder is moved; on a server,
             # sweeps of one name lie side by side.
-            key = self._name if own else _key(self._sweep.root)
+            key = self._name if own else self._sweep.token
             found = self._client.search_runs(
                 [experiment_id], f"tags.`{SWEEP}` = '{key}'", max_results=1
             )
@@ -284,10 +282,6 @@ def rung_metrics(rung: Rung) -> dict[str, float]:
         for point in rung.points
         for name, value in measured(point).items()
     }
-
-
-def _key(root: Path) -> str:
-    return hashlib.sha256(f"{platform.node()}:{root.resolve()}".encode()).hexdigest()[:16]
 
 
 def _client(uri: str) -> Any:

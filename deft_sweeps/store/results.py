@@ -1,5 +1,6 @@
-"""A sweep's folder: one JSON a finished trial, written atomically. It is the source of truth;
-study, tracker and report follow it.
+"""A sweep's folder: one JSON a finished trial, written atomically: the source of truth.
+
+Study, tracker and report follow it.
 
 <sweep>/
   spec.yaml               the spec as it was run, byte for byte
@@ -9,16 +10,18 @@ study, tracker and report follow it.
   checkpoints/<trial_id>.ckpt      of a trial that is not finished
   rungs/<trial_id>.json   what was measured on the way of one; moves into its result
   final/<role>.json       FinalMeasurement on the test split
-  study.db, study.journal Optuna's storage; can be rebuilt from results/
-  study.id                what tells the sweep's study from others in one database
+  pending.json            what is running: number, seed, point and verdicts of each trial
+  study.db                mirror for Optuna's tools; can be rebuilt from results/
   mlflow.db, mlartifacts/ the tracker's store; can be rebuilt from results/
   warm_start/             copies of earlier sweeps' results, and the points taken from them
   driver.json             who runs the sweep and what is running now
   report.html
 """
 
+import hashlib
 import json
 import os
+import platform
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -112,58 +115,68 @@ class SweepDir:
 
     @property
     def spec_path(self) -> Path:
+        """The spec as it is run."""
         return self.root / "spec.yaml"
 
     @property
     def study_path(self) -> Path:
+        """The mirrored Optuna study."""
         return self.root / "study.db"
 
     @property
     def study_url(self) -> str:
+        """The mirrored study as SQLAlchemy names it."""
         return f"sqlite:///{self.study_path.resolve()}"
 
     @property
-    def journal_path(self) -> Path:
-        return self.root / "study.journal"
+    def pending_path(self) -> Path:
+        """The record of the trials that are running."""
+        return self.root / "pending.json"
 
-    def study_token(self) -> str:
-        """The sweep's name in a database that others share, made once: the folder's name and 12 hex
-        digits.
-        """
-        path = self.root / "study.id"
-        if not path.is_file():
-            write_atomically(path, f"{self.root.resolve().name} {secrets.token_hex(6)}".encode())
-        return path.read_text("utf-8")
+    @property
+    def token(self) -> str:
+        """16 hex digits that tell this folder from others on a server that several sweeps share."""
+        where = f"{platform.node()}:{self.root.resolve()}"
+        return hashlib.sha256(where.encode()).hexdigest()[:16]
 
     @property
     def mlflow_path(self) -> Path:
+        """The tracker's database."""
         return self.root / "mlflow.db"
 
     @property
     def mlflow_url(self) -> str:
+        """The tracker's database as MLflow names it."""
         return f"sqlite:///{self.mlflow_path.resolve()}"
 
     @property
     def mlflow_artifacts(self) -> Path:
+        """Folder of the tracker's files."""
         return self.root / "mlartifacts"
 
     @property
     def report_path(self) -> Path:
+        """The page."""
         return self.root / "report.html"
 
     def result_path(self, trial_id: str) -> Path:
+        """A trial's result."""
         return self.root / "results" / f"{trial_id}.json"
 
     def weights_path(self, trial_id: str) -> Path:
+        """What a complete trial trained."""
         return self.root / "weights" / f"{trial_id}.safetensors"
 
     def steps_path(self, trial_id: str) -> Path:
+        """Metrics of a trial's steps."""
         return self.root / "steps" / f"{trial_id}.jsonl"
 
     def checkpoint_path(self, trial_id: str) -> Path:
+        """Of a trial under way."""
         return self.root / "checkpoints" / f"{trial_id}.ckpt"
 
     def rungs_path(self, trial_id: str) -> Path:
+        """What was measured of a trial under way."""
         return self.root / "rungs" / f"{trial_id}.json"
 
     def checkpoints(self) -> tuple[Path, ...]:
@@ -171,6 +184,7 @@ class SweepDir:
         return tuple(self.checkpoint_path("any").parent.glob("*.ckpt"))
 
     def final_path(self, role: str) -> Path:
+        """A measurement on the test split."""
         return self.root / "final" / f"{role}.json"
 
     @property
@@ -275,6 +289,7 @@ class SweepDir:
         return found
 
     def write_final(self, measurement: FinalMeasurement) -> None:
+        """Keep a measurement on the test split; one of the same role is replaced."""
         write_atomically(
             self.final_path(measurement.role),
             codec(FinalMeasurement).dump_json(measurement, indent=1) + b"\n",
@@ -302,6 +317,7 @@ class SweepDir:
         return tuple(found)
 
     def write_note(self, note: DriverNote) -> None:
+        """Keep what the driver says of itself."""
         write_atomically(self._note_path, json.dumps(asdict(note)).encode(), durably=False)
 
     def note(self) -> DriverNote | None:
@@ -365,17 +381,13 @@ def _read(path: Path) -> TrialResult:
 
 
 def _unreadable(path: Path, what: str, error: ValueError | OSError) -> str:
-    """A file of a sweep's subfolder, the first of the reasons why it cannot be read, and what to
-    do.
-    """
+    """A file of a sweep's subfolder, why it cannot be read, and what to do."""
     if not isinstance(error, ValidationError):
-        return (
-            f"{path}: cannot be read as {what}:"
-            f" {error.strerror if isinstance(error, OSError) else error}"
-        )
+        reason = error.strerror if isinstance(error, OSError) else error
+        return f"{path}: cannot be read as {what}: {reason}"
     first = error.errors()[0]
     why = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
-    return (
-        f"{path}: cannot be read as {what}: {why} (move the file away, then `deft-sweeps run"
-        f" {path.parents[1]} --resume` makes it again)"
-    )
+    # The study is made from the results: without its result, a trial never was.
+    then = "runs another trial" if path.parent.name == "results" else "makes it again"
+    resume = f"`deft-sweeps run {path.parents[1]} --resume` {then}"
+    return f"{path}: cannot be read as {what}: {why} (move the file away, then {resume})"

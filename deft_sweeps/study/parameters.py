@@ -2,7 +2,6 @@
 open settings conditional under it.
 """
 
-import hashlib
 import itertools
 import json
 import math
@@ -15,7 +14,6 @@ from optuna.distributions import (
     CategoricalDistribution,
     FloatDistribution,
     IntDistribution,
-    distribution_to_json,
 )
 from optuna.trial import Trial
 
@@ -46,18 +44,6 @@ def distributions(spec: SweepSpec) -> dict[str, BaseDistribution]:
     for combination in spec.combinations:
         found |= {name: _distribution(domain) for name, domain in combination.open.items()}
     return found
-
-
-def fingerprint(spec: SweepSpec) -> str:
-    """Changes when a study made for another space or other objectives cannot go on with this
-    one.
-    """
-    told = [
-        list(spec.objectives),
-        {name: distribution_to_json(d) for name, d in sorted(distributions(spec).items())},
-    ]
-    told.append({c.label: sorted(c.open) for c in spec.combinations})
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def n_points(spec: SweepSpec) -> float:

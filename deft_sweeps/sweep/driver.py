@@ -221,13 +221,14 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
         self._driver.slots = self._slots()  # Before Tune asks the searcher for trials.
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Keep what waits, and show how things stand."""
         self._searcher.settle()
-        self._searcher.beat()
         self._driver.beat()
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
+        """Note a trial's steps and its troubles."""
         proposal = self._searcher.proposal(trial.trial_id)
         if proposal is not None:
             if TROUBLE in result:
@@ -238,6 +239,7 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
                 self._driver.warn(f"step metrics cannot be written: {short_reason(error)}")
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Say that a trial lost its worker and goes on."""
         proposal = self._searcher.proposal(trial.trial_id)
         if proposal is not None:
             why = self._searcher.lost.get(trial.trial_id, "no reason is known")

@@ -1,6 +1,4 @@
-"""The driver's side of the process that keeps the tracker level with the store: a slow or silent
-server never holds up the sweep.
-"""
+"""The driver's side of the process that mirrors results: a slow server never holds up the sweep."""
 
 import json
 import subprocess
@@ -11,8 +9,10 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason, without_secrets
+from deft_sweeps.sweep.mirroring import pack
 
 RETRY_SEC = 30.0
 PATIENCE_SEC = 60.0
@@ -24,20 +24,18 @@ class Follower:
 
     Args:
         sweep: its folder.
-        name: of the sweep.
-        uri: of the tracker, as the spec says; may hold a password.
+        spec: of the sweep; its addresses may hold passwords.
         on_trouble: called with a sentence, from a thread of this.
     """
 
     def __init__(
-        self, sweep: SweepDir, name: str, uri: str | None, on_trouble: Callable[[str], None]
+        self,
+        sweep: SweepDir,
+        spec: SweepSpec,
+        on_trouble: Callable[[str], None],
     ) -> None:
-        self._start_message = {
-            "root": str(sweep.root.resolve()),
-            "name": name,
-            "uri": uri,
-            "retry_sec": RETRY_SEC,
-        }
+        root = str(sweep.root.resolve())
+        self._start_message = {"root": root, "spec": pack(spec), "retry_sec": RETRY_SEC}
         self._on_trouble = on_trouble
         self._given_up = False
         self._start()
@@ -85,7 +83,7 @@ class Follower:
         self._started_at = self._heard_at = time.monotonic()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "deft_sweeps.store.mirroring"],
+            [sys.executable, "-m", "deft_sweeps.sweep.mirroring"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,

@@ -149,6 +149,7 @@ class LiveView:
         self._live.__exit__(None, None, None)
 
     def __call__(self, progress: Progress) -> None:
+        """Redraw the panel."""
         self._live.update(_panel(progress))
 
 
@@ -171,6 +172,7 @@ class LineView:
         self._out.flush()
 
     def __call__(self, progress: Progress) -> None:
+        """Print what is new."""
         for message in progress.messages:
             if message not in self._told:
                 self._told.add(message)

@@ -3,8 +3,9 @@
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
@@ -30,6 +31,9 @@ from deft_sweeps.sweep.local_ray import Session, ray_session
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.trainable import CHECKPOINT_EVERY_SEC, TrialTrainable
 from deft_sweeps.trial.protocol import TrialStarterFactory
+
+CHANGED = "the data have changed since the sweeps that this one was started from"
+BEHIND = "MLflow or the Optuna study is behind the results; the next run here catches up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def run_sweep(
 
     Args:
         spec: what to search, and with what.
-        sweep: its folder; store, study and tracker's mirror are kept in it.
+        sweep: its folder.
         maker: makes the TrialStarter in each worker; pickled.
         view: is shown the progress about once a second and whenever a trial ends.
         resume: go on with a folder that has results.
@@ -83,8 +87,8 @@ def run_sweep(
 
     Raises:
         ConfigError: a folder to start from is no sweep's.
-        StoreError: the folder or its study is in use, unreadable, or has results and neither
-            `resume`, `more` nor `extra` is given.
+        StoreError: the folder is in use, unreadable, or has results and neither `resume`, `more`
+            nor `extra` is given.
         SweepError: Ray does not start, no trial fits, or one error fails trial after trial.
     """
     with sweep.lock():
@@ -126,6 +130,8 @@ def _driver(
         trial_sec=trial_sec(known, (), 0.0),
     )
     driver = Driver(spec, sweep, known, reach, view, phase=phase)
+    if spec.search.storage == "journal":
+        driver.warn("search.storage: journal now means sqlite: study.db mirrors the results")
     for given in warm_start.take_up(spec, sweep):
         driver.warn(str(given))
     if len(results) > len(known):
@@ -144,90 +150,112 @@ def _drive(
     n_cpus: int | None,
     checkpoint_every_sec: float,
 ) -> Outcome:
-    follower = Follower(driver.sweep, driver.spec.name, driver.spec.tracking_uri, driver.warn)
-    interrupted = False
-    prior_data = warm_start.data_of(driver.sweep)
-
-    def finished(result: TrialResult) -> None:
-        follower.nudge(result.trial_id)
-        if (
-            isinstance(result, CompleteTrial)
-            and result.provenance
-            and prior_data - {result.provenance.dataset_fingerprint}
-        ):
-            driver.warn(
-                "the data have changed since the sweeps that this one was started from: what they"
-                " tell the search may mislead it"
-            )
-        driver.finished(result)
-
+    """From the first proposal to the last result; `_end` follows, however this ends."""
+    follower = Follower(driver.sweep, driver.spec, driver.warn)
     try:
-        with _stoppable(driver), ExitStack() as at_end:
-            searcher = StudySearcher(
-                driver.spec,
-                driver.sweep,
-                target=driver.target,
-                first=driver.spec.first,
-                extra=extra,
-                enough=driver.enough,
-                on_finish=finished,
-                on_trouble=driver.warn,
-                stopping=lambda: driver.stopping,
-                slots=lambda: driver.slots,
-            )
-            at_end.callback(searcher.close)
-            driver.running = lambda: searcher.running
-            driver.beat(now=True)
+        with _stoppable(driver):
+            searcher = _searcher(driver, follower, extra)
             if searcher.n_finished < driver.target:
                 with (
                     ray_session(driver.spec.budget, address=ray_address, n_cpus=n_cpus) as session,
                     _stoppable(driver, waits=True),
                 ):
                     _search(driver, searcher, session, maker, checkpoint_every_sec)
-            searcher.settle(now=True)
-            # As in the search; where Ctrl-C ends it, they run again from their checkpoints.
-            while searcher.late and not driver.stopping:
-                searcher.settle()
-                driver.beat()
-                time.sleep(BEAT_SEC)
-            if searcher.hopeless is not None:
-                raise searcher.hopeless
-            if searcher.n_finished < driver.target and not driver.stopping:
-                driver.warn(
-                    f"{searcher.over or 'nothing more was proposed'}, after {searcher.n_finished}"
-                    f" of {driver.target} trials"
-                )
-            if not driver.stopping:
-                driver.ended = searcher.n_finished
-                # Now: the tracker may take a minute yet, in which the driver may be killed.
-                driver.beat(now=True)
+            _store_waiting(driver, searcher)
+            _conclude(driver, searcher)
     except KeyboardInterrupt:
         driver.stopping = True
     except BaseException:
         driver.state = "failed"
         raise
     finally:
-        interrupted = driver.stopping
-        if driver.state != "failed":
-            driver.state = "interrupted" if interrupted else "finished"
-        if driver.state == "finished":  # What is left is of trials that a lost study forgot.
-            for path in driver.sweep.checkpoints():
-                path.unlink(missing_ok=True)
-                driver.sweep.rungs_path(path.stem).unlink(missing_ok=True)
-        if not follower.close(interrupted=interrupted, patience_sec=15.0 if interrupted else 60.0):
-            driver.warn(
-                "the tracker is behind the store; the next run on this folder catches it up"
-            )
-        driver.running = lambda: ()
-        driver.beat(now=True)
-    statuses = [result.status for result in driver.results]
+        _end(driver, follower)
+    statuses = Counter(result.status for result in driver.results)
     return Outcome(
-        statuses.count("complete"),
-        statuses.count("failed"),
-        interrupted,
-        driver.messages,
-        statuses.count("stopped"),
+        n_complete=statuses["complete"],
+        n_failed=statuses["failed"],
+        interrupted=driver.stopping,
+        messages=driver.messages,
+        n_stopped=statuses["stopped"],
     )
+
+
+def _searcher(driver: Driver, follower: Follower, extra: tuple[Start, ...]) -> StudySearcher:
+    """The search, whose results go to the mirrors and to the driver."""
+    prior_data = warm_start.data_of(driver.sweep)
+
+    def finished(result: TrialResult) -> None:
+        follower.nudge(result.trial_id)
+        provenance = result.provenance if isinstance(result, CompleteTrial) else None
+        if provenance and prior_data - {provenance.dataset_fingerprint}:
+            driver.warn(f"{CHANGED}: what they tell the search may mislead it")
+        driver.finished(result)
+
+    searcher = StudySearcher(
+        driver.spec,
+        driver.sweep,
+        target=driver.target,
+        first=driver.spec.first,
+        extra=extra,
+        enough=driver.enough,
+        on_finish=finished,
+        on_trouble=driver.warn,
+        stopping=lambda: driver.stopping,
+        slots=lambda: driver.slots,
+    )
+    driver.running = lambda: searcher.running
+    driver.beat(now=True)
+    return searcher
+
+
+def _store_waiting(driver: Driver, searcher: StudySearcher) -> None:
+    """Waits until the last results are stored too.
+
+    If Ctrl-C ends it, their trials run again from their checkpoints.
+    """
+    searcher.settle(now=True)
+    while searcher.waiting and not driver.stopping:
+        searcher.settle()
+        driver.beat()
+        time.sleep(BEAT_SEC)
+
+
+def _conclude(driver: Driver, searcher: StudySearcher) -> None:
+    """Says how far the search came.
+
+    Raises:
+        SweepError: the search aborted.
+    """
+    if searcher.aborted is not None:
+        raise searcher.aborted
+    if driver.stopping:
+        return
+    if searcher.n_finished < driver.target:
+        reached = f"after {searcher.n_finished} of {driver.target} trials"
+        driver.warn(f"{searcher.over or 'nothing more was proposed'}, {reached}")
+    driver.ended = searcher.n_finished
+    # Now: the mirrors may take a minute yet, in which the driver may be killed.
+    driver.beat(now=True)
+
+
+def _end(driver: Driver, follower: Follower) -> None:
+    """The end of every drive: finished, interrupted or failed."""
+    interrupted = driver.stopping
+    if driver.state != "failed":
+        driver.state = "interrupted" if interrupted else "finished"
+    if driver.state == "finished":
+        _remove_checkpoints(driver.sweep)
+    if not follower.close(interrupted=interrupted, patience_sec=15.0 if interrupted else 60.0):
+        driver.warn(BEHIND)
+    driver.running = lambda: ()
+    driver.beat(now=True)
+
+
+def _remove_checkpoints(sweep: SweepDir) -> None:
+    """Removes checkpoints that no trial will resume: those of a lost record."""
+    for path in sweep.checkpoints():
+        path.unlink(missing_ok=True)
+        sweep.rungs_path(path.stem).unlink(missing_ok=True)
 
 
 def _search(

@@ -17,6 +17,7 @@ from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
+from deft_sweeps.study.study_mirror import StudyMirror
 from deft_sweeps.sweep import final
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.progress import View
@@ -163,18 +164,35 @@ def _final_jobs(spec: SweepSpec, sweep: SweepDir) -> tuple[FinalJob, ...]:
 
 
 def publish(spec: SweepSpec, sweep: SweepDir) -> tuple[str, ...]:
-    """Write report.html, and hand it and the front to the tracker; returns warnings."""
+    """Writes report.html, and gives the report, the front and the choice to the mirrors.
+
+    Returns:
+        Warnings: a mirror that cannot be written does not hold up the report.
+    """
     findings = Findings.read(spec, sweep)
     page = render(sweep, spec, findings).encode()
     write_atomically(sweep.report_path, page)
-    front = front_json(findings.front, findings.choice.member, findings.membership)
+    front, chosen = findings.front, findings.choice.member
+    files = {
+        "report.html": page,
+        "front.json": front_json(front, chosen, findings.membership).encode(),
+    }
+    seeds = (one for member in front.members for one in (member, *member.seeds))
+    on_front = {one.result.trial_id for one in seeds}
+    warnings = []
     try:
         mirror = Mirror(sweep, spec.name, spec.tracking_uri)
-        mirror.attach({"report.html": page, "front.json": front.encode()})
+        mirror.attach(files)
         mirror.close()
     except StoreError as error:
-        return (f"the tracker has no report: {error}",)
-    return ()
+        warnings.append(f"the tracker has no report: {error}")
+    try:
+        study = StudyMirror(sweep, spec)
+        study.tag(on_front, chosen.result.trial_id if chosen else None)
+        study.close()
+    except StoreError as error:
+        warnings.append(f"the front and the choice are not marked: {error}")
+    return tuple(warnings)
 
 
 def _measure(

@@ -25,7 +25,7 @@ if __name__ == "__main__":
     if len(sys.argv) > 2:
         from tests.conformance.test_search import spec_for
 
-        spec = spec_for(sys.argv[2], "limits", trials=TRIALS)  # type: ignore[arg-type]
+        spec = spec_for(sys.argv[2], "limits", trials=TRIALS)
     with LineView(sys.stdout) as view:
         outcome = run_sweep(
             spec,

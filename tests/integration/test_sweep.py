@@ -1,6 +1,7 @@
 """Whole sweeps on a real Ray, with trials in closed form."""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 import ray
 from optuna.trial import TrialState
@@ -23,8 +25,6 @@ from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.mlflow import ENDED, Mirror
 from deft_sweeps.store.results import SweepDir
-from deft_sweeps.study.optuna_study import finished, open_study
-from deft_sweeps.study.storage import connect, kept_in
 from deft_sweeps.sweep.progress import LineView, Progress
 from deft_sweeps.sweep.runner import run_sweep
 from tests.fakes import N_STEPS, FakeMaker, Fault, fake_spec, plain
@@ -37,14 +37,17 @@ STATES = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "stopped":
 def counts_are_equal(spec: SweepSpec, sweep: SweepDir) -> None:
     """Every finished trial is in store, study and tracker, once, with the same ending."""
     stored = {result.trial_id: result.status for result in sweep.results()}
-    study = open_study(spec, connect(kept_in(spec, sweep), sweep), ())
-    endings = [(trial.user_attrs["trial_id"], trial.state) for trial in finished(study)]
-    assert len(endings) == len(stored)
-    assert dict(endings) == {trial_id: STATES[status] for trial_id, status in stored.items()}
-    assert not [trial for trial in study.trials if trial.state == TrialState.RUNNING]
+    study = optuna.load_study(study_name=spec.name, storage=sweep.study_url)
+    mirrored = [(trial.user_attrs["trial_id"], trial.state) for trial in study.trials]
+    assert len(mirrored) == len(stored)
+    assert dict(mirrored) == {trial_id: STATES[status] for trial_id, status in stored.items()}
     assert Mirror(sweep, spec.name).trials() == {
         trial_id: ENDED[status] for trial_id, status in stored.items()
     }
+    numbers = [result.number for result in sweep.results()]
+    assert None not in numbers
+    assert len(set(numbers)) == len(numbers)
+    assert json.loads(sweep.pending_path.read_bytes())["running"] == []
 
 
 def nothing_is_left(sweep: SweepDir) -> None:

@@ -123,14 +123,15 @@ class FrontSampler(BaseSampler):
                 continue
             if training.observations and trial.state in MEASURED_STATES:
                 self._model.add(training)
-            if not training.is_own:
-                continue
+            has_begun = TRIAL_ID in trial.user_attrs
+            if not training.is_own or (trial.state == TrialState.FAIL and not has_begun):
+                continue  # Of an earlier sweep, or refused.
             if trial.state == TrialState.PRUNED:
                 # A configuration that was stopped early may be proposed again.
                 self._stopped.add(key_of(training.configuration))
             else:
                 self._pool.add_ended(training.configuration)
-            if TRIAL_ID in trial.user_attrs:
+            if has_begun:
                 self._pool.count_seed(training.configuration)
 
     def _running(self, number: int) -> list[ObservedTraining]:

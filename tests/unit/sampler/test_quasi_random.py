@@ -32,7 +32,7 @@ def test_a_study_without_optunas_count_goes_on_in_the_sequence() -> None:
     """A study that is rebuilt from the store holds its trials and nothing besides."""
     through = points("qmc", 3, 9)
     study = optuna.create_study()
-    ranges = {
+    ranges: dict[str, optuna.distributions.BaseDistribution] = {
         "a": optuna.distributions.FloatDistribution(0, 1),
         "b": optuna.distributions.FloatDistribution(1e-4, 1, log=True),
     }
@@ -41,5 +41,5 @@ def test_a_study_without_optunas_count_goes_on_in_the_sequence() -> None:
         trial = optuna.trial.create_trial(params=params, distributions=ranges, values=[0.0])
         study.add_trial(trial)
     study.sampler = make_sampler(Search(sampler="qmc", seed=3), 8)
-    trial = study.ask()
-    assert trial.suggest_float("a", 0, 1) == through[8][0]
+    proposed = study.ask()
+    assert proposed.suggest_float("a", 0, 1) == through[8][0]

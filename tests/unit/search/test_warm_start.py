@@ -27,7 +27,7 @@ from tests.played_search import failed, play, states
 
 
 def spec_of(trials: int = 8) -> SweepSpec:
-    return fake_spec(trials, search=Search(sampler="random", seed=3, storage="journal"))
+    return fake_spec(trials, search=Search(sampler="random", seed=3))
 
 
 def smaller(config: TrialConfig) -> TrialConfig:
@@ -94,7 +94,7 @@ def test_it_goes_on_without_the_folder_it_came_from_and_without_saying_so_again(
     assert take_up(warmed(source), sweep) == (), "taken once"
     shutil.rmtree(source.root)
     assert take_up(warmed(source), sweep) == ()
-    sweep.journal_path.unlink()
+    sweep.pending_path.unlink()
     after = StudySearcher(spec_of(), sweep, target=8)
     assert sorted(
         t.user_attrs[PRIOR] for t in after.study.trials if PRIOR in t.user_attrs

@@ -19,7 +19,7 @@ from deft_sweeps.specification.search_settings import Halving, Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.early_stopping import RungScheduler
 from deft_sweeps.store.results import SweepDir
-from deft_sweeps.study.optuna_study import POINTS, VERDICTS, finished, rows_of
+from deft_sweeps.study.optuna_study import POINTS, finished, rows_of
 from deft_sweeps.sweep.trainable import TrialTrainable
 from tests.fakes import N_STEPS, FakeMaker, fake_spec, plain
 
@@ -28,9 +28,7 @@ N_TRIALS = 9
 
 
 def spec_of(sampler: SamplerName = "random") -> SweepSpec:
-    spec = fake_spec(
-        N_TRIALS, first=(plain(9e-3),), search=Search(sampler=sampler, seed=3, storage="journal")
-    )
+    spec = fake_spec(N_TRIALS, first=(plain(9e-3),), search=Search(sampler=sampler, seed=3))
     return replace(spec, stopping=Halving())
 
 
@@ -110,7 +108,7 @@ def test_stopped_trials_keep_their_rungs_and_nothing_else(through: SweepDir) -> 
     }
 
 
-def test_the_study_has_every_point_and_verdict(through: SweepDir) -> None:
+def test_the_study_has_every_point(through: SweepDir) -> None:
     spec = spec_of()
     told = finished(StudySearcher(spec, through, target=N_TRIALS).study)
     assert len(told) == N_TRIALS
@@ -120,10 +118,6 @@ def test_the_study_has_every_point_and_verdict(through: SweepDir) -> None:
             TrialState.COMPLETE if result.status == "complete" else TrialState.PRUNED
         )
         assert trial.user_attrs[POINTS] == rows_of(spec, result)
-        assert trial.user_attrs[VERDICTS] == [
-            [rung.step, rung.step < result.rungs[-1].step or result.status == "complete"]
-            for rung in result.rungs
-        ]
 
 
 def test_a_point_that_was_asked_for_runs_to_its_end(through: SweepDir) -> None:
@@ -166,16 +160,14 @@ def test_the_sampler_that_has_a_say_says_the_same_to_drivers_that_die(tmp_path: 
     assert {status for status, _ in endings(through).values()} == {"complete", "stopped"}
 
 
-def test_a_lost_study_is_rebuilt_with_rungs_and_decides_the_same(
-    tmp_path: Path, through: SweepDir
-) -> None:
+def test_a_lost_record_costs_no_trial_that_has_ended(tmp_path: Path, through: SweepDir) -> None:
     sweep = SweepDir(tmp_path / "sweep")
     kept = 0
     for event in drive(sweep):
         kept += event == "kept"
         if kept == 5:
             break
-    sweep.journal_path.unlink()
+    sweep.pending_path.unlink()
     for _ in drive(sweep):
         pass
     half = list(endings(sweep).items())[:5]

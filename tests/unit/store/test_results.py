@@ -64,7 +64,7 @@ def test_why_a_file_is_unreadable_is_one_line_with_its_mending(tmp_path: Path) -
         assert (
             str(told.value)
             == f"{sweep.result_path('broken-s0')}: cannot be read as a trial's result: {reason} "
-            f"(move the file away, then `deft-sweeps run {tmp_path} --resume` makes it again)"
+            f"(move the file away, then `deft-sweeps run {tmp_path} --resume` runs another trial)"
         )
     write_atomically(sweep.final_path("chosen"), b"{")
     with pytest.raises(

@@ -30,9 +30,7 @@ from tests.played_search import failed, play, trial_of
 
 def limited(*texts: str, trials: int = 12, max_failures: int = 1) -> SweepSpec:
     spec = fake_spec(
-        trials,
-        max_failures=max_failures,
-        search=Search(sampler="random", startup=4, seed=3, storage="journal"),
+        trials, max_failures=max_failures, search=Search(sampler="random", startup=4, seed=3)
     )
     return replace(spec, limits=tuple(parse_constraint(text) for text in texts))
 
@@ -96,7 +94,7 @@ def test_the_study_knows_by_how_much_each_trial_breaks_the_limits(tmp_path: Path
         r.trial_id: not isinstance(r.config.quantization, Nf4) for r in sweep.results()
     }
     assert 0 < sum(c["weight_bytes <= 200"] > 0 for c in told.values()) < 8
-    sweep.journal_path.unlink()
+    sweep.pending_path.unlink()
     again = StudySearcher(spec, sweep, target=8)
     assert {t.user_attrs["trial_id"]: t.constraints for t in finished(again.study)} == told
     front = pareto_front(sweep.results(), spec.objectives, spec.limits)
@@ -120,7 +118,7 @@ def test_samplers_that_see_the_limits_keep_them_more_often(name: ConcreteName) -
         for _ in range(60):
             trial = study.ask()
             result = fake_result(spec.config(suggest(trial, spec)), 0)
-            tell(study, spec, trial.number, result, judge.add(result))
+            tell(study, spec, trial, result, judge.add(result))
         late = study.trials[30:]
         return sum(
             all(violation <= 0 for violation in trial.constraints.values()) for trial in late
@@ -134,7 +132,7 @@ def test_a_gaussian_process_goes_on_with_two_baselines_and_with_an_earlier_sweep
 ) -> None:
     """It demands every limit of every trial, whichever baseline was there when the trial ended."""
     few = tuple(c for c in fake_spec().combinations if c.template.density.kind == "none")
-    search = Search(sampler="gp", startup=4, seed=3, storage="journal")
+    search = Search(sampler="gp", startup=4, seed=3)
     free = replace(
         fake_spec(5, search=search),
         combinations=few,
@@ -205,7 +203,7 @@ def test_a_baseline_that_only_fails_ends_the_search_with_the_reason(tmp_path: Pa
     ids = play(searcher, 99, failed)
     assert len(ids) == len(set(ids)) == 3
     assert (
-        str(searcher.hopeless)
+        str(searcher.aborted)
         == "baseline(dense), which the limits compare with, failed 3 times, last: no"
     )
     assert {t.state for t in finished(searcher.study)} == {TrialState.FAIL}
@@ -213,7 +211,7 @@ def test_a_baseline_that_only_fails_ends_the_search_with_the_reason(tmp_path: Pa
     assert len(play(after, 99)) == 9, (
         "what failed under an earlier driver may have been mended since"
     )
-    assert after.hopeless is None
+    assert after.aborted is None
 
 
 def test_a_baseline_that_waits_among_the_first_points_is_not_run_twice(tmp_path: Path) -> None:
@@ -267,19 +265,19 @@ def test_a_limit_on_a_proxy_changes_no_proposal(name: ConcreteName) -> None:
     """`front` models each metric that a limit is on, the others are told the violations."""
 
     def proposed(*texts: str) -> list[dict[str, object]]:
-        search = Search(sampler=name, startup=4, seed=3, storage="journal")
+        search = Search(sampler=name, startup=4, seed=3)
         spec = replace(limited(*texts), search=search)
         study = optuna.create_study(
             directions=["maximize", "minimize"], sampler=study_sampler(spec)
         )
         judge = LimitJudge(spec)
-        for number in range(10):
+        for _ in range(10):
             trial = study.ask()
             config = spec.config(suggest(trial, spec))
             trial.set_user_attr("seed", 0)
             trial.set_user_attr("trial_id", config.trial_id(0))
             result = fake_result(config, 0)
-            tell(study, spec, number, result, judge.add(result), judge.margins(result))
+            tell(study, spec, trial, result, judge.add(result), judge.margins(result))
         return [trial.params for trial in study.trials]
 
     assert proposed(*PROXIES) == proposed()

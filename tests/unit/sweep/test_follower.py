@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from tests.fakes import fake_result, fake_spec, plain
 def test_a_nudge_mirrors_what_is_new_and_closing_catches_up(tmp_path: Path) -> None:
     sweep = SweepDir(tmp_path)
     config = fake_spec().config(plain(1e-3))
-    follows = Follower(sweep, "fake", None, pytest.fail)
+    follows = Follower(sweep, fake_spec(), pytest.fail)
     sweep.write(fake_result(config, 0))
     follows.nudge(config.trial_id(0))
     sweep.write(fake_result(config, 1))
@@ -45,7 +46,7 @@ def test_a_tracker_that_is_down_is_told_of_and_tried_again(
         troubles.append(message)
         heard.set()
 
-    follows = Follower(sweep, "fake", None, on_trouble)
+    follows = Follower(sweep, fake_spec(), on_trouble)
     assert heard.wait(60)
     assert "catches up later" in troubles[0]
     (tmp_path / "mlflow.db").rmdir()
@@ -58,7 +59,7 @@ def test_a_process_that_is_killed_is_told_of_and_what_it_missed_is_mirrored(tmp_
     sweep = SweepDir(tmp_path)
     config = fake_spec().config(plain(1e-3))
     troubles: list[str] = []
-    follows = Follower(sweep, "fake", None, troubles.append)
+    follows = Follower(sweep, fake_spec(), troubles.append)
     os.kill(follows.pid, signal.SIGKILL)
     sweep.write(fake_result(config, 0))
     follows.nudge(config.trial_id(0))
@@ -72,7 +73,7 @@ def test_a_process_that_cannot_be_started_again_is_told_of_and_ends_nothing(
 ) -> None:
     monkeypatch.setattr(follower, "RETRY_SEC", 0.0)
     troubles: list[str] = []
-    follows = Follower(SweepDir(tmp_path), "fake", None, troubles.append)
+    follows = Follower(SweepDir(tmp_path), fake_spec(), troubles.append)
     os.kill(follows.pid, signal.SIGKILL)
     follows._process.wait()
     with monkeypatch.context() as full:
@@ -94,7 +95,7 @@ def test_the_process_yields_to_the_driver(tmp_path: Path, monkeypatch: pytest.Mo
     driver's.
     """
     monkeypatch.delenv("RAY_worker_niceness")
-    follows = Follower(SweepDir(tmp_path), "fake", None, pytest.fail)
+    follows = Follower(SweepDir(tmp_path), fake_spec(), pytest.fail)
     assert os.getsid(follows.pid) == os.getsid(0)
     assert os.getpgid(follows.pid) != os.getpgid(0), "Ctrl-C is the driver's"
     assert follows.close()
@@ -106,9 +107,8 @@ def test_a_silent_tracker_is_left_after_the_patience_and_the_driver_never_waits_
     """A socket that takes connections and never answers; more is told than a pipe holds."""
     sweep = SweepDir(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        follows = Follower(
-            sweep, "fake", f"http://ann:hunter2@127.0.0.1:{silent.getsockname()[1]}", lambda _: None
-        )
+        uri = f"http://ann:hunter2@127.0.0.1:{silent.getsockname()[1]}"
+        follows = Follower(sweep, replace(fake_spec(), tracking_uri=uri), lambda _: None)
         assert "hunter2" not in Path(f"/proc/{follows.pid}/cmdline").read_text()
         began = time.monotonic()
         for i in range(20_000):
@@ -120,9 +120,9 @@ def test_a_silent_tracker_is_left_after_the_patience_and_the_driver_never_waits_
 def test_the_process_ends_with_the_driver(tmp_path: Path) -> None:
     script = (
         "import sys, time; from pathlib import Path; from deft_sweeps.store.results import"
-        " SweepDir; from deft_sweeps.sweep.follower import Follower;"
-        f" print(Follower(SweepDir(Path({str(tmp_path)!r})), 'fake', None, print).pid, flush=True);"
-        " time.sleep(600)"
+        " SweepDir; from deft_sweeps.sweep.follower import Follower; from tests.fakes import"
+        f" fake_spec; sweep = SweepDir(Path({str(tmp_path)!r})); print(Follower(sweep, fake_spec(),"
+        " print).pid, flush=True); time.sleep(600)"
     )
     driver = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
     assert driver.stdout is not None

@@ -28,8 +28,10 @@ from deft_sweeps.specification.search_settings import Halving, Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.early_stopping import EarlyStopping
 from deft_sweeps.study.limit_judge import LimitJudge
-from deft_sweeps.study.optuna_study import POINTS, SEED, TRIAL_ID, begin, enqueue, rows_of, tell
-from deft_sweeps.study.parameters import all_points, start_of, suggest
+from deft_sweeps.study.optuna_study import POINTS, SEED, TRIAL_ID, ask_at, rows_of, tell
+from deft_sweeps.study.parameters import all_points, params, start_of, suggest
+from deft_sweeps.study.pending import in_memory
+from deft_sweeps.study.sweep_study import SweepStudy
 from tests.fakes import fake_point, fake_result, fake_spec
 from tests.fakes import plain as plain_start
 
@@ -46,7 +48,8 @@ def searched(
 ) -> list[CompleteTrial]:
     study = optuna.create_study(directions=SCORE_AND_DENSITY)
     study.sampler = study_sampler(spec)
-    enqueue(study, spec, first)
+    for start in first:
+        study.enqueue_trial(params(spec, start))
     judge, results = LimitJudge(spec), list[CompleteTrial]()
     for number in range(n):
         each(number, study)
@@ -58,7 +61,7 @@ def searched(
         tell(
             study,
             spec,
-            trial.number,
+            trial,
             results[-1],
             judge.add(results[-1]),
             judge.margins(results[-1]),
@@ -153,12 +156,10 @@ def test_its_baseline_is_the_mean_over_seeds() -> None:
     assert isinstance(sampler, FrontSampler)
     rates = (1e-3, 1e-3, 1e-3, 1.1e-3, 1.1e-3)
     results = [fake_result(spec.config(plain_start(rate)), seed) for seed, rate in enumerate(rates)]
-    for number, result in enumerate(results):
-        enqueue(study, spec, [plain_start(result.config.training.learning_rate)], again=True)
-        trial = study.ask()
-        suggest(trial, spec)
+    for result in results:
+        trial = ask_at(study, spec, plain_start(result.config.training.learning_rate))
         trial.set_user_attr(TRIAL_ID, result.trial_id)
-        tell(study, spec, number, result)
+        tell(study, spec, trial, result)
     study.ask()
     baseline = baseline_member(results)
     wanted = None if baseline is None else baseline.values
@@ -207,11 +208,11 @@ def test_trials_under_way_and_those_stopped_early_count() -> None:
             tell(
                 study,
                 spec,
-                number,
+                trial,
                 StoppedTrial(config=config, seed=0, rungs=(rung,)),
             )
         else:
-            tell(study, spec, number, fake_result(config, 0))
+            tell(study, spec, trial, fake_result(config, 0))
     ended = {
         spec.config(start_of(spec, trial.params)).config_id
         for trial in study.get_trials(states=(TrialState.COMPLETE,))
@@ -240,11 +241,11 @@ def rung_of(config: TrialConfig, spec: SweepSpec, worse: float = 0.0) -> Rung:
 def trained_with_rungs(spec: SweepSpec, n: int) -> Study:
     study = optuna.create_study(directions=SCORE_AND_DENSITY)
     study.sampler = study_sampler(spec)
-    for number in range(n):
+    for _ in range(n):
         trial = study.ask()
         config = spec.config(suggest(trial, spec))
         trial.set_user_attr(TRIAL_ID, config.trial_id(0))
-        tell(study, spec, number, replace(fake_result(config, 0), rungs=(rung_of(config, spec),)))
+        tell(study, spec, trial, replace(fake_result(config, 0), rungs=(rung_of(config, spec),)))
     return study
 
 
@@ -281,26 +282,31 @@ def test_a_configuration_that_was_stopped_and_is_proposed_again_runs_to_its_end(
     config = spec.config(start)
     verdicts = []
     for seed in (0, 1):
-        trial = begin(study, spec, start) if seed else trial
+        trial = ask_at(study, spec, start) if seed else trial
         rung = rung_of(config, spec, worse=0.3)
         stopped = StoppedTrial(config=config, seed=seed, rungs=(rung,))
         trial.set_user_attr(TRIAL_ID, config.trial_id(seed))
         trial.set_user_attr(POINTS, rows_of(spec, stopped))
         verdicts.append(sampler.is_worth_finishing(study, trial.number, rung.step))
-        tell(study, spec, trial.number, stopped)
+        tell(study, spec, trial, stopped)
     assert verdicts == [False, True]
 
 
 def test_a_verdict_stands_whatever_is_learnt_after_it() -> None:
     spec = replace(of("front"), stopping=Halving())
-    study = trained_with_rungs(spec, 10)
-    early = EarlyStopping(spec, study, (), pytest.fail)
-    trial = study.ask()
-    config = spec.config(suggest(trial, spec))
-    rung = rung_of(config, spec)
-    verdict = early.goes_on(trial.number, config, 0, rung)
-    study.sampler = optuna.samplers.RandomSampler()
-    assert early.goes_on(trial.number, config, 0, rung) == verdict
+    study, pending = SweepStudy(spec, study_sampler(spec)), in_memory()
+    early = EarlyStopping(spec, study, pending, (), pytest.fail)
+    for n in range(11):
+        number, start = study.ask()
+        config = spec.config(start)
+        proposal = study.begin(number, start, 0, "sampler")
+        if n < 10:
+            result = replace(fake_result(config, 0), rungs=(rung_of(config, spec),))
+            study.tell(number, result)
+    pending.add(proposal)
+    verdict = early.goes_on(number, rung_of(config, spec))
+    study.optuna.sampler = optuna.samplers.RandomSampler()
+    assert early.goes_on(number, rung_of(config, spec)) == verdict
 
 
 def test_of_a_finite_space_what_was_stopped_may_come_again_and_what_ended_not() -> None:
@@ -317,6 +323,6 @@ def test_of_a_finite_space_what_was_stopped_may_come_again_and_what_ended_not() 
         rates.append(config.training.learning_rate)
         trial.set_user_attr(TRIAL_ID, config.trial_id(0))
         stopped = StoppedTrial(config=config, seed=0, rungs=(rung_of(config, spec),))
-        tell(study, spec, number, stopped if number == 3 else fake_result(config, 0))
+        tell(study, spec, trial, stopped if number == 3 else fake_result(config, 0))
     assert len(set(rates)) == 4
     assert spec.config(suggest(study.ask(), spec)).training.learning_rate == rates[3]

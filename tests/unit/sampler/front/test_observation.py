@@ -11,7 +11,7 @@ from deft_sweeps.metrics import measured
 from deft_sweeps.result import Rung, StoppedTrial
 from deft_sweeps.sampler.front.observation import ObservationReader, point_names
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.study.optuna_study import ASKED, MARGINS, PRIOR, TRIAL_ID, rows_of
+from deft_sweeps.study.optuna_study import MARGINS, PRIOR, TRIAL_ID, rows_of
 from deft_sweeps.study.parameters import distributions, params
 from tests.fakes import THRESHOLDS, fake_point, fake_result, fake_spec, plain
 
@@ -85,7 +85,7 @@ def test_a_trial_of_another_space_is_not_read(spec: SweepSpec) -> None:
 def test_a_trial_of_an_earlier_sweep_is_not_its_own(spec: SweepSpec) -> None:
     reader = ObservationReader(spec)
     earlier = reader.read(ended(spec, **{PRIOR: "earlier"}))
-    own = reader.read(ended(spec, **{TRIAL_ID: "own", ASKED: "first", MARGINS: {}}))
+    own = reader.read(ended(spec, **{TRIAL_ID: "own", MARGINS: {}}))
     assert earlier is not None
     assert own is not None
     assert (earlier.is_own, own.is_own) == (False, True)
