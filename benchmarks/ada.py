@@ -29,7 +29,7 @@ from deft_sweeps.report.cells import difference_text, skipped_text
 from deft_sweeps.result import CompleteTrial, read_result
 from deft_sweeps.statistics.paired_difference import paired_difference
 from deft_sweeps.statistics.seed_mean import seed_mean
-from deft_sweeps.store.results import write_atomically
+from deft_sweeps.store.sweep_dir import write_atomically
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.cost import PeakMemory, median_latency_sec, resident_bytes, tensor_bytes
@@ -154,7 +154,7 @@ def measure_missing(all_files: Sequence[TrialFiles], rounds: int, repeats: int) 
 def summary(name: str, result: CompleteTrial) -> str:
     point = result.point_at(THRESHOLD)
     score, density = point.score, point.density
-    rest = f" ({density.kept:.3f} over kept blocks)" if density.skipped else ""
+    rest = f" ({density.of_kept_blocks:.3f} over kept blocks)" if density.skipped else ""
     return (
         f"{name:9s} accuracy {score.value:.3f} ± {score.standard_error:.3f} (n = "
         f"{score.n_examples}), density {density.overall:.3f}{rest}"

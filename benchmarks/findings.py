@@ -20,7 +20,7 @@ from deft_sweeps.config.axes import DensityLoss, Lora, Nf4, Training, Unquantize
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.outcomes import ExampleScores
 from deft_sweeps.result import CompleteTrial, Cost, DensityReading, Point, Provenance, Score
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 
 THRESHOLDS = (0.0, 0.01, 0.2, 0.5)
 SPEC = """\

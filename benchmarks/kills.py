@@ -33,7 +33,7 @@ from benchmarks.search.replay import ReplayMaker
 from deft_sweeps.result import TrialResult
 from deft_sweeps.specification.search_settings import Budget, Halving
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 
 N_TRIALS = 16
 TRIAL_SEC = 1.5

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import fmean
 
 from deft_sweeps.result import DensityReading, Score
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from benchmarks.search.replay import ReplayMaker, ReplayRun
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.specification.sampler_entry import SamplerName
 from deft_sweeps.specification.search_settings import Budget
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 
 N_MARKS = 10
 MOST_CPU_MS, MOST_WALL, MOST_GROWTH = 100.0, 1.3, 1.5

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from deft_sweeps.result import TrialResult
     from deft_sweeps.specification.spec_reader import load_spec
     from deft_sweeps.specification.sweep_spec import SweepSpec
-    from deft_sweeps.store.results import SweepDir
+    from deft_sweeps.store.sweep_dir import SweepDir
 
 __all__ = [
     "Choice",
@@ -37,7 +37,7 @@ _HOMES = {
     "DeftSweepsError": "errors",
     "Findings": "findings",
     "ParetoFront": "findings",
-    "SweepDir": "store.results",
+    "SweepDir": "store.sweep_dir",
     "SweepSpec": "specification.sweep_spec",
     "TrialConfig": "config.trial",
     "TrialResult": "result",

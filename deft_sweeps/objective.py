@@ -112,11 +112,11 @@ _BASELINE_BOUND = re.compile(
 )
 
 
-def suggest(word: str, known: object) -> str:
+def suggest(word: str, candidates: object) -> str:
     """` (did you mean ...?)` where something known is close to `word`, else an empty string."""
     close = (
-        get_close_matches(word, [str(k) for k in known], n=1)
-        if isinstance(known, (dict, list, tuple, set, frozenset))
+        get_close_matches(word, [str(k) for k in candidates], n=1)
+        if isinstance(candidates, (dict, list, tuple, set, frozenset))
         else []
     )
     return f" (did you mean {close[0]}?)" if close else ""
@@ -141,18 +141,18 @@ def parse_constraint(text: str) -> Constraint:
     Raises:
         ValueError: with what was expected.
     """
-    found = _CONSTRAINT.match(text)
-    if found is None:
+    match = _CONSTRAINT.match(text)
+    if match is None:
         raise ValueError(f"expected METRIC <= BOUND or METRIC >= BOUND, got {text!r}")
-    relation: Literal["<=", ">="] = "<=" if found["relation"] == "<=" else ">="
-    metric = parse_metric(found["metric"])
-    if found["surely"] and not METRICS[metric].has_interval:
+    relation: Literal["<=", ">="] = "<=" if match["relation"] == "<=" else ">="
+    metric = parse_metric(match["metric"])
+    if match["surely"] and not METRICS[metric].has_interval:
         possible = ", ".join(name for name, other in METRICS.items() if other.has_interval)
         raise ValueError(
             f"`surely` needs a metric with a standard error ({possible}), got {metric!r}"
         )
     return Constraint(
-        metric, relation, _parse_bound(found["bound"], metric), found["surely"] is not None
+        metric, relation, _parse_bound(match["bound"], metric), match["surely"] is not None
     )
 
 

@@ -170,7 +170,7 @@ def sweep_results() -> tuple[TrialResult, ...]:
     """Ten trials: both activations with and without the density loss, NF4, one stopped, one
     failed.
     """
-    told: Sequence[tuple[Activation, float, Quantization | None, float]] = (
+    trials: Sequence[tuple[Activation, float, Quantization | None, float]] = (
         ("pretrained", 0.0, None, 0.0),
         ("pretrained", 3.0, None, 0.0),
         ("relu", 0.0, None, 0.0),
@@ -180,7 +180,7 @@ def sweep_results() -> tuple[TrialResult, ...]:
         ("relu", 0.5, Nf4(), 0.018),
         ("pretrained", 0.0, Nf4(), 0.02),
     )
-    complete = [trial(a, w, q, drop, finished_at=i) for i, (a, w, q, drop) in enumerate(told)]
+    complete = [trial(a, w, q, drop, finished_at=i) for i, (a, w, q, drop) in enumerate(trials)]
     failed = FailedTrial(
         config=replace(complete[3].config, peft=Adapter(), training=Training(learning_rate=3e-2)),
         seed=0,
@@ -202,7 +202,7 @@ def sweep_results() -> tuple[TrialResult, ...]:
 
 def sweep_finals() -> tuple[FinalMeasurement, ...]:
     results = sweep_results()
-    told = (
+    trials = (
         ("chosen", 1, 0.5, 0.786, 0.142, 0.015),
         ("baseline", 0, 0.0, 0.801, 0.99, 0.98),
         ("twin", 0, 0.8731, 0.768, 0.098, 0.058),
@@ -215,7 +215,7 @@ def sweep_finals() -> tuple[FinalMeasurement, ...]:
             cost=replace(cost(), label="measured"),
             provenance=PROVENANCE,
         )
-        for role, i, threshold, score, encoder, decoder in told
+        for role, i, threshold, score, encoder, decoder in trials
     )
 
 

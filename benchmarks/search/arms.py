@@ -30,7 +30,7 @@ from benchmarks.search.synetune import ENVIRONMENT, synetune_arm
 from benchmarks.search.table import Table
 from deft_sweeps.result import Point, Rung
 from deft_sweeps.sampler.study_sampler import study_sampler
-from deft_sweeps.search.repeats import Taken, ask
+from deft_sweeps.search.repeats import RepeatLimit, ask
 from deft_sweeps.specification.sampler_entry import SamplerName
 from deft_sweeps.specification.search_settings import Halving, NoStopping
 from deft_sweeps.specification.sweep_spec import SweepSpec
@@ -66,7 +66,7 @@ class OptunaArm:
     spec: SweepSpec
     study: SweepStudy
     early: EarlyStopping
-    taken: Taken
+    taken: RepeatLimit
     pending: PendingTrials
 
     def ask(self) -> Proposal | None:
@@ -100,7 +100,7 @@ class OptunaArm:
 def optuna_arm(spec: SweepSpec, sampler: BaseSampler, repeats: int = sys.maxsize) -> OptunaArm:
     study, pending = SweepStudy(spec, sampler), in_memory()
     early = EarlyStopping(spec, study, pending, (), _complain)
-    return OptunaArm(spec, study, early, Taken((), repeats), pending)
+    return OptunaArm(spec, study, early, RepeatLimit((), repeats), pending)
 
 
 def _complain(sentence: str) -> None:

@@ -142,13 +142,13 @@ class GatedBlocks:
 
     def values(self) -> BlockGates:
         """As numbers, 0 for a removed block."""
-        told = [
+        lines = [
             (at.stack, 0.0 if at.gate.skipped else float(g.detach()))
             for at, g in zip(self.gates, self.block_gates, strict=True)
         ]
         return BlockGates(
-            encoder=tuple(value for stack, value in told if stack == "encoder"),
-            decoder=tuple(value for stack, value in told if stack == "decoder"),
+            encoder=tuple(value for stack, value in lines if stack == "encoder"),
+            decoder=tuple(value for stack, value in lines if stack == "decoder"),
         )
 
     def choose(self, skip: int) -> tuple[int, ...]:

@@ -255,9 +255,9 @@ def compare(
 
     Their hypervolumes under one reference point, the joint front, and the scores at equal density.
     """
-    from deft_sweeps.cli import compare as beside
+    from deft_sweeps.cli.compare import compare as compare_sweeps
 
-    beside.compare(folders, as_json=as_json)
+    compare_sweeps(folders, as_json=as_json)
 
 
 def main() -> None:

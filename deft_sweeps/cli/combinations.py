@@ -31,8 +31,8 @@ def combinations(file: Path | None, *, as_json: bool) -> None:
         else {part.spec.name: _of_sweep(part.spec) for part in load_parts(file)}
     )
     if as_json:
-        told = [_as_dict(table) for table in tables.values()]
-        show.as_json(told[0] if len(told) == 1 else told)
+        documents = [_as_dict(table) for table in tables.values()]
+        show.as_json(documents[0] if len(documents) == 1 else documents)
         return
     for number, (name, table) in enumerate(tables.items()):
         print(end="\n" if number else "")
@@ -50,9 +50,9 @@ def _print(table: LegalityTable, head: str, *, of_file: bool) -> None:
         for axis, names in table.names.items()
         if axis not in (ROWS, COLUMNS) and len(names) > 1
     )
-    told = [f"yes: with every {others}; some: not with each; no: with none"] if others else []
+    conditions = [f"yes: with every {others}; some: not with each; no: with none"] if others else []
     note = ". ".join(
-        [*told, *([] if of_file else ["What a model's shape forbids shows with FILE"])]
+        [*conditions, *([] if of_file else ["What a model's shape forbids shows with FILE"])]
     )
     show.table(
         Sheet(
@@ -79,7 +79,7 @@ def _print(table: LegalityTable, head: str, *, of_file: bool) -> None:
 
 
 def _of_sweep(spec: SweepSpec) -> LegalityTable:
-    def told(combination: Combination) -> list[str]:
+    def refusals_of(combination: Combination) -> list[str]:
         # a model that cannot be read forbids nothing here; `validate` tells of it
         with suppress(CheckpointError):
             return [
@@ -90,7 +90,7 @@ def _of_sweep(spec: SweepSpec) -> LegalityTable:
             ]
         return []
 
-    return table_of_sweep(spec, told)
+    return table_of_sweep(spec, refusals_of)
 
 
 def _as_dict(table: LegalityTable) -> dict[str, object]:

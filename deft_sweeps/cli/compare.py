@@ -9,9 +9,9 @@ from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.sweep_comparison import ComparedSweep, Comparison, incomparable
 from deft_sweeps.findings.sweep_comparison import compare as compare_fronts
-from deft_sweeps.report.beside import levels_sheet, survivors_sheet, sweeps_sheet
+from deft_sweeps.report.comparison_sheets import levels_sheet, survivors_sheet, sweeps_sheet
 from deft_sweeps.specification.spec_reader import load_spec
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 
 
 def compare(folders: Sequence[Path], *, as_json: bool) -> None:
@@ -34,14 +34,14 @@ def compare(folders: Sequence[Path], *, as_json: bool) -> None:
     reasons = incomparable(entries)
     if reasons:
         raise ConfigError([Problem(" ".join(map(str, folders)), reason) for reason in reasons])
-    found = compare_fronts(entries)
+    comparison = compare_fronts(entries)
     if as_json:
-        show.as_json(_told(entries, found))
+        show.as_json(_told(entries, comparison))
         return
-    show.table(sweeps_sheet(entries, found))
-    show.table(survivors_sheet(found))
-    if found.levels:
-        show.table(levels_sheet(found))
+    show.table(sweeps_sheet(entries, comparison))
+    show.table(survivors_sheet(comparison))
+    if comparison.levels:
+        show.table(levels_sheet(comparison))
 
 
 def _entry(folder: Path) -> ComparedSweep:
@@ -51,23 +51,23 @@ def _entry(folder: Path) -> ComparedSweep:
     return ComparedSweep(str(folder), findings.front, findings.results)
 
 
-def _told(entries: Sequence[ComparedSweep], found: Comparison) -> dict[str, Any]:
+def _told(entries: Sequence[ComparedSweep], comparison: Comparison) -> dict[str, Any]:
     return {
-        "objectives": list(found.objectives),
-        "reference": dict(found.reference),
-        "joint_hypervolume": found.hypervolumes[""],
+        "objectives": list(comparison.objectives),
+        "reference": dict(comparison.reference),
+        "joint_hypervolume": comparison.hypervolumes[""],
         "sweeps": [
             {
                 "folder": entry.name,
                 "n_trials": len(entry.results),
-                "hypervolume": found.hypervolumes[entry.name],
+                "hypervolume": comparison.hypervolumes[entry.name],
                 "n_front": len(entry.front.members),
-                "on_joint_front": [member.name for member in found.survivors[entry.name]],
+                "on_joint_front": [member.name for member in comparison.survivors[entry.name]],
             }
             for entry in entries
         ],
         "best_score_by_density": [
             {"activation_density": level.density, "scores": dict(level.scores)}
-            for level in found.levels
+            for level in comparison.levels
         ],
     }

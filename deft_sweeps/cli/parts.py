@@ -16,7 +16,7 @@ from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.sweep_file import SweepPart, load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.specification.yaml_document import read_all, read_text
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 
 
 class RunOne(Protocol):
@@ -51,12 +51,12 @@ def several(file: Path, out: Path | None, *, more: int) -> tuple[Job, ...]:
     parts = load_parts(path)
     root = _root(file, out)
     if more:
-        told = f"{path} holds {len(parts)} sweeps, and trials are added to one"
+        refusal = f"{path} holds {len(parts)} sweeps, and trials are added to one"
         raise ConfigError(
             [
                 Problem(
                     "--more",
-                    told,
+                    refusal,
                     f"deft-sweeps run {root / parts[0].spec.name} --more {more}, say",
                 )
             ]

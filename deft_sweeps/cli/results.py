@@ -22,7 +22,7 @@ from deft_sweeps.report.tables import front_sheet, lost_sheet
 from deft_sweeps.result import Status
 from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
+from deft_sweeps.store.sweep_dir import DriverNote, SweepDir, write_atomically
 from deft_sweeps.units import duration
 
 QUIET_SEC = 30.0
@@ -114,8 +114,8 @@ def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
         raise ConfigError([Problem("--policy", str(error))]) from error
     findings = Findings.of(replace(spec, choose=wanted), sweep.results(), sweep.finals())
     if as_json:
-        told = {"verdict": headline(findings), "not_judged_on_test": unjudged_on_test(findings)}
-        show.as_json(told | _choice_dict(findings.choice))
+        document = {"verdict": headline(findings), "not_judged_on_test": unjudged_on_test(findings)}
+        show.as_json(document | _choice_dict(findings.choice))
     else:
         print_choice(findings)
     if findings.choice.member is None:
@@ -139,25 +139,25 @@ def _open(folder: Path) -> tuple[SweepDir, SweepSpec]:
     sweep = SweepDir(folder).require()
     parts = load_parts(sweep.spec_path)
     if len(parts) > 1:
-        there = ", ".join(str(folder / part.spec.name) for part in parts)
+        folders = ", ".join(str(folder / part.spec.name) for part in parts)
         raise ConfigError(
-            [Problem(str(folder), f"holds {len(parts)} sweeps", f"name one of them: {there}")]
+            [Problem(str(folder), f"holds {len(parts)} sweeps", f"name one of them: {folders}")]
         )
     return sweep, parts[0].spec
 
 
 def _choice_dict(choice: Choice) -> dict[str, Any]:
-    def told(member: FrontMember | None) -> dict[str, Any] | None:
+    def as_dict(member: FrontMember | None) -> dict[str, Any] | None:
         return None if member is None else member_dict(member)
 
     return {
         "policy": str(choice.policy),
         "why": choice_text.why(choice),
         "caveats": list(choice_text.caveats(choice)),
-        "chosen": told(choice.member),
-        "runner_up": told(choice.runner_up),
-        "baseline": told(choice.baseline),
-        "nearest_miss": told(choice.nearest_miss),
+        "chosen": as_dict(choice.member),
+        "runner_up": as_dict(choice.runner_up),
+        "baseline": as_dict(choice.baseline),
+        "nearest_miss": as_dict(choice.nearest_miss),
         "lost": [
             {"name": rejected.member.name, "why": rejected.why}
             for rejected in choice_text.rejected(choice)

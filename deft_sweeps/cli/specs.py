@@ -52,12 +52,12 @@ def init(data: Path, output: Path, text: str | None, label: str | None, *, force
                 )
             ]
         )
-    found = guess_columns(data, text, label)
-    output.write_text(starter_spec(found), encoding="utf-8")
-    classes = ", ".join(found.classes[:5]) + (", ..." if len(found.classes) > 5 else "")
+    columns = guess_columns(data, text, label)
+    output.write_text(starter_spec(columns), encoding="utf-8")
+    classes = ", ".join(columns.classes[:5]) + (", ..." if len(columns.classes) > 5 else "")
     say(
-        f"{output}: text from column {found.text}, label from column {found.label}"
-        f" ({len(found.classes)} classes: {classes})"
+        f"{output}: text from column {columns.text}, label from column {columns.label}"
+        f" ({len(columns.classes)} classes: {classes})"
     )
     say(f"next: deft-sweeps plan {output}")
 
@@ -83,15 +83,15 @@ def validate(files: Sequence[Path]) -> None:
             # What another sweep of the file will have made is not there yet.
             own = {other.spec.name for other in parts}
             folders = (folder for folder in spec.search.warm_start if Path(folder).name not in own)
-            found = unusable(spec, part.where, part.document) + unusable_sources(
+            unusable_settings = unusable(spec, part.where, part.document) + unusable_sources(
                 folders, f"{part.where}: search.warm_start"
             )
-            problems += found
-            if not found:
-                told = f"{len(spec.combinations)} combinations, {spec.budget.trials} trials"
+            problems += unusable_settings
+            if not unusable_settings:
+                summary = f"{len(spec.combinations)} combinations, {spec.budget.trials} trials"
                 named = f"{file}, {spec.name}" if len(parts) > 1 else str(file)
                 print(
-                    f"{named}: valid, {told}"
+                    f"{named}: valid, {summary}"
                     + (f", {len(spec.excluded)} combinations excluded" if spec.excluded else "")
                 )
                 say(*(f"note: {named}: {note}" for note in [idle_flatness(spec)] if note))
@@ -114,29 +114,31 @@ def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> l
 
     config = spec.combinations[0].template
     unfit = check_model(config.model)
-    found = [Problem(at("model"), what) for what in unfit]
+    problems = [Problem(at("model"), what) for what in unfit]
     form = None
     with suppress(CheckpointError):  # which check_model has told
         shape = layout(read_config(config.model))
         form = form_of(shape.family)
-        told = {
+        lookups = {
             problem: None
             for combination in spec.combinations
             for problem in combination_problems(combination, shape)
         }
-        found += [
+        problems += [
             Problem(at("space", problem.parameter.partition(".")[0]), str(problem))
-            for problem in told
+            for problem in lookups
         ]
-        for what, start in first_point_problems(spec, shape, {problem.what for problem in told}):
-            found.append(
+        for what, start in first_point_problems(spec, shape, {problem.what for problem in lookups}):
+            problems.append(
                 Problem(
                     at("first"),
                     f"{what} (first point {start.combination}: {_values(start.values)})",
                 )
             )
         writes = family_of(shape).text is not None and task_kind(config.task) != "classification"
-        found += [Problem(where, what) for what in unmeasured(spec.compared, shape, writes=writes)]
+        problems += [
+            Problem(where, what) for what in unmeasured(spec.compared, shape, writes=writes)
+        ]
     data = examine(config.task, form)
     texts = (
         []
@@ -144,9 +146,9 @@ def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> l
         else [text for example in data.train for text in (example.text, example.second) if text]
     )
     if not unfit and form is not None:
-        found += [Problem(at("model"), what) for what in check_tokenizer(config.model, texts)]
-    found += [Problem(at("task"), what) for what in (data if isinstance(data, list) else [])]
-    return list(dict.fromkeys(found))
+        problems += [Problem(at("model"), what) for what in check_tokenizer(config.model, texts)]
+    problems += [Problem(at("task"), what) for what in (data if isinstance(data, list) else [])]
+    return list(dict.fromkeys(problems))
 
 
 def idle_flatness(spec: SweepSpec) -> str:
@@ -164,14 +166,14 @@ def idle_flatness(spec: SweepSpec) -> str:
 
 def plan(file: Path, *, as_json: bool) -> None:
     """Print what would run; starts nothing."""
-    told, notes = [], []
+    lines, notes = [], []
     for number, part in enumerate(load_parts(file)):
         spec = part.spec
-        there = machine_memory()
+        memory = machine_memory()
         shape = layout(read_config(spec.combinations[0].template.model))
-        projection = project(spec, shape, n_bytes=None if there is None else there.available)
+        projection = project(spec, shape, n_bytes=None if memory is None else memory.available)
         if as_json:
-            told.append(_plan_dict(spec, projection))
+            lines.append(_plan_dict(spec, projection))
         else:
             print(end="\n" if number else "")
             _print_plan(spec, projection)
@@ -181,7 +183,7 @@ def plan(file: Path, *, as_json: bool) -> None:
             *(note for note in (slow, idle_flatness(spec)) if note),
         ]
     if as_json:
-        show.as_json(told[0] if len(told) == 1 else told)
+        show.as_json(lines[0] if len(lines) == 1 else lines)
     say(*(f"note: {problem}" for problem in notes))
 
 

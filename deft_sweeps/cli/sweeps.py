@@ -21,8 +21,8 @@ from deft_sweeps.specification.compute_dtype import slow_dtype
 from deft_sweeps.specification.sampler_choice import choose_sampler
 from deft_sweeps.specification.sweep_file import SweepPart, load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.sources import unusable_sources
+from deft_sweeps.store.sweep_dir import SweepDir
 
 if TYPE_CHECKING:
     from deft_sweeps.sweep.runner import Outcome
@@ -177,11 +177,11 @@ def _with_search(spec: SweepSpec, sweep: SweepDir, folders: Sequence[str]) -> Sw
     from deft_sweeps.study.storage import check_reachable
 
     # Those may be gone by now: what they gave is in the sweep's folder.
-    known = {given.folder for given in taken(sweep)}
+    used_folders = {given.folder for given in taken(sweep)}
     problems = []
     for where, named in (("search.warm_start", spec.search.warm_start), ("--warm-start", folders)):
         problems += unusable_sources(
-            (folder for folder in named if str(Path(folder).resolve()) not in known), where
+            (folder for folder in named if str(Path(folder).resolve()) not in used_folders), where
         )
     if problems:
         raise ConfigError(problems)

@@ -179,12 +179,12 @@ def canonical(value: Any) -> Any:
     leaves old ids as they are.
     """
     if is_dataclass(value):
-        told = {
+        document = {
             f.name: getattr(value, f.name)
             for f in fields(value)
             if f.name == "kind" or getattr(value, f.name) != _default(f)
         }
-        return {name: canonical(v) for name, v in told.items()}
+        return {name: canonical(v) for name, v in document.items()}
     if isinstance(value, tuple):
         return [canonical(v) for v in value]
     # 1 and 1.0 are equal settings, so they must have one id.

@@ -16,7 +16,7 @@ from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.result import FinalMeasurement, TrialResult
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.statistics.plateau import FrontHistory, GainProjection, project
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 
 
 class Findings:

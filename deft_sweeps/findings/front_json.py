@@ -24,7 +24,7 @@ def front_json(
         chosen: one of its members, or another point.
         sure: how likely each member is on it; left out where None.
     """
-    told = {
+    document = {
         "schema_version": FRONT_SCHEMA_VERSION,
         "objectives": list(front.objectives),
         "reference": front.reference,
@@ -41,7 +41,7 @@ def front_json(
             for member in front.members
         ],
     }
-    return json.dumps(told, indent=1, allow_nan=False)
+    return json.dumps(document, indent=1, allow_nan=False)
 
 
 def member_dict(member: FrontMember) -> dict[str, Any]:

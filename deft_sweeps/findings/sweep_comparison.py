@@ -63,21 +63,21 @@ class Comparison:
 
 def incomparable(entries: Sequence[ComparedSweep]) -> tuple[str, ...]:
     """Why the sweeps cannot be compared, a sentence each; empty where they can."""
-    found = []
-    for what, told in (
+    reasons = []
+    for what, by_sweep in (
         ("objectives", {entry.name: ", ".join(entry.front.objectives) for entry in entries}),
         ("the metric of their score", {entry.name: _metrics(entry) for entry in entries}),
         ("their data (fingerprint)", {entry.name: _data(entry) for entry in entries}),
     ):
-        if len(set(told.values())) > 1:
-            found.append(
+        if len(set(by_sweep.values())) > 1:
+            reasons.append(
                 f"the sweeps differ in {what}: "
-                + "; ".join(f"{name} has {value}" for name, value in told.items())
+                + "; ".join(f"{name} has {value}" for name, value in by_sweep.items())
             )
-    found += [
+    reasons += [
         f"{entry.name} has no member on its front" for entry in entries if not entry.front.members
     ]
-    return tuple(found)
+    return tuple(reasons)
 
 
 def compare(entries: Sequence[ComparedSweep]) -> Comparison:
@@ -114,8 +114,8 @@ def compare(entries: Sequence[ComparedSweep]) -> Comparison:
         survivors={
             entry.name: tuple(
                 m
-                for (name, m), kept in zip(members, on_joint, strict=True)
-                if kept and name == entry.name
+                for (name, m), survives in zip(members, on_joint, strict=True)
+                if survives and name == entry.name
             )
             for entry in entries
         },
@@ -145,15 +145,15 @@ def _beyond(name: str, values: np.ndarray) -> float:
 
 
 def _metrics(entry: ComparedSweep) -> str:
-    told = {
+    classes = {
         f"{m.point.score.metric} on {m.point.score.n_examples} examples"
         for m in entry.front.members
     }
-    return ", ".join(sorted(told))
+    return ", ".join(sorted(classes))
 
 
 def _data(entry: ComparedSweep) -> str:
-    told = {
+    fingerprints = {
         r.provenance.dataset_fingerprint for r in complete_trials(entry.results) if r.provenance
     }
-    return ", ".join(sorted(told))
+    return ", ".join(sorted(fingerprints))

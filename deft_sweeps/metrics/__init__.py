@@ -69,14 +69,14 @@ _OF_TRIAL = tuple(metric for metric in METRICS.values() if not metric.of_point)
 DEFAULT_OBJECTIVES = (SCORE.name, ACTIVATION_DENSITY.name)
 
 
-def shown(asked: Iterable[str] = (), *, on_card: bool = False) -> tuple[Metric, ...]:
+def shown(requested: Iterable[str] = (), *, on_card: bool = False) -> tuple[Metric, ...]:
     """The metrics that have a column of their own, in the tables' order.
 
     Args:
-        asked: names of the objectives and of limits' metrics, which are always shown.
+        requested: names of the objectives and of limits' metrics, which are always shown.
         on_card: whether a card has room for more of them.
     """
-    names, displays = set(asked), ("table", "card") if on_card else ("table",)
+    names, displays = set(requested), ("table", "card") if on_card else ("table",)
     own = [m for m in METRICS.values() if not m.part_of]
     return tuple(m for m in own if m.display in displays or m.name in names)
 

@@ -7,7 +7,7 @@ from deft_sweeps.units import share
 
 def _kept_blocks(point: Point) -> str:
     density = point.density
-    return f"kept blocks {share(density.kept)}" if density.skipped else ""
+    return f"kept blocks {share(density.of_kept_blocks)}" if density.skipped else ""
 
 
 def _without_decoder(of: Measurable) -> str:

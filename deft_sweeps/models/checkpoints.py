@@ -82,7 +82,7 @@ def load_model(name: str, dtype: Dtype) -> "torch.nn.Module":
     source = _source(name)
     with _quiet():
         try:
-            loaded, told = getattr(transformers, family.auto_class).from_pretrained(
+            loaded, loading_info = getattr(transformers, family.auto_class).from_pretrained(
                 source,
                 dtype=torch.float32 if dtype == "fp32" else torch.bfloat16,
                 use_safetensors=True,
@@ -92,7 +92,9 @@ def load_model(name: str, dtype: Dtype) -> "torch.nn.Module":
             )
         except (OSError, ValueError) as error:
             raise CheckpointError(f"cannot load {name}: {error}") from error
-    wrong = sorted({*told["missing_keys"], *(key for key, *_ in told["mismatched_keys"])})
+    wrong = sorted(
+        {*loading_info["missing_keys"], *(key for key, *_ in loading_info["mismatched_keys"])}
+    )
     if wrong:
         raise CheckpointError(
             f"the weights of {name} do not fill the model of its config.json; without:"
@@ -165,7 +167,7 @@ def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
         own.no_truncation()
         own.no_padding()
         unknown = own.token_to_id(family_of(layout(read_config(name))).unknown_token)
-        return [told for told in [too_unknown(unknown_share(own, unknown, some))] if told]
+        return [problem for problem in [too_unknown(unknown_share(own, unknown, some))] if problem]
     try:
         config = read_config(name)
         shape, source = layout(config), _tokenizer_source(name)
@@ -177,22 +179,22 @@ def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
     if "error" in tried:
         return [f"cannot load the tokenizer of {name}: {tried['error']}"]
     rows = embedding_rows(source, shape.family)
-    told = [
+    problem = [
         vocabulary_misfit(tried["n_tokens"], rows or shape.vocab_size),
         too_unknown(tried["unknown_share"]),
     ]
-    told += special_token_misfits(config, shape, tried["special"])
+    problem += special_token_misfits(config, shape, tried["special"])
     if rows not in (None, shape.vocab_size):
-        told.append(
+        problem.append(
             f"its weights have {rows:,} embedding rows, and config.json says vocab_size"
             f" {shape.vocab_size:,}"
         )
     if not tried["is_fast"]:
-        told.append(
+        problem.append(
             "its tokenizer is a slow one, which does not say where in a text a token ends; save a"
             " tokenizer.json beside it"
         )
-    return [f"{name}: {what}" for what in told if what]
+    return [f"{name}: {what}" for what in problem if what]
 
 
 @cache

@@ -22,17 +22,17 @@ def main() -> None:
     except Exception as error:  # damaged files raise whatever their parser does
         print(json.dumps({"error": " ".join(str(error).split())[:300] or type(error).__name__}))
         return
-    told: dict[str, Any] = {
+    outcome: dict[str, Any] = {
         "n_tokens": len(tokenizer),
         "is_fast": tokenizer.is_fast,
         "unknown_share": 0.0,
     }
-    told["special"] = {name: getattr(tokenizer, name) for name in SPECIAL_IDS}
+    outcome["special"] = {name: getattr(tokenizer, name) for name in SPECIAL_IDS}
     if tokenizer.is_fast:
-        told["unknown_share"] = unknown_share(
+        outcome["unknown_share"] = unknown_share(
             tokenizer.backend_tokenizer, tokenizer.unk_token_id, given["texts"]
         )
-    print(json.dumps(told))
+    print(json.dumps(outcome))
 
 
 if __name__ == "__main__":

@@ -93,9 +93,11 @@ def special_token_misfits(
         shape: of the same model.
         tokenizer_ids: by the names of SPECIAL_IDS; None if there is no such token.
     """
-    found = []
+    vocabularies = []
     if config.get("pad_token_id", 0) is None:
-        found.append("config.json says pad_token_id null: write the id of the padding token there")
+        vocabularies.append(
+            "config.json says pad_token_id null: write the id of the padding token there"
+        )
     compared: dict[str, int | None] = {}
     if shape.first_position > 0:
         # Positions count on from the padding token's id, and a token of that id has none.
@@ -104,15 +106,17 @@ def special_token_misfits(
         # An answer begins with the padding token and ends with the other one.
         compared |= {name: config.get(name) for name in SPECIAL_IDS}
         if tokenizer_ids["eos_token_id"] is None:
-            found.append("the tokenizer has no token that ends an answer: name its eos_token")
+            vocabularies.append(
+                "the tokenizer has no token that ends an answer: name its eos_token"
+            )
     for name, expected in compared.items():
         got = tokenizer_ids[name]
         if None not in (expected, got) and expected != got:
-            found.append(
+            vocabularies.append(
                 f"the tokenizer's {name} is {got}, the model's {expected}: it is another model's,"
                 " or one of the two is wrong"
             )
-    return found
+    return vocabularies
 
 
 def sample(texts: Sequence[str]) -> tuple[str, ...]:
@@ -200,8 +204,8 @@ def probe(folder: Path, texts: tuple[str, ...]) -> dict[str, Any]:
         return {"error": f"it took longer than {_TIMEOUT_SEC} s"}
     if done.returncode:
         return {"error": (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]}
-    told: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return told
+    outcome: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return outcome
 
 
 def _header(path: Path) -> dict[str, Any]:

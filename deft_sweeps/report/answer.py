@@ -69,7 +69,7 @@ def verdict(finals: Sequence[FinalMeasurement]) -> str:
     if "chosen" not in by_role:
         return ""
     mine = by_role["chosen"].point
-    told = (
+    sentence = (
         f"On {mine.score.n_examples} test examples it scores {mine.score.value:.3f} (95% interval"
         f" {cells.interval_text(mine.score)}) at activation density"
         f" {cells.density_text(mine.density)}."
@@ -82,11 +82,11 @@ def verdict(finals: Sequence[FinalMeasurement]) -> str:
         if role in by_role:
             other = by_role[role].point
             difference = score_difference(mine, (1.0, other))
-            told += (
+            sentence += (
                 f" Beside {name} ({other.score.value:.3f} at density {other.density.overall:.3f})"
                 f" {_told_difference(difference)}."
             )
-    return told
+    return sentence
 
 
 def tiles(findings: Findings) -> list[tuple[str, str, str]]:
@@ -102,8 +102,8 @@ def tiles(findings: Findings) -> list[tuple[str, str, str]]:
     if base is None and choice.baseline is not None and "chosen" not in by_role:
         base = MeasuredRow.of_member(choice.baseline)
     split = "test" if "chosen" in by_role else "validation"
-    asked = {*findings.objectives, *(limit.metric for limit in choice.limits)}
-    tiled = [m for m in shown(asked, on_card=True) if m.name in mine.values]
+    requested = {*findings.objectives, *(limit.metric for limit in choice.limits)}
+    tiled = [m for m in shown(requested, on_card=True) if m.name in mine.values]
     return [_tile(metric, mine, base, split) for metric in tiled]
 
 
@@ -159,15 +159,15 @@ def gains_told(gains: Sequence[EqualDensityGain]) -> str:
     )
 
 
-def projection_told(told: GainProjection | None) -> str:
+def projection_told(projection: GainProjection | None) -> str:
     """The projection in a sentence."""
-    if told is None:
+    if projection is None:
         return "Too few trials to project what more of them would bring."
     return (
-        f"Projected: {told.n_more} more trials beside the {told.n_trials} would be expected to"
-        f" raise the front's hypervolume by {100 * told.gain:.2g}% (80% interval"
-        f" {100 * told.low:.2g}% to {100 * told.high:.2g}%), from the gains over random orders of"
-        " the finished trials; a rough guide where the sampler learns."
+        f"Projected: {projection.n_more} more trials beside the {projection.n_trials} would be"
+        f" expected to raise the front's hypervolume by {100 * projection.gain:.2g}% (80% interval"
+        f" {100 * projection.low:.2g}% to {100 * projection.high:.2g}%), from the gains over"
+        " random orders of the finished trials; a rough guide where the sampler learns."
     )
 
 

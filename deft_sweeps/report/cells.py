@@ -84,7 +84,7 @@ Cells = tuple[str, ...]
 
 
 def metric_cells(
-    rows: Sequence[MeasuredRow], asked: Iterable[str] = ()
+    rows: Sequence[MeasuredRow], requested: Iterable[str] = ()
 ) -> tuple[Cells, list[Cells]]:
     """Heads and cells of the metrics' columns.
 
@@ -93,9 +93,9 @@ def metric_cells(
 
     Args:
         rows: of the table.
-        asked: names of the objectives and of limits' metrics, which are always shown.
+        requested: names of the objectives and of limits' metrics, which are always shown.
     """
-    names = set(asked)
+    names = set(requested)
     metrics = [m for m in shown(names) if m.name in names or _has_column(m, rows)]
     columns = [_column(metric, rows) for metric in metrics]
     heads = tuple(head for head, _ in columns)
@@ -136,12 +136,12 @@ def density_text(density: DensityReading) -> str:
     were removed.
     """
     both = density.decoder_blocks and density.encoder_blocks
-    told = (
+    text = (
         f"{_share(density.overall)} ({_share(density.encoder)} / {_share(density.decoder)})"
         if both
         else _share(density.overall)
     )
-    return f"{told}; kept blocks {_share(density.kept)}" if density.skipped else told
+    return f"{text}; kept blocks {_share(density.of_kept_blocks)}" if density.skipped else text
 
 
 def skipped_text(skipped: SkippedBlocks) -> str:

@@ -28,12 +28,12 @@ def why(choice: Choice) -> str:
     if choice.member is None:
         return _why_none(choice)
     n_eligible = len(choice.merits)
-    kept = ": it is the only front point that keeps every limit"
+    scope = ": it is the only front point that keeps every limit"
     if n_eligible > 1:
-        kept = f" of the {n_eligible} front points that keep every limit"
+        scope = f" of the {n_eligible} front points that keep every limit"
     head = _by_metric(choice) if choice.policy.metric else _by_knee(choice)
     named = f"{label(choice.member.result.config)} at threshold {choice.member.point.at}"
-    return f"{named} is chosen by `{choice.policy}`: {head}{kept}."
+    return f"{named} is chosen by `{choice.policy}`: {head}{scope}."
 
 
 def _by_metric(choice: Choice) -> str:

@@ -244,13 +244,13 @@ def _series(pool: Sequence[FrontMember], choice: Choice) -> list[_Series]:
         "front-deft": ("density loss (DEFT), on the front", "o", 8.0, BLUE, INK, 1.0),
         "chosen": ("chosen", "*", 17.0, GREEN, INK, 1.0),
     }
-    found = []
+    steps = []
     for part, (name, marker, size, fill, edge, alpha) in looks.items():
         if parts[part]:
-            found.append(
+            steps.append(
                 _Series(f"series-{part}", name, tuple(parts[part]), marker, size, fill, edge, alpha)
             )
-    return found
+    return steps
 
 
 def _errors(metric: Metric, members: Sequence[FrontMember]) -> list[float] | None:

@@ -18,8 +18,8 @@ from deft_sweeps.report.svg import inline
 from deft_sweeps.result import TrialResult, complete_trials
 from deft_sweeps.specification.sampler_choice import choose_sampler
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import without_secrets
+from deft_sweeps.store.sweep_dir import SweepDir
 
 
 @dataclass(frozen=True, slots=True)

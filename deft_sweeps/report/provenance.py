@@ -52,7 +52,7 @@ def method(
     ]
     only = [f"the {metric.title}" for metric in projected]
     only += ["what more trials would add to the hypervolume"] if growth_projected else []
-    told = [
+    rows = [
         (
             "activation density",
             (
@@ -90,7 +90,7 @@ def method(
         ),
     ]
     if any(result.skipped for result in complete):
-        told.append(
+        rows.append(
             (
                 "skipped blocks",
                 (
@@ -100,16 +100,16 @@ def method(
                 ),
             )
         )
-    told += [(metric.title, f"projected, {metric.projection}") for metric in projected]
+    rows += [(metric.title, f"projected, {metric.projection}") for metric in projected]
     for model in sorted({result.config.model for result in results}):
-        told.append(
+        rows.append(
             ("model", f"{model}: {KNOWN_MODELS[model]}" if model in KNOWN_MODELS else model)
         )
     for task in sorted({result.config.task for result in results}, key=repr):
         sizes = ", ".join(
             f"{split} {'all there are' if n is None else n}" for split, n in _sizes(task.splits)
         )
-        told.append(
+        rows.append(
             (
                 "data",
                 (
@@ -118,7 +118,7 @@ def method(
                 ),
             )
         )
-    return told
+    return rows
 
 
 def provenance(
@@ -151,7 +151,7 @@ def provenance(
 def _percentiles(shares: Sequence[float]) -> list[tuple[str, str]]:
     if not shares:
         return []
-    told = ", ".join(f"p{share:g}" for share in shares)
+    percentiles = ", ".join(f"p{share:g}" for share in shares)
     what = (
         "each MLP block has a threshold of its own, at which that share of its entries is zeroed on"
         " training examples"
@@ -159,7 +159,7 @@ def _percentiles(shares: Sequence[float]) -> list[tuple[str, str]]:
     return [
         (
             "percentiles",
-            f"{told}: {what}; the share that held on the measured examples is the density",
+            f"{percentiles}: {what}; the share that held on the measured examples is the density",
         )
     ]
 

@@ -296,10 +296,12 @@ def sparsity_sheet(results: Sequence[TrialResult]) -> Sheet:
         for name, share in result.layer_sparsity.items():
             kinds.setdefault(name.rpartition(".")[2], []).append(share)
         for kind, shares in kinds.items():
-            told = (
+            sentence = (
                 f"{share:.3f}" for share in (sum(shares) / len(shares), min(shares), max(shares))
             )
-            rows.append(Row((result.trial_id, label(result.config), kind, str(len(shares)), *told)))
+            rows.append(
+                Row((result.trial_id, label(result.config), kind, str(len(shares)), *sentence))
+            )
     note = (
         "share of zeros among a layer's weights, measured; every layer is in the trial's result"
         " file"
@@ -309,11 +311,11 @@ def sparsity_sheet(results: Sequence[TrialResult]) -> Sheet:
 
 
 def _measured_on(scores: Iterable[Score]) -> str:
-    told = sorted({(score.metric, score.n_examples) for score in scores})
-    if not told:
+    metrics = sorted({(score.metric, score.n_examples) for score in scores})
+    if not metrics:
         return ""
     return (
-        "; ".join(f"score = {metric} on {n} validation examples, measured" for metric, n in told)
+        "; ".join(f"score = {metric} on {n} validation examples, measured" for metric, n in metrics)
         + f"; {SCORE_NOTE}; {DENSITY_NOTE}"
     )
 
@@ -324,11 +326,13 @@ def summary(results: Sequence[TrialResult]) -> str:
         status: sum(result.status == status for result in results)
         for status in ("complete", "failed", "stopped")
     }
-    told = ", ".join(f"{n} {status}" for status, n in counts.items() if n or status == "complete")
+    counted = ", ".join(
+        f"{n} {status}" for status, n in counts.items() if n or status == "complete"
+    )
     saved = saving(results)
     early = (
         f"; {saved.share:.2f} of the training steps saved by early stopping, measured"
         if saved.n_stopped
         else ""
     )
-    return f"{len(results)} trials ({told}), {len(candidates(results))} measured points{early}"
+    return f"{len(results)} trials ({counted}), {len(candidates(results))} measured points{early}"

@@ -79,7 +79,7 @@ class DensityReading:
         return sum(blocks) / len(blocks)
 
     @property
-    def kept(self) -> float:
+    def of_kept_blocks(self) -> float:
         """Mean over the blocks of both stacks that were not removed."""
         return sum(self.encoder_blocks + self.decoder_blocks) / (
             len(self.encoder_blocks + self.decoder_blocks) - len(self.skipped)

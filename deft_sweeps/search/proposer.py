@@ -8,7 +8,7 @@ from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.errors import SweepError
 from deft_sweeps.search.failure_streak import Streak
 from deft_sweeps.search.next_step import Abort, Done, NextStep, Propose, Wait
-from deft_sweeps.search.repeats import Taken, ask
+from deft_sweeps.search.repeats import RepeatLimit, ask
 from deft_sweeps.search.requested_points import RequestedPoints
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
@@ -43,7 +43,7 @@ class Proposer:
         self._requested, self._enough = requested, enough
         self._resumed = [pending.proposals[number] for number in sorted(pending.proposals)]
         resumed = (proposal.trial_id for proposal in self._resumed)
-        self._taken = Taken((*stored, *resumed), spec.search.repeats)
+        self._taken = RepeatLimit((*stored, *resumed), spec.search.repeats)
         self._unrecorded: Proposal | None = None
         self._over = ""
         self.streak = Streak()

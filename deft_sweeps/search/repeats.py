@@ -23,7 +23,7 @@ MOST_LISTED = 10**6
 """A whole number's range with more values than this is drawn from like a real number's."""
 
 
-class Taken:
+class RepeatLimit:
     """The seeds that every configuration has used: those of finished trials, failed ones too, and
     of those under way.
 
@@ -59,7 +59,7 @@ class Taken:
         return first
 
 
-def ask(study: SweepStudy, spec: SweepSpec, taken: Taken) -> tuple[int, Start, Origin] | None:
+def ask(study: SweepStudy, spec: SweepSpec, taken: RepeatLimit) -> tuple[int, Start, Origin] | None:
     """Number, point and origin of the next proposal; None if the whole space is used up.
 
     The sampler proposes. If it insists on configurations that have run often enough, a point is
@@ -100,5 +100,5 @@ def fresh_start(
     ]
     if endless:  # All but surely open: what is drawn from so many does not come twice.
         return point_of(endless[rng.integers(len(endless))], rng)
-    left = [start for start in all_points(spec) if may_run(spec.config(start))]
-    return left[rng.integers(len(left))] if left else None
+    allowed = [start for start in all_points(spec) if may_run(spec.config(start))]
+    return allowed[rng.integers(len(allowed))] if allowed else None

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from deft_sweeps.result import CompleteTrial, TrialResult
-from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.pending import PendingTrials
 from deft_sweeps.study.proposal import Proposal
 from deft_sweeps.study.sweep_study import SweepStudy

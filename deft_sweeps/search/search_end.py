@@ -35,7 +35,7 @@ def trial_sec(results: Iterable[TrialResult], started: Iterable[float], now: flo
 def used_up(budget: Budget, spent: Spent) -> str:
     """Which limit of the budget, beside its trials, is used up, a sentence; empty where none is."""
     hours = spent.trial_sec / 3600
-    told = (
+    reasons = (
         ("hours of wall time", spent.wall_sec / 3600, budget.hours),
         ("GPU hours", hours * budget.gpus_per_trial, budget.gpu_hours),
         ("CPU hours", hours * budget.cpus_per_trial, budget.cpu_hours),
@@ -43,7 +43,7 @@ def used_up(budget: Budget, spent: Spent) -> str:
     return next(
         (
             f"the {words} are used up: {used:.3g} of {limit:g}"
-            for words, used, limit in told
+            for words, used, limit in reasons
             if limit and used >= limit
         ),
         "",

@@ -24,8 +24,8 @@ from deft_sweeps.search.warm_start import first_points, prior_trials
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.early_stopping import EarlyStopping
-from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.optuna_study import finished
 from deft_sweeps.study.parameters import start_of
 from deft_sweeps.study.pending import read_pending
@@ -149,9 +149,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
                 assert_never(unknown)
         return str(Searcher.FINISHED)
 
-    def goes_on(self, trial_id: str, told: dict[str, Any]) -> bool:
+    def goes_on(self, trial_id: str, reported: dict[str, Any]) -> bool:
         """Whether a trial goes on past a report; only a rung can end it."""
-        proposal, rung = self._running.get(trial_id), reported_rung(told)
+        proposal, rung = self._running.get(trial_id), reported_rung(reported)
         return proposal is None or rung is None or self._early.goes_on(proposal.number, rung)
 
     def on_trial_complete(

@@ -29,20 +29,25 @@ def report(
     """A report of a trial's progress; with its result it is the last one, with a rung somebody may
     end the trial there.
     """
-    told: dict[str, Any] = {STEP: step, STEPS: json.dumps([asdict(metrics) for metrics in steps])}
+    reported: dict[str, Any] = {
+        STEP: step,
+        STEPS: json.dumps([asdict(metrics) for metrics in steps]),
+    }
     if rung is not None:
-        told[RUNG] = codec(Rung).dump_json(rung).decode()
+        reported[RUNG] = codec(Rung).dump_json(rung).decode()
     if trouble:
-        told[TROUBLE] = trouble
-    return told if result is None else told | {RESULT: result.to_json().decode(), "done": True}
+        reported[TROUBLE] = trouble
+    return (
+        reported if result is None else reported | {RESULT: result.to_json().decode(), "done": True}
+    )
 
 
-def reported_steps(told: dict[str, Any]) -> tuple[StepMetrics, ...]:
+def reported_steps(reported: dict[str, Any]) -> tuple[StepMetrics, ...]:
     """The step metrics of a report; none where it carries none."""
-    return tuple(StepMetrics(**metrics) for metrics in json.loads(told.get(STEPS, "[]")))
+    return tuple(StepMetrics(**metrics) for metrics in json.loads(reported.get(STEPS, "[]")))
 
 
-def reported_rung(told: dict[str, Any]) -> Rung | None:
+def reported_rung(reported: dict[str, Any]) -> Rung | None:
     """The rung that a report ends at; None where it ends at none."""
-    text = told.get(RUNG)
+    text = reported.get(RUNG)
     return codec(Rung).validate_json(text) if isinstance(text, str) else None

@@ -24,8 +24,8 @@ from deft_sweeps.result import CompleteTrial, TrialResult, complete_trials
 from deft_sweeps.specification.combination import Combination, Start
 from deft_sweeps.specification.domain import Categorical, Const, Domain, Float, Int, Value, contains
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.results import SweepDir, write_atomically
 from deft_sweeps.store.sources import unusable_sources
+from deft_sweeps.store.sweep_dir import SweepDir, write_atomically
 from deft_sweeps.study.optuna_study import objectives
 from deft_sweeps.study.proposal import fits
 
@@ -36,7 +36,7 @@ MOST_POINTS."""
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class WarmStartSource:
     """What one earlier sweep gave.
 
     Attributes:
@@ -61,7 +61,7 @@ class Taken:
         )
 
 
-def take_up(spec: SweepSpec, sweep: SweepDir) -> tuple[Taken, ...]:
+def take_up(spec: SweepSpec, sweep: SweepDir) -> tuple[WarmStartSource, ...]:
     """Copy into the sweep's folder what its `warm_start` folders give; those that it has been given
     before are left as they were.
 
@@ -73,30 +73,30 @@ def take_up(spec: SweepSpec, sweep: SweepDir) -> tuple[Taken, ...]:
         StoreError: the sweep's own folder cannot be read.
     """
     before = taken(sweep)
-    known = {earlier.folder for earlier in before}
+    used_folders = {earlier.folder for earlier in before}
     new = [
         folder
         for folder in dict.fromkeys(str(Path(f).resolve()) for f in spec.search.warm_start)
-        if folder not in known
+        if folder not in used_folders
     ]
     problems = unusable_sources(new, "search.warm_start")
     if problems:
         raise ConfigError(problems)
-    found: list[Taken] = []
+    sources: list[WarmStartSource] = []
     for folder in new:
-        told, one = _take(spec, folder, SweepDir(Path(folder)).results())
-        for result in told:
+        copies, one = _take(spec, folder, SweepDir(Path(folder)).results())
+        for result in copies:
             _copies(sweep).write(result)
-        found.append(one)
-    if found:  # Last: what is named here is all there.
+        sources.append(one)
+    if sources:  # Last: what is named here is all there.
         write_atomically(
             _list_path(sweep),
-            json.dumps([asdict(one) for one in (*before, *found)], indent=1).encode(),
+            json.dumps([asdict(one) for one in (*before, *sources)], indent=1).encode(),
         )
-    return tuple(found)
+    return tuple(sources)
 
 
-def taken(sweep: SweepDir) -> tuple[Taken, ...]:
+def taken(sweep: SweepDir) -> tuple[WarmStartSource, ...]:
     """What the sweep was given so far.
 
     Raises:
@@ -106,7 +106,7 @@ def taken(sweep: SweepDir) -> tuple[Taken, ...]:
     try:
         rows = json.loads(path.read_bytes()) if path.is_file() else []
         return tuple(
-            Taken(
+            WarmStartSource(
                 **row
                 | {
                     "starts": tuple(
@@ -156,10 +156,10 @@ def carried_over(spec: SweepSpec, config: TrialConfig) -> Start | None:
 
 def _take(
     spec: SweepSpec, folder: str, results: Sequence[TrialResult]
-) -> tuple[list[CompleteTrial], Taken]:
+) -> tuple[list[CompleteTrial], WarmStartSource]:
     complete = complete_trials(results)
-    told = _of_one_data_set([result for result in complete if _compares(spec, result)])
-    told_ids = {result.trial_id for result in told}
+    classes = _of_one_data_set([result for result in complete if _compares(spec, result)])
+    told_ids = {result.trial_id for result in classes}
     rest = [result for result in complete if result.trial_id not in told_ids]
     starts: dict[str, Start] = {}
     n_outside = 0
@@ -171,7 +171,9 @@ def _take(
             starts.setdefault(spec.config(start).config_id, start)
     most = max(1, min(MOST_POINTS, round(BUDGET_SHARE * spec.budget.trials)))
     picked = tuple(starts.values())[:most]
-    return told, Taken(folder, len(told), picked, n_outside, len(rest) - n_outside - len(picked))
+    return classes, WarmStartSource(
+        folder, len(classes), picked, n_outside, len(rest) - n_outside - len(picked)
+    )
 
 
 def _compares(spec: SweepSpec, result: CompleteTrial) -> bool:

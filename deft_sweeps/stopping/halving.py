@@ -80,13 +80,13 @@ class HalvingRule:
         number, trial_id = self._number(config, rung), config.trial_id(seed)
         if number is None:
             return True
-        known = self._verdicts.get((trial_id, number))
-        if known is None:
+        verdict = self._verdicts.get((trial_id, number))
+        if verdict is None:
             points = self._points(config, seed, rung)
             self._enter(number, points, trial_id)
-            known = whole or not points or self._is_among_the_best(number, points, trial_id)
-            self._verdicts[trial_id, number] = known
-        return known
+            verdict = whole or not points or self._is_among_the_best(number, points, trial_id)
+            self._verdicts[trial_id, number] = verdict
+        return verdict
 
     def _number(self, config: TrialConfig, rung: Rung) -> int | None:
         """Which rung it is, from 0; None where it is none to decide at."""
@@ -138,11 +138,13 @@ def violations(
     total = np.zeros(len(members))
     for limit in limits:
         if judgeable(limit, baselines):
-            kept = [limit.metric not in m.values or keeps(m, limit, baselines) for m in members]
+            keeps_limit = [
+                limit.metric not in m.values or keeps(m, limit, baselines) for m in members
+            ]
             over = np.array(
                 [
                     0.0 if fine else excess(m, limit, baselines)
-                    for m, fine in zip(members, kept, strict=True)
+                    for m, fine in zip(members, keeps_limit, strict=True)
                 ]
             )
             total += over / max(over.max(initial=0.0), np.finfo(float).tiny)

@@ -57,10 +57,10 @@ def order(
     within = np.flatnonzero(outside <= 0)
     # From here on the order the points came in matters for equal points only.
     within = within[np.lexsort(losses[within].T[::-1])]
-    found = [within[_within(losses[within], how)]]
+    ordered = [within[_within(losses[within], how)]]
     beyond = np.flatnonzero(outside > 0)
-    found.append(beyond[np.lexsort((*losses[beyond].T[::-1], outside[beyond]))])
-    return np.concatenate(found)
+    ordered.append(beyond[np.lexsort((*losses[beyond].T[::-1], outside[beyond]))])
+    return np.concatenate(ordered)
 
 
 def order_of_owners(points: Ints, owners: Sequence[int]) -> Ints:
@@ -90,15 +90,15 @@ def dominations(losses: Floats) -> NDArray[np.bool_]:
 
 def layers(beats: NDArray[np.bool_]) -> tuple[Ints, ...]:
     """Non-dominated points, those without the first, and so on; indices of each layer, rising."""
-    left = np.ones(len(beats), dtype=bool)
+    remaining = np.ones(len(beats), dtype=bool)
     n_above = beats.sum(axis=0)
-    found = []
-    while left.any():
-        layer = np.flatnonzero(left & (n_above == 0))
-        found.append(layer)
-        left[layer] = False
+    found_layers = []
+    while remaining.any():
+        layer = np.flatnonzero(remaining & (n_above == 0))
+        found_layers.append(layer)
+        remaining[layer] = False
         n_above = n_above - beats[layer].sum(axis=0)
-    return tuple(found)
+    return tuple(found_layers)
 
 
 def epsilon_net(losses: Floats) -> Ints:
@@ -195,8 +195,8 @@ def _within(losses: Floats, how: RankName) -> Ints:
 
 
 def _by_layer(losses: Floats, beats: NDArray[np.bool_], inside: Callable[[Floats], Ints]) -> Ints:
-    found = [layer[inside(losses[layer])] for layer in layers(beats)]
-    return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+    ordered = [layer[inside(losses[layer])] for layer in layers(beats)]
+    return np.concatenate(ordered) if ordered else np.zeros(0, dtype=np.int64)
 
 
 def _scaled(losses: Floats) -> Floats:

@@ -26,9 +26,9 @@ def check(path: Path) -> None:
     """
     if path.exists():
         with closing(sqlite3.connect(path, timeout=30)) as file:
-            (found,) = file.execute("PRAGMA quick_check(1)").fetchone()
-        if found != "ok":
-            raise sqlite3.DatabaseError(f"malformed: {found}")
+            (message,) = file.execute("PRAGMA quick_check(1)").fetchone()
+        if message != "ok":
+            raise sqlite3.DatabaseError(f"malformed: {message}")
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -20,8 +20,8 @@ from deft_sweeps.errors import StoreError
 from deft_sweeps.metrics import METRICS, measured
 from deft_sweeps.result import CompleteTrial, FailedTrial, Rung, Status, TrialResult
 from deft_sweeps.store.database import write_ahead
-from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason, without_secrets
+from deft_sweeps.store.sweep_dir import SweepDir
 
 TRIAL_ID = "trial_id"
 SWEEP = "deft_sweeps.sweep"
@@ -41,11 +41,11 @@ _ENVIRONMENT = {
 }
 
 
-def tracking_uri(sweep: SweepDir, asked: str | None) -> str:
+def tracking_uri(sweep: SweepDir, given_uri: str | None) -> str:
     """Where the mirror lies: as the spec asks, else MLFLOW_TRACKING_URI, else a SQLite file in the
     sweep's folder. May hold a password.
     """
-    return asked or os.environ.get("MLFLOW_TRACKING_URI") or sweep.mlflow_url
+    return given_uri or os.environ.get("MLFLOW_TRACKING_URI") or sweep.mlflow_url
 
 
 class Mirror:
@@ -167,12 +167,12 @@ class Mirror:
             # A store of its own has one sweep in it, wherever the folder is moved; on a server,
             # sweeps of one name lie side by side.
             key = self._name if own else self._sweep.token
-            found = self._client.search_runs(
+            runs = self._client.search_runs(
                 [experiment_id], f"tags.`{SWEEP}` = '{key}'", max_results=1
             )
             tags = {SWEEP: key, "mlflow.runName": self._name}
             self._parent = (
-                found[0] if found else self._client.create_run(experiment_id, tags=tags)
+                runs[0] if runs else self._client.create_run(experiment_id, tags=tags)
             ).info.run_id
             self._experiment = experiment_id
             self._client.update_run(self._parent, status="RUNNING")
@@ -234,7 +234,7 @@ class Mirror:
             ]
         for metric in steps:
             at_ms = began + round((ended - began) * metric.step / last)
-            told = {
+            values = {
                 "train/task_loss": metric.task_loss,
                 "train/density_loss": metric.density_loss,
                 "train/grad_norm": metric.grad_norm,
@@ -242,7 +242,7 @@ class Mirror:
             }
             metrics += [
                 Metric(name, value, at_ms, metric.step)
-                for name, value in told.items()
+                for name, value in values.items()
                 if math.isfinite(value)
             ]
         for i in range(max(ceil(len(metrics) / _BATCH), ceil(len(params) / _PARAMS))):
@@ -264,13 +264,13 @@ def final_metrics(result: TrialResult) -> dict[str, float]:
     """A trial's numbers under MLflow's names: `threshold_0.01/score` for what a threshold changes,
     `latency_sec` for what it does not.
     """
-    found: dict[str, float] = {}
+    values: dict[str, float] = {}
     if not isinstance(result, CompleteTrial):
         return {}
     for point in result.points:
         for name, value in measured(point, result.cost).items():
-            found[f"threshold_{point.at}/{name}" if METRICS[name].of_point else name] = value
-    return found
+            values[f"threshold_{point.at}/{name}" if METRICS[name].of_point else name] = value
+    return values
 
 
 def rung_metrics(rung: Rung) -> dict[str, float]:

@@ -30,8 +30,8 @@ def without_secrets(text: str) -> str:
     """`text` with user names and passwords of addresses, also of such as lack their scheme, and the
     values of what calls itself a token or password, replaced by `***`.
     """
-    for pattern, kept in _SECRETS:
-        text = pattern.sub(kept, text)
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
     return text
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from deft_sweeps.errors import Problem, StoreError
 from deft_sweeps.result import complete_trials
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 
 
 def unusable_sources(folders: Iterable[str], where: str) -> list[Problem]:

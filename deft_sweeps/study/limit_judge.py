@@ -111,7 +111,7 @@ class LimitJudge:
         if not isinstance(result, CompleteTrial):
             return {}
         member = self._compared(result)
-        found: dict[str, float] = {}
+        values: dict[str, float] = {}
         for limit in self.spec.search_limits:
             name = limit.bound.baseline
             if (
@@ -122,8 +122,8 @@ class LimitJudge:
                 continue
             if name is None or self.baselines[name].result.config != result.config:
                 merely = excess(member, replace(limit, surely=False), self.baselines)
-                found[str(limit)] = excess(member, limit, self.baselines) - merely
-        return found
+                values[str(limit)] = excess(member, limit, self.baselines) - merely
+        return values
 
     def _compared(self, result: CompleteTrial) -> FrontMember:
         """The point at which the search compares trials."""

@@ -38,12 +38,12 @@ def distributions(spec: SweepSpec) -> dict[str, BaseDistribution]:
     """Every parameter of the sweep; a name stands for one distribution in all combinations, as
     Optuna demands.
     """
-    found: dict[str, BaseDistribution] = {
+    distributions: dict[str, BaseDistribution] = {
         COMBINATION: CategoricalDistribution([c.label for c in spec.combinations])
     }
     for combination in spec.combinations:
-        found |= {name: _distribution(domain) for name, domain in combination.open.items()}
-    return found
+        distributions |= {name: _distribution(domain) for name, domain in combination.open.items()}
+    return distributions
 
 
 def n_points(spec: SweepSpec) -> float:
@@ -174,12 +174,12 @@ def _encode(domain: Domain, value: Value) -> Any:
         return value
     values = domain.values if isinstance(domain, Categorical) else (domain.value,)
     # A point may say 3 where the choice says 3.0: equal settings, but not equal texts.
-    return _text(next((known for known in values if known == value), value))
+    return _text(next((option for option in values if option == value), value))
 
 
-def _decode(domain: Domain, kept: Any) -> Value:
+def _decode(domain: Domain, encoded: Any) -> Value:
     if not isinstance(domain, Categorical | Const):
-        value: Value = kept
+        value: Value = encoded
         return value
     values = domain.values if isinstance(domain, Categorical) else (domain.value,)
-    return next(value for value in values if _text(value) == kept)
+    return next(value for value in values if _text(value) == encoded)

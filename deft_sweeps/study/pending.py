@@ -8,7 +8,7 @@ from pathlib import Path
 
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.results import SweepDir, write_atomically
+from deft_sweeps.store.sweep_dir import SweepDir, write_atomically
 from deft_sweeps.study.proposal import (
     Proposal,
     fits,

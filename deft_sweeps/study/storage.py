@@ -11,8 +11,8 @@ from deft_sweeps.errors import StoreError
 from deft_sweeps.specification.search_settings import STORAGE_FILES
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store import database
-from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason, without_secrets
+from deft_sweeps.store.sweep_dir import SweepDir
 
 _DRIVERS = {
     "postgresql": ("postgresql+psycopg", "psycopg[binary]"),

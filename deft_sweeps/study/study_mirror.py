@@ -22,8 +22,8 @@ from deft_sweeps.errors import StoreError
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.result import CompleteTrial, FailedTrial, TrialResult
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason, without_secrets
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.axis_parameter import axis_parameters, parameters_of
 from deft_sweeps.study.limit_judge import LimitJudge
 from deft_sweeps.study.optuna_study import SEED, STATES, TRIAL_ID, objectives

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from deft_sweeps.search.search_end import Spent
-from deft_sweeps.store.results import DriverNote
+from deft_sweeps.store.sweep_dir import DriverNote
 
 
 @dataclass(frozen=True, slots=True)

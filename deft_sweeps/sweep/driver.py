@@ -18,8 +18,8 @@ from deft_sweeps.search.search_end import Flatness, Spent, trial_sec, used_up
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.trial_report import TROUBLE, reported_steps
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.results import DriverNote, SweepDir
 from deft_sweeps.store.secrets import short_reason
+from deft_sweeps.store.sweep_dir import DriverNote, SweepDir
 from deft_sweeps.study.proposal import Proposal
 from deft_sweeps.sweep.aim import Aim
 from deft_sweeps.sweep.progress import Ended, Progress, View, ended, front_rows
@@ -121,10 +121,10 @@ class Driver:
     def _show(self, clock: float, note_every_sec: float) -> None:
         self._beat_at = clock
         self._refresh_front(clock)
-        left = self._left_sec()
+        left_sec = self._left_sec()
         if clock - self._noted_at >= note_every_sec:
             self._noted_at = clock
-            self._note(left)
+            self._note(left_sec)
         rows, n_front, volume = self._front
         progress = Progress(
             n_done=len(self.results),
@@ -134,7 +134,7 @@ class Driver:
             front=rows,
             n_front=n_front,
             hypervolume=volume,
-            left_sec=left,
+            left_sec=left_sec,
             latest=None if self._latest is None else self._ended(self._latest),
             messages=self.messages,
             saving=self._saving if self._saving.n_stopped else None,

@@ -13,7 +13,7 @@ from deft_sweeps.result import CompleteTrial, FinalMeasurement, Point, TrialResu
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.trial.final_measurement import FinalJob, measure_final
 from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
@@ -75,10 +75,10 @@ def final_jobs(
 
 def already_measured(jobs: Sequence[FinalJob], finals: Sequence[FinalMeasurement]) -> bool:
     """Whether the test split was read for just these jobs before."""
-    told = {final.role: final for final in finals}
+    by_role = {final.role: final for final in finals}
     return [job.role for job in jobs] == [final.role for final in finals] and all(
-        told[job.role].trial_id == job.config.trial_id(job.seed)
-        and _is_at(told[job.role].point, job)
+        by_role[job.role].trial_id == job.config.trial_id(job.seed)
+        and _is_at(by_role[job.role].point, job)
         for job in jobs
     )
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason, without_secrets
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.mirroring import pack
 
 RETRY_SEC = 30.0
@@ -117,11 +117,11 @@ class Follower:
         assert process.stdout is not None
         for line in process.stdout:
             self._heard_at = time.monotonic()
-            told = json.loads(line)
-            if "trouble" in told:
-                self._on_trouble(told["trouble"])
-            if "level" in told:
-                self._level, self._said_so = told["level"], True
+            document = json.loads(line)
+            if "trouble" in document:
+                self._on_trouble(document["trouble"])
+            if "level" in document:
+                self._level, self._said_so = document["level"], True
         if not self._said_so and not self._given_up:
             process.wait()
             self._on_trouble(

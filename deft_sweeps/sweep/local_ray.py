@@ -137,15 +137,15 @@ def _start(scratch: Path, address: str | None, n_cpus: int | None) -> None:
         raise SweepError(f"{failed}: {short_reason(error)}") from error
 
 
-def _slots(budget: Budget, there: Mapping[str, float]) -> int:
-    """Trials that fit at a time on what is `there`, by Ray's names."""
+def _slots(budget: Budget, capacity: Mapping[str, float]) -> int:
+    """Trials that fit at a time on `capacity`, by Ray's names."""
     needs = {"CPU": float(budget.cpus_per_trial), "GPU": budget.gpus_per_trial}
-    fits = min(there.get(name, 0.0) / need for name, need in needs.items() if need > 0) + 1e-9
+    fits = min(capacity.get(name, 0.0) / need for name, need in needs.items() if need > 0) + 1e-9
     if fits < 1:
-        asked = ", ".join(f"{need:g} {name}" for name, need in needs.items() if need > 0)
-        has = ", ".join(f"{there.get(name, 0.0):g} {name}" for name in needs if needs[name] > 0)
+        requested = ", ".join(f"{need:g} {name}" for name, need in needs.items() if need > 0)
+        has = ", ".join(f"{capacity.get(name, 0.0):g} {name}" for name in needs if needs[name] > 0)
         raise SweepError(
-            f"a trial asks for {asked}, this machine has {has}; lower budget.cpus_per_trial or"
+            f"a trial asks for {requested}, this machine has {has}; lower budget.cpus_per_trial or"
             " budget.gpus_per_trial"
         )
     return int(fits)

@@ -25,7 +25,7 @@ from deft_sweeps.errors import StoreError
 from deft_sweeps.result import TrialResult
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.mlflow import Mirror
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 
 NICENESS = int(os.environ.get("RAY_worker_niceness", "15")) + 4  # noqa: SIM112 (Ray's own name)
 """Beyond that of Ray's workers: trials go before their mirrors, and the driver before both."""

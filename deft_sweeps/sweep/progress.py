@@ -43,12 +43,12 @@ class Ended:
     """How a trial ended.
 
     Attributes:
-        told: its objectives, or why it failed.
+        outcome: its objectives, or why it failed.
     """
 
     trial_id: str
     label: str
-    told: str
+    outcome: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +85,13 @@ class Progress:
     @property
     def line(self) -> str:
         """The counts in one line."""
-        left = f", about {duration(self.left_sec)} left" if self.left_sec is not None else ""
+        remaining = f", about {duration(self.left_sec)} left" if self.left_sec is not None else ""
         failed = f", {self.n_failed} failed" if self.n_failed else ""
         stopped = f", {self.saving}" if self.saving is not None else ""
         phase = f", {self.phase}" if self.phase else ""
         return (
             f"{self.n_done}/{self.n_budget} trials done, {self.n_running}"
-            f" running{failed}{stopped}{left}{phase}"
+            f" running{failed}{stopped}{remaining}{phase}"
         )
 
     @property
@@ -109,12 +109,14 @@ def ended(result: TrialResult, threshold: float, objectives: Sequence[str]) -> E
     if isinstance(result, CompleteTrial):
         values = measured(result.point_at(threshold), result.cost)
         metrics = [METRICS[name] for name in objectives if name in values]
-        told = ", ".join(f"{metric.title} {metric.text(values[metric.name])}" for metric in metrics)
+        outcome = ", ".join(
+            f"{metric.title} {metric.text(values[metric.name])}" for metric in metrics
+        )
     elif isinstance(result, StoppedTrial):
-        told = stopped_text(result)
+        outcome = stopped_text(result)
     else:
-        told = result.status + (f": {result.error}" if result.error else "")
-    return Ended(result.trial_id, label(result.config), told)
+        outcome = result.status + (f": {result.error}" if result.error else "")
+    return Ended(result.trial_id, label(result.config), outcome)
 
 
 def front_rows(
@@ -180,7 +182,7 @@ class LineView:
         latest = progress.latest
         if latest is not None and latest != self._latest:
             self._latest = latest
-            self._say(f"[{progress.line}] {latest.trial_id} {latest.label}: {latest.told}")
+            self._say(f"[{progress.line}] {latest.trial_id} {latest.label}: {latest.outcome}")
             if progress.front != self._front:
                 self._front = progress.front
                 self._say(f"  {progress.front_line}")
@@ -205,7 +207,7 @@ def _texts(row: FrontRow) -> list[str]:
 def _panel(progress: Progress) -> RenderableType:
     parts: list[RenderableType] = [Text(progress.line, style="bold")]
     if progress.latest is not None:
-        parts.append(Text(f"last: {progress.latest.label}: {progress.latest.told}", style="dim"))
+        parts.append(Text(f"last: {progress.latest.label}: {progress.latest.outcome}", style="dim"))
     if progress.front:
         table = Table(
             title=f"front: {progress.n_front} points, hypervolume {progress.hypervolume:.4f}",

@@ -21,8 +21,8 @@ from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.early_stopping import RungScheduler
-from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.secrets import short_reason
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.aim import aim
 from deft_sweeps.sweep.cluster import SlotCount
 from deft_sweeps.sweep.driver import BEAT_SEC, Driver, DriverCallback
@@ -117,26 +117,26 @@ def _driver(
             f"{sweep.root} already has {len(results)} results; resume it, add more trials, or"
             " choose another folder"
         )
-    known = [result for result in results if spec.locate(result.config) is not None]
-    for result in known:  # The driver ended between storing a result and this.
+    within_space = [result for result in results if spec.locate(result.config) is not None]
+    for result in within_space:  # The driver ended between storing a result and this.
         sweep.checkpoint_path(result.trial_id).unlink(missing_ok=True)
         sweep.rungs_path(result.trial_id).unlink(missing_ok=True)
     reach = aim(
         spec.budget.trials,
-        len(known),
+        len(within_space),
         sweep.note(),
         more=more,
         n_extra=n_extra,
-        trial_sec=trial_sec(known, (), 0.0),
+        trial_sec=trial_sec(within_space, (), 0.0),
     )
-    driver = Driver(spec, sweep, known, reach, view, phase=phase)
+    driver = Driver(spec, sweep, within_space, reach, view, phase=phase)
     if spec.search.storage == "journal":
         driver.warn("search.storage: journal now means sqlite: study.db mirrors the results")
     for given in warm_start.take_up(spec, sweep):
         driver.warn(str(given))
-    if len(results) > len(known):
+    if len(results) > len(within_space):
         driver.warn(
-            f"{len(results) - len(known)} results are of another search space: kept, but not"
+            f"{len(results) - len(within_space)} results are of another search space: kept, but not"
             " counted"
         )
     return driver

@@ -26,12 +26,12 @@ def missing_seeds(spec: SweepSpec, results: Sequence[TrialResult]) -> tuple[Star
     training would undo what the seeds are for.
     """
     n_complete = Counter(result.config_id for result in complete_trials(results))
-    found: list[Start] = []
+    starts: list[Start] = []
     for config in _configurations(spec, results):
         start = spec.locate(config)
         if start is not None:
-            found += [start] * max(0, spec.seeds - n_complete[config.config_id])
-    return tuple(found)
+            starts += [start] * max(0, spec.seeds - n_complete[config.config_id])
+    return tuple(starts)
 
 
 def n_configurations(starts: Sequence[Start]) -> int:

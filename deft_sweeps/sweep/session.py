@@ -16,7 +16,7 @@ from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.mlflow import Mirror
-from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
+from deft_sweeps.store.sweep_dir import DriverNote, SweepDir, write_atomically
 from deft_sweeps.study.study_mirror import StudyMirror
 from deft_sweeps.sweep import final
 from deft_sweeps.sweep.local_ray import ray_session

@@ -24,8 +24,8 @@ def check_task(task: Task, form: Form | None = None) -> list[str]:
         task: to be looked at.
         form: of the model; None leaves out what only some models ask for.
     """
-    found = examine(task, form)
-    return found if isinstance(found, list) else []
+    outcome = examine(task, form)
+    return outcome if isinstance(outcome, list) else []
 
 
 def read_splits(task: Task, form: Form | None = None) -> Examples:
@@ -34,10 +34,10 @@ def read_splits(task: Task, form: Form | None = None) -> Examples:
     Raises:
         DataError: they cannot be used; the message has a line a reason.
     """
-    found = examine(task, form)
-    if isinstance(found, list):
-        raise DataError("\n".join(found))
-    return found
+    outcome = examine(task, form)
+    if isinstance(outcome, list):
+        raise DataError("\n".join(outcome))
+    return outcome
 
 
 def examine(task: Task, form: Form | None = None) -> Examples | list[str]:
@@ -73,11 +73,11 @@ def examine(task: Task, form: Form | None = None) -> Examples | list[str]:
 
 
 def _check_splits(splits: Examples, task: Task) -> list[str]:
-    asked = task.splits
+    requested = task.splits
     drawn = (
-        ("train", splits.train, asked.train),
-        ("validation", splits.validation, asked.validation),
-        ("test", splits.test, asked.test),
+        ("train", splits.train, requested.train),
+        ("validation", splits.validation, requested.validation),
+        ("test", splits.test, requested.test),
     )
     problems = [
         f"too few examples: {len(examples)} are left for {name}, expected {size or 'one at least'}"
@@ -86,12 +86,12 @@ def _check_splits(splits: Examples, task: Task) -> list[str]:
     ]
     if problems or task_kind(task) != "classification":
         return problems
-    known = {example.label for example in splits.train}
-    if len(known) < 2:
-        problems.append(f"train has examples of one class only: {some(known)}")
-    problems += _wrong_number_of_classes(task, known)
+    trained_labels = {example.label for example in splits.train}
+    if len(trained_labels) < 2:
+        problems.append(f"train has examples of one class only: {some(trained_labels)}")
+    problems += _wrong_number_of_classes(task, trained_labels)
     for name, examples, _ in drawn[1:]:
-        unknown = {example.label for example in examples} - known
+        unknown = {example.label for example in examples} - trained_labels
         if unknown:
             problems.append(
                 f"{name} has classes that train has no example of: {some(sorted(unknown))}"
@@ -112,5 +112,5 @@ def _wrong_number_of_classes(task: Task, classes: set[str]) -> list[str]:
     if n_classes is None or len(classes) == n_classes:
         return []
     others = [one.name for one in suitable(task_kind(task)) if one.n_classes is None]
-    found = f"train has {len(classes)} classes: {some(sorted(classes))}"
-    return [f"metric: {metric} needs {n_classes} classes, {found}; take one of {', '.join(others)}"]
+    has = f"train has {len(classes)} classes: {some(sorted(classes))}"
+    return [f"metric: {metric} needs {n_classes} classes, {has}; take one of {', '.join(others)}"]

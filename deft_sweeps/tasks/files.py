@@ -122,27 +122,27 @@ def check_rows(rows: Sequence[Example], task: FileTask, form: Form | None) -> li
 
 def check_labels(rows: Sequence[Example], task: FileTask) -> list[str]:
     """What is wrong with the training file's labels as a whole."""
-    found = Counter(row.label for row in rows if row.label and not isinstance(row.label, NotText))
+    counts = Counter(row.label for row in rows if row.label and not isinstance(row.label, NotText))
     if task.task == "classification":
-        if len(found) == 1:
+        if len(counts) == 1:
             return [
-                f"{task.source}: column {task.label} has one class only, {next(iter(found))!r};"
+                f"{task.source}: column {task.label} has one class only, {next(iter(counts))!r};"
                 " expected two or more"
             ]
-        if len(found) > MAX_CLASSES or len(found) > max(FEW_CLASSES, len(rows) / 2):
-            shown = some(repr(label[:40]) for label, _ in found.most_common())
-            told = (
-                f"{task.source}: column {task.label} has {len(found)} distinct values in"
+        if len(counts) > MAX_CLASSES or len(counts) > max(FEW_CLASSES, len(rows) / 2):
+            shown = some(repr(label[:40]) for label, _ in counts.most_common())
+            reasons = (
+                f"{task.source}: column {task.label} has {len(counts)} distinct values in"
                 f" {len(rows)} rows ({shown}); are they labels?"
             )
-            return [told]
+            return [reasons]
     if (
         task.task == "regression"
-        and len({float(label) for label in found if _is_number(label)}) == 1
+        and len({float(label) for label in counts if _is_number(label)}) == 1
     ):
         return [
-            f"{task.source}: column {task.label} has one number only, {next(iter(found))}; expected"
-            " two or more"
+            f"{task.source}: column {task.label} has one number only, {next(iter(counts))};"
+            " expected two or more"
         ]
     return []
 

@@ -205,7 +205,7 @@ def glue_examples(
         DataError: a value is no text, a label is none of the task's, or too many rows lack
             something.
     """
-    found: list[Example] = []
+    examples: list[Example] = []
     wrong: dict[int, str] = {}
     n_rows = 0
     for number, values in rows:
@@ -221,15 +221,15 @@ def glue_examples(
                 f" none of {of.hub}'s"
             ) from error
         if example is not None:
-            found.append(example)
+            examples.append(example)
     refuse_rows(where, wrong, n_rows)
-    n_broken = n_rows - len(found)
+    n_broken = n_rows - len(examples)
     if n_broken > max(1, MAX_BROKEN * n_rows):
         raise DataError(
             f"{where}: {n_broken} of {n_rows} rows lack a text or a label; is it the {of.hub} of"
             " GLUE?"
         )
-    return found
+    return examples
 
 
 def _example(of: GlueSet, values: list[Any]) -> Example | None:

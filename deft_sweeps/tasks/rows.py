@@ -33,8 +33,8 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[list[Any]]:
                 yield from _parquet(path, columns)
             case ".jsonl":
                 yield from _jsonl(path, columns)
-            case found:
-                yield from _delimited(path, columns, "\t" if found == ".tsv" else ",")
+            case suffix:
+                yield from _delimited(path, columns, "\t" if suffix == ".tsv" else ",")
 
 
 def columns_of(path: Path) -> list[str]:
@@ -51,9 +51,9 @@ def columns_of(path: Path) -> list[str]:
                 return list(parquet.read_schema(path).names)
             case ".jsonl":
                 return list(next(iter(_objects(path)), {}))
-            case found:
+            case suffix:
                 with _open(path) as file:
-                    return next(csv.reader(file, delimiter="\t" if found == ".tsv" else ","), [])
+                    return next(csv.reader(file, delimiter="\t" if suffix == ".tsv" else ","), [])
 
 
 def raw_rows(path: Path) -> Iterator[list[str]]:
@@ -73,10 +73,10 @@ def ending(path: Path) -> str:
     Raises:
         DataError: it is none of ENDINGS.
     """
-    found = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-    if found.lower() not in ENDINGS:
+    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    if suffix.lower() not in ENDINGS:
         raise DataError(f"{path}: expected a file that ends in {', '.join(ENDINGS)}")
-    return found.lower()
+    return suffix.lower()
 
 
 @contextmanager
@@ -122,23 +122,23 @@ def _objects(path: Path) -> Iterator[dict[str, Any]]:
             if not line.strip():
                 continue
             try:
-                found = json.loads(line)
+                document = json.loads(line)
             except ValueError as error:
                 raise DataError(f"{path}:{number}: not JSON: {error}") from error
-            if not isinstance(found, dict):
+            if not isinstance(document, dict):
                 raise DataError(
-                    f"{path}:{number}: expected a JSON object, got {type(found).__name__}"
+                    f"{path}:{number}: expected a JSON object, got {type(document).__name__}"
                 )
-            yield found
+            yield document
 
 
 def _jsonl(path: Path, columns: Sequence[str]) -> Iterator[list[Any]]:
     # A row may leave a column out, so that only all of them tell which columns there are.
-    there: dict[str, None] = {}
-    for found in _objects(path):
-        there |= dict.fromkeys(found)
-        yield [found.get(column) for column in columns]
-    _require(path, columns, list(there))
+    present: dict[str, None] = {}
+    for document in _objects(path):
+        present |= dict.fromkeys(document)
+        yield [document.get(column) for column in columns]
+    _require(path, columns, list(present))
 
 
 def _parquet(path: Path, columns: Sequence[str]) -> Iterator[list[Any]]:
@@ -151,9 +151,9 @@ def _parquet(path: Path, columns: Sequence[str]) -> Iterator[list[Any]]:
             yield from (list(row) for row in zip(*read, strict=True))
 
 
-def _require(path: Path, columns: Sequence[str], there: Sequence[str]) -> None:
-    missing = [column for column in columns if column not in there]
+def _require(path: Path, columns: Sequence[str], present: Sequence[str]) -> None:
+    missing = [column for column in columns if column not in present]
     if missing:
         raise DataError(
-            f"{path}: no column {', '.join(missing)}; there are {', '.join(there) or 'none'}"
+            f"{path}: no column {', '.join(missing)}; there are {', '.join(present) or 'none'}"
         )

@@ -76,15 +76,15 @@ def squad_examples(where: str, rows: Iterable[Sequence[Any]]) -> list[Example]:
         DataError: a value is no text, a question or context is empty, or answers are of another
             shape.
     """
-    found: list[Example] = []
+    examples: list[Example] = []
     wrong: dict[int, str] = {}
     for number, (question, context, answers) in enumerate(rows, 1):
         try:
-            found.append(_hub_example(as_text(question), as_text(context), answers))
+            examples.append(_hub_example(as_text(question), as_text(context), answers))
         except NotTextError as error:
             wrong[number] = str(error)
-    refuse_rows(where, wrong, len(found) + len(wrong))
-    return found
+    refuse_rows(where, wrong, len(examples) + len(wrong))
+    return examples
 
 
 def _hub_example(question: str, context: str, answers: Any) -> Example:

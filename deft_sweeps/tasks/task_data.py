@@ -96,7 +96,7 @@ def load_task(task: Task, model: str) -> TaskData:
     folder = build_once(
         cache_folder() / "tasks" / fingerprint, lambda into: _tokenise(task, model, form, into)
     )
-    told = json.loads((folder / "task.json").read_text(encoding="utf-8"))
+    document = json.loads((folder / "task.json").read_text(encoding="utf-8"))
     splits = {split: _mapped(folder / f"{split}.arrow") for split in SPLITS}
     kind = task_kind(task)
     if kind in ("classification", "regression"):
@@ -114,10 +114,10 @@ def load_task(task: Task, model: str) -> TaskData:
             path.stem.removesuffix("-contexts"): _mapped(path)["context"]
             for path in sorted(folder.glob("*-contexts.arrow"))
         },
-        classes=tuple(told["classes"]),
-        class_ids=tuple(tuple(ids) for ids in told["class_ids"]),
+        classes=tuple(document["classes"]),
+        class_ids=tuple(tuple(ids) for ids in document["class_ids"]),
         metrics=metrics_of(task),
-        may_be_none=told["may_be_none"],
+        may_be_none=document["may_be_none"],
         fingerprint=fingerprint,
     )
 
@@ -140,7 +140,7 @@ def _fingerprint(task: Task, model: str, form: Form) -> str:
         settings.pop(name, None)
     source = {part: [sha256_file(path) for path in paths] for part, paths in files.items()}
     named = hub_name(task)
-    told = [
+    lines = [
         _format(task, form),
         settings,
         source,
@@ -148,7 +148,7 @@ def _fingerprint(task: Task, model: str, form: Form) -> str:
         prompt_of(task),
         revision(model),
     ]
-    return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    return sha256(json.dumps(lines, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _format(task: Task, form: Form) -> int:
@@ -183,8 +183,12 @@ def _tokenise(task: Task, model: str, form: Form, into: Path) -> None:
                 ({"context": [e.second for e in examples[i : i + _CHUNK]]} for i in chunks),
                 into / f"{split}-contexts.arrow",
             )
-    told = {"classes": plan.classes, "class_ids": plan.class_ids, "may_be_none": plan.may_be_none}
-    (into / "task.json").write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+    document = {
+        "classes": plan.classes,
+        "class_ids": plan.class_ids,
+        "may_be_none": plan.may_be_none,
+    }
+    (into / "task.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
 
 
 def _write(chunks: Iterable[Mapping[str, Sequence[Any]]], path: Path) -> None:

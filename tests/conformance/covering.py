@@ -21,10 +21,10 @@ def covering(legal: Sequence[Combination]) -> list[Combination]:
     that adds most.
     """
     missing = set().union(*map(pairs, legal))
-    left = [(combination, pairs(combination)) for combination in legal]
+    uncovered = [(combination, pairs(combination)) for combination in legal]
     chosen = []
     while missing:
-        combination, held = max(left, key=lambda entry: len(entry[1] & missing))
+        combination, held = max(uncovered, key=lambda entry: len(entry[1] & missing))
         chosen.append(combination)
         missing -= held
     return chosen

@@ -9,7 +9,7 @@ product is marked slow.
 
 from dataclasses import replace
 from statistics import fmean
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
@@ -17,26 +17,19 @@ from deft_sweeps.config.axes import (
     Activation,
     AdaDeft,
     AdaLora,
-    Adapter,
     Density,
     DensityLoss,
     Dtype,
     Ia3,
-    Lora,
-    Nf4,
     NoPruning,
-    Oft,
     Peft,
     PrefixTuning,
     PromptTuning,
     Pruning,
     PTuning,
     Quantization,
-    Role,
-    SparseGpt,
     Training,
     Vera,
-    Wanda,
 )
 from deft_sweeps.config.compat import illegal, shape_problems
 from deft_sweeps.config.data import FileTask
@@ -46,29 +39,8 @@ from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.specification.yaml_schema import members as members_by_name
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
+from tests.conformance.axis_settings import STEPS, members, name_of
 from tests.conformance.covering import all_combinations, covering, pairs
-
-SOME: tuple[Role, ...] = ("q", "v", "gate", "down")
-SETTINGS: dict[type[Any], list[dict[str, Any]]] = {
-    Lora: [
-        {"r": 4, "targets": SOME, **switch}
-        for switch in ({}, {"rslora": True}, {"dora": True}, {"masked": True})
-    ],
-    AdaLora: [{"r": 2, "extra": 2, "targets": SOME}],
-    Vera: [{"r": 64, "targets": SOME}],
-    Oft: [{"block": 8, "targets": SOME}],
-    Adapter: [
-        {"placement": "pfeiffer"},
-        {"placement": "houlsby"},
-        {"placement": "parallel", "scale": 4.0},
-    ],
-    DensityLoss: [{"eps": 1e-2}],
-    Nf4: [{}, {"double": True}],
-    Wanda: [{"n_calibration": 8}],
-    SparseGpt: [{"n_calibration": 8}],
-}
-"""Where a member's own defaults do not fit a model of 32 hidden units or a few steps, and where one
-member stands for several methods."""
 
 RATES: dict[type[Any], float] = {
     Ia3: 0.1,
@@ -78,18 +50,6 @@ RATES: dict[type[Any], float] = {
     PTuning: 0.05,
 }
 """Learning rates under which a few steps show something; 0.02 for every other method."""
-
-STEPS: dict[type[Any], int] = {PromptTuning: 15, PTuning: 15}
-"""Steps; 5 for every other method. A few virtual tokens move the loss of a random model little
-beside bfloat16's rounding."""
-
-
-def members(union: Any) -> list[Any]:
-    return [
-        member(**settings) if isinstance(member, type) else member
-        for member in get_args(union)
-        for settings in (SETTINGS.get(member, [{}]) if isinstance(member, type) else [{}])
-    ]
 
 
 AXES = {
@@ -108,19 +68,6 @@ ALL = all_combinations(AXES)
 LEGAL = [c for c in ALL if illegal(TrialConfig(training=TRAINING, **c)) is None]
 ILLEGAL = [c for c in ALL if c not in LEGAL]
 PAIRWISE = covering(LEGAL)
-
-
-def name_of(combination: dict[str, Any]) -> str:
-    """`relu-lora dora-loss-nf4-wanda-bf16`."""
-
-    def word(member: Any) -> str:
-        kind = getattr(member, "kind", member)
-        told = [
-            name for name in ("rslora", "dora", "masked", "double") if getattr(member, name, False)
-        ]
-        return " ".join([kind, *told, getattr(member, "placement", "")]).strip()
-
-    return "-".join(word(member) for member in combination.values())
 
 
 def in_order_of_bases(combinations: list[Any]) -> list[Any]:

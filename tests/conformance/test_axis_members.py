@@ -58,7 +58,7 @@ from deft_sweeps.trial.base import BaseKey
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.cost import tensor_bytes
 from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
-from tests.conformance.test_axes import members, name_of
+from tests.conformance.axis_settings import members, name_of
 from tests.tiny import layout_of, tiny_encoder, tiny_t5
 
 UNIONS: dict[str, tuple[Any, type[AxisMember]]] = {

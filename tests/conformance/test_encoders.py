@@ -31,7 +31,7 @@ from deft_sweeps.trial.build import build
 from deft_sweeps.trial.heads import Headed, HeadSpec, with_head
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
-from tests.conformance.test_axes import STEPS, members, name_of
+from tests.conformance.axis_settings import STEPS, members, name_of
 from tests.tiny import HEAD_FAMILIES, save_tiny_encoder, write_reviews
 
 AXES: dict[str, Any] = {

@@ -162,12 +162,12 @@ class TestMetric:
                 i for i, head in enumerate(sheet.columns) if head.startswith(f">{metric.title}")
             ]
             assert sheet.rows[0].cells[column].startswith(text)
-            told = [*(point_card(front.members[0])["rows"])]  # type: ignore[misc]
-            on_card = any(name.startswith(metric.title) for name, _ in told)
+            card_rows = [*(point_card(front.members[0])["rows"])]  # type: ignore[misc]
+            on_card = any(name.startswith(metric.title) for name, _ in card_rows)
             assert on_card == (metric.display in ("table", "card"))
         rows, _, _ = front_rows(TRIALS, objectives, ())
         assert set(rows[0].values) == set(objectives)
-        assert f"{metric.title} {text}" in ended(TRIALS[0], 0.01, objectives).told
+        assert f"{metric.title} {text}" in ended(TRIALS[0], 0.01, objectives).outcome
 
     def test_it_is_in_the_json_and_in_mlflow(self, metric: Metric) -> None:
         front = pareto_front(TRIALS, ("score", "loss"))

@@ -21,50 +21,33 @@ from optuna.trial import TrialState
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import StoreError
 from deft_sweeps.findings.pareto_front import pareto_front
-from deft_sweeps.objective import parse_constraint
 from deft_sweeps.result import FailedTrial, TrialResult
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.trial_report import report
 from deft_sweeps.specification.sampler_entry import ConcreteName
-from deft_sweeps.specification.search_settings import Halving, RankName, Search
+from deft_sweeps.specification.search_settings import Halving, RankName
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.halving import HalvingRule
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.optuna_study import TRIAL_ID, finished
 from deft_sweeps.study.proposal import Proposal
 from deft_sweeps.study.sweep_study import SweepStudy
 from deft_sweeps.sweep.runner import run_sweep
-from tests.fakes import FakeMaker, fake_result, fake_spec, plain
-from tests.integration.test_sweep import STATES, counts_are_equal, wait_for
+from tests.fakes import FakeMaker, fake_result, plain
 from tests.played_search import failed, play, trial_of
+from tests.running import STATES, counts_are_equal, wait_for
+from tests.searches import LIMITS, spec_for
 
 SAMPLERS: tuple[ConcreteName, ...] = get_args(ConcreteName)
 CHEAP = tuple(name for name in SAMPLERS if name != "gp")
-LIMITS = {
-    "plain": (),
-    "limits": (
-        parse_constraint("activation_density <= 0.6"),
-        parse_constraint("score >= baseline(peft) - 0.05"),
-    ),
-}
 ALL = [pytest.param(name, marks=() if name in CHEAP else pytest.mark.slow) for name in SAMPLERS]
-
-
-def spec_for(name: ConcreteName, limits: str, trials: int = 7, concurrency: int = 2) -> SweepSpec:
-    spec = fake_spec(trials, first=(plain(1e-3),), concurrency=concurrency)
-    if name == "gp":
-        spec = replace(
-            spec,
-            combinations=tuple(c for c in spec.combinations if c.template.density.kind == "none"),
-        )
-    return replace(spec, limits=LIMITS[limits], search=Search(sampler=name, startup=3, seed=3))
 
 
 def store_and_study_agree(searcher: StudySearcher, sweep: SweepDir, n: int) -> None:
     stored = {result.trial_id: STATES[result.status] for result in sweep.results()}
-    told = [(trial.user_attrs[TRIAL_ID], trial.state) for trial in finished(searcher.study)]
-    assert len(told) == len(stored) == searcher.n_finished == n
-    assert dict(told) == stored
+    endings = [(trial.user_attrs[TRIAL_ID], trial.state) for trial in finished(searcher.study)]
+    assert len(endings) == len(stored) == searcher.n_finished == n
+    assert dict(endings) == stored
     assert not [trial for trial in searcher.study.trials if trial.state == TrialState.RUNNING]
 
 
@@ -102,9 +85,9 @@ def test_bad_trials_fail_and_the_search_goes_on(
         "not measured at the objective's threshold",
         "its worker was lost",
     )  # As their clocks say.
-    told = [result.error for result in sweep.results() if isinstance(result, FailedTrial)]
-    assert len(told) == len(reasons)
-    assert all(reason in error for reason, error in zip(reasons, told, strict=True)), told
+    errors = [result.error for result in sweep.results() if isinstance(result, FailedTrial)]
+    assert len(errors) == len(reasons)
+    assert all(reason in error for reason, error in zip(reasons, errors, strict=True)), errors
     assert all(
         trial.values is None for trial in finished(searcher.study) if trial.state == TrialState.FAIL
     )
@@ -302,10 +285,10 @@ def test_a_driver_that_is_killed_is_gone_on_from(name: ConcreteName, tmp_path: P
     wait_for(lambda: len(sweep.trial_ids()) >= 3, first)
     os.kill(first.pid, signal.SIGKILL)
     first.communicate()
-    kept = set(sweep.trial_ids())
+    trial_ids = set(sweep.trial_ids())
     second = drive()
-    told, _ = second.communicate(timeout=300)
-    assert second.returncode == 0, told
-    assert kept < set(sweep.trial_ids())
+    output, _ = second.communicate(timeout=300)
+    assert second.returncode == 0, output
+    assert trial_ids < set(sweep.trial_ids())
     assert len(sweep.trial_ids()) == 8
     counts_are_equal(spec_for(name, "limits", trials=8), sweep)

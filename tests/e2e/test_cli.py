@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from deft_sweeps.result import CompleteTrial, FailedTrial, FinalMeasurement, complete_trials
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 
 pytestmark = pytest.mark.timeout(1500)  # A whole sweep, beside other tests on a small machine.
 

@@ -11,8 +11,8 @@ import pytest
 
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.store.results import SweepDir
-from tests.integration.test_sweep import wait_for
+from deft_sweeps.store.sweep_dir import SweepDir
+from tests.running import wait_for
 
 PART = """name: {name}
 model: {model}

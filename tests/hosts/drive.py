@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deft_sweeps.cli.guard import guarded
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.progress import LineView
 from deft_sweeps.sweep.runner import run_sweep
 from tests.fakes import FakeMaker, FakeRun, fake_spec

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from tests.hosts.drive import starts
 from tests.hosts.machines import Machines, ended
 from tests.hosts.ray_cluster import RUN_SEC, RayCluster, leave_token, tasks_on_all

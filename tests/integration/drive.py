@@ -5,7 +5,7 @@ FOLDER [SAMPLER]`.
 import sys
 from pathlib import Path
 
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.progress import LineView
 from deft_sweeps.sweep.runner import run_sweep
 from tests.fakes import FakeMaker, fake_spec
@@ -23,7 +23,7 @@ if __name__ == "__main__":
     root = Path(sys.argv[1])
     spec = SPEC
     if len(sys.argv) > 2:
-        from tests.conformance.test_search import spec_for
+        from tests.searches import spec_for
 
         spec = spec_for(sys.argv[2], "limits", trials=TRIALS)
     with LineView(sys.stdout) as view:

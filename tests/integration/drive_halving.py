@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from deft_sweeps.specification.search_settings import Halving
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.runner import run_sweep
 from tests.fakes import FakeMaker, fake_spec
 

@@ -17,10 +17,10 @@ from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import final, session
+from tests.fake_finals import measured
 from tests.fakes import FakeMaker, FakeRun, fake_spec
-from tests.integration.test_parts import measured
 
 TRIALS = 3
 SEEDS = 2

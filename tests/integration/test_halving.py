@@ -11,13 +11,13 @@ from mlflow import MlflowClient
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.trial_report import RESULT
 from deft_sweeps.specification.search_settings import Halving
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.progress import Progress
 from deft_sweeps.sweep.runner import run_sweep
 from deft_sweeps.sweep.trainable import TrialTrainable
 from tests.fakes import N_STEPS, FakeMaker, fake_spec, plain
 from tests.integration import drive_halving
-from tests.integration.test_sweep import counts_are_equal, drive, nothing_is_left, wait_for
+from tests.running import counts_are_equal, drive, nothing_is_left, wait_for
 
 RUNGS = Halving().at(N_STEPS)
 

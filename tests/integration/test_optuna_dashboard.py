@@ -15,7 +15,7 @@ import pytest
 
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.specification.search_settings import Search
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.study_mirror import StudyMirror
 from tests.fakes import fake_spec
 from tests.played_search import play

@@ -5,7 +5,6 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +14,12 @@ from typer.testing import CliRunner, Result
 from deft_sweeps.cli.app import app
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.specification.sweep_file import load_parts
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import session
-from deft_sweeps.trial.final_measurement import FinalJob
-from tests.fakes import FakeMaker, FakeRun, fake_point, fake_result
-from tests.integration.test_sweep import counts_are_equal
+from tests.fake_finals import measured
+from tests.fakes import FakeMaker, FakeRun
+from tests.running import counts_are_equal
 
 FILE = """# two sweeps
 name: plain
@@ -51,21 +49,6 @@ class Waiting(FakeMaker):
 
     def waits(self, config: TrialConfig) -> bool:
         return isinstance(config.density, DensityLoss) and config.training.learning_rate == 2e-3
-
-
-def measured(jobs: Sequence[FinalJob], *_: Any, **__: Any) -> Iterator[FinalMeasurement]:
-    for job in jobs:
-        result = fake_result(job.config, job.seed)
-        assert result.cost is not None
-        assert result.provenance is not None
-        point = fake_point(job.config, job.seed, job.threshold or 0.0)
-        yield FinalMeasurement(
-            role=job.role,
-            trial_id=result.trial_id,
-            point=point,
-            cost=result.cost,
-            provenance=result.provenance,
-        )
 
 
 def call(*arguments: object) -> Result:

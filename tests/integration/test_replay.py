@@ -12,7 +12,7 @@ from benchmarks.search.closed_form import make
 from benchmarks.search.replay import ReplayMaker
 from benchmarks.search.simulate import simulate
 from deft_sweeps.specification.search_settings import Budget, Halving
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.progress import LineView
 from deft_sweeps.sweep.runner import run_sweep
 

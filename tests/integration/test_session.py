@@ -14,14 +14,14 @@ import pytest
 
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import FinalMeasurement
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import session
 from deft_sweeps.sweep.runner import Outcome
 from deft_sweeps.sweep.seeds import missing_seeds
+from tests.fake_finals import measured
 from tests.fakes import FakeMaker, fake_spec
 from tests.integration import drive_session
-from tests.integration.test_parts import measured
-from tests.integration.test_sweep import counts_are_equal, wait_for
+from tests.running import counts_are_equal, wait_for
 
 
 @pytest.mark.usefixtures("one_ray")

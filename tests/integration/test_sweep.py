@@ -1,61 +1,26 @@
 """Whole sweeps on a real Ray, with trials in closed form."""
 
 import io
-import json
 import os
 import signal
-import subprocess
-import sys
-import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import optuna
 import pytest
-import ray
-from optuna.trial import TrialState
 from ray.cluster_utils import Cluster
 
 from deft_sweeps.errors import StoreError, SweepError
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.mlflow import ENDED, Mirror
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.progress import LineView, Progress
 from deft_sweeps.sweep.runner import run_sweep
 from tests.fakes import N_STEPS, FakeMaker, Fault, fake_spec, plain
 from tests.integration.drive import SPEC, TRIALS, maker
+from tests.running import counts_are_equal, drive, nothing_is_left, wait_for
 from tests.samples import error_of
-
-STATES = {"complete": TrialState.COMPLETE, "failed": TrialState.FAIL, "stopped": TrialState.PRUNED}
-
-
-def counts_are_equal(spec: SweepSpec, sweep: SweepDir) -> None:
-    """Every finished trial is in store, study and tracker, once, with the same ending."""
-    stored = {result.trial_id: result.status for result in sweep.results()}
-    study = optuna.load_study(study_name=spec.name, storage=sweep.study_url)
-    mirrored = [(trial.user_attrs["trial_id"], trial.state) for trial in study.trials]
-    assert len(mirrored) == len(stored)
-    assert dict(mirrored) == {trial_id: STATES[status] for trial_id, status in stored.items()}
-    assert Mirror(sweep, spec.name).trials() == {
-        trial_id: ENDED[status] for trial_id, status in stored.items()
-    }
-    numbers = [result.number for result in sweep.results()]
-    assert None not in numbers
-    assert len(set(numbers)) == len(numbers)
-    assert json.loads(sweep.pending_path.read_bytes())["running"] == []
-
-
-def nothing_is_left(sweep: SweepDir) -> None:
-    assert list((sweep.root / "checkpoints").glob("*")) == []
-    # The Ray that the tests share has a folder of its own.
-    assert (
-        len(list(Path(tempfile.gettempdir()).glob(f"deft-{os.getpid()}-*"))) <= ray.is_initialized()
-    )
 
 
 @pytest.mark.usefixtures("one_ray")
@@ -213,25 +178,6 @@ def test_a_trial_whose_worker_cannot_start_says_why(tmp_path: Path) -> None:
     error = error_of(result)
     assert error.startswith("its worker was lost 1 times, last: ")
     assert "No module named 'deft_sweeps', says https://***@hub/simple" in error
-
-
-def drive(root: Path, module: str = "tests.integration.drive") -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", module, str(root)]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
-
-
-def wait_for(
-    holds: Callable[[], bool], process: "subprocess.Popen[str]", seconds: int = 120
-) -> None:
-    for _ in range(20 * seconds):
-        if holds():
-            return
-        if process.poll() is not None:
-            pytest.fail(process.communicate()[0])
-        time.sleep(0.05)
-    pytest.fail(f"waited {seconds} s for nothing")
 
 
 def half_way(sweep: SweepDir) -> set[str]:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import session
 from tests.conftest import SharedRay
+from tests.fake_finals import measured
 from tests.fakes import FakeMaker, fake_spec
-from tests.integration.test_parts import measured
 from tests.other_user import as_nobody, require_root
 
 SECRET = b"name: fake\ntracking_uri: http://ann:hunter2@mlflow.example:5000\n"

@@ -23,7 +23,7 @@ from deft_sweeps.objective import parse_policy
 from deft_sweeps.report import choice_text
 from deft_sweeps.result import DensityReading, FinalMeasurement, Point
 from deft_sweeps.specification.spec_reader import load_spec
-from deft_sweeps.store.results import DriverNote, SweepDir
+from deft_sweeps.store.sweep_dir import DriverNote, SweepDir
 from tests.samples import complete, point, result
 
 ROOT = Path(__file__).parents[2]
@@ -61,17 +61,17 @@ def sweep(tmp_path: Path) -> SweepDir:
 
 class TestHelp:
     def test_names_every_command_with_one_line(self) -> None:
-        told = call("--help").stdout
+        output = call("--help").stdout
         for command in COMMANDS:
-            assert re.search(rf"^  {command} +\w.*[^.]\.$", told, re.MULTILINE), command
-        assert not re.search(r"\.\.\.$", told.partition("Commands:")[2], re.MULTILINE), (
+            assert re.search(rf"^  {command} +\w.*[^.]\.$", output, re.MULTILINE), command
+        assert not re.search(r"\.\.\.$", output.partition("Commands:")[2], re.MULTILINE), (
             "a summary is cut"
         )
 
     @pytest.mark.parametrize("command", COMMANDS)
     def test_each_command_has_an_example_that_parses(self, command: str) -> None:
-        told = " ".join(call(command, "--help").stdout.split())
-        assert f"Example: deft-sweeps {command} " in told
+        output = " ".join(call(command, "--help").stdout.split())
+        assert f"Example: deft-sweeps {command} " in output
 
     def test_version(self) -> None:
         assert re.fullmatch(r"deft-sweeps \d+\.\d+\.\d+\n", call("--version").stdout)
@@ -207,9 +207,9 @@ class TestBadInput:
             line.removeprefix("name: ") for line in GOOD.splitlines() if line.startswith("name: ")
         )
         file.write_text(file.read_text().replace("runs/first", f"runs/{name}"))
-        told = call("validate", file).stderr
-        assert "search.warm_start: runs/nowhere is no sweep folder" in told
-        assert f"runs/{name} is" not in told
+        output = call("validate", file).stderr
+        assert "search.warm_start: runs/nowhere is no sweep folder" in output
+        assert f"runs/{name} is" not in output
 
     def test_plan_says_what_makes_a_search_shorter_or_longer(self, tmp_path: Path) -> None:
         file = tmp_path / "more.yaml"
@@ -219,10 +219,10 @@ class TestBadInput:
         )
         done = call("plan", file)
         assert "until_flat" not in done.stderr
-        told = done.stdout
-        assert "sooner where the front is flat" in told
-        assert "end after 11%, 33% of their steps" in told
-        assert "up to 2 more trainings of each configuration on the front" in told
+        output = done.stdout
+        assert "sooner where the front is flat" in output
+        assert "end after 11%, 33% of their steps" in output
+        assert "up to 2 more trainings of each configuration on the front" in output
         assert "not in the time" not in call("plan", QUICKSTART).stdout
 
     @pytest.mark.parametrize("command", ["plan", "validate"])
@@ -333,9 +333,9 @@ class TestBadInput:
             GOOD + "model: roberta-base\nlimits: [decoder_density <= 0.2]\nobjectives: [score,"
             " written_density]\n"
         )
-        told = call("validate", file).stderr
-        assert "decoder_density is never measured: the model has no decoder" in told
-        assert "written_density is never measured" in told
+        output = call("validate", file).stderr
+        assert "decoder_density is never measured: the model has no decoder" in output
+        assert "written_density is never measured" in output
 
     def test_schema(self) -> None:
         assert json.loads(call("validate", "--schema").stdout)["$schema"].endswith("2020-12/schema")
@@ -347,7 +347,7 @@ class TestPaths:
     """
 
     @pytest.mark.parametrize(
-        ("named", "told"),
+        ("named", "message"),
         [
             ("afile/f.svg", "afile is a file, and a folder was expected (name another path)"),
             ("afile/sub/f.svg", "afile is a file, and a folder was expected (name another path)"),
@@ -356,13 +356,13 @@ class TestPaths:
         ],
     )
     def test_of_a_figure(
-        self, sweep: SweepDir, monkeypatch: pytest.MonkeyPatch, named: str, told: str
+        self, sweep: SweepDir, monkeypatch: pytest.MonkeyPatch, named: str, message: str
     ) -> None:
         monkeypatch.chdir(sweep.root.parent)
         Path("afile").touch()
         Path("folder").mkdir()
         done = call("report", sweep.root, "--front-only", "--figure", named)
-        assert (done.exit_code, done.stderr) == (2, f"{named}: {told}\n")
+        assert (done.exit_code, done.stderr) == (2, f"{named}: {message}\n")
 
     def test_of_a_sweep(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("deft_sweeps.cli.sweeps.unusable", lambda *_: [])
@@ -415,9 +415,9 @@ class TestEncoderOnly:
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         file = tmp_path / "encoder.yaml"
         file.write_text(GOOD + "model: bert-large-uncased\n")
-        told = call("plan", file)
-        assert told.exit_code == 0
-        assert "bert-large-uncased" in told.stdout
+        completed = call("plan", file)
+        assert completed.exit_code == 0
+        assert "bert-large-uncased" in completed.stdout
 
     def test_is_reported_and_chosen_from(self, sweep: SweepDir) -> None:
         for made in (
@@ -482,10 +482,14 @@ class TestPlan:
         assert "eps has no effect" in done.stdout
 
     def test_json(self) -> None:
-        told = json.loads(call("plan", QUICKSTART, "--json").stdout)
-        assert (len(told["combinations"]), told["n_trials"], len(told["first"])) == (32, 12, 7)
-        assert told["combinations"][0]["projected"]["memory_bytes"] > 0
-        assert told["projected"]["time_sec"] > 0
+        document = json.loads(call("plan", QUICKSTART, "--json").stdout)
+        assert (len(document["combinations"]), document["n_trials"], len(document["first"])) == (
+            32,
+            12,
+            7,
+        )
+        assert document["combinations"][0]["projected"]["memory_bytes"] > 0
+        assert document["projected"]["time_sec"] > 0
 
     @pytest.mark.parametrize("has", [True, False])
     def test_says_that_a_dtype_is_slow_here(
@@ -506,9 +510,9 @@ class TestPlan:
         assert slower is not has
 
     def test_combinations_of_all_members_and_of_a_file(self, tmp_path: Path) -> None:
-        told = call("plan", "--combinations").stdout
-        assert re.search(r"^lora dora +yes .* no$", told, re.MULTILINE)
-        assert "DoRA needs the length of each weight row" in told
+        output = call("plan", "--combinations").stdout
+        assert re.search(r"^lora dora +yes .* no$", output, re.MULTILINE)
+        assert "DoRA needs the length of each weight row" in output
         file = tmp_path / "x.yaml"
         file.write_text(GOOD.replace("space: {", "space: {peft: [{oft: {block: 48}}, lora], "))
         of_file = json.loads(call("plan", file, "--combinations", "--json").stdout)
@@ -525,9 +529,12 @@ class TestPlan:
             "space: {", "space: {peft: [lora: {r: {low: 4, high: 1000}}], "
         ).replace("tiny", "wide")
         file.write_text(f"{GOOD}---\n{wide}")
-        told = json.loads(call("plan", file, "--combinations", "--json").stdout)
-        assert [(table["n_legal"], table["n_combinations"]) for table in told] == [(2, 2), (0, 2)]
-        assert "lora r 1000" in told[1]["refused"][0]["why"]
+        document = json.loads(call("plan", file, "--combinations", "--json").stdout)
+        assert [(table["n_legal"], table["n_combinations"]) for table in document] == [
+            (2, 2),
+            (0, 2),
+        ]
+        assert "lora r 1000" in document[1]["refused"][0]["why"]
         text = call("plan", file, "--combinations").stdout
         assert "tiny: 2 of 2 combinations are legal" in text
         assert "wide: 0 of 2 combinations are legal" in text
@@ -571,8 +578,13 @@ class TestSweepFolder:
     def test_status(self, sweep: SweepDir) -> None:
         done = call("status", sweep.root)
         assert "3 of 12 trials done (2 complete, 1 failed), 0 running" in done.stdout
-        told = json.loads(call("status", sweep.root, "--json").stdout)
-        assert (told["n_complete"], told["n_failed"], told["n_budget"], told["running"]) == (
+        document = json.loads(call("status", sweep.root, "--json").stdout)
+        assert (
+            document["n_complete"],
+            document["n_failed"],
+            document["n_budget"],
+            document["running"],
+        ) == (
             2,
             1,
             12,
@@ -618,13 +630,13 @@ class TestSweepFolder:
         assert "<svg" in (tmp_path / "front.svg").read_text()
 
     def test_report_front_only(self, sweep: SweepDir) -> None:
-        told = json.loads(call("report", sweep.root, "--front-only", "--json").stdout)
+        document = json.loads(call("report", sweep.root, "--front-only", "--json").stdout)
         assert not sweep.report_path.exists()
         spec = load_spec(QUICKSTART)
         chosen = choose(sweep.results(), spec.objectives, spec.limits, spec.choose)
         assert chosen.member is not None
-        assert told["chosen"] == chosen.member.name
-        assert told["chosen"] in [member["name"] for member in told["members"]]
+        assert document["chosen"] == chosen.member.name
+        assert document["chosen"] in [member["name"] for member in document["members"]]
 
     def test_choose(self, sweep: SweepDir) -> None:
         """On 100 examples no other training surely scores within 0.02 of the baseline."""
@@ -660,12 +672,14 @@ class TestSweepFolder:
                 )
             )
         text = "best activation_density where score >= baseline(peft) - 0.02"
-        told = "Not confirmed on test: LoRA r8 on q v · DEFT 1"
-        assert call("choose", sweep.root, "--policy", text).stdout.startswith(told)
+        message = "Not confirmed on test: LoRA r8 on q v · DEFT 1"
+        assert call("choose", sweep.root, "--policy", text).stdout.startswith(message)
         as_json = json.loads(call("choose", sweep.root, "--policy", text, "--json").stdout)
-        assert as_json["verdict"].startswith(told)
+        assert as_json["verdict"].startswith(message)
         _conclude(replace(load_spec(QUICKSTART), choose=parse_policy(text)), sweep)
-        (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith(told))
+        (line,) = (
+            line for line in capsys.readouterr().out.splitlines() if line.startswith(message)
+        )
         assert "score 0.700 is 0.060 beyond it; the baseline scores 0.780 there" in line
         assert "Ship " not in line
 
@@ -762,11 +776,11 @@ class TestCompare:
         other.root.mkdir()
         other.spec_path.write_bytes(QUICKSTART.read_bytes())
         other.write(result(point(0.0, 0.85, 0.3)))
-        told = json.loads(call("compare", sweep.root, other.root, "--json").stdout)
-        assert [one["folder"] for one in told["sweeps"]] == [str(sweep.root), str(other.root)]
-        assert told["joint_hypervolume"] > max(one["hypervolume"] for one in told["sweeps"])
-        assert [len(one["on_joint_front"]) for one in told["sweeps"]] == [1, 1]
-        assert told["best_score_by_density"][0]["scores"] == {
+        document = json.loads(call("compare", sweep.root, other.root, "--json").stdout)
+        assert [one["folder"] for one in document["sweeps"]] == [str(sweep.root), str(other.root)]
+        assert document["joint_hypervolume"] > max(one["hypervolume"] for one in document["sweeps"])
+        assert [len(one["on_joint_front"]) for one in document["sweeps"]] == [1, 1]
+        assert document["best_score_by_density"][0]["scores"] == {
             str(sweep.root): 0.79,
             str(other.root): 0.85,
         }

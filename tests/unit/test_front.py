@@ -324,13 +324,13 @@ def test_the_baselines_are_the_best_without_what_their_name_denies() -> None:
     pruned = replace(
         plain, config=replace(plain.config, pruning=Wanda()), points=(point(0.0, 0.85, 0.4),)
     )
-    found = baselines_of([plain, nf4, pruned])
-    assert {name: member.result for name, member in found.items()} == {
+    baselines = baselines_of([plain, nf4, pruned])
+    assert {name: member.result for name, member in baselines.items()} == {
         "peft": plain,
         "dense": nf4,
         "unquantized": pruned,
     }
-    assert all(member.point.threshold == 0 for member in found.values())
+    assert all(member.point.threshold == 0 for member in baselines.values())
 
 
 def test_the_reference_of_an_unbounded_metric_is_the_worst_seen_unless_given() -> None:
@@ -395,12 +395,12 @@ def test_the_baseline_is_the_best_plain_peft_without_a_threshold() -> None:
 def test_front_json_reads_back() -> None:
     results = sweep_results()
     front = pareto_front(results, OBJECTIVES, [parse_constraint("score >= 0.7")])
-    told = json.loads(front_json(front, front.members[1]))
-    assert told["chosen"] == front.members[1].name
-    assert [m["name"] for m in told["members"]] == [m.name for m in front.members]
-    assert set(told["members"][0]["metrics"]) == set(METRICS) - {"written_density"}
-    assert told["members"][0]["config"]["peft"]["kind"] == "lora"
-    assert told["reference"] == {"score": 0.0, "activation_density": 1.0}
+    document = json.loads(front_json(front, front.members[1]))
+    assert document["chosen"] == front.members[1].name
+    assert [m["name"] for m in document["members"]] == [m.name for m in front.members]
+    assert set(document["members"][0]["metrics"]) == set(METRICS) - {"written_density"}
+    assert document["members"][0]["config"]["peft"]["kind"] == "lora"
+    assert document["reference"] == {"score": 0.0, "activation_density": 1.0}
 
 
 # Gains at equal density
@@ -472,12 +472,12 @@ def test_what_cannot_be_paired_is_said() -> None:
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=2, max_size=40))
 def test_a_paired_difference_turns_with_its_order(pairs: list[tuple[int, int]]) -> None:
     first, second = [a for a, _ in pairs], [b for _, b in pairs]
-    there, back = paired_difference(first, second), paired_difference(second, first)
-    assert there is not None
+    forth, back = paired_difference(first, second), paired_difference(second, first)
+    assert forth is not None
     assert back is not None
-    assert there.value == pytest.approx(-back.value)
-    assert [there.low, there.high] == pytest.approx([-back.high, -back.low])
-    assert there.low <= there.value <= there.high
+    assert forth.value == pytest.approx(-back.value)
+    assert [forth.low, forth.high] == pytest.approx([-back.high, -back.low])
+    assert forth.low <= forth.value <= forth.high
     assert paired_difference(first, first) == paired_difference(second, second)
 
 
@@ -521,8 +521,8 @@ def test_points_of_a_percentile_have_names_of_their_own_and_are_no_baseline() ->
     assert baseline is not None
     assert baseline.name.endswith("@0")
     assert plain.point_at(0.2) is plain.points[1]
-    told = json.loads(front_json(front))["members"][1]
-    assert (told["threshold"], told["percentile"], told["block_thresholds"]) == (
+    document = json.loads(front_json(front))["members"][1]
+    assert (document["threshold"], document["percentile"], document["block_thresholds"]) == (
         0.2,
         0.6,
         [0.2, 0.2],

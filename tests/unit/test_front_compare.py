@@ -16,10 +16,10 @@ OBJECTIVES = ("score", "activation_density")
 
 
 def entry(
-    name: str, *told: tuple[float, float], objectives: tuple[str, ...] = OBJECTIVES
+    name: str, *values: tuple[float, float], objectives: tuple[str, ...] = OBJECTIVES
 ) -> ComparedSweep:
     results = tuple(
-        result(point(0.0, s, d), weight=i + 1.0, finished_at=i) for i, (s, d) in enumerate(told)
+        result(point(0.0, s, d), weight=i + 1.0, finished_at=i) for i, (s, d) in enumerate(values)
     )
     return ComparedSweep(name, pareto_front(results, objectives), results)
 
@@ -29,16 +29,16 @@ B = entry("b", (0.8, 0.2), (0.6, 0.1))
 
 
 def test_volumes_share_one_reference_and_the_joint_front_holds_what_nothing_dominates() -> None:
-    found = compare([A, B])
-    assert found.reference == {"score": 0.0, "activation_density": 1.0}
+    comparison = compare([A, B])
+    assert comparison.reference == {"score": 0.0, "activation_density": 1.0}
     directions: tuple[Direction, ...] = ("maximize", "minimize")
-    assert found.hypervolumes["a"] == pytest.approx(
+    assert comparison.hypervolumes["a"] == pytest.approx(
         hypervolume([(0.9, 0.8), (0.7, 0.3)], [0, 1], directions)
     )
     joint = [(0.9, 0.8), (0.7, 0.3), (0.8, 0.2), (0.6, 0.1)]
-    assert found.hypervolumes[""] == pytest.approx(hypervolume(joint, [0, 1], directions))
-    assert [m.values["score"] for m in found.survivors["a"]] == [0.9]
-    assert [m.values["score"] for m in found.survivors["b"]] == [0.8, 0.6]
+    assert comparison.hypervolumes[""] == pytest.approx(hypervolume(joint, [0, 1], directions))
+    assert [m.values["score"] for m in comparison.survivors["a"]] == [0.9]
+    assert [m.values["score"] for m in comparison.survivors["b"]] == [0.8, 0.6]
 
 
 def test_scores_stand_side_by_side_where_every_sweep_has_one() -> None:
@@ -58,10 +58,10 @@ def test_an_objective_without_a_worst_value_gets_one_beyond_all_fronts() -> None
         )
         return ComparedSweep(one.name, pareto_front(results, ("score", "weight_bytes")), results)
 
-    found = compare([sized(A, 3), sized(B, 1)])
-    assert found.reference["weight_bytes"] > 300
-    assert found.hypervolumes["a"] > 0
-    assert found.levels == ()
+    comparison = compare([sized(A, 3), sized(B, 1)])
+    assert comparison.reference["weight_bytes"] > 300
+    assert comparison.hypervolumes["a"] > 0
+    assert comparison.levels == ()
 
 
 def other_data(results: Sequence[TrialResult]) -> tuple[CompleteTrial, ...]:
@@ -82,8 +82,10 @@ def test_what_does_not_compare_is_refused_with_every_reason() -> None:
         "the sweeps differ in their data (fingerprint)"
     ]
     reasons = incomparable([A, other, entry("empty")])
-    told = [reason.partition(":")[0].removeprefix("the sweeps differ in ") for reason in reasons]
-    assert told[:2] == ["objectives", "the metric of their score"]
+    reasons_told = [
+        reason.partition(":")[0].removeprefix("the sweeps differ in ") for reason in reasons
+    ]
+    assert reasons_told[:2] == ["objectives", "the metric of their score"]
     assert reasons[-1] == "empty has no member on its front"
     with pytest.raises(ValueError, match="differ in their data"):
         compare([A, foreign])

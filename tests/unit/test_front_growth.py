@@ -130,13 +130,13 @@ def test_the_projection_is_near_the_truth_on_average_and_its_interval_holds_it_m
     rows = []
     for seed in range(8):
         whole = random_growth(45, seed)
-        told = project(FrontHistory(whole.losses[:30], whole.reference))
-        assert told is not None
-        assert (told.n_trials, told.n_more) == (30, 15)
-        assert 0 <= told.low <= told.gain <= told.high
+        projection = project(FrontHistory(whole.losses[:30], whole.reference))
+        assert projection is not None
+        assert (projection.n_trials, projection.n_more) == (30, 15)
+        assert 0 <= projection.low <= projection.gain <= projection.high
         volumes = hypervolumes(whole)
         true = (volumes[-1] - volumes[29]) / volumes[29]
-        rows.append((told.gain, true, told.low <= true <= told.high))
+        rows.append((projection.gain, true, projection.low <= true <= projection.high))
     projected, true, held = np.mean(rows, axis=0)
     assert projected == pytest.approx(true, rel=0.5)
     assert held >= 0.65

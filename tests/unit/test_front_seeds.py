@@ -35,11 +35,11 @@ OBJECTIVES = ("score", "activation_density")
 MIN2: tuple[Direction, ...] = ("minimize", "minimize")
 
 
-def seeds_of(weight: float, told: Iterable[tuple[float, float]]) -> list[CompleteTrial]:
+def seeds_of(weight: float, values: Iterable[tuple[float, float]]) -> list[CompleteTrial]:
     """One configuration with a seed for each score and density."""
     return [
         result(point(0.0, score, density), weight=weight, seed=i, finished_at=i + weight)
-        for i, (score, density) in enumerate(told)
+        for i, (score, density) in enumerate(values)
     ]
 
 
@@ -117,14 +117,14 @@ def test_the_front_tells_its_seeds() -> None:
     results = [*seeds_of(1.0, [(0.84, 0.4), (0.8, 0.42)]), *seeds_of(0.0, [(0.9, 0.9)])]
     front = pareto_front(results, OBJECTIVES)
     sure = membership(results, front)
-    told = json.loads(front_json(front, sure=sure))
-    assert [m["n_seeds"] for m in told["members"]] == [1, 2]
-    repeated = told["members"][1]
+    document = json.loads(front_json(front, sure=sure))
+    assert [m["n_seeds"] for m in document["members"]] == [1, 2]
+    repeated = document["members"][1]
     assert [one["metrics"]["score"] for one in repeated["seeds"]] == [0.84, 0.8]
     interval = repeated["interval_over_seeds"]["score"]
     assert interval["low"] < 0.82 < interval["high"]
     assert 0 <= repeated["front_probability"] <= 1
-    assert told["noise"]["source"] == "seeds"
+    assert document["noise"]["source"] == "seeds"
     sheet = front_sheet(front, sure=sure)
     column = sheet.columns.index(">seeds")
     assert [row.cells[column] for row in sheet.rows] == ["1", "2"]
@@ -302,7 +302,7 @@ def test_a_rival_counts_as_far_as_both_it_and_the_member_may_move(gap: float) ->
     far; against all points drawn.
     """
     offsets = np.array([-0.03, -0.02, 0.0, 0.02, 0.03] * 8)
-    told = [
+    rows = [
         (0.85, 0.25, 1),
         (0.85 - gap, 0.25, 40),
         (0.84 - gap, 0.25, 40),
@@ -311,7 +311,7 @@ def test_a_rival_counts_as_far_as_both_it_and_the_member_may_move(gap: float) ->
     ]
     results = exactly(
         one
-        for weight, (score, density, n) in enumerate(told, 1)
+        for weight, (score, density, n) in enumerate(rows, 1)
         for one in seeds_of(
             weight, [(score + off, density) for off in (offsets if n > 1 else [0.0])]
         )

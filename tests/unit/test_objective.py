@@ -64,7 +64,7 @@ def test_units_and_baselines(text: str, bound: Bound) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("scor >= 0.8", "did you mean score"),
         ("score > 0.8", "METRIC <= BOUND"),
@@ -102,8 +102,8 @@ def test_units_and_baselines(text: str, bound: Bound) -> None:
         ("", "METRIC <= BOUND"),
     ],
 )
-def test_what_is_wrong_with_a_constraint_is_said(text: str, told: str) -> None:
-    with pytest.raises(ValueError, match=told.replace("(", r"\(").replace(")", r"\)")):
+def test_what_is_wrong_with_a_constraint_is_said(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace("(", r"\(").replace(")", r"\)")):
         parse_constraint(text)
 
 
@@ -136,8 +136,8 @@ def test_violation_is_positive_on_the_wrong_side(
     relation: str, limit: float, value: float, baseline: float
 ) -> None:
     plain = parse_constraint(f"loss {relation} {limit!r}")
-    kept = value <= limit if relation == "<=" else value >= limit
-    assert (plain.violation(value, None) <= 0) == kept
+    keeps_it = value <= limit if relation == "<=" else value >= limit
+    assert (plain.violation(value, None) <= 0) == keeps_it
     relative = Constraint("loss", plain.relation, Bound(limit, "peft"))
     assert relative.violation(value, baseline) == pytest.approx(
         plain.violation(value - baseline, None)

@@ -15,7 +15,7 @@ from deft_sweeps.report.choice_text import caveats, proxy_notes
 from deft_sweeps.report.html import render
 from deft_sweeps.result import CompleteTrial, Label, SkippedBlocks
 from deft_sweeps.specification.spec_reader import parse_spec
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.seeds import missing_seeds
 from tests.fakes import fake_result, fake_spec, plain
 from tests.samples import point, result
@@ -82,8 +82,8 @@ def test_the_choice_says_that_a_proxy_judged_and_how_far_it_varies() -> None:
     results = (took(0.122, PLAIN), took(0.321, DEFT))
     policy = parse_policy("best activation_density where latency_sec <= 400 ms")
     for limits, by in (((), policy), ((LATENCY,), parse_policy("best activation_density"))):
-        told = caveats(choose(results, OBJECTIVES, limits, by))
-        (note,) = (caveat for caveat in told if "proxy" in caveat)
+        sentences = caveats(choose(results, OBJECTIVES, limits, by))
+        (note,) = (caveat for caveat in sentences if "proxy" in caveat)
         assert note.startswith(
             "`latency_sec <= 0.4` was judged by a proxy, taken beside other trials"
         )
@@ -114,11 +114,11 @@ def test_console_and_page_say_it(tmp_path: Path, bound: str) -> None:
     sweep.spec_path.write_text(text)
     for one in (took(0.122, PLAIN), took(0.321, DEFT)):
         sweep.write(one)
-    told = "was judged by a proxy, taken beside other trials: between 2 trials of one structure"
+    sentence = "was judged by a proxy, taken beside other trials: between 2 trials of one structure"
     for command in (["status"], ["report", "--front-only"], ["choose"]):
         done = CliRunner().invoke(app, [command[0], str(tmp_path), *command[1:]])
-        assert told in done.stdout, command
-    assert told in render(sweep, parse_spec(text, "x.yaml"))
+        assert sentence in done.stdout, command
+    assert sentence in render(sweep, parse_spec(text, "x.yaml"))
 
 
 def test_a_limit_of_the_policy_is_told_where_its_choice_is_shown(tmp_path: Path) -> None:

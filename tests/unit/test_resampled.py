@@ -78,10 +78,10 @@ def test_a_weighted_metric_is_the_metric_of_repeated_examples(
         seed + 2
     ).integers(0, 2, size=(5, n))
     weights[:, 0] += 1
-    told = weighted_metric(
+    weighted = weighted_metric(
         metric, np.array(predictions), np.array(references), weights.astype(float)
     )
-    for value, row in zip(told, weights, strict=True):
+    for value, row in zip(weighted, weights, strict=True):
         repeated = [np.repeat(values, row).tolist() for values in (predictions, references)]
         assert value == pytest.approx(naive(metric, *repeated), abs=1e-9)
 
@@ -95,14 +95,14 @@ def point(
     metric: str, predictions: Any, references: Any, density: float = 0.5, threshold: float = 0.0
 ) -> Point:
     kind = int if metric in (*CLASSES, "accuracy") else float
-    found = score(metric, [kind(x) for x in predictions], [kind(x) for x in references])
+    scored = score(metric, [kind(x) for x in predictions], [kind(x) for x in references])
     return Point(
         threshold=threshold,
-        score=found.score,
+        score=scored.score,
         loss=1.0,
         density=DensityReading(encoder_blocks=(density,), decoder_blocks=()),
-        example_scores=found.example_scores,
-        outcomes=found.outcomes,
+        example_scores=scored.example_scores,
+        outcomes=scored.outcomes,
     )
 
 
@@ -111,10 +111,10 @@ def test_a_paired_bootstrap_equals_a_loop_over_resamples(metric: str) -> None:
     predictions, references = drawn(metric, 60, 1)
     other = [*drawn(metric, 60, 2)[0][:20], *predictions[20:]]
     mine, theirs = point(metric, predictions, references), point(metric, other, references)
-    found = score_difference(mine, (1.0, theirs))
-    assert found is not None
-    assert (found.method, found.n_examples) == ("bootstrap", 60)
-    assert found.value == pytest.approx(mine.score.value - theirs.score.value, abs=1e-6)
+    difference = score_difference(mine, (1.0, theirs))
+    assert difference is not None
+    assert (difference.method, difference.n_examples) == ("bootstrap", 60)
+    assert difference.value == pytest.approx(mine.score.value - theirs.score.value, abs=1e-6)
     generator, differences = np.random.default_rng(5), []
     for _ in range(600):
         which = generator.integers(60, size=60)
@@ -124,15 +124,15 @@ def test_a_paired_bootstrap_equals_a_loop_over_resamples(metric: str) -> None:
         ]
         differences.append(values[0] - values[1])
     spread = float(np.std(differences))
-    assert found.standard_error == pytest.approx(spread, rel=0.12)
-    assert (found.low, found.high) == pytest.approx(
+    assert difference.standard_error == pytest.approx(spread, rel=0.12)
+    assert (difference.low, difference.high) == pytest.approx(
         tuple(np.percentile(differences, (2.5, 97.5))), abs=0.4 * spread
     )
-    assert score_difference(mine, (1.0, theirs)) == found
+    assert score_difference(mine, (1.0, theirs)) == difference
     back = score_difference(theirs, (1.0, mine))
     assert back is not None
     assert (back.value, back.standard_error) == pytest.approx(
-        (-found.value, found.standard_error), rel=0.05
+        (-difference.value, difference.standard_error), rel=0.05
     )
 
 
@@ -178,20 +178,22 @@ def test_surely_judges_the_mean_over_seeds_in_whatever_order(
 ) -> None:
     def trial(n_right: int, seed: int = 0, *, deft: bool = False) -> CompleteTrial:
         config = replace(TrialConfig(), density=DensityLoss()) if deft else TrialConfig()
-        told = point(metric, *right_until(n_right), density=0.2 if deft else 0.9)
-        return CompleteTrial(config=config, seed=seed, points=(told,), finished_at=float(seed))
+        measured_point = point(metric, *right_until(n_right), density=0.2 if deft else 0.9)
+        return CompleteTrial(
+            config=config, seed=seed, points=(measured_point,), finished_at=float(seed)
+        )
 
     base, deft = trial(180), [trial(n, seed, deft=True) for seed, n in enumerate(order)]
     (member,) = configurations(deft)
     baselines = baselines_of([base])
     limit = parse_constraint("surely score >= baseline(peft) - 0.02")
-    found = mean_difference(member.points, baselines["peft"].points)
-    assert found is not None
-    assert found.value == pytest.approx(
+    difference = mean_difference(member.points, baselines["peft"].points)
+    assert difference is not None
+    assert difference.value == pytest.approx(
         member.values["score"] - base.points[0].score.value, abs=1e-9
     )
     assert excess(member, limit, baselines) == pytest.approx(
-        -0.02 - found.value + 1.959964 * found.standard_error
+        -0.02 - difference.value + 1.959964 * difference.standard_error
     )
     assert not keeps(member, limit, baselines), "one seed alone keeps it"
     assert "paired by example" in how_sure(member, limit, baselines)
@@ -199,13 +201,13 @@ def test_surely_judges_the_mean_over_seeds_in_whatever_order(
     generator, drawn_again = np.random.default_rng(3), np.zeros(600)
     for i in range(600):
         which = generator.integers(200, size=200)
-        told = [[np.array(values)[which] for values in right_until(n)] for n in (*order, 180)]
+        columns = [[np.array(values)[which] for values in right_until(n)] for n in (*order, 180)]
         first, second, of_base = (
             naive("f1", *one) if metric == "f1" else float((one[0] == one[1]).mean())
-            for one in told
+            for one in columns
         )
         drawn_again[i] = (first + second) / 2 - of_base
-    assert found.standard_error == pytest.approx(float(drawn_again.std()), rel=0.12)
+    assert difference.standard_error == pytest.approx(float(drawn_again.std()), rel=0.12)
     choice = choose(
         [base, *deft], ("score", "activation_density"), (), parse_policy("best activation_density")
     )
@@ -224,9 +226,9 @@ def test_a_mean_over_seeds_that_cannot_be_paired_is_judged_by_the_mean_of_their_
         CompleteTrial(
             config=TrialConfig(),
             seed=seed,
-            points=(replace(point("f1", told, references), outcomes=None),),
+            points=(replace(point("f1", answers, references), outcomes=None),),
         )
-        for seed, told in enumerate((predictions, better))
+        for seed, answers in enumerate((predictions, better))
     ]
     (member,) = configurations(made)
     scores = [result.points[0].score for result in made]
@@ -289,10 +291,10 @@ def test_gains_of_a_correlation_are_shown_with_their_method(metric: str) -> None
 
 def test_outcomes_keep_a_result_small() -> None:
     predictions, references = drawn("pearson", 1500, 1)
-    told = CompleteTrial(
+    trial = CompleteTrial(
         config=TrialConfig(), seed=0, points=(point("pearson", predictions, references),)
     ).to_json()
-    assert len(told) < 1500 * 12 + 4000
+    assert len(trial) < 1500 * 12 + 4000
 
 
 def test_the_reference_is_the_metrics_worst_value() -> None:

@@ -184,22 +184,22 @@ def test_failed_and_stopped_trials_of_earlier_versions_are_read() -> None:
 
 def test_a_complete_trial_of_an_earlier_version_is_read() -> None:
     made = result(point(n=4, score=0.75), finished_at=2.0)
-    told = json.loads(made.to_json())
+    document = json.loads(made.to_json())
     scores = [1.0, 1.0, 1.0, 0.0]
     stored = earlier(
         status="complete",
-        points=[told["points"][0] | {"example_scores": scores}],
-        cost=told["cost"],
-        provenance=told["provenance"],
+        points=[document["points"][0] | {"example_scores": scores}],
+        cost=document["cost"],
+        provenance=document["provenance"],
     )
     assert read_result(stored) == made
 
 
 def test_a_newer_schema_and_nonsense_are_refused() -> None:
-    told = json.loads(result(point()).to_json())
-    told["schema_version"] = SCHEMA_VERSION + 1
+    document = json.loads(result(point()).to_json())
+    document["schema_version"] = SCHEMA_VERSION + 1
     with pytest.raises(ValueError, match="newer"):
-        read_result(json.dumps(told).encode())
+        read_result(json.dumps(document).encode())
     for text in (b"", b"{}", b"[1]", b"\xff"):
         with pytest.raises(ValueError, match="CompleteTrial"):
             read_result(text)
@@ -218,8 +218,8 @@ def test_the_mean_over_kept_blocks_leaves_removed_ones_out() -> None:
         encoder_blocks=(0.2, 0.0), decoder_blocks=(0.0, 0.7), skipped=SkippedBlocks(encoder=(1,))
     )
     assert reading.overall == pytest.approx((0.2 + 0.7) / 4)
-    assert reading.kept == pytest.approx((0.2 + 0.0 + 0.7) / 3)
-    assert replace(reading, skipped=SkippedBlocks()).kept == reading.overall
+    assert reading.of_kept_blocks == pytest.approx((0.2 + 0.0 + 0.7) / 3)
+    assert replace(reading, skipped=SkippedBlocks()).of_kept_blocks == reading.overall
 
 
 def test_metrics_are_the_named_ones_and_finite() -> None:
@@ -233,8 +233,12 @@ def test_metrics_are_the_named_ones_and_finite() -> None:
     one_stack = replace(
         point(), density=DensityReading(encoder_blocks=(0.2,), decoder_blocks=()), loss=math.nan
     )
-    left = replace(made, points=(one_stack,), cost=None)
-    assert set(measured(one_stack, left.cost)) == {"score", "activation_density", "encoder_density"}
+    encoder_only = replace(made, points=(one_stack,), cost=None)
+    assert set(measured(one_stack, encoder_only.cost)) == {
+        "score",
+        "activation_density",
+        "encoder_density",
+    }
 
 
 def test_a_point_is_found_by_its_threshold() -> None:

@@ -39,11 +39,11 @@ def test_a_zero_gate_makes_the_product_exactly_zero() -> None:
     products: list[torch.Tensor] = []
     wo = model.get_submodule("encoder.block.0.layer.1.DenseReluDense.wo")
     wo.register_forward_pre_hook(lambda _m, args: products.append(args[0]))
-    kept: list[torch.Tensor] = []
-    gates[0].gate.register_forward_hook(lambda _m, _a, out: kept.append(out))
+    gate_outputs: list[torch.Tensor] = []
+    gates[0].gate.register_forward_hook(lambda _m, _a, out: gate_outputs.append(out))
     with torch.no_grad(), thresholded(gates, 0.3):
         model(**batch())
-    zero = kept[0] == 0
+    zero = gate_outputs[0] == 0
     assert 0 < int(zero.sum()) < zero.numel()
     assert bool((products[0][zero] == 0).all())
 

@@ -251,10 +251,10 @@ def test_a_removed_block_counts_zero_and_the_others_have_a_mean_of_their_own() -
     assert hard.encoder_blocks == (soft.encoder_blocks[0], 0.0)
     assert hard.decoder_blocks == (0.0, *soft.decoder_blocks[1:])
     assert (hard.skipped.encoder, hard.skipped.decoder, len(hard.skipped)) == ((1,), (0,), 2)
-    kept = [soft.encoder_blocks[0], *soft.decoder_blocks[1:]]
-    assert hard.overall == pytest.approx(sum(kept) / 5)
-    assert hard.kept == pytest.approx(sum(kept) / 3)
-    assert soft.kept == soft.overall
+    readings = [soft.encoder_blocks[0], *soft.decoder_blocks[1:]]
+    assert hard.overall == pytest.approx(sum(readings) / 5)
+    assert hard.of_kept_blocks == pytest.approx(sum(readings) / 3)
+    assert soft.of_kept_blocks == soft.overall
     expected = losses.encoder[0].item() / 2 + sum(value.item() for value in losses.decoder[1:]) / 3
     assert density_loss == pytest.approx(expected)
 

@@ -29,7 +29,7 @@ def ends(model: Any, inputs: dict[str, Tensor]) -> list[int]:
 
 
 def generate(model: Any, inputs: dict[str, Tensor], end: list[int], **settings: Any) -> Tensor:
-    told: Tensor = model.generate(
+    generated: Tensor = model.generate(
         input_ids=inputs["input_ids"],
         attention_mask=inputs["attention_mask"],
         max_new_tokens=6,
@@ -38,7 +38,7 @@ def generate(model: Any, inputs: dict[str, Tensor], end: list[int], **settings: 
         pad_token_id=0,
         **settings,
     )
-    return told
+    return generated
 
 
 @torch.no_grad()
@@ -46,7 +46,7 @@ def naive(model: Any, gates: Gates, inputs: dict[str, Tensor], end: list[int]) -
     """Per sample and block: greedy decoding of one unpadded sample, its gates read by plain hooks
     in one last pass.
     """
-    found = []
+    written = []
     for ids, mask in zip(inputs["input_ids"], inputs["attention_mask"], strict=True):
         source = ids[mask.bool()].unsqueeze(0)
         decoded = [0]
@@ -57,18 +57,23 @@ def naive(model: Any, gates: Gates, inputs: dict[str, Tensor], end: list[int]) -
             decoded.append(int(logits[0, -1].argmax()))
             if decoded[-1] in end:
                 break
-        kept: list[Tensor] = []
+        gate_outputs: list[Tensor] = []
         handles = [
-            at.gate.register_forward_hook(lambda _m, _a, out, kept=kept: kept.append(out))
+            at.gate.register_forward_hook(
+                lambda _m, _a, out, gate_outputs=gate_outputs: gate_outputs.append(out)
+            )
             for at in gates
         ]
         model(input_ids=source, decoder_input_ids=torch.tensor([decoded[:-1]]), use_cache=False)
         for handle in handles:
             handle.remove()
-        found.append(
-            [sum(entry != 0 for entry in out.flatten().tolist()) / out.numel() for out in kept]
+        written.append(
+            [
+                sum(entry != 0 for entry in out.flatten().tolist()) / out.numel()
+                for out in gate_outputs
+            ]
         )
-    return found
+    return written
 
 
 @pytest.mark.parametrize("use_cache", [True, False])

@@ -29,14 +29,15 @@ def masks_of(inputs: dict[str, Tensor]) -> Masks:
 
 def saved_gates(model: Any, gates: Gates, inputs: dict[str, Tensor]) -> list[Tensor]:
     """Every gate's output, by plain hooks that know nothing of the probe."""
-    kept: list[Tensor] = []
+    gate_outputs: list[Tensor] = []
     handles = [
-        at.gate.register_forward_hook(lambda _m, _a, out: kept.append(out.detach())) for at in gates
+        at.gate.register_forward_hook(lambda _m, _a, out: gate_outputs.append(out.detach()))
+        for at in gates
     ]
     model(**inputs)
     for handle in handles:
         handle.remove()
-    return kept
+    return gate_outputs
 
 
 def naive_density(values: Tensor, mask: Tensor) -> float:
@@ -316,9 +317,9 @@ def test_under_autocast_loss_and_metric_are_those_of_the_gate_in_float32() -> No
     model, inputs = tiny_t5(), batch()
     gates = install_gates_(model, layout_of(model), "pretrained")
     loss, masks = DensityLoss(eps=1e-3), masks_of(inputs)
-    kept: list[Tensor] = []
+    gate_outputs: list[Tensor] = []
     handles = [
-        at.gate.register_forward_hook(lambda _m, args, _out: kept.append(args[0].detach()))
+        at.gate.register_forward_hook(lambda _m, args, _out: gate_outputs.append(args[0].detach()))
         for at in gates
     ]
     with torch.autocast("cpu", torch.bfloat16):
@@ -330,9 +331,9 @@ def test_under_autocast_loss_and_metric_are_those_of_the_gate_in_float32() -> No
             model(**inputs)
     for handle in handles:
         handle.remove()
-    assert all(x.dtype == torch.bfloat16 for x in kept)
+    assert all(x.dtype == torch.bfloat16 for x in gate_outputs)
     # Two passes: what attention computes without a graph is rounded otherwise.
-    values = [torch.nn.functional.gelu(x.float(), approximate="tanh") for x in kept]
+    values = [torch.nn.functional.gelu(x.float(), approximate="tanh") for x in gate_outputs]
     by_block: list[Any] = [
         masks.encoder if at.stack == "encoder" else masks.decoder for at in gates
     ]

@@ -247,8 +247,8 @@ def test_vera_shares_one_pair_of_frozen_matrices_that_the_seed_draws() -> None:
         model = tiny_t5()
         torch.manual_seed(seed)
         wrapped: Any = attach(model, layout_of(model), Vera(r=8, targets=("q", "down")))
-        found = {id(b): b for n, b in wrapped.named_buffers() if "vera_" in n}
-        return list(found.values())
+        buffers = {id(b): b for n, b in wrapped.named_buffers() if "vera_" in n}
+        return list(buffers.values())
 
     first, again, other = projections(0), projections(0), projections(1)
     assert [tuple(b.shape) for b in first] == [(8, 48), (32, 8)]

@@ -55,7 +55,7 @@ def test_a_vocabulary_prompt_starts_at_embeddings_of_tokens() -> None:
     wrapped = attach(model, layout_of(model), PromptTuning(virtual_tokens=5))
     table = tiny_t5().get_input_embeddings().weight  # type: ignore[operator]
     for row in embeddings(wrapped)[0]:
-        assert any(torch.equal(row, known) for known in table)
+        assert any(torch.equal(row, candidate) for candidate in table)
 
 
 @pytest.mark.parametrize("method", ALL)
@@ -148,14 +148,14 @@ def test_virtual_tokens_count_in_no_density(method: Any, padding: Any) -> None:
     model, inputs = tiny_t5(), batch()
     layout = layout_of(model)
     gates = install_gates_(model, layout, "relu")
-    kept: list[torch.Tensor] = []
-    gates[0].gate.register_forward_hook(lambda _m, _i, out: kept.append(out.detach()))
+    outputs: list[torch.Tensor] = []
+    gates[0].gate.register_forward_hook(lambda _m, _i, out: outputs.append(out.detach()))
     wrapped: Any = attach(model, layout, method).eval()
     masks = Masks(inputs["attention_mask"], (inputs["labels"] != -100).long())
     loss = DensityLoss(eps=1e-2, padding=padding)
     with torch.no_grad(), DensityProbe(gates, loss) as probe, probe.reading(masks) as reading:
         wrapped(**inputs, use_cache=False)
-    gate = kept[0][:, 3:]
+    gate = outputs[0][:, 3:]
     counted = (
         inputs["attention_mask"] if padding == "mask" else torch.ones_like(inputs["attention_mask"])
     )
@@ -165,7 +165,7 @@ def test_virtual_tokens_count_in_no_density(method: Any, padding: Any) -> None:
         wrapped(**inputs, use_cache=False)
     shares = []
     for i, row in enumerate(inputs["attention_mask"]):
-        real = [kept[1][i, 3 + t] for t in range(9) if row[t]]
+        real = [outputs[1][i, 3 + t] for t in range(9) if row[t]]
         shares.append(sum(float((entry != 0).float().mean()) for entry in real) / len(real))
     assert meter.result().encoder_blocks[0] == pytest.approx(sum(shares) / len(shares), rel=1e-5)
 

@@ -31,15 +31,15 @@ METHODS = [
 
 
 def inputs_of(family: str) -> dict[str, Tensor]:
-    told = {name: value for name, value in batch().items() if name != "labels"}
-    told["input_ids"] = torch.where(
-        told["attention_mask"] == 1, told["input_ids"], pad_id_of(family)
+    inputs = {name: value for name, value in batch().items() if name != "labels"}
+    inputs["input_ids"] = torch.where(
+        inputs["attention_mask"] == 1, inputs["input_ids"], pad_id_of(family)
     )
     if family in SEGMENTED:
-        told["token_type_ids"] = (torch.arange(9) > 3).long().expand_as(told["input_ids"]) * told[
-            "attention_mask"
-        ]
-    return told
+        inputs["token_type_ids"] = (torch.arange(9) > 3).long().expand_as(
+            inputs["input_ids"]
+        ) * inputs["attention_mask"]
+    return inputs
 
 
 def wrapped_on(family: str, method: Any) -> Any:
@@ -139,14 +139,14 @@ def test_virtual_tokens_count_in_no_density_and_are_all_that_trains(
 ) -> None:
     inputs, model = inputs_of(family), tiny_encoder(family)
     gates = install_gates_(model, layout_of(model), "relu")
-    kept: list[Tensor] = []
-    gates[-1].gate.register_forward_hook(lambda _m, _i, out: kept.append(out.detach()))
+    outputs: list[Tensor] = []
+    gates[-1].gate.register_forward_hook(lambda _m, _i, out: outputs.append(out.detach()))
     wrapped: Any = attach(model, layout_of(model), method).eval()
     meter = DensityMeter(gates)
     with torch.no_grad(), meter.reading(Masks(inputs["attention_mask"], None)):
         wrapped(**inputs)
     shares = []
-    for entries, row in zip(kept[0], inputs["attention_mask"], strict=True):
+    for entries, row in zip(outputs[0], inputs["attention_mask"], strict=True):
         real = [entries[t - 9] for t in range(9) if row[t]]
         shares.append(sum(float((entry != 0).float().mean()) for entry in real) / len(real))
     assert meter.result().encoder_blocks[-1] == pytest.approx(sum(shares) / 5, rel=1e-5)

@@ -24,9 +24,9 @@ def test_keep_largest_drops_exactly_as_many_on_ties() -> None:
 
 def test_magnitude_mask_equals_a_naive_sort_over_the_layer() -> None:
     weight = torch.randn(6, 8)
-    kept = sorted((abs(v) for v in weight.flatten().tolist()), reverse=True)[: 48 - 24]
+    largest = sorted((abs(v) for v in weight.flatten().tolist()), reverse=True)[: 48 - 24]
     assert magnitude_mask(weight, 0.5).tolist() == [
-        [abs(v) >= kept[-1] for v in row] for row in weight.tolist()
+        [abs(v) >= largest[-1] for v in row] for row in weight.tolist()
     ]
 
 
@@ -44,11 +44,11 @@ def test_a_pattern_drops_the_smaller_half_of_every_group(pattern: Any, group: in
         (magnitude_mask(weight, 0.5, pattern), weight.abs()),
         (wanda_mask(weight, norms, 0.5, pattern), weight.abs() * norms),
     ):
-        for row, kept in zip(scores.tolist(), mask.tolist(), strict=True):
+        for row, mask_row in zip(scores.tolist(), mask.tolist(), strict=True):
             for start in range(0, 16, group):
                 members = range(start, start + group)
                 best = sorted(members, key=lambda i: row[i])[group // 2 :]
-                assert [i for i in members if kept[i]] == sorted(best)
+                assert [i for i in members if mask_row[i]] == sorted(best)
 
 
 def test_a_pattern_that_does_not_divide_the_inputs_is_refused() -> None:

@@ -157,14 +157,14 @@ def test_every_trained_parameter_gets_a_gradient(
 def losses(
     model: nn.Module, optimizer: torch.optim.Optimizer, inputs: dict[str, Tensor], n: int
 ) -> list[float]:
-    found = []
+    dtypes = []
     for _ in range(n):
         optimizer.zero_grad()
         loss = model(**inputs, use_cache=False).loss
         loss.backward()
         optimizer.step()
-        found.append(loss.item())
-    return found
+        dtypes.append(loss.item())
+    return dtypes
 
 
 @pytest.mark.parametrize("quantization", [Nf4(), Fp4(double=True), Int8()])

@@ -41,10 +41,10 @@ def test_ranks_fall_from_the_first_cut_to_the_budget_and_stay() -> None:
     before, after = phases(METHOD, N_STEPS)
     assert (before, after) == (2, 3)
     # Budget of arXiv 2303.10512, equation 12: cubic between the two phases.
-    left = [
+    remaining = [
         1 - max(0, step - before) / (N_STEPS - after - before) for step in range(1, N_STEPS + 1)
     ]
-    assert used == [int(2 * n_layers * max(0.0, share) ** 3 + 2 * n_layers) for share in left]
+    assert used == [int(2 * n_layers * max(0.0, share) ** 3 + 2 * n_layers) for share in remaining]
     assert len(set(ranks_in_use(model))) > 1, "ranks moved between layers"
 
 
@@ -88,14 +88,14 @@ def test_goes_on_from_a_checkpoint_as_if_nothing_had_happened(cut: int) -> None:
     train(straight, ranks, range(1, N_STEPS + 1))
     first, ranks = made()
     train(first, ranks, range(1, cut + 1))
-    kept, state = (
+    ranks_left, state = (
         {name: p.detach().clone() for name, p in trained_parameters(first).items()},
         ranks.state(),
     )
     second, ranks = made()
     with torch.no_grad():
         for name, parameter in trained_parameters(second).items():
-            parameter.copy_(kept[name])
+            parameter.copy_(ranks_left[name])
     ranks.load(state)
     train(second, ranks, range(cut + 1, N_STEPS + 1))
     for name, parameter in trained_parameters(straight).items():

@@ -47,8 +47,8 @@ def test_a_row_of_zeros_scores_zero() -> None:
 def test_magnitudes_of_one_large_row_do_not_cost_the_others_everything() -> None:
     weight = torch.rand(4, 16) + 0.1
     weight[0] *= 1000
-    kept = RiaPruner(Ria(sparsity=0.6)).pruned(weight, torch.ones(16)) != 0
-    assert kept.any(1).all()
+    mask = RiaPruner(Ria(sparsity=0.6)).pruned(weight, torch.ones(16)) != 0
+    assert mask.any(1).all()
 
 
 def test_the_base_is_calibrated_and_padding_does_not_count() -> None:

@@ -50,13 +50,13 @@ def test_thresholds_zero_their_share_of_every_blocks_real_entries(
     model = tiny_t5()
     gates = install_gates_(model, layout_of(model), activation)
     histogram = GateHistogram(gates)
-    kept: list[list[Tensor]] = [[] for _ in gates]
+    outputs: list[list[Tensor]] = [[] for _ in gates]
     for seed in range(2):
         inputs = batch(seed=seed)
         masks = Masks(inputs["attention_mask"], (inputs["labels"] != -100).long())
         hooks = [
             at.gate.register_forward_hook(
-                lambda _m, _a, out, i=i, masks=masks, at=at: kept[i].append(
+                lambda _m, _a, out, i=i, masks=masks, at=at: outputs[i].append(
                     out[masks.of(at, out.shape[1]).bool()]
                 )
             )
@@ -67,7 +67,7 @@ def test_thresholds_zero_their_share_of_every_blocks_real_entries(
         for hook in hooks:
             hook.remove()
     got = histogram.thresholds(share)
-    for at_block, threshold in zip(kept, got, strict=True):
+    for at_block, threshold in zip(outputs, got, strict=True):
         entries = torch.cat(at_block)
         assert threshold == 0.0 or threshold == pytest.approx(
             exact(entries, share), rel=RELATIVE_ERROR

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.paper_tables import Row, beside_plain, lines_of
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from tests.made_sweep import sweep_finals, sweep_results
 
 ROW = Row("made", "lora", "accuracy", (80.0, 99.0, 98.0), (79.0, 20.0, 3.0))

@@ -14,7 +14,7 @@ from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.trial_report import report
 from deft_sweeps.specification.sampler_entry import SamplerName
 from deft_sweeps.specification.search_settings import Budget, Halving
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 
 
 @dataclass

@@ -52,9 +52,9 @@ def test_no_two_members_read_alike() -> None:
 
 
 def test_settings_are_every_field_by_its_dotted_name() -> None:
-    told = settings(TrialConfig(peft=Lora(dora=True)))
-    assert told["peft.dora"] == "True"
-    assert told["training.steps"] == "100"
+    words = settings(TrialConfig(peft=Lora(dora=True)))
+    assert words["peft.dora"] == "True"
+    assert words["training.steps"] == "100"
 
 
 @pytest.mark.parametrize(

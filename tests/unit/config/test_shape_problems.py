@@ -63,8 +63,8 @@ ENCODER = layout(read_config("roberta-base"))
     ],
 )
 def test_a_density_loss_on_a_stack_that_is_not_there(loss: DensityLoss, words: str) -> None:
-    (told,) = shape_problems(TrialConfig(model="roberta-base", density=loss), ENCODER)
-    assert words in told
+    (problem,) = shape_problems(TrialConfig(model="roberta-base", density=loss), ENCODER)
+    assert words in problem
     assert shape_problems(TrialConfig(density=loss), GATED) == []
     assert shape_problems(TrialConfig(model="roberta-base", density=DensityLoss()), ENCODER) == []
 
@@ -78,8 +78,8 @@ def test_an_ungated_mlp_has_no_up() -> None:
 
 def test_one_block_always_stays() -> None:
     assert shape_problems(TrialConfig(adaptive=AdaDeft(skip=15)), GATED) == []
-    (told,) = shape_problems(TrialConfig(adaptive=AdaDeft(skip=16)), GATED)
-    assert "none of the 16 MLP blocks" in told
+    (problem,) = shape_problems(TrialConfig(adaptive=AdaDeft(skip=16)), GATED)
+    assert "none of the 16 MLP blocks" in problem
 
 
 @pytest.mark.parametrize(
@@ -95,14 +95,14 @@ def test_one_block_always_stays() -> None:
     ],
 )
 def test_too_wide(peft: Peft, words: str) -> None:
-    (told,) = shape_problems(replace(TrialConfig(), peft=peft), GATED)
-    assert words in told
+    (problem,) = shape_problems(replace(TrialConfig(), peft=peft), GATED)
+    assert words in problem
 
 
 def test_a_prefix_cannot_change_the_encoders_density() -> None:
     one_sided = TrialConfig(peft=PrefixTuning(), density=DensityLoss(decoder_weight=0.0))
-    (told,) = shape_problems(one_sided, GATED)
-    assert "would do nothing" in told
+    (problem,) = shape_problems(one_sided, GATED)
+    assert "would do nothing" in problem
     assert shape_problems(replace(one_sided, peft=PromptTuning()), GATED) == []
 
 
@@ -110,11 +110,11 @@ def test_a_prefix_cannot_change_the_encoders_density() -> None:
 def test_virtual_tokens_need_no_decoder(peft: Peft) -> None:
     encoder = layout(read_config("bert-base-uncased"))
     assert shape_problems(TrialConfig(peft=peft), encoder) == []
-    (told,) = shape_problems(
+    (problem,) = shape_problems(
         TrialConfig(peft=peft, density=DensityLoss(decoder_weight=0.0)), encoder
     )
-    assert "has no decoder" in told
-    assert "would do nothing" not in told
+    assert "has no decoder" in problem
+    assert "would do nothing" not in problem
 
 
 def test_int8_leaves_t5s_last_projection_unpacked() -> None:
@@ -130,8 +130,8 @@ def test_a_parallel_adapter_needs_a_module_around_the_mlp() -> None:
     bare = replace(
         GATED, blocks=tuple(replace(block, mlp=block.linears[-1].name) for block in GATED.blocks)
     )
-    (told,) = shape_problems(TrialConfig(peft=Adapter(placement="parallel")), bare)
-    assert "beside a whole MLP" in told
+    (problem,) = shape_problems(TrialConfig(peft=Adapter(placement="parallel")), bare)
+    assert "beside a whole MLP" in problem
     assert shape_problems(TrialConfig(peft=Adapter(placement="houlsby")), bare) == []
 
 
@@ -149,9 +149,9 @@ def test_a_pattern_must_divide_every_number_of_inputs() -> None:
     )
     assert shape_problems(TrialConfig(pruning=Wanda(pattern="2:4")), GATED) == []
     assert shape_problems(TrialConfig(pruning=Magnitude()), shape) == []
-    (told,) = shape_problems(TrialConfig(pruning=Wanda(pattern="2:4")), shape)
-    assert told.endswith(
+    (problem,) = shape_problems(TrialConfig(pruning=Wanda(pattern="2:4")), shape)
+    assert problem.endswith(
         "groups of 4 needs layers whose number of inputs it divides, but o has 18, down has 18"
     )
-    (told,) = shape_problems(TrialConfig(pruning=SparseGpt(pattern="4:8")), shape)
-    assert "q has 12" in told
+    (problem,) = shape_problems(TrialConfig(pruning=SparseGpt(pattern="4:8")), shape)
+    assert "q has 12" in problem

@@ -89,8 +89,8 @@ def test_an_output_projection_that_was_lost_is_noticed(folder: Path) -> None:
 def test_pickled_weights_are_not_loaded(folder: Path) -> None:
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    told, *_ = check_model(str(folder))
-    assert told.endswith(
+    problem, *_ = check_model(str(folder))
+    assert problem.endswith(
         "has no weights as *.safetensors (only pickled ones, which are not loaded)"
     )
     with pytest.raises(CheckpointError, match="cannot load"):

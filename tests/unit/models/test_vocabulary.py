@@ -87,8 +87,8 @@ def set_config(folder: Path, **settings: object) -> None:
 
 def tokens(name: str, text: str) -> list[str]:
     tokenizer = load_tokenizer(name)
-    told: list[str] = tokenizer.convert_ids_to_tokens(tokenizer(text)["input_ids"])
-    return told
+    tokens: list[str] = tokenizer.convert_ids_to_tokens(tokenizer(text)["input_ids"])
+    return tokens
 
 
 def test_a_bert_with_vocab_txt_alone(tmp_path: Path) -> None:
@@ -115,8 +115,8 @@ def test_a_t5_with_spiece_model_alone_says_what_it_needs(tmp_path: Path) -> None
         "spiece.model alone, which needs a package that is not installed: `pip install"
         " sentencepiece`, or save a tokenizer.json"
     )
-    (told,) = check_model(name)
-    assert what in told
+    (problem,) = check_model(name)
+    assert what in problem
     with pytest.raises(CheckpointError, match="pip install sentencepiece"):
         load_tokenizer(name)
 
@@ -162,8 +162,8 @@ def test_tokens_beyond_the_embedding(tmp_path: Path) -> None:
     assert rows is not None
     with (folder / "vocab.txt").open("a") as file:
         file.write("brandnew\n")
-    (told,) = check_tokenizer(str(folder), CORPUS)
-    assert f"has {rows + 1} tokens, the model's embedding {rows} rows" in told
+    (problem,) = check_tokenizer(str(folder), CORPUS)
+    assert f"has {rows + 1} tokens, the model's embedding {rows} rows" in problem
     with pytest.raises(CheckpointError, match="tokens beyond the last row cannot be read"):
         load_tokenizer(str(folder))
 
@@ -173,8 +173,8 @@ def test_weights_and_config_that_disagree(tmp_path: Path) -> None:
     rows = embedding_rows(folder, "bert")
     assert rows is not None
     set_config(folder, vocab_size=rows + 8)
-    (told,) = check_tokenizer(str(folder), CORPUS)
-    assert told.endswith(
+    (problem,) = check_tokenizer(str(folder), CORPUS)
+    assert problem.endswith(
         f"its weights have {rows} embedding rows, and config.json says vocab_size {rows + 8}"
     )
 
@@ -186,8 +186,8 @@ def test_a_tokenizer_of_equal_size_whose_padding_is_another_token(tmp_path: Path
     ids = json.loads(path.read_text())
     ids["<pad>"], ids["</s>"] = ids["</s>"], ids["<pad>"]
     path.write_text(json.dumps(ids))
-    (told,) = check_tokenizer(str(folder), CORPUS)
-    assert told.startswith(f"{folder}: the tokenizer's pad_token_id is 2, the model's 1: ")
+    (problem,) = check_tokenizer(str(folder), CORPUS)
+    assert problem.startswith(f"{folder}: the tokenizer's pad_token_id is 2, the model's 1: ")
     with pytest.raises(CheckpointError, match="pad_token_id is 2, the model's 1"):
         load_tokenizer(str(folder))
 
@@ -195,8 +195,8 @@ def test_a_tokenizer_of_equal_size_whose_padding_is_another_token(tmp_path: Path
 def test_a_model_without_a_padding_token(tmp_path: Path) -> None:
     folder = bert(tmp_path / "m")
     set_config(folder, pad_token_id=None)
-    (told,) = check_tokenizer(str(folder), CORPUS)
-    assert told.endswith(
+    (problem,) = check_tokenizer(str(folder), CORPUS)
+    assert problem.endswith(
         "config.json says pad_token_id null: write the id of the padding token there"
     )
 
@@ -218,23 +218,23 @@ def test_special_tokens_of_a_model_that_writes(
     said: dict[str, int], tokenizer_ids: tuple[int, int | None], expected: list[str]
 ) -> None:
     ids = dict(zip(SPECIAL_IDS, tokenizer_ids, strict=True))
-    told = special_token_misfits(T5_CONFIG | said, layout(T5_CONFIG), ids)
-    assert [what.split(":")[0] for what in told] == expected
+    problems = special_token_misfits(T5_CONFIG | said, layout(T5_CONFIG), ids)
+    assert [what.split(":")[0] for what in problems] == expected
 
 
 def test_a_damaged_vocabulary_is_one_sentence(tmp_path: Path) -> None:
     folder = bert(tmp_path / "m", "roberta")
     (folder / "vocab.json").write_text("{")
-    (told,) = check_tokenizer(str(folder), CORPUS)
-    assert told.startswith(f"cannot load the tokenizer of {folder}: ")
-    assert "\n" not in told
+    (problem,) = check_tokenizer(str(folder), CORPUS)
+    assert problem.startswith(f"cannot load the tokenizer of {folder}: ")
+    assert "\n" not in problem
 
 
 def test_texts_that_the_tokenizer_does_not_know(tmp_path: Path) -> None:
     folder = bert(tmp_path / "m")
     for name in (str(folder), "packaged/flan-t5-small-title"):
-        (told,) = check_tokenizer(name, HINDI)
-        assert "the tokenizer has no token for" in told
+        (problem,) = check_tokenizer(name, HINDI)
+        assert "the tokenizer has no token for" in problem
         assert check_tokenizer(name, [*CORPUS, HINDI[0]]) == []
     # Byte by byte everything is known.
     assert check_tokenizer(str(bert(tmp_path / "r", "roberta")), HINDI) == []
@@ -377,11 +377,11 @@ def test_the_hub_gives_every_file_of_a_tokenizer(
     ]
     assert files < set(fetched)
     assert not {"model.safetensors", "training_log.txt"} & set(fetched)
-    told = call(
+    output = call(
         "t = load_tokenizer('me/small')\nprint(len(t), t.unk_token_id in t('great"
         " plot')['input_ids'])"
     )
-    assert told == [f"{embedding_rows(folder, family)} False"]
+    assert output == [f"{embedding_rows(folder, family)} False"]
     call("load_model('me/small', 'fp32')")
     assert "model.safetensors" in fetched
 

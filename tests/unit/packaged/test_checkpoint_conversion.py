@@ -54,13 +54,13 @@ def float_graph(path: Path) -> ReferenceEvaluator:
             products[scaled] = helper.make_node(
                 "MatMul", [maker[node.input[0]].input[0], f"{stem}_float"], [scaled]
             )
-    needed, kept = {out.name for out in graph.output}, []
+    needed, nodes = {out.name for out in graph.output}, []
     for node in reversed([products.get(node.output[0], node) for node in graph.node]):
         if needed & set(node.output):
-            kept.append(node)
+            nodes.append(node)
             needed |= set(node.input)
     del graph.node[:]
-    graph.node.extend(reversed(kept))
+    graph.node.extend(reversed(nodes))
     # The evaluator knows DequantizeLinear from version 19 on; nothing else in these graphs changed
     # there.
     model.opset_import[0].version = 19
@@ -98,10 +98,14 @@ def test_encoder_and_decoder_compute_what_the_packages_graphs_compute(
 
 def test_the_weights_fill_the_model_and_nothing_else(model: Any, packaged_model: str) -> None:
     folder = checkpoint_conversion.packaged_folder(packaged_model)
-    _, told = AutoModelForSeq2SeqLM.from_pretrained(
+    _, loading_info = AutoModelForSeq2SeqLM.from_pretrained(
         folder, use_safetensors=True, output_loading_info=True
     )
-    assert (told["missing_keys"], told["unexpected_keys"], told["mismatched_keys"]) == (
+    assert (
+        loading_info["missing_keys"],
+        loading_info["unexpected_keys"],
+        loading_info["mismatched_keys"],
+    ) == (
         set(),
         set(),
         set(),

@@ -23,9 +23,9 @@ def spec(training: str = "{}", budget: str = "{trials: 4}", more: str = "") -> S
 
 
 def test_this_machine_has_memory() -> None:
-    there = machine_memory()
-    assert there is not None
-    assert 0 < there.available <= there.total
+    memory = machine_memory()
+    assert memory is not None
+    assert 0 < memory.available <= memory.total
 
 
 def test_as_many_trials_as_memory_holds() -> None:
@@ -47,10 +47,10 @@ def test_a_trial_that_does_not_fit_is_refused_with_what_would_help() -> None:
     big = spec("{batch_size: 256}", more="evaluation: {batch_size: 256}")
     with pytest.raises(
         SweepError, match=r"loss .* needs \d+\.\d+ GiB of memory in its train phase \(projected\)"
-    ) as told:
+    ) as raised:
         trials_in_memory(big, MachineMemory(2 * GIB, 2 * GIB))
-    assert "there are 2.00 GiB" in str(told.value)
-    assert "that and evaluation.batch_size: 32" in str(told.value)
+    assert "there are 2.00 GiB" in str(raised.value)
+    assert "that and evaluation.batch_size: 32" in str(raised.value)
     helped = spec("{batch_size: 256, accumulation: 256}", more="evaluation: {batch_size: 32}")
     assert trials_in_memory(helped, MachineMemory(2 * GIB, 2 * GIB)) == 1
     with pytest.raises(SweepError, match="take a smaller model"):

@@ -35,18 +35,18 @@ def spots(svg: str) -> dict[str, dict[str, str]]:
 
 
 def test_every_measured_point_is_one_element_that_says_what_it_is() -> None:
-    found = spots(drawn(RESULTS))
+    positions = spots(drawn(RESULTS))
     members = candidates(RESULTS)
-    assert sorted(found) == sorted(point_id(m.result.trial_id, m.point.at) for m in members)
+    assert sorted(positions) == sorted(point_id(m.result.trial_id, m.point.at) for m in members)
     for member in members:
-        told = found[point_id(member.result.trial_id, member.point.at)]
-        assert f"score {member.values['score']:.3f}" in told["aria-label"]
-        assert told["tabindex"] == "0"
+        position = positions[point_id(member.result.trial_id, member.point.at)]
+        assert f"score {member.values['score']:.3f}" in position["aria-label"]
+        assert position["tabindex"] == "0"
 
 
 def test_elements_stand_where_their_values_put_them() -> None:
-    found = spots(drawn(RESULTS))
-    at = {m.name: found[point_id(m.result.trial_id, m.point.at)] for m in candidates(RESULTS)}
+    positions = spots(drawn(RESULTS))
+    at = {m.name: positions[point_id(m.result.trial_id, m.point.at)] for m in candidates(RESULTS)}
     members = candidates(RESULTS)
     for a, b in pairwise(members):
         for metric, axis, sign in (("activation_density", "x", 1), ("score", "y", -1)):

@@ -20,7 +20,7 @@ from deft_sweeps.report.html import render
 from deft_sweeps.result import FailedTrial, FinalMeasurement, TrialResult, complete_trials
 from deft_sweeps.specification.combination import Excluded
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from tests.made_sweep import sweep_finals, sweep_results, sweep_spec
 from tests.samples import complete, point, result
 
@@ -201,12 +201,12 @@ def test_a_sweep_without_a_front_still_has_its_page(
 
 def test_gains_of_any_sign_are_counted(tmp_path: Path) -> None:
     text = Page(made(tmp_path, sweep_results())).text
-    found = re.search(
+    match = re.search(
         r"(\d+) of (\d+) DEFT points .* better in (\d+), worse in (\d+), .* holds zero in (\d+)",
         text,
     )
-    assert found is not None
-    compared, every, better, worse, neither = map(int, found.groups())
+    assert match is not None
+    compared, every, better, worse, neither = map(int, match.groups())
     assert better + worse + neither == compared <= every
 
 
@@ -263,11 +263,11 @@ def test_a_choice_that_the_test_split_contradicts_is_not_called_one_to_ship(tmp_
         at = replace(chosen.point, threshold=member.point.threshold)
         chosen = replace(chosen, trial_id=member.result.trial_id, point=at)
         page = made(tmp_path / str(number), results, (chosen, *others), spec)
-        (told,) = re.findall(r'<p class="name">(.*?)</p>', page)
-        assert told.startswith(begins)
+        (named,) = re.findall(r'<p class="name">(.*?)</p>', page)
+        assert named.startswith(begins)
         assert ('class="answer none"' in page) == (begins != "Ship ")
         if begins != "Ship ":
-            assert "; the baseline scores 0.801 there (" in told
+            assert "; the baseline scores 0.801 there (" in named
 
 
 def test_a_policy_that_only_the_baseline_keeps_surely_ends_in_a_report_of_the_baseline(

@@ -49,8 +49,8 @@ def test_the_density_while_writing_has_a_column_where_there_is_one() -> None:
     assert ">density while writing" not in front_sheet(CHOICE.front).columns
     written = DensityReading(encoder_blocks=(0.5,), decoder_blocks=(0.1, 0.3))
     first, *others = CHOICE.front.members
-    told = replace(first, values={**first.values, "written_density": written.overall})
-    sheet = front_sheet(replace(CHOICE.front, members=(told, *others)))
+    with_written = replace(first, values={**first.values, "written_density": written.overall})
+    sheet = front_sheet(replace(CHOICE.front, members=(with_written, *others)))
     column = sheet.columns.index(">density while writing")
     assert [row.cells[column] for row in sheet.rows] == ["0.300", *("–" for _ in others)]
 
@@ -68,9 +68,9 @@ def test_gains_are_shown_whichever_way_they_fall() -> None:
     gains = all_gains(RESULTS)
     sheet = gains_sheet(gains)
     assert len(sheet.rows) == len(gains)
-    told = [row.cells[-2] for row in sheet.rows]
-    assert any(text.startswith("+") for text in told)
-    assert any(text.startswith("-") for text in told)
+    texts = [row.cells[-2] for row in sheet.rows]
+    assert any(text.startswith("+") for text in texts)
+    assert any(text.startswith("-") for text in texts)
     remarks = [row.cells[-1] for row in sheet.rows if row.cells[-2] == "–"]
     assert remarks
     assert all("outside the plain trial's densities" in remark for remark in remarks)

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from deft_sweeps.search.repeats import Taken, fresh_start
+from deft_sweeps.search.repeats import RepeatLimit, fresh_start
 from deft_sweeps.specification.combination import Combination
 from deft_sweeps.specification.domain import Categorical, Float, Int
 from deft_sweeps.specification.sweep_spec import SweepSpec
@@ -27,7 +27,7 @@ def space(*domains: Categorical | Int | Float) -> SweepSpec:
 
 def test_seeds_are_counted_by_configuration_whatever_they_are() -> None:
     config = fake_spec().config(plain(1e-3))
-    taken = Taken([config.trial_id(0), config.trial_id(7)], repeats=3)
+    taken = RepeatLimit([config.trial_id(0), config.trial_id(7)], repeats=3)
     assert (taken.next_seed(config, 0), taken.next_seed(config, 7)) == (1, 8)
     assert taken.may_run(config)
     taken.update([config.trial_id(7)])
@@ -44,12 +44,12 @@ def test_the_last_points_of_a_finite_space_are_found() -> None:
         for replace_rank in (fresh_start(spec, lambda _: True, (s,)) for s in (1, 2))
         if replace_rank
     }
-    found = {
+    starts = {
         spec.config(start).config_id
         for s in range(20)
         if (start := fresh_start(spec, lambda c: c.config_id in last, (s,))) is not None
     }
-    assert found == last
+    assert starts == last
     assert fresh_start(spec, lambda _: False, (0,)) is None
 
 

@@ -19,7 +19,7 @@ def test_trials_under_way_count_with_the_time_they_have_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget", "told"),
+    ("budget", "reason"),
     [
         (Budget(trials=1, hours=2.0), "the hours of wall time are used up: 2 of 2"),
         (
@@ -41,8 +41,8 @@ def test_trials_under_way_count_with_the_time_they_have_taken() -> None:
         (Budget(trials=1), ""),
     ],
 )
-def test_a_budget_is_used_up_when_a_limit_is_reached(budget: Budget, told: str) -> None:
-    assert used_up(budget, Spent(wall_sec=7200, trial_sec=3 * 3600)) == told
+def test_a_budget_is_used_up_when_a_limit_is_reached(budget: Budget, reason: str) -> None:
+    assert used_up(budget, Spent(wall_sec=7200, trial_sec=3 * 3600)) == reason
 
 
 def test_a_search_without_gains_is_flat_and_one_with_gains_is_not() -> None:

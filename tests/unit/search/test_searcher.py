@@ -18,7 +18,7 @@ from deft_sweeps.specification.domain import Categorical
 from deft_sweeps.specification.sampler_entry import SamplerName
 from deft_sweeps.specification.search_settings import Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.optuna_study import finished
 from tests.fakes import fake_result, fake_spec, plain
 from tests.played_search import failed, play, states, trial_of
@@ -64,10 +64,10 @@ def test_the_proposals_do_not_depend_on_how_often_the_driver_was_started(tmp_pat
 
 def test_first_points_come_first_and_once(sweep: SweepDir) -> None:
     spec = fake_spec(9, first=(plain(2e-3), plain(3e-3)))
-    asked = [spec.config(start).trial_id(0) for start in spec.first]
+    requested = [spec.config(start).trial_id(0) for start in spec.first]
     ids = play(StudySearcher(spec, sweep, target=9, first=spec.first), 1)
     ids += play(StudySearcher(spec, sweep, target=9, first=spec.first), 99)
-    assert ids[:2] == asked
+    assert ids[:2] == requested
     assert len(set(ids)) == 9
 
 
@@ -90,15 +90,15 @@ def test_a_configuration_that_comes_again_gets_another_seed(sweep: SweepDir) -> 
     assert len({trial_id.split("-")[0] for trial_id in ids}) <= 4
     assert sum(trial_id.endswith("-s0") for trial_id in ids) <= 4
     running = StudySearcher(spec, sweep, target=30)
-    told = [trial_of(running.suggest(f"tune-{i}")) for i in range(8)]
-    assert len({config.trial_id(seed) for config, seed in told} | set(ids)) == 20
+    proposed = [trial_of(running.suggest(f"tune-{i}")) for i in range(8)]
+    assert len({config.trial_id(seed) for config, seed in proposed} | set(ids)) == 20
 
 
 def test_no_more_trials_are_proposed_than_are_to_finish(sweep: SweepDir) -> None:
     searcher = StudySearcher(fake_spec(3), sweep, target=3)
-    told = [searcher.suggest(f"tune-{i}") for i in range(5)]
-    assert [isinstance(t, dict) for t in told] == [True, True, True, False, False]
-    assert told[3] == "FINISHED"
+    answers = [searcher.suggest(f"tune-{i}") for i in range(5)]
+    assert [isinstance(t, dict) for t in answers] == [True, True, True, False, False]
+    assert answers[3] == "FINISHED"
 
 
 def test_nothing_but_extra_points_is_proposed_when_it_is_enough_and_nothing_at_all_while_stopping(
@@ -243,9 +243,9 @@ def test_a_study_of_another_space_is_built_anew(sweep: SweepDir) -> None:
     ids = play(StudySearcher(spec, sweep, target=6), 99)
     smaller = replace(spec, combinations=spec.combinations[:4])
     searcher = StudySearcher(smaller, sweep, target=9)
-    kept = {result.trial_id for result in sweep.results() if smaller.locate(result.config)}
-    assert set(states(searcher)) == kept
-    assert len(play(searcher, 99)) == 9 - len(kept)
+    within_space = {result.trial_id for result in sweep.results() if smaller.locate(result.config)}
+    assert set(states(searcher)) == within_space
+    assert len(play(searcher, 99)) == 9 - len(within_space)
     assert set(ids) <= set(sweep.trial_ids())
 
 

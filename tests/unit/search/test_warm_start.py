@@ -19,8 +19,8 @@ from deft_sweeps.specification.combination import Combination, Start
 from deft_sweeps.specification.domain import Categorical
 from deft_sweeps.specification.search_settings import Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.results import SweepDir
 from deft_sweeps.store.sources import unusable_sources
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.optuna_study import POINTS, PRIOR, finished
 from tests.fakes import fake_spec, plain
 from tests.played_search import failed, play, states
@@ -124,8 +124,8 @@ def test_results_of_a_smaller_model_become_first_points_the_front_before_the_oth
 def test_a_first_point_is_run_though_an_earlier_sweep_ran_it(tmp_path: Path) -> None:
     source, sweep = earlier(tmp_path / "old"), SweepDir(tmp_path / "new")
     spec = warmed(source)
-    told = next(r for r in source.results() if r.status == "complete")
-    start = spec.locate(told.config)
+    source_trial = next(r for r in source.results() if r.status == "complete")
+    start = spec.locate(source_trial.config)
     assert start is not None
     take_up(spec, sweep)
     assert play(StudySearcher(spec, sweep, target=1, first=(start,)), 99) == [
@@ -135,7 +135,7 @@ def test_a_first_point_is_run_though_an_earlier_sweep_ran_it(tmp_path: Path) -> 
 
 def test_values_are_moved_into_this_space_and_what_is_of_another_kind_is_left_out() -> None:
     spec = fake_spec()
-    there = smaller(
+    narrower = smaller(
         spec.config(
             Start(
                 "pretrained lora loss none none",
@@ -144,7 +144,7 @@ def test_values_are_moved_into_this_space_and_what_is_of_another_kind_is_left_ou
         )
     )
     fast = replace(
-        there, training=Training(steps=7, learning_rate=0.5), density=DensityLoss(weight=0.001)
+        narrower, training=Training(steps=7, learning_rate=0.5), density=DensityLoss(weight=0.001)
     )
     moved = carried_over(spec, fast)
     assert moved == Start(
@@ -152,14 +152,14 @@ def test_values_are_moved_into_this_space_and_what_is_of_another_kind_is_left_ou
         {"training.learning_rate": 1e-2, "density.loss.weight": 0.05},
     )
     assert spec.locate(spec.config(moved)) == moved
-    assert carried_over(spec, replace(there, pruning=Wanda())) is None
-    assert carried_over(spec, replace(there, peft=Lora(r=32))) is None, (
+    assert carried_over(spec, replace(narrower, pruning=Wanda())) is None
+    assert carried_over(spec, replace(narrower, peft=Lora(r=32))) is None, (
         "fixed here at another value"
     )
     choosing = replace(spec, combinations=tuple(_with_ranks(c) for c in spec.combinations))
-    found = carried_over(choosing, replace(there, peft=Lora(r=32)))
-    assert found is not None
-    assert found.values["peft.lora.r"] == 16
+    carried = carried_over(choosing, replace(narrower, peft=Lora(r=32)))
+    assert carried is not None
+    assert carried.values["peft.lora.r"] == 16
 
 
 def _with_ranks(combination: Combination) -> Combination:

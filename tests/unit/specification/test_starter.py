@@ -8,7 +8,7 @@ from deft_sweeps.config.data import FileTask
 from deft_sweeps.specification.column_guess import ColumnGuess, guess_columns
 from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.specification.starter import starter_spec
-from tests.unit.specification.test_column_guess import ROWS, write
+from tests.tables import ROWS, write
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet"])

@@ -18,7 +18,7 @@ from deft_sweeps.specification.sampler_entry import SamplerName
 from deft_sweeps.specification.search_settings import Halving, Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.early_stopping import RungScheduler
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.optuna_study import POINTS, finished, rows_of
 from deft_sweeps.sweep.trainable import TrialTrainable
 from tests.fakes import N_STEPS, FakeMaker, fake_spec, plain
@@ -36,11 +36,11 @@ def points_of(result: TrialResult) -> tuple[Point, ...]:
     return result.points if isinstance(result, CompleteTrial) else ()
 
 
-def trainable(told: dict[str, Any], sweep: SweepDir) -> TrialTrainable:
+def trainable(proposal: dict[str, Any], sweep: SweepDir) -> TrialTrainable:
     worker = TrialTrainable.__new__(TrialTrainable)
     spec = spec_of()
     worker.setup(
-        told,
+        proposal,
         FakeMaker(sweep.root.parent),
         str(sweep.root),
         1,
@@ -60,9 +60,9 @@ def drive(
     spec = spec_of(sampler)
     searcher = StudySearcher(spec, sweep, target=n_trials, first=spec.first)
     number = 0
-    while (told := searcher.suggest(f"tune-{number}")) != "FINISHED":
-        assert isinstance(told, dict)
-        worker = trainable(told, sweep)
+    while (proposal := searcher.suggest(f"tune-{number}")) != "FINISHED":
+        assert isinstance(proposal, dict)
+        worker = trainable(proposal, sweep)
         yield "proposed"
         while True:
             reported = worker.step()
@@ -110,9 +110,9 @@ def test_stopped_trials_keep_their_rungs_and_nothing_else(through: SweepDir) -> 
 
 def test_the_study_has_every_point(through: SweepDir) -> None:
     spec = spec_of()
-    told = finished(StudySearcher(spec, through, target=N_TRIALS).study)
-    assert len(told) == N_TRIALS
-    for trial in told:
+    trials = finished(StudySearcher(spec, through, target=N_TRIALS).study)
+    assert len(trials) == N_TRIALS
+    for trial in trials:
         result = through.result(trial.user_attrs["trial_id"])
         assert trial.state == (
             TrialState.COMPLETE if result.status == "complete" else TrialState.PRUNED
@@ -122,8 +122,8 @@ def test_the_study_has_every_point(through: SweepDir) -> None:
 
 def test_a_point_that_was_asked_for_runs_to_its_end(through: SweepDir) -> None:
     spec = spec_of()
-    asked = spec.config(spec.first[0]).trial_id(0)
-    assert endings(through)[asked][0] == "complete"
+    requested = spec.config(spec.first[0]).trial_id(0)
+    assert endings(through)[requested][0] == "complete"
 
 
 @pytest.mark.parametrize("every", [1, 5])
@@ -162,20 +162,20 @@ def test_the_sampler_that_has_a_say_says_the_same_to_drivers_that_die(tmp_path: 
 
 def test_a_lost_record_costs_no_trial_that_has_ended(tmp_path: Path, through: SweepDir) -> None:
     sweep = SweepDir(tmp_path / "sweep")
-    kept = 0
+    n_kept = 0
     for event in drive(sweep):
-        kept += event == "kept"
-        if kept == 5:
+        n_kept += event == "kept"
+        if n_kept == 5:
             break
     sweep.pending_path.unlink()
     for _ in drive(sweep):
         pass
     half = list(endings(sweep).items())[:5]
     assert half == list(endings(through).items())[:5]
-    told = finished(StudySearcher(spec_of(), sweep, target=N_TRIALS).study)
+    trials = finished(StudySearcher(spec_of(), sweep, target=N_TRIALS).study)
     assert all(
         trial.user_attrs[POINTS] == rows_of(spec_of(), sweep.result(trial.user_attrs["trial_id"]))
-        for trial in told
+        for trial in trials
     )
 
 

@@ -144,10 +144,11 @@ def test_limits_at_a_rung_mean_what_they_mean_at_the_end() -> None:
 
 
 def test_a_limit_on_a_proxy_stops_no_trial() -> None:
-    told = [(config(i), rung(0.5 + 0.1 * (i * 7 % 5), 0.5)) for i in range(12)]
+    arrivals = [(config(i), rung(0.5 + 0.1 * (i * 7 % 5), 0.5)) for i in range(12)]
     proxies = ("latency_sec <= 1 ms", "peak_memory_bytes <= baseline(peft)")
     verdicts = [
-        [halving.goes_on(c, 0, r) for c, r in told] for halving in (rule(), rule(limits=proxies))
+        [halving.goes_on(c, 0, r) for c, r in arrivals]
+        for halving in (rule(), rule(limits=proxies))
     ]
     assert verdicts[0] == verdicts[1]
     assert not all(verdicts[0])
@@ -165,14 +166,14 @@ def test_surely_is_not_asked_for_at_a_rung() -> None:
         rule(limits=(f"{word}score >= baseline(peft) - 0.05",)) for word in ("", "surely ")
     )
     scores = np.random.default_rng(0).uniform(0.4, 0.9, 20)
-    told = [
+    arrivals = [
         (config(0), rung(0.8, 0.9)),
         *(
             (replace(config(i), activation="relu"), rung(float(s), float(s)))
             for i, s in enumerate(scores)
         ),
     ]
-    verdicts = [[halving.goes_on(c, 0, r) for c, r in told] for halving in (plainly, surely)]
+    verdicts = [[halving.goes_on(c, 0, r) for c, r in arrivals] for halving in (plainly, surely)]
     assert verdicts[0] == verdicts[1]
     assert not all(verdicts[0])
 
@@ -214,14 +215,14 @@ def test_a_restart_decides_the_same(seed: int) -> None:
     died.
     """
     rng = np.random.default_rng(seed)
-    told = [(config(i), rung(*rng.uniform(size=2))) for i in range(24)]
+    arrivals = [(config(i), rung(*rng.uniform(size=2))) for i in range(24)]
     through = rule()
-    verdicts = [through.goes_on(c, 0, r) for c, r in told]
+    verdicts = [through.goes_on(c, 0, r) for c, r in arrivals]
     cut = int(rng.integers(1, 24))
     again = rule()
     for i in rng.permutation(cut):
-        again.record(told[i][0], 0, told[i][1], verdicts[i])
-    assert [again.goes_on(c, 0, r) for c, r in told] == verdicts
+        again.record(arrivals[i][0], 0, arrivals[i][1], verdicts[i])
+    assert [again.goes_on(c, 0, r) for c, r in arrivals] == verdicts
 
 
 @pytest.mark.parametrize("how", get_args(RankName))
@@ -249,13 +250,13 @@ def test_about_a_ninth_reaches_the_end(how: RankName) -> None:
 
 def test_of_very_many_a_sample_is_compared_with_that_does_not_depend_on_their_order() -> None:
     rng = np.random.default_rng(2)
-    told = [
+    arrivals = [
         (config(i), rung(float(score))) for i, score in enumerate(rng.uniform(size=2 * N_PEERS))
     ]
     one, other = rule(), rule()
-    for c, r in told:
+    for c, r in arrivals:
         one.record(c, 0, r, True)
-    for c, r in reversed(told):
+    for c, r in reversed(arrivals):
         other.record(c, 0, r, True)
     probes = [
         (config(10**4 + i), rung(float(score))) for i, score in enumerate(np.linspace(0.4, 0.9, 26))

@@ -89,10 +89,10 @@ def test_every_point_stands_once_and_behind_what_dominates_it(
 ) -> None:
     every: tuple[Direction, ...] = ("maximize", "minimize", "minimize")
     directions = every[: values.shape[1]]
-    found = order(values, directions, how).tolist()
-    assert sorted(found) == list(range(len(values)))
-    for place, i in enumerate(found):
-        assert not any(beats(values[j], values[i], directions) for j in found[place + 1 :])
+    ordered = order(values, directions, how).tolist()
+    assert sorted(ordered) == list(range(len(values)))
+    for place, i in enumerate(ordered):
+        assert not any(beats(values[j], values[i], directions) for j in ordered[place + 1 :])
 
 
 @pytest.mark.parametrize("how", LAYERED)
@@ -169,8 +169,8 @@ def test_hypervolume_is_that_of_leaving_one_out(n_objectives: int, seed: int, n:
         hypervolume(layer, worst, down) - hypervolume(np.delete(layer, i, axis=0), worst, down)
         for i in range(len(layer))
     ]
-    found = by_hypervolume(layer, worst)
-    assert np.all(np.diff(np.array(gained)[found]) <= 1e-12)
+    ordered = by_hypervolume(layer, worst)
+    assert np.all(np.diff(np.array(gained)[ordered]) <= 1e-12)
 
 
 def test_of_a_large_layer_only_the_first_of_a_net_are_measured(
@@ -186,14 +186,14 @@ def test_of_a_large_layer_only_the_first_of_a_net_are_measured(
     monkeypatch.setattr(ranking, "hypervolume", counted)
     layer = np.random.default_rng(0).dirichlet(np.ones(4), 300)
     layer = layer[np.argsort(layer[:, 0])]
-    found = by_hypervolume(layer, np.full(4, 1.1)).tolist()
-    assert sorted(found) == list(range(300))
+    ordered = by_hypervolume(layer, np.full(4, 1.1)).tolist()
+    assert sorted(ordered) == list(range(300))
     n = ranking.MOST_MEASURED // 2
     assert len(calls) == n
     assert max(calls) < n
     net = epsilon_net(layer).tolist()
-    assert found[n:] == net[n:]
-    assert set(found[:n]) == set(net[:n])
+    assert ordered[n:] == net[n:]
+    assert set(ordered[:n]) == set(net[:n])
 
 
 def test_dominated_share_counts() -> None:
@@ -220,8 +220,10 @@ def test_a_trial_that_another_beats_at_every_point_is_never_before_it(
     how: RankName, values: np.ndarray, owners: list[int]
 ) -> None:
     owners = owners[: len(values)]
-    found = order_of_owners(order(values, BOTH, how), owners).tolist()
-    of = {owner: [v for v, o in zip(values, owners, strict=True) if o == owner] for owner in found}
-    for ahead, first in enumerate(found):
-        for second in found[ahead + 1 :]:
+    ordered = order_of_owners(order(values, BOTH, how), owners).tolist()
+    of = {
+        owner: [v for v, o in zip(values, owners, strict=True) if o == owner] for owner in ordered
+    }
+    for ahead, first in enumerate(ordered):
+        for second in ordered[ahead + 1 :]:
             assert not all(any(beats(q, p, BOTH) for q in of[second]) for p in of[first])

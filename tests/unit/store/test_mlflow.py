@@ -19,7 +19,7 @@ from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import FailedTrial, StepMetrics, read_result
 from deft_sweeps.store.mlflow import SWEEP, Mirror, final_metrics, tracking_uri
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from tests.fakes import fake_result, fake_spec, plain
 from tests.samples import complete
 
@@ -61,12 +61,10 @@ def client(uri: str) -> Any:
 def runs(uri: str, name: str = "fake") -> tuple[list[Any], list[Any]]:
     """Parents and children."""
     store = client(uri)
-    found = list(
+    runs = list(
         store.search_runs([store.get_experiment_by_name(name).experiment_id], max_results=1000)
     )
-    return [r for r in found if SWEEP in r.data.tags], [
-        r for r in found if "trial_id" in r.data.tags
-    ]
+    return [r for r in runs if SWEEP in r.data.tags], [r for r in runs if "trial_id" in r.data.tags]
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +265,7 @@ def test_an_unreadable_result_is_named(tmp_path: Path) -> None:
 def test_a_percentile_has_metrics_of_its_own() -> None:
     result = fake_result(TrialConfig(), 0)
     by_block = replace(result.points[0], threshold=0.5, percentile=0.9, block_thresholds=(0.4, 0.6))
-    told = final_metrics(replace(result, points=(*result.points, by_block)))
-    assert told["threshold_p0.9/score"] == by_block.score.value
-    assert told["threshold_0.5/score"] == result.points[2].score.value
-    assert len(told) == len(final_metrics(result)) + 5
+    metrics = final_metrics(replace(result, points=(*result.points, by_block)))
+    assert metrics["threshold_p0.9/score"] == by_block.score.value
+    assert metrics["threshold_0.5/score"] == result.points[2].score.value
+    assert len(metrics) == len(final_metrics(result)) + 5

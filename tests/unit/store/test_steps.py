@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from deft_sweeps.result import StepMetrics
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 
 
 def step(n: int, loss: float) -> StepMetrics:

@@ -20,7 +20,7 @@ from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sampler_entry import SAMPLERS, ConcreteName
 from deft_sweeps.specification.search_settings import Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.limit_judge import LimitJudge
 from deft_sweeps.study.optuna_study import PRIOR, finished, tell
 from deft_sweeps.study.parameters import suggest
@@ -47,9 +47,9 @@ def test_a_violation_is_a_share_of_the_limit_and_kept_is_not_above_zero() -> Non
     judge = LimitJudge(spec)
     result = some(spec, 1e-3)
     point = result.point_at(0.01)
-    told = judge.add(result)
+    judged = judge.add(result)
     base = result.points[0].density.overall
-    assert told == {
+    assert judged == {
         "score >= 0.9": pytest.approx((0.9 - point.score.value) / 0.9),
         "weight_bytes <= 200": pytest.approx((400 - 200) / 200),
         "activation_density <= baseline(peft) - 0.1": pytest.approx(
@@ -62,10 +62,10 @@ def test_a_violation_is_a_share_of_the_limit_and_kept_is_not_above_zero() -> Non
 def test_what_was_not_measured_breaks_its_limit_and_what_cannot_be_judged_is_at_its_edge() -> None:
     spec = limited("weight_bytes <= 1", "score >= baseline(unquantized) - 0.1")
     judge = LimitJudge(spec)
-    told = judge.add(replace(some(spec, 1e-3, quantized=True), cost=None))
-    assert told == {"weight_bytes <= 1": 1.0, "score >= baseline(unquantized) - 0.1": 0.0}
+    judged = judge.add(replace(some(spec, 1e-3, quantized=True), cost=None))
+    assert judged == {"weight_bytes <= 1": 1.0, "score >= baseline(unquantized) - 0.1": 0.0}
     later = judge.add(some(spec, 1e-3))
-    assert list(later) == list(told)
+    assert list(later) == list(judged)
     assert later["score >= baseline(unquantized) - 0.1"] < 0
     assert judge.add(failed(spec.config(plain(1e-3)), 3)) == {}
 
@@ -89,17 +89,19 @@ def test_the_judges_baseline_is_the_fronts_whatever_seeds_come(tmp_path: Path) -
 def test_the_study_knows_by_how_much_each_trial_breaks_the_limits(tmp_path: Path) -> None:
     spec, sweep = limited("weight_bytes <= 200"), SweepDir(tmp_path)
     play(searcher := StudySearcher(spec, sweep, target=8), 99)
-    told = {t.user_attrs["trial_id"]: t.constraints for t in finished(searcher.study)}
-    assert {trial_id: c["weight_bytes <= 200"] > 0 for trial_id, c in told.items()} == {
+    constraints = {t.user_attrs["trial_id"]: t.constraints for t in finished(searcher.study)}
+    assert {trial_id: c["weight_bytes <= 200"] > 0 for trial_id, c in constraints.items()} == {
         r.trial_id: not isinstance(r.config.quantization, Nf4) for r in sweep.results()
     }
-    assert 0 < sum(c["weight_bytes <= 200"] > 0 for c in told.values()) < 8
+    assert 0 < sum(c["weight_bytes <= 200"] > 0 for c in constraints.values()) < 8
     sweep.pending_path.unlink()
     again = StudySearcher(spec, sweep, target=8)
-    assert {t.user_attrs["trial_id"]: t.constraints for t in finished(again.study)} == told
+    assert {t.user_attrs["trial_id"]: t.constraints for t in finished(again.study)} == constraints
     front = pareto_front(sweep.results(), spec.objectives, spec.limits)
     assert front.members
-    assert all(told[member.result.trial_id]["weight_bytes <= 200"] <= 0 for member in front.members)
+    assert all(
+        constraints[member.result.trial_id]["weight_bytes <= 200"] <= 0 for member in front.members
+    )
 
 
 @pytest.mark.parametrize(

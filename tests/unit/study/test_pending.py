@@ -10,7 +10,7 @@ import pytest
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.specification.search_settings import Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study import pending
 from deft_sweeps.study.pending import PendingTrials, read_pending
 from tests.fakes import fake_result, fake_spec, plain

@@ -26,7 +26,7 @@ from deft_sweeps.result import CompleteTrial, FailedTrial, StoppedTrial
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.specification.search_settings import Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.storage import check_reachable, study_name
 from deft_sweeps.study.study_mirror import CHOSEN, ON_FRONT, StudyMirror
 from tests.fakes import fake_result, fake_spec, plain
@@ -386,7 +386,7 @@ def config_of(sweep: SweepDir, trial_id: str) -> TrialConfig:
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [
         ("postgresql+nosuch://sweep:hunter2@127.0.0.1:1/x", "cannot be used"),
         (
@@ -397,13 +397,13 @@ def config_of(sweep: SweepDir, trial_id: str) -> TrialConfig:
     ],
 )
 def test_a_database_that_cannot_be_used_is_said_at_once_without_its_password(
-    tmp_path: Path, url: str, told: str
+    tmp_path: Path, url: str, message: str
 ) -> None:
     if "mysql" in url and find_spec("pymysql"):
         pytest.skip("the driver is installed")
     with pytest.raises(StoreError, match=r"search.storage: ") as caught:
         check_reachable(spec_in(url), SweepDir(tmp_path))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "hunter2" not in str(caught.value)
 
 

@@ -9,7 +9,7 @@ from deft_sweeps.findings.choice import Choice
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.result import FinalMeasurement, TrialResult
 from deft_sweeps.specification.spec_reader import parse_spec
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.final import already_measured, final_jobs, missing_twin, twin_of
 from tests.samples import point, result
 
@@ -35,7 +35,7 @@ def chosen(*results: TrialResult) -> Choice:
     )
 
 
-def kept(folder: Path, *results: TrialResult) -> SweepDir:
+def stored(folder: Path, *results: TrialResult) -> SweepDir:
     sweep = SweepDir(folder)
     for each in results:
         sweep.write(each)
@@ -69,7 +69,7 @@ def test_the_twin_of_the_same_seed_is_preferred() -> None:
 def test_jobs_are_the_chosen_the_best_plain_and_the_twin_at_the_chosen_ones_density(
     tmp_path: Path,
 ) -> None:
-    jobs = final_jobs(kept(tmp_path, PLAIN, DEFT), chosen(PLAIN, DEFT), (PLAIN, DEFT))
+    jobs = final_jobs(stored(tmp_path, PLAIN, DEFT), chosen(PLAIN, DEFT), (PLAIN, DEFT))
     assert [(job.role, job.threshold, job.density) for job in jobs] == [
         ("chosen", 0.0, None),
         ("baseline", 0.0, None),
@@ -84,15 +84,15 @@ def test_nothing_is_measured_where_nothing_is_chosen_and_plain_peft_is_not_its_o
     tmp_path: Path,
 ) -> None:
     failed = result(finished_at=3)
-    assert final_jobs(kept(tmp_path, failed), chosen(failed), (failed,)) == ()
+    assert final_jobs(stored(tmp_path, failed), chosen(failed), (failed,)) == ()
     best = result(point(0.0, 0.8, 0.3))
-    assert [job.role for job in final_jobs(kept(tmp_path, best), chosen(best), (best,))] == [
+    assert [job.role for job in final_jobs(stored(tmp_path, best), chosen(best), (best,))] == [
         "chosen"
     ]
 
 
 def test_the_test_split_is_read_again_only_for_another_choice(tmp_path: Path) -> None:
-    jobs = final_jobs(kept(tmp_path, PLAIN, DEFT), chosen(PLAIN, DEFT), (PLAIN, DEFT))
+    jobs = final_jobs(stored(tmp_path, PLAIN, DEFT), chosen(PLAIN, DEFT), (PLAIN, DEFT))
     assert PLAIN.cost is not None
     assert PLAIN.provenance is not None
     finals = [

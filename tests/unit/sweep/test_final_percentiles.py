@@ -9,7 +9,7 @@ from deft_sweeps.findings import choose
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.result import CompleteTrial, FinalMeasurement, Point
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.final import already_measured, final_jobs
 from deft_sweeps.trial.final_measurement import FinalJob
 from tests.samples import point, result
@@ -71,14 +71,14 @@ def test_one_threshold_for_all_blocks_stays_one(tmp_path: Path) -> None:
 
 
 def test_another_kind_of_threshold_is_another_measurement(tmp_path: Path) -> None:
-    asked = jobs(tmp_path, RESULTS)
-    first, baseline, twin = asked
+    requested = jobs(tmp_path, RESULTS)
+    first, baseline, twin = requested
     done = [
         measured(first, BY_BLOCK),
         measured(baseline, point(0.0)),
         measured(twin, replace(BY_BLOCK, percentile=0.83)),
     ]
-    assert already_measured(asked, done)
-    assert not already_measured(asked, [measured(first, point(0.25)), *done[1:]])
-    assert not already_measured(asked, [*done[:2], measured(twin, point(0.25))])
-    assert not already_measured(asked, done[:2])
+    assert already_measured(requested, done)
+    assert not already_measured(requested, [measured(first, point(0.25)), *done[1:]])
+    assert not already_measured(requested, [*done[:2], measured(twin, point(0.25))])
+    assert not already_measured(requested, done[:2])

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deft_sweeps.store.mlflow import Mirror
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import follower
 from deft_sweeps.sweep.follower import Follower
 from tests.fakes import fake_result, fake_spec, plain
@@ -119,7 +119,7 @@ def test_a_silent_tracker_is_left_after_the_patience_and_the_driver_never_waits_
 
 def test_the_process_ends_with_the_driver(tmp_path: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from deft_sweeps.store.results import"
+        "import sys, time; from pathlib import Path; from deft_sweeps.store.sweep_dir import"
         " SweepDir; from deft_sweeps.sweep.follower import Follower; from tests.fakes import"
         f" fake_spec; sweep = SweepDir(Path({str(tmp_path)!r})); print(Follower(sweep, fake_spec(),"
         " print).pid, flush=True); time.sleep(600)"

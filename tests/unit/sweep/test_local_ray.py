@@ -55,15 +55,15 @@ def test_the_environment_is_as_before_afterwards(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("budget", "there", "slots"),
+    ("budget", "capacity", "slots"),
     [
         (Budget(trials=1), {"CPU": 4.0}, 4),
         (Budget(trials=1, cpus_per_trial=3), {"CPU": 8.0, "GPU": 1.0}, 2),
         (Budget(trials=1, gpus_per_trial=0.1), {"CPU": 16.0, "GPU": 1.0}, 10),
     ],
 )
-def test_as_many_trials_run_as_fit(budget: Budget, there: dict[str, float], slots: int) -> None:
-    assert local_ray._slots(budget, there) == slots
+def test_as_many_trials_run_as_fit(budget: Budget, capacity: dict[str, float], slots: int) -> None:
+    assert local_ray._slots(budget, capacity) == slots
 
 
 def test_a_trial_that_does_not_fit_is_told_what_is_there() -> None:

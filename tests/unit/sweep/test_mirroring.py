@@ -9,7 +9,7 @@ import pytest
 
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import CompleteTrial
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import mirroring
 from deft_sweeps.sweep.mirroring import follow, pack
 from tests.fakes import fake_result, fake_spec, plain
@@ -41,11 +41,11 @@ def test_each_result_mirrored_is_a_sign_of_life(tmp_path: Path) -> None:
     """
     sweep, config = SweepDir(tmp_path), fake_spec().config(plain(1e-3))
     start = {"root": str(tmp_path), "spec": pack(fake_spec()), "retry_sec": 30.0}
-    told = Later(
+    mirroring = Later(
         sweep, [start, *({"new": config.trial_id(seed)} for seed in range(3)), {"close": False}]
     )
     out = io.StringIO()
-    follow(told, out)
+    follow(mirroring, out)
     assert [json.loads(line) for line in out.getvalue().splitlines()] == [
         {"left": 3},
         {"left": 2},
@@ -77,7 +77,7 @@ def test_a_tracker_that_failed_is_tried_again_while_results_keep_coming(
         def __init__(self, *_: Any) -> None:
             pass
 
-        def catch_up(self, left: Any) -> None:
+        def catch_up(self, timeout: Any) -> None:
             caught_up_at.append(clock[0])
             if clock[0] < 40.0:
                 raise StoreError("the tracker cannot be reached")
@@ -94,10 +94,10 @@ def test_a_tracker_that_failed_is_tried_again_while_results_keep_coming(
     for seed in range(8):
         sweep.write(fake_result(config, seed))
     start = {"root": str(tmp_path), "spec": pack(fake_spec()), "retry_sec": 30.0}
-    told = Busy(
+    busy = Busy(
         clock, [start, *({"new": config.trial_id(seed)} for seed in range(8)), {"close": False}]
     )
-    follow(told, io.StringIO())
+    follow(busy, io.StringIO())
     assert caught_up_at == [10.0, 40.0, 100.0], (
         "at the start, when the time to try again has come, and at the end"
     )

@@ -9,7 +9,7 @@ from deft_sweeps.store.secrets import without_secrets
 from deft_sweeps.sweep import probe
 
 
-def told(address: str) -> str:
+def refusal(address: str) -> str:
     with pytest.raises(ConfigError) as error:
         probe.check(address)
     (problem,) = error.value.problems
@@ -19,13 +19,13 @@ def told(address: str) -> str:
 
 @pytest.mark.parametrize("address", ["head", "head:", ":6379", "head:ray", "head:70000", "local"])
 def test_what_is_no_address_is_not_looked_for(address: str) -> None:
-    assert "expected HOST:PORT or auto" in told(address)
+    assert "expected HOST:PORT or auto" in refusal(address)
 
 
 def test_a_port_that_nobody_listens_on_is_told_at_once() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        assert "nothing answers there: Connection refused" in told(
+        assert "nothing answers there: Connection refused" in refusal(
             f"127.0.0.1:{free.getsockname()[1]}"
         )
 
@@ -33,7 +33,7 @@ def test_a_port_that_nobody_listens_on_is_told_at_once() -> None:
 def test_a_server_that_is_no_ray_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "ANSWER_SEC", 1.0)
     with socket.create_server(("127.0.0.1", 0)) as server:
-        assert "answers there (give the port" in told(f"127.0.0.1:{server.getsockname()[1]}")
+        assert "answers there (give the port" in refusal(f"127.0.0.1:{server.getsockname()[1]}")
 
 
 @pytest.mark.parametrize("answer", ["no token", "wrong token", "disabled", "silent"])

@@ -84,8 +84,10 @@ def test_the_live_view_shows_counts_front_and_warnings() -> None:
 
 def test_an_ended_trial_says_its_numbers_or_why_it_failed() -> None:
     good = samples.result(samples.point(0.01, 0.8, 0.25))
-    assert ended(good, 0.01, OBJECTIVES).told == "score 0.800, activation density 0.250"
-    assert ended(samples.result(), 0.01, OBJECTIVES).told == "failed: loss is not finite at step 3"
+    assert ended(good, 0.01, OBJECTIVES).outcome == "score 0.800, activation density 0.250"
+    assert (
+        ended(samples.result(), 0.01, OBJECTIVES).outcome == "failed: loss is not finite at step 3"
+    )
 
 
 def test_the_rows_shown_span_the_front() -> None:

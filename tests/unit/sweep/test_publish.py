@@ -6,7 +6,7 @@ import optuna
 
 from deft_sweeps.findings import Findings
 from deft_sweeps.search.searcher import StudySearcher
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.study_mirror import CHOSEN, ON_FRONT
 from deft_sweeps.sweep.session import publish
 from tests.fakes import fake_spec

@@ -6,7 +6,7 @@ import pytest
 
 from deft_sweeps.outcomes import ExampleScores
 from deft_sweeps.result import CompleteTrial
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import runner
 from deft_sweeps.sweep.aim import Aim
 from deft_sweeps.sweep.driver import Driver
@@ -20,9 +20,9 @@ MARK = 0.123
 def heavy() -> int:
     """Results in memory that hold the scores of single examples, of those that this test made."""
     gc.collect()
-    found = [thing for thing in gc.get_objects() if type(thing) is CompleteTrial]
+    results = [thing for thing in gc.get_objects() if type(thing) is CompleteTrial]
     return sum(
-        list(result.points[0].example_scores)[:1] == [MARK] for result in found if result.points
+        list(result.points[0].example_scores)[:1] == [MARK] for result in results if result.points
     )
 
 

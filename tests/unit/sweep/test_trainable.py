@@ -12,7 +12,7 @@ from deft_sweeps.result import Point, read_result
 from deft_sweeps.search.search_end import trial_sec
 from deft_sweeps.search.trial_report import RESULT, TROUBLE, reported_rung, reported_steps
 from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopping
-from deft_sweeps.store.results import SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import trainable as module
 from deft_sweeps.sweep.trainable import TrialTrainable, rung_steps
 from deft_sweeps.trial.protocol import TrialStarter, TrialStarterFactory
@@ -22,7 +22,7 @@ from tests.samples import error_of
 CONFIG = fake_spec().config(plain(1e-3))
 
 
-def told(config: TrialConfig = CONFIG, seed: int = 0) -> dict[str, object]:
+def settings(config: TrialConfig = CONFIG, seed: int = 0) -> dict[str, object]:
     return {"config": codec(TrialConfig).dump_json(config).decode(), "seed": seed}
 
 
@@ -39,7 +39,7 @@ def worker(
     trainable = TrialTrainable.__new__(TrialTrainable)
     fake = FakeMaker(tmp_path, {CONFIG.config_id: fault} if fault else {})
     trainable.setup(
-        told(),
+        settings(),
         maker=maker or fake,
         folder=str(tmp_path / "sweep"),
         n_threads=1,
@@ -167,7 +167,7 @@ def test_the_next_trial_of_a_worker_starts_afresh_with_the_same_starter(tmp_path
     for _ in range(4):
         trainable.step()
     other = fake_spec().config(plain(5e-3))
-    assert trainable.reset_config(told(other, seed=3))
+    assert trainable.reset_config(settings(other, seed=3))
     assert trainable.step()["step"] == 2
     fake = FakeMaker(tmp_path)
     assert fake.notes("start")[-1] == (other.trial_id(3), 0)
@@ -238,7 +238,7 @@ def test_after_something_unforeseen_a_worker_leaves_the_next_trial_to_another_on
     assert error_of(read_result(trainable.step()[RESULT].encode())).startswith(
         "RuntimeError: CUDA error"
     )
-    trainable.reset_config(told(seed=1))
+    trainable.reset_config(settings(seed=1))
     if may_be_replaced:
         with pytest.raises(TrialError, match="left the worker in doubt: RuntimeError: CUDA error"):
             trainable.step()
@@ -250,7 +250,7 @@ def test_a_loss_that_is_not_finite_leaves_the_worker_as_it_is(tmp_path: Path) ->
     trainable = worker(tmp_path, "raise")
     while RESULT not in trainable.step():
         pass
-    trainable.reset_config(told(fake_spec().config(plain(5e-3))))
+    trainable.reset_config(settings(fake_spec().config(plain(5e-3))))
     assert trainable.step()["step"] == 2
 
 

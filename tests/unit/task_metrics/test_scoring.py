@@ -53,7 +53,7 @@ def test_a_constant_that_rounding_blurs_has_no_correlation() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("The Eiffel  Tower!", "eiffel tower"),
         ("a an the", ""),
@@ -64,8 +64,8 @@ def test_a_constant_that_rounding_blurs_has_no_correlation() -> None:
         ("\tAn\napple", "apple"),
     ],
 )
-def test_normalisation(text: str, told: str) -> None:
-    assert normalised(text) == told
+def test_normalisation(text: str, expected: str) -> None:
+    assert normalised(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -112,9 +112,9 @@ def test_the_error_of_a_correlation_is_that_of_theory() -> None:
     generator = np.random.default_rng(1)
     a = generator.normal(size=2000)
     b = 0.6 * a + 0.8 * generator.normal(size=2000)
-    told = score("pearson", a, b).score
-    assert told.standard_error == pytest.approx(
-        (1 - told.value**2) / 2000**0.5, rel=4 / (2 * N_RESAMPLES) ** 0.5
+    scored = score("pearson", a, b).score
+    assert scored.standard_error == pytest.approx(
+        (1 - scored.value**2) / 2000**0.5, rel=4 / (2 * N_RESAMPLES) ** 0.5
     )
     assert score("pearson", a, b) == score("pearson", a, b)
 

@@ -38,16 +38,16 @@ def test_every_problem_of_every_file_is_told_at_once(tmp_path: Path) -> None:
     assert third.startswith(f"{tmp_path}/none.csv: no such file")
     assert fourth == f"{task.test_path}: no column text, label; there are review, stars"
     assert fifth == f"{task.path}: column label has one class only, 'x'; expected two or more"
-    with pytest.raises(DataError) as told:
+    with pytest.raises(DataError) as raised:
         read_splits(task)
-    assert str(told.value).splitlines() == [first, second, third, fourth, fifth]
+    assert str(raised.value).splitlines() == [first, second, third, fourth, fifth]
 
 
 def test_a_column_of_texts_is_no_label(tmp_path: Path) -> None:
     rows = [f"{i % 2},review number {i}" for i in range(60)]
-    (told,) = check_task(FileTask(path=write(tmp_path, rows), splits=SMALL))
-    assert "column label has 60 distinct values in 60 rows ('review number 0'" in told
-    assert told.endswith("are they labels?")
+    (problem,) = check_task(FileTask(path=write(tmp_path, rows), splits=SMALL))
+    assert "column label has 60 distinct values in 60 rows ('review number 0'" in problem
+    assert problem.endswith("are they labels?")
 
 
 def test_too_few_rows_for_the_splits(tmp_path: Path) -> None:
@@ -63,8 +63,8 @@ def test_copies_of_the_training_texts_are_no_validation(tmp_path: Path) -> None:
         write(tmp_path, sound()),
         write(tmp_path, [row.upper() for row in sound()], "copy.csv", "text,label"),
     )
-    told = check_task(FileTask(path=path, test_path=copy, splits=Splits(validation=4)))
-    assert told[0] == "too few examples: 0 are left for train, expected one at least"
+    problems = check_task(FileTask(path=path, test_path=copy, splits=Splits(validation=4)))
+    assert problems[0] == "too few examples: 0 are left for train, expected one at least"
 
 
 def test_classes_that_training_never_sees(tmp_path: Path) -> None:

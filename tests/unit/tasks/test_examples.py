@@ -79,7 +79,7 @@ def test_missing_columns_are_listed_beside_those_there_are(ending: str, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         (
             "a.csv",
@@ -96,10 +96,10 @@ def test_missing_columns_are_listed_beside_those_there_are(ending: str, tmp_path
     ],
 )
 def test_files_that_cannot_be_read_say_where_and_why(
-    name: str, content: bytes, told: str, tmp_path: Path
+    name: str, content: bytes, message: str, tmp_path: Path
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         read_file(tmp_path / name, PLAIN)
 
 

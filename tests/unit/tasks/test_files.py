@@ -36,7 +36,7 @@ def pairs(n: int = 30) -> list[dict[str, Any]]:
     ]
 
 
-def asked(n: int = 20) -> list[dict[str, Any]]:
+def questions(n: int = 20) -> list[dict[str, Any]]:
     contexts = [f"Box {i} holds {i} apples and {i + 1} pears." for i in range(n)]
     return [
         {"question": f"What does box {i} hold?", "context": c, "answers": [f"{i} apples", "apples"]}
@@ -55,8 +55,8 @@ def test_pairs(packaged_model: str, tmp_path: Path) -> None:
     assert (data.classes, data.metrics) == (("no", "yes"), ("accuracy",))
     for i, example in enumerate(splits.train):
         assert example.second == example.text.replace("premise", "claim")
-        told = tokenizer.decode(data.train[i]["input_ids"], skip_special_tokens=True)
-        assert told == f"text1: {example.text} text2: {example.second}"
+        decoded = tokenizer.decode(data.train[i]["input_ids"], skip_special_tokens=True)
+        assert decoded == f"text1: {example.text} text2: {example.second}"
     own = FileTask(
         path=path,
         text="a",
@@ -100,9 +100,9 @@ def test_pairs_for_a_head(head_tokenizer: Any, tmp_path: Path) -> None:
     )
     splits = read_splits(task, "head")
     made = columns(plan_of(task, "head", splits, head_tokenizer), splits.train, 0, evaluated=False)
-    known = head_tokenizer([e.text for e in splits.train], [e.second for e in splits.train])
-    assert made["input_ids"] == known["input_ids"]
-    assert ("token_type_ids" in made) == ("token_type_ids" in known)
+    tokenizer = head_tokenizer([e.text for e in splits.train], [e.second for e in splits.train])
+    assert made["input_ids"] == tokenizer["input_ids"]
+    assert ("token_type_ids" in made) == ("token_type_ids" in tokenizer)
     assert made["label"] == [int(e.label == "yes") for e in splits.train]
     assert "target_ids" not in made
 
@@ -124,7 +124,8 @@ def test_numbers(packaged_model: str, tmp_path: Path) -> None:
 
 def test_questions(packaged_model: str, tmp_path: Path) -> None:
     data = load_task(
-        FileTask(path=jsonl(tmp_path / "a.jsonl", asked()), task="qa", splits=SMALL), packaged_model
+        FileTask(path=jsonl(tmp_path / "a.jsonl", questions()), task="qa", splits=SMALL),
+        packaged_model,
     )
     tokenizer = load_tokenizer(packaged_model)
     assert (data.kind, data.metrics, data.may_be_none) == (
@@ -216,7 +217,7 @@ def test_texts_to_write(packaged_model: str, tmp_path: Path) -> None:
 
 
 def test_every_problem_with_the_rows_is_told(tmp_path: Path) -> None:
-    def told(task: Any, rows: list[dict[str, Any]], **settings: Any) -> list[str]:
+    def problems_of(task: Any, rows: list[dict[str, Any]], **settings: Any) -> list[str]:
         path = jsonl(tmp_path / "a.jsonl", rows)
         form = settings.pop("form", None)
         return [
@@ -224,29 +225,29 @@ def test_every_problem_with_the_rows_is_told(tmp_path: Path) -> None:
             for line in check_task(FileTask(path=path, task=task, splits=SMALL, **settings), form)
         ]
 
-    assert told(
+    assert problems_of(
         "classification", [*pairs(), {"a": "x", "b": " ", "label": "no"}], text="a", text_pair="b"
     ) == ["1 of 31 rows have an empty b: row 31"]
-    assert told(
+    assert problems_of(
         "regression",
         [*pairs(), {"a": "x", "stars": "many"}, {"a": "x", "stars": "nan"}],
         text="a",
         label="stars",
     ) == ["2 of 32 rows have a stars that is no number: row 31, 32"]
-    assert told("regression", [{"text": f"x{i}", "label": 2} for i in range(20)]) == [
+    assert problems_of("regression", [{"text": f"x{i}", "label": 2} for i in range(20)]) == [
         "column label has one number only, 2; expected two or more"
     ]
-    assert told("text", [{"text": "x", "target": ""}, {"text": "", "target": "y"}]) == [
+    assert problems_of("text", [{"text": "x", "target": ""}, {"text": "", "target": "y"}]) == [
         "1 of 2 rows have an empty text: row 2",
         "1 of 2 rows have an empty target: row 1",
     ]
-    odd = [*asked(), {"question": "", "context": "a", "answers": "b"}]
-    assert told("qa", odd) == ["1 of 21 rows have an empty question: row 21"]
+    odd = [*questions(), {"question": "", "context": "a", "answers": "b"}]
+    assert problems_of("qa", odd) == ["1 of 21 rows have an empty question: row 21"]
     assert (
-        told("qa", odd, form="head")[1]
+        problems_of("qa", odd, form="head")[1]
         == "1 of 21 rows have answers that do not occur in the context: row 21"
     )
-    assert told("qa", [{"question": "a", "context": "b"}]) == [
+    assert problems_of("qa", [{"question": "a", "context": "b"}]) == [
         "no column answers; there are question, context"
     ]
 
@@ -294,10 +295,10 @@ def test_what_a_hub_data_set_lacks(hub_folder: str) -> None:
     assert check_task(FileTask(hub=hub_folder, text="review")) == [
         f"{hub_folder}, split train: no column review; there are text, label"
     ]
-    (told,) = check_task(FileTask(hub=hub_folder, hub_test="dev"))
-    assert 'Unknown split "dev"' in told
-    (told,) = check_task(FileTask(hub="some-owner/no-such-set", hub_test="test"))
-    assert told.startswith("the data set some-owner/no-such-set cannot be had")
+    (problem,) = check_task(FileTask(hub=hub_folder, hub_test="dev"))
+    assert 'Unknown split "dev"' in problem
+    (problem,) = check_task(FileTask(hub="some-owner/no-such-set", hub_test="test"))
+    assert problem.startswith("the data set some-owner/no-such-set cannot be had")
 
 
 def test_a_hub_data_set_of_several_configurations_names_them(tmp_path: Path) -> None:
@@ -308,11 +309,11 @@ def test_a_hub_data_set_of_several_configurations_names_them(tmp_path: Path) -> 
         f"- config_name: {name}\n  data_files: a.jsonl\n" for name in ("small", "large")
     )
     (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n")
-    (told,) = check_task(FileTask(hub=str(folder)))
-    assert "'small'" in told
-    assert "'large'" in told
-    (told,) = check_task(FileTask(hub=str(folder), hub_config="tiny"))
-    assert f"{folder} (tiny) cannot be had" in told
+    (problem,) = check_task(FileTask(hub=str(folder)))
+    assert "'small'" in problem
+    assert "'large'" in problem
+    (problem,) = check_task(FileTask(hub=str(folder), hub_config="tiny"))
+    assert f"{folder} (tiny) cannot be had" in problem
 
 
 def test_classes_of_the_hub_are_read_by_name(
@@ -336,7 +337,7 @@ def test_classes_of_the_hub_are_read_by_name(
 
 
 def test_checking_files_of_any_task_loads_no_heavy_library(tmp_path: Path) -> None:
-    path = jsonl(tmp_path / "a.jsonl", asked())
+    path = jsonl(tmp_path / "a.jsonl", questions())
     code = (
         "import sys; from deft_sweeps.config.data import *; from deft_sweeps.tasks.check import"
         f" check_task; assert check_task(FileTask(path={path!r}, task='qa',"
@@ -347,7 +348,7 @@ def test_checking_files_of_any_task_loads_no_heavy_library(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ({}, "either path or hub"),
         ({"path": "a.csv", "hub": "b"}, "either path or hub"),
@@ -363,6 +364,6 @@ def test_checking_files_of_any_task_loads_no_heavy_library(tmp_path: Path) -> No
         ({"path": "a.csv", "max_target_tokens": 1}, "max_target_tokens >= 2"),
     ],
 )
-def test_settings_that_cannot_be(settings: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         FileTask(**settings)

@@ -191,15 +191,15 @@ def test_validation_of_sst2_is_of_whole_sentences_that_training_has_no_phrase_of
     # GLUE's own validation set is taken as it is, but for the text that it shares with training,
     # which training loses.
     assert len(splits.test) == 60
-    told = {e.text for e in splits.train}
-    assert told == {
+    texts = {e.text for e in splits.train}
+    assert texts == {
         text for i in range(20) for text in (f"train {i} is , all in all , fun", f"train {i}")
     } - {text for e in splits.validation for text in (e.text, " ".join(e.text.split()[:2]))}
 
 
 def test_files_that_are_not_the_task_s(tmp_path: Path) -> None:
-    (told,) = [check_task(GlueTask(name="mnli", folder=str(tmp_path)))]
-    assert [line.split(" (")[0] for line in told] == [
+    (problem,) = [check_task(GlueTask(name="mnli", folder=str(tmp_path)))]
+    assert [line.split(" (")[0] for line in problem] == [
         f"{tmp_path}: no train",
         f"{tmp_path}: no validation_matched or dev_matched",
     ]
@@ -231,9 +231,9 @@ def test_a_few_broken_lines_are_passed_over(tmp_path: Path) -> None:
 
 
 def test_without_a_folder_it_is_the_hub_s_and_a_missing_hub_is_told_once() -> None:
-    (told,) = check_task(GlueTask(name="cola"))
-    assert told.startswith("the data set nyu-mll/glue (cola) cannot be had")
-    assert told.endswith("or name a folder with its files")
+    (problem,) = check_task(GlueTask(name="cola"))
+    assert problem.startswith("the data set nyu-mll/glue (cola) cannot be had")
+    assert problem.endswith("or name a folder with its files")
 
 
 def decoded(model: str, ids: Any) -> str:

@@ -114,7 +114,7 @@ def test_a_hub_out_of_reach_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.delenv(name, raising=False)
     hub_answers.cache_clear()
     start = time.perf_counter()
-    (told,) = check_task(SquadTask())
+    (problem,) = check_task(SquadTask())
     hub_answers.cache_clear()
-    assert told.startswith("the data set rajpurkar/squad cannot be had")
+    assert problem.startswith("the data set rajpurkar/squad cannot be had")
     assert time.perf_counter() - start < 10

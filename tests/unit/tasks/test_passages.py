@@ -29,7 +29,7 @@ def tokenizer(packaged_model: str) -> Any:
     return load_tokenizer(packaged_model)
 
 
-def asked(answer: str, nth: int = 1, context: str = CONTEXT) -> Example:
+def question(answer: str, nth: int = 1, context: str = CONTEXT) -> Example:
     start = -1
     for _ in range(nth):
         start = context.index(answer, start + 1)
@@ -43,7 +43,7 @@ def test_windows_are_the_whole_inputs_tokens_cut_apart(
     tokenizer: Any, max_input_tokens: int, doc_stride: int
 ) -> None:
     examples = [
-        asked("1889", 2),
+        question("1889", 2),
         Example("Where?", "", "x", "In Paris.", ("Paris",), (3,)),
         Example("Where?", "", "x", ""),
     ]
@@ -56,12 +56,12 @@ def test_windows_are_the_whole_inputs_tokens_cut_apart(
             "input_ids"
         ]
         room = max_input_tokens - len(head) - 1
-        left, expected = whole[len(head) : -1], []
+        remaining, expected = whole[len(head) : -1], []
         while True:
-            expected.append([*head, *left[:room], whole[-1]])
-            if len(left) <= room:
+            expected.append([*head, *remaining[:room], whole[-1]])
+            if len(remaining) <= room:
                 break
-            left = left[room - doc_stride :]
+            remaining = remaining[room - doc_stride :]
         assert [
             ids for ids, of in zip(made["input_ids"], made["example"], strict=True) if of == which
         ] == expected
@@ -74,7 +74,7 @@ def test_windows_are_the_whole_inputs_tokens_cut_apart(
 def test_a_window_holds_the_answer_where_its_tokens_do(
     tokenizer: Any, answer: str, nth: int
 ) -> None:
-    example = asked(answer, nth)
+    example = question(answer, nth)
     made = encode_passages(tokenizer, [example], PROMPT, 56, 20)
     n_holding = 0
     seen = 0
@@ -96,7 +96,7 @@ def test_a_window_holds_the_answer_where_its_tokens_do(
 
 
 def test_what_fits_is_tokenised_as_it_always_was(tokenizer: Any) -> None:
-    example = asked("1889", context="built in 1889 by Eiffel")
+    example = question("1889", context="built in 1889 by Eiffel")
     made = encode_passages(tokenizer, [example], PROMPT, 64, 20)
     assert made["input_ids"] == encode(tokenizer, [example.text], PROMPT, 64, [example.second])
     assert (made["holds"], made["shares"]) == ([True], [4])
@@ -175,13 +175,13 @@ def test_squad_in_windows(version: Any, packaged_model: str, tmp_path: Path) -> 
             )
             answers = [{"text": str(1900 + i), "answer_start": context.index(str(1900 + i))}]
             none = version == "2.0" and i % 2 == 1
-            asked = {
+            question = {
                 "question": "When was it built?",
                 "id": str(i),
                 "answers": [] if none else answers,
                 "is_impossible": none,
             }
-            paragraphs.append({"context": context, "qas": [asked]})
+            paragraphs.append({"context": context, "qas": [question]})
         (tmp_path / f"{stem}-v{version}.json").write_text(
             json.dumps({"data": [{"paragraphs": paragraphs}]})
         )

@@ -16,7 +16,7 @@ examples = st.lists(
     max_size=40,
 )
 sizes = st.one_of(st.none(), st.integers(1, 12))
-asked = st.builds(Splits, train=sizes, validation=sizes, test=sizes, seed=st.integers(0, 3))
+shares = st.builds(Splits, train=sizes, validation=sizes, test=sizes, seed=st.integers(0, 3))
 own = st.one_of(st.none(), examples)
 
 
@@ -31,7 +31,7 @@ def assert_disjoint(splits: Examples) -> None:
         assert not validation & test
 
 
-@given(examples, asked)
+@given(examples, shares)
 def test_no_two_splits_share_a_group_or_a_text(rows: list[Example], splits: Splits) -> None:
     drawn = draw(rows, splits)
     assert_disjoint(drawn)
@@ -42,7 +42,7 @@ def test_no_two_splits_share_a_group_or_a_text(rows: list[Example], splits: Spli
         assert all(example in rows for example in part)
 
 
-@given(examples, asked, own, own)
+@given(examples, shares, own, own)
 def test_files_of_their_own_share_nothing_either(
     rows: list[Example],
     splits: Splits,
@@ -57,7 +57,7 @@ def test_files_of_their_own_share_nothing_either(
         )
 
 
-@given(examples, asked, st.randoms(use_true_random=False))
+@given(examples, shares, st.randoms(use_true_random=False))
 def test_the_order_of_the_file_does_not_matter(
     rows: list[Example], splits: Splits, shuffler: random.Random
 ) -> None:
@@ -66,7 +66,7 @@ def test_the_order_of_the_file_does_not_matter(
     assert draw(shuffled, splits) == draw(rows, splits)
 
 
-@given(examples, asked, sizes, sizes)
+@given(examples, shares, sizes, sizes)
 def test_the_test_split_depends_on_no_other_size(
     rows: list[Example], splits: Splits, train: int | None, validation: int | None
 ) -> None:

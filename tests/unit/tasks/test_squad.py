@@ -71,15 +71,15 @@ def test_the_hub_s_files_read_alike(tmp_path: Path) -> None:
         ]
         rows = [
             {
-                "question": asked["question"],
+                "question": question["question"],
                 "context": paragraph["context"],
                 "answers": {
-                    key: [answer[of] for answer in asked["answers"]]
+                    key: [answer[of] for answer in question["answers"]]
                     for key, of in (("text", "text"), ("answer_start",) * 2)
                 },
             }
             for paragraph in paragraphs
-            for asked in paragraph["qas"]
+            for question in paragraph["qas"]
         ]
         parquet.write_table(
             pa.Table.from_pylist(rows),
@@ -90,17 +90,17 @@ def test_the_hub_s_files_read_alike(tmp_path: Path) -> None:
 
 
 def test_files_that_are_not_squad_s(tmp_path: Path) -> None:
-    told = check_task(SquadTask(folder=str(tmp_path)))
-    assert told == [
+    problems = check_task(SquadTask(folder=str(tmp_path)))
+    assert problems == [
         f"{tmp_path}: no train-v1.1.json, nor train as jsonl or parquet",
         f"{tmp_path}: no dev-v1.1.json, nor dev or validation as jsonl or parquet",
     ]
     written(tmp_path, "2.0")
     for stem in ("train", "dev"):
         (tmp_path / f"{stem}-v2.0.json").rename(tmp_path / f"{stem}-v1.1.json")
-    told = check_task(SquadTask(folder=str(tmp_path)))
+    problems = check_task(SquadTask(folder=str(tmp_path)))
     assert (
-        told[0]
+        problems[0]
         == f"{tmp_path}/train-v1.1.json: 15 of 30 questions have no answer; is it of version 2.0?"
     )
     (tmp_path / "train-v1.1.json").write_text('{"data": [{"paragraphs": [{"context": "x"}]}]}')
@@ -156,13 +156,13 @@ def test_windows_for_a_head(head_tokenizer: Any, tmp_path: Path) -> None:
     plan = plan_of(task, "head", splits, head_tokenizer)
     made = columns(plan, splits.test[4:], 4, evaluated=True)
     assert set(made["example"]) == set(range(4, 10))
-    found = {
+    answers = {
         (which, splits.test[which].second[begins[start] : ends[end]].strip())
         for which, begins, ends, start, end in zip(
             made["example"], made["begins"], made["ends"], made["start"], made["end"], strict=True
         )
         if start
     }
-    assert found == {(i, splits.test[i].answers[0]) for i in range(4, 10)}
+    assert answers == {(i, splits.test[i].answers[0]) for i in range(4, 10)}
     trained = columns(plan, splits.train[:3], 0, evaluated=False)
     assert not {"begins", "ends", "target_ids"} & set(trained)

@@ -70,13 +70,13 @@ def test_the_fingerprint_follows_content_and_settings_not_the_path(
         settings: dict[str, Any] = {"path": str(path), "splits": Splits(validation=4), **other}
         return load_task(FileTask(**settings), packaged_model).fingerprint
 
-    known = load_task(task, packaged_model)
-    assert fingerprint(path=str(tmp_path / "b.csv")) == known.fingerprint
-    assert fingerprint(max_input_tokens=16) != known.fingerprint
-    assert fingerprint(splits=Splits(validation=5)) != known.fingerprint
-    assert (len(known.train), len(known.validation), len(known.test)) == (28, 4, 8)
+    loaded = load_task(task, packaged_model)
+    assert fingerprint(path=str(tmp_path / "b.csv")) == loaded.fingerprint
+    assert fingerprint(max_input_tokens=16) != loaded.fingerprint
+    assert fingerprint(splits=Splits(validation=5)) != loaded.fingerprint
+    assert (len(loaded.train), len(loaded.validation), len(loaded.test)) == (28, 4, 8)
     path.write_text(path.read_text() + "\nextra,yes\n")
-    assert fingerprint() != known.fingerprint
+    assert fingerprint() != loaded.fingerprint
 
 
 def test_relative_paths_are_from_the_working_directory(

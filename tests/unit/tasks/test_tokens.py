@@ -64,13 +64,13 @@ def test_of_a_pair_the_longer_is_cut_first(
     first, second = " ".join(["one"] * n_first), " ".join(["two"] * n_second)
     (ids,) = encode(tokenizer, [first], "a: {text} b: {text_pair} end", limit, [second])
     one, two = (tokenizer(word)["input_ids"][0] for word in ("one", "two"))
-    kept = ids.count(one), ids.count(two)
-    bare = len(ids) - sum(kept)
+    counts = ids.count(one), ids.count(two)
+    bare = len(ids) - sum(counts)
     assert len(ids) <= limit
     assert bare == len(tokenizer("a: b: end")["input_ids"])
     room = limit - bare
     if n_first + n_second <= room:
-        assert kept == (n_first, n_second)
+        assert counts == (n_first, n_second)
     else:
         # What one leaves of its half the other may have.
         naive = [0, 0]
@@ -78,8 +78,8 @@ def test_of_a_pair_the_longer_is_cut_first(
             naive[
                 0 if naive[0] < n_first and (naive[0] <= naive[1] or naive[1] == n_second) else 1
             ] += 1
-        assert abs(kept[0] - naive[0]) <= 1
-        assert sum(kept) >= room - 1
+        assert abs(counts[0] - naive[0]) <= 1
+        assert sum(counts) >= room - 1
 
 
 def test_a_text_with_braces_is_no_template(tokenizer: Any) -> None:

@@ -47,9 +47,9 @@ class TestOneValue:
     @pytest.mark.parametrize(("value", "what"), NO_TEXT)
     def test_no_text_is_refused(self, value: object, what: str) -> None:
         for convert in (as_text, as_label):
-            with pytest.raises(NotTextError) as told:
+            with pytest.raises(NotTextError) as raised:
                 convert(value)
-            assert str(told.value) == what
+            assert str(raised.value) == what
 
     def test_numbers_and_dates_are_text_as_they_are_written(self) -> None:
         values = ["é", 1, 1.5, True, Decimal("1.50"), date(2026, 1, 2), datetime(2026, 1, 2, 3)]
@@ -205,9 +205,9 @@ REFUSED = {
 
 @pytest.mark.parametrize(("case", "what"), REFUSED.items(), indirect=["case"])
 def test_refused(case: str, what: str) -> None:
-    found = problems()
-    assert what in found[0]
-    assert all(len(problem) < 400 for problem in found)
+    outcome = problems()
+    assert what in outcome[0]
+    assert all(len(problem) < 400 for problem in outcome)
     done = CliRunner().invoke(app, ["validate", "spec.yaml"])
     assert done.exit_code == 2
     assert what in done.stderr
@@ -285,8 +285,8 @@ class TestEveryReader:
     ) -> None:
         made = [row | {"text": [row["text"]]} for row in rows()]
         task = published(made, tmp_path, kind, monkeypatch)
-        (told,) = check_task(task)
-        assert told.endswith(
+        (problem,) = check_task(task)
+        assert problem.endswith(
             f": 20 of 20 rows have a list in text, {LISTED}: row 1, 2, 3, 4, 5, ..."
         )
 
@@ -297,8 +297,8 @@ class TestEveryReader:
             row | {"label": float("nan") if i in (6, 8) else float(i % 2)}
             for i, row in enumerate(rows())
         ]
-        (told,) = check_task(published(made, tmp_path, kind, monkeypatch))
-        assert told.endswith(": 2 of 20 rows have an empty label: row 7, 9")
+        (problem,) = check_task(published(made, tmp_path, kind, monkeypatch))
+        assert problem.endswith(": 2 of 20 rows have an empty label: row 7, 9")
 
     def test_whole_numbers_are_classes(
         self, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -320,11 +320,11 @@ def test_every_problem_of_a_file_is_told_at_once(tmp_path: Path) -> None:
     made[7]["text"] = ""
     path = tmp_path / "data.jsonl"
     path.write_text("".join(json.dumps(row | {"who": row["text"]}) + "\n" for row in made))
-    told = [
+    messages = [
         line.removeprefix(f"{path}: ")
         for line in check_task(FileTask(path=str(path), group="who", splits=SMALL))
     ]
-    assert [(line.split(",")[0], line.rsplit(": ", 1)[1]) for line in told] == [
+    assert [(line.split(",")[0], line.rsplit(": ", 1)[1]) for line in messages] == [
         ("1 of 20 rows have a mapping in text", "row 3"),
         ("1 of 20 rows have a list in text", "row 5"),
         ("1 of 20 rows have an empty text: row 8", "row 8"),
@@ -414,8 +414,8 @@ def test_squad_rows_are_numbered(tmp_path: Path) -> None:
         (tmp_path / f"{stem}.jsonl").write_text(
             "".join(json.dumps(one) + "\n" for one in [row, *wrong])
         )
-    told = check_task(SquadTask(folder=str(tmp_path), splits=SMALL))
-    assert [line.removeprefix(f"{tmp_path}/train.jsonl: ") for line in told[:3]] == [
+    messages = check_task(SquadTask(folder=str(tmp_path), splits=SMALL))
+    assert [line.removeprefix(f"{tmp_path}/train.jsonl: ") for line in messages[:3]] == [
         "1 of 4 rows have an empty question or context: row 2",
         "1 of 4 rows have a list: row 3",
         (

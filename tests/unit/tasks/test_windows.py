@@ -14,7 +14,7 @@ CONTEXT = (
 ANSWERS = ["The tower", "1889", "company of Gustave", "Paris.", "Eiffel in the old town"]
 
 
-def asked(answer: str, nth: int = 1, context: str = CONTEXT) -> Example:
+def question(answer: str, nth: int = 1, context: str = CONTEXT) -> Example:
     """A question whose answer is the nth occurrence of a text."""
     start = -1
     for _ in range(nth):
@@ -30,12 +30,12 @@ def test_single_texts_and_pairs_are_as_the_family_writes_them(head_tokenizer: An
     pair = encode_for_head(
         head_tokenizer, [Example("the dog", "", "", "the fox jumps over the lazy dog")], 12
     )
-    known = head_tokenizer(
+    tokenizer = head_tokenizer(
         "the dog", "the fox jumps over the lazy dog", truncation="longest_first", max_length=12
     )
-    assert len(known["input_ids"]) == 12
+    assert len(tokenizer["input_ids"]) == 12
     assert pair == {
-        name: [known[name]] for name in ("input_ids", "token_type_ids") if name in known
+        name: [tokenizer[name]] for name in ("input_ids", "token_type_ids") if name in tokenizer
     }
 
 
@@ -45,7 +45,7 @@ def test_windows_cover_the_context_and_share_the_stride(
 ) -> None:
     made = encode_windows(
         head_tokenizer,
-        [asked("1889"), asked("Paris.", context="In Paris. Or not.")],
+        [question("1889"), question("Paris.", context="In Paris. Or not.")],
         max_input_tokens,
         doc_stride,
     )
@@ -75,7 +75,7 @@ def test_windows_cover_the_context_and_share_the_stride(
 def test_an_answer_is_at_its_tokens_in_every_window_that_has_all_of_it(
     head_tokenizer: Any, answer: str, nth: int
 ) -> None:
-    example = asked(answer, nth)
+    example = question(answer, nth)
     made = encode_windows(head_tokenizer, [example], 56, 20)
     begin = example.starts[0]
     n_whole = 0
@@ -94,7 +94,7 @@ def test_an_answer_is_at_its_tokens_in_every_window_that_has_all_of_it(
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_a_model_that_points_at_the_answer_gives_its_text(head_tokenizer: Any, answer: str) -> None:
-    made = encode_windows(head_tokenizer, [asked(answer, 2)], 56, 20)
+    made = encode_windows(head_tokenizer, [question(answer, 2)], 56, 20)
     windows = []
     for i, begins in enumerate(made["begins"]):
         logits = np.zeros((2, len(begins)))

@@ -60,14 +60,14 @@ def test_what_goes_over_is_final(
 def test_the_order_is_load_swap_prune_quantize_cast(
     tiny_config: TrialConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[str] = []
+    messages: list[str] = []
 
     def watched(name: str) -> None:
         verb = getattr(base, name)
 
         def run(model: nn.Module, *args: Any, **kwargs: Any) -> Any:
             dense = next(p for p in model.parameters() if p.dim() == 2 and p.is_floating_point())
-            told.append(f"{name} {str(dense.dtype).removeprefix('torch.')}")
+            messages.append(f"{name} {str(dense.dtype).removeprefix('torch.')}")
             return verb(model, *args, **kwargs)
 
         monkeypatch.setattr(base, name, run)
@@ -76,7 +76,7 @@ def test_the_order_is_load_swap_prune_quantize_cast(
         watched(name)
     config = replace(tiny_config, pruning=Wanda(n_calibration=8), quantization=Nf4(), dtype="bf16")
     build_base(config, load_task(config.task, config.model), CPU)
-    assert told == [
+    assert messages == [
         f"{name} float32" for name in ("install_gates_", "prune_", "quantize_", "cast_")
     ]
 

@@ -175,7 +175,9 @@ def test_a_weight_closes_gates_by_itself_as_far_as_they_travel_and_one_block_sta
     closed, values = gates(1e6, 3.0)
     assert sorted(values) == [0.0, 0.0, 0.0, 0.0, 1.0]
     assert len(closed.skipped) == 4
-    assert closed.points[0].density.overall == pytest.approx(closed.points[0].density.kept / 5)
+    assert closed.points[0].density.overall == pytest.approx(
+        closed.points[0].density.of_kept_blocks / 5
+    )
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ from deft_sweeps.trial.torch_starter import TorchTrialStarter
 
 
 def test_accuracy_and_its_standard_error() -> None:
-    told = score("accuracy", [1, 0, 1, 1], [1, 1, 1, 1]).score
-    assert (told.value, told.n_examples) == (0.75, 4)
-    assert told.standard_error == (0.75 * 0.25 / 4) ** 0.5
+    scored = score("accuracy", [1, 0, 1, 1], [1, 1, 1, 1]).score
+    assert (scored.value, scored.n_examples) == (0.75, 4)
+    assert scored.standard_error == (0.75 * 0.25 / 4) ** 0.5
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3])

@@ -45,8 +45,8 @@ HEAD_LAYERS = {
 def reference(family: str, classes: dict[str, Any], encoder: Any, n_outputs: int) -> Any:
     config_type, model_type = classes[family]
     model = model_type(config_type(**{**encoder.config.to_dict(), "num_labels": n_outputs})).eval()
-    told = getattr(model, family).load_state_dict(encoder.state_dict(), strict=False)
-    assert not told.missing_keys
+    outcome = getattr(model, family).load_state_dict(encoder.state_dict(), strict=False)
+    assert not outcome.missing_keys
     return model
 
 

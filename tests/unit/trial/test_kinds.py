@@ -60,7 +60,7 @@ def one_by_one(
     trial_model: TrialModel, starter: GivenTrialStarter
 ) -> list[tuple[Any, Any, torch.Tensor]]:
     """Each validation row alone, without padding: the row, its batch and the model's logits."""
-    told = []
+    messages = []
     model: Any = trial_model.model.eval()
     for row in starter.given.validation:
         one = collate([row], starter.given.class_ids, trial_model.base.pad_id)
@@ -69,8 +69,8 @@ def one_by_one(
             logits = model(
                 input_ids=one.input_ids, attention_mask=one.attention_mask, **kinds
             ).logits
-        told.append((row, one, logits[0]))
-    return told
+        messages.append((row, one, logits[0]))
+    return messages
 
 
 @pytest.mark.parametrize("family", HEAD_FAMILIES)

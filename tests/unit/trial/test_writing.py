@@ -85,7 +85,7 @@ def write_alone(model: Any, row: Any, longest: int) -> tuple[list[int], float, f
     """Token ids of the answer to one window, their mean log-probability, and that of ending at
     once.
     """
-    ids, written, told = torch.tensor([row["input_ids"]]), [0], []
+    ids, written, messages = torch.tensor([row["input_ids"]]), [0], []
     while len(written) <= longest and (len(written) == 1 or written[-1] != 1):
         logits = model(
             input_ids=ids,
@@ -93,10 +93,10 @@ def write_alone(model: Any, row: Any, longest: int) -> tuple[list[int], float, f
             decoder_input_ids=torch.tensor([written]),
             use_cache=False,
         ).logits[0, -1]
-        told.append(logits.log_softmax(-1))
+        messages.append(logits.log_softmax(-1))
         written.append(int(logits.argmax()))
-    best = [float(step[token]) for step, token in zip(told, written[1:], strict=True)]
-    return written[1:], sum(best) / len(best), float(told[0][1])
+    best = [float(step[token]) for step, token in zip(messages, written[1:], strict=True)]
+    return written[1:], sum(best) / len(best), float(messages[0][1])
 
 
 @pytest.mark.parametrize("may_be_none", [True, False])
@@ -155,16 +155,16 @@ def test_windows_are_answered_and_counted_as_one_by_one(
     for i, block in enumerate(blocks):
         assert len(shares[i]) == len(data.validation)
         assert block == pytest.approx(sum(shares[i]) / len(shares[i]), abs=1e-4)
-    told: list[Any] = []
+    outcomes: list[Any] = []
     with thresholded(trial_model.gates, THRESHOLD), torch.no_grad():
         for batch in evaluator.batches:
             inputs_of, _ = model_inputs(batch, starter.device)
-            told += evaluator.answers.of_batch(
+            outcomes += evaluator.answers.of_batch(
                 (), batch, inputs_of, torch.zeros(0), GenerationMeter(trial_model.gates)
             )
-    for i, one in enumerate(told):
+    for i, one in enumerate(outcomes):
         which = answers[one.example][evaluator.order[i] % 2]
         assert one.text == which[0]
         assert (one.score, one.empty) == pytest.approx(which[1:], abs=1e-3)
-    assert evaluator.answers.by_example(evaluator.order, told) == predictions
+    assert evaluator.answers.by_example(evaluator.order, outcomes) == predictions
     assert len(set(predictions)) > 2

@@ -250,8 +250,8 @@ class SweepDir:
         Raises:
             StoreError: a file cannot be read as a result; the message names it.
         """
-        found = [_read(path) for path in sorted((self.root / "results").glob("*.json"))]
-        return tuple(sorted(found, key=lambda result: (result.finished_at, result.trial_id)))
+        results = [_read(path) for path in sorted((self.root / "results").glob("*.json"))]
+        return tuple(sorted(results, key=lambda result: (result.finished_at, result.trial_id)))
 
     def add_steps(self, trial_id: str, steps: Iterable[StepMetrics]) -> None:
         """Append metrics of a trial's steps; a step told again, after a restart from a checkpoint,
@@ -265,12 +265,12 @@ class SweepDir:
     def steps(self, trial_id: str) -> tuple[StepMetrics, ...]:
         """Metrics of a trial's steps, rising; a line cut off by a crash is left out."""
         path = self.steps_path(trial_id)
-        found: dict[int, StepMetrics] = {}
+        steps: dict[int, StepMetrics] = {}
         for line in path.read_text().splitlines() if path.is_file() else ():
             with suppress(ValueError, TypeError):
                 metrics = StepMetrics(**json.loads(line))
-                found[metrics.step] = metrics
-        return tuple(found[step] for step in sorted(found))
+                steps[metrics.step] = metrics
+        return tuple(steps[step] for step in sorted(steps))
 
     def write_rungs(self, trial_id: str, rungs: tuple[Rung, ...]) -> None:
         """Keep what was measured of a trial on its way; what was kept before is replaced."""
@@ -281,12 +281,12 @@ class SweepDir:
         be measured again.
         """
         try:
-            found: tuple[Rung, ...] = codec(tuple[Rung, ...]).validate_json(
+            rungs: tuple[Rung, ...] = codec(tuple[Rung, ...]).validate_json(
                 self.rungs_path(trial_id).read_bytes()
             )
         except (OSError, ValueError):
             return ()
-        return found
+        return rungs
 
     def write_final(self, measurement: FinalMeasurement) -> None:
         """Keep a measurement on the test split; one of the same role is replaced."""
@@ -306,15 +306,15 @@ class SweepDir:
         Raises:
             StoreError: a file cannot be read; the message names it.
         """
-        found: list[FinalMeasurement] = []
+        finals: list[FinalMeasurement] = []
         for role in FINAL_ROLES:
             path = self.final_path(role)
             if path.is_file():
                 try:
-                    found.append(codec(FinalMeasurement).validate_json(path.read_bytes()))
+                    finals.append(codec(FinalMeasurement).validate_json(path.read_bytes()))
                 except ValueError as error:
                     raise StoreError(_unreadable(path, "a final measurement", error)) from error
-        return tuple(found)
+        return tuple(finals)
 
     def write_note(self, note: DriverNote) -> None:
         """Keep what the driver says of itself."""

@@ -13,7 +13,7 @@ import pytest
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import StepMetrics
 from deft_sweeps.store.database import connect
-from deft_sweeps.store.results import DriverNote, SweepDir, write_atomically
+from deft_sweeps.store.sweep_dir import DriverNote, SweepDir, write_atomically
 from tests.made_sweep import sweep_finals, sweep_results
 from tests.samples import point, result
 
@@ -34,9 +34,9 @@ def test_the_same_trial_overwrites(tmp_path: Path) -> None:
     sweep = SweepDir(tmp_path)
     sweep.write(result())
     sweep.write(result(point()))
-    (kept,) = sweep.results()
-    assert kept == result(point())
-    assert sweep.result(kept.trial_id) == kept
+    (stored,) = sweep.results()
+    assert stored == result(point())
+    assert sweep.result(stored.trial_id) == stored
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b'{"schema_version": 99}', b"\x00\xff"])
@@ -59,10 +59,10 @@ def test_why_a_file_is_unreadable_is_one_line_with_its_mending(tmp_path: Path) -
     }
     for text, reason in reasons.items():
         write_atomically(sweep.result_path("broken-s0"), text)
-        with pytest.raises(StoreError) as told:
+        with pytest.raises(StoreError) as raised:
             sweep.results()
         assert (
-            str(told.value)
+            str(raised.value)
             == f"{sweep.result_path('broken-s0')}: cannot be read as a trial's result: {reason} "
             f"(move the file away, then `deft-sweeps run {tmp_path} --resume` runs another trial)"
         )
@@ -155,7 +155,7 @@ def test_only_a_folder_with_a_spec_is_a_sweep(tmp_path: Path) -> None:
 def test_a_second_driver_is_kept_out_until_the_first_is_gone(tmp_path: Path) -> None:
     holder = textwrap.dedent("""
         import sys, pathlib
-        from deft_sweeps.store.results import SweepDir
+        from deft_sweeps.store.sweep_dir import SweepDir
         with SweepDir(pathlib.Path(sys.argv[1])).lock():
             print("held", flush=True)
             sys.stdin.read()

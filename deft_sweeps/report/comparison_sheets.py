@@ -9,23 +9,23 @@ from deft_sweeps.report.cells import DENSITY_NOTE, SEEDS_NOTE, MeasuredRow, metr
 from deft_sweeps.report.sheet import Row, Sheet
 
 
-def sweeps_sheet(entries: Sequence[ComparedSweep], found: Comparison) -> Sheet:
+def sweeps_sheet(entries: Sequence[ComparedSweep], comparison: Comparison) -> Sheet:
     """One row a sweep, and one for the front of them all."""
-    joint = found.hypervolumes[""]
+    joint = comparison.hypervolumes[""]
     rows = [
         Row(
             (
                 entry.name,
                 str(len(entry.results)),
                 str(len(entry.front.members)),
-                f"{found.hypervolumes[entry.name]:.4g}",
-                _share(found.hypervolumes[entry.name], joint),
-                str(len(found.survivors[entry.name])),
+                f"{comparison.hypervolumes[entry.name]:.4g}",
+                _share(comparison.hypervolumes[entry.name], joint),
+                str(len(comparison.survivors[entry.name])),
             )
         )
         for entry in entries
     ]
-    n_joint = sum(map(len, found.survivors.values()))
+    n_joint = sum(map(len, comparison.survivors.values()))
     rows.append(
         Row(
             (
@@ -38,7 +38,7 @@ def sweeps_sheet(entries: Sequence[ComparedSweep], found: Comparison) -> Sheet:
             )
         )
     )
-    reference = ", ".join(f"{name} {value:.4g}" for name, value in found.reference.items())
+    reference = ", ".join(f"{name} {value:.4g}" for name, value in comparison.reference.items())
     note = (
         f"hypervolume under one reference point for all: {reference}; fronts are under each sweep's"
         " own limits, on validation examples"
@@ -54,12 +54,16 @@ def sweeps_sheet(entries: Sequence[ComparedSweep], found: Comparison) -> Sheet:
     return Sheet("Sweeps", columns, tuple(rows), note)
 
 
-def survivors_sheet(found: Comparison) -> Sheet:
+def survivors_sheet(comparison: Comparison) -> Sheet:
     """The joint front, best first by the first objective, and whose each member is."""
-    members = [(name, member) for name, members in found.survivors.items() for member in members]
-    first = METRICS[found.objectives[0]]
+    members = [
+        (name, member) for name, members in comparison.survivors.items() for member in members
+    ]
+    first = METRICS[comparison.objectives[0]]
     members.sort(key=lambda pair: (first.sign * pair[1].values[first.name], pair[1].name))
-    heads, cells = metric_cells([MeasuredRow.of_member(m) for _, m in members], found.objectives)
+    heads, cells = metric_cells(
+        [MeasuredRow.of_member(m) for _, m in members], comparison.objectives
+    )
     rows = tuple(
         Row((name, label(m.result.config), m.point.at, str(m.n_seeds), *values, m.result.trial_id))
         for (name, m), values in zip(members, cells, strict=True)
@@ -69,11 +73,11 @@ def survivors_sheet(found: Comparison) -> Sheet:
     return Sheet("Joint front", columns, rows, note)
 
 
-def levels_sheet(found: Comparison) -> Sheet:
+def levels_sheet(comparison: Comparison) -> Sheet:
     """The best score that each sweep has at a density or below it, and how far it is from the first
     sweep's.
     """
-    names = tuple(found.hypervolumes)[:-1]
+    names = tuple(comparison.hypervolumes)[:-1]
     first = names[0]
     rows = tuple(
         Row(
@@ -90,7 +94,7 @@ def levels_sheet(found: Comparison) -> Sheet:
                 ),
             )
         )
-        for level in found.levels
+        for level in comparison.levels
     )
     note = (
         "best score of the sweep's front at this density or below, measured on validation examples;"
