@@ -41,7 +41,7 @@ def sweep(shared_ray: SharedRay) -> Iterator[SweepDir]:
         made = SweepDir(folder / "sweep")
         made.write_spec(SECRET)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(session, "BenchMaker", lambda *_, **__: FakeMaker(folder))
+            patch.setattr(session, "TorchTrialStarterFactory", lambda *_, **__: FakeMaker(folder))
             patch.setattr("deft_sweeps.sweep.final.measure", measured)
             session.run(fake_spec(4), made, view=lambda _: None, say=lambda _: None)
         yield made

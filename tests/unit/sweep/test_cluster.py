@@ -52,5 +52,5 @@ def test_slots_follow_the_nodes_and_do_not_add_up_parts_of_them(
 def test_needs_are_told_in_units() -> None:
     assert (
         SlotCount({"cpu": 2, "gpu": 0.5, "memory": 3 * 2**29}).needs
-        == "2 CPU, 0.5 GPU, 1.5 GiB of memory"
+        == "2 CPU, 0.5 GPU, 1.50 GiB of memory"
     )

@@ -26,7 +26,7 @@ from deft_sweeps.specification.spec_reader import load_spec
 from deft_sweeps.store.sweep_dir import DriverNote, SweepDir
 from tests.samples import complete, point, result
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 QUICKSTART = ROOT / "search_spaces" / "quickstart.yaml"
 COMMANDS = ("init", "validate", "plan", "run", "status", "report", "choose", "compare")
 HEAVY = ("torch", "ray", "transformers", "optuna", "mlflow", "peft", "datasets")

@@ -224,9 +224,12 @@ def test_the_mean_over_kept_blocks_leaves_removed_ones_out() -> None:
 
 def test_metrics_are_the_named_ones_and_finite() -> None:
     made = result(point())
-    assert set(measured(made.points[0], made.cost)) == set(METRICS) - {"written_density"}
+    optional = {"written_density", "energy_ratio"}
+    assert set(measured(made.points[0], made.cost)) == set(METRICS) - optional
     writing = replace(
-        made.points[0], written_density=DensityReading(encoder_blocks=(0.2,), decoder_blocks=(0.6,))
+        made.points[0],
+        energy_ratio=0.5,
+        written_density=DensityReading(encoder_blocks=(0.2,), decoder_blocks=(0.6,)),
     )
     assert set(measured(writing, made.cost)) == set(METRICS)
     assert measured(writing, made.cost)["written_density"] == pytest.approx(0.4)

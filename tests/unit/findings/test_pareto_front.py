@@ -398,7 +398,10 @@ def test_front_json_reads_back() -> None:
     document = json.loads(front_json(front, front.members[1]))
     assert document["chosen"] == front.members[1].name
     assert [m["name"] for m in document["members"]] == [m.name for m in front.members]
-    assert set(document["members"][0]["metrics"]) == set(METRICS) - {"written_density"}
+    assert set(document["members"][0]["metrics"]) == set(METRICS) - {
+        "written_density",
+        "energy_ratio",
+    }
     assert document["members"][0]["config"]["peft"]["kind"] == "lora"
     assert document["reference"] == {"score": 0.0, "activation_density": 1.0}
 
