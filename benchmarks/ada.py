@@ -25,7 +25,7 @@ import torch
 from deft_sweeps.config.axes import AdaDeft, DensityLoss, Lora, Training
 from deft_sweeps.config.data import PackagedTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.report.cells import difference_text, skipped_text
+from deft_sweeps.report.table_cells import difference_text, skipped_text
 from deft_sweeps.result import CompleteTrial, read_result
 from deft_sweeps.statistics.paired_difference import paired_difference
 from deft_sweeps.statistics.seed_mean import seed_mean

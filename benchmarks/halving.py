@@ -126,7 +126,7 @@ Decide = Callable[[Drawn, Rung], bool]
 def by_rule(how: RankName, eta: int, rungs: int) -> Decide:
     """Decides by the platform's rule."""
     rule = HalvingRule(Halving(eta=eta, rungs=rungs, rank=how), OBJECTIVES)
-    return lambda drawn, rung: rule.goes_on(drawn.config, 0, rung)
+    return lambda drawn, rung: rule.may_continue(drawn.config, 0, rung)
 
 
 def by_lot(eta: int, seed: int) -> Decide:

@@ -23,15 +23,15 @@ class Problem:
     Attributes:
         where: `file:line:column`, or the name of a command line option.
         what: what was found and what was expected there.
-        mend: how to mend it; empty when `what` says it all.
+        remedy: how to remedy it; empty when `what` says it all.
     """
 
     where: str
     what: str
-    mend: str = ""
+    remedy: str = ""
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f" ({self.mend})" if self.mend else "")
+        return f"{self.where}: {self.what}" + (f" ({self.remedy})" if self.remedy else "")
 
 
 class ConfigError(DeftSweepsError, ValueError):

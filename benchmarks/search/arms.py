@@ -84,7 +84,7 @@ class OptunaArm:
     def rung(self, number: int, step: int, points: tuple[Point, ...]) -> bool:
         if not self.spec.rung_thresholds:
             return True
-        return self.early.goes_on(number, Rung(step=step, points=points))
+        return self.early.may_continue(number, Rung(step=step, points=points))
 
     def tell(self, number: int, points: tuple[Point, ...] | None) -> None:
         trial = self.pending.proposals[number]

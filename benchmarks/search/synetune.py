@@ -74,7 +74,7 @@ class SyneTuneArm:
         return bool(
             self._request(
                 {"do": "rung", "number": number, "t": self._t(step), "losses": self._losses(points)}
-            )["goes_on"]
+            )["may_continue"]
         )
 
     def tell(self, number: int, points: tuple[Point, ...] | None) -> None:

@@ -3,7 +3,7 @@
 Runs with the Python of Syne Tune's environment and imports nothing of this project. The first line
 is {"seed", "space": {name: ["float" | "int", low, high, log] or ["choice", [text, ...]]},
 "metrics", "max_t", "eta", "mended"}. Then {"do": "ask"} is answered by {"number", "values"},
-{"do": "rung", "number", "t", "losses"} by {"goes_on"}, and {"do": "end", ...} by {}.
+{"do": "rung", "number", "t", "losses"} by {"may_continue"}, and {"do": "end", ...} by {}.
 """
 
 import json
@@ -84,10 +84,10 @@ def main() -> None:
             answer = {}
             if message["do"] == "rung":
                 answer = {
-                    "goes_on": scheduler.on_trial_result(trial, result)
+                    "may_continue": scheduler.on_trial_result(trial, result)
                     == SchedulerDecision.CONTINUE
                 }
-                if not answer["goes_on"]:
+                if not answer["may_continue"]:
                     scheduler.on_trial_remove(trial)
             else:
                 scheduler.on_trial_complete(trial, result)

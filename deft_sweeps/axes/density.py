@@ -128,7 +128,7 @@ class Masks:
 
 
 @dataclass(slots=True)
-class Reading:
+class GateReadings:
     """What a probe read in one forward pass."""
 
     encoder: list[Tensor] = field(default_factory=list)
@@ -162,7 +162,7 @@ class DensityProbe:
         self._shares = shares
         self._share_of: dict[int, Tensor] = {}
         self._masks: Masks | None = None
-        self._open: Reading | None = None
+        self._open: GateReadings | None = None
         self._differentiated = False
 
     def __enter__(self) -> "DensityProbe":
@@ -185,12 +185,12 @@ class DensityProbe:
         """Of the density loss beside the task loss, at the step that was scheduled last."""
         return self._loss.weight
 
-    def value(self, reading: Reading) -> Tensor:
+    def value(self, reading: GateReadings) -> Tensor:
         """The density loss of a forward pass, before its weight."""
         return combine(reading.encoder, reading.decoder, self._loss)
 
     @contextmanager
-    def reading(self, masks: Masks) -> Iterator[Reading]:
+    def reading(self, masks: Masks) -> Iterator[GateReadings]:
         """Collect one value a block from the forward pass inside.
 
         Args:
@@ -200,7 +200,7 @@ class DensityProbe:
             TrialError: the model checkpoints its gradients in the reentrant way.
         """
         self._masks = masks
-        self._open = Reading()
+        self._open = GateReadings()
         self._differentiated = torch.is_grad_enabled()
         if self._shares is not None:
             self._share_of = {

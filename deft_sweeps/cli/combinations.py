@@ -9,7 +9,7 @@ from deft_sweeps.cli import show
 from deft_sweeps.errors import CheckpointError
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
-from deft_sweeps.report.sheet import Row, Sheet
+from deft_sweeps.report.report_table import ReportTable, Row
 from deft_sweeps.specification.combination import Combination
 from deft_sweeps.specification.legality_table import (
     LegalityTable,
@@ -55,7 +55,7 @@ def _print(table: LegalityTable, head: str, *, of_file: bool) -> None:
         [*conditions, *([] if of_file else ["What a model's shape forbids shows with FILE"])]
     )
     show.table(
-        Sheet(
+        ReportTable(
             f"{head}{table.n_legal} of {len(table.checked)} combinations are legal",
             columns,
             rows,
@@ -75,7 +75,7 @@ def _print(table: LegalityTable, head: str, *, of_file: bool) -> None:
             )
             for refusal in table.refusals
         )
-        show.table(Sheet("refused", ("where", "why"), why))
+        show.table(ReportTable("refused", ("where", "why"), why))
 
 
 def _of_sweep(spec: SweepSpec) -> LegalityTable:

@@ -9,7 +9,7 @@ from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.sweep_comparison import ComparedSweep, Comparison, incomparable
 from deft_sweeps.findings.sweep_comparison import compare as compare_fronts
-from deft_sweeps.report.comparison_sheets import levels_sheet, survivors_sheet, sweeps_sheet
+from deft_sweeps.report.comparison_tables import levels_table, survivors_table, sweeps_table
 from deft_sweeps.specification.spec_reader import load_spec
 from deft_sweeps.store.sweep_dir import SweepDir
 
@@ -38,10 +38,10 @@ def compare(folders: Sequence[Path], *, as_json: bool) -> None:
     if as_json:
         show.as_json(_told(entries, comparison))
         return
-    show.table(sweeps_sheet(entries, comparison))
-    show.table(survivors_sheet(comparison))
+    show.table(sweeps_table(entries, comparison))
+    show.table(survivors_table(comparison))
     if comparison.levels:
-        show.table(levels_sheet(comparison))
+        show.table(levels_table(comparison))
 
 
 def _entry(folder: Path) -> ComparedSweep:

@@ -16,9 +16,9 @@ from deft_sweeps.findings.front_json import front_json, member_dict
 from deft_sweeps.findings.proxy_spread import proxy_spreads
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.report import choice_text
-from deft_sweeps.report.answer import headline, projection_told, unjudged_on_test
-from deft_sweeps.report.saving import saving
-from deft_sweeps.report.tables import front_sheet, lost_sheet
+from deft_sweeps.report.report_text import headline, projection_told, unjudged_on_test
+from deft_sweeps.report.saved_steps import saved_steps
+from deft_sweeps.report.tables import front_table, lost_table
 from deft_sweeps.result import Status
 from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
@@ -34,7 +34,7 @@ def status(folder: Path, *, as_json: bool) -> None:
     sweep, spec = _open(folder)
     findings, note = Findings.read(spec, sweep), sweep.note()
     n_of = Counter(result.status for result in findings.results)
-    saved, state = saving(findings.results), driver_state(note)
+    saved, state = saved_steps(findings.results), driver_state(note)
     n_budget = note.n_budget if note else spec.budget.trials
     running = note.running if note and state in ("searching", "measuring") else ()
     remaining = note.left_sec if note and state == "searching" else None
@@ -66,7 +66,7 @@ def status(folder: Path, *, as_json: bool) -> None:
         print(f"projected: {duration(remaining)} left")
     if state == "cut off":
         say(f"go on with: deft-sweeps run {folder} --resume")
-    show.table(front_sheet(findings.front))
+    show.table(front_table(findings.front))
     # The front is under the sweep's own limits; the policy's do not show in it.
     for line in choice_text.proxy_notes(proxy_spreads(findings.results, findings.limits)):
         print(line)
@@ -99,7 +99,7 @@ def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool
     if as_json:
         print(front_json(findings.front, findings.choice.member, findings.membership))
     else:
-        show.table(front_sheet(findings.front, findings.choice, findings.membership))
+        show.table(front_table(findings.front, findings.choice, findings.membership))
         for line in choice_text.proxy_notes(findings.choice.proxy_spreads):
             print(line)
         print(projection_told(findings.projection))
@@ -132,7 +132,7 @@ def print_choice(findings: Findings) -> None:
         print(f"- {caveat}")
     if choice_text.rejected(findings.choice):
         print()
-        show.table(lost_sheet(findings.choice))
+        show.table(lost_table(findings.choice))
 
 
 def _open(folder: Path) -> tuple[SweepDir, SweepSpec]:

@@ -4,17 +4,17 @@ import json
 import sys
 from typing import Any
 
-from deft_sweeps.report.sheet import Sheet, as_rich, as_text
+from deft_sweeps.report.report_table import ReportTable, as_rich, as_text
 
 
-def table(sheet: Sheet) -> None:
+def table(table: ReportTable) -> None:
     """Print a table: coloured on a terminal, plain in a pipe."""
     if sys.stdout.isatty():
         from rich.console import Console
 
-        Console().print(as_rich(sheet))
+        Console().print(as_rich(table))
     else:
-        print(as_text(sheet))
+        print(as_text(table))
 
 
 def as_json(value: Any) -> None:

@@ -21,7 +21,7 @@ from deft_sweeps.projection.sweep_projection import (
     gpus_that_hold,
     project,
 )
-from deft_sweeps.report.sheet import Row, Sheet
+from deft_sweeps.report.report_table import ReportTable, Row
 from deft_sweeps.specification.column_guess import guess_columns
 from deft_sweeps.specification.compute_dtype import slow_dtype
 from deft_sweeps.specification.domain import Domain, Value
@@ -217,23 +217,23 @@ def _print_plan(spec: SweepSpec, projection: SweepProjection) -> None:
         "weights, trained, memory and time of one trial: projected from the model's shape, nothing"
         " was measured"
     )
-    show.table(Sheet(f"{len(rows)} legal combinations", columns, rows, note))
+    show.table(ReportTable(f"{len(rows)} legal combinations", columns, rows, note))
     first = tuple(
         Row((str(i), start.combination, _values(start.values)))
         for i, start in enumerate(spec.first, 1)
     )
     if first:
-        show.table(Sheet("first points", (">", "combination", "values"), first))
+        show.table(ReportTable("first points", (">", "combination", "values"), first))
     if spec.excluded:
         show.table(
-            Sheet(
+            ReportTable(
                 "excluded",
                 ("combination", "why"),
                 tuple(Row((e.label, e.reason)) for e in spec.excluded),
             )
         )
     if projection.gpus:
-        show.table(_gpu_sheet(projection))
+        show.table(_gpu_table(projection))
     together = (
         f"{projection.n_parallel} at a time" if projection.n_parallel > 1 else "one at a time"
     )
@@ -271,7 +271,7 @@ def _time_words(*, on_gpu: bool) -> str:
     return f"{took}; where texts are far shorter than max_input_tokens, less"
 
 
-def _gpu_sheet(projection: SweepProjection) -> Sheet:
+def _gpu_table(projection: SweepProjection) -> ReportTable:
     """Of each form of the base, the peak of its largest trial on a GPU, by phase, and the GPUs that
     hold it.
     """
@@ -286,7 +286,7 @@ def _gpu_sheet(projection: SweepProjection) -> Sheet:
         " trials that share one need it each. A base is built from float32 weights in the host's"
         f" memory ({size(projection.host_bytes)}, projected)"
     )
-    return Sheet("GPU memory", columns, tuple(rows), note)
+    return ReportTable("GPU memory", columns, tuple(rows), note)
 
 
 def _gpu_words(sizes: tuple[int, ...]) -> str:

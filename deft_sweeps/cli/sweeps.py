@@ -15,8 +15,8 @@ from deft_sweeps.cli.results import print_choice
 from deft_sweeps.cli.specs import unusable
 from deft_sweeps.errors import ConfigError, Problem, StoreError
 from deft_sweeps.findings import Findings
-from deft_sweeps.report.answer import projection_told
-from deft_sweeps.report.tables import finals_sheet, front_sheet, gains_sheet
+from deft_sweeps.report.report_text import projection_told
+from deft_sweeps.report.tables import finals_table, front_table, gains_table
 from deft_sweeps.specification.compute_dtype import slow_dtype
 from deft_sweeps.specification.sampler_choice import choose_sampler
 from deft_sweeps.specification.sweep_file import SweepPart, load_parts
@@ -215,15 +215,15 @@ def _conclude(spec: SweepSpec, sweep: SweepDir) -> None:
     page's place.
     """
     findings = Findings.read(spec, sweep)
-    show.table(front_sheet(findings.front, findings.choice, findings.membership))
+    show.table(front_table(findings.front, findings.choice, findings.membership))
     print_choice(findings)
     chosen = findings.choice.member
     gains = [g for g in findings.gains if chosen and g.deft.trial_id == chosen.result.trial_id]
     if gains:
         print()
-        show.table(gains_sheet(gains))
+        show.table(gains_table(gains))
     if findings.every_final:
         print()
-        show.table(finals_sheet(findings.every_final))
+        show.table(finals_table(findings.every_final))
     print(projection_told(findings.projection))
     print(f"report: {sweep.report_path}")

@@ -56,7 +56,7 @@ def excess(member: FrontMember, limit: Constraint, baselines: Baselines) -> floa
     return _plain_excess(member, limit, other)
 
 
-def how_sure(member: FrontMember, limit: Constraint, baselines: Baselines) -> str:
+def interval_words(member: FrontMember, limit: Constraint, baselines: Baselines) -> str:
     """Which interval judges a limit with `surely` at this member, in words."""
     other = baselines.get(limit.bound.baseline) if limit.bound.baseline else None
     return _sure_excess(member, limit, other).how

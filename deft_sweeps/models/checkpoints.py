@@ -27,7 +27,7 @@ from deft_sweeps.models.vocabulary import (
     missing_vocabulary,
     probe,
     sample,
-    special_token_misfits,
+    special_token_problems,
     too_unknown,
     unknown_share,
     vocabulary_misfit,
@@ -142,7 +142,7 @@ def load_tokenizer(name: str) -> Any:
     special = {key: getattr(tokenizer, key) for key in SPECIAL_IDS}
     misfits = [
         vocabulary_misfit(len(tokenizer), shape.vocab_size),
-        *special_token_misfits(config, shape, special),
+        *special_token_problems(config, shape, special),
     ]
     if misfit := next(filter(None, misfits), ""):
         raise CheckpointError(f"{name}: {misfit}")
@@ -183,7 +183,7 @@ def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
         vocabulary_misfit(tried["n_tokens"], rows or shape.vocab_size),
         too_unknown(tried["unknown_share"]),
     ]
-    problem += special_token_misfits(config, shape, tried["special"])
+    problem += special_token_problems(config, shape, tried["special"])
     if rows not in (None, shape.vocab_size):
         problem.append(
             f"its weights have {rows:,} embedding rows, and config.json says vocab_size"

@@ -81,7 +81,7 @@ def vocabulary_misfit(n_tokens: int, n_rows: int) -> str:
     return ""
 
 
-def special_token_misfits(
+def special_token_problems(
     config: Mapping[str, Any], shape: Layout, tokenizer_ids: Mapping[str, int | None]
 ) -> list[str]:
     """Why the special tokens of a model and of its tokenizer do not go together.

@@ -9,7 +9,7 @@ from deft_sweeps.config.label import label
 from deft_sweeps.findings.baseline import Baselines
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.front_member import FrontMember
-from deft_sweeps.findings.limit_check import excess, how_sure, judgeable, keeps
+from deft_sweeps.findings.limit_check import excess, interval_words, judgeable, keeps
 from deft_sweeps.findings.proxy_spread import ProxySpread
 from deft_sweeps.metrics import METRICS, SCORE
 from deft_sweeps.objective import Constraint
@@ -84,7 +84,7 @@ def breach(member: FrontMember, limit: Constraint, baselines: Baselines) -> str:
     """How a member breaks a limit, a clause."""
     if limit.metric not in member.values:
         return f"{limit.metric} was not measured, so `{limit}` cannot be judged"
-    how = f", judged {how_sure(member, limit, baselines)}" if limit.surely else ""
+    how = f", judged {interval_words(member, limit, baselines)}" if limit.surely else ""
     value, beyond = member.values[limit.metric], excess(member, limit, baselines)
     text = METRICS[limit.metric].text
     return f"breaks `{limit}`: {text(value)} is {text(beyond)} beyond it{how}"
@@ -98,7 +98,7 @@ def test_breach(member: FrontMember, limit: Constraint, baselines: Baselines) ->
         limit: that it breaks there.
         baselines: that were measured there.
     """
-    how = f", judged {how_sure(member, limit, baselines)}" if limit.surely else ""
+    how = f", judged {interval_words(member, limit, baselines)}" if limit.surely else ""
     value, beyond = member.values[limit.metric], excess(member, limit, baselines)
     text = METRICS[limit.metric].text
     return (
@@ -113,7 +113,7 @@ def caveats(choice: Choice) -> tuple[str, ...]:
         return proxy_notes(choice.proxy_spreads)
     sentences = [*_of_seeds(member), *_of_difference(choice)]
     sentences += [
-        f"`{limit}` was judged {how_sure(member, limit, choice.baselines)}."
+        f"`{limit}` was judged {interval_words(member, limit, choice.baselines)}."
         for limit in choice.limits
         if limit.surely
     ]

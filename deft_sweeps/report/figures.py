@@ -17,8 +17,8 @@ from deft_sweeps.findings.equal_density import EqualDensityGain
 from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.front import non_dominated
 from deft_sweeps.metrics import ACTIVATION_DENSITY, DEFAULT_OBJECTIVES, METRICS, Metric
-from deft_sweeps.report.cells import MeasuredRow, difference_text, metric_text
 from deft_sweeps.report.svg import INK, Spot, style, to_svg
+from deft_sweeps.report.table_cells import MeasuredRow, difference_text, metric_text
 from deft_sweeps.report.tables import point_id, ref_of
 from deft_sweeps.result import DensityReading
 

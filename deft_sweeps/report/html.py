@@ -13,7 +13,7 @@ from deft_sweeps.findings import Findings
 from deft_sweeps.findings.equal_density import twin_config
 from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.metrics import METRICS, SCORE
-from deft_sweeps.report import answer, cells, choice_text, figures, provenance, tables
+from deft_sweeps.report import choice_text, figures, provenance, report_text, table_cells, tables
 from deft_sweeps.report.svg import inline
 from deft_sweeps.result import TrialResult, complete_trials
 from deft_sweeps.specification.sampler_choice import choose_sampler
@@ -46,14 +46,14 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
     pair = block_pair(findings)
     threshold = spec.evaluation.objective_threshold
     drawn = figures.drawn_points(findings)
-    sheets = {
-        "front": tables.front_sheet(findings.front, choice, findings.membership),
-        "lost": tables.lost_sheet(choice),
-        "steps": tables.steps_sheet(findings.front),
-        "gains": tables.shortened(tables.gains_sheet(gains)),
-        "trials": tables.shortened(tables.trials_sheet(results, threshold)),
-        "finals": tables.finals_sheet(findings.every_final),
-        "sparsity": tables.shortened(tables.sparsity_sheet(results)),
+    page_tables = {
+        "front": tables.front_table(findings.front, choice, findings.membership),
+        "lost": tables.lost_table(choice),
+        "steps": tables.steps_table(findings.front),
+        "gains": tables.shortened(tables.gains_table(gains)),
+        "trials": tables.shortened(tables.trials_table(results, threshold)),
+        "finals": tables.finals_table(findings.every_final),
+        "sparsity": tables.shortened(tables.sparsity_table(results)),
     }
     return (
         _environment()
@@ -68,22 +68,22 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
             choice=choice,
             why=choice_text.why(choice),
             caveats=choice_text.caveats(choice),
-            headline=answer.headline(findings),
+            headline=report_text.headline(findings),
             confirmed=not findings.confirmation.broken,
-            unjudged_told=answer.unjudged_on_test(findings),
+            unjudged_told=report_text.unjudged_on_test(findings),
             chosen_settings=settings(choice.member.result.config) if choice.member else {},
             finals_differ=bool(findings.every_final) and not findings.finals,
-            verdict=answer.verdict(findings.finals),
-            tiles=answer.tiles(findings),
+            verdict=report_text.verdict(findings.finals),
+            tiles=report_text.tiles(findings),
             scatter=_picture(figures.scatter(findings, drawn)),
-            gains_told=answer.gains_told(gains),
-            growth_told=answer.projection_told(findings.projection),
+            gains_told=report_text.gains_told(gains),
+            growth_told=report_text.projection_told(findings.projection),
             gain_figure=_picture(figures.gain_by_density(gains))
             if any(gain.difference for gain in gains)
             else "",
             pair=pair,
             pair_label=label(pair.deft.result.config) if pair else "",
-            pair_change=cells.change_text(pair.deft.point.density, pair.plain.point.density)
+            pair_change=table_cells.change_text(pair.deft.point.density, pair.plain.point.density)
             if pair
             else "",
             blocks=_picture(
@@ -91,9 +91,9 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
             )
             if pair
             else "",
-            sheets=sheets,
+            tables=page_tables,
             exact=[
-                (label(r.config), cells.density_text(r.exact_density))
+                (label(r.config), table_cells.density_text(r.exact_density))
                 for r in complete_trials(results)
                 if r.exact_density
             ],
@@ -134,9 +134,9 @@ def point_card(member: FrontMember) -> dict[str, object]:
     rows = [
         ["threshold", member.point.at],
         ["score is", f"{score.metric}, n = {score.n_examples}"],
-        *([head, text] for head, text in cells.card_rows(member)),
+        *([head, text] for head, text in table_cells.card_rows(member)),
         *([name, SCORE.text(value)] for name, value in score.also.items()),
-        *([["skipped MLP blocks", cells.skipped_text(skipped)]] if skipped else []),
+        *([["skipped MLP blocks", table_cells.skipped_text(skipped)]] if skipped else []),
         *(
             [name, value]
             for name, value in settings(member.result.config).items()

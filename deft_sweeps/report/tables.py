@@ -13,7 +13,9 @@ from deft_sweeps.findings.membership import Membership
 from deft_sweeps.findings.pareto_front import ParetoFront, trade_offs
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.report import choice_text
-from deft_sweeps.report.cells import (
+from deft_sweeps.report.report_table import Mark, ReportTable, Row
+from deft_sweeps.report.saved_steps import saved_steps, stopped_text
+from deft_sweeps.report.table_cells import (
     DENSITY_NOTE,
     SCORE_NOTE,
     SEEDS_NOTE,
@@ -25,8 +27,6 @@ from deft_sweeps.report.cells import (
     metric_cells,
     score_text,
 )
-from deft_sweeps.report.saving import saving, stopped_text
-from deft_sweeps.report.sheet import Mark, Row, Sheet
 from deft_sweeps.result import (
     CompleteTrial,
     FailedTrial,
@@ -66,9 +66,9 @@ def mark_of(member: FrontMember, choice: Choice | None) -> Mark:
     )
 
 
-def front_sheet(
+def front_table(
     front: ParetoFront, choice: Choice | None = None, sure: Membership | None = None
-) -> Sheet:
+) -> ReportTable:
     """The front, best first by the first objective, with a column for every objective.
 
     Args:
@@ -110,10 +110,10 @@ def front_sheet(
         note += f"; {SEEDS_NOTE}"
     if sure and sure.note:
         note += f". P(on front): {sure.note}"
-    return Sheet("Front", columns, tuple(rows), note)
+    return ReportTable("Front", columns, tuple(rows), note)
 
 
-def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
+def trials_table(results: Sequence[TrialResult], threshold: float) -> ReportTable:
     """Every trial at one threshold, failed and stopped ones with their reason."""
     points = [_point_at(result, threshold) for result in results]
     costs = [result.cost if isinstance(result, CompleteTrial) else None for result in results]
@@ -138,7 +138,7 @@ def trials_sheet(results: Sequence[TrialResult], threshold: float) -> Sheet:
         point.score for result in complete_trials(results) for point in result.points
     )
     columns = ("trial", "status", "configuration", *heads, ">time", "why it ended")
-    return Sheet(f"All trials, at threshold {threshold:g}", columns, tuple(rows), note)
+    return ReportTable(f"All trials, at threshold {threshold:g}", columns, tuple(rows), note)
 
 
 def _point_at(result: TrialResult, threshold: float) -> Point | None:
@@ -152,7 +152,7 @@ def _why_ended(result: TrialResult) -> str:
     return without_secrets(result.error) if isinstance(result, FailedTrial) else ""
 
 
-def gains_sheet(gains: Sequence[EqualDensityGain]) -> Sheet:
+def gains_table(gains: Sequence[EqualDensityGain]) -> ReportTable:
     """DEFT minus plain PEFT at equal density."""
     rows = tuple(
         Row(
@@ -189,10 +189,10 @@ def gains_sheet(gains: Sequence[EqualDensityGain]) -> Sheet:
         ">gain",
         "remark",
     )
-    return Sheet("DEFT minus plain PEFT at equal density", columns, rows, note)
+    return ReportTable("DEFT minus plain PEFT at equal density", columns, rows, note)
 
 
-def finals_sheet(finals: Sequence[FinalMeasurement]) -> Sheet:
+def finals_table(finals: Sequence[FinalMeasurement]) -> ReportTable:
     """Test measurements, with each one's paired difference from the first."""
     differences = [score_difference(finals[0].point, (1.0, final.point)) for final in finals[1:]]
     heads, cells = metric_cells([MeasuredRow.of(final.point, final.cost) for final in finals])
@@ -225,10 +225,10 @@ def finals_sheet(finals: Sequence[FinalMeasurement]) -> Sheet:
         note += f"; differences [95% interval]: {methods_told(differences)}"
     head = f">{finals[0].role} minus this" if finals else ">difference"
     columns = ("role", ">threshold", *heads, ">score's 95% interval", head, "trial")
-    return Sheet("Test measurements", columns, rows, note if finals else "")
+    return ReportTable("Test measurements", columns, rows, note if finals else "")
 
 
-def steps_sheet(front: ParetoFront) -> Sheet:
+def steps_table(front: ParetoFront) -> ReportTable:
     """What each step along the front costs and buys."""
     rows = []
     for step in trade_offs(front):
@@ -251,7 +251,7 @@ def steps_sheet(front: ParetoFront) -> Sheet:
             for member in (step.before, step.after)
         )
         rows.append(Row((*ends, costs, buys), "", ref_of(step.after)))
-    return Sheet(
+    return ReportTable(
         "Steps along the front",
         ("configuration, threshold", "next configuration, threshold", "costs", "buys"),
         tuple(rows),
@@ -262,18 +262,18 @@ MOST_ROWS = 1000
 """Rows of a table on the page: a page of a sweep of thousands of trials has to open."""
 
 
-def shortened(sheet: Sheet) -> Sheet:
+def shortened(table: ReportTable) -> ReportTable:
     """The table with at most MOST_ROWS rows, evenly taken; its note says how many there are."""
-    n = len(sheet.rows)
+    n = len(table.rows)
     if n <= MOST_ROWS:
-        return sheet
+        return table
     picked = sorted({round(i * (n - 1) / (MOST_ROWS - 1)) for i in range(MOST_ROWS)})
     note = f"{len(picked)} of {n} rows, evenly taken; every trial is in the sweep's results folder"
-    rows = tuple(sheet.rows[i] for i in picked)
-    return replace(sheet, rows=rows, note="; ".join(filter(None, (sheet.note, note))))
+    rows = tuple(table.rows[i] for i in picked)
+    return replace(table, rows=rows, note="; ".join(filter(None, (table.note, note))))
 
 
-def lost_sheet(choice: Choice) -> Sheet:
+def lost_table(choice: Choice) -> ReportTable:
     """Why each other front member was not chosen."""
     rows = tuple(
         Row(
@@ -283,10 +283,10 @@ def lost_sheet(choice: Choice) -> Sheet:
         )
         for r in choice_text.rejected(choice)
     )
-    return Sheet("Why not the others", ("configuration", ">threshold", "why not"), rows)
+    return ReportTable("Why not the others", ("configuration", ">threshold", "why not"), rows)
 
 
-def sparsity_sheet(results: Sequence[TrialResult]) -> Sheet:
+def sparsity_table(results: Sequence[TrialResult]) -> ReportTable:
     """Share of zeros in the layers of every pruned trial, by what the layers are called in their
     blocks.
     """
@@ -307,7 +307,9 @@ def sparsity_sheet(results: Sequence[TrialResult]) -> Sheet:
         " file"
     )
     columns = ("trial", "configuration", "layers", ">number", ">mean", ">least", ">most")
-    return Sheet("Weight sparsity by kind of layer", columns, tuple(rows), note if rows else "")
+    return ReportTable(
+        "Weight sparsity by kind of layer", columns, tuple(rows), note if rows else ""
+    )
 
 
 def _measured_on(scores: Iterable[Score]) -> str:
@@ -329,7 +331,7 @@ def summary(results: Sequence[TrialResult]) -> str:
     counted = ", ".join(
         f"{n} {status}" for status, n in counts.items() if n or status == "complete"
     )
-    saved = saving(results)
+    saved = saved_steps(results)
     early = (
         f"; {saved.share:.2f} of the training steps saved by early stopping, measured"
         if saved.n_stopped

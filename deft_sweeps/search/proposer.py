@@ -27,7 +27,7 @@ class Proposer:
         pending: record of the running trials; its own are resumed.
         requested: points to try before the sampler's.
         stored: trial_ids that have a result.
-        enough: says why the search is over; empty while it is not.
+        stop_reason: says why the search is over; empty while it is not.
     """
 
     def __init__(
@@ -37,10 +37,10 @@ class Proposer:
         pending: PendingTrials,
         requested: RequestedPoints,
         stored: Iterable[str],
-        enough: Callable[[], str],
+        stop_reason: Callable[[], str],
     ) -> None:
         self._spec, self._study, self._pending = spec, study, pending
-        self._requested, self._enough = requested, enough
+        self._requested, self._stop_reason = requested, stop_reason
         self._resumed = [pending.proposals[number] for number in sorted(pending.proposals)]
         resumed = (proposal.trial_id for proposal in self._resumed)
         self._taken = RepeatLimit((*stored, *resumed), spec.search.repeats)
@@ -65,7 +65,7 @@ class Proposer:
         if self.streak.reason:
             return Abort(SweepError(self.streak.reason))
         if not self._resumed:
-            self._over = self._over or self._enough()
+            self._over = self._over or self._stop_reason()
             if self._over:  # `first` points are the search's; extra ones run all the same.
                 extra = self._requested.next_extra()
                 return Done(self._over) if extra is None else self._at(*extra)

@@ -42,10 +42,10 @@ class ResultRecorder:
         return tuple(result for _, result in self._waiting)
 
     def add(self, proposal: Proposal, result: TrialResult) -> None:
-        """Queues the result of a trial that has ended; `settle` stores it."""
+        """Queues the result of a trial that has ended; `store_queued` stores it."""
         self._waiting.append((proposal, result))
 
-    def settle(self, *, now: bool = False) -> Iterator[TrialResult]:
+    def store_queued(self, *, now: bool = False) -> Iterator[TrialResult]:
         """Stores what waits, in the order in which it ended; yields each stored result.
 
         It tries at most once in RETRY_SEC unless `now`.

@@ -42,7 +42,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         target: finished trials to reach, earlier ones counted.
         first: points to try before the sampler's own; one that ran is left out.
         extra: points to try before those, also if they ran, and also when the search is over.
-        enough: says why the search is over; empty while it is not.
+        stop_reason: says why the search is over; empty while it is not.
         on_finish: called with each result once it is stored and told.
         on_trouble: called with a sentence when something could not be written.
         stopping: while it says so, nothing more is proposed.
@@ -62,7 +62,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         target: int,
         first: Iterable[Start] = (),
         extra: Iterable[Start] = (),
-        enough: Callable[[], str] = lambda: "",
+        stop_reason: Callable[[], str] = lambda: "",
         on_finish: Callable[[TrialResult], None] = lambda _: None,
         on_trouble: Callable[[str], None] = lambda _: None,
         stopping: Callable[[], bool] = lambda: False,
@@ -100,7 +100,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             what = f"{pending.path} cannot be written: {short_reason(error)}"
             raise StoreError(what) from error
 
-        self._proposer = Proposer(spec, self._study, pending, requested, trial_ids, enough)
+        self._proposer = Proposer(spec, self._study, pending, requested, trial_ids, stop_reason)
         self._recorder = ResultRecorder(sweep, self._study, pending, on_trouble)
         self._early = EarlyStopping(spec, self._study, pending, stored, on_trouble)
         for proposal in pending.proposals.values():
@@ -132,7 +132,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
 
     def suggest(self, trial_id: str) -> dict[str, object] | str | None:
         """The next trial's settings; FINISHED when there is none to come, None if none now."""
-        self.settle()
+        self.store_queued()
         match self._next_step():
             case Propose(proposal):
                 self._running[trial_id] = proposal
@@ -149,10 +149,10 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
                 assert_never(unknown)
         return str(Searcher.FINISHED)
 
-    def goes_on(self, trial_id: str, reported: dict[str, Any]) -> bool:
+    def may_continue(self, trial_id: str, reported: dict[str, Any]) -> bool:
         """Whether a trial goes on past a report; only a rung can end it."""
         proposal, rung = self._running.get(trial_id), reported_rung(reported)
-        return proposal is None or rung is None or self._early.goes_on(proposal.number, rung)
+        return proposal is None or rung is None or self._early.may_continue(proposal.number, rung)
 
     def on_trial_complete(
         self,
@@ -170,11 +170,11 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             return
         ended = self._ended(proposal, (result or {}).get(RESULT), why if error else None)
         self._recorder.add(proposal, replace(ended, number=proposal.number))
-        self.settle(now=True)
+        self.store_queued(now=True)
 
-    def settle(self, *, now: bool = False) -> None:
+    def store_queued(self, *, now: bool = False) -> None:
         """Stores results that could not be stored before; at most once a second unless `now`."""
-        for result in self._recorder.settle(now=now):
+        for result in self._recorder.store_queued(now=now):
             self._n_finished += 1
             self._early.forget(result.trial_id)
             self._proposer.streak.add(result)

@@ -32,7 +32,7 @@ def front_probabilities(
         signs: that turn an objective's deviation into a loss's, shape (m,).
         seed: of the draws.
     """
-    squares = sum((noise.reach() ** 2 for noise in noises), np.zeros_like(losses))
+    squares = sum((noise.largest_moves() ** 2 for noise in noises), np.zeros_like(losses))
     rivals_of = _rivals(losses, np.sqrt(squares), members)
     drawn = np.unique(np.concatenate([np.asarray(members, dtype=int), *rivals_of]))
     samplers = [noise.sampler(drawn) for noise in noises]

@@ -102,7 +102,7 @@ class SeedNoise:
             f" ({self.freedom} degrees of freedom)"
         )
 
-    def reach(self) -> Floats:
+    def largest_moves(self) -> Floats:
         """How far each point's means may move, shape (n, m)."""
         central = math.erf(REACH / math.sqrt(2))
         rows = [
@@ -190,7 +190,7 @@ class ExampleNoise:
         """Validation examples that are drawn again."""
         return self.n or max(point.n_examples for point in self._pool)
 
-    def reach(self) -> Floats:
+    def largest_moves(self) -> Floats:
         """How far each point's values may move, shape (n, m); only the score does."""
         moved = np.zeros((len(self._pool), self._m))
         moved[:, self._column] = REACH * self._errors

@@ -66,7 +66,7 @@ class EarlyStopping:
             self._rungs[proposal.trial_id] = decided
             self._observe(proposal)
 
-    def goes_on(self, number: int, rung: Rung) -> bool:
+    def may_continue(self, number: int, rung: Rung) -> bool:
         """Whether a running trial goes on past a rung; may be asked twice."""
         proposal = self._pending.proposals.get(number)
         if self._rule is None or proposal is None:
@@ -74,20 +74,20 @@ class EarlyStopping:
         self._rungs.setdefault(proposal.trial_id, {})[rung.step] = rung
         self._observe(proposal)
         earlier = dict(proposal.verdicts)
-        goes_on = earlier.get(rung.step, False)
-        if not goes_on:
+        may_continue = earlier.get(rung.step, False)
+        if not may_continue:
             config, seed, whole = proposal.config, proposal.seed, proposal.runs_whole
-            goes_on = self._rule.goes_on(config, seed, rung, whole=whole)
-        if not goes_on and rung.step not in earlier:
-            goes_on = self._is_worth_finishing(number, rung.step)
+            may_continue = self._rule.may_continue(config, seed, rung, whole=whole)
+        if not may_continue and rung.step not in earlier:
+            may_continue = self._is_worth_finishing(number, rung.step)
         try:
-            self._pending.decide(number, rung.step, goes_on)
+            self._pending.decide(number, rung.step, may_continue)
         except OSError as error:
             self._on_trouble(
                 f"a verdict of early stopping cannot be recorded: {short_reason(error)}; a restart "
                 "may decide differently about a running trial"
             )
-        return goes_on
+        return may_continue
 
     def rungs(self, trial_id: str) -> tuple[Rung, ...]:
         """What a running trial has measured, rising in steps."""
@@ -122,7 +122,7 @@ class RungScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
     """Ends a trial at a report if it is behind, and says why a trial failed outside of its steps.
 
     Args:
-        goes_on: whether the trial of this Tune id goes on past this report.
+        may_continue: whether the trial of this Tune id goes on past this report.
         on_lost: told a Tune id, and why its worker is gone or never was.
         all_fit: whether every trial under way has a slot. A worker that becomes free then takes the
             latest proposal. Otherwise it takes the earliest, as Tune does.
@@ -133,12 +133,12 @@ class RungScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
 
     def __init__(
         self,
-        goes_on: Callable[[str, dict[str, Any]], bool],
+        may_continue: Callable[[str, dict[str, Any]], bool],
         on_lost: Callable[[str, str], None],
         all_fit: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__()
-        self._goes_on, self._on_lost, self._all_fit = goes_on, on_lost, all_fit
+        self._goes_on, self._on_lost, self._all_fit = may_continue, on_lost, all_fit
 
     def choose_trial_to_run(self, tune_controller: Any) -> Any:
         """The pending trial that gets the next free worker.

@@ -70,7 +70,9 @@ class HalvingRule:
             self._verdicts[config.trial_id(seed), number] = verdict
             self._enter(number, self._points(config, seed, rung), config.trial_id(seed))
 
-    def goes_on(self, config: TrialConfig, seed: int, rung: Rung, *, whole: bool = False) -> bool:
+    def may_continue(
+        self, config: TrialConfig, seed: int, rung: Rung, *, whole: bool = False
+    ) -> bool:
         """Whether the trial goes on past `rung`; asked again, the answer is the same and it counts
         once.
 

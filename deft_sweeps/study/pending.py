@@ -53,13 +53,13 @@ class PendingTrials:
             self.next_number = before
             raise
 
-    def decide(self, number: int, step: int, goes_on: bool) -> None:
+    def decide(self, number: int, step: int, may_continue: bool) -> None:
         """Records the verdict on a running trial at a rung.
 
         Raises:
             OSError: the record cannot be written; the next write will hold the verdict.
         """
-        self.proposals[number] = self.proposals[number].with_verdict(step, goes_on)
+        self.proposals[number] = self.proposals[number].with_verdict(step, may_continue)
         self.write()
 
     def remove(self, number: int) -> None:

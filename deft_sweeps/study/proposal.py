@@ -49,9 +49,9 @@ class Proposal:
         """Whether early stopping leaves it alone."""
         return self.origin in WHOLE
 
-    def with_verdict(self, step: int, goes_on: bool) -> "Proposal":
+    def with_verdict(self, step: int, may_continue: bool) -> "Proposal":
         """The proposal after a rung was decided; deciding twice replaces."""
-        verdicts = dict(self.verdicts) | {step: goes_on}
+        verdicts = dict(self.verdicts) | {step: may_continue}
         return replace(self, verdicts=tuple(verdicts.items()))
 
     def tune_config(self) -> dict[str, object]:
@@ -80,7 +80,7 @@ def read_proposal(spec: SweepSpec, raw: Mapping[str, Any]) -> Proposal | None:
     """
     start = start_from_dict(raw["parameters"])
     number, seed, origin = int(raw["number"]), int(raw["seed"]), raw["origin"]
-    verdicts = tuple((int(step), bool(goes_on)) for step, goes_on in raw["verdicts"])
+    verdicts = tuple((int(step), bool(may_continue)) for step, may_continue in raw["verdicts"])
     if not fits(spec, start):
         return None
     proposal = Proposal(

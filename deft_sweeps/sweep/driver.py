@@ -12,7 +12,7 @@ from typing import Any
 from ray.tune import Callback
 
 from deft_sweeps.outcomes import NO_SCORES
-from deft_sweeps.report.saving import saving
+from deft_sweeps.report.saved_steps import saved_steps
 from deft_sweeps.result import CompleteTrial, FailedTrial, TrialResult
 from deft_sweeps.search.search_end import Flatness, Spent, trial_sec, used_up
 from deft_sweeps.search.searcher import StudySearcher
@@ -21,8 +21,8 @@ from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import DriverNote, SweepDir
 from deft_sweeps.study.proposal import Proposal
-from deft_sweeps.sweep.aim import Aim
 from deft_sweeps.sweep.progress import Ended, Progress, View, ended, front_rows
+from deft_sweeps.sweep.trial_goal import TrialGoal
 
 BEAT_SEC = 1.0
 NOTE_SEC = 0.2
@@ -36,7 +36,7 @@ class Driver:
 
     Args:
         results: of this sweep's space that were there before.
-        aim: what to reach.
+        goal: what to reach.
         view: is shown each Progress.
         phase: what the trials are for, where it is not the search.
     """
@@ -46,19 +46,19 @@ class Driver:
         spec: SweepSpec,
         sweep: SweepDir,
         results: Iterable[TrialResult],
-        aim: Aim,
+        goal: TrialGoal,
         view: View,
         *,
         phase: str = "",
     ) -> None:
-        self.spec, self.sweep, self.target, self.view = spec, sweep, aim.target, view
-        self.ended, self._since = aim.ended, aim.since
+        self.spec, self.sweep, self.target, self.view = spec, sweep, goal.target, view
+        self.ended, self._since = goal.ended, goal.since
         self._keeps_examples = any(limit.surely for limit in spec.limits)
         self.results = [self._kept(result) for result in results]
         self._trial_sec = trial_sec(self.results, (), 0.0)
         took = [_took(result) for result in self.results if not isinstance(result, FailedTrial)]
         self._n_took, self._took_sec = len(took), sum(took)
-        self._saving = saving(self.results)
+        self._saved_steps = saved_steps(self.results)
         self.running: Callable[[], tuple[Proposal, ...]] = lambda: ()
         self.slots = 1
         self.stopping = False
@@ -67,7 +67,7 @@ class Driver:
         self._started_at = time.time()
         note = sweep.note()
         self._spent_before = note.spent_sec if note else 0.0
-        self._flat = Flatness(spec) if aim.since is None else (lambda _: "")
+        self._flat = Flatness(spec) if goal.since is None else (lambda _: "")
         self._phase = phase
         self._beat_at = self._noted_at = self._front_at = float("-inf")
         self._front_cost = 0.0
@@ -89,7 +89,7 @@ class Driver:
         )
         return Spent(self._spent_before + now - self._started_at, under_way)
 
-    def enough(self) -> str:
+    def stop_reason(self) -> str:
         """Why the search is over before its trials are all done, a sentence; empty while it is
         not.
         """
@@ -107,7 +107,7 @@ class Driver:
         self._trial_sec += _took(result)
         if not isinstance(result, FailedTrial):
             self._n_took, self._took_sec = self._n_took + 1, self._took_sec + _took(result)
-        self._saving += saving([result])
+        self._saved_steps += saved_steps([result])
         self._latest = result
         self._front_stale = True
         self._show(time.monotonic(), NOTE_SEC)
@@ -137,7 +137,7 @@ class Driver:
             left_sec=left_sec,
             latest=None if self._latest is None else self._ended(self._latest),
             messages=self.messages,
-            saving=self._saving if self._saving.n_stopped else None,
+            saved_steps=self._saved_steps if self._saved_steps.n_stopped else None,
             state=self.state,
             phase=self._phase,
         )
@@ -222,7 +222,7 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Keep what waits, and show how things stand."""
-        self._searcher.settle()
+        self._searcher.store_queued()
         self._driver.beat()
 
     def on_trial_result(

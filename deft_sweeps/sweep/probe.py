@@ -99,8 +99,8 @@ def _connect(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SEC).close()
     except OSError as error:
         what = f"nothing answers there: {error.strerror or error}"
-        mend = "start Ray on the head first: ray start --head --port 6379"
-        raise ConfigError([Problem(_where(address), what, mend)]) from error
+        remedy = "start Ray on the head first: ray start --head --port 6379"
+        raise ConfigError([Problem(_where(address), what, remedy)]) from error
 
 
 def _ask(address: str) -> Answer:
@@ -118,7 +118,7 @@ def _ask(address: str) -> Answer:
 
 # The word before a secret masks what follows it, so no message says `token` in its midst.
 def _problem(address: str, answer: Answer) -> Problem:
-    mend = "set RAY_AUTH_TOKEN_PATH or RAY_AUTH_TOKEN as on its nodes"
+    remedy = "set RAY_AUTH_TOKEN_PATH or RAY_AUTH_TOKEN as on its nodes"
     match answer:
         case "no token":
             what = "the cluster demands credentials, and there are none here"
@@ -126,11 +126,11 @@ def _problem(address: str, answer: Answer) -> Problem:
             what = f"the cluster refuses the credentials in {_credentials()}"
         case "disabled":
             what = "the cluster demands credentials, which RAY_AUTH_MODE=disabled withholds"
-            mend = f"unset it, and {mend}"
+            remedy = f"unset it, and {remedy}"
         case _:
             what = f"no Ray {version('ray')} answers there"
-            mend = "give the port of the head's `ray start --head --port`, 6379 by default"
-    return Problem(_where(address), what, mend)
+            remedy = "give the port of the head's `ray start --head --port`, 6379 by default"
+    return Problem(_where(address), what, remedy)
 
 
 def _credentials() -> str:

@@ -17,7 +17,7 @@ from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.metrics import METRICS, measured
 from deft_sweeps.objective import Constraint
-from deft_sweeps.report.saving import Saving, stopped_text
+from deft_sweeps.report.saved_steps import SavedSteps, stopped_text
 from deft_sweeps.result import CompleteTrial, StoppedTrial, TrialResult
 from deft_sweeps.units import duration
 
@@ -63,7 +63,7 @@ class Progress:
         left_sec: projected time to the end; None where nothing is finished to project from.
         latest: the trial that ended last.
         messages: warnings, each once.
-        saving: what early stopping saved so far; None where nothing was stopped.
+        saved_steps: what early stopping saved so far; None where nothing was stopped.
         state: what the driver is at, as in DriverNote.
         phase: what the trials are for, where it is not the search: `seeds of the front`.
     """
@@ -78,7 +78,7 @@ class Progress:
     left_sec: float | None = None
     latest: Ended | None = None
     messages: tuple[str, ...] = ()
-    saving: Saving | None = None
+    saved_steps: SavedSteps | None = None
     state: str = "searching"
     phase: str = ""
 
@@ -87,7 +87,7 @@ class Progress:
         """The counts in one line."""
         remaining = f", about {duration(self.left_sec)} left" if self.left_sec is not None else ""
         failed = f", {self.n_failed} failed" if self.n_failed else ""
-        stopped = f", {self.saving}" if self.saving is not None else ""
+        stopped = f", {self.saved_steps}" if self.saved_steps is not None else ""
         phase = f", {self.phase}" if self.phase else ""
         return (
             f"{self.n_done}/{self.n_budget} trials done, {self.n_running}"

@@ -23,13 +23,13 @@ from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.early_stopping import RungScheduler
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
-from deft_sweeps.sweep.aim import aim
 from deft_sweeps.sweep.cluster import SlotCount
 from deft_sweeps.sweep.driver import BEAT_SEC, Driver, DriverCallback
 from deft_sweeps.sweep.follower import Follower
 from deft_sweeps.sweep.local_ray import Session, ray_session
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.trainable import CHECKPOINT_EVERY_SEC, TrialTrainable
+from deft_sweeps.sweep.trial_goal import next_goal
 from deft_sweeps.trial.protocol import TrialStarterFactory
 
 CHANGED = "the data have changed since the sweeps that this one was started from"
@@ -121,7 +121,7 @@ def _driver(
     for result in within_space:  # The driver ended between storing a result and this.
         sweep.checkpoint_path(result.trial_id).unlink(missing_ok=True)
         sweep.rungs_path(result.trial_id).unlink(missing_ok=True)
-    reach = aim(
+    goal = next_goal(
         spec.budget.trials,
         len(within_space),
         sweep.note(),
@@ -129,7 +129,7 @@ def _driver(
         n_extra=n_extra,
         trial_sec=trial_sec(within_space, (), 0.0),
     )
-    driver = Driver(spec, sweep, within_space, reach, view, phase=phase)
+    driver = Driver(spec, sweep, within_space, goal, view, phase=phase)
     if spec.search.storage == "journal":
         driver.warn("search.storage: journal now means sqlite: study.db mirrors the results")
     for given in warm_start.take_up(spec, sweep):
@@ -197,7 +197,7 @@ def _searcher(driver: Driver, follower: Follower, extra: tuple[Start, ...]) -> S
         target=driver.target,
         first=driver.spec.first,
         extra=extra,
-        enough=driver.enough,
+        stop_reason=driver.stop_reason,
         on_finish=finished,
         on_trouble=driver.warn,
         stopping=lambda: driver.stopping,
@@ -213,9 +213,9 @@ def _store_waiting(driver: Driver, searcher: StudySearcher) -> None:
 
     If Ctrl-C ends it, their trials run again from their checkpoints.
     """
-    searcher.settle(now=True)
+    searcher.store_queued(now=True)
     while searcher.waiting and not driver.stopping:
-        searcher.settle()
+        searcher.store_queued()
         driver.beat()
         time.sleep(BEAT_SEC)
 
@@ -294,7 +294,7 @@ def _search(
             num_samples=-1,
             search_alg=searcher,
             scheduler=RungScheduler(
-                searcher.goes_on,
+                searcher.may_continue,
                 searcher.lost.__setitem__,
                 all_fit=lambda: count is not None and len(searcher.running) <= count(),
             ),

@@ -199,7 +199,7 @@ def _not_text(column: str, values: Sequence[str], expected: str) -> list[tuple[s
     kinds = dict.fromkeys(value for value in values if isinstance(value, NotText))
     return [
         (
-            f"{kind} in {column}, where {expected}{f'; {kind.mend}' if kind.mend else ''}",
+            f"{kind} in {column}, where {expected}{f'; {kind.remedy}' if kind.remedy else ''}",
             [isinstance(value, NotText) and value == kind for value in values],
         )
         for kind in kinds

@@ -51,7 +51,7 @@ class NotText(str):
     __slots__ = ()
 
     @property
-    def mend(self) -> str:
+    def remedy(self) -> str:
         """How to mend such a value; empty where that is not obvious."""
         return _MENDS.get(str(self), "")
 

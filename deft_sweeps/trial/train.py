@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deft_sweeps.axes.density import DensityProbe, Reading
+from deft_sweeps.axes.density import DensityProbe, GateReadings
 from deft_sweeps.axes.peft.rank_allocation import RankAllocation
 from deft_sweeps.config.axes import Training
 from deft_sweeps.errors import TrialError
@@ -172,7 +172,7 @@ class StepTrainer:
         sample-mean density loss.
         """
         inputs, masks = model_inputs(batch, self.device)
-        reading: Reading | None
+        reading: GateReadings | None
         with self.probe.reading(masks) if self.probe is not None else nullcontext() as reading:
             logits = self.model(**inputs).logits
         task = loss_sum(logits, batch) / n_predicted

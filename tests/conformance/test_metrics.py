@@ -26,7 +26,7 @@ from deft_sweeps.metrics.metric import Display
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.report.figures import Plane, scatter
 from deft_sweeps.report.html import point_card
-from deft_sweeps.report.tables import front_sheet
+from deft_sweeps.report.tables import front_table
 from deft_sweeps.result import CompleteTrial, DensityReading, Point, Rung
 from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.statistics.paired_difference import score_difference
@@ -153,15 +153,15 @@ class TestMetric:
         objectives = (metric.name, other_of(metric))
         front = pareto_front(TRIALS, objectives)
         text = metric.text(front.members[0].values[metric.name])
-        sheet = front_sheet(front)
+        table = front_table(front)
         if metric.part_of:
-            shown = f"/ {text}" in str(sheet.rows) or f"({text}" in str(sheet.rows)
+            shown = f"/ {text}" in str(table.rows) or f"({text}" in str(table.rows)
             assert shown
         else:
             (column,) = [
-                i for i, head in enumerate(sheet.columns) if head.startswith(f">{metric.title}")
+                i for i, head in enumerate(table.columns) if head.startswith(f">{metric.title}")
             ]
-            assert sheet.rows[0].cells[column].startswith(text)
+            assert table.rows[0].cells[column].startswith(text)
             card_rows = [*(point_card(front.members[0])["rows"])]  # type: ignore[misc]
             on_card = any(name.startswith(metric.title) for name, _ in card_rows)
             assert on_card == (metric.display in ("table", "card"))

@@ -251,7 +251,8 @@ def test_every_rank_decides_on_ray_as_by_hand(rank: RankName, tmp_path: Path) ->
     for result in sweep.results():
         whole = result.config == spec.config(spec.first[0])
         decided = [
-            rule.goes_on(result.config, result.seed, rung, whole=whole) for rung in result.rungs
+            rule.may_continue(result.config, result.seed, rung, whole=whole)
+            for rung in result.rungs
         ]
         assert decided == [True] * (len(decided) - 1) + [result.status == "complete"]
 

@@ -43,7 +43,9 @@ def by_hand(root: Path) -> SweepDir:
             stopping=spec.stopping,
             rung_thresholds=spec.rung_thresholds,
         )
-        while RESULT not in (reported := worker.step()) and searcher.goes_on(f"tune-{i}", reported):
+        while RESULT not in (reported := worker.step()) and searcher.may_continue(
+            f"tune-{i}", reported
+        ):
             pass
         searcher.on_trial_complete(f"tune-{i}", reported)
     return sweep
@@ -85,7 +87,7 @@ def test_stopped_trials_are_pruned_counted_and_never_points(tmp_path: Path) -> N
     )
     assert fakes.notes("measure").count((config.trial_id(0), 2)) == 1
 
-    saved = shown[-1].saving
+    saved = shown[-1].saved_steps
     assert saved is not None
     steps = sum(
         result.rungs[-1].step if result.status == "stopped" else N_STEPS for result in results

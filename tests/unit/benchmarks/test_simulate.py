@@ -156,7 +156,7 @@ def test_the_sweeps_own_searcher_proposes_and_stops_the_same(
         seed, rungs = int(str(proposal["seed"])), list[Rung]()
         for step in problem.rungs[:-1]:
             rungs.append(Rung(step=step, points=problem.curve(config, seed, step)))
-            if not searcher.goes_on(str(i), report(step, rung=rungs[-1])):
+            if not searcher.may_continue(str(i), report(step, rung=rungs[-1])):
                 searcher.on_trial_complete(str(i), report(step, rung=rungs[-1]))
                 break
         else:

@@ -8,7 +8,7 @@ from deft_sweeps.findings import Findings
 from deft_sweeps.findings.confirmation import confirm
 from deft_sweeps.objective import Constraint, parse_constraint, parse_policy
 from deft_sweeps.report import choice_text
-from deft_sweeps.report.answer import headline, unjudged_on_test
+from deft_sweeps.report.report_text import headline, unjudged_on_test
 from deft_sweeps.result import FinalMeasurement
 from tests.made_sweep import PROVENANCE, cost, measured
 from tests.samples import point, result

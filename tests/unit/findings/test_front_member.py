@@ -22,8 +22,8 @@ from deft_sweeps.metrics import ACTIVATION_DENSITY, SCORE, Direction
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.report import choice_text
-from deft_sweeps.report.cells import MeasuredRow, metric_text
-from deft_sweeps.report.tables import front_sheet
+from deft_sweeps.report.table_cells import MeasuredRow, metric_text
+from deft_sweeps.report.tables import front_table
 from deft_sweeps.result import CompleteTrial
 from deft_sweeps.statistics.front_probability import _rivals, front_shares
 from deft_sweeps.statistics.measurement_noise import SeedNoise
@@ -125,11 +125,11 @@ def test_the_front_tells_its_seeds() -> None:
     assert interval["low"] < 0.82 < interval["high"]
     assert 0 <= repeated["front_probability"] <= 1
     assert document["noise"]["source"] == "seeds"
-    sheet = front_sheet(front, sure=sure)
-    column = sheet.columns.index(">seeds")
-    assert [row.cells[column] for row in sheet.rows] == ["1", "2"]
-    assert ">P(on front)" in sheet.columns
-    assert "over training seeds" in sheet.note
+    table = front_table(front, sure=sure)
+    column = table.columns.index(">seeds")
+    assert [row.cells[column] for row in table.rows] == ["1", "2"]
+    assert ">P(on front)" in table.columns
+    assert "over training seeds" in table.note
     member = front.members[1]
     assert (
         metric_text(SCORE, MeasuredRow.of_member(member))

@@ -29,7 +29,7 @@ from deft_sweeps.findings.equal_density import (
 )
 from deft_sweeps.findings.front_json import front_json
 from deft_sweeps.findings.front_member import candidates
-from deft_sweeps.findings.limit_check import excess, how_sure, keeps
+from deft_sweeps.findings.limit_check import excess, interval_words, keeps
 from deft_sweeps.findings.pareto_front import pareto_front, trade_offs
 from deft_sweeps.front import hypervolume, knee_distances, non_dominated, non_dominated_rank
 from deft_sweeps.metrics import METRICS, Direction, measured
@@ -276,7 +276,7 @@ def test_surely_asks_the_near_end_of_the_interval() -> None:
         limit = parse_constraint(f"surely score >= baseline(peft) - {bound}")
         assert excess(member, limit, baselines) == pytest.approx(-bound - low, abs=1e-4)
         assert keeps(member, limit, baselines) == (low >= -bound)
-        assert how_sure(member, limit, baselines).endswith("paired by example")
+        assert interval_words(member, limit, baselines).endswith("paired by example")
     limit = parse_constraint("surely score >= baseline(peft) - 0.01")
     (alone,) = candidates(
         [replace(other, points=(replace(other.points[0], example_scores=NO_SCORES),))]
@@ -285,15 +285,15 @@ def test_surely_asks_the_near_end_of_the_interval() -> None:
     assert excess(alone, limit, baselines) == pytest.approx(
         -0.01 - (0.02 - 1.96 * errors), abs=1e-4
     )
-    assert "cannot be paired" in how_sure(alone, limit, baselines)
+    assert "cannot be paired" in interval_words(alone, limit, baselines)
     assert other.provenance is not None
     elsewhere = replace(other, provenance=replace(other.provenance, dataset_fingerprint="e"))
-    assert "cannot be paired" in how_sure(candidates([elsewhere])[0], limit, baselines)
+    assert "cannot be paired" in interval_words(candidates([elsewhere])[0], limit, baselines)
     plainly = parse_constraint("surely score >= 0.75")
     assert excess(member, plainly, {}) == pytest.approx(
         0.75 - (0.82 - 1.96 * (0.82 * 0.18 / 100) ** 0.5), abs=1e-4
     )
-    assert how_sure(member, plainly, {}) == "by the 95% interval of the score"
+    assert interval_words(member, plainly, {}) == "by the 95% interval of the score"
     above = parse_constraint("surely score <= 0.85")
     assert excess(member, above, {}) == pytest.approx(
         0.82 + 1.96 * (0.82 * 0.18 / 100) ** 0.5 - 0.85, abs=1e-4

@@ -25,7 +25,7 @@ from deft_sweeps.models.families import PUBLISHED_CONFIGS, layout
 from deft_sweeps.models.vocabulary import (
     SPECIAL_IDS,
     embedding_rows,
-    special_token_misfits,
+    special_token_problems,
     vocabulary_misfit,
 )
 from tests.tiny import tiny_encoder, tiny_t5, write_reviews
@@ -218,7 +218,7 @@ def test_special_tokens_of_a_model_that_writes(
     said: dict[str, int], tokenizer_ids: tuple[int, int | None], expected: list[str]
 ) -> None:
     ids = dict(zip(SPECIAL_IDS, tokenizer_ids, strict=True))
-    problems = special_token_misfits(T5_CONFIG | said, layout(T5_CONFIG), ids)
+    problems = special_token_problems(T5_CONFIG | said, layout(T5_CONFIG), ids)
     assert [what.split(":")[0] for what in problems] == expected
 
 

@@ -7,7 +7,8 @@ from rich.console import Console
 
 from deft_sweeps.findings import choose
 from deft_sweeps.findings.equal_density import all_gains
-from deft_sweeps.report.cells import (
+from deft_sweeps.report.report_table import ReportTable, Row, as_rich, as_text
+from deft_sweeps.report.table_cells import (
     MeasuredRow,
     change_text,
     density_text,
@@ -16,16 +17,15 @@ from deft_sweeps.report.cells import (
     score_text,
     skipped_text,
 )
-from deft_sweeps.report.sheet import Row, Sheet, as_rich, as_text
 from deft_sweeps.report.tables import (
-    finals_sheet,
-    front_sheet,
-    gains_sheet,
-    lost_sheet,
-    sparsity_sheet,
-    steps_sheet,
+    finals_table,
+    front_table,
+    gains_table,
+    lost_table,
+    sparsity_table,
+    steps_table,
     summary,
-    trials_sheet,
+    trials_table,
 )
 from deft_sweeps.result import DensityReading, Score, SkippedBlocks
 from tests.made_sweep import cost, sweep_finals, sweep_results, sweep_spec
@@ -37,28 +37,28 @@ CHOICE = choose(RESULTS, SPEC.objectives, SPEC.limits, SPEC.choose)
 
 
 def test_the_front_shows_score_with_error_and_both_stacks() -> None:
-    sheet = front_sheet(CHOICE.front, CHOICE)
-    assert len(sheet.rows) == len(CHOICE.front.members)
-    (chosen,) = [row for row in sheet.rows if row.mark == "chosen"]
+    table = front_table(CHOICE.front, CHOICE)
+    assert len(table.rows) == len(CHOICE.front.members)
+    (chosen,) = [row for row in table.rows if row.mark == "chosen"]
     assert {"0.790 ± 0.017", "0.077 (0.140 / 0.014)", "147.8 MiB"} <= set(chosen.cells)
-    assert "accuracy on 600 validation examples, measured" in sheet.note
-    assert ">latency, proxy" in sheet.columns
+    assert "accuracy on 600 validation examples, measured" in table.note
+    assert ">latency, proxy" in table.columns
 
 
 def test_the_density_while_writing_has_a_column_where_there_is_one() -> None:
-    assert ">density while writing" not in front_sheet(CHOICE.front).columns
+    assert ">density while writing" not in front_table(CHOICE.front).columns
     written = DensityReading(encoder_blocks=(0.5,), decoder_blocks=(0.1, 0.3))
     first, *others = CHOICE.front.members
     with_written = replace(first, values={**first.values, "written_density": written.overall})
-    sheet = front_sheet(replace(CHOICE.front, members=(with_written, *others)))
-    column = sheet.columns.index(">density while writing")
-    assert [row.cells[column] for row in sheet.rows] == ["0.300", *("–" for _ in others)]
+    table = front_table(replace(CHOICE.front, members=(with_written, *others)))
+    column = table.columns.index(">density while writing")
+    assert [row.cells[column] for row in table.rows] == ["0.300", *("–" for _ in others)]
 
 
 def test_every_trial_is_listed_failed_ones_with_the_reason() -> None:
-    sheet = trials_sheet(RESULTS, 0.01)
-    assert [row.cells[0] for row in sheet.rows] == [result.trial_id for result in RESULTS]
-    (failed,) = [row for row in sheet.rows if row.mark == "failed"]
+    table = trials_table(RESULTS, 0.01)
+    assert [row.cells[0] for row in table.rows] == [result.trial_id for result in RESULTS]
+    (failed,) = [row for row in table.rows if row.mark == "failed"]
     assert failed.cells[1] == "failed"
     assert "not finite at step 17" in failed.cells[-1]
     assert summary(RESULTS) == "10 trials (8 complete, 1 failed, 1 stopped), 40 measured points"
@@ -66,30 +66,30 @@ def test_every_trial_is_listed_failed_ones_with_the_reason() -> None:
 
 def test_gains_are_shown_whichever_way_they_fall() -> None:
     gains = all_gains(RESULTS)
-    sheet = gains_sheet(gains)
-    assert len(sheet.rows) == len(gains)
-    texts = [row.cells[-2] for row in sheet.rows]
+    table = gains_table(gains)
+    assert len(table.rows) == len(gains)
+    texts = [row.cells[-2] for row in table.rows]
     assert any(text.startswith("+") for text in texts)
     assert any(text.startswith("-") for text in texts)
-    remarks = [row.cells[-1] for row in sheet.rows if row.cells[-2] == "–"]
+    remarks = [row.cells[-1] for row in table.rows if row.cells[-2] == "–"]
     assert remarks
     assert all("outside the plain trial's densities" in remark for remark in remarks)
 
 
 def test_finals_are_paired_with_the_chosen_one() -> None:
-    sheet = finals_sheet(sweep_finals())
-    assert [row.cells[0] for row in sheet.rows] == ["chosen", "baseline", "twin"]
-    assert sheet.rows[1].cells[-2].startswith("-0.015 [")
-    assert "2000 test examples" in sheet.note
-    assert ">latency, measured" in sheet.columns
-    assert finals_sheet(()).rows == ()
+    table = finals_table(sweep_finals())
+    assert [row.cells[0] for row in table.rows] == ["chosen", "baseline", "twin"]
+    assert table.rows[1].cells[-2].startswith("-0.015 [")
+    assert "2000 test examples" in table.note
+    assert ">latency, measured" in table.columns
+    assert finals_table(()).rows == ()
 
 
 def test_every_other_member_has_its_reason_and_every_step_its_price() -> None:
     n = len(CHOICE.front.members)
-    assert len(lost_sheet(CHOICE).rows) == n - 1
-    assert all(row.cells[-1] for row in lost_sheet(CHOICE).rows)
-    steps = steps_sheet(CHOICE.front).rows
+    assert len(lost_table(CHOICE).rows) == n - 1
+    assert all(row.cells[-1] for row in lost_table(CHOICE).rows)
+    steps = steps_table(CHOICE.front).rows
     assert len(steps) == n - 1
     assert all("score" in row.cells[2] and "activation_density" in row.cells[3] for row in steps)
 
@@ -125,10 +125,10 @@ def test_removed_blocks_are_told_and_the_kept_ones_have_their_mean() -> None:
 
 def test_a_pipe_gets_plain_text_and_nothing_is_cut() -> None:
     hostile = "[red]x[/red] " + "long " * 60
-    sheet = Sheet(
+    table = ReportTable(
         "Title", ("name", ">n"), (Row((hostile, "1")), Row(("b", "23"), "chosen")), "note"
     )
-    lines = as_text(sheet).splitlines()
+    lines = as_text(table).splitlines()
     assert lines[0] == "Title"
     assert lines[-1] == "note"
     assert lines[2].startswith("[red]x[/red] long")
@@ -140,16 +140,16 @@ def test_a_pipe_gets_plain_text_and_nothing_is_cut() -> None:
 def test_a_terminal_gets_a_table_that_takes_brackets_as_they_are() -> None:
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, color_system="standard", width=60)
-    console.print(as_rich(Sheet("Title", ("name",), (Row(("[red]x[/red]",), "failed"),))))
+    console.print(as_rich(ReportTable("Title", ("name",), (Row(("[red]x[/red]",), "failed"),))))
     assert "[red]x[/red]" in screen.getvalue()
     assert "\x1b[" in screen.getvalue()
 
 
 def test_weight_sparsity_is_told_by_kind_of_layer_of_pruned_trials_only() -> None:
-    assert sparsity_sheet(RESULTS).rows == ()
+    assert sparsity_table(RESULTS).rows == ()
     shares = {"encoder.block.0.q": 0.5, "encoder.block.1.q": 0.25, "decoder.block.0.wo": 0.75}
-    sheet = sparsity_sheet((replace(complete(RESULTS[0]), layer_sparsity=shares), RESULTS[1]))
-    assert [row.cells[2:] for row in sheet.rows] == [
+    table = sparsity_table((replace(complete(RESULTS[0]), layer_sparsity=shares), RESULTS[1]))
+    assert [row.cells[2:] for row in table.rows] == [
         ("q", "2", "0.375", "0.250", "0.500"),
         ("wo", "1", "0.750", "0.750", "0.750"),
     ]

@@ -104,14 +104,18 @@ def test_no_more_trials_are_proposed_than_are_to_finish(sweep: SweepDir) -> None
 def test_nothing_but_extra_points_is_proposed_when_it_is_enough_and_nothing_at_all_while_stopping(
     sweep: SweepDir,
 ) -> None:
-    over = StudySearcher(fake_spec(3), sweep, target=3, enough=lambda: "enough")
-    assert (over.suggest("t"), over.over) == ("FINISHED", "enough")
+    over = StudySearcher(fake_spec(3), sweep, target=3, stop_reason=lambda: "the hours are over")
+    assert (over.suggest("t"), over.over) == ("FINISHED", "the hours are over")
     assert (
         StudySearcher(fake_spec(3), sweep, target=3, stopping=lambda: True).suggest("t")
         == "FINISHED"
     )
     extra = StudySearcher(
-        fake_spec(3), sweep, target=3, extra=(plain(1e-3),), enough=lambda: "enough"
+        fake_spec(3),
+        sweep,
+        target=3,
+        extra=(plain(1e-3),),
+        stop_reason=lambda: "the hours are over",
     )
     assert [isinstance(extra.suggest(f"t{i}"), dict) for i in range(2)] == [True, False]
 
@@ -260,7 +264,7 @@ def test_a_result_that_cannot_be_written_waits_and_holds_back_new_trials(sweep: 
     assert states(searcher) == {}
     assert searcher.suggest("b") is None
     (sweep.root / "results").unlink()
-    searcher.settle(now=True)
+    searcher.store_queued(now=True)
     assert searcher.waiting == ()
     assert sweep.trial_ids() == tuple(states(searcher)) == (config.trial_id(seed),)
     assert isinstance(searcher.suggest("b"), dict)
@@ -344,7 +348,12 @@ def test_what_is_asked_for_besides_runs_before_first_points_that_the_search_left
     ]
     twin = plain(5e-3)
     over = StudySearcher(
-        spec, sweep, target=3, first=spec.first, extra=(twin,), enough=lambda: "enough"
+        spec,
+        sweep,
+        target=3,
+        first=spec.first,
+        extra=(twin,),
+        stop_reason=lambda: "the hours are over",
     )
     assert play(over, 99) == [spec.config(twin).trial_id(0)]
     more = StudySearcher(spec, sweep, target=4, first=spec.first, extra=(twin,))
@@ -355,7 +364,11 @@ def test_points_that_a_killed_driver_was_asked_for_are_not_there_twice(sweep: Sw
     spec, twin = fake_spec(9), plain(5e-3)
     StudySearcher(spec, sweep, target=2, extra=(twin, twin))
     after = StudySearcher(
-        spec, sweep, target=9, extra=(twin, plain(6e-3), twin, twin), enough=lambda: "enough"
+        spec,
+        sweep,
+        target=9,
+        extra=(twin, plain(6e-3), twin, twin),
+        stop_reason=lambda: "the hours are over",
     )
     assert sorted(play(after, 99)) == sorted(
         [
@@ -375,7 +388,12 @@ def test_extra_points_that_a_driver_left_waiting_run_though_the_search_is_over(
         target=9,
         extra=[Start(c.label, {"training.learning_rate": 1e-3}) for c in spec.combinations],
     )
-    assert len(play(StudySearcher(spec, sweep, target=9, enough=lambda: "enough"), 99)) == 2
+    assert (
+        len(
+            play(StudySearcher(spec, sweep, target=9, stop_reason=lambda: "the hours are over"), 99)
+        )
+        == 2
+    )
 
 
 def test_one_error_that_fails_trial_after_trial_ends_the_search_and_is_forgotten_by_the_next_driver(

@@ -18,14 +18,14 @@ from deft_sweeps.findings import choose
 from deft_sweeps.findings.baseline import baselines_of
 from deft_sweeps.findings.equal_density import all_gains
 from deft_sweeps.findings.front_member import configurations
-from deft_sweeps.findings.limit_check import excess, how_sure, keeps
+from deft_sweeps.findings.limit_check import excess, interval_words, keeps
 from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.metrics import METRICS, score_range
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.outcomes import Outcomes
 from deft_sweeps.report import choice_text
-from deft_sweeps.report.cells import interval_text
-from deft_sweeps.report.tables import gains_sheet
+from deft_sweeps.report.table_cells import interval_text
+from deft_sweeps.report.tables import gains_table
 from deft_sweeps.result import CompleteTrial, DensityReading, Point, Score, read_result
 from deft_sweeps.statistics.bootstrap import N_RESAMPLES, resampled_differences
 from deft_sweeps.statistics.paired_difference import (
@@ -196,7 +196,7 @@ def test_surely_judges_the_mean_over_seeds_in_whatever_order(
         -0.02 - difference.value + 1.959964 * difference.standard_error
     )
     assert not keeps(member, limit, baselines), "one seed alone keeps it"
-    assert "paired by example" in how_sure(member, limit, baselines)
+    assert "paired by example" in interval_words(member, limit, baselines)
     # An interval of the mean over examples that are drawn again, each with both seeds' answers.
     generator, drawn_again = np.random.default_rng(3), np.zeros(600)
     for i in range(600):
@@ -283,7 +283,7 @@ def test_gains_of_a_correlation_are_shown_with_their_method(metric: str) -> None
         deft.points[0].score.value - gain.plain_score, abs=1e-6
     )
     assert gain.difference.low < gain.difference.value < gain.difference.high
-    note = gains_sheet(gains).note
+    note = gains_table(gains).note
     assert "2,000 seeded bootstrap resamples" in note
     assert "n = 80 validation examples" in note
     assert read_result(plain.to_json()) == plain

@@ -67,9 +67,11 @@ def drive(
         while True:
             reported = worker.step()
             yield "reported"
-            goes_on = RESULT not in reported and searcher.goes_on(f"tune-{number}", reported)
+            may_continue = RESULT not in reported and searcher.may_continue(
+                f"tune-{number}", reported
+            )
             yield "decided"
-            if not goes_on:
+            if not may_continue:
                 break
         searcher.on_trial_complete(f"tune-{number}", reported)
         yield "kept"

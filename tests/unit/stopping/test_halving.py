@@ -77,77 +77,79 @@ def test_the_first_few_go_on_and_then_the_best_third() -> None:
         n < 3 or sorted(scores[:n], reverse=True).index(scores[n - 1]) < n // 3
         for n in range(1, 10)
     ]
-    assert [halving.goes_on(config(i), 0, rung(score)) for i, score in enumerate(scores)] == wanted
+    assert [
+        halving.may_continue(config(i), 0, rung(score)) for i, score in enumerate(scores)
+    ] == wanted
     assert wanted == [True, True, False, True, False, True, True, True, True]
 
 
 def test_a_rung_is_decided_once_and_counted_once() -> None:
     halving = rule()
     for i, score in enumerate((0.5, 0.6)):
-        assert halving.goes_on(config(i), 0, rung(score))
+        assert halving.may_continue(config(i), 0, rung(score))
     for _ in range(5):
-        assert halving.goes_on(config(0), 0, rung(0.5)), "told again after its worker was lost"
-    assert halving.goes_on(config(2), 0, rung(0.7)), (
+        assert halving.may_continue(config(0), 0, rung(0.5)), "told again after its worker was lost"
+    assert halving.may_continue(config(2), 0, rung(0.7)), (
         "the best of three: one place, and not six times two"
     )
-    assert not halving.goes_on(config(3), 0, rung(0.4))
-    assert halving.goes_on(config(0), 0, rung(0.5))
+    assert not halving.may_continue(config(3), 0, rung(0.4))
+    assert halving.may_continue(config(0), 0, rung(0.5))
 
 
 def test_what_is_no_rung_is_not_decided() -> None:
     halving = rule()
     for i in range(9):
-        assert halving.goes_on(config(i), 0, rung(0.9 - i / 10, step=10))
-        assert halving.goes_on(config(i), 0, rung(0.9 - i / 10, step=STEPS))
+        assert halving.may_continue(config(i), 0, rung(0.9 - i / 10, step=10))
+        assert halving.may_continue(config(i), 0, rung(0.9 - i / 10, step=STEPS))
 
 
 def test_trials_of_other_lengths_meet_at_the_same_share() -> None:
     halving = rule()
     for i, steps in enumerate((81, 162, 243)):
         trial = TrialConfig(training=Training(steps=steps))
-        assert halving.goes_on(trial, 0, rung(0.9 - i / 10, step=steps // 9)) is (i < 2)
+        assert halving.may_continue(trial, 0, rung(0.9 - i / 10, step=steps // 9)) is (i < 2)
 
 
 def test_a_whole_trial_goes_on_and_is_compared_with() -> None:
     halving = rule()
     for i in range(4):
-        assert halving.goes_on(config(i), 0, rung(0.9 - i / 10), whole=True)
-    assert not halving.goes_on(config(9), 0, rung(0.85)), "second of five, one place"
+        assert halving.may_continue(config(i), 0, rung(0.9 - i / 10), whole=True)
+    assert not halving.may_continue(config(9), 0, rung(0.85)), "second of five, one place"
 
 
 def test_a_trial_without_an_objective_goes_on_and_counts_for_nobody() -> None:
     halving = HalvingRule(Halving(), ("score", "written_density"))
-    assert [halving.goes_on(config(i), 0, rung(0.9 - i / 10)) for i in range(6)] == [True] * 6
+    assert [halving.may_continue(config(i), 0, rung(0.9 - i / 10)) for i in range(6)] == [True] * 6
 
 
 @pytest.mark.parametrize("how", get_args(RankName))
 def test_a_trial_is_as_good_as_its_best_threshold(how: RankName) -> None:
     halving = rule(how)
     for i in range(5):
-        halving.goes_on(config(i), 0, rung(0.8, 0.6 + i / 100))
+        halving.may_continue(config(i), 0, rung(0.8, 0.6 + i / 100))
     torn = Rung(step=RUNGS[0], points=(point(0.0, 0.5, 0.9), point(0.2, 0.81, 0.3)))
-    assert halving.goes_on(config(9), 0, torn)
-    assert not halving.goes_on(config(10), 0, Rung(step=RUNGS[0], points=torn.points[:1]))
+    assert halving.may_continue(config(9), 0, torn)
+    assert not halving.may_continue(config(10), 0, Rung(step=RUNGS[0], points=torn.points[:1]))
 
 
 def test_limits_at_a_rung_mean_what_they_mean_at_the_end() -> None:
     halving = rule(limits=("score >= baseline(peft) - 0.1", "weight_bytes <= 1 MiB"))
     deft = [replace(config(i), activation="relu") for i in range(9)]
-    assert halving.goes_on(deft[0], 0, rung(0.3, 0.01))
-    assert halving.goes_on(config(0), 0, rung(0.6, 0.99)), (
+    assert halving.may_continue(deft[0], 0, rung(0.3, 0.01))
+    assert halving.may_continue(config(0), 0, rung(0.6, 0.99)), (
         "plain PEFT: from here on 0.5 is the least"
     )
-    assert not halving.goes_on(deft[1], 0, rung(0.4, 0.001)), "the sparsest, and outside"
-    assert halving.goes_on(deft[2], 0, rung(0.55, 0.1), whole=True)
-    assert not halving.goes_on(deft[3], 0, rung(0.45, 0.0001))
-    assert halving.goes_on(deft[4], 0, rung(0.62, 0.05))
+    assert not halving.may_continue(deft[1], 0, rung(0.4, 0.001)), "the sparsest, and outside"
+    assert halving.may_continue(deft[2], 0, rung(0.55, 0.1), whole=True)
+    assert not halving.may_continue(deft[3], 0, rung(0.45, 0.0001))
+    assert halving.may_continue(deft[4], 0, rung(0.62, 0.05))
 
 
 def test_a_limit_on_a_proxy_stops_no_trial() -> None:
     arrivals = [(config(i), rung(0.5 + 0.1 * (i * 7 % 5), 0.5)) for i in range(12)]
     proxies = ("latency_sec <= 1 ms", "peak_memory_bytes <= baseline(peft)")
     verdicts = [
-        [halving.goes_on(c, 0, r) for c, r in arrivals]
+        [halving.may_continue(c, 0, r) for c, r in arrivals]
         for halving in (rule(), rule(limits=proxies))
     ]
     assert verdicts[0] == verdicts[1]
@@ -173,7 +175,9 @@ def test_surely_is_not_asked_for_at_a_rung() -> None:
             for i, s in enumerate(scores)
         ),
     ]
-    verdicts = [[halving.goes_on(c, 0, r) for c, r in arrivals] for halving in (plainly, surely)]
+    verdicts = [
+        [halving.may_continue(c, 0, r) for c, r in arrivals] for halving in (plainly, surely)
+    ]
     assert verdicts[0] == verdicts[1]
     assert not all(verdicts[0])
 
@@ -181,9 +185,9 @@ def test_surely_is_not_asked_for_at_a_rung() -> None:
 def test_a_baseline_at_a_rung_is_the_mean_over_its_seeds() -> None:
     halving = rule(limits=("score >= baseline(peft) - 0.1",))
     for seed, score in enumerate((0.9, 0.5)):
-        assert halving.goes_on(config(0), seed, rung(score, 0.99))
-    halving.goes_on(replace(config(1), activation="relu"), 0, rung(0.62, 0.5))
-    assert halving.goes_on(replace(config(2), activation="relu"), 0, rung(0.65, 0.1)), (
+        assert halving.may_continue(config(0), seed, rung(score, 0.99))
+    halving.may_continue(replace(config(1), activation="relu"), 0, rung(0.62, 0.5))
+    assert halving.may_continue(replace(config(2), activation="relu"), 0, rung(0.65, 0.1)), (
         "by the mean 0.6 is the least, by the lucky seed 0.8"
     )
 
@@ -217,12 +221,12 @@ def test_a_restart_decides_the_same(seed: int) -> None:
     rng = np.random.default_rng(seed)
     arrivals = [(config(i), rung(*rng.uniform(size=2))) for i in range(24)]
     through = rule()
-    verdicts = [through.goes_on(c, 0, r) for c, r in arrivals]
+    verdicts = [through.may_continue(c, 0, r) for c, r in arrivals]
     cut = int(rng.integers(1, 24))
     again = rule()
     for i in rng.permutation(cut):
         again.record(arrivals[i][0], 0, arrivals[i][1], verdicts[i])
-    assert [again.goes_on(c, 0, r) for c, r in arrivals] == verdicts
+    assert [again.may_continue(c, 0, r) for c, r in arrivals] == verdicts
 
 
 @pytest.mark.parametrize("how", get_args(RankName))
@@ -233,12 +237,12 @@ def test_about_a_ninth_reaches_the_end(how: RankName) -> None:
     at_first = [
         i
         for i in range(n)
-        if halving.goes_on(config(i), 0, rung(float(values[i, 0]), float(values[i, 1])))
+        if halving.may_continue(config(i), 0, rung(float(values[i, 0]), float(values[i, 1])))
     ]
     at_second = [
         i
         for i in at_first
-        if halving.goes_on(
+        if halving.may_continue(
             config(i), 0, rung(float(values[i, 0]), float(values[i, 1]), step=RUNGS[1])
         )
     ]
@@ -261,8 +265,8 @@ def test_of_very_many_a_sample_is_compared_with_that_does_not_depend_on_their_or
     probes = [
         (config(10**4 + i), rung(float(score))) for i, score in enumerate(np.linspace(0.4, 0.9, 26))
     ]
-    verdicts = [one.goes_on(c, 0, r) for c, r in probes]
-    assert verdicts == [other.goes_on(c, 0, r) for c, r in probes]
+    verdicts = [one.may_continue(c, 0, r) for c, r in probes]
+    assert verdicts == [other.may_continue(c, 0, r) for c, r in probes]
     assert len(one._reached[0].peers) == N_PEERS
     # The scores are uniform: the third's border is at 2/3, give or take what a sample of that size
     # errs.

@@ -8,10 +8,10 @@ from deft_sweeps.outcomes import ExampleScores
 from deft_sweeps.result import CompleteTrial
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import runner
-from deft_sweeps.sweep.aim import Aim
 from deft_sweeps.sweep.driver import Driver
 from deft_sweeps.sweep.progress import Progress
 from deft_sweeps.sweep.runner import Outcome, run_sweep
+from deft_sweeps.sweep.trial_goal import TrialGoal
 from tests.fakes import FakeMaker, fake_result, fake_spec, plain
 
 MARK = 0.123
@@ -63,7 +63,7 @@ def test_nothing_that_only_shows_a_sweep_ends_it(tmp_path: Path, error: Exceptio
     shown: list[int] = []
     spec, sweep = fake_spec(4), SweepDir(tmp_path / "sweep")
     sweep.root.mkdir()
-    driver = Driver(spec, sweep, (), Aim(4), view)
+    driver = Driver(spec, sweep, (), TrialGoal(4), view)
     driver.finished(fake_result(spec.config(plain(1e-3)), 0))
     driver.beat(now=True)
     assert shown == [1, 1]

@@ -304,9 +304,9 @@ def test_a_verdict_stands_whatever_is_learnt_after_it() -> None:
             result = replace(fake_result(config, 0), rungs=(rung_of(config, spec),))
             study.tell(number, result)
     pending.add(proposal)
-    verdict = early.goes_on(number, rung_of(config, spec))
+    verdict = early.may_continue(number, rung_of(config, spec))
     study.optuna.sampler = optuna.samplers.RandomSampler()
-    assert early.goes_on(number, rung_of(config, spec)) == verdict
+    assert early.may_continue(number, rung_of(config, spec)) == verdict
 
 
 def test_of_a_finite_space_what_was_stopped_may_come_again_and_what_ended_not() -> None:

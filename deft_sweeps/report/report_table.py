@@ -24,7 +24,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class ReportTable:
     """A titled table.
 
     Attributes:
@@ -52,29 +52,29 @@ _STYLES: dict[Mark, str] = {
 }
 
 
-def as_rich(sheet: Sheet) -> Table:
+def as_rich(table: ReportTable) -> Table:
     """For a terminal."""
-    table = Table(
-        title=sheet.title,
-        caption=sheet.note or None,
+    drawn = Table(
+        title=table.title,
+        caption=table.note or None,
         box=box.SIMPLE_HEAD,
         title_justify="left",
         caption_justify="left",
     )
-    for head, figures in sheet.heads:
-        table.add_column(head, justify="right" if figures else "left", overflow="fold")
-    for row in sheet.rows:
+    for head, figures in table.heads:
+        drawn.add_column(head, justify="right" if figures else "left", overflow="fold")
+    for row in table.rows:
         # rich reads [brackets] in a str as markup; a Text is taken as it is.
-        table.add_row(*(Text(cell) for cell in row.cells), style=_STYLES[row.mark])
-    return table
+        drawn.add_row(*(Text(cell) for cell in row.cells), style=_STYLES[row.mark])
+    return drawn
 
 
-def as_text(sheet: Sheet) -> str:
+def as_text(table: ReportTable) -> str:
     """For a pipe or a log: aligned columns as wide as they need, no colour, nothing cut."""
-    heads = sheet.heads
+    heads = table.heads
     lines = [
         tuple(head for head, _ in heads),
-        *(tuple(_one_line(cell) for cell in row.cells) for row in sheet.rows),
+        *(tuple(_one_line(cell) for cell in row.cells) for row in table.rows),
     ]
     widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
     laid = [
@@ -84,7 +84,7 @@ def as_text(sheet: Sheet) -> str:
         ).rstrip()
         for line in lines
     ]
-    return "\n".join([sheet.title, *laid, *([sheet.note] if sheet.note else [])]) + "\n"
+    return "\n".join([table.title, *laid, *([table.note] if table.note else [])]) + "\n"
 
 
 def _one_line(cell: str) -> str:

@@ -6,8 +6,8 @@ from deft_sweeps.config.label import label
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.equal_density import EqualDensityGain
 from deft_sweeps.metrics import Measurable, Metric, parts_of, shown
-from deft_sweeps.report import cells, choice_text
-from deft_sweeps.report.cells import MeasuredRow
+from deft_sweeps.report import choice_text, table_cells
+from deft_sweeps.report.table_cells import MeasuredRow
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.statistics.paired_difference import PairedDifference, score_difference
 from deft_sweeps.statistics.plateau import GainProjection
@@ -71,8 +71,8 @@ def verdict(finals: Sequence[FinalMeasurement]) -> str:
     mine = by_role["chosen"].point
     sentence = (
         f"On {mine.score.n_examples} test examples it scores {mine.score.value:.3f} (95% interval"
-        f" {cells.interval_text(mine.score)}) at activation density"
-        f" {cells.density_text(mine.density)}."
+        f" {table_cells.interval_text(mine.score)}) at activation density"
+        f" {table_cells.density_text(mine.density)}."
     )
     names = {
         "baseline": "the best plain PEFT",

@@ -2,8 +2,8 @@ import pytest
 
 from deft_sweeps.config.axes import Training
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.report.saving import Saving, saving, stopped_text
-from deft_sweeps.report.tables import summary, trials_sheet
+from deft_sweeps.report.saved_steps import SavedSteps, saved_steps, stopped_text
+from deft_sweeps.report.tables import summary, trials_table
 from deft_sweeps.result import Rung, StoppedTrial, TrialResult
 from tests.samples import point, result
 
@@ -23,18 +23,20 @@ def test_steps_of_stopped_and_complete_trials_are_counted() -> None:
         stopped(10, 30),
     ]
     assert (
-        saving(results) == Saving(2, 90 + 10 + 30, 270) == saving(results[:2]) + saving(results[2:])
+        saved_steps(results)
+        == SavedSteps(2, 90 + 10 + 30, 270)
+        == saved_steps(results[:2]) + saved_steps(results[2:])
     )
-    assert saving(results).share == pytest.approx(140 / 270)
-    assert str(saving(results)) == "2 stopped early, 0.52 of the training steps saved"
-    assert saving([stopped()]) == Saving(0, 0, 0)
-    assert saving([]).share == 0.0
+    assert saved_steps(results).share == pytest.approx(140 / 270)
+    assert str(saved_steps(results)) == "2 stopped early, 0.52 of the training steps saved"
+    assert saved_steps([stopped()]) == SavedSteps(0, 0, 0)
+    assert saved_steps([]).share == 0.0
 
 
 def test_a_stopped_trial_says_where() -> None:
     assert stopped_text(stopped(10, 30)) == "stopped after 30 of 90 steps"
     assert stopped_text(stopped()) == "stopped"
-    (row,) = trials_sheet([stopped(10)], 0.01).rows
+    (row,) = trials_table([stopped(10)], 0.01).rows
     assert row.cells[-1] == "stopped after 10 of 90 steps"
     assert summary([stopped(10)]).endswith(
         "; 0.89 of the training steps saved by early stopping, measured"

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from deft_sweeps.config.label import label
 from deft_sweeps.findings.sweep_comparison import ComparedSweep, Comparison
 from deft_sweeps.metrics import METRICS
-from deft_sweeps.report.cells import DENSITY_NOTE, SEEDS_NOTE, MeasuredRow, metric_cells
-from deft_sweeps.report.sheet import Row, Sheet
+from deft_sweeps.report.report_table import ReportTable, Row
+from deft_sweeps.report.table_cells import DENSITY_NOTE, SEEDS_NOTE, MeasuredRow, metric_cells
 
 
-def sweeps_sheet(entries: Sequence[ComparedSweep], comparison: Comparison) -> Sheet:
+def sweeps_table(entries: Sequence[ComparedSweep], comparison: Comparison) -> ReportTable:
     """One row a sweep, and one for the front of them all."""
     joint = comparison.hypervolumes[""]
     rows = [
@@ -51,10 +51,10 @@ def sweeps_sheet(entries: Sequence[ComparedSweep], comparison: Comparison) -> Sh
         ">of the joint front's",
         ">members on the joint front",
     )
-    return Sheet("Sweeps", columns, tuple(rows), note)
+    return ReportTable("Sweeps", columns, tuple(rows), note)
 
 
-def survivors_sheet(comparison: Comparison) -> Sheet:
+def survivors_table(comparison: Comparison) -> ReportTable:
     """The joint front, best first by the first objective, and whose each member is."""
     members = [
         (name, member) for name, members in comparison.survivors.items() for member in members
@@ -70,10 +70,10 @@ def survivors_sheet(comparison: Comparison) -> Sheet:
     )
     columns = ("sweep", "configuration", ">threshold", ">seeds", *heads, "trial")
     note = DENSITY_NOTE + (f"; {SEEDS_NOTE}" if any(m.seeds for _, m in members) else "")
-    return Sheet("Joint front", columns, rows, note)
+    return ReportTable("Joint front", columns, rows, note)
 
 
-def levels_sheet(comparison: Comparison) -> Sheet:
+def levels_table(comparison: Comparison) -> ReportTable:
     """The best score that each sweep has at a density or below it, and how far it is from the first
     sweep's.
     """
@@ -101,7 +101,7 @@ def levels_sheet(comparison: Comparison) -> Sheet:
         " in brackets its difference from the first sweep's. Each is the best of many, so small"
         " differences are no more than noise"
     )
-    return Sheet(
+    return ReportTable(
         "At equal density", (">density at most", *(f">{name}" for name in names)), rows, note
     )
 

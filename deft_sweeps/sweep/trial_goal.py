@@ -7,7 +7,7 @@ from deft_sweeps.store.sweep_dir import DriverNote
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
+class TrialGoal:
     """What a driver is to reach.
 
     Attributes:
@@ -23,7 +23,7 @@ class Aim:
     since: Spent | None = None
 
 
-def aim(
+def next_goal(
     n_trials: int,
     n_known: int,
     note: DriverNote | None,
@@ -31,8 +31,8 @@ def aim(
     more: int,
     n_extra: int,
     trial_sec: float,
-) -> Aim:
-    """The next driver's aim.
+) -> TrialGoal:
+    """The next driver's goal.
 
     Args:
         n_trials: the budget's.
@@ -56,8 +56,8 @@ def aim(
         )
     target = goal + more + n_extra
     if more:
-        return Aim(target, None, Spent(0.0 if note is None else note.spent_sec, trial_sec))
-    return Aim(target, None if ended is None else ended + n_extra, since)
+        return TrialGoal(target, None, Spent(0.0 if note is None else note.spent_sec, trial_sec))
+    return TrialGoal(target, None if ended is None else ended + n_extra, since)
 
 
 def _ended(note: DriverNote, n_known: int) -> int | None:

@@ -7,7 +7,7 @@ from deft_sweeps.result import CompleteTrial, StoppedTrial, TrialResult
 
 
 @dataclass(frozen=True, slots=True)
-class Saving:
+class SavedSteps:
     """Training that was not done.
 
     Attributes:
@@ -26,8 +26,8 @@ class Saving:
         """Of the steps that were saved, in [0, 1]."""
         return 1.0 - self.n_steps / self.n_steps_whole if self.n_steps_whole else 0.0
 
-    def __add__(self, other: "Saving") -> "Saving":
-        return Saving(
+    def __add__(self, other: "SavedSteps") -> "SavedSteps":
+        return SavedSteps(
             self.n_stopped + other.n_stopped,
             self.n_steps + other.n_steps,
             self.n_steps_whole + other.n_steps_whole,
@@ -37,7 +37,7 @@ class Saving:
         return f"{self.n_stopped} stopped early, {self.share:.2f} of the training steps saved"
 
 
-def saving(results: Iterable[TrialResult]) -> Saving:
+def saved_steps(results: Iterable[TrialResult]) -> SavedSteps:
     """Count over a sweep's trials of any status."""
     ended = [
         r
@@ -47,7 +47,7 @@ def saving(results: Iterable[TrialResult]) -> Saving:
     stopped = [result for result in ended if isinstance(result, StoppedTrial)]
     whole = sum(result.config.training.steps for result in ended)
     left_out = sum(result.config.training.steps - result.rungs[-1].step for result in stopped)
-    return Saving(len(stopped), whole - left_out, whole)
+    return SavedSteps(len(stopped), whole - left_out, whole)
 
 
 def stopped_text(result: TrialResult) -> str:
