@@ -1,6 +1,5 @@
 """The user's cache folder: what is converted or tokenised once, and read by every later process."""
 
-import fcntl
 import hashlib
 import os
 import secrets
@@ -8,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from filelock import FileLock
 from platformdirs import user_cache_dir
 
 
@@ -33,10 +33,9 @@ def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f".{folder.name}.lock").open("a+b") as lock:
-        # The lock only saves a second worker the work; where a network drive ignores it, the rename
-        # still keeps both safe.
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    # The lock only saves a second worker the work; where a network drive ignores it, the rename
+    # still keeps both safe.
+    with FileLock(folder.parent / f".{folder.name}.lock"):
         if folder.is_dir():
             return folder
         temporary = folder.with_name(f".{folder.name}.{secrets.token_hex(6)}")

@@ -29,6 +29,7 @@ from contextvars import ContextVar
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from deft_sweeps.config.trial import codec
@@ -338,22 +339,20 @@ class SweepDir:
         Raises:
             StoreError: another driver holds it.
         """
-        import fcntl
-
         held, root = _HELD.get(), self.root.resolve()
         if root in held:
             yield
             return
         self.root.mkdir(parents=True, exist_ok=True)
-        with (self.root / ".lock").open("a+b") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                note = self.note()
-                who = f" (process {note.pid})" if note else ""
-                raise StoreError(
-                    f"{self.root} is in use by another driver{who}; wait for it, or stop it"
-                ) from error
+        try:
+            acquired = FileLock(self.root / ".lock", blocking=False).acquire()
+        except Timeout as error:
+            note = self.note()
+            who = f" (process {note.pid})" if note else ""
+            raise StoreError(
+                f"{self.root} is in use by another driver{who}; wait for it, or stop it"
+            ) from error
+        with acquired:
             token = _HELD.set(held | {root})
             try:
                 yield

@@ -51,7 +51,7 @@ def test_a_used_up_space_ends_the_search_and_its_front_gets_its_seeds_once(tmp_p
     extra = missing_seeds(spec, sweep.results())
     assert len(extra) >= 1
     # A driver that died once it had asked for a seed.
-    StudySearcher(spec, sweep, target=16 + len(extra), extra=extra[:1]).close()
+    StudySearcher(spec, sweep, target=16 + len(extra), extra=extra[:1])
     run_sweep(spec, sweep, fakes, view=lambda _: None, resume=True, n_cpus=2)
     assert len(sweep.results()) == 17, (
         "the seed asked for runs; the search, which is over, is not taken up again"
