@@ -8,6 +8,7 @@ was down is caught up with later. mlflow is imported when it is first needed: th
 import logging
 import math
 import os
+import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -153,6 +154,7 @@ class Mirror:
         """Find or make experiment and parent."""
         if self._client is None:
             if self._uri == self._sweep.mlflow_url:
+                _make(self._sweep.mlflow_path)
                 write_ahead(self._sweep.mlflow_path)
             self._client = _client(self._uri)
         if not self._parent:
@@ -282,6 +284,22 @@ def rung_metrics(rung: Rung) -> dict[str, float]:
         for point in rung.points
         for name, value in measured(point).items()
     }
+
+
+def _make(path: Path) -> None:
+    """Have MLflow's database there, with all its tables or not at all: MLflow makes them by a
+    hundred migrations, and one that was cut short can never be gone on with.
+    """
+    if path.exists():
+        return
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    unfinished.touch()  # As the umask says: SQLite itself would make it 0644.
+    try:
+        _client(f"sqlite:///{unfinished.resolve()}")
+        if not path.exists():
+            unfinished.rename(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _client(uri: str) -> Any:

@@ -3,12 +3,13 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,25 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory) -> SweepDir:
     sweep = filled(tmp_path_factory.mktemp("sweep"))
     assert Mirror(sweep, "fake").catch_up() == 3
     return sweep
+
+
+def test_a_database_whose_making_was_cut_short_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A driver that is killed in its first seconds dies between two of MLflow's migrations."""
+    sweep = filled(tmp_path)
+
+    def cut_short(uri: str) -> None:
+        with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as file:
+            file.execute("CREATE TABLE _alembic_tmp_params (x)")
+        raise OSError("killed")
+
+    monkeypatch.setattr("deft_sweeps.store.mlflow._client", cut_short)
+    with pytest.raises(StoreError, match="killed"):
+        Mirror(sweep, "fake").catch_up()
+    monkeypatch.undo()
+    assert Mirror(sweep, "fake").catch_up() == 3
+    assert not list(tmp_path.glob(".mlflow.db.*"))
 
 
 def test_one_parent_and_a_child_for_each_result(mirrored: SweepDir) -> None:
