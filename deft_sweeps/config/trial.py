@@ -86,7 +86,7 @@ class TrialConfig:
 
     def is_baseline(self, name: BaselineName) -> bool:
         """Whether a trial of this configuration may be the baseline `name` of
-        `objective.BASELINES`.
+        `baseline_kind.BASELINES`.
         """
         match name:
             case "peft":

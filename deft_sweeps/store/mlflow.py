@@ -287,8 +287,8 @@ def rung_metrics(rung: Rung) -> dict[str, float]:
 
 
 def _make(path: Path) -> None:
-    """Have MLflow's database there, with all its tables or not at all: MLflow makes them by a
-    hundred migrations, and one that was cut short can never be gone on with.
+    """Have MLflow's database there, with all its tables or not at all: MLflow makes them by
+    many migrations, and a file in which they were cut short cannot be used again.
     """
     if path.exists():
         return

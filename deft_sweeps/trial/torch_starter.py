@@ -8,7 +8,7 @@ import torch
 
 from deft_sweeps.config.data import Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.result import CompleteTrial, Label
+from deft_sweeps.result import Label
 from deft_sweeps.tasks.task_data import TaskData, load_task
 from deft_sweeps.trial.base import BaseKey, FrozenBase, build_base
 from deft_sweeps.trial.build import build
@@ -93,13 +93,6 @@ class TorchTrialStarter:
             self._bases[key] = build_base(config, data, self.device)
         self._bases.move_to_end(key)
         return self._bases[key]
-
-
-def run_trial(starter: TorchTrialStarter, config: TrialConfig, seed: int) -> CompleteTrial:
-    """A whole trial in one call."""
-    run = starter(config, seed)
-    run.advance(config.training.steps)
-    return run.finish()
 
 
 def _import_heavy_parts() -> None:

@@ -18,7 +18,8 @@ from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.evaluate import evaluating
 from deft_sweeps.trial.final_measurement import FinalJob, measure_final
 from deft_sweeps.trial.run import TorchTrialRun
-from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory, run_trial
+from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
+from tests.whole_trial import run_trial
 
 TARGETS: tuple[Role, ...] = ("q", "v", "gate", "down")
 DEFT = DensityLoss(weight=1.0, eps=1e-2)

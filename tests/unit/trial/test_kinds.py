@@ -22,7 +22,6 @@ from deft_sweeps.trial.final_measurement import threshold_for
 from deft_sweeps.trial.heads import HeadSpec
 from deft_sweeps.trial.predict import as_number
 from deft_sweeps.trial.run import TorchTrialRun
-from deft_sweeps.trial.torch_starter import run_trial
 from deft_sweeps.trial.train import loss_sum, n_targets
 from tests.tiny import HEAD_FAMILIES
 from tests.unit.trial.made_tasks import (
@@ -32,6 +31,7 @@ from tests.unit.trial.made_tasks import (
     t5_config,
     text_task,
 )
+from tests.whole_trial import run_trial
 
 HEAD_KINDS = ["classification", "regression", "span"]
 SHORT: dict[str, Any] = {

@@ -35,7 +35,8 @@ from deft_sweeps.errors import TrialError
 from deft_sweeps.result import CompleteTrial, read_result
 from deft_sweeps.trial.base import BaseKey
 from deft_sweeps.trial.run import TorchTrialRun
-from deft_sweeps.trial.torch_starter import TorchTrialStarter, run_trial
+from deft_sweeps.trial.torch_starter import TorchTrialStarter
+from tests.whole_trial import run_trial
 
 TARGETS: tuple[Role, ...] = ("q", "v", "gate", "down")
 DEFT = DensityLoss(weight=1.0, eps=1e-2)
