@@ -32,7 +32,7 @@ from deft_sweeps.statistics.seed_mean import seed_mean
 from deft_sweeps.store.sweep_dir import write_atomically
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.base import model_inputs
-from deft_sweeps.trial.cost import PeakMemory, median_latency_sec, resident_bytes, tensor_bytes
+from deft_sweeps.trial.cost import PeakMemory, measure_latency, resident_bytes, tensor_bytes
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 
@@ -123,7 +123,7 @@ def measure(path: Path, repeats: int) -> Alone:
     loaded = torch.load(path, weights_only=False, map_location=device)
     model, inputs = loaded["model"], loaded["inputs"]
     with torch.no_grad():
-        latency = median_latency_sec(lambda: model(**inputs), repeats, device)
+        latency = measure_latency(lambda: model(**inputs), repeats, device).median
         cpu = []
         for _ in range(repeats):
             start = time.process_time()

@@ -17,7 +17,7 @@ baseline.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal
 
@@ -58,6 +58,11 @@ class Constraint:
 
     def __str__(self) -> str:
         return f"{'surely ' if self.surely else ''}{self.metric} {self.relation} {self.bound}"
+
+    @property
+    def bare(self) -> "Constraint":
+        """The limit without `surely`: a certificate makes sure of every limit."""
+        return replace(self, surely=False)
 
     @property
     def rests_on_proxy(self) -> bool:

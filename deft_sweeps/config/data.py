@@ -14,13 +14,16 @@ Form = Literal["text-to-text", "head"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Splits:
-    """Sizes of the three disjoint splits; None takes all there are, or a fifth for a split that is
-    cut off the training file.
+    """Sizes of the disjoint splits; None takes all there are, or a fifth for a split that is cut
+    off the training file.
 
     Attributes:
         train: examples to train and calibrate on.
-        validation: examples that search, stopping, thresholds and choice see.
+        validation: examples that search, stopping and thresholds see.
         test: examples that only the final measurement sees.
+        selection: examples that only the certificate of the choice sees, cut off the training
+            file, at most a quarter of it. With 0 the choice is made on validation examples, and
+            nothing is certified.
         seed: of the shuffle that draws them (never the trial's seed: every trial sees the same
             splits).
     """
@@ -29,6 +32,7 @@ class Splits:
     validation: int | None = 600
     test: int | None = None
     seed: int = 0
+    selection: int = 0
 
     def __post_init__(self) -> None:
         for name, size in (
@@ -37,6 +41,7 @@ class Splits:
             ("test", self.test),
         ):
             check(size is None or size >= 1, f"{name} >= 1 or null", size)
+        check(self.selection >= 0, "selection >= 0", self.selection)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

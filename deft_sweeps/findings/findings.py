@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from deft_sweeps.findings.baseline import Baselines, baselines_among
+from deft_sweeps.findings.certificate import Certificate, walk
 from deft_sweeps.findings.choice import Choice, axes_of, choose_from
 from deft_sweeps.findings.confirmation import Confirmation, confirm
 from deft_sweeps.findings.equal_density import EqualDensityGain, all_gains
@@ -12,10 +13,12 @@ from deft_sweeps.findings.front_member import FrontMember, candidates, pooled
 from deft_sweeps.findings.membership import Membership, membership_of
 from deft_sweeps.findings.pareto_front import ParetoFront, front_of
 from deft_sweeps.findings.proxy_spread import proxy_spreads
+from deft_sweeps.findings.verdict import Verdict, covers_limits, too_few, verdict_of
 from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.result import FinalMeasurement, TrialResult
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.statistics.plateau import FrontHistory, GainProjection, project
+from deft_sweeps.store.selection_record import SelectionRecord
 from deft_sweeps.store.sweep_dir import SweepDir
 
 
@@ -30,6 +33,7 @@ class Findings:
         limits: of the sweep.
         policy: of the sweep; None takes the knee.
         finals: measurements on the test split.
+        certificate: how far its chain of candidates was walked; None without one.
     """
 
     def __init__(
@@ -39,20 +43,25 @@ class Findings:
         limits: Sequence[Constraint] = (),
         policy: Policy | None = None,
         finals: Iterable[FinalMeasurement] = (),
+        certificate: Certificate | None = None,
     ) -> None:
         self.results = tuple(results)
         self.objectives = tuple(objectives)
         self.limits = tuple(limits)
         self.policy = policy or Policy()
         self.every_final = tuple(finals)
+        self.certificate = certificate
         self._choices: dict[Policy, Choice] = {}
 
     @staticmethod
     def of(
-        spec: SweepSpec, results: Iterable[TrialResult], finals: Iterable[FinalMeasurement] = ()
+        spec: SweepSpec,
+        results: Iterable[TrialResult],
+        finals: Iterable[FinalMeasurement] = (),
+        certificate: Certificate | None = None,
     ) -> "Findings":
         """The findings of a sweep's results."""
-        return Findings(results, spec.objectives, spec.limits, spec.choose, finals)
+        return Findings(results, spec.objectives, spec.limits, spec.choose, finals, certificate)
 
     @staticmethod
     def read(spec: SweepSpec, sweep: SweepDir) -> "Findings":
@@ -61,7 +70,10 @@ class Findings:
         Raises:
             StoreError: a file of the folder cannot be read.
         """
-        return Findings.of(spec, sweep.results(), sweep.finals())
+        record = SelectionRecord(sweep.root)
+        chain = record.chain()
+        certificate = None if chain is None else walk(chain, record.measurements())
+        return Findings.of(spec, sweep.results(), sweep.finals(), certificate)
 
     @cached_property
     def points(self) -> tuple[FrontMember, ...]:
@@ -119,7 +131,12 @@ class Findings:
     @cached_property
     def confirmation(self) -> Confirmation:
         """What the test split says of the limits of the sweep's own choice."""
-        return confirm(self.choice, self.finals)
+        return confirm(self.choice, self.finals, certified=self._is_certified(self.choice))
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What the sweep's own choice is worth."""
+        return verdict_of(self.choice, self.certificate, self.confirmation)
 
     @cached_property
     def finals(self) -> tuple[FinalMeasurement, ...]:
@@ -131,13 +148,23 @@ class Findings:
         same = (first.trial_id, first.point.at) == (member.result.trial_id, member.point.at)
         return self.every_final if same else ()
 
-    def _choose(self, policy: Policy) -> Choice:
+    def pool_for(self, policy: Policy) -> tuple[FrontMember, ...]:
+        """The points that a policy chooses from: the pool, with the policy's metric measured."""
         axes = axes_of(self.objectives, policy)
-        pool = self.pool if axes == self.objectives else self._pool(axes)
+        return self.pool if axes == self.objectives else self._pool(axes)
+
+    def _choose(self, policy: Policy) -> Choice:
+        axes, pool = axes_of(self.objectives, policy), self.pool_for(policy)
         limits = tuple(dict.fromkeys((*self.limits, *policy.where)))
+        certified = self._certified(pool, limits)
+        eligible = (
+            front_of(pool, axes, limits, self.baselines)
+            if certified is None
+            else front_of(certified, axes)
+        )
         return choose_from(
             pool=pool,
-            eligible=front_of(pool, axes, limits, self.baselines).members,
+            eligible=eligible.members,
             front=self.front,
             baselines=self.baselines,
             policy=policy,
@@ -145,6 +172,25 @@ class Findings:
             n_points=sum(member.n_seeds for member in pool),
             proxies=proxy_spreads(self.results, limits),
         )
+
+    def _certified(
+        self, pool: Sequence[FrontMember], limits: tuple[Constraint, ...]
+    ) -> list[FrontMember] | None:
+        """The members to choose among; None if the selection split has no say in it: it was not
+        read to the end, was read for other limits, or is too small for any.
+        """
+        certificate = self.certificate
+        if certificate is None or certificate.missing is not None:
+            return None
+        if not covers_limits(certificate, limits) or too_few(certificate.chain, limits):
+            return None
+        return [member for member in pool if certificate.step_of(member) is not None]
+
+    def _is_certified(self, choice: Choice) -> bool:
+        certificate, member = self.certificate, choice.member
+        if certificate is None or member is None or not covers_limits(certificate, choice.limits):
+            return False
+        return certificate.step_of(member) is not None
 
     def _pool(self, axes: Sequence[str]) -> tuple[FrontMember, ...]:
         complete = (point for point in self.points if all(axis in point.values for axis in axes))

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from deft_sweeps.front import Floats
 from deft_sweeps.metrics import DEFAULT_OBJECTIVES, METRICS, Direction, measured_points
-from deft_sweeps.result import CompleteTrial, Point, TrainingAtRung, TrialResult
+from deft_sweeps.result import (
+    CompleteTrial,
+    Point,
+    TrainingAtRung,
+    TrialResult,
+    point_name,
+)
 from deft_sweeps.statistics.seed_mean import SeedMean, nearest_to_mean, seed_mean
 
 MeasuredTraining = CompleteTrial | TrainingAtRung
@@ -67,7 +73,7 @@ class FrontMember:
     @property
     def name(self) -> str:
         """`<trial_id>@<threshold>`, or `<trial_id>@p<percentile>`; unique in a sweep."""
-        return f"{self.result.trial_id}@{self.point.at}"
+        return point_name(self.result.trial_id, self.point.threshold, self.point.percentile)
 
 
 def directions_of(objectives: Iterable[str]) -> tuple[Direction, ...]:

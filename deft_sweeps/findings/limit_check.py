@@ -6,10 +6,12 @@ interval speaks of other examples, not of training again with another seed.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from deft_sweeps.findings.baseline import Baselines
 from deft_sweeps.findings.front_member import FrontMember, MeasuredTraining
+from deft_sweeps.metrics import SCORE
 from deft_sweeps.objective import Constraint
 from deft_sweeps.result import Point
 from deft_sweeps.statistics.paired_difference import Z_95, mean_difference
@@ -75,6 +77,19 @@ def keeps(member: FrontMember, limit: Constraint, baselines: Baselines) -> bool:
         if _plain_excess(member, limit, None if name is None else baselines[name]) > forgiven:
             return False
     return excess(member, limit, baselines) <= forgiven
+
+
+def surely_broken(member: FrontMember, limit: Constraint, baselines: Baselines) -> bool:
+    """Whether the whole 95 % interval lies beyond the limit; by the value if the metric has none.
+
+    Raises:
+        ValueError: as `excess`.
+    """
+    if limit.metric != SCORE.name:
+        return not keeps(member, limit, baselines)
+    # The other end of the interval: it breaks the limit if the opposite limit is surely kept.
+    opposite: Literal["<=", ">="] = "<=" if limit.relation == ">=" else ">="
+    return excess(member, replace(limit, relation=opposite, surely=True), baselines) < 0
 
 
 def _plain_excess(member: FrontMember, limit: Constraint, other: FrontMember | None) -> float:

@@ -31,6 +31,7 @@ from deft_sweeps.result import Cost, Point
 __all__ = [
     "ACTIVATION_DENSITY",
     "DEFAULT_OBJECTIVES",
+    "LATENCY_SEC",
     "METRICS",
     "SCORE",
     "Direction",

@@ -1,7 +1,14 @@
 """What trials give: measured points, costs, how a trial ended, what was measured on test."""
 
-from deft_sweeps.result.final_result import FinalMeasurement
-from deft_sweeps.result.measured_point import DensityReading, Point, Score, SkippedBlocks
+from deft_sweeps.result.certificate_chain import Candidate, Chain
+from deft_sweeps.result.final_result import FinalMeasurement, FinalRole
+from deft_sweeps.result.measured_point import (
+    DensityReading,
+    Point,
+    Score,
+    SkippedBlocks,
+    point_name,
+)
 from deft_sweeps.result.run_cost import Cost, Label
 from deft_sweeps.result.training_progress import (
     Advance,
@@ -28,12 +35,15 @@ __all__ = [
     "SCHEMA_VERSION",
     "Advance",
     "BlockGates",
+    "Candidate",
+    "Chain",
     "CompleteTrial",
     "Cost",
     "DensityReading",
     "EndedTrial",
     "FailedTrial",
     "FinalMeasurement",
+    "FinalRole",
     "Label",
     "PartialTraining",
     "Point",
@@ -47,5 +57,6 @@ __all__ = [
     "TrainingAtRung",
     "TrialResult",
     "complete_trials",
+    "point_name",
     "read_result",
 ]

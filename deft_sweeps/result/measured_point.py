@@ -152,4 +152,13 @@ class Point:
         """What tells the point from its trial's others: its threshold, or `p0.5` for the percentile
         0.5.
         """
-        return f"{self.threshold:g}" if self.percentile is None else f"p{self.percentile:g}"
+        return _place(self.threshold, self.percentile)
+
+
+def point_name(trial_id: str, threshold: float, percentile: float | None = None) -> str:
+    """`<trial_id>@<threshold>`, or `<trial_id>@p<percentile>`; unique in a sweep."""
+    return f"{trial_id}@{_place(threshold, percentile)}"
+
+
+def _place(threshold: float, percentile: float | None) -> str:
+    return f"{threshold:g}" if percentile is None else f"p{percentile:g}"

@@ -21,6 +21,8 @@ class Cost:
         peak_memory_bytes: of the process above its size after imports; of the device's allocator on
             CUDA.
         latency_sec: median of one forward pass over the evaluation's fixed batch.
+        latency_high_sec: upper end of that median's 95 % interval, by the order of the timed
+            passes; None with fewer than five, and of results of earlier versions.
     """
 
     label: Label
@@ -33,3 +35,4 @@ class Cost:
     build_time_sec: float
     train_time_sec: float
     evaluate_time_sec: float
+    latency_high_sec: float | None = None

@@ -130,5 +130,6 @@ def _assemble(
         trial_seed=given_or_default(data, "trial_seed"),
         seeds=given_or_default(data, "seeds"),
         tracking_uri=given_or_default(data, "tracking_uri"),
+        alpha=given_or_default(data, "alpha"),
         stopping=stopping,
     )

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import assert_never
 
 from deft_sweeps.config.axes import Dtype
+from deft_sweeps.config.data import Splits, Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.specification.combination import Combination, Excluded, Start
@@ -38,6 +39,8 @@ class SweepSpec:
             every configuration; one that is trained again takes the next seed.
         seeds: a number of trainings, not a seed: each configuration of the front is trained until
             it has so many, each with a seed of its own, before the choice; 1 adds none.
+        alpha: of the certificate: the probability, at most, with which a certified configuration
+            breaks a limit in truth. Only with a `selection` split.
         tracking_uri: of an MLflow server; without one, a SQLite file in the sweep's folder is used.
     """
 
@@ -54,6 +57,7 @@ class SweepSpec:
     trial_seed: int = 0
     seeds: int = 1
     tracking_uri: str | None = None
+    alpha: float = 0.05
     stopping: Stopping = field(default_factory=NoStopping)
 
     @cached_property
@@ -85,6 +89,16 @@ class SweepSpec:
         chosen = (self.choose.metric,) if self.choose.metric else ()
         limited = (limit.metric for limit in (*self.limits, *self.choose.where))
         return tuple(dict.fromkeys((*self.objectives, *chosen, *limited)))
+
+    @property
+    def task(self) -> Task:
+        """Of every trial."""
+        return self.combinations[0].template.task
+
+    @property
+    def splits(self) -> Splits:
+        """Sizes of the task's splits."""
+        return self.task.splits
 
     @property
     def dtype(self) -> Dtype:

@@ -144,6 +144,10 @@ def _aim_fields() -> dict[str, Any]:
                 description="The member to ship: `best METRIC where LIMIT ...`, `knee where ...`.",
             ),
         ),
+        "alpha": (
+            Annotated[float, Field(gt=0, lt=1)],
+            Field(default=SweepSpec.alpha, description=attribute_docs(SweepSpec)["alpha"]),
+        ),
     }
 
 

@@ -10,6 +10,7 @@ Study, tracker and report follow it.
   checkpoints/<trial_id>.ckpt      of a trial that is not finished
   rungs/<trial_id>.json   what was measured on the way of one; moves into its result
   final/<role>.json       FinalMeasurement on the test split
+  selection/              the certificate's chain and its measurements, see `selection_record`
   pending.json            what is running: number, seed, point and verdicts of each trial
   study.db                mirror for Optuna's tools; can be rebuilt from results/
   mlflow.db, mlartifacts/ the tracker's store; can be rebuilt from results/

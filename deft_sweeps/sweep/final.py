@@ -9,7 +9,15 @@ import ray
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.equal_density import twin_config
 from deft_sweeps.findings.front_member import MeasuredTraining
-from deft_sweeps.result import CompleteTrial, FinalMeasurement, Point, TrialResult, complete_trials
+from deft_sweeps.result import (
+    Candidate,
+    CompleteTrial,
+    FinalMeasurement,
+    FinalRole,
+    Point,
+    TrialResult,
+    complete_trials,
+)
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.sweep_spec import SweepSpec
@@ -73,6 +81,18 @@ def final_jobs(
     return tuple(jobs)
 
 
+def candidate_job(sweep: SweepDir, candidate: Candidate, result: CompleteTrial) -> FinalJob:
+    """A candidate of the certificate, to be measured on the selection split."""
+    return _job(
+        "candidate",
+        sweep,
+        result,
+        threshold=candidate.threshold,
+        percentile=candidate.percentile,
+        by_block=candidate.block_thresholds,
+    )
+
+
 def already_measured(jobs: Sequence[FinalJob], finals: Sequence[FinalMeasurement]) -> bool:
     """Whether the test split was read for just these jobs before."""
     by_role = {final.role: final for final in finals}
@@ -122,7 +142,7 @@ def _gpus(budget: Budget) -> float:
 
 
 def _job(
-    role: str,
+    role: FinalRole,
     sweep: SweepDir,
     result: MeasuredTraining,
     *,
@@ -132,9 +152,6 @@ def _job(
     by_block: tuple[float, ...] = (),
 ) -> FinalJob:
     weights = sweep.weights_path(result.trial_id).read_bytes()
-    match role:
-        case "chosen" | "baseline" | "twin":
-            return FinalJob(
-                role, result.config, result.seed, weights, threshold, density, percentile, by_block
-            )
-    raise ValueError(f"no role {role}")
+    return FinalJob(
+        role, result.config, result.seed, weights, threshold, density, percentile, by_block
+    )

@@ -4,7 +4,8 @@ against, the test split, the report.
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from deft_sweeps.errors import StoreError
@@ -19,6 +20,7 @@ from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.sweep_dir import DriverNote, SweepDir, write_atomically
 from deft_sweeps.study.study_mirror import StudyMirror
 from deft_sweeps.sweep import final
+from deft_sweeps.sweep.certification import certify
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.runner import Outcome, run_sweep
@@ -86,6 +88,14 @@ def _run(
     seeded = seed_front(spec, sweep, maker, view, say, ray_address)
     if seeded is not None:
         outcome, messages = seeded, (*messages, *seeded.messages)
+    if not outcome.interrupted:
+        certify(
+            spec,
+            sweep,
+            lambda job: next(iter(final.measure((job,), spec, ray_address=ray_address))),
+            say,
+            lambda: _measuring(sweep),
+        )
     twin = None if outcome.interrupted else _missing_twin(spec, sweep)
     if twin is not None:
         say(
@@ -204,6 +214,14 @@ def _measure(
 ) -> None:
     if not jobs or final.already_measured(jobs, sweep.finals()):
         return
+    with _measuring(sweep) as beat:
+        sweep.clear_finals()
+        _measure_each(sweep, final.measure(jobs, spec, ray_address=ray_address), say, beat)
+
+
+@contextmanager
+def _measuring(sweep: SweepDir) -> Iterator[Callable[[], None]]:
+    """Says in the driver's note that candidates or finalists are measured; gives what moves it."""
     started_at = time.time()
     before = sweep.note() or DriverNote(0, 0.0, 0.0, 0, (), "", None)
     n = before.ended if before.ended is not None else len(sweep.trial_ids())
@@ -223,14 +241,8 @@ def _measure(
         sweep.write_note(now)
 
     note("measuring")
-    sweep.clear_finals()
     try:
-        _measure_each(
-            sweep,
-            final.measure(jobs, spec, ray_address=ray_address),
-            say,
-            lambda: note("measuring"),
-        )
+        yield lambda: note("measuring")
     except BaseException as error:
         note("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
         raise

@@ -90,7 +90,8 @@ def _check_splits(splits: Examples, task: Task) -> list[str]:
     if len(trained_labels) < 2:
         problems.append(f"train has examples of one class only: {some(trained_labels)}")
     problems += _wrong_number_of_classes(task, trained_labels)
-    for name, examples, _ in drawn[1:]:
+    held_out = [(name, examples) for name, examples, _ in drawn[1:]]
+    for name, examples in [*held_out, ("selection", splits.selection)]:
         unknown = {example.label for example in examples} - trained_labels
         if unknown:
             problems.append(

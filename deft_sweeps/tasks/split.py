@@ -1,10 +1,10 @@
-"""Three disjoint splits of labelled texts, drawn by hash: the same on every machine, whatever the
+"""Disjoint splits of labelled texts, drawn by hash: the same on every machine, whatever the
 order of the file.
 """
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import groupby
 
@@ -15,14 +15,18 @@ CUT_SHARE = 0.2
 """Share of the training file's examples that a validation or test split gets which is cut off it
 without a size of its own."""
 
+SELECTION_SHARE = 0.25
+"""Share of the training file's examples that the selection split gets at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """The three splits as text."""
+    """The splits as text; `selection` is empty unless the task asks for it."""
 
     train: list[Example]
     validation: list[Example]
     test: list[Example]
+    selection: list[Example] = field(default_factory=list)
 
 
 def draw(
@@ -34,9 +38,10 @@ def draw(
     """Disjoint splits.
 
     Groups are put in the order of a hash of seed and group. The test split takes whole groups until
-    it is full, then validation, and train gets the rest: so the test split depends on nothing but
-    the data, the seed and its own size. A group or a text that one split has, be the text in other
-    letter case or spacing, is left out of those drawn after it: test keeps it, train loses it.
+    it is full, then selection, then validation, and train gets the rest: so the test split depends
+    on nothing but the data, the seed and its own size. A group or a text that one split has, be the
+    text in other letter case or spacing, is left out of those drawn after it: test keeps it, train
+    loses it.
 
     Args:
         examples: of the training file.
@@ -83,9 +88,11 @@ def draw(
         return _in_order([example for example in pool if not example.is_part], seed)[:size]
 
     tested = take(test, splits.test)
+    n_whole = sum(not example.is_part for example in examples)
+    selected = take(None, min(splits.selection, int(n_whole * SELECTION_SHARE)))
     validated = take(validation, splits.validation)
     training = unseen(example for group in groups for example in group)
-    return Examples(_in_order(training, seed)[: splits.train], validated, tested)
+    return Examples(_in_order(training, seed)[: splits.train], validated, tested, selected)
 
 
 def plain(text: str) -> str:

@@ -24,7 +24,7 @@ from deft_sweeps.tasks.hub_dataset import hub_revision
 from deft_sweeps.tasks.prepare import columns, plan_of, prompt_of
 from deft_sweeps.tasks.rows import ending
 
-SPLITS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test", "selection")
 
 # Raised when the same examples would be tokenised otherwise, so that an older cache is left alone;
 # of a long context for a model that writes, and of labels that a file may hold as numbers, by
@@ -53,7 +53,8 @@ class TaskData:
     Attributes:
         kind: what the metric compares.
         form: how the model answers.
-        train, validation, test: `datasets.Dataset`s; a span task has a row for each window.
+        train, validation, test, selection: `datasets.Dataset`s; a span task has a row for each
+            window. `selection` is None unless the task has that split.
         references: of each split by the index `example`: class index, number, or the texts that are
             right (none: no answer).
         contexts: of a span task of the form `head`, by split and the index `example`; empty
@@ -77,6 +78,7 @@ class TaskData:
     metrics: tuple[str, ...]
     may_be_none: bool = False
     fingerprint: str
+    selection: Any = None
 
     @property
     def metric(self) -> str:
@@ -97,13 +99,14 @@ def load_task(task: Task, model: str) -> TaskData:
         cache_folder() / "tasks" / fingerprint, lambda into: _tokenise(task, model, form, into)
     )
     document = json.loads((folder / "task.json").read_text(encoding="utf-8"))
-    splits = {split: _mapped(folder / f"{split}.arrow") for split in SPLITS}
+    drawn = [split for split in SPLITS if (folder / f"{split}.arrow").is_file()]
+    splits = {split: _mapped(folder / f"{split}.arrow") for split in drawn}
     kind = task_kind(task)
     if kind in ("classification", "regression"):
         references = {split: rows["label"] for split, rows in splits.items()}
     else:
         references = {
-            split: _mapped(folder / f"{split}-answers.arrow")["answers"] for split in SPLITS
+            split: _mapped(folder / f"{split}-answers.arrow")["answers"] for split in drawn
         }
     return TaskData(
         **splits,
@@ -167,6 +170,8 @@ def _tokenise(task: Task, model: str, form: Form, into: Path) -> None:
     plan = plan_of(task, form, splits, load_tokenizer(model))
     for split in SPLITS:
         examples: list[Example] = getattr(splits, split)
+        if not examples:  # Of the selection, which a task may do without.
+            continue
         evaluated = split != "train"
         chunks = range(0, len(examples), _CHUNK)
         _write(

@@ -1,10 +1,12 @@
 """What a trial costs in bytes and seconds, as measured in its own process."""
 
+import math
 import re
 import resource
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +69,34 @@ class PeakMemory:
         return max(0, _status_bytes("VmHWM") - self._floor)
 
 
-def median_latency_sec(run: Callable[[], object], repeats: int, device: torch.device) -> float:
-    """Median wall time of `run` over `repeats` calls, after one that does not count."""
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Wall time of a call, in seconds.
+
+    Attributes:
+        median: over the timed calls.
+        high: upper end of the median's 95 % interval: the fastest call that lies above the median
+            with that probability, whatever the distribution; None with fewer than five calls.
+    """
+
+    median: float
+    high: float | None
+
+
+def latency_of(times: Sequence[float]) -> Latency:
+    """Median and its upper bound from the times of at least one call, in seconds.
+
+    Each call is above the median with probability 1/2, so the k-th fastest of n is below it with
+    the probability that at least k of n coins show heads.
+    """
+    ordered, n = sorted(times), len(times)
+    below = [sum(math.comb(n, i) for i in range(k, n + 1)) / 2**n for k in range(1, n + 1)]
+    high = next((t for t, risk in zip(ordered, below, strict=True) if risk <= 0.05), None)
+    return Latency(statistics.median(times), high)
+
+
+def measure_latency(run: Callable[[], object], repeats: int, device: torch.device) -> Latency:
+    """Wall time of `run` over `repeats` calls, after one that does not count."""
     times = []
     for number in range(repeats + 1):
         start = time.perf_counter()
@@ -77,7 +105,7 @@ def median_latency_sec(run: Callable[[], object], repeats: int, device: torch.de
             torch.cuda.synchronize(device)
         if number:
             times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return latency_of(times)
 
 
 def _forget_peak() -> None:

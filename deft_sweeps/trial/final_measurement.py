@@ -1,5 +1,5 @@
-"""The measurement that is quoted: a front member, once, on the test split, alone in a process of
-its own.
+"""The measurements that are quoted: a front member, once, on the test split, and the certificate's
+candidates on the selection split, each alone in a process of its own.
 """
 
 import time
@@ -9,7 +9,7 @@ from typing import Literal
 from deft_sweeps.axes.activation.gate import thresholded_by_block
 from deft_sweeps.axes.thresholds import GateHistogram
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.result import FinalMeasurement
+from deft_sweeps.result import FinalMeasurement, FinalRole
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.cost import PeakMemory
 from deft_sweeps.trial.energy_projection import with_energy
@@ -36,7 +36,7 @@ class FinalJob:
         block_thresholds: the blocks' own thresholds, for the percentile; empty calibrates them.
     """
 
-    role: Literal["chosen", "baseline", "twin"]
+    role: FinalRole
     config: TrialConfig
     seed: int
     weights: bytes
@@ -45,9 +45,14 @@ class FinalJob:
     percentile: float | None = None
     block_thresholds: tuple[float, ...] = ()
 
+    @property
+    def split(self) -> Literal["selection", "test"]:
+        """The examples to measure on."""
+        return "selection" if self.role == "candidate" else "test"
+
 
 def measure_final(job: FinalJob, factory: TorchTrialStarterFactory) -> FinalMeasurement:
-    """Build the trial's model from its weights and measure it on the test split."""
+    """Build the trial's model from its weights and measure it on the job's split."""
     starter = factory()
     memory = PeakMemory(starter.device, starter.memory_floor)
     start = time.perf_counter()
@@ -70,7 +75,7 @@ def measure_final(job: FinalJob, factory: TorchTrialStarterFactory) -> FinalMeas
             starter.measurer.evaluator(trial_model, data, "validation"), job.density
         )
     start = time.perf_counter()
-    evaluator = starter.measurer.evaluator(trial_model, data, "test")
+    evaluator = starter.measurer.evaluator(trial_model, data, job.split)
     point = (
         evaluator.point(threshold or 0.0)
         if percentile is None

@@ -14,7 +14,7 @@ from deft_sweeps.tasks.batches import Batch, collate
 from deft_sweeps.tasks.task_data import TaskData
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.build import TrialModel
-from deft_sweeps.trial.cost import PeakMemory, median_latency_sec, tensor_bytes
+from deft_sweeps.trial.cost import Latency, PeakMemory, measure_latency, tensor_bytes
 from deft_sweeps.trial.evaluate import Evaluator, evaluating
 from deft_sweeps.trial.freed_memory import give_back_freed
 from deft_sweeps.trial.heads import mean_target
@@ -35,9 +35,15 @@ class Measurer:
     device: torch.device
 
     def evaluator(self, trial_model: TrialModel, data: TaskData, split: str) -> Evaluator:
-        """Measures a model on `validation` or `test`, in batches of examples of similar length."""
+        """Measures a model on a held-out split, in batches of examples of similar length.
+
+        Args:
+            trial_model: to measure.
+            data: of its task.
+            split: `validation`, `selection` or `test`.
+        """
         give_back_freed()
-        rows = data.test if split == "test" else data.validation
+        rows = getattr(data, split)
         lengths = [len(ids) for ids in rows["input_ids"]]
         order = sorted(range(len(lengths)), key=lambda i: lengths[i])
         size = self.evaluation.batch_size
@@ -78,8 +84,8 @@ class Measurer:
             middle,
         )
 
-    def latency_sec(self, trial_model: TrialModel, data: TaskData) -> float:
-        """Median time of one forward pass over the first validation examples."""
+    def latency(self, trial_model: TrialModel, data: TaskData) -> Latency:
+        """Time of one forward pass over the first validation examples."""
         n = min(self.evaluation.latency_batch_size, len(data.validation))
         rows = [data.validation[i] for i in range(n)]
         inputs, _ = model_inputs(
@@ -87,7 +93,7 @@ class Measurer:
             self.device,
         )
         with torch.no_grad(), evaluating(trial_model.model):
-            return median_latency_sec(
+            return measure_latency(
                 lambda: trial_model.model(**inputs),
                 self.evaluation.latency_repeats,
                 self.device,
@@ -124,6 +130,8 @@ class Measurer:
         numbers = trial_model.blocks.removed if trial_model.blocks is not None else ()
         removed = removed_linears(shape, numbers)
         linears = [linear for linear in shape.linears if linear not in removed]
+        peak_bytes = memory.read()  # Before the timed passes, which are no part of the trial.
+        latency = self.latency(trial_model, data)
         n_zero = sum(base.sparsity.get(x.name, 0.0) * x.n_parameters for x in linears)
         return Cost(
             label=self.label,
@@ -131,9 +139,10 @@ class Measurer:
             total_parameters=base.n_parameters - removed_parameters(shape, numbers) + n_trained,
             weight_bytes=tensor_bytes(trial_model.model),
             weight_sparsity=n_zero / sum(linear.n_parameters for linear in linears),
-            peak_memory_bytes=memory.read(),
-            latency_sec=self.latency_sec(trial_model, data),
+            peak_memory_bytes=peak_bytes,
+            latency_sec=latency.median,
             build_time_sec=build_sec,
             train_time_sec=train_sec,
             evaluate_time_sec=evaluate_sec,
+            latency_high_sec=latency.high,
         )

@@ -1,0 +1,214 @@
+"""The certified choice: a fixed sequence of candidates, each tested on examples that neither the
+search nor the order of the sequence has seen.
+
+Pareto testing (Laufer-Goldshtein et al., ICLR 2023), a form of learn-then-test (Angelopoulos et
+al., 2021). The chain of candidates is written down first. Then each is measured on all selection
+examples, in order; it is certified if the largest p-value over its limits is at most alpha. The
+first failure ends the walk. Since a candidate is tested only if all before it have passed, the
+probability that any certified one breaks a limit in truth is at most alpha, without a correction
+for their number.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from deft_sweeps.config.baseline_kind import BaselineName
+from deft_sweeps.findings.baseline import Baselines
+from deft_sweeps.findings.front_member import FrontMember
+from deft_sweeps.findings.limit_check import judgeable, keeps
+from deft_sweeps.findings.limit_test import LimitTest, Measured, test_limit
+from deft_sweeps.metrics import METRICS, SCORE
+from deft_sweeps.objective import Constraint, Policy, parse_constraint
+from deft_sweeps.result import Candidate, Chain, FinalMeasurement
+
+STEP_SHARE = 0.1
+"""A candidate enters the chain if it takes at least this share of the way from the candidate before
+it to the best possible value: each step costs a chance of failing."""
+
+MAX_CANDIDATES = 12
+"""Each is measured alone, in seconds to minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A candidate that was tested.
+
+    Attributes:
+        tests: one a limit, in the chain's order.
+        certified: it keeps every limit, and so did all before it.
+    """
+
+    candidate: Candidate
+    measurement: FinalMeasurement
+    tests: tuple[LimitTest, ...]
+    certified: bool
+
+    @property
+    def p(self) -> float:
+        """The largest p-value over its limits; 0 without any."""
+        return max((test.p for test in self.tests), default=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """How far the walk along a chain has come.
+
+    Attributes:
+        steps: the candidates that were tested, in order; only the last may have failed.
+        missing: the candidate or the baseline to measure next; None at the end of the walk.
+    """
+
+    chain: Chain
+    steps: tuple[Step, ...]
+    missing: Candidate | None
+
+    @property
+    def certified(self) -> tuple[Step, ...]:
+        """Those that passed."""
+        return tuple(step for step in self.steps if step.certified)
+
+    @property
+    def failed(self) -> Step | None:
+        """The candidate that ended the walk; None if all passed."""
+        return next((step for step in self.steps if not step.certified), None)
+
+    def step_of(self, member: FrontMember) -> Step | None:
+        """The certified step of a front member or of one of its seeds; None if it has none."""
+        names = {one.name for one in (member, *member.seeds)}
+        return next((step for step in self.certified if step.candidate.name in names), None)
+
+
+def make_chain(
+    pool: Sequence[FrontMember],
+    baselines: Baselines,
+    policy: Policy,
+    limits: Sequence[Constraint],
+    *,
+    n_examples: int,
+    alpha: float,
+    n_looks: int = 0,
+) -> Chain:
+    """Order the candidates by what validation examples say of them.
+
+    The chain begins with the baseline's own weights. Then come points of rising p-value, each
+    better by the policy's metric than all before it by at least STEP_SHARE. Points that break a
+    limit on validation examples are left out, except that proxies say nothing here.
+
+    Args:
+        pool: measured points, pooled over seeds.
+        baselines: that limits name.
+        policy: to choose by; a knee is ordered by the first objective that is no score.
+        limits: of the sweep and of the policy.
+        n_examples: of the selection split.
+        alpha: of the certificate.
+        n_looks: see `Chain`; each halves alpha.
+    """
+    limits = tuple(dict.fromkeys(limit.bare for limit in limits))
+    metric = _ordering_metric(policy, pool)
+    fixed = {name: _fixed(member) for name, member in baselines.items()}
+    chain = Chain(
+        alpha=alpha / 2**n_looks,
+        policy=str(policy),
+        limits=tuple(map(str, limits)),
+        metric=metric,
+        baselines={name: _candidate(member, metric, 0.0) for name, member in fixed.items()},
+        n_examples=n_examples,
+        dataset_fingerprint=_fingerprint(pool),
+        n_trials=len({one.result.trial_id for m in pool for one in (m, *m.seeds)}),
+        n_looks=n_looks,
+    )
+    if not all(judgeable(limit, baselines) for limit in limits):
+        return chain
+    measured = {name: Measured(m.point, m.result.cost) for name, m in fixed.items()}
+    judged = [limit for limit in limits if not METRICS[limit.metric].proxy_in_search]
+    kept = [m for m in pool if all(keeps(m, limit, baselines) for limit in judged)]
+    candidates = [
+        _candidate(member, metric, max((test.p for test in tests), default=0.0))
+        for member in kept
+        if metric in member.values
+        for one in [_fixed(member)]
+        for tests in [
+            [test_limit(x, Measured(one.point, one.result.cost), measured) for x in judged]
+        ]
+    ]
+    return replace(chain, candidates=_safest_first(candidates, chain))
+
+
+def walk(chain: Chain, measurements: Mapping[str, FinalMeasurement]) -> Certificate:
+    """Test the candidates in the chain's order, as far as they were measured.
+
+    Args:
+        chain: written before any of the measurements was taken.
+        measurements: on the selection split, by the candidate's name.
+    """
+    limits = [parse_constraint(text) for text in chain.limits]
+    named = {limit.bound.baseline for limit in limits}
+    references: dict[BaselineName, Measured] = {}
+    for name, baseline in chain.baselines.items():
+        if name not in named:
+            continue
+        if baseline.name not in measurements:
+            return Certificate(chain, (), baseline)
+        reference = measurements[baseline.name]
+        references[name] = Measured(reference.point, reference.cost)
+    steps: list[Step] = []
+    for candidate in chain.candidates:
+        measurement = measurements.get(candidate.name)
+        if measurement is None:
+            return Certificate(chain, tuple(steps), candidate)
+        measured = Measured(measurement.point, measurement.cost)
+        tests = tuple(test_limit(limit, measured, references) for limit in limits)
+        step = Step(candidate, measurement, tests, all(test.p <= chain.alpha for test in tests))
+        steps.append(step)
+        if not step.certified:
+            break
+    return Certificate(chain, tuple(steps), None)
+
+
+def _ordering_metric(policy: Policy, pool: Sequence[FrontMember]) -> str:
+    if policy.metric is not None:
+        return policy.metric
+    others = (name for member in pool[:1] for name in member.values if name != SCORE.name)
+    return next(others, SCORE.name)
+
+
+def _fixed(member: FrontMember) -> FrontMember:
+    """The weights that stand for a member, without its other seeds."""
+    return replace(member, seeds=())
+
+
+def _candidate(member: FrontMember, metric: str, p: float) -> Candidate:
+    return Candidate(
+        trial_id=member.result.trial_id,
+        threshold=member.point.threshold,
+        percentile=member.point.percentile,
+        block_thresholds=member.point.block_thresholds,
+        p_validation=p,
+        value=member.values.get(metric, 0.0),
+    )
+
+
+def _safest_first(candidates: Sequence[Candidate], chain: Chain) -> tuple[Candidate, ...]:
+    metric = METRICS[chain.metric]
+    low, high = metric.possible(None)
+    ideal = low if metric.direction == "minimize" else high
+    own = {baseline.trial_id for baseline in chain.baselines.values()}
+    ordered = sorted(
+        candidates,
+        key=lambda one: (one.p_validation, one.trial_id not in own, metric.sign * one.value),
+    )
+    first = chain.baselines.get("peft") or next(iter(chain.baselines.values()), None)
+    chosen = [] if first is None else [first]
+    for one in ordered:
+        gain = math.inf if not chosen else metric.sign * (chosen[-1].value - one.value)
+        way = abs(chosen[-1].value - ideal) if chosen and math.isfinite(ideal) else math.inf
+        least = STEP_SHARE * (way if math.isfinite(way) else abs(one.value))
+        if gain > 0 and gain >= least:
+            chosen.append(one)
+    return tuple(chosen[:MAX_CANDIDATES])
+
+
+def _fingerprint(pool: Sequence[FrontMember]) -> str:
+    seen = (m.result.provenance.dataset_fingerprint for m in pool if m.result.provenance)
+    return next(seen, "")

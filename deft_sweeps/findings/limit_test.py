@@ -1,0 +1,109 @@
+"""Whether measured weights keep a limit, as a p-value: of the hypothesis that they do not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from deft_sweeps.config.baseline_kind import BaselineName
+from deft_sweeps.metrics import LATENCY_SEC, SCORE, measured
+from deft_sweeps.objective import Constraint
+from deft_sweeps.result import Cost, Point
+from deft_sweeps.statistics.margin_test import (
+    absolute_score_p,
+    is_right_or_wrong,
+    mean_p,
+    paired_mean_p,
+    paired_score_p,
+)
+
+EXACT = "compared exactly"
+PAIRED_TEST = "score test of the paired difference"
+BINOMIAL_TEST = "exact binomial test"
+BOOTSTRAP_TEST = "studentised bootstrap of the examples"
+NO_TEST = "no test for this metric: its examples are not stored one by one"
+UPPER_BOUND = "by the upper end of the 95% interval of the passes, alone"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A point and what its trial costs, of the same measurement."""
+
+    point: Point
+    cost: Cost | None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitTest:
+    """What a measurement says of one limit.
+
+    Attributes:
+        p: p-value of "the limit is broken"; 0 or 1 if the values are compared exactly.
+        margin: how far the value is on the right side, in the metric's unit; below 0 it is broken
+            by value. None if the metric or the baseline was not measured.
+        how: which test it was, in words.
+    """
+
+    limit: Constraint
+    p: float
+    margin: float | None
+    how: str
+
+
+def test_limit(
+    limit: Constraint, candidate: Measured, baselines: Mapping[BaselineName, Measured]
+) -> LimitTest:
+    """Test one limit.
+
+    A limit on the score is tested on the examples, others are compared by value; latency by its
+    upper bound.
+
+    Args:
+        limit: of the sweep or the policy.
+        candidate: on the selection or the validation split.
+        baselines: on the same examples, as far as limits name them.
+    """
+    value = _value(candidate, limit.metric, upper=True)
+    name = limit.bound.baseline
+    other = None if name is None else baselines.get(name)
+    if value is None or (name is not None and other is None):
+        return LimitTest(limit, 1.0, None, "not measured")
+    base = None if other is None else _value(other, limit.metric)
+    if limit.metric == SCORE.name:
+        p, how = _score_test(limit, candidate.point, None if other is None else other.point)
+        return LimitTest(limit, p, -limit.violation(candidate.point.score.value, base), how)
+    violation = limit.violation(value, base)
+    how = UPPER_BOUND if limit.metric == LATENCY_SEC.name else EXACT
+    forgiven = 1e-12 * max(1.0, abs(value))
+    return LimitTest(limit, 0.0 if violation <= forgiven else 1.0, -violation, how)
+
+
+test_limit.__test__ = False  # type: ignore[attr-defined]  # No test for pytest to collect.
+
+
+def _value(of: Measured, metric: str, *, upper: bool = False) -> float | None:
+    if upper and metric == LATENCY_SEC.name and of.cost is not None:
+        return of.cost.latency_high_sec or of.cost.latency_sec
+    return measured(of.point, of.cost).get(metric)
+
+
+def _score_test(limit: Constraint, point: Point, base: Point | None) -> tuple[float, str]:
+    scores = point.example_scores.array()
+    if len(scores) == 0:
+        return 1.0, NO_TEST
+    # "At most" a score is "at least" its mirror image.
+    mirrored = limit.relation == "<="
+    scores = 1 - scores if mirrored else scores
+    bound = -limit.bound.value if mirrored else limit.bound.value
+    if base is None:
+        bound = 1 + bound if mirrored else bound
+        if is_right_or_wrong(scores):
+            return absolute_score_p(scores, bound), BINOMIAL_TEST
+        return mean_p(scores, bound), BOOTSTRAP_TEST
+    others = base.example_scores.array()
+    if len(others) != len(scores):
+        return 1.0, NO_TEST
+    others = 1 - others if mirrored else others
+    if is_right_or_wrong(np.concatenate([scores, others])):
+        return paired_score_p(scores, others, -bound), PAIRED_TEST
+    return paired_mean_p(scores, others, -bound), BOOTSTRAP_TEST

@@ -1,0 +1,105 @@
+"""What a sweep's answer is worth: one of five verdicts, from choice, certificate and test split."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from deft_sweeps.findings.certificate import Certificate, Step
+from deft_sweeps.findings.choice import Choice
+from deft_sweeps.findings.confirmation import Confirmation
+from deft_sweeps.objective import Constraint
+from deft_sweeps.result import Chain
+from deft_sweeps.statistics.certification_power import fewest_examples
+
+VerdictKind = Literal["ship", "baseline", "not certified", "not confirmed", "nothing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The sweep's answer.
+
+    Attributes:
+        kind: `ship`: certified, and the test split does not contradict; `baseline`: the same of the
+            baseline itself, since nothing that is certified is better by the policy; `not
+            certified`: chosen on validation examples alone; `not confirmed`: the test split
+            contradicts; `nothing`: no configuration keeps the limits.
+        step: of the certificate, for the chosen configuration; None if it has none.
+        why: why it is not certified, or why nothing is, a sentence; empty otherwise.
+    """
+
+    kind: VerdictKind
+    step: Step | None = None
+    why: str = ""
+
+
+def verdict_of(
+    choice: Choice, certificate: Certificate | None, confirmation: Confirmation
+) -> Verdict:
+    """The verdict on a choice.
+
+    Args:
+        choice: of the policy.
+        certificate: of the sweep; None if no chain was written.
+        confirmation: of the choice on the test split.
+    """
+    member = choice.member
+    if member is None:
+        return Verdict("nothing", why=_why_none_certified(certificate))
+    covers = certificate is not None and covers_limits(certificate, choice.limits)
+    step = certificate.step_of(member) if certificate is not None and covers else None
+    if confirmation.broken:
+        return Verdict("not confirmed", step)
+    if step is None:
+        return Verdict("not certified", why=_why_uncertified(choice, certificate))
+    is_baseline = choice.baseline is not None and choice.baseline.name == member.name
+    return Verdict("baseline" if is_baseline else "ship", step)
+
+
+def covers_limits(certificate: Certificate, limits: tuple[Constraint, ...]) -> bool:
+    """Whether the chain was tested for all of these limits."""
+    return {str(limit.bare) for limit in limits} <= set(certificate.chain.limits)
+
+
+def floor_of(limits: tuple[Constraint, ...], alpha: float) -> int:
+    """Selection examples without which nothing can be certified; 0 if no limit needs examples."""
+    margins = [
+        -limit.bound.value
+        for limit in limits
+        if limit.metric == "score" and limit.bound.baseline is not None and limit.bound.value < 0
+    ]
+    return max((fewest_examples(margin, alpha) for margin in margins), default=0)
+
+
+def too_few(chain: Chain, limits: tuple[Constraint, ...]) -> str:
+    """That the selection split is too small for the limits, a sentence; empty if it is not."""
+    floor = floor_of(limits, chain.alpha)
+    if chain.n_examples >= floor:
+        return ""
+    return (
+        f"{chain.n_examples} selection examples can certify nothing at these limits; {floor:,} are"
+        " the fewest"
+    )
+
+
+def _why_uncertified(choice: Choice, certificate: Certificate | None) -> str:
+    if certificate is None:
+        return "the sweep has read no selection split, so it was chosen on validation examples"
+    if not covers_limits(certificate, choice.limits):
+        return (
+            f"the selection split was read for other limits ({', '.join(certificate.chain.limits)})"
+        )
+    if reason := too_few(certificate.chain, choice.limits):
+        return reason
+    if certificate.missing is not None:
+        return "the walk along the chain of candidates has not come to its end"
+    return "it is not among the candidates that were fixed before the selection split was read"
+
+
+def _why_none_certified(certificate: Certificate | None) -> str:
+    failed = certificate.failed if certificate is not None else None
+    if certificate is None or failed is None or certificate.certified:
+        return ""
+    worst = max(failed.tests, key=lambda test: test.p)
+    return (
+        f"on {failed.measurement.point.score.n_examples} selection examples the safest candidate"
+        f" fails `{worst.limit}` (p = {worst.p:.3g}, at most {certificate.chain.alpha:g} is asked)"
+    )

@@ -1,0 +1,93 @@
+"""What a sweep's folder holds of its certificate.
+
+selection/chain.json                    the chain, written before the examples are read
+selection/<trial_id>@<threshold>.json   FinalMeasurement of a candidate or a baseline
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deft_sweeps.config.trial import codec
+from deft_sweeps.errors import StoreError
+from deft_sweeps.result import Chain, FinalMeasurement
+from deft_sweeps.store.sweep_dir import write_atomically
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionRecord:
+    """The chain of a sweep, and what was measured of it on the selection split.
+
+    Attributes:
+        root: the sweep's folder.
+    """
+
+    root: Path
+
+    @staticmethod
+    def of(folder: str) -> "SelectionRecord":
+        """The record of a sweep's folder, named as in a YAML."""
+        return SelectionRecord(Path(folder).expanduser())
+
+    @property
+    def _folder(self) -> Path:
+        return self.root / "selection"
+
+    @property
+    def _chain_path(self) -> Path:
+        return self._folder / "chain.json"
+
+    def chain(self) -> Chain | None:
+        """The chain; None before it is written.
+
+        Raises:
+            StoreError: it cannot be read. It is never made anew: the examples may have been read.
+        """
+        try:
+            chain: Chain = codec(Chain).validate_json(self._chain_path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise StoreError(
+                f"{self._chain_path}: cannot be read as a chain of candidates: {error} (restore it"
+                " from a copy; without it the certificate is void, and the folder"
+                f" {self._folder} can be moved away)"
+            ) from error
+        return chain
+
+    def write_chain(self, chain: Chain) -> None:
+        """Fix the chain.
+
+        Raises:
+            StoreError: there is one already; a second order of the same examples would be chosen
+                after the first was seen.
+        """
+        if self._chain_path.exists():
+            raise StoreError(f"{self._chain_path} is written already, and is never changed")
+        write_atomically(self._chain_path, codec(Chain).dump_json(chain, indent=1) + b"\n")
+
+    def write(self, measurement: FinalMeasurement) -> None:
+        """Keep a measurement on the selection split."""
+        write_atomically(
+            self._folder / f"{measurement.name}.json",
+            codec(FinalMeasurement).dump_json(measurement, indent=1) + b"\n",
+        )
+
+    def measurements(self) -> dict[str, FinalMeasurement]:
+        """What was measured on the selection split, by the candidate's name.
+
+        Raises:
+            StoreError: a file cannot be read; the message names it.
+        """
+        measurements: dict[str, FinalMeasurement] = {}
+        for path in sorted(self._folder.glob("*@*.json")):
+            try:
+                measurement: FinalMeasurement = codec(FinalMeasurement).validate_json(
+                    path.read_bytes()
+                )
+            except (OSError, ValueError) as error:
+                raise StoreError(
+                    f"{path}: cannot be read as a measurement: {error} (move the file away; it is"
+                    " measured again)"
+                ) from error
+            measurements[measurement.name] = measurement
+        return measurements

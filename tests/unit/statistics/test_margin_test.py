@@ -1,0 +1,101 @@
+"""P-values of limits on a score, beside a naive maximum of the likelihood and by simulation."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import optimize, stats
+
+from deft_sweeps.statistics.margin_test import (
+    absolute_score_p,
+    mean_p,
+    paired_counts_p,
+    paired_score_p,
+)
+
+
+def naive_score_p(b: int, c: int, n: int, m: float) -> float:
+    """The score test with the constrained likelihood maximised by a search."""
+
+    def minus_log_likelihood(q: float) -> float:
+        return -(
+            b * math.log(max(q - m, 1e-300))
+            + c * math.log(max(q, 1e-300))
+            + (n - b - c) * math.log(max(1 - 2 * q + m, 1e-300))
+        )
+
+    low, high = max(0.0, m), (1 + m) / 2
+    q = optimize.minimize_scalar(
+        minus_log_likelihood, bounds=(low, high), method="bounded", options={"xatol": 1e-12}
+    ).x
+    z = (b - c + n * m) / math.sqrt(n * (2 * q - m * (1 + m)))
+    return float(stats.norm.sf(z))
+
+
+class TestPaired:
+    @pytest.mark.parametrize("margin", [-0.05, 0.0, 0.005, 0.02, 0.1])
+    @pytest.mark.parametrize(("b", "c"), [(1, 0), (0, 1), (10, 12), (40, 20), (3, 30)])
+    def test_equals_a_naive_maximum(self, b: int, c: int, margin: float) -> None:
+        assert paired_counts_p(b, c, 400, margin) == pytest.approx(
+            naive_score_p(b, c, 400, margin), abs=2e-4
+        )
+
+    def test_without_a_margin_it_is_mcnemars(self) -> None:
+        assert paired_counts_p(30, 12, 500, 0.0) == pytest.approx(
+            stats.norm.sf((30 - 12) / math.sqrt(42))
+        )
+
+    def test_equal_answers_are_judged_exactly(self) -> None:
+        scores = np.ones(400)
+        assert paired_score_p(scores, scores, 0.02) == pytest.approx(0.98**400)
+        assert paired_score_p(scores, scores, 0.005) > 0.05  # 400 examples never certify .005.
+        assert paired_score_p(scores, scores, 0.0) == paired_score_p(scores, scores, -0.1) == 1.0
+
+    def test_size_at_the_limit(self) -> None:
+        rng = np.random.default_rng(0)
+        n, m, discordance, draws = 1200, 0.02, 0.06, 4000
+        parts = ((discordance - m) / 2, (discordance + m) / 2, 1 - discordance)
+        counts = rng.multinomial(n, parts, draws)
+        rejected = np.mean([paired_counts_p(b, c, n, m) <= 0.05 for b, c, _ in counts])
+        assert 0.03 < rejected < 0.06
+
+    def test_refuses_what_is_neither_right_nor_wrong(self) -> None:
+        with pytest.raises(ValueError, match="0 or 1"):
+            paired_score_p(np.array([0.5]), np.array([1.0]), 0.02)
+        with pytest.raises(ValueError, match="equally many"):
+            paired_score_p(np.ones(2), np.ones(3), 0.02)
+
+
+class TestAbsolute:
+    @pytest.mark.parametrize(
+        ("right", "n", "bound"), [(90, 100, 0.85), (50, 100, 0.6), (7, 9, 0.3)]
+    )
+    def test_is_the_binomial_tail(self, right: int, n: int, bound: float) -> None:
+        scores = np.r_[np.ones(right), np.zeros(n - right)]
+        naive = sum(stats.binom.pmf(k, n, bound) for k in range(right, n + 1))
+        assert absolute_score_p(scores, bound) == pytest.approx(naive)
+
+    def test_ends(self) -> None:
+        assert absolute_score_p(np.zeros(5), 0.5) == absolute_score_p(np.ones(5), 1.0) == 1.0
+        assert absolute_score_p(np.array([0.0, 1.0]), -0.1) == 0.0
+
+
+class TestMean:
+    def test_close_to_students_t_for_normal_differences(self) -> None:
+        differences = np.random.default_rng(1).normal(0.01, 0.2, 500)
+        student = stats.ttest_1samp(differences, -0.02, alternative="greater").pvalue
+        assert mean_p(differences, -0.02) == pytest.approx(student, abs=0.01)
+
+    def test_equal_differences_certify_nothing(self) -> None:
+        assert mean_p(np.zeros(100), -0.02) == 1.0
+
+    def test_size_at_the_limit(self) -> None:
+        rng = np.random.default_rng(2)
+        # F1 of an answer: mostly equal, now and then far apart.
+        n, draws = 200, 150
+        p_values = []
+        for _ in range(draws):
+            differs = rng.random(n) < 0.15
+            differences = np.where(differs, rng.uniform(-1, 1, n), 0.0) - 0.02
+            p_values.append(mean_p(differences, -0.02))
+        assert np.mean(np.array(p_values) <= 0.05) <= 0.10
