@@ -15,8 +15,8 @@ from deft_sweeps.findings import Choice, Findings, FrontMember
 from deft_sweeps.findings.front_json import front_json, member_dict
 from deft_sweeps.findings.proxy_spread import proxy_spreads
 from deft_sweeps.objective import parse_policy
-from deft_sweeps.report import choice_text
-from deft_sweeps.report.report_text import headline, projection_told, unjudged_on_test
+from deft_sweeps.report import choice_text, verdict_text
+from deft_sweeps.report.report_text import projection_told
 from deft_sweeps.report.saved_steps import saved_steps
 from deft_sweeps.report.tables import front_table, lost_table
 from deft_sweeps.result import Status
@@ -112,9 +112,15 @@ def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
         wanted = spec.choose if policy is None else parse_policy(policy)
     except ValueError as error:
         raise ConfigError([Problem("--policy", str(error))]) from error
-    findings = Findings.of(replace(spec, choose=wanted), sweep.results(), sweep.finals())
+    findings = Findings.read(replace(spec, choose=wanted), sweep)
     if as_json:
-        document = {"verdict": headline(findings), "not_judged_on_test": unjudged_on_test(findings)}
+        document = {
+            "verdict": verdict_text.headline(findings),
+            "verdict_kind": findings.verdict.kind,
+            "limits": list(verdict_text.limits_told(findings)),
+            "certificate": verdict_text.certificate_told(findings),
+            "not_judged_on_test": verdict_text.unjudged_on_test(findings),
+        }
         show.as_json(document | _choice_dict(findings.choice))
     else:
         print_choice(findings)
@@ -124,10 +130,18 @@ def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
 
 def print_choice(findings: Findings) -> None:
     """Print what to ship, why, how sure that is, and why not the others."""
-    print(headline(findings))
-    if unjudged := unjudged_on_test(findings):
-        print(unjudged)
-    print(choice_text.why(findings.choice))
+    print(verdict_text.headline(findings))
+    for limit in verdict_text.limits_told(findings):
+        print(f"- {limit}")
+    sentences = (
+        verdict_text.unjudged_on_test(findings),
+        verdict_text.within_chance_told(findings),
+        verdict_text.bought_told(findings),
+        verdict_text.certificate_told(findings),
+        choice_text.why(findings.choice),
+    )
+    for sentence in filter(None, sentences):
+        print(sentence)
     for caveat in choice_text.caveats(findings.choice):
         print(f"- {caveat}")
     if choice_text.rejected(findings.choice):

@@ -21,6 +21,7 @@ from deft_sweeps.projection.sweep_projection import (
     gpus_that_hold,
     project,
 )
+from deft_sweeps.report.power_table import certification_told, power_table
 from deft_sweeps.report.report_table import ReportTable, Row
 from deft_sweeps.specification.column_guess import guess_columns
 from deft_sweeps.specification.compute_dtype import slow_dtype
@@ -244,6 +245,9 @@ def _print_plan(spec: SweepSpec, projection: SweepProjection) -> None:
     )
     for besides in _besides(spec):
         print(besides)
+    print(certification_told(spec))
+    if (powers := power_table(spec)).rows:
+        show.table(powers)
 
 
 def _besides(spec: SweepSpec) -> Iterator[str]:
@@ -332,6 +336,7 @@ def _plan_dict(spec: SweepSpec, projection: SweepProjection) -> dict[str, object
             "time_sec": projection.time_sec,
         },
         "not_in_the_time": list(_besides(spec)),
+        "certificate": certification_told(spec),
         "gpus": {
             base: {
                 "largest": label,

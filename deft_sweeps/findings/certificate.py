@@ -12,6 +12,7 @@ for their number.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.findings.baseline import Baselines
@@ -21,6 +22,7 @@ from deft_sweeps.findings.limit_test import LimitTest, Measured, test_limit
 from deft_sweeps.metrics import METRICS, SCORE
 from deft_sweeps.objective import Constraint, Policy, parse_constraint
 from deft_sweeps.result import Candidate, Chain, FinalMeasurement
+from deft_sweeps.statistics.margin_test import fixed_sequence
 
 STEP_SHARE = 0.1
 """A candidate enters the chain if it takes at least this share of the way from the candidate before
@@ -122,10 +124,10 @@ def make_chain(
         return chain
     measured = {name: Measured(m.point, m.result.cost) for name, m in fixed.items()}
     judged = [limit for limit in limits if not METRICS[limit.metric].proxy_in_search]
-    kept = [m for m in pool if all(keeps(m, limit, baselines) for limit in judged)]
+    feasible = [m for m in pool if all(keeps(m, limit, baselines) for limit in judged)]
     candidates = [
         _candidate(member, metric, max((test.p for test in tests), default=0.0))
-        for member in kept
+        for member in feasible
         if metric in member.values
         for one in [_fixed(member)]
         for tests in [
@@ -152,18 +154,23 @@ def walk(chain: Chain, measurements: Mapping[str, FinalMeasurement]) -> Certific
             return Certificate(chain, (), baseline)
         reference = measurements[baseline.name]
         references[name] = Measured(reference.point, reference.cost)
-    steps: list[Step] = []
-    for candidate in chain.candidates:
-        measurement = measurements.get(candidate.name)
-        if measurement is None:
-            return Certificate(chain, tuple(steps), candidate)
-        measured = Measured(measurement.point, measurement.cost)
-        tests = tuple(test_limit(limit, measured, references) for limit in limits)
-        step = Step(candidate, measurement, tests, all(test.p <= chain.alpha for test in tests))
-        steps.append(step)
-        if not step.certified:
-            break
-    return Certificate(chain, tuple(steps), None)
+    available = takewhile(lambda one: one.name in measurements, chain.candidates)
+    tested = [_test(one, measurements[one.name], limits, references) for one in available]
+    passed = list(fixed_sequence((step.p for step in tested), chain.alpha))
+    steps = tuple(replace(step, certified=ok) for step, ok in zip(tested, passed, strict=False))
+    is_over = len(steps) == len(chain.candidates) or not all(passed)
+    return Certificate(chain, steps, None if is_over else chain.candidates[len(steps)])
+
+
+def _test(
+    candidate: Candidate,
+    measurement: FinalMeasurement,
+    limits: Sequence[Constraint],
+    references: Mapping[BaselineName, Measured],
+) -> Step:
+    measured = Measured(measurement.point, measurement.cost)
+    tests = tuple(test_limit(limit, measured, references) for limit in limits)
+    return Step(candidate, measurement, tests, certified=False)
 
 
 def _ordering_metric(policy: Policy, pool: Sequence[FrontMember]) -> str:

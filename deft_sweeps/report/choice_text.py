@@ -90,6 +90,17 @@ def breach(member: FrontMember, limit: Constraint, baselines: Baselines) -> str:
     return f"breaks `{limit}`: {text(value)} is {text(beyond)} beyond it{how}"
 
 
+def kept_by(member: FrontMember, limit: Constraint, baselines: Baselines) -> str:
+    """By how much a member keeps a limit on validation examples, a clause."""
+    if limit.metric not in member.values or not judgeable(limit, baselines):
+        return f"`{limit}`: not measured"
+    margin = -excess(member, limit, baselines)
+    how = interval_words(member, limit, baselines) if limit.surely else "by the value"
+    side = "inside it" if margin >= 0 else "beyond it"
+    text = METRICS[limit.metric].text(abs(margin))
+    return f"`{limit}`: {text} {side} on validation examples ({how})"
+
+
 def test_breach(member: FrontMember, limit: Constraint, baselines: Baselines) -> str:
     """How a member breaks a limit on the test split, a clause.
 

@@ -13,7 +13,15 @@ from deft_sweeps.findings import Findings
 from deft_sweeps.findings.equal_density import twin_config
 from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.metrics import METRICS, SCORE
-from deft_sweeps.report import choice_text, figures, provenance, report_text, table_cells, tables
+from deft_sweeps.report import (
+    choice_text,
+    figures,
+    provenance,
+    report_text,
+    table_cells,
+    tables,
+    verdict_text,
+)
 from deft_sweeps.report.svg import inline
 from deft_sweeps.result import TrialResult, complete_trials
 from deft_sweeps.specification.sampler_choice import choose_sampler
@@ -52,6 +60,7 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
         "steps": tables.steps_table(findings.front),
         "gains": tables.shortened(tables.gains_table(gains)),
         "trials": tables.shortened(tables.trials_table(results, threshold)),
+        "certificate": verdict_text.certificate_table(findings),
         "finals": tables.finals_table(findings.every_final),
         "sparsity": tables.shortened(tables.sparsity_table(results)),
     }
@@ -68,9 +77,13 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
             choice=choice,
             why=choice_text.why(choice),
             caveats=choice_text.caveats(choice),
-            headline=report_text.headline(findings),
-            confirmed=not findings.confirmation.broken,
-            unjudged_told=report_text.unjudged_on_test(findings),
+            headline=verdict_text.headline(findings),
+            answered=findings.verdict.kind in ("ship", "baseline"),
+            limits_told=verdict_text.limits_told(findings),
+            certificate_told=verdict_text.certificate_told(findings),
+            bought_told=verdict_text.bought_told(findings),
+            within_chance_told=verdict_text.within_chance_told(findings),
+            unjudged_told=verdict_text.unjudged_on_test(findings),
             chosen_settings=settings(choice.member.result.config) if choice.member else {},
             finals_differ=bool(findings.every_final) and not findings.finals,
             verdict=report_text.verdict(findings.finals),

@@ -2,65 +2,14 @@
 
 from collections.abc import Sequence
 
-from deft_sweeps.config.label import label
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.equal_density import EqualDensityGain
 from deft_sweeps.metrics import Measurable, Metric, parts_of, shown
-from deft_sweeps.report import choice_text, table_cells
+from deft_sweeps.report import table_cells
 from deft_sweeps.report.table_cells import MeasuredRow
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.statistics.paired_difference import PairedDifference, score_difference
 from deft_sweeps.statistics.plateau import GainProjection
-
-
-def headline(findings: Findings) -> str:
-    """What to ship, in a sentence; if the test split contradicts the choice, that it does."""
-    choice, confirmation = findings.choice, findings.confirmation
-    member = choice.member
-    if member is None:
-        return "Nothing to ship"
-    named = f"{label(member.result.config)}, threshold {member.point.at}"
-    if not confirmation.broken or confirmation.member is None:
-        return f"Ship {named}"
-    breaches = "; ".join(
-        choice_text.test_breach(confirmation.member, limit, confirmation.baselines)
-        for limit in confirmation.broken
-    )
-    return f"Not confirmed on test: {named}; {breaches}; {_baseline_on_test(findings)}"
-
-
-def _baseline_on_test(findings: Findings) -> str:
-    choice = findings.choice
-    final = next((final for final in findings.finals if final.role == "baseline"), None)
-    if choice.baseline is None or choice.member is None:
-        return "no baseline was measured there"
-    if final is not None:
-        named = f"{label(choice.baseline.result.config)}, threshold {final.point.at}"
-        return f"the baseline scores {final.point.score.value:.3f} there ({named})"
-    if choice.baseline.name == choice.member.name:
-        return "it is the baseline itself"
-    return "no baseline was measured there"
-
-
-def unjudged_on_test(findings: Findings) -> str:
-    """That the choice, or which of its limits, was not judged on the test split, a sentence; empty
-    if all was.
-    """
-    if findings.choice.member is None:
-        return ""
-    if not findings.finals:
-        return (
-            "Not measured on the test split: the figures are from validation examples, which search"
-            " and choice have seen."
-        )
-    unjudged = findings.confirmation.unjudged
-    if not unjudged:
-        return ""
-    named = ", ".join(f"`{limit}`" for limit in unjudged)
-    return (
-        "Not judged on the test split, because the metric or the baseline was not measured there:"
-        f" {named}."
-    )
 
 
 def verdict(finals: Sequence[FinalMeasurement]) -> str:

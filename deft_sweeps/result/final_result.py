@@ -15,8 +15,9 @@ class FinalMeasurement:
     """A point measured once on the test or the selection split, alone in a fresh process.
 
     Attributes:
-        role: `candidate` of the certificate, on the selection split; on the test split `chosen`; `baseline`, the plain PEFT that the policy compares with; `twin`, plain PEFT
-            of the same other settings as the chosen one, thresholded to the chosen one's density.
+        role: `candidate` of the certificate, on the selection split; on the test split `chosen`;
+            `baseline`, the plain PEFT that the policy compares with; or `twin`, plain PEFT of the
+            same other settings as the chosen one, thresholded to the chosen one's density.
         point: on that split; a twin's threshold was calibrated on validation examples.
     """
 

@@ -9,6 +9,7 @@ Notation, of n examples that are each right (1) or wrong (0):
 """
 
 import math
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -129,6 +130,20 @@ def mean_p(differences: Scores, bound: float, *, seed: int = 0) -> float:
             distances = (drawn.mean(axis=1) - mean) / deviation
         n_beyond += int((np.nan_to_num(distances, nan=0.0) >= observed).sum())
     return (n_beyond + 1) / (N_RESAMPLES + 1)
+
+
+def fixed_sequence(p_values: Iterable[float], alpha: float) -> Iterator[bool]:
+    """Tests hypotheses in an order fixed before: whether each is rejected, up to the first that is
+    not. The probability of any false rejection is at most alpha, whatever their number.
+
+    Args:
+        p_values: are taken one by one, none after the first above alpha.
+        alpha: in (0, 1).
+    """
+    for p in p_values:
+        yield p <= alpha
+        if p > alpha:
+            return
 
 
 def is_right_or_wrong(scores: Scores) -> bool:

@@ -642,7 +642,9 @@ class TestSweepFolder:
         """On 100 examples no other training surely scores within 0.02 of the baseline."""
         done = call("choose", sweep.root)
         assert done.exit_code == 0
-        assert done.stdout.startswith("Ship LoRA r8 on q v · plain · lr 0.001, threshold 0.01\n")
+        assert done.stdout.startswith(
+            "CHOSEN, NOT CERTIFIED: LoRA r8 on q v · plain · lr 0.001, threshold 0.01;"
+        )
         densest = call("choose", sweep.root, "--policy", "best activation_density")
         assert "DEFT 1" in densest.stdout.splitlines()[0]
         other = json.loads(call("choose", sweep.root, "--policy", "best score", "--json").stdout)
@@ -672,7 +674,7 @@ class TestSweepFolder:
                 )
             )
         text = "best activation_density where score >= baseline(peft) - 0.02"
-        message = "Not confirmed on test: LoRA r8 on q v · DEFT 1"
+        message = "NOT CONFIRMED ON TEST: LoRA r8 on q v · DEFT 1"
         assert call("choose", sweep.root, "--policy", text).stdout.startswith(message)
         as_json = json.loads(call("choose", sweep.root, "--policy", text, "--json").stdout)
         assert as_json["verdict"].startswith(message)
@@ -681,7 +683,7 @@ class TestSweepFolder:
             line for line in capsys.readouterr().out.splitlines() if line.startswith(message)
         )
         assert "score 0.700 is 0.060 beyond it; the baseline scores 0.780 there" in line
-        assert "Ship " not in line
+        assert "SHIP" not in line
 
     def test_choose_with_a_policy_that_nothing_keeps(self, sweep: SweepDir) -> None:
         done = call(

@@ -8,7 +8,7 @@ from deft_sweeps.findings import Findings
 from deft_sweeps.findings.confirmation import confirm
 from deft_sweeps.objective import Constraint, parse_constraint, parse_policy
 from deft_sweeps.report import choice_text
-from deft_sweeps.report.report_text import headline, unjudged_on_test
+from deft_sweeps.report.verdict_text import headline, unjudged_on_test
 from deft_sweeps.result import FinalMeasurement
 from tests.made_sweep import PROVENANCE, cost, measured
 from tests.samples import point, result
@@ -75,7 +75,9 @@ def test_a_limit_of_the_sweep_counts_too_and_costs_are_those_measured_alone(
     """Every trial's proxy, 10 ms, keeps both limits; alone it takes 20 ms."""
     of_sweep = findings(BY_VALUE, finals(0.81), (parse_constraint(text),))
     assert (of_sweep.confirmation.broken == ()) == holds
-    assert headline(of_sweep).startswith("Ship " if holds else "Not confirmed on test: ")
+    assert headline(of_sweep).startswith(
+        "CHOSEN, NOT CERTIFIED: " if holds else "NOT CONFIRMED ON TEST: "
+    )
 
 
 def test_what_was_not_measured_on_test_is_said_and_breaks_nothing() -> None:
@@ -90,19 +92,19 @@ def test_the_baseline_as_the_choice_is_its_own_baseline_on_test() -> None:
     assert of_sweep.choice.member is not None
     assert of_sweep.choice.member.result == PLAIN
     assert of_sweep.confirmation.broken == ()
-    assert headline(of_sweep).startswith("Ship ")
+    assert headline(of_sweep).startswith("CHOSEN, NOT CERTIFIED: ")
 
 
 def test_before_the_test_split_is_read_nothing_is_contradicted() -> None:
-    assert headline(findings(BY_VALUE)).startswith("Ship ")
+    assert headline(findings(BY_VALUE)).startswith("CHOSEN, NOT CERTIFIED: ")
     assert unjudged_on_test(findings(BY_VALUE)).startswith("Not measured on the test split: ")
     assert unjudged_on_test(findings(BY_VALUE, finals(0.81))) == ""
     nothing = findings("best score where score >= 0.99")
-    assert headline(nothing) == "Nothing to ship"
+    assert headline(nothing) == "NOTHING MEETS THE LIMITS"
     assert unjudged_on_test(nothing) == ""
 
 
 def test_measurements_of_another_choice_say_nothing_of_this_one() -> None:
     other = findings("best score", finals(0.7))
-    assert headline(other).startswith("Ship ")
+    assert headline(other).startswith("CHOSEN, NOT CERTIFIED: ")
     assert unjudged_on_test(other).startswith("Not measured on the test split: ")

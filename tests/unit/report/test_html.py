@@ -195,7 +195,7 @@ def test_a_sweep_without_a_front_still_has_its_page(
     tmp_path: Path, results: tuple[TrialResult, ...]
 ) -> None:
     text = Page(made(tmp_path, results)).text
-    assert "Nothing to ship" in text
+    assert "NOTHING MEETS THE LIMITS" in text
     assert "Nothing can be chosen" in text
 
 
@@ -250,9 +250,9 @@ def test_a_choice_that_the_test_split_contradicts_is_not_called_one_to_ship(tmp_
     """-0.015 beside the baseline breaks `- 0.01`, and keeps `- 0.02` by its value alone."""
     policy = "best activation_density where {}score >= baseline(peft) - {}"
     expected = {
-        policy.format("", 0.01): "Not confirmed on test: ",
-        policy.format("", 0.02): "Ship ",
-        "best activation_density where score >= 0.79 and score <= 0.8": "Not confirmed on test: ",
+        policy.format("", 0.01): "NOT CONFIRMED ON TEST: ",
+        policy.format("", 0.02): "CHOSEN, NOT CERTIFIED: ",
+        "best activation_density where score >= 0.79 and score <= 0.8": "NOT CONFIRMED ON TEST: ",
     }
     for number, (text, begins) in enumerate(expected.items()):
         spec = replace(sweep_spec(), choose=parse_policy(text))
@@ -265,8 +265,8 @@ def test_a_choice_that_the_test_split_contradicts_is_not_called_one_to_ship(tmp_
         page = made(tmp_path / str(number), results, (chosen, *others), spec)
         (named,) = re.findall(r'<p class="name">(.*?)</p>', page)
         assert named.startswith(begins)
-        assert ('class="answer none"' in page) == (begins != "Ship ")
-        if begins != "Ship ":
+        assert 'class="answer none"' in page
+        if begins != "CHOSEN, NOT CERTIFIED: ":
             assert "; the baseline scores 0.801 there (" in named
 
 
@@ -281,7 +281,7 @@ def test_a_policy_that_only_the_baseline_keeps_surely_ends_in_a_report_of_the_ba
     chosen, *_ = sweep_finals()
     chosen = replace(chosen, trial_id=plain.trial_id, point=replace(chosen.point, threshold=0.0))
     text = Page(made(tmp_path, results, (chosen,), spec)).text
-    assert "Ship LoRA r8 on q v" in text
-    assert "plain" in text.partition("Ship ")[2].partition("\n")[0]
+    assert "CHOSEN, NOT CERTIFIED: LoRA r8 on q v" in text
+    assert "plain" in text.partition("CHOSEN, NOT CERTIFIED: ")[2].partition("\n")[0]
     assert "it is the only front point that keeps every limit" in text
     assert "On 2000 test examples it scores" in text

@@ -1,0 +1,72 @@
+"""How likely a sweep's selection split certifies a configuration, said before anything is spent."""
+
+from deft_sweeps.findings.verdict import floor_of
+from deft_sweeps.metrics import SCORE
+from deft_sweeps.objective import Constraint
+from deft_sweeps.report.report_table import ReportTable, Row
+from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.statistics.certification_power import DISCORDANCES, examples_for, power
+
+
+def power_table(spec: SweepSpec) -> ReportTable:
+    """The power at each limit on the score that names a baseline; without rows where there is none.
+
+    The power is that of a candidate that loses nothing, and of one that loses half the margin.
+    """
+    n, alpha = spec.splits.selection, spec.alpha
+    rows = []
+    for limit in _relative(spec) if n else ():
+        margin = -limit.bound.value
+        for discordance in DISCORDANCES:
+            rows.append(
+                Row(
+                    (
+                        str(limit.bare),
+                        f"{discordance:.0%}",
+                        f"{power(n, margin, 0.0, discordance, alpha):.0%}",
+                        f"{power(n, margin, margin / 2, discordance, alpha):.0%}",
+                        f"{examples_for(margin, discordance, alpha):,}",
+                    )
+                )
+            )
+    columns = (
+        "limit",
+        ">answers that differ",
+        ">certified, no loss",
+        ">certified, half the margin",
+        ">examples for 80%",
+    )
+    note = (
+        f"probability that {n} selection examples certify one candidate at alpha {alpha:g}, by the"
+        " share of examples that candidate and baseline answer differently: projected"
+    )
+    return ReportTable("Certificate", columns, tuple(rows), note)
+
+
+def certification_told(spec: SweepSpec) -> str:
+    """What the sweep can certify, a sentence."""
+    n = spec.splits.selection
+    if not n:
+        return (
+            "The choice will not be certified: the task's splits have no `selection` examples"
+            " (`splits: {selection: 1200}` draws them)."
+        )
+    floor = floor_of((*spec.limits, *spec.choose.where), spec.alpha)
+    if n < floor:
+        return (
+            f"Nothing can be certified: {n} selection examples, and these limits need {floor:,} at"
+            " the fewest; draw more, or allow a wider margin."
+        )
+    return f"The choice is certified on {n} selection examples, a quarter of the rows at most."
+
+
+def _relative(spec: SweepSpec) -> list[Constraint]:
+    limits = dict.fromkeys((*spec.limits, *spec.choose.where))
+    return [
+        limit
+        for limit in limits
+        if limit.metric == SCORE.name
+        and limit.relation == ">="
+        and limit.bound.baseline is not None
+        and limit.bound.value < 0
+    ]

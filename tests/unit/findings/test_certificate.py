@@ -1,0 +1,261 @@
+"""The chain of candidates and the walk along it."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from deft_sweeps.findings import Findings
+from deft_sweeps.findings.certificate import STEP_SHARE, Certificate, make_chain, walk
+from deft_sweeps.objective import parse_constraint, parse_policy
+from deft_sweeps.outcomes import ExampleScores
+from deft_sweeps.report import verdict_text
+from deft_sweeps.result import Chain, CompleteTrial, FinalMeasurement, Point
+from deft_sweeps.statistics.margin_test import fixed_sequence, paired_counts_p
+from tests.made_sweep import PROVENANCE, cost
+from tests.samples import point, result
+
+OBJECTIVES = ("score", "activation_density")
+POLICY = parse_policy("best activation_density where score >= baseline(peft) - 0.02")
+N = 1200
+
+
+def scored(at: Point, score: float, n: int = N) -> Point:
+    """The point with the first examples right."""
+    right = round(score * n)
+    return replace(
+        at,
+        score=replace(at.score, value=right / n, n_examples=n),
+        example_scores=ExampleScores.of([1.0] * right + [0.0] * (n - right)),
+    )
+
+
+def trial(*points: tuple[float, float, float], weight: float = 0.0) -> CompleteTrial:
+    """A trial with points of threshold, score and density."""
+    return result(*(point(t, s, d, n=400) for t, s, d in points), weight=weight)
+
+
+PLAIN = trial((0.0, 0.80, 0.90), (0.2, 0.80, 0.70), (0.5, 0.70, 0.40))
+DEFT = trial((0.0, 0.80, 0.50), (0.2, 0.795, 0.30), (0.5, 0.79, 0.10), weight=1.0)
+FEW = trial((0.0, 0.80, 0.88), (0.2, 0.79, 0.095), weight=2.0)
+
+
+def chain(*trials: CompleteTrial, policy: str = str(POLICY), alpha: float = 0.05) -> Chain:
+    findings = Findings(trials, OBJECTIVES, (), parse_policy(policy))
+    limits = parse_policy(policy).where
+    pool = findings.pool_for(findings.policy)
+    return make_chain(pool, findings.baselines, findings.policy, limits, n_examples=N, alpha=alpha)
+
+
+def measurement(of: CompleteTrial, threshold: float, score: float) -> FinalMeasurement:
+    at = next(one for one in of.points if one.threshold == threshold)
+    return FinalMeasurement(
+        role="candidate",
+        trial_id=of.trial_id,
+        point=scored(at, score),
+        cost=replace(cost(), label="measured"),
+        provenance=PROVENANCE,
+    )
+
+
+def walked(of: Chain, measurements: Iterable[FinalMeasurement]) -> Certificate:
+    return walk(of, {one.name: one for one in measurements})
+
+
+class TestChain:
+    def test_begins_with_the_baseline_and_goes_on_safest_first(self) -> None:
+        made = chain(PLAIN, DEFT, FEW)
+        names = [candidate.name for candidate in made.candidates]
+        assert names[0] == made.baselines["peft"].name == f"{PLAIN.trial_id}@0"
+        p_values = [candidate.p_validation for candidate in made.candidates[1:]]
+        assert p_values == sorted(p_values)
+
+    def test_every_step_gains_a_share_of_the_way_to_the_best_value(self) -> None:
+        values = [candidate.value for candidate in chain(PLAIN, DEFT, FEW).candidates]
+        for before, after in pairwise(values):
+            assert before - after >= STEP_SHARE * before
+
+    def test_points_that_break_a_limit_on_validation_are_left_out(self) -> None:
+        assert f"{PLAIN.trial_id}@0.5" not in {one.name for one in chain(PLAIN, DEFT).candidates}
+
+    def test_proxies_say_nothing(self) -> None:
+        policy = f"{POLICY} and latency_sec <= 0.001 ms"
+        assert len(chain(PLAIN, DEFT, policy=policy).candidates) == len(
+            chain(PLAIN, DEFT).candidates
+        )
+
+    def test_surely_is_every_limit_of_a_certificate(self) -> None:
+        made = chain(PLAIN, DEFT, policy=str(POLICY).replace("where", "where surely"))
+        assert made.limits == ("score >= baseline(peft) - 0.02",)
+
+    def test_a_best_score_moves_by_shares_of_the_errors(self) -> None:
+        better = trial((0.0, 0.85, 0.9), weight=3.0)
+        made = chain(PLAIN, better, policy="best score where activation_density <= 95 %")
+        assert [one.name for one in made.candidates] == [
+            f"{PLAIN.trial_id}@0",
+            f"{better.trial_id}@0",
+        ]
+
+    def test_each_look_halves_alpha(self) -> None:
+        findings = Findings([PLAIN], OBJECTIVES, (), POLICY)
+        made = make_chain(
+            findings.pool, findings.baselines, POLICY, (), n_examples=N, alpha=0.05, n_looks=2
+        )
+        assert made.alpha == pytest.approx(0.0125)
+
+
+class TestWalk:
+    def test_asks_for_one_measurement_after_another(self) -> None:
+        made = chain(PLAIN, DEFT)
+        taken: list[FinalMeasurement] = []
+        order = []
+        while (missing := walked(made, taken).missing) is not None:
+            order.append(missing.name)
+            of = PLAIN if missing.trial_id == PLAIN.trial_id else DEFT
+            taken.append(measurement(of, missing.threshold, 0.80))
+        assert order == [candidate.name for candidate in made.candidates]
+        assert len(walked(made, taken).certified) == len(order)
+
+    def test_the_first_failure_ends_it(self) -> None:
+        made = chain(PLAIN, DEFT)
+        scores = [0.80, 0.74] + [0.80] * len(made.candidates)
+        taken = [
+            measurement(PLAIN if one.trial_id == PLAIN.trial_id else DEFT, one.threshold, score)
+            for one, score in zip(made.candidates, scores, strict=False)
+        ]
+        certificate = walked(made, taken)
+        assert [step.candidate for step in certificate.certified] == [made.candidates[0]]
+        assert certificate.failed is not None
+        assert certificate.failed.candidate == made.candidates[1]
+        assert certificate.missing is None
+
+    def test_a_latency_limit_is_judged_by_the_upper_bound(self) -> None:
+        made = chain(PLAIN, policy=f"{POLICY} and latency_sec <= 50 ms")
+        base = measurement(PLAIN, 0.0, 0.80)
+        slow = replace(base, cost=replace(base.cost, latency_sec=0.04, latency_high_sec=0.06))
+        quick = replace(base, cost=replace(base.cost, latency_sec=0.04, latency_high_sec=0.045))
+        assert walked(made, [slow]).failed is not None
+        assert walked(made, [quick]).certified
+
+
+class TestVerdict:
+    def answer(self, *trials: CompleteTrial, scores: dict[str, float]) -> Findings:
+        made = chain(*trials)
+        by_id = {one.trial_id: one for one in trials}
+        taken = [
+            measurement(by_id[one.trial_id], one.threshold, scores.get(one.name, 0.80))
+            for one in made.candidates
+        ]
+        return Findings(trials, OBJECTIVES, (), POLICY, (), walked(made, taken))
+
+    def test_ships_the_policys_best_of_the_certified(self) -> None:
+        findings = self.answer(PLAIN, DEFT, scores={})
+        assert findings.verdict.kind == "ship"
+        assert findings.choice.member is not None
+        assert findings.choice.member.name == f"{DEFT.trial_id}@0.5"
+        assert verdict_text.headline(findings).startswith("SHIP: ")
+        (limit,) = verdict_text.limits_told(findings)
+        assert "0.020 inside it on 1200 selection examples" in limit
+        assert "are certified on 1200 selection examples" in verdict_text.certificate_told(findings)
+
+    def test_ships_the_baseline_where_nothing_else_passes(self) -> None:
+        made = chain(PLAIN, DEFT)
+        second = made.candidates[1].name
+        findings = self.answer(PLAIN, DEFT, scores={second: 0.70})
+        assert findings.verdict.kind == "baseline"
+        assert verdict_text.headline(findings).startswith("SHIP THE BASELINE: ")
+        assert f"{second} ended the walk" in verdict_text.certificate_told(findings)
+
+    def test_nothing_meets_limits_that_the_baseline_breaks(self) -> None:
+        policy = parse_policy("best activation_density where score >= 0.79")
+        made = chain(PLAIN, DEFT, policy=str(policy))
+        taken = [measurement(PLAIN, 0.0, 0.78)]
+        findings = Findings((PLAIN, DEFT), OBJECTIVES, (), policy, (), walked(made, taken))
+        assert findings.verdict.kind == "nothing"
+        assert findings.choice.nearest_miss is not None
+        text = verdict_text.headline(findings)
+        assert text.startswith("NOTHING MEETS THE LIMITS: on 1200 selection examples")
+        assert "`score >= 0.79`" in text
+
+    def test_too_few_examples_leave_the_choice_to_validation(self) -> None:
+        made = replace(chain(PLAIN, DEFT), n_examples=100)
+        findings = Findings((PLAIN, DEFT), OBJECTIVES, (), POLICY, (), walk(made, {}))
+        assert findings.verdict.kind == "not certified"
+        assert "149 are the fewest" in verdict_text.headline(findings)
+
+    def test_another_limit_has_no_certificate(self) -> None:
+        made = chain(PLAIN, DEFT)
+        other = parse_policy("best activation_density where score >= baseline(peft) - 0.05")
+        findings = Findings((PLAIN, DEFT), OBJECTIVES, (), other, (), walk(made, {}))
+        assert findings.verdict.kind == "not certified"
+        assert "read for other limits" in findings.verdict.why
+
+    def test_a_trial_that_came_later_is_not_chosen(self) -> None:
+        made = chain(PLAIN, DEFT)
+        later = trial((0.0, 0.80, 0.01), weight=4.0)
+        taken = [
+            measurement(PLAIN if one.trial_id == PLAIN.trial_id else DEFT, one.threshold, 0.80)
+            for one in made.candidates
+        ]
+        findings = Findings((PLAIN, DEFT, later), OBJECTIVES, (), POLICY, (), walked(made, taken))
+        assert findings.choice.member is not None
+        assert findings.choice.member.result is not later
+        assert "1 trials ended after" in verdict_text.certificate_told(findings)
+
+    def test_the_test_split_has_to_speak_against_a_certified_choice(self) -> None:
+        certified = self.answer(PLAIN, DEFT, scores={})
+        base = replace(measurement(PLAIN, 0.0, 0.80), role="baseline")
+        for score, kind in ((0.77, "ship"), (0.70, "not confirmed")):
+            chosen = replace(measurement(DEFT, 0.5, score), role="chosen")
+            # Spread over the examples, so that the difference has an interval.
+            mixed = np.array(chosen.point.example_scores.array())
+            np.random.default_rng(0).shuffle(mixed)
+            at = replace(chosen.point, example_scores=ExampleScores.of(list(mixed)))
+            finals = (replace(chosen, point=at), base)
+            findings = Findings(
+                (PLAIN, DEFT), OBJECTIVES, (), POLICY, finals, certified.certificate
+            )
+            assert findings.verdict.kind == kind
+            told = verdict_text.within_chance_told(findings)
+            assert ("within chance" in told) == (kind == "ship")
+
+
+class TestErrorRate:
+    """Ten candidates exactly at the limit, correlated at .5: how often any is certified."""
+
+    N_CANDIDATES, MARGIN, DISCORDANCE, DRAWS = 10, 0.02, 0.06, 5000
+
+    def p_values(self, rng: np.random.Generator) -> np.ndarray:
+        """P-values of fresh examples, shape (N_CANDIDATES,)."""
+        low, high = (self.DISCORDANCE - self.MARGIN) / 2, (self.DISCORDANCE + self.MARGIN) / 2
+
+        def differences(shape: tuple[int, ...]) -> np.ndarray:
+            drawn = rng.random(shape, dtype=np.float32)
+            return (drawn < low).astype(np.int8) - (drawn > 1 - high).astype(np.int8)
+
+        shared = differences((1, N))
+        copied = rng.random((self.N_CANDIDATES, N), dtype=np.float32) < np.sqrt(0.5)
+        drawn = np.where(copied, shared, differences((self.N_CANDIDATES, N)))
+        better, worse = (drawn > 0).sum(axis=1), (drawn < 0).sum(axis=1)
+        pairs = zip(better, worse, strict=True)
+        return np.array([paired_counts_p(int(b), int(c), N, self.MARGIN) for b, c in pairs])
+
+    def test_the_walk_keeps_alpha_and_variants_do_not(self) -> None:
+        rng = np.random.default_rng(0)
+        walks = skips = looks = 0
+        drawn = [self.p_values(rng) for _ in range(self.DRAWS)]
+        for i, p_values in enumerate(drawn):
+            walks += any(fixed_sequence(p_values, 0.05))
+            skips += any(p <= 0.05 for p in p_values)
+            four = [p_values, *(drawn[(i + k) % self.DRAWS] for k in (1, 2, 3))]
+            looks += any(next(fixed_sequence(each, 0.05)) for each in four)
+        assert walks / self.DRAWS <= 0.06
+        assert skips / self.DRAWS > 0.15
+        assert looks / self.DRAWS > 0.15
+
+
+def test_limits_are_read_back_from_the_chain() -> None:
+    made = chain(PLAIN, DEFT)
+    assert [parse_constraint(text) for text in made.limits] == list(POLICY.where)

@@ -1,0 +1,54 @@
+"""What a plan says of the certificate."""
+
+from dataclasses import replace
+
+from deft_sweeps.objective import parse_policy
+from deft_sweeps.report.power_table import certification_told, power_table
+from deft_sweeps.specification.sweep_spec import SweepSpec
+from tests.made_sweep import sweep_spec
+
+
+def spec(policy: str, selection: int) -> SweepSpec:
+    base = sweep_spec()
+    combinations = tuple(
+        replace(
+            one,
+            template=replace(
+                one.template,
+                task=replace(
+                    one.template.task,
+                    splits=replace(one.template.task.splits, selection=selection),
+                ),
+            ),
+        )
+        for one in base.combinations
+    )
+    return replace(base, limits=(), choose=parse_policy(policy), combinations=combinations)
+
+
+NARROW = "best activation_density where score >= baseline(peft) - 0.02"
+
+
+def test_power_at_each_discordance() -> None:
+    rows = [row.cells for row in power_table(spec(NARROW, 1200)).rows]
+    assert [row[1] for row in rows] == ["3%", "6%", "10%"]
+    assert [row[4] for row in rows] == ["464", "928", "1,546"]
+    no_loss, half = ([float(row[i].rstrip("%")) for row in rows] for i in (2, 3))
+    assert no_loss == sorted(no_loss, reverse=True)
+    assert all(a > b for a, b in zip(no_loss, half, strict=True))
+
+
+def test_too_few_examples_are_said() -> None:
+    told = certification_told(spec(NARROW.replace("0.02", "0.005"), 400))
+    assert "Nothing can be certified: 400 selection examples" in told
+    assert "598" in told
+
+
+def test_without_a_selection_split_there_is_no_certificate() -> None:
+    assert "will not be certified" in certification_told(spec(NARROW, 0))
+    assert power_table(spec(NARROW, 0)).rows == ()
+
+
+def test_absolute_limits_have_no_row() -> None:
+    assert power_table(spec("best activation_density where score >= 0.8", 1200)).rows == ()
+    assert "is certified on 1200" in certification_told(spec("knee", 1200))
