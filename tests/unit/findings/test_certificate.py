@@ -218,8 +218,8 @@ class TestVerdict:
                 (PLAIN, DEFT), OBJECTIVES, (), POLICY, finals, certified.certificate
             )
             assert findings.verdict.kind == kind
-            told = verdict_text.within_chance_told(findings)
-            assert ("within chance" in told) == (kind == "ship")
+            sentence = verdict_text.within_chance_told(findings)
+            assert ("within chance" in sentence) == (kind == "ship")
 
 
 class TestErrorRate:

@@ -39,9 +39,9 @@ def test_power_at_each_discordance() -> None:
 
 
 def test_too_few_examples_are_said() -> None:
-    told = certification_told(spec(NARROW.replace("0.02", "0.005"), 400))
-    assert "Nothing can be certified: 400 selection examples" in told
-    assert "598" in told
+    sentence = certification_told(spec(NARROW.replace("0.02", "0.005"), 400))
+    assert "Nothing can be certified: 400 selection examples" in sentence
+    assert "598" in sentence
 
 
 def test_without_a_selection_split_there_is_no_certificate() -> None:
