@@ -1,23 +1,26 @@
 """What is measured, which way is better, and the one grammar for limits and choices, in YAML and on
 the command line.
 
-    constraint  [surely] METRIC (<= | >=) BOUND
-    policy      best METRIC [where CONSTRAINT [and ...]], or knee [where CONSTRAINT [and ...]]
+    constraint  [surely] METRIC (<= | >= | < | >) BOUND
+    policy      best METRIC [within SHARE %, then METRIC] [where CONSTRAINT [and ...]]
+                or knee [where CONSTRAINT [and ...]]
 
     score >= baseline(peft) - 0.01
     weight_bytes <= 64 MiB
-    best activation_density where surely score >= baseline(peft) - 0.02
+    best activation_density where score >= baseline(peft) - 0.02
+    best activation_density within 5 %, then score where score >= baseline(peft) - 0.02
     knee where latency_sec <= 20 ms
 
-`surely` holds the limit against the end of the 95 % interval, not against the value: `surely score
->= baseline(peft) - 0.02`. Directions and dimensions are stated in METRICS and nowhere else. A
-number may have a unit of its metric's dimension; beside a baseline it is a difference in that
-dimension, so `score >= baseline(peft) - 1 %` means one point of a hundred, not a hundredth of the
-baseline.
+`within 5 %, then score` takes the best score among all that are within 5 % of the best density, so
+that a thousandth of density never costs points of score. `surely` holds the limit against the end
+of the 95 % interval, not against the value: `surely score >= baseline(peft) - 0.02`. Directions and
+dimensions are stated in METRICS and nowhere else. A number may have a unit of its metric's
+dimension; beside a baseline it is a difference in that dimension, so `score >= baseline(peft) - 1
+%` means one point of a hundred, not a hundredth of the baseline.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Literal
 
@@ -28,12 +31,19 @@ from deft_sweeps.units import EXAMPLES, QUANTITY, parse_quantity
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A number, or a number beside a baseline's: `baseline(peft) - 0.01`."""
+    """A number, or a number beside a baseline's: `baseline(peft) - 0.01`.
+
+    Attributes:
+        written: as the user wrote it, with its unit; empty for a bound made in code.
+    """
 
     value: float
     baseline: BaselineName | None = None
+    written: str = field(default="", compare=False)
 
     def __str__(self) -> str:
+        if self.written:
+            return self.written
         if self.baseline is None:
             return _shown(self.value)
         sign = "-" if self.value < 0 else "+"
@@ -49,15 +59,18 @@ class Constraint:
     Attributes:
         surely: the near end of the 95 % interval must keep it: of the difference to the baseline,
             paired by example, or of the value.
+        strict: `<` or `>`: the bound itself breaks it.
     """
 
     metric: str
     relation: Literal["<=", ">="]
     bound: Bound
     surely: bool = False
+    strict: bool = False
 
     def __str__(self) -> str:
-        return f"{'surely ' if self.surely else ''}{self.metric} {self.relation} {self.bound}"
+        relation = self.relation[0] if self.strict else self.relation
+        return f"{'surely ' if self.surely else ''}{self.metric} {relation} {self.bound}"
 
     @property
     def bare(self) -> "Constraint":
@@ -98,18 +111,28 @@ class Policy:
     Attributes:
         metric: the one to be best at; None takes the knee.
         where: limits that the chosen member must keep.
+        band: share of the best value of `metric`, within which `then` decides; 0 without `then`.
+        then: name of the metric to be best at within the band.
     """
 
     metric: str | None = None
     where: tuple[Constraint, ...] = ()
+    band: float = 0.0
+    then: str | None = None
 
     def __str__(self) -> str:
         head = "knee" if self.metric is None else f"best {self.metric}"
+        if self.then is not None:
+            head += f" within {_shown(100 * self.band)} %, then {self.then}"
         return head + (" where " + " and ".join(str(c) for c in self.where) if self.where else "")
 
 
+_SHARE = r"[\d.]+\s*%?"
 _CONSTRAINT = re.compile(
-    r"^\s*(?P<surely>surely\s+)?(?P<metric>\w+)\s*(?P<relation><=|>=)\s*(?P<bound>.+?)\s*$"
+    r"^\s*(?P<surely>surely\s+)?(?P<metric>\w+)\s*(?P<relation><=|>=|<|>)\s*(?P<bound>.+?)\s*$"
+)
+_BEST = re.compile(
+    rf"^best\s+(?P<metric>\w+)(?:\s+within\s+(?P<band>{_SHARE})\s*,?\s+then\s+(?P<then>\w+))?$"
 )
 _PLAIN_BOUND = re.compile(rf"^{QUANTITY}$")
 _BASELINE_BOUND = re.compile(
@@ -141,7 +164,7 @@ def parse_metric(text: str) -> str:
 
 
 def parse_constraint(text: str) -> Constraint:
-    """Read `METRIC <= BOUND` or `METRIC >= BOUND`, with or without `surely` before it.
+    """Read `METRIC <= BOUND`, or with `>=`, `<` or `>`, with or without `surely` before it.
 
     Raises:
         ValueError: with what was expected.
@@ -149,35 +172,44 @@ def parse_constraint(text: str) -> Constraint:
     match = _CONSTRAINT.match(text)
     if match is None:
         raise ValueError(f"expected METRIC <= BOUND or METRIC >= BOUND, got {text!r}")
-    relation: Literal["<=", ">="] = "<=" if match["relation"] == "<=" else ">="
+    relation: Literal["<=", ">="] = "<=" if match["relation"][0] == "<" else ">="
     metric = parse_metric(match["metric"])
     if match["surely"] and not METRICS[metric].has_interval:
         possible = ", ".join(name for name, other in METRICS.items() if other.has_interval)
         raise ValueError(
             f"`surely` needs a metric with a standard error ({possible}), got {metric!r}"
         )
-    return Constraint(
-        metric, relation, _parse_bound(match["bound"], metric), match["surely"] is not None
-    )
+    bound = replace(_parse_bound(match["bound"], metric), written=" ".join(match["bound"].split()))
+    strict = len(match["relation"]) == 1
+    return Constraint(metric, relation, bound, match["surely"] is not None, strict)
 
 
 def parse_policy(text: str) -> Policy:
-    """Read `best METRIC [where ...]` or `knee [where ...]`.
+    """Read `best METRIC [within SHARE %, then METRIC] [where ...]` or `knee [where ...]`.
 
     Raises:
         ValueError: with what was expected.
     """
     head, _, tail = text.strip().partition(" where ")
     where = tuple(parse_constraint(part) for part in tail.split(" and ")) if tail else ()
-    words = head.split()
-    if words == ["knee"]:
+    if head.split() == ["knee"]:
         return Policy(None, where)
-    if len(words) == 2 and words[0] == "best":
-        return Policy(parse_metric(words[1]), where)
-    raise ValueError(
-        "expected `best METRIC [where LIMIT and ...]` or `knee [where LIMIT and ...]`, got"
-        f" {text!r}"
-    )
+    match = _BEST.match(head)
+    if match is None:
+        raise ValueError(
+            "expected `best METRIC [where LIMIT and ...]`, `best METRIC within 5 %, then METRIC"
+            f" [where ...]` or `knee [where LIMIT and ...]`, got {text!r}"
+        )
+    metric = parse_metric(match["metric"])
+    if match["then"] is None:
+        return Policy(metric, where)
+    then, band = parse_metric(match["then"]), parse_quantity(match["band"], "share", "the band")
+    if then == metric or not 0 < band < 1:
+        raise ValueError(
+            "expected `best METRIC within SHARE %, then ANOTHER_METRIC` with a share between 0 and"
+            f" 100 %, got {text!r}"
+        )
+    return Policy(metric, where, band, then)
 
 
 def _parse_bound(text: str, metric: str) -> Bound:

@@ -35,6 +35,7 @@ class Choice:
         n_points: measured points that the choice was made from, each seed by itself.
         proxy_spreads: for each limit that was judged by a proxy, how far that differs between equal
             networks; None if no two trials tell.
+        needs_certificate: only certified configurations were eligible.
     """
 
     policy: Policy
@@ -49,6 +50,7 @@ class Choice:
     nearest_miss: FrontMember | None = None
     n_points: int = 0
     proxy_spreads: Mapping[Constraint, ProxySpread | None] = field(default_factory=dict)
+    needs_certificate: bool = False
 
     @property
     def baseline(self) -> FrontMember | None:
@@ -65,6 +67,8 @@ def choose_from(
     limits: Sequence[Constraint],
     n_points: int,
     proxies: Mapping[Constraint, ProxySpread | None],
+    *,
+    needs_certificate: bool = False,
 ) -> Choice:
     """Apply a policy.
 
@@ -78,6 +82,7 @@ def choose_from(
         limits: of the sweep and of the policy, each once.
         n_points: in the pool, each seed by itself.
         proxies: as `proxy_spreads` of the results and the limits.
+        needs_certificate: whether `eligible` are the certified ones.
     """
     if not eligible:
         miss = _nearest_miss(pool, limits, baselines)
@@ -93,10 +98,13 @@ def choose_from(
             nearest_miss=miss,
             n_points=n_points,
             proxy_spreads=proxies,
+            needs_certificate=needs_certificate,
         )
     merits = _merits(eligible, axes_of(front.objectives, policy), policy)
     # Among equals on the policy's metric the first objective decides: members come sorted by it.
     ranking = sorted(range(len(eligible)), key=lambda i: -merits[i])
+    if policy.then is not None:
+        ranking = _by_second_metric(ranking, eligible, policy)
     member = eligible[ranking[0]]
     baseline = baselines.get("peft")
     difference = None
@@ -114,6 +122,7 @@ def choose_from(
         merits={eligible[i].name: merits[i] for i in ranking},
         n_points=n_points,
         proxy_spreads=proxies,
+        needs_certificate=needs_certificate,
     )
 
 
@@ -123,8 +132,24 @@ def axes_of(objectives: Sequence[str], policy: Policy) -> tuple[str, ...]:
     The front of the eligible points then has one more dimension, so that its best by that metric is
     never missed.
     """
-    named = () if policy.metric is None else (policy.metric,)
+    named = (name for name in (policy.metric, policy.then) if name is not None)
     return tuple(dict.fromkeys((*objectives, *named)))
+
+
+def _by_second_metric(
+    ranking: Sequence[int], eligible: Sequence[FrontMember], policy: Policy
+) -> list[int]:
+    """The ranking with all that are within the policy's band of the best in the order of its second
+    metric, and the others behind them.
+    """
+    assert policy.metric is not None
+    assert policy.then is not None
+    first, second = policy.metric, METRICS[policy.then]
+    best = eligible[ranking[0]].values[first]
+    reach = policy.band * abs(best)
+    within = [i for i in ranking if abs(eligible[i].values[first] - best) <= reach]
+    within.sort(key=lambda i: second.sign * eligible[i].values[second.name])
+    return [*within, *(i for i in ranking if i not in within)]
 
 
 def _merits(members: Sequence[FrontMember], axes: Sequence[str], policy: Policy) -> list[float]:

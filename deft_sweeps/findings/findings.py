@@ -170,7 +170,8 @@ class Findings:
             policy=policy,
             limits=limits,
             n_points=sum(member.n_seeds for member in pool),
-            proxies=proxy_spreads(self.results, limits),
+            proxies={} if certified is not None else proxy_spreads(self.results, limits),
+            needs_certificate=certified is not None,
         )
 
     def _certified(

@@ -76,7 +76,8 @@ def keeps(member: FrontMember, limit: Constraint, baselines: Baselines) -> bool:
         name = limit.bound.baseline
         if _plain_excess(member, limit, None if name is None else baselines[name]) > forgiven:
             return False
-    return excess(member, limit, baselines) <= forgiven
+    beyond = excess(member, limit, baselines)
+    return beyond < -forgiven if limit.strict else beyond <= forgiven
 
 
 def surely_broken(member: FrontMember, limit: Constraint, baselines: Baselines) -> bool:

@@ -75,7 +75,8 @@ def test_limit(
     violation = limit.violation(value, base)
     how = UPPER_BOUND if limit.metric == LATENCY_SEC.name else EXACT
     forgiven = 1e-12 * max(1.0, abs(value))
-    return LimitTest(limit, 0.0 if violation <= forgiven else 1.0, -violation, how)
+    is_kept = violation < -forgiven if limit.strict else violation <= forgiven
+    return LimitTest(limit, 0.0 if is_kept else 1.0, -violation, how)
 
 
 test_limit.__test__ = False  # type: ignore[attr-defined]  # No test for pytest to collect.

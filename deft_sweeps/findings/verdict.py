@@ -6,7 +6,7 @@ from typing import Literal
 from deft_sweeps.findings.certificate import Certificate, Step
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.confirmation import Confirmation
-from deft_sweeps.objective import Constraint
+from deft_sweeps.objective import Constraint, parse_constraint
 from deft_sweeps.result import Chain
 from deft_sweeps.statistics.certification_power import fewest_examples
 
@@ -56,7 +56,8 @@ def verdict_of(
 
 def covers_limits(certificate: Certificate, limits: tuple[Constraint, ...]) -> bool:
     """Whether the chain was tested for all of these limits."""
-    return {str(limit.bare) for limit in limits} <= set(certificate.chain.limits)
+    tested = {parse_constraint(text) for text in certificate.chain.limits}
+    return {limit.bare for limit in limits} <= tested
 
 
 def floor_of(limits: tuple[Constraint, ...], alpha: float) -> int:

@@ -28,9 +28,11 @@ def why(choice: Choice) -> str:
     if choice.member is None:
         return _why_none(choice)
     n_eligible = len(choice.merits)
-    scope = ": it is the only front point that keeps every limit"
+    what = "is certified" if choice.needs_certificate else "keeps every limit"
+    scope = f": it is the only front point that {what}"
     if n_eligible > 1:
-        scope = f" of the {n_eligible} front points that keep every limit"
+        what = "are certified" if choice.needs_certificate else "keep every limit"
+        scope = f" of the {n_eligible} front points that {what}"
     head = _by_metric(choice) if choice.policy.metric else _by_knee(choice)
     named = f"{label(choice.member.result.config)} at threshold {choice.member.point.at}"
     return f"{named} is chosen by `{choice.policy}`: {head}{scope}."
@@ -40,7 +42,15 @@ def _by_metric(choice: Choice) -> str:
     assert choice.member is not None
     name = choice.policy.metric or ""
     best = "highest" if METRICS[name].direction == "maximize" else "lowest"
-    return f"it has the {best} {name}, {METRICS[name].text(choice.member.values[name])},"
+    then = choice.policy.then
+    if then is not None:
+        second = METRICS[then]
+        superlative = "highest" if second.direction == "maximize" else "lowest"
+        return (
+            f"it has the {superlative} {then} ({second.text(choice.member.values[then])}) among"
+            f" those within {choice.policy.band:.3g} of the {best} {name}"
+        )
+    return f"it has the {best} {name} ({METRICS[name].text(choice.member.values[name])})"
 
 
 def _by_knee(choice: Choice) -> str:
@@ -67,6 +77,8 @@ def _why_rejected(choice: Choice, other: FrontMember) -> str:
     broken = [limit for limit in choice.limits if not keeps(other, limit, choice.baselines)]
     if broken:
         return "; ".join(breach(other, limit, choice.baselines) for limit in broken)
+    if choice.needs_certificate and other.name not in choice.merits:
+        return "it is not certified"
     if name is None:
         bulge = choice.merits.get(other.name, -np.inf)
         best = choice.merits[chosen.name]

@@ -67,7 +67,7 @@ def test_units_and_baselines(text: str, bound: Bound) -> None:
     ("text", "message"),
     [
         ("scor >= 0.8", "did you mean score"),
-        ("score > 0.8", "METRIC <= BOUND"),
+        ("score => 0.8", "METRIC <= BOUND"),
         ("score >= high", "a number with an optional unit"),
         ("score >= 1 parsec", "no unit 'parsec' for score; expected a plain number, or one in %"),
         (
@@ -147,3 +147,42 @@ def test_violation_is_positive_on_the_wrong_side(
 def test_a_relative_limit_needs_its_baseline() -> None:
     with pytest.raises(ValueError, match="needs the baseline peft"):
         parse_constraint("score >= baseline(peft)").violation(0.5, None)
+
+
+class TestBand:
+    def test_is_read_and_written(self) -> None:
+        text = "best activation_density within 5 %, then score where score >= 0.5"
+        policy = parse_policy(text)
+        assert (policy.metric, policy.band, policy.then) == ("activation_density", 0.05, "score")
+        assert str(policy) == text
+        assert parse_policy(str(policy)) == policy
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "best score within 5 %",
+            "best score within 5 %, then score",
+            "best score within 0 %, then loss",
+            "best score within 100 %, then loss",
+            "best score within 5 ms, then loss",
+            "best score within 5 %, then nothing",
+        ],
+    )
+    def test_is_refused(self, text: str) -> None:
+        with pytest.raises(ValueError, match=r"expected|no metric"):
+            parse_policy(text)
+
+
+class TestStrict:
+    def test_is_read_and_written(self) -> None:
+        for text in ("weight_bytes < 64 MiB", "score > baseline(peft) - 1 %"):
+            limit = parse_constraint(text)
+            assert limit.strict
+            assert str(limit) == text
+            assert parse_constraint(str(limit)) == limit
+        assert not parse_constraint("weight_bytes <= 64 MiB").strict
+
+    def test_units_are_echoed_and_do_not_count(self) -> None:
+        limit = parse_constraint("weight_bytes <= 64  MiB")
+        assert str(limit) == "weight_bytes <= 64 MiB"
+        assert limit == parse_constraint("weight_bytes <= 67108864")

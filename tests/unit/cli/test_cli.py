@@ -640,7 +640,8 @@ class TestSweepFolder:
 
     def test_choose(self, sweep: SweepDir) -> None:
         """On 100 examples no other training surely scores within 0.02 of the baseline."""
-        done = call("choose", sweep.root)
+        surely = "best activation_density where surely score >= baseline(peft) - 0.02"
+        done = call("choose", sweep.root, "--policy", surely)
         assert done.exit_code == 0
         assert done.stdout.startswith(
             "CHOSEN, NOT CERTIFIED: LoRA r8 on q v · plain · lr 0.001, threshold 0.01;"

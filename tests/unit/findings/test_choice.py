@@ -30,7 +30,7 @@ def test_the_best_under_a_limit() -> None:
     assert (choice.member.result, choice.member.point.threshold) == (DEFT, 0.2)
     assert (choice.runner_up.result, choice.runner_up.point.threshold) == (DEFT, 0.0)
     assert choice.baseline.result == PLAIN
-    assert "lowest activation_density, 0.2" in choice_text.why(choice)
+    assert "lowest activation_density (0.2" in choice_text.why(choice)
     why = {lost.member.name: lost.why for lost in choice_text.rejected(choice)}
     assert len(why) == 3
     assert (

@@ -85,7 +85,7 @@ def test_the_choice_says_that_a_proxy_judged_and_how_far_it_varies() -> None:
         sentences = caveats(choose(results, OBJECTIVES, limits, by))
         (note,) = (caveat for caveat in sentences if "proxy" in caveat)
         assert note.startswith(
-            "`latency_sec <= 0.4` was judged by a proxy, taken beside other trials"
+            "`latency_sec <= 400 ms` was judged by a proxy, taken beside other trials"
         )
         assert "between 2 trials of one structure" in note
         assert "from 122 ms to 321 ms, 2.6-fold" in note
@@ -130,7 +130,7 @@ def test_a_limit_of_the_policy_is_told_where_its_choice_is_shown(tmp_path: Path)
         sweep.write(one)
     for command in (["report", "--front-only"], ["choose"], ["choose", "--json"]):
         done = CliRunner().invoke(app, [command[0], str(tmp_path), *command[1:]])
-        assert "`latency_sec <= 0.4` was judged by a proxy" in done.stdout, command
+        assert "`latency_sec <= 400 ms` was judged by a proxy" in done.stdout, command
 
 
 def test_a_configuration_that_only_a_proxy_keeps_off_the_front_gets_its_seeds() -> None:
