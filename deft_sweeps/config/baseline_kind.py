@@ -2,12 +2,16 @@
 
 from typing import Literal
 
-BaselineName = Literal["peft", "dense", "unquantized"]
+BaselineName = Literal["peft", "plain", "dense", "unquantized"]
 
 BASELINES: dict[BaselineName, str] = {
     "peft": (
         "the best-scoring plain PEFT trial: no density loss, the checkpoint's activation, unpruned,"
         " unquantized, no threshold"
+    ),
+    "plain": (
+        "the best-scoring trial without a density loss and without skipped blocks, of any"
+        " activation, quantization and pruning, no threshold"
     ),
     "dense": (
         "the best-scoring trial without pruning and without skipped blocks, whatever else it has,"

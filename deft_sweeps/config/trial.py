@@ -91,6 +91,8 @@ class TrialConfig:
         match name:
             case "peft":
                 return self.is_plain_peft
+            case "plain":
+                return self.density.is_none and self.adaptive.is_none
             case "dense":
                 return self.pruning.is_none and self.adaptive.is_none
             case "unquantized":

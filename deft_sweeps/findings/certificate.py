@@ -122,17 +122,11 @@ def make_chain(
     )
     if not all(judgeable(limit, baselines) for limit in limits):
         return chain
-    measured = {name: Measured(m.point, m.result.cost) for name, m in fixed.items()}
-    judged = [limit for limit in limits if not METRICS[limit.metric].proxy_in_search]
-    feasible = [m for m in pool if all(keeps(m, limit, baselines) for limit in judged)]
+    references = {name: Measured(m.point, m.result.cost) for name, m in fixed.items()}
     candidates = [
-        _candidate(member, metric, max((test.p for test in tests), default=0.0))
-        for member in feasible
-        if metric in member.values
-        for one in [_fixed(member)]
-        for tests in [
-            [test_limit(x, Measured(one.point, one.result.cost), measured) for x in judged]
-        ]
+        _candidate(member, metric, _p_validation(_fixed(member), limits, references))
+        for member in pool
+        if metric in member.values and _keeps_all(member, limits, baselines)
     ]
     return replace(chain, candidates=_safest_first(candidates, chain))
 
@@ -160,6 +154,27 @@ def walk(chain: Chain, measurements: Mapping[str, FinalMeasurement]) -> Certific
     steps = tuple(replace(step, certified=ok) for step, ok in zip(tested, passed, strict=False))
     is_over = len(steps) == len(chain.candidates) or not all(passed)
     return Certificate(chain, steps, None if is_over else chain.candidates[len(steps)])
+
+
+def _keeps_all(member: FrontMember, limits: Sequence[Constraint], baselines: Baselines) -> bool:
+    return all(keeps(member, limit, baselines) for limit in _judged(limits, member))
+
+
+def _p_validation(
+    member: FrontMember,
+    limits: Sequence[Constraint],
+    references: Mapping[BaselineName, Measured],
+) -> float:
+    measured = Measured(member.point, member.result.cost)
+    tests = (test_limit(limit, measured, references) for limit in _judged(limits, member))
+    return max((test.p for test in tests), default=0.0)
+
+
+def _judged(limits: Sequence[Constraint], member: FrontMember) -> list[Constraint]:
+    """The limits that the member's measurements can judge: a proxy judges none."""
+    cost = member.result.cost
+    is_proxy = cost is None or cost.label == "proxy"
+    return [limit for limit in limits if not (is_proxy and limit.rests_on_proxy)]
 
 
 def _test(

@@ -10,6 +10,7 @@ from deft_sweeps.findings.confirmation import Confirmation, confirm
 from deft_sweeps.findings.equal_density import EqualDensityGain, all_gains
 from deft_sweeps.findings.front_growth import history_of_points
 from deft_sweeps.findings.front_member import FrontMember, candidates, pooled
+from deft_sweeps.findings.measured_cost import with_measured_costs
 from deft_sweeps.findings.membership import Membership, membership_of
 from deft_sweeps.findings.pareto_front import ParetoFront, front_of
 from deft_sweeps.findings.proxy_spread import proxy_spreads
@@ -18,6 +19,7 @@ from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.result import FinalMeasurement, TrialResult
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.statistics.plateau import FrontHistory, GainProjection, project
+from deft_sweeps.store.cost_record import CostRecord
 from deft_sweeps.store.selection_record import SelectionRecord
 from deft_sweeps.store.sweep_dir import SweepDir
 
@@ -73,7 +75,8 @@ class Findings:
         record = SelectionRecord(sweep.root)
         chain = record.chain()
         certificate = None if chain is None else walk(chain, record.measurements())
-        return Findings.of(spec, sweep.results(), sweep.finals(), certificate)
+        results = with_measured_costs(sweep.results(), CostRecord(sweep.root).costs())
+        return Findings.of(spec, results, sweep.finals(), certificate)
 
     @cached_property
     def points(self) -> tuple[FrontMember, ...]:

@@ -10,6 +10,7 @@ from deft_sweeps.result.measured_point import (
     point_name,
 )
 from deft_sweeps.result.run_cost import Cost, Label
+from deft_sweeps.result.structure_cost import StructureCost
 from deft_sweeps.result.training_progress import (
     Advance,
     PartialTraining,
@@ -54,6 +55,7 @@ __all__ = [
     "Status",
     "StepMetrics",
     "StoppedTrial",
+    "StructureCost",
     "TrainingAtRung",
     "TrialResult",
     "complete_trials",

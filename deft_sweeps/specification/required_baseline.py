@@ -10,6 +10,7 @@ from deft_sweeps.specification.combination import Combination, Start, middles
 _NOT_REDUCED = "adaptive none, pruning none and quantization none"
 MEMBERS: dict[BaselineName, str] = {
     "peft": f"activation pretrained, density none, {_NOT_REDUCED}",
+    "plain": "density none and adaptive none",
     "dense": "pruning none and adaptive none",
     "unquantized": "quantization none",
 }

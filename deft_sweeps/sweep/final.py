@@ -2,7 +2,8 @@
 nothing has seen.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import ray
 
@@ -15,6 +16,7 @@ from deft_sweeps.result import (
     FinalMeasurement,
     FinalRole,
     Point,
+    StructureCost,
     TrialResult,
     complete_trials,
 )
@@ -23,8 +25,10 @@ from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.local_ray import ray_session
-from deft_sweeps.trial.final_measurement import FinalJob, measure_final
+from deft_sweeps.trial.final_measurement import FinalJob, measure_final, measure_structure
 from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
+
+Measurement = TypeVar("Measurement")
 
 
 def twin_of(choice: Choice, results: Sequence[TrialResult]) -> CompleteTrial | None:
@@ -93,6 +97,11 @@ def candidate_job(sweep: SweepDir, candidate: Candidate, result: CompleteTrial) 
     )
 
 
+def cost_job(sweep: SweepDir, result: CompleteTrial) -> FinalJob:
+    """A trial whose structure's latency and memory are to be measured."""
+    return _job("candidate", sweep, result, threshold=0.0)
+
+
 def already_measured(jobs: Sequence[FinalJob], finals: Sequence[FinalMeasurement]) -> bool:
     """Whether the test split was read for just these jobs before."""
     by_role = {final.role: final for final in finals}
@@ -116,6 +125,22 @@ def measure(
     """Measure one after the other, each alone in a process of its own: with all cores of this
     machine, or what a trial gets on a cluster.
     """
+    return _alone(measure_final, jobs, spec, ray_address)
+
+
+def measure_structures(
+    jobs: Sequence[FinalJob], spec: SweepSpec, *, ray_address: str | None = None
+) -> Iterator[StructureCost]:
+    """Latency and memory of each job's structure, measured as `measure` does."""
+    return _alone(measure_structure, jobs, spec, ray_address)
+
+
+def _alone(
+    measurement: Callable[[FinalJob, TorchTrialStarterFactory], Measurement],
+    jobs: Sequence[FinalJob],
+    spec: SweepSpec,
+    ray_address: str | None,
+) -> Iterator[Measurement]:
     with ray_session(spec.budget, address=ray_address):
         n_cpus = (
             spec.budget.cpus_per_trial
@@ -124,7 +149,7 @@ def measure(
         )
         alone = ray.remote(
             max_calls=1, max_retries=2, num_cpus=n_cpus, num_gpus=_gpus(spec.budget)
-        )(measure_final)
+        )(measurement)
         maker = TorchTrialStarterFactory(
             spec.evaluation, n_threads=n_cpus, label="measured", n_bases=1
         )

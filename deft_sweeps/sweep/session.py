@@ -25,6 +25,7 @@ from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.runner import Outcome, run_sweep
 from deft_sweeps.sweep.seeds import ROUNDS, missing_seeds, n_configurations
+from deft_sweeps.sweep.structure_costs import measure_costs
 from deft_sweeps.trial.cost import gpu_memory_bytes
 from deft_sweeps.trial.final_measurement import FinalJob
 from deft_sweeps.trial.protocol import TrialStarterFactory
@@ -89,6 +90,13 @@ def _run(
     if seeded is not None:
         outcome, messages = seeded, (*messages, *seeded.messages)
     if not outcome.interrupted:
+        measure_costs(
+            spec,
+            sweep,
+            lambda job: next(iter(final.measure_structures((job,), spec, ray_address=ray_address))),
+            say,
+            lambda: _measuring(sweep),
+        )
         certify(
             spec,
             sweep,

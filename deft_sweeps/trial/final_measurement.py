@@ -3,13 +3,13 @@ candidates on the selection split, each alone in a process of its own.
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from deft_sweeps.axes.activation.gate import thresholded_by_block
 from deft_sweeps.axes.thresholds import GateHistogram
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.result import FinalMeasurement, FinalRole
+from deft_sweeps.result import FinalMeasurement, FinalRole, StructureCost
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.cost import PeakMemory
 from deft_sweeps.trial.energy_projection import with_energy
@@ -88,6 +88,27 @@ def measure_final(job: FinalJob, factory: TorchTrialStarterFactory) -> FinalMeas
         cost=starter.measurer.cost(
             trial_model, data, memory, build_sec, 0.0, time.perf_counter() - start
         ),
+        provenance=provenance(starter.device, data.fingerprint, trial_model.base.revision),
+    )
+
+
+def measure_structure(job: FinalJob, factory: TorchTrialStarterFactory) -> StructureCost:
+    """Build the trial's model from its weights and measure what it costs to deploy."""
+    starter = factory()
+    memory = PeakMemory(starter.device, starter.memory_floor)
+    data = starter.data(job.config)
+    trial_model = build(starter.base(job.config, data), job.config, job.seed, HeadSpec.of(data))
+    trial_model.load(job.weights)
+    evaluator = starter.measurer.evaluator(trial_model, data, "validation")
+    # The longest examples are in the last batch.
+    replace(evaluator, batches=evaluator.batches[-1:]).density(0.0)
+    peak_bytes = memory.read()
+    latency = starter.measurer.latency(trial_model, data)
+    return StructureCost(
+        trial_id=job.config.trial_id(job.seed),
+        latency_sec=latency.median,
+        latency_high_sec=latency.high,
+        peak_memory_bytes=peak_bytes,
         provenance=provenance(starter.device, data.fingerprint, trial_model.base.revision),
     )
 

@@ -92,8 +92,8 @@ def test_the_choice_says_that_a_proxy_judged_and_how_far_it_varies() -> None:
     nothing = choose(results, OBJECTIVES, (parse_constraint("latency_sec <= 1 ms"),), policy)
     assert nothing.member is None
     assert [caveat.split("`")[1] for caveat in caveats(nothing)] == [
-        "latency_sec <= 0.001",
-        "latency_sec <= 0.4",
+        "latency_sec <= 1 ms",
+        "latency_sec <= 400 ms",
     ]
 
 

@@ -1,0 +1,62 @@
+"""Latency and memory of trials as measured alone, once for all trials of a structure."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import replace
+
+from deft_sweeps.findings.proxy_spread import structure_of
+from deft_sweeps.metrics import LATENCY_SEC, METRICS
+from deft_sweeps.result import CompleteTrial, StructureCost, TrialResult, complete_trials
+
+
+def with_measured_costs(
+    results: Sequence[TrialResult], costs: Sequence[StructureCost]
+) -> tuple[TrialResult, ...]:
+    """The results with measured latency and memory in place of the proxies, where there are any."""
+    if not costs:
+        return tuple(results)
+    by_trial = {cost.trial_id: cost for cost in costs}
+    by_structure = {
+        deployed_structure(trial): by_trial[trial.trial_id]
+        for trial in complete_trials(results)
+        if trial.trial_id in by_trial
+    }
+    return tuple(_with_cost(result, by_structure) for result in results)
+
+
+def unmeasured_structures(
+    results: Iterable[TrialResult], costs: Sequence[StructureCost]
+) -> list[CompleteTrial]:
+    """One complete trial of each structure that was not measured yet, in the results' order."""
+    complete = list(complete_trials(results))
+    measured = {cost.trial_id for cost in costs}
+    done = {deployed_structure(trial) for trial in complete if trial.trial_id in measured}
+    first: dict[Hashable, CompleteTrial] = {}
+    for trial in complete:
+        first.setdefault(deployed_structure(trial), trial)
+    return [trial for structure, trial in first.items() if structure not in done]
+
+
+def needs_measured_costs(metrics: Iterable[str]) -> bool:
+    """Whether a search has but proxies of one of the metrics."""
+    return any(METRICS[name].proxy_in_search for name in metrics)
+
+
+def deployed_structure(trial: CompleteTrial) -> Hashable:
+    """What decides a trial's costs when it is deployed: training is no part of it."""
+    return structure_of(trial, LATENCY_SEC.name)
+
+
+def _with_cost(result: TrialResult, by_structure: dict[Hashable, StructureCost]) -> TrialResult:
+    if not isinstance(result, CompleteTrial) or result.cost is None:
+        return result
+    cost = by_structure.get(deployed_structure(result))
+    if cost is None:
+        return result
+    alone = replace(
+        result.cost,
+        label="measured",
+        latency_sec=cost.latency_sec,
+        latency_high_sec=cost.latency_high_sec,
+        peak_memory_bytes=cost.peak_memory_bytes,
+    )
+    return replace(result, cost=alone)

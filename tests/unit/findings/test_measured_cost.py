@@ -1,0 +1,65 @@
+"""Costs measured alone stand in for the proxies of every trial of a structure."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from deft_sweeps.findings import Findings
+from deft_sweeps.findings.measured_cost import unmeasured_structures, with_measured_costs
+from deft_sweeps.objective import parse_constraint, parse_policy
+from deft_sweeps.result import CompleteTrial, StructureCost, complete_trials
+from deft_sweeps.store.cost_record import CostRecord
+from tests.made_sweep import PROVENANCE
+from tests.samples import point, result
+
+PLAIN = result(point(0.0, 0.80, 0.9))
+DEFT = result(point(0.0, 0.79, 0.3), weight=1.0)
+OBJECTIVES = ("score", "activation_density")
+
+
+def proxy(trial: CompleteTrial, latency_sec: float) -> CompleteTrial:
+    assert trial.cost is not None
+    return replace(trial, cost=replace(trial.cost, label="proxy", latency_sec=latency_sec))
+
+
+ALONE = StructureCost(
+    trial_id=PLAIN.trial_id,
+    latency_sec=0.08,
+    latency_high_sec=0.09,
+    peak_memory_bytes=1000,
+    provenance=PROVENANCE,
+)
+PROXIES = (proxy(PLAIN, 0.122), proxy(DEFT, 0.321))
+
+
+def test_all_trials_of_a_structure_cost_the_same() -> None:
+    trials = list(complete_trials(with_measured_costs(PROXIES, [ALONE])))
+    costs = [trial.cost for trial in trials if trial.cost is not None]
+    assert [(c.label, c.latency_sec, c.peak_memory_bytes) for c in costs] == [
+        ("measured", 0.08, 1000),
+        ("measured", 0.08, 1000),
+    ]
+
+
+def test_one_trial_of_each_structure_is_to_be_measured() -> None:
+    assert unmeasured_structures(PROXIES, []) == [PROXIES[0]]
+    assert unmeasured_structures(PROXIES, [ALONE]) == []
+
+
+def test_a_limit_is_judged_by_what_was_measured_alone() -> None:
+    limit = parse_constraint("latency_sec <= 100 ms")
+    policy = parse_policy("best activation_density")
+    by_proxy = Findings(PROXIES, OBJECTIVES, (limit,), policy)
+    assert by_proxy.choice.member is None
+    alone = Findings(with_measured_costs(PROXIES, [ALONE]), OBJECTIVES, (limit,), policy)
+    assert alone.choice.member is not None
+    assert alone.choice.member.result.trial_id == DEFT.trial_id
+    assert alone.choice.proxy_spreads == {}
+
+
+def test_costs_are_stored_and_a_damaged_file_is_measured_again(tmp_path: Path) -> None:
+    record = CostRecord(tmp_path)
+    assert record.costs() == ()
+    record.write(ALONE)
+    assert record.costs() == (ALONE,)
+    (tmp_path / "costs" / f"{ALONE.trial_id}.json").write_text("{")
+    assert record.costs() == ()
