@@ -327,6 +327,7 @@ def test_the_baselines_are_the_best_without_what_their_name_denies() -> None:
     baselines = baselines_of([plain, nf4, pruned])
     assert {name: member.result for name, member in baselines.items()} == {
         "peft": plain,
+        "plain": nf4,
         "dense": nf4,
         "unquantized": pruned,
     }

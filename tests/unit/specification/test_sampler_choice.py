@@ -74,7 +74,7 @@ def test_limits_on_a_proxy_are_named_apart() -> None:
     other = parse_constraint("weight_bytes <= 1 MiB")
     alone = choose_sampler(spec_for(60, "tpe")).describe([proxy])
     judged = "judged by a proxy, so only the choice looks at it, never the search"
-    assert alone.endswith(f"`latency_sec <= 0.02`: {judged}")
+    assert alone.endswith(f"`latency_sec <= 20 ms`: {judged}")
     assert "how far a trial breaks" not in alone
     both = choose_sampler(spec_for(60, "tpe")).describe([proxy, other])
     assert "it sees how far a trial breaks the limits; `latency_sec" in both

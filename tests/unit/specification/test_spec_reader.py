@@ -59,7 +59,7 @@ MISTAKES = {
     "training": ("  training: {steps: 10.5}", "expected a whole number"),
     "first": ("first: [{activtion: relu}]", "did you mean activation?"),
     "objectives": ("objectives: [score, activation_densty]", "did you mean activation_density?"),
-    "limits": ("limits: [weight_bytes < 64 MiB]", "expected METRIC <= BOUND"),
+    "limits": ("limits: [weight_bytes =< 64 MiB]", "expected METRIC <= BOUND"),
     "choose": ("choose: best scor", "did you mean score?"),
     "evaluation": ("evaluation: {thresholds: [0.5]}", "thresholds that begin with 0"),
     "search": ("search: {sampler: tpee}", "did you mean tpe?"),
