@@ -14,11 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
+import numpy as np
+
 from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.findings.baseline import Baselines
 from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.findings.limit_check import judgeable, keeps
-from deft_sweeps.findings.limit_test import LimitTest, Measured, test_limit
+from deft_sweeps.findings.limit_test import Groups, LimitTest, Measured, test_limit
 from deft_sweeps.metrics import METRICS, SCORE
 from deft_sweeps.objective import Constraint, Policy, parse_constraint
 from deft_sweeps.result import Candidate, Chain, FinalMeasurement
@@ -90,6 +92,7 @@ def make_chain(
     n_examples: int,
     alpha: float,
     n_looks: int = 0,
+    groups: Sequence[int] = (),
 ) -> Chain:
     """Order the candidates by what validation examples say of them.
 
@@ -105,6 +108,7 @@ def make_chain(
         n_examples: of the selection split.
         alpha: of the certificate.
         n_looks: see `Chain`; each halves alpha.
+        groups: see `Chain`.
     """
     limits = tuple(dict.fromkeys(limit.bare for limit in limits))
     metric = _ordering_metric(policy, pool)
@@ -119,6 +123,7 @@ def make_chain(
         dataset_fingerprint=_fingerprint(pool),
         n_trials=len({one.result.trial_id for m in pool for one in (m, *m.seeds)}),
         n_looks=n_looks,
+        groups=tuple(groups),
     )
     if not all(judgeable(limit, baselines) for limit in limits):
         return chain
@@ -149,7 +154,8 @@ def walk(chain: Chain, measurements: Mapping[str, FinalMeasurement]) -> Certific
         reference = measurements[baseline.name]
         references[name] = Measured(reference.point, reference.cost)
     available = takewhile(lambda one: one.name in measurements, chain.candidates)
-    tested = [_test(one, measurements[one.name], limits, references) for one in available]
+    groups = np.array(chain.groups, dtype=np.int64)
+    tested = [_test(one, measurements[one.name], limits, references, groups) for one in available]
     passed = list(fixed_sequence((step.p for step in tested), chain.alpha))
     steps = tuple(replace(step, certified=ok) for step, ok in zip(tested, passed, strict=False))
     is_over = len(steps) == len(chain.candidates) or not all(passed)
@@ -182,9 +188,10 @@ def _test(
     measurement: FinalMeasurement,
     limits: Sequence[Constraint],
     references: Mapping[BaselineName, Measured],
+    groups: Groups,
 ) -> Step:
     measured = Measured(measurement.point, measurement.cost)
-    tests = tuple(test_limit(limit, measured, references) for limit in limits)
+    tests = tuple(test_limit(limit, measured, references, groups) for limit in limits)
     return Step(candidate, measurement, tests, certified=False)
 
 

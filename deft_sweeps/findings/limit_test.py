@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.metrics import LATENCY_SEC, SCORE, measured
@@ -11,8 +12,10 @@ from deft_sweeps.objective import Constraint
 from deft_sweeps.result import Cost, Point
 from deft_sweeps.statistics.margin_test import (
     absolute_score_p,
+    grouped,
     is_right_or_wrong,
     mean_p,
+    paired_difference_p,
     paired_mean_p,
     paired_score_p,
 )
@@ -21,7 +24,10 @@ EXACT = "compared exactly"
 PAIRED_TEST = "score test of the paired difference"
 BINOMIAL_TEST = "exact binomial test"
 BOOTSTRAP_TEST = "studentised bootstrap of the examples"
+GROUP_TEST = "studentised bootstrap of the groups"
 NO_TEST = "no test for this metric: its examples are not stored one by one"
+Groups = NDArray[np.int64]
+NO_GROUPS: Groups = np.zeros(0, dtype=np.int64)
 UPPER_BOUND = "by the upper end of the 95% interval of the passes, alone"
 
 
@@ -51,7 +57,10 @@ class LimitTest:
 
 
 def test_limit(
-    limit: Constraint, candidate: Measured, baselines: Mapping[BaselineName, Measured]
+    limit: Constraint,
+    candidate: Measured,
+    baselines: Mapping[BaselineName, Measured],
+    groups: Groups = NO_GROUPS,
 ) -> LimitTest:
     """Test one limit.
 
@@ -62,6 +71,7 @@ def test_limit(
         limit: of the sweep or the policy.
         candidate: on the selection or the validation split.
         baselines: on the same examples, as far as limits name them.
+        groups: of each example, numbered from 0, shape (n,); empty if examples are independent.
     """
     value = _value(candidate, limit.metric, upper=True)
     name = limit.bound.baseline
@@ -70,7 +80,8 @@ def test_limit(
         return LimitTest(limit, 1.0, None, "not measured")
     base = None if other is None else _value(other, limit.metric)
     if limit.metric == SCORE.name:
-        p, how = _score_test(limit, candidate.point, None if other is None else other.point)
+        other_point = None if other is None else other.point
+        p, how = _score_test(limit, candidate.point, other_point, groups)
         return LimitTest(limit, p, -limit.violation(candidate.point.score.value, base), how)
     violation = limit.violation(value, base)
     how = UPPER_BOUND if limit.metric == LATENCY_SEC.name else EXACT
@@ -88,7 +99,9 @@ def _value(of: Measured, metric: str, *, upper: bool = False) -> float | None:
     return measured(of.point, of.cost).get(metric)
 
 
-def _score_test(limit: Constraint, point: Point, base: Point | None) -> tuple[float, str]:
+def _score_test(
+    limit: Constraint, point: Point, base: Point | None, groups: Groups
+) -> tuple[float, str]:
     scores = point.example_scores.array()
     if len(scores) == 0:
         return 1.0, NO_TEST
@@ -98,6 +111,8 @@ def _score_test(limit: Constraint, point: Point, base: Point | None) -> tuple[fl
     bound = -limit.bound.value if mirrored else limit.bound.value
     if base is None:
         bound = 1 + bound if mirrored else bound
+        if len(groups):
+            return mean_p(grouped(scores, groups), bound), GROUP_TEST
         if is_right_or_wrong(scores):
             return absolute_score_p(scores, bound), BINOMIAL_TEST
         return mean_p(scores, bound), BOOTSTRAP_TEST
@@ -105,6 +120,8 @@ def _score_test(limit: Constraint, point: Point, base: Point | None) -> tuple[fl
     if len(others) != len(scores):
         return 1.0, NO_TEST
     others = 1 - others if mirrored else others
+    if len(groups):
+        return paired_difference_p(grouped(scores - others, groups), -bound), GROUP_TEST
     if is_right_or_wrong(np.concatenate([scores, others])):
         return paired_score_p(scores, others, -bound), PAIRED_TEST
     return paired_mean_p(scores, others, -bound), BOOTSTRAP_TEST

@@ -50,6 +50,8 @@ class Chain:
         n_examples: of the selection split.
         dataset_fingerprint: of the data that the trials saw.
         n_trials: complete trials that the chain was made from.
+        groups: of each selection example, numbered from 0, if rows share groups (`group:`, a movie,
+            a passage): then groups are drawn, not rows. Empty if every row is by itself.
         n_looks: earlier sweeps, whose results this one started from, that have read the same
             examples.
     """
@@ -63,6 +65,7 @@ class Chain:
     n_examples: int
     dataset_fingerprint: str = ""
     n_trials: int = 0
+    groups: tuple[int, ...] = ()
     n_looks: int = 0
     schema_version: int = CHAIN_VERSION
 

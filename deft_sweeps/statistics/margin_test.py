@@ -92,7 +92,11 @@ def paired_mean_p(candidate: Scores, baseline: Scores, margin: float) -> float:
         baseline: of the same examples, shape (n,).
         margin: in (-1, 1), in units of the score.
     """
-    differences = candidate - baseline
+    return paired_difference_p(candidate - baseline, margin)
+
+
+def paired_difference_p(differences: Scores, margin: float) -> float:
+    """`paired_mean_p` from the differences, one an example or a group, shape (n,)."""
     if (differences >= 0).all() and margin > 0:
         return float((1.0 - margin) ** len(differences))
     return mean_p(differences, -margin)
@@ -130,6 +134,20 @@ def mean_p(differences: Scores, bound: float, *, seed: int = 0) -> float:
             distances = (drawn.mean(axis=1) - mean) / deviation
         n_beyond += int((np.nan_to_num(distances, nan=0.0) >= observed).sum())
     return (n_beyond + 1) / (N_RESAMPLES + 1)
+
+
+def grouped(scores: Scores, groups: NDArray[np.int64]) -> Scores:
+    """Scores of examples that come in groups, one value a group, whose mean is the scores' mean.
+
+    Args:
+        scores: or differences of scores, shape (n,).
+        groups: the group of each, numbered from 0, shape (n,).
+
+    Returns:
+        Each group's sum, times the number of groups over n, shape (groups,).
+    """
+    sums = np.bincount(groups, weights=scores)
+    return np.asarray(sums * (len(sums) / len(scores)), dtype=float)
 
 
 def fixed_sequence(p_values: Iterable[float], alpha: float) -> Iterator[bool]:

@@ -1,6 +1,6 @@
 """Walks the chain of candidates: measures each on the selection split, until one fails."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 
 from deft_sweeps.findings import Findings
@@ -12,6 +12,7 @@ from deft_sweeps.store.selection_record import SelectionRecord
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import final
 from deft_sweeps.tasks.check import read_splits
+from deft_sweeps.tasks.examples import Example
 from deft_sweeps.trial.final_measurement import FinalJob
 
 Measure = Callable[[FinalJob], FinalMeasurement]
@@ -64,17 +65,25 @@ def certify(
 def _write_chain(spec: SweepSpec, sweep: SweepDir, record: SelectionRecord) -> Chain:
     findings = Findings.read(spec, sweep)
     limits = tuple(dict.fromkeys((*spec.limits, *spec.choose.where)))
+    selection = read_splits(spec.task).selection
     chain = make_chain(
         findings.pool_for(spec.choose),
         findings.baselines,
         spec.choose,
         limits,
-        n_examples=len(read_splits(spec.task).selection),
+        n_examples=len(selection),
         alpha=spec.alpha,
         n_looks=_n_looks(spec, findings),
+        groups=_groups(selection),
     )
     record.write_chain(chain)
     return chain
+
+
+def _groups(selection: Sequence[Example]) -> list[int]:
+    """The group of each example; empty if no two share one."""
+    numbers = {group: i for i, group in enumerate(dict.fromkeys(one.group for one in selection))}
+    return [numbers[one.group] for one in selection] if len(numbers) < len(selection) else []
 
 
 def _steps(

@@ -8,6 +8,7 @@ from scipy import optimize, stats
 
 from deft_sweeps.statistics.margin_test import (
     absolute_score_p,
+    grouped,
     mean_p,
     paired_counts_p,
     paired_score_p,
@@ -78,6 +79,21 @@ class TestAbsolute:
     def test_ends(self) -> None:
         assert absolute_score_p(np.zeros(5), 0.5) == absolute_score_p(np.ones(5), 1.0) == 1.0
         assert absolute_score_p(np.array([0.0, 1.0]), -0.1) == 0.0
+
+
+class TestGroups:
+    def test_groups_of_one_row_change_nothing(self) -> None:
+        differences = np.random.default_rng(0).normal(0.0, 0.2, 300)
+        assert np.allclose(grouped(differences, np.arange(300)), differences)
+
+    def test_the_mean_stays_and_equal_rows_count_once(self) -> None:
+        rng = np.random.default_rng(0)
+        once = rng.choice([-1.0, 0.0, 1.0], 400, p=[0.03, 0.94, 0.03])
+        rows = np.repeat(once, 5)
+        by_group = grouped(rows, np.repeat(np.arange(400), 5))
+        assert by_group.mean() == pytest.approx(rows.mean())
+        assert mean_p(by_group, -0.02) == pytest.approx(mean_p(once, -0.02))
+        assert mean_p(rows, -0.02) < mean_p(by_group, -0.02)
 
 
 class TestMean:
