@@ -20,7 +20,7 @@ from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.findings.baseline import Baselines
 from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.findings.limit_check import judgeable, keeps
-from deft_sweeps.findings.limit_test import Groups, LimitTest, Measured, test_limit
+from deft_sweeps.findings.limit_test import NO_GROUPS, Groups, LimitTest, Measured, test_limit
 from deft_sweeps.metrics import METRICS, SCORE
 from deft_sweeps.objective import Constraint, Policy, parse_constraint
 from deft_sweeps.result import Candidate, Chain, FinalMeasurement
@@ -172,7 +172,9 @@ def _p_validation(
     references: Mapping[BaselineName, Measured],
 ) -> float:
     measured = Measured(member.point, member.result.cost)
-    tests = (test_limit(limit, measured, references) for limit in _judged(limits, member))
+    tests = (
+        test_limit(limit, measured, references, NO_GROUPS) for limit in _judged(limits, member)
+    )
     return max((test.p for test in tests), default=0.0)
 
 

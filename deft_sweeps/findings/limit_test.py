@@ -60,12 +60,12 @@ def test_limit(
     limit: Constraint,
     candidate: Measured,
     baselines: Mapping[BaselineName, Measured],
-    groups: Groups = NO_GROUPS,
+    groups: Groups,
 ) -> LimitTest:
     """Test one limit.
 
-    A limit on the score is tested on the examples, others are compared by value; latency by its
-    upper bound.
+    A limit on the score is tested on the examples, except that the baseline differs from itself by
+    nothing. Others are compared by value; latency by its upper bound.
 
     Args:
         limit: of the sweep or the policy.
@@ -79,11 +79,11 @@ def test_limit(
     if value is None or (name is not None and other is None):
         return LimitTest(limit, 1.0, None, "not measured")
     base = None if other is None else _value(other, limit.metric)
-    if limit.metric == SCORE.name:
+    violation = limit.violation(value, base)
+    if limit.metric == SCORE.name and not (other is not None and other.point == candidate.point):
         other_point = None if other is None else other.point
         p, how = _score_test(limit, candidate.point, other_point, groups)
-        return LimitTest(limit, p, -limit.violation(candidate.point.score.value, base), how)
-    violation = limit.violation(value, base)
+        return LimitTest(limit, p, -violation, how)
     how = UPPER_BOUND if limit.metric == LATENCY_SEC.name else EXACT
     forgiven = 1e-12 * max(1.0, abs(value))
     is_kept = violation < -forgiven if limit.strict else violation <= forgiven

@@ -85,7 +85,7 @@ def absolute_score_p(candidate: Scores, bound: float) -> float:
 def paired_mean_p(candidate: Scores, baseline: Scores, margin: float) -> float:
     """`paired_score_p` for scores anywhere in [0, 1], by a studentised bootstrap.
 
-    If no example speaks against the candidate, the p-value is exact, as it is there.
+    If no score differs, the p-value is exact, as it is there.
 
     Args:
         candidate: score of each example, shape (n,).
@@ -97,7 +97,7 @@ def paired_mean_p(candidate: Scores, baseline: Scores, margin: float) -> float:
 
 def paired_difference_p(differences: Scores, margin: float) -> float:
     """`paired_mean_p` from the differences, one an example or a group, shape (n,)."""
-    if (differences >= 0).all() and margin > 0:
+    if not differences.any() and margin > 0:
         return float((1.0 - margin) ** len(differences))
     return mean_p(differences, -margin)
 
