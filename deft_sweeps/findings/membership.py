@@ -1,18 +1,17 @@
 """The probability that each member of the front belongs there."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-from deft_sweeps.findings.baseline import Baselines, baselines_of
-from deft_sweeps.findings.front_member import FrontMember, configurations, values_of
+from deft_sweeps.findings.baseline import Baselines
+from deft_sweeps.findings.front_member import FrontMember, values_of
 from deft_sweeps.findings.limit_check import judgeable, keeps
 from deft_sweeps.findings.pareto_front import ParetoFront
 from deft_sweeps.metrics import SCORE, as_losses, signs
 from deft_sweeps.objective import Constraint
-from deft_sweeps.result import TrialResult
 from deft_sweeps.statistics.front_probability import N_DRAWS, front_probabilities
 from deft_sweeps.statistics.measurement_noise import ExampleNoise, NoisyPoint, SeedNoise
 
@@ -32,25 +31,6 @@ class Membership:
     probabilities: Mapping[str, float] = field(default_factory=dict)
     source: Literal["seeds", "examples", "none"] = "none"
     note: str = ""
-
-
-def membership(
-    results: Iterable[TrialResult],
-    front: ParetoFront,
-    limits: Sequence[Constraint] = (),
-    seed: int = 0,
-) -> Membership:
-    """As `membership_of`, from results.
-
-    Args:
-        results: that the front was made of.
-        front: `pareto_front` of them.
-        limits: the same as the front's.
-        seed: of the draws.
-    """
-    results = tuple(results)
-    pool = configurations(results, front.objectives)
-    return membership_of(pool, front, limits, baselines_of(results), seed)
 
 
 def membership_of(

@@ -52,17 +52,15 @@ class SweepStudy:
     Args:
         spec: of the sweep.
         sampler: proposes; until one is set, points are drawn at random.
-        judge: judges limits; None makes a new one.
     """
 
     def __init__(
         self,
         spec: SweepSpec,
         sampler: BaseSampler | None = None,
-        judge: LimitJudge | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.judge = judge or LimitJudge(spec)
+        self.judge = LimitJudge(spec)
         self._storage = InMemoryStorage()
         self.optuna: Study = optuna.create_study(
             storage=self._storage,

@@ -81,7 +81,7 @@ def classes_over_optunas() -> list[type]:
     derived: list[type] = []
     bases: list[type] = [BaseSampler, BaseStorage, Study, Trial, FrozenTrial]
     while bases:
-        subclasses = bases.pop().__subclasses__()
+        subclasses: list[type] = bases.pop().__subclasses__()
         bases += subclasses
         derived += [kind for kind in subclasses if kind.__module__.startswith("deft_sweeps.")]
     return sorted(set(derived), key=lambda kind: kind.__qualname__)
