@@ -22,9 +22,9 @@ from deft_sweeps.config.axes import DensityLoss, Nf4, NoDensityLoss, Wanda
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.findings.baseline import baselines_of
 from deft_sweeps.findings.equal_density import (
-    all_gains,
     at_equal_density,
     density_change,
+    equal_density_gains,
     twin_config,
 )
 from deft_sweeps.findings.front_json import front_json
@@ -486,7 +486,7 @@ def test_pairs_are_of_the_same_seed_where_there_is_one() -> None:
     plain = [result(scored(0.0, 0.5, [1, 0]), seed=seed) for seed in (0, 1)]
     deft = [result(scored(0.0, 0.5, [1, 1]), weight=1.0, seed=seed) for seed in (1, 7)]
     alone = result(scored(0.0, 0.5, [1, 1]), weight=1.0, learning_rate=0.5)
-    gains = all_gains([*plain, *deft, alone, result(weight=2.0)])
+    gains = equal_density_gains([*plain, *deft, alone, result(weight=2.0)])
     assert [(g.deft.seed, g.plain.seed) for g in gains] == [(1, 1), (7, 0)]
 
 
