@@ -15,9 +15,10 @@ from torch import Tensor
 from deft_sweeps.axes.activation.gate import GateAt, Gates, read_by
 from deft_sweeps.axes.density import Masks
 
-RELATIVE_ERROR = 2.0**-9
-"""Of a threshold: it is at least the exact quantile, and at most this share above it."""
 _DROPPED_BITS = 14
+RELATIVE_ERROR = 2.0 ** (_DROPPED_BITS - 23)
+"""Of a threshold: it is at least the exact quantile, and at most this share above it. A float32 has
+23 bits after the leading one."""
 _N_BUCKETS = 1 << (31 - _DROPPED_BITS)
 
 

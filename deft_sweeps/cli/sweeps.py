@@ -16,7 +16,7 @@ from deft_sweeps.cli.specs import unusable
 from deft_sweeps.errors import ConfigError, Problem, StoreError
 from deft_sweeps.findings import Findings
 from deft_sweeps.report.report_text import projection_told
-from deft_sweeps.report.tables import finals_table, front_table, gains_table
+from deft_sweeps.report.tables import equal_density_table, finals_table, front_table
 from deft_sweeps.specification.compute_dtype import slow_dtype
 from deft_sweeps.specification.sampler_choice import choose_sampler
 from deft_sweeps.specification.sweep_file import SweepPart, load_parts
@@ -218,10 +218,14 @@ def _conclude(spec: SweepSpec, sweep: SweepDir) -> None:
     show.table(front_table(findings.front, findings.choice, findings.membership))
     print_choice(findings)
     chosen = findings.choice.member
-    gains = [g for g in findings.gains if chosen and g.deft.trial_id == chosen.result.trial_id]
+    gains = [
+        g
+        for g in findings.equal_density_gains
+        if chosen and g.deft.trial_id == chosen.result.trial_id
+    ]
     if gains:
         print()
-        show.table(gains_table(gains))
+        show.table(equal_density_table(gains))
     if findings.every_final:
         print()
         show.table(finals_table(findings.every_final))

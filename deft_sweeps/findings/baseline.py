@@ -18,19 +18,6 @@ def best_baseline(members: Iterable[FrontMember]) -> FrontMember | None:
     return max(whole, key=_merit, default=None)
 
 
-def baseline_member(
-    results: Iterable[TrialResult | TrainingAtRung], name: BaselineName = "peft"
-) -> FrontMember | None:
-    """The best configuration of those that `BASELINES` describes; None if there is none.
-
-    Raises:
-        ValueError: no such baseline.
-    """
-    if name not in BASELINES:
-        raise ValueError(f"no baseline {name!r}; there are {', '.join(BASELINES)}")
-    return baselines_among(candidates(results)).get(name)
-
-
 def baselines_of(
     results: Iterable[TrialResult | TrainingAtRung],
 ) -> dict[BaselineName, FrontMember]:

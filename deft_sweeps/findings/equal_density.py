@@ -84,7 +84,7 @@ def twin_pairs(results: Iterable[TrialResult]) -> Iterator[tuple[CompleteTrial, 
                 yield deft, next(twin for twin in twins if twin.seed == ranked[0][1])
 
 
-def all_gains(results: Iterable[TrialResult]) -> list[EqualDensityGain]:
+def equal_density_gains(results: Iterable[TrialResult]) -> list[EqualDensityGain]:
     """`at_equal_density` of every DEFT trial that has a plain twin."""
     return [gain for pair in twin_pairs(results) for gain in at_equal_density(*pair)]
 

@@ -7,8 +7,8 @@ from deft_sweeps.findings.baseline import Baselines, baselines_among
 from deft_sweeps.findings.certificate import Certificate, walk
 from deft_sweeps.findings.choice import Choice, axes_of, choose_from
 from deft_sweeps.findings.confirmation import Confirmation, confirm
-from deft_sweeps.findings.equal_density import EqualDensityGain, all_gains
-from deft_sweeps.findings.front_growth import history_of_points
+from deft_sweeps.findings.equal_density import EqualDensityGain, equal_density_gains
+from deft_sweeps.findings.front_history import history_of_points
 from deft_sweeps.findings.front_member import FrontMember, candidates, pooled
 from deft_sweeps.findings.measured_cost import with_measured_costs
 from deft_sweeps.findings.membership import Membership, membership_of
@@ -104,9 +104,9 @@ class Findings:
         return membership_of(self.pool, self.front, self.limits, self.baselines)
 
     @cached_property
-    def gains(self) -> tuple[EqualDensityGain, ...]:
+    def equal_density_gains(self) -> tuple[EqualDensityGain, ...]:
         """What the density loss buys beside plain twins at equal density."""
-        return tuple(all_gains(self.results))
+        return tuple(equal_density_gains(self.results))
 
     @cached_property
     def history(self) -> FrontHistory:

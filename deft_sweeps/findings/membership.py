@@ -1,18 +1,17 @@
 """The probability that each member of the front belongs there."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
-from deft_sweeps.findings.baseline import Baselines, baselines_of
-from deft_sweeps.findings.front_member import FrontMember, configurations, values_of
+from deft_sweeps.findings.baseline import Baselines
+from deft_sweeps.findings.front_member import FrontMember, values_of
 from deft_sweeps.findings.limit_check import judgeable, keeps
 from deft_sweeps.findings.pareto_front import ParetoFront
 from deft_sweeps.metrics import SCORE, as_losses, signs
 from deft_sweeps.objective import Constraint
-from deft_sweeps.result import TrialResult
 from deft_sweeps.statistics.front_probability import N_DRAWS, front_probabilities
 from deft_sweeps.statistics.measurement_noise import ExampleNoise, NoisyPoint, SeedNoise
 
@@ -32,25 +31,6 @@ class Membership:
     probabilities: Mapping[str, float] = field(default_factory=dict)
     source: Literal["seeds", "examples", "none"] = "none"
     note: str = ""
-
-
-def membership(
-    results: Iterable[TrialResult],
-    front: ParetoFront,
-    limits: Sequence[Constraint] = (),
-    seed: int = 0,
-) -> Membership:
-    """As `membership_of`, from results.
-
-    Args:
-        results: that the front was made of.
-        front: `pareto_front` of them.
-        limits: the same as the front's.
-        seed: of the draws.
-    """
-    results = tuple(results)
-    pool = configurations(results, front.objectives)
-    return membership_of(pool, front, limits, baselines_of(results), seed)
 
 
 def membership_of(
@@ -87,9 +67,9 @@ def membership_of(
     pool = [noisy_point(member, objectives) for member in members]
     repeated = [noisy_point(member, objectives) for member in everyone if member.seeds]
     column = objectives.index(SCORE.name) if SCORE.name in objectives else None
-    seeds = SeedNoise(repeated, pool, len(objectives))
-    examples = ExampleNoise(pool, len(objectives), column)
-    noises = [noise for noise in (seeds, examples) if noise.is_estimated]
+    seed_noise = SeedNoise(repeated, pool, len(objectives))
+    example_noise = ExampleNoise(pool, len(objectives), column)
+    noises = [noise for noise in (seed_noise, example_noise) if noise.is_estimated]
     if not noises:
         certain = dict.fromkeys((member.name for member in front.members), 1.0)
         return Membership(certain, "none", "no noise is known, so every member counts as sure")
@@ -98,8 +78,8 @@ def membership_of(
     wanted = [place[member.name] for member in front.members]
     shares = front_probabilities(losses, wanted, noises, signs(objectives), seed)
     probabilities = {m.name: float(s) for m, s in zip(front.members, shares, strict=True)}
-    source: Literal["seeds", "examples"] = "seeds" if seeds.is_estimated else "examples"
-    return Membership(probabilities, source, _note(seeds, examples))
+    source: Literal["seeds", "examples"] = "seeds" if seed_noise.is_estimated else "examples"
+    return Membership(probabilities, source, _note(seed_noise, example_noise))
 
 
 def noisy_point(member: FrontMember, objectives: Sequence[str]) -> NoisyPoint:
@@ -121,20 +101,20 @@ def noisy_point(member: FrontMember, objectives: Sequence[str]) -> NoisyPoint:
     )
 
 
-def _note(seeds: SeedNoise, examples: ExampleNoise) -> str:
+def _note(seed_noise: SeedNoise, example_noise: ExampleNoise) -> str:
     head = f"Share of {N_DRAWS} draws in which nothing dominates the member. "
     same = "the same ones for all points where their scores are kept"
-    if not seeds.is_estimated:
+    if not seed_noise.is_estimated:
         return (
-            f"{head}{seeds.why_not}, so training's own noise is not known and not counted: only "
-            f"the {examples.n_examples} validation examples are drawn again, {same}, and the "
+            f"{head}{seed_noise.why_not}, so training's own noise is not known and not counted: "
+            f"only the {example_noise.n_examples} validation examples are drawn again, {same}, and the "
             "density stands still"
         )
-    again = f"the {examples.n_examples} validation examples are drawn again as well, {same}"
+    again = f"the {example_noise.n_examples} validation examples are drawn again as well, {same}"
     return (
-        f"{head}Training's noise: t distributed ({seeds.freedom} degrees of freedom), with the "
-        "objectives' covariance over the seeds of a configuration, pooled over the "
-        f"{seeds.n_repeated} that have several and held to be alike for all, divided by the "
+        f"{head}Training's noise: t distributed ({seed_noise.freedom} degrees of freedom), with "
+        "the objectives' covariance over the seeds of a configuration, pooled over the "
+        f"{seed_noise.n_repeated} that have several and held to be alike for all, divided by the "
         "member's own seeds; "
-        f"{again if examples.is_estimated else 'the validation examples are taken as given'}"
+        f"{again if example_noise.is_estimated else 'the validation examples are taken as given'}"
     )

@@ -6,7 +6,6 @@ from deft_sweeps.front.dominance import (
     dominates,
     losses,
     non_dominated,
-    non_dominated_rank,
 )
 from deft_sweeps.front.dominated_volume import hypervolume
 from deft_sweeps.front.knee_point import knee_distances
@@ -19,5 +18,4 @@ __all__ = [
     "knee_distances",
     "losses",
     "non_dominated",
-    "non_dominated_rank",
 ]

@@ -85,26 +85,3 @@ def non_dominated(
         better = np.any(rivals < points[first], axis=1)
         candidates = candidates[better | np.all(rivals == points[first], axis=1)]
     return on_front
-
-
-def non_dominated_rank(
-    values: ArrayLike, directions: Sequence[Direction] | None = None
-) -> NDArray[np.int64]:
-    """0 for the front, 1 for the front of the rest, and so on, shape (n,).
-
-    This is the sorting of NSGA-II (Deb et al., IEEE Transactions on Evolutionary Computation 6,
-    2002).
-
-    Raises:
-        ValueError: as `losses`.
-    """
-    points = losses(values, directions)
-    ranks = np.zeros(len(points), dtype=np.int64)
-    unranked = np.arange(len(points))
-    rank = 0
-    while len(unranked):
-        on_front = non_dominated(points[unranked])
-        ranks[unranked[on_front]] = rank
-        unranked = unranked[~on_front]
-        rank += 1
-    return ranks

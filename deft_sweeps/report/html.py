@@ -50,7 +50,7 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
         StoreError: the sweep's folder cannot be read.
     """
     findings = findings or Findings.read(spec, sweep)
-    results, choice, gains = findings.results, findings.choice, findings.gains
+    results, choice, gains = findings.results, findings.choice, findings.equal_density_gains
     pair = block_pair(findings)
     threshold = spec.evaluation.objective_threshold
     drawn = figures.drawn_points(findings)
@@ -58,7 +58,7 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
         "front": tables.front_table(findings.front, choice, findings.membership),
         "lost": tables.lost_table(choice),
         "steps": tables.steps_table(findings.front),
-        "gains": tables.shortened(tables.gains_table(gains)),
+        "gains": tables.shortened(tables.equal_density_table(gains)),
         "trials": tables.shortened(tables.trials_table(results, threshold)),
         "certificate": verdict_text.certificate_table(findings),
         "finals": tables.finals_table(findings.every_final),
@@ -89,8 +89,8 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
             verdict=report_text.verdict(findings.finals),
             tiles=report_text.tiles(findings),
             scatter=_picture(figures.scatter(findings, drawn)),
-            gains_told=report_text.gains_told(gains),
-            growth_told=report_text.projection_told(findings.projection),
+            equal_density_told=report_text.equal_density_told(gains),
+            projection_told=report_text.projection_told(findings.projection),
             gain_figure=_picture(figures.gain_by_density(gains))
             if any(gain.difference for gain in gains)
             else "",

@@ -85,7 +85,7 @@ def _part_notes(metric: Metric, row: MeasuredRow) -> list[str]:
     return [part.why_unmeasured(nothing) for part in parts if part.name not in row.values]
 
 
-def gains_told(gains: Sequence[EqualDensityGain]) -> str:
+def equal_density_told(gains: Sequence[EqualDensityGain]) -> str:
     """How the comparisons at equal density fall, in a sentence; it is told whichever way they
     fall.
     """

@@ -152,7 +152,7 @@ def _why_ended(result: TrialResult) -> str:
     return without_secrets(result.error) if isinstance(result, FailedTrial) else ""
 
 
-def gains_table(gains: Sequence[EqualDensityGain]) -> ReportTable:
+def equal_density_table(gains: Sequence[EqualDensityGain]) -> ReportTable:
     """DEFT minus plain PEFT at equal density."""
     rows = tuple(
         Row(

@@ -73,11 +73,6 @@ class EndedTrial:
         object.__setattr__(self, "config_id", self.config.config_id)
         object.__setattr__(self, "trial_id", f"{self.config_id}-s{self.seed}")
 
-    @property
-    def duration_sec(self) -> float:
-        """From its start to its end, pauses included."""
-        return self.finished_at - self.started_at
-
     def to_json(self) -> bytes:
         """UTF-8 JSON that `read_result` reads back to an equal result."""
         return _READER.dump_json(self, indent=1) + b"\n"

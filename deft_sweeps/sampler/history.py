@@ -6,11 +6,13 @@ driver.
 """
 
 from collections import deque
-from collections.abc import Container, Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+import optuna
+from optuna.samplers import BaseSampler
 from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from deft_sweeps.study.optuna_study import PRIOR
 
@@ -91,30 +93,30 @@ class TrialWindow:
         return [self._front[order[place]] for place in places]
 
 
-class StudyView(Study):
-    """A study that shows only some of its trials; writes go to the study itself.
+def study_of(
+    trials: Iterable[FrozenTrial], directions: Sequence[StudyDirection], sampler: BaseSampler
+) -> Study:
+    """Makes a study in memory of copies of some trials, in the order of their numbers.
 
-    Optuna's samplers read trials by `Study._get_trials`, so overriding the public method alone
-    would show them all trials.
+    A sampler that is to see only these trials is asked there. Copies have numbers of the new study
+    and no user attributes, which samplers do not read.
     """
+    study = optuna.create_study(directions=directions, sampler=sampler)
+    study.add_trials(_copy(trial) for trial in sorted(trials, key=lambda trial: trial.number))
+    return study
 
-    def __init__(self, study: Study, trials: Iterable[FrozenTrial]) -> None:
-        self.__dict__.update(study.__dict__)
-        self._shown = list(trials)
 
-    def get_trials(
-        self, deepcopy: bool = True, states: Container[TrialState] | None = None
-    ) -> list[FrozenTrial]:
-        """Returns the shown trials in these states, in any state if None; never copies them."""
-        return [trial for trial in self._shown if states is None or trial.state in states]
-
-    def _get_trials(
-        self,
-        deepcopy: bool = True,
-        states: Container[TrialState] | None = None,
-        use_cache: bool = False,
-    ) -> list[FrozenTrial]:
-        return self.get_trials(states=states)
+def _copy(trial: FrozenTrial) -> FrozenTrial:
+    is_running = trial.state == TrialState.RUNNING
+    return create_trial(
+        state=trial.state,
+        values=trial.values,
+        params=trial.params,
+        distributions=trial.distributions,
+        # TPE and the Gaussian process note there what they drew for a running trial.
+        system_attrs=trial.system_attrs if is_running else None,
+        constraints=trial.constraints,
+    )
 
 
 def _end_order(trial: FrozenTrial) -> tuple[bool, float, int]:

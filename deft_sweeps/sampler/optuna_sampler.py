@@ -1,4 +1,4 @@
-"""Optuna's samplers by the names that a sweep's YAML uses.
+"""Optuna's samplers, and `quasi_random`, by the names that a sweep's YAML uses.
 
 A further one needs an entry in `OPTUNA_SAMPLERS`, and one in `specification.sampler_entry`, since
 the YAML is checked without loading Optuna. A test fails if one of them is missing.

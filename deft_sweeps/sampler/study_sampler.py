@@ -1,16 +1,16 @@
 """The sampler that a sweep's study uses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import BaseSampler
 from optuna.study import Study
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, Trial
 
 from deft_sweeps.sampler.front.front_sampler import FrontSampler
-from deft_sweeps.sampler.history import History, StudyView, TrialWindow
+from deft_sweeps.sampler.history import History, TrialWindow, study_of
 from deft_sweeps.sampler.optuna_sampler import (
     OPTUNA_SAMPLERS,
     GenerationSampler,
@@ -21,6 +21,7 @@ from deft_sweeps.specification.sampler_choice import choose_sampler
 from deft_sweeps.specification.sampler_entry import ConcreteName
 from deft_sweeps.specification.search_settings import Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.study.parameters import suggest_from
 
 N_FRONT = 50
 """Maximum number of non-dominated trials that a sampler looks at besides the latest ones."""
@@ -34,6 +35,8 @@ def study_sampler(spec: SweepSpec) -> BaseSampler:
 
 class BoundedSampler(BaseSampler):
     """Makes one of Optuna's samplers for each proposal and shows it a bounded part of the study.
+
+    The sampler is asked in a study of its own, which holds copies of the trials that it may see.
 
     Args:
         name: of the sampler.
@@ -49,22 +52,26 @@ class BoundedSampler(BaseSampler):
         self._parents: list[FrozenTrial] = []
         self._n_generations = 0
         self._number = -1
-        self._inner: BaseSampler = RandomSampler(seed=0)
-        self._view: Study | None = None
+        self._proposed: Trial | None = None
+
+    def trial_attrs(self, number: int) -> Mapping[str, Any]:
+        """Returns what Optuna's sampler notes about the trial that it proposed last."""
+        if self._proposed is None or number != self._number:
+            return {}
+        trials = self._proposed.study.get_trials(deepcopy=False)
+        return trials[self._proposed.number].system_attrs
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Returns the parameters that the sampler proposes together."""
-        view = self._prepare(study, trial)
-        return self._inner.infer_relative_search_space(view, trial)
+        """Returns nothing: the trial in the sampler's own study has all parameters."""
+        return {}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Returns their values."""
-        view = self._prepare(study, trial)
-        return self._inner.sample_relative(view, trial, search_space)
+        """Returns nothing."""
+        return {}
 
     def sample_independent(
         self,
@@ -73,22 +80,22 @@ class BoundedSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """Returns the value of any other parameter."""
-        view = self._prepare(study, trial)
-        return self._inner.sample_independent(view, trial, param_name, param_distribution)
-
-    def _prepare(self, study: Study, trial: FrozenTrial) -> Study:
-        """Makes the sampler and the view of the study once for all parameters of a trial."""
-        if self._view is None or trial.number != self._number:
+        """Returns a parameter of the proposed configuration."""
+        if self._proposed is None or trial.number != self._number:
             self._number = trial.number
-            self._inner = make_sampler(self._search, trial.number)
-            new_trials = self._history.new_trials(study)
-            self._window.add(study, new_trials)
-            if isinstance(self._inner, GenerationSampler):
-                self._add_to_generation(study, new_trials)
-                self._inner.parents = self._parents
-            self._view = StudyView(study, [*self._window.trials(), *self._history.running])
-        return self._view
+            self._proposed = self._propose(study, trial)
+        return suggest_from(self._proposed, param_name, param_distribution)
+
+    def _propose(self, study: Study, trial: FrozenTrial) -> Trial:
+        """Begins a trial in a study of the trials that the sampler may see."""
+        sampler = make_sampler(self._search, trial.number)
+        new_trials = self._history.new_trials(study)
+        self._window.add(study, new_trials)
+        if isinstance(sampler, GenerationSampler):
+            self._add_to_generation(study, new_trials)
+            sampler.parents = self._parents
+        others = (other for other in self._history.running if other.number != trial.number)
+        return study_of([*self._window.trials(), *others], study.directions, sampler).ask()
 
     def _add_to_generation(self, study: Study, new_trials: Sequence[FrozenTrial]) -> None:
         """Selects new parents whenever a generation is complete."""

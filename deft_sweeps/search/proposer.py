@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.errors import SweepError
-from deft_sweeps.search.failure_streak import Streak
+from deft_sweeps.search.consecutive_failures import ConsecutiveFailures
 from deft_sweeps.search.next_step import Abort, Done, NextStep, Propose, Wait
 from deft_sweeps.search.repeats import RepeatLimit, ask
 from deft_sweeps.search.requested_points import RequestedPoints
@@ -46,7 +46,7 @@ class Proposer:
         self._taken = RepeatLimit((*stored, *resumed), spec.search.repeats)
         self._unrecorded: Proposal | None = None
         self._over = ""
-        self.streak = Streak()
+        self.failures = ConsecutiveFailures()
 
     def next_step(self, running: Collection[Proposal]) -> NextStep:
         """The next step; a proposal that cannot be recorded does not run, and is the next one."""
@@ -62,8 +62,8 @@ class Proposer:
         return Propose(replace(step.proposal, started_at=time.time()))
 
     def _decide(self, running: Collection[Proposal]) -> NextStep:
-        if self.streak.reason:
-            return Abort(SweepError(self.streak.reason))
+        if self.failures.reason:
+            return Abort(SweepError(self.failures.reason))
         if not self._resumed:
             self._over = self._over or self._stop_reason()
             if self._over:  # `first` points are the search's; extra ones run all the same.

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from deft_sweeps.findings.front_growth import history_of
+from deft_sweeps.findings.front_history import history_of
 from deft_sweeps.result import TrialResult
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.sweep_spec import SweepSpec

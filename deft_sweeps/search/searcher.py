@@ -177,7 +177,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         for result in self._recorder.store_queued(now=now):
             self._n_finished += 1
             self._early.forget(result.trial_id)
-            self._proposer.streak.add(result)
+            self._proposer.failures.add(result)
             self._on_finish(result)
 
     def save(self, checkpoint_path: str) -> None:

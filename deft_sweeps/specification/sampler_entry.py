@@ -55,9 +55,7 @@ SAMPLERS: dict[str, SamplerEntry] = {
         ),
         SamplerEntry(
             name="qmc",
-            meaning=(
-                "Optuna's quasi-random sequence (Sobol, scrambled), more even than random draws"
-            ),
+            meaning="a quasi-random sequence (Sobol, scrambled), more even than random draws",
             uses_limits=False,
         ),
         SamplerEntry(

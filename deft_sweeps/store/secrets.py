@@ -2,6 +2,9 @@
 
 import re
 
+MAX_LENGTH = 300
+"""Characters of a reason: one line of a log."""
+
 # A password may hold slashes and more `@`, and at worst a quote; a user's name holds no slash, or
 # every path with an `@` would be one.
 _TO_HOST = r"""(?:[^\s"'<>]*|[^\s@]*)@"""
@@ -40,16 +43,16 @@ def holds_secret(text: str) -> bool:
     return without_secrets(text) != text
 
 
-def short_reason(error: BaseException, limit: int = 300) -> str:
-    """The first line of what an exception says, after its kind, without secrets and at most `limit`
-    characters long.
+def short_reason(error: BaseException) -> str:
+    """The first line of what an exception says, after its kind, without secrets and at most
+    MAX_LENGTH characters long.
     """
     lines = str(error).strip().splitlines()
     said = without_secrets(lines[0]) if lines else ""
-    return (f"{type(error).__name__}: {said}" if said else type(error).__name__)[:limit]
+    return (f"{type(error).__name__}: {said}" if said else type(error).__name__)[:MAX_LENGTH]
 
 
-def last_failure(log: str, limit: int = 300) -> str:
+def last_failure(log: str) -> str:
     """What a Ray Tune trial's error file says of its last failure, a line without secrets; empty
     where it says nothing.
 
@@ -60,4 +63,4 @@ def last_failure(log: str, limit: int = 300) -> str:
     frames = [i for i, line in enumerate(lines) if line.startswith("  File ")]
     after = lines[frames[-1] + 1 :] if frames else lines[1:]
     telling = next((line for line in after if not line[0].isspace()), lines[0] if lines else "")
-    return without_secrets(telling.strip())[:limit]
+    return without_secrets(telling.strip())[:MAX_LENGTH]

@@ -115,7 +115,10 @@ def suggest(trial: Trial, spec: SweepSpec) -> Start:
     label = str(trial.suggest_categorical(COMBINATION, [c.label for c in spec.combinations]))
     return Start(
         label,
-        {name: _ask(trial, name, domain) for name, domain in spec.by_label[label].open.items()},
+        {
+            name: _decode(domain, suggest_from(trial, name, _distribution(domain)))
+            for name, domain in spec.by_label[label].open.items()
+        },
     )
 
 
@@ -134,20 +137,20 @@ def start_of(spec: SweepSpec, params: Mapping[str, Any]) -> Start:
     return Start(label, {name: _decode(domain, params[name]) for name, domain in domains.items()})
 
 
-def _ask(trial: Trial, name: str, domain: Domain) -> Value:
-    match domain:
-        case Float(low, high, log):
+def suggest_from(trial: Trial, name: str, distribution: BaseDistribution) -> Any:
+    """Asks `trial` for a parameter of one of the distributions that `distributions` returns.
+
+    Raises:
+        TypeError: the distribution is of another class.
+    """
+    match distribution:
+        case FloatDistribution(low=low, high=high, log=log):
             return trial.suggest_float(name, low, high, log=log)
-        case Int(low, high, log):
+        case IntDistribution(low=low, high=high, log=log):
             return trial.suggest_int(name, low, high, log=log)
-        case Categorical(values):
-            return _decode(
-                domain, trial.suggest_categorical(name, [_text(value) for value in values])
-            )
-        case Const(value):
-            return value
-        case unknown:
-            assert_never(unknown)
+        case CategoricalDistribution(choices=choices):
+            return trial.suggest_categorical(name, choices)
+    raise TypeError(f"expected a float, an int or a choice, got {distribution}")
 
 
 def _distribution(domain: Domain) -> BaseDistribution:

@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import count
+from typing import Any, Protocol, runtime_checkable
 
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler
@@ -30,6 +31,18 @@ from deft_sweeps.study.pending import PendingTrials
 from deft_sweeps.study.proposal import Origin, Proposal
 
 
+@runtime_checkable
+class NotesAttrs(Protocol):
+    """A sampler that has to see attributes of a trial again for as long as the trial runs."""
+
+    def trial_attrs(self, number: int) -> Mapping[str, Any]:
+        """Returns the attributes of the trial that was proposed last.
+
+        Args:
+            number: of the study's trial.
+        """
+
+
 class SweepStudy:
     """Asks for proposals and tells how they ended, by the sweep's own numbers.
 
@@ -39,17 +52,15 @@ class SweepStudy:
     Args:
         spec: of the sweep.
         sampler: proposes; until one is set, points are drawn at random.
-        judge: judges limits; None makes a new one.
     """
 
     def __init__(
         self,
         spec: SweepSpec,
         sampler: BaseSampler | None = None,
-        judge: LimitJudge | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.judge = judge or LimitJudge(spec)
+        self.judge = LimitJudge(spec)
         self._storage = InMemoryStorage()
         self.optuna: Study = optuna.create_study(
             storage=self._storage,
@@ -71,7 +82,10 @@ class SweepStudy:
 
     def ask(self) -> tuple[int, Start]:
         """A new number, and the point that the sampler proposes for it."""
-        return self._start(self.optuna.ask())
+        number, start = self._start(self.optuna.ask())
+        if isinstance(self.sampler, NotesAttrs):
+            self._set_attrs(number, self.sampler.trial_attrs(self.optuna_number(number)))
+        return number, start
 
     def ask_at(self, start: Start) -> int:
         """A new number for a given point."""
@@ -145,9 +159,12 @@ class SweepStudy:
 
     def _resume(self, proposal: Proposal) -> None:
         number = self.ask_at(proposal.start)
-        for name, value in proposal.sampler_attrs.items():
-            self._storage.set_trial_system_attr(self._trial_key(number), name, value)
+        self._set_attrs(number, proposal.sampler_attrs)
         self.begin(number, proposal.start, proposal.seed, proposal.origin)
+
+    def _set_attrs(self, number: int, attrs: Mapping[str, Any]) -> None:
+        for name, value in attrs.items():
+            self._storage.set_trial_system_attr(self._trial_key(number), name, value)
 
     def _trial_key(self, number: int) -> int:
         """Key of a proposal's trial in the storage."""

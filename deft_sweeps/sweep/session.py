@@ -21,10 +21,10 @@ from deft_sweeps.store.sweep_dir import DriverNote, SweepDir, write_atomically
 from deft_sweeps.study.study_mirror import StudyMirror
 from deft_sweeps.sweep import final
 from deft_sweeps.sweep.certification import certify
+from deft_sweeps.sweep.front_seeds import ROUNDS, missing_seeds, n_configurations
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.runner import Outcome, run_sweep
-from deft_sweeps.sweep.seeds import ROUNDS, missing_seeds, n_configurations
 from deft_sweeps.sweep.structure_costs import measure_costs
 from deft_sweeps.trial.cost import gpu_memory_bytes
 from deft_sweeps.trial.final_measurement import FinalJob

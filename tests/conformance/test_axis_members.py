@@ -201,7 +201,7 @@ def test_counts_are_those_of_torch(
     )
     saved = safetensors.torch.load(built.save())
     assert sum(tensor.numel() for tensor in saved.values()) == sum(
-        m.n_saved(base.layout) for m in config.members
+        m.n_trained(base.layout) for m in config.members
     )
     # Scales of tiny layers are padded.
     assert tensor_bytes(base.model) == pytest.approx(weight_bytes(config, base.layout), rel=0.05)

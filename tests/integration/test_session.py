@@ -16,8 +16,8 @@ from deft_sweeps.errors import StoreError
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import session
+from deft_sweeps.sweep.front_seeds import missing_seeds
 from deft_sweeps.sweep.runner import Outcome
-from deft_sweeps.sweep.seeds import missing_seeds
 from tests.fake_finals import measured
 from tests.fakes import FakeMaker, fake_spec
 from tests.integration import drive_session

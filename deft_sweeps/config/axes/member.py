@@ -45,18 +45,18 @@ class AxisMember(ABC):
         return not self.torch_verb
 
     def n_trained(self, layout: Layout) -> int:
-        """Parameters that the member adds and trains, each in float32."""
+        """Parameters that the member adds and trains, each in float32.
+
+        They are what the file of trained weights holds.
+        """
         return 0
 
     def n_frozen(self, layout: Layout) -> int:
-        """Parameters that the member adds and does not train, each in float32."""
-        return 0
+        """Parameters that the member adds and does not train, each in float32.
 
-    def n_saved(self, layout: Layout) -> int:
-        """Parameters in the file of trained weights; what stays frozen is drawn again from the
-        seed.
+        They are drawn again from the seed, not saved.
         """
-        return self.n_trained(layout)
+        return 0
 
     @property
     def calibration_examples(self) -> int:

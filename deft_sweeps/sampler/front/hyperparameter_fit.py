@@ -26,6 +26,8 @@ _PRIOR_DEVIATION = 1.0
 """Standard deviation of each logarithm under its prior."""
 _MAX_SHIFT = 4.0
 """Bound of each logarithm's distance to its prior median."""
+_MAX_ITERATIONS = 40
+"""Of L-BFGS-B."""
 
 
 def fit_hyperparameters(
@@ -33,8 +35,6 @@ def fit_hyperparameters(
     targets: Floats,
     coordinate_groups: Sequence[int],
     group_is_numeric: Sequence[bool],
-    *,
-    n_iterations: int = 40,
 ) -> LogHyperparameters:
     """Maximises the posterior density, starting at the prior medians.
 
@@ -43,7 +43,6 @@ def fit_hyperparameters(
         targets: their values, not standardised, shape (n,).
         coordinate_groups: group of each coordinate of a configuration, numbered from 0.
         group_is_numeric: per group, whether it encodes a number.
-        n_iterations: maximum number of L-BFGS-B iterations.
     """
     start = LogHyperparameters.prior_medians(group_is_numeric).to_vector()
     standardised, _, scale = standardise(inputs, targets)
@@ -55,7 +54,7 @@ def fit_hyperparameters(
         targets=standardised,
     )
     bounds = [(value - _MAX_SHIFT, value + _MAX_SHIFT) for value in start]
-    options = {"maxiter": n_iterations}
+    options = {"maxiter": _MAX_ITERATIONS}
     optimum = minimize(
         objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options
     )

@@ -20,18 +20,17 @@ _BLOCK_SIZE = 128
 """Sets that are evaluated at once: their intermediate arrays fit into a core's cache."""
 
 
-def directions(n: int, m: int, seed: int = 0) -> Floats:
+def directions(n: int, m: int) -> Floats:
     """Evenly spread directions on the positive part of the unit sphere, shape (n, m).
 
     Args:
         n: number of directions, a power of 2.
-        m: number of objectives.
-        seed: of the Sobol sequence, which is used for more than two objectives.
+        m: number of objectives; for more than two they follow a Sobol sequence.
     """
     if m == 2:
         angles = (np.arange(n) + 0.5) / n * np.pi / 2
         return np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    uniform = qmc.Sobol(m, seed=seed).random(n)
+    uniform = qmc.Sobol(m, seed=0).random(n)
     half_normal = np.abs(norm.ppf(0.5 + uniform / 2 * (1 - 1e-9)))
     unit: Floats = half_normal / np.linalg.norm(half_normal, axis=1, keepdims=True)
     return unit

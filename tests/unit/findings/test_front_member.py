@@ -1,7 +1,7 @@
 """Several seeds of a configuration: their mean on the front, and how sure each member is."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -13,13 +13,13 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from deft_sweeps.findings import choose
-from deft_sweeps.findings.baseline import baseline_member
+from deft_sweeps.findings.baseline import baselines_of
 from deft_sweeps.findings.front_json import front_json
 from deft_sweeps.findings.front_member import candidates, configurations
-from deft_sweeps.findings.membership import membership, noisy_point
-from deft_sweeps.findings.pareto_front import pareto_front
+from deft_sweeps.findings.membership import Membership, membership_of, noisy_point
+from deft_sweeps.findings.pareto_front import ParetoFront, pareto_front
 from deft_sweeps.metrics import ACTIVATION_DENSITY, SCORE, Direction
-from deft_sweeps.objective import parse_constraint, parse_policy
+from deft_sweeps.objective import Constraint, parse_constraint, parse_policy
 from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.report import choice_text
 from deft_sweeps.report.table_cells import MeasuredRow, metric_text
@@ -33,6 +33,16 @@ from tests.samples import point, result
 
 OBJECTIVES = ("score", "activation_density")
 MIN2: tuple[Direction, ...] = ("minimize", "minimize")
+
+
+def membership(
+    results: Sequence[CompleteTrial],
+    front: ParetoFront,
+    limits: Sequence[Constraint] = (),
+    seed: int = 0,
+) -> Membership:
+    everyone = configurations(results, front.objectives)
+    return membership_of(everyone, front, limits, baselines_of(results), seed)
 
 
 def seeds_of(weight: float, values: Iterable[tuple[float, float]]) -> list[CompleteTrial]:
@@ -98,7 +108,7 @@ def test_a_baseline_is_the_best_mean_and_a_choice_rests_on_means() -> None:
         result(point(0.0, 0.83, 1.0), learning_rate=2e-3, seed=s, finished_at=5 + s) for s in (0, 1)
     ]
     deft = seeds_of(1.0, [(0.84, 0.4), (0.8, 0.4)])
-    baseline = baseline_member([*lucky, *other, *deft])
+    baseline = baselines_of([*lucky, *other, *deft]).get("peft")
     assert baseline is not None
     assert baseline.result.config_id == other[0].config_id
     choice = choose(

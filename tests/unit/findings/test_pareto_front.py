@@ -20,18 +20,18 @@ from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 from deft_sweeps.config.axes import DensityLoss, Nf4, NoDensityLoss, Wanda
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.findings.baseline import baseline_member, baselines_of
+from deft_sweeps.findings.baseline import baselines_of
 from deft_sweeps.findings.equal_density import (
-    all_gains,
     at_equal_density,
     density_change,
+    equal_density_gains,
     twin_config,
 )
 from deft_sweeps.findings.front_json import front_json
 from deft_sweeps.findings.front_member import candidates
 from deft_sweeps.findings.limit_check import excess, interval_words, keeps
 from deft_sweeps.findings.pareto_front import pareto_front, trade_offs
-from deft_sweeps.front import hypervolume, knee_distances, non_dominated, non_dominated_rank
+from deft_sweeps.front import hypervolume, knee_distances, non_dominated
 from deft_sweeps.metrics import METRICS, Direction, measured
 from deft_sweeps.objective import parse_constraint
 from deft_sweeps.outcomes import NO_SCORES, ExampleScores
@@ -74,6 +74,15 @@ def test_non_dominated_is_what_no_other_point_dominates(values: np.ndarray) -> N
 
 
 @relaxed
+@given(clouds(least=1))
+def test_the_front_agrees_with_optuna_and_pymoo(values: np.ndarray) -> None:
+    on_front = non_dominated(values, minimise(values))
+    assert on_front.tolist() == (_fast_non_domination_rank(values) == 0).tolist()
+    first, *_ = NonDominatedSorting().do(values)
+    assert set(np.flatnonzero(on_front)) == set(first)
+
+
+@relaxed
 @given(clouds(), st.data())
 def test_a_direction_turned_is_a_sign_turned(values: np.ndarray, data: st.DataObject) -> None:
     either: list[Direction] = ["minimize", "maximize"]
@@ -90,15 +99,6 @@ def test_a_direction_turned_is_a_sign_turned(values: np.ndarray, data: st.DataOb
     np.testing.assert_array_equal(
         knee_distances(values * signs, directions), knee_distances(values, minimise(values))
     )
-
-
-@relaxed
-@given(clouds(least=1))
-def test_rank_agrees_with_optuna_and_pymoo(values: np.ndarray) -> None:
-    ranks = non_dominated_rank(values, minimise(values))
-    assert ranks.tolist() == _fast_non_domination_rank(values).tolist()
-    for rank, members in enumerate(NonDominatedSorting().do(values)):
-        assert set(np.flatnonzero(ranks == rank)) == set(members)
 
 
 @relaxed
@@ -147,7 +147,7 @@ def test_duplicates_are_all_kept() -> None:
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_points_that_are_not_finite_are_rejected(bad: float) -> None:
-    for function in (non_dominated, non_dominated_rank, knee_distances):
+    for function in (non_dominated, knee_distances):
         with pytest.raises(ValueError, match="finite"):
             function([[0.1, 0.2], [bad, 0.3]], MIN2)
     with pytest.raises(ValueError, match="finite"):
@@ -383,14 +383,12 @@ def test_the_baseline_is_the_best_plain_peft_without_a_threshold() -> None:
         better, config=replace(better.config, quantization=Nf4()), points=(point(0.0, 0.98, 0.9),)
     )
     deft = result(point(0.0, 0.97, 0.3), weight=1.0)
-    member = baseline_member([plain, relu, quantized, deft, better, result()])
+    member = baselines_of([plain, relu, quantized, deft, better, result()]).get("peft")
     assert member is not None
     assert member.result == better
-    assert (best := baseline_member([plain])) is not None
+    assert (best := baselines_of([plain]).get("peft")) is not None
     assert best.values == measured(plain.points[0], plain.cost)
-    assert baseline_member([relu, quantized, deft]) is None
-    with pytest.raises(ValueError, match="no baseline"):
-        baseline_member([plain], "pfet")  # type: ignore[arg-type]
+    assert baselines_of([relu, quantized, deft]).get("peft") is None
 
 
 def test_front_json_reads_back() -> None:
@@ -489,7 +487,7 @@ def test_pairs_are_of_the_same_seed_where_there_is_one() -> None:
     plain = [result(scored(0.0, 0.5, [1, 0]), seed=seed) for seed in (0, 1)]
     deft = [result(scored(0.0, 0.5, [1, 1]), weight=1.0, seed=seed) for seed in (1, 7)]
     alone = result(scored(0.0, 0.5, [1, 1]), weight=1.0, learning_rate=0.5)
-    gains = all_gains([*plain, *deft, alone, result(weight=2.0)])
+    gains = equal_density_gains([*plain, *deft, alone, result(weight=2.0)])
     assert [(g.deft.seed, g.plain.seed) for g in gains] == [(1, 1), (7, 0)]
 
 
@@ -521,7 +519,7 @@ def test_points_of_a_percentile_have_names_of_their_own_and_are_no_baseline() ->
     )
     front = pareto_front([plain], OBJECTIVES)
     assert [member.name.partition("@")[2] for member in front.members] == ["p0.5", "p0.6"]
-    baseline = baseline_member([plain])
+    baseline = baselines_of([plain]).get("peft")
     assert baseline is not None
     assert baseline.name.endswith("@0")
     assert plain.point_at(0.2) is plain.points[1]

@@ -16,7 +16,7 @@ from deft_sweeps.report.html import render
 from deft_sweeps.result import CompleteTrial, Label, SkippedBlocks
 from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.store.sweep_dir import SweepDir
-from deft_sweeps.sweep.seeds import missing_seeds
+from deft_sweeps.sweep.front_seeds import missing_seeds
 from tests.fakes import fake_result, fake_spec, plain
 from tests.samples import point, result
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from deft_sweeps.findings import Findings
-from deft_sweeps.findings.equal_density import all_gains
+from deft_sweeps.findings.equal_density import equal_density_gains
 from deft_sweeps.findings.front_member import candidates
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.report.figures import Plane, density_by_block, gain_by_density, scatter
@@ -146,7 +146,7 @@ def costing(trial: CompleteTrial, i: int) -> CompleteTrial:
 
 
 def test_gains_and_blocks_are_drawn() -> None:
-    gains = all_gains(RESULTS)
+    gains = equal_density_gains(RESULTS)
     assert len(spots(gain_by_density(gains))) == sum(gain.difference is not None for gain in gains)
     one = DensityReading(encoder_blocks=(0.1, 0.2), decoder_blocks=())
     assert "encoder block" in density_by_block(one, one)

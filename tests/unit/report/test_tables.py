@@ -6,7 +6,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from deft_sweeps.findings import choose
-from deft_sweeps.findings.equal_density import all_gains
+from deft_sweeps.findings.equal_density import equal_density_gains
 from deft_sweeps.report.report_table import ReportTable, Row, as_rich, as_text
 from deft_sweeps.report.table_cells import (
     MeasuredRow,
@@ -18,9 +18,9 @@ from deft_sweeps.report.table_cells import (
     skipped_text,
 )
 from deft_sweeps.report.tables import (
+    equal_density_table,
     finals_table,
     front_table,
-    gains_table,
     lost_table,
     sparsity_table,
     steps_table,
@@ -65,8 +65,8 @@ def test_every_trial_is_listed_failed_ones_with_the_reason() -> None:
 
 
 def test_gains_are_shown_whichever_way_they_fall() -> None:
-    gains = all_gains(RESULTS)
-    table = gains_table(gains)
+    gains = equal_density_gains(RESULTS)
+    table = equal_density_table(gains)
     assert len(table.rows) == len(gains)
     texts = [row.cells[-2] for row in table.rows]
     assert any(text.startswith("+") for text in texts)

@@ -4,12 +4,13 @@ import time
 
 import numpy as np
 import optuna
+from optuna.samplers import RandomSampler
 from optuna.study import Study
 from optuna.trial import TrialState, create_trial
 
 from deft_sweeps.front import non_dominated
 from deft_sweeps.metrics import Direction
-from deft_sweeps.sampler.history import History, StudyView, TrialWindow
+from deft_sweeps.sampler.history import History, TrialWindow, study_of
 
 DIRECTIONS: list[Direction] = ["maximize", "minimize"]
 
@@ -79,10 +80,17 @@ def test_history_hands_out_each_ended_trial_once_and_in_the_order_it_was_told() 
     assert history.new_trials(study) == []
 
 
-def test_what_is_written_through_a_view_goes_to_the_study() -> None:
-    study = optuna.create_study(directions=DIRECTIONS)
-    added(study, [0.1, 0.2])
-    view = StudyView(study, [])
-    view.set_user_attr("a", 1)
-    assert study.user_attrs == {"a": 1}
-    assert (view.trials, len(study.trials), view.directions) == ([], 1, study.directions)
+def test_a_study_of_some_trials_has_copies_that_samplers_read_alike() -> None:
+    whole = optuna.create_study(directions=DIRECTIONS)
+    for i in range(4):
+        added(whole, [i / 4, 0.5], broken=0.5 * i)
+    begun = whole.ask()
+    begun.suggest_float("a", 0, 1)
+    shown = [whole.trials[4], whole.trials[3], whole.trials[1]]
+    study = study_of(shown, whole.directions, RandomSampler())
+    assert [trial.number for trial in study.trials] == [0, 1, 2]
+    for copied, original in zip(study.trials, reversed(shown), strict=True):
+        assert (copied.state, copied.values) == (original.state, original.values)
+        assert (copied.params, copied.constraints) == (original.params, original.constraints)
+    study.ask().set_user_attr("a", 1)
+    assert len(whole.trials) == 5, "what happens in one does not happen in the other"

@@ -9,7 +9,7 @@ from deft_sweeps.config.axes import NoPruning, Wanda
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.metrics import measured
 from deft_sweeps.result import FailedTrial, TrialResult
-from deft_sweeps.search.failure_streak import MOST_ALIKE
+from deft_sweeps.search.consecutive_failures import MOST_ALIKE
 from deft_sweeps.search.repeats import N_ASKS
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.trial_report import report

@@ -16,7 +16,7 @@ from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.findings import choose
 from deft_sweeps.findings.baseline import baselines_of
-from deft_sweeps.findings.equal_density import all_gains
+from deft_sweeps.findings.equal_density import equal_density_gains
 from deft_sweeps.findings.front_member import configurations
 from deft_sweeps.findings.limit_check import excess, interval_words, keeps
 from deft_sweeps.findings.pareto_front import pareto_front
@@ -25,7 +25,7 @@ from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.outcomes import Outcomes
 from deft_sweeps.report import choice_text
 from deft_sweeps.report.table_cells import interval_text
-from deft_sweeps.report.tables import gains_table
+from deft_sweeps.report.tables import equal_density_table
 from deft_sweeps.result import CompleteTrial, DensityReading, Point, Score, read_result
 from deft_sweeps.statistics.bootstrap import N_RESAMPLES, resampled_differences
 from deft_sweeps.statistics.paired_difference import (
@@ -271,7 +271,7 @@ def trials(metric: str = "matthews") -> tuple[CompleteTrial, CompleteTrial]:
 @pytest.mark.parametrize("metric", ["matthews", "spearman"])
 def test_gains_of_a_correlation_are_shown_with_their_method(metric: str) -> None:
     plain, deft = trials(metric)
-    gains = all_gains([plain, deft])
+    gains = equal_density_gains([plain, deft])
     assert [bool(gain.difference) for gain in gains] == [True, False]
     gain = gains[0]
     assert gain.difference is not None
@@ -283,7 +283,7 @@ def test_gains_of_a_correlation_are_shown_with_their_method(metric: str) -> None
         deft.points[0].score.value - gain.plain_score, abs=1e-6
     )
     assert gain.difference.low < gain.difference.value < gain.difference.high
-    note = gains_table(gains).note
+    note = equal_density_table(gains).note
     assert "2,000 seeded bootstrap resamples" in note
     assert "n = 80 validation examples" in note
     assert read_result(plain.to_json()) == plain

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
-from deft_sweeps.front import hypervolume, non_dominated_rank
+from deft_sweeps.front import hypervolume
 from deft_sweeps.metrics import Direction
 from deft_sweeps.specification.search_settings import RankName
 from deft_sweeps.stopping import ranking
@@ -117,9 +118,8 @@ def test_dominated_share_does_not_change_under_any_rising_function(values: np.nd
 @settings(max_examples=25)
 @given(values=grids(3))
 def test_layers_are_those_of_the_front(values: np.ndarray) -> None:
-    ranks = non_dominated_rank(values, ["minimize"] * 3)
     assert [layer.tolist() for layer in layers(dominations(values))] == [
-        np.flatnonzero(ranks == rank).tolist() for rank in range(ranks.max() + 1)
+        sorted(members.tolist()) for members in NonDominatedSorting().do(values)
     ]
 
 

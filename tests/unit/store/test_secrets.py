@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from deft_sweeps.store.secrets import last_failure, short_reason, without_secrets
+from deft_sweeps.store.secrets import MAX_LENGTH, last_failure, short_reason, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_a_spec_without_secrets_is_shown_as_it_is(path: Path) -> None:
 def test_a_reason_is_one_short_line() -> None:
     assert short_reason(ValueError("first\nsecond")) == "ValueError: first"
     assert short_reason(KeyError()) == "KeyError"
-    assert len(short_reason(ValueError("x" * 1000), limit=50)) == 50
+    assert len(short_reason(ValueError("x" * 1000))) == MAX_LENGTH
 
 
 IN_SETUP = """Failure # 1 (occurred at 2026-01-01)

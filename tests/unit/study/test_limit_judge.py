@@ -9,7 +9,7 @@ import pytest
 from optuna.trial import TrialState
 
 from deft_sweeps.config.axes import Nf4, Unquantized, Wanda
-from deft_sweeps.findings.baseline import baseline_member
+from deft_sweeps.findings.baseline import baselines_of
 from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.result import CompleteTrial
@@ -80,7 +80,7 @@ def test_the_judges_baseline_is_the_fronts_whatever_seeds_come(tmp_path: Path) -
         results.append(fake_result(config, i))
         judge.add(results[-1])
         judge.add(results[-1])
-        baseline = baseline_member(results)
+        baseline = baselines_of(results).get("peft")
         wanted = None if baseline is None else baseline.values
         assert wanted is not None
         assert judge.baselines["peft"].values["score"] == pytest.approx(wanted["score"])

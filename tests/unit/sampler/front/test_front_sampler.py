@@ -10,7 +10,7 @@ from optuna.study import Study
 from optuna.trial import TrialState
 
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.findings.baseline import baseline_member, baselines_of
+from deft_sweeps.findings.baseline import baselines_of
 from deft_sweeps.findings.front_member import candidates
 from deft_sweeps.findings.limit_check import keeps
 from deft_sweeps.front import hypervolume
@@ -161,7 +161,7 @@ def test_its_baseline_is_the_mean_over_seeds() -> None:
         trial.set_user_attr(TRIAL_ID, result.trial_id)
         tell(study, spec, trial, result)
     study.ask()
-    baseline = baseline_member(results)
+    baseline = baselines_of(results).get("peft")
     wanted = None if baseline is None else baseline.values
     assert wanted is not None
     (_, bound), *_ = sampler._model.goals.goal().bounds

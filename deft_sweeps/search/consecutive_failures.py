@@ -7,7 +7,7 @@ MOST_ALIKE = 10
 """Consecutive failures with one error that abort the sweep."""
 
 
-class Streak:
+class ConsecutiveFailures:
     """Counts consecutive trials that failed with the same error.
 
     Errors that a trial itself raises, such as a loss that is not finite, do not count: a space may

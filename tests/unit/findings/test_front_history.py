@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from deft_sweeps.findings.front_growth import history_of
+from deft_sweeps.findings.front_history import history_of
 from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.front import hypervolume, losses
 from deft_sweeps.metrics import Direction
@@ -30,21 +30,21 @@ OBJECTIVES = ("score", "activation_density")
 MIN2: tuple[Direction, ...] = ("minimize", "minimize")
 
 
-def random_growth(n: int, seed: int = 0) -> FrontHistory:
+def random_history(n: int, seed: int = 0) -> FrontHistory:
     values = np.random.default_rng(seed).uniform(size=(n, 2))
     return FrontHistory(tuple(values[i : i + 1] for i in range(n)), np.array([1.0, 1.0]))
 
 
 def test_volumes_are_those_of_every_prefix() -> None:
     results = sweep_results()
-    growth = history_of(results, OBJECTIVES)
+    history = history_of(results, OBJECTIVES)
     ordered = sorted(results, key=lambda r: (r.finished_at, r.trial_id))
     whole = pareto_front(results, OBJECTIVES)
     expected = [
         pareto_front(ordered[: i + 1], OBJECTIVES, reference=whole.reference).hypervolume
         for i in range(len(ordered))
     ]
-    assert hypervolumes(growth).tolist() == pytest.approx(expected)
+    assert hypervolumes(history).tolist() == pytest.approx(expected)
 
 
 def test_the_volume_is_taken_only_after_trials_that_change_the_front(
@@ -55,7 +55,7 @@ def test_the_volume_is_taken_only_after_trials_that_change_the_front(
     """
     directions: tuple[Direction, ...] = ("maximize", "minimize", "minimize")
     values = np.random.default_rng(3).integers(0, 8, size=(60, 3)) / 8
-    growth = FrontHistory(
+    history = FrontHistory(
         (
             *(losses(values[i : i + 2], directions) for i in range(0, 60, 2)),
             losses(values[:2], directions),
@@ -63,12 +63,12 @@ def test_the_volume_is_taken_only_after_trials_that_change_the_front(
         ),
         losses([[-0.1, 1.1, 1.1]], directions)[0],
     )
-    so_far = [np.concatenate(growth.losses[: i + 1]) for i in range(len(growth.losses))]
-    expected = [hypervolume(points, growth.reference) for points in so_far]
+    so_far = [np.concatenate(history.losses[: i + 1]) for i in range(len(history.losses))]
+    expected = [hypervolume(points, history.reference) for points in so_far]
     rising = sum(after > before + 1e-12 for before, after in pairwise([0.0, *expected]))
     counted = Mock(side_effect=hypervolume)
     monkeypatch.setattr("deft_sweeps.statistics.plateau.hypervolume", counted)
-    assert hypervolumes(growth).tolist() == pytest.approx(expected)
+    assert hypervolumes(history).tolist() == pytest.approx(expected)
     assert counted.call_count == rising < len(expected)
 
 
@@ -78,9 +78,9 @@ def test_points_outside_the_limits_add_nothing() -> None:
         result(point(0.0, 0.5, 0.1), weight=1.0, finished_at=2),
         result(finished_at=3),
     ]
-    growth = history_of(results, OBJECTIVES, [parse_constraint("score >= 0.6")])
-    assert [len(losses) for losses in growth.losses] == [1, 0, 0]
-    assert hypervolumes(growth)[-1] == pytest.approx(0.8 * 0.7)
+    history = history_of(results, OBJECTIVES, [parse_constraint("score >= 0.6")])
+    assert [len(losses) for losses in history.losses] == [1, 0, 0]
+    assert hypervolumes(history)[-1] == pytest.approx(0.8 * 0.7)
 
 
 @settings(max_examples=40)
@@ -112,9 +112,9 @@ def test_the_bound_is_seldom_below_the_truth_when_a_random_search_is_looked_at_o
     fresh = np.random.default_rng(99).uniform(size=(150, 2))
     below = 0
     for seed in range(10):
-        growth = random_growth(60, seed)
-        volumes = hypervolumes(growth)
-        values = np.concatenate(growth.losses)
+        history = random_history(60, seed)
+        volumes = hypervolumes(history)
+        values = np.concatenate(history.losses)
         true = (
             np.mean(
                 [hypervolume(np.vstack([values, one]), [1, 1], MIN2) - volumes[-1] for one in fresh]
@@ -129,7 +129,7 @@ def test_the_bound_is_seldom_below_the_truth_when_a_random_search_is_looked_at_o
 def test_the_projection_is_near_the_truth_on_average_and_its_interval_holds_it_mostly() -> None:
     rows = []
     for seed in range(8):
-        whole = random_growth(45, seed)
+        whole = random_history(45, seed)
         projection = project(FrontHistory(whole.losses[:30], whole.reference))
         assert projection is not None
         assert (projection.n_trials, projection.n_more) == (30, 15)
@@ -143,7 +143,7 @@ def test_the_projection_is_near_the_truth_on_average_and_its_interval_holds_it_m
 
 
 def test_a_projection_follows_its_seed_and_needs_something_to_go_by() -> None:
-    growth = random_growth(12)
-    assert project(growth) == project(growth)
-    assert project(random_growth(5)) is None
+    history = random_history(12)
+    assert project(history) == project(history)
+    assert project(random_history(5)) is None
     assert project(FrontHistory((np.zeros((0, 2)),) * 9, np.ones(2))) is None

@@ -12,9 +12,9 @@ from deft_sweeps.specification.combination import Combination
 from deft_sweeps.specification.domain import Categorical
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.sweep.front_seeds import missing_seeds
 from deft_sweeps.sweep.progress import Progress
 from deft_sweeps.sweep.runner import run_sweep
-from deft_sweeps.sweep.seeds import missing_seeds
 from deft_sweeps.sweep.session import seed_front
 from tests.fakes import FakeMaker, Fault, fake_spec
 from tests.running import counts_are_equal
