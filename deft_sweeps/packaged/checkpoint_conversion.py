@@ -18,7 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from deft_sweeps.cache import build_once, cache_folder, sha256_file
+from deft_sweeps.atomic_build import build_folder
+from deft_sweeps.cache import cache_folder, sha256_file
 from deft_sweeps.errors import CheckpointError
 
 PREFIX = "packaged/"
@@ -209,7 +210,7 @@ def packaged_folder(name: str) -> Path:
         CheckpointError: no such checkpoint, package missing, or files of another release.
     """
     revision = packaged_revision(name)
-    folder = build_once(
+    folder = build_folder(
         cache_folder() / "models" / f"{name.removeprefix(PREFIX)}-{revision[:12]}",
         lambda into: _convert(name, into),
     )

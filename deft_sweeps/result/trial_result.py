@@ -3,8 +3,10 @@
 The store holds nothing else, and everything shown is derived from it.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
@@ -151,14 +153,53 @@ def read_result(text: bytes) -> TrialResult:
     """Read what `to_json` wrote.
 
     Raises:
-        ValueError: no such JSON, or of a newer schema than this version reads.
+        ValueError: no such JSON, of a schema that this version does not read, or with a number
+            that no trial can have given.
     """
-    result: TrialResult = _READER.validate_json(text)
+    try:
+        result: TrialResult = _READER.validate_json(text)
+    except OverflowError as error:
+        raise ValueError(f"a number is too large: {error}") from error
     version = result.schema_version
     if version > SCHEMA_VERSION:
         newer = f"schema version {version} is newer than {SCHEMA_VERSION}"
         raise ValueError(f"{newer}, which this version reads")
+    if version < SCHEMA_VERSION:
+        unknown = f"schema version {version} is unknown"
+        raise ValueError(f"{unknown}; this version reads {SCHEMA_VERSION}")
+    for name in ("started_at", "finished_at"):
+        if not 0 <= getattr(result, name) <= _LATEST:
+            raise ValueError(f"{name}: {getattr(result, name)!r} is no time")
+    for where, number in _numbers(result, ""):
+        if not (math.isfinite(number) if isinstance(number, float) else abs(number) < _TOO_LARGE):
+            raise ValueError(f"{where}: expected a finite number, got {number!r:.20}")
     return result
+
+
+_LATEST = 2.5e11
+"""Seconds since the epoch; Python's calendar ends soon after."""
+_TOO_LARGE = 2**63
+"""What databases and JSON's readers take as a whole number."""
+
+
+def _numbers(value: object, where: str) -> Iterator[tuple[str, float | int]]:
+    """Every number in a result, with its place."""
+    if isinstance(value, int | float):
+        yield where, value
+    elif isinstance(value, tuple | list):
+        for i, part in enumerate(value):
+            yield from _numbers(part, f"{where}.{i}")
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            yield from _numbers(part, f"{where}.{name}")
+    elif is_dataclass(value):
+        for name in _field_names(type(value)):
+            yield from _numbers(getattr(value, name), f"{where}.{name}" if where else name)
+
+
+@cache
+def _field_names(of: type[Any]) -> tuple[str, ...]:
+    return tuple(f.name for f in fields(of))
 
 
 def complete_trials(results: Iterable[TrialResult]) -> tuple[CompleteTrial, ...]:

@@ -3,6 +3,18 @@
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import quote
+
+
+def sqlite_url(path: Path) -> str:
+    """A file as SQLAlchemy names it, wherever it lies.
+
+    A name with `?`, `%` or the like is quoted, and the driver is named then: MLflow takes
+    `sqlite:///` for a prefix of a plain path, and would make a folder of the quoted name.
+    """
+    plain = str(path.resolve())
+    quoted = quote(plain)
+    return f"sqlite:///{plain}" if quoted == plain else f"sqlite+pysqlite:///{quoted}"
 
 
 def write_ahead(path: Path) -> None:

@@ -116,7 +116,7 @@ def _by_url(url: str) -> MirrorStorage:
 def _file(path: Path) -> MirrorStorage:
     database.check(path)
     connection = {"creator": lambda: database.connect(path.resolve())}
-    return MirrorStorage(f"sqlite:///{path.resolve()}", engine_kwargs=connection)
+    return MirrorStorage(database.sqlite_url(path), engine_kwargs=connection)
 
 
 def _database(url: str) -> MirrorStorage:

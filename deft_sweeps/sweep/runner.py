@@ -21,6 +21,7 @@ from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.early_stopping import RungScheduler
+from deft_sweeps.store.result_file import stray_note
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.cluster import SlotCount
@@ -134,6 +135,8 @@ def _driver(
         driver.warn("search.storage: journal now means sqlite: study.db mirrors the results")
     for given in warm_start.take_up(spec, sweep):
         driver.warn(str(given))
+    if strays := stray_note(sweep.strays()):
+        driver.warn(strays)
     if len(results) > len(within_space):
         driver.warn(
             f"{len(results) - len(within_space)} results are of another search space: kept, but not"

@@ -15,8 +15,10 @@ from deft_sweeps.report.html import render
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.store.atomic_file import write_atomically
+from deft_sweeps.store.driver_note import DriverNote
 from deft_sweeps.store.mlflow import Mirror
-from deft_sweeps.store.sweep_dir import DriverNote, SweepDir, write_atomically
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.study_mirror import StudyMirror
 from deft_sweeps.sweep import final
 from deft_sweeps.sweep.local_ray import ray_session
