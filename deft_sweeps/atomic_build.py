@@ -63,7 +63,8 @@ def _build(path: Path, start: Callable[[Path], None], build: Callable[[Path], No
         try:
             start(temporary)
             build(temporary)
-            temporary.rename(path)
+            if not path.exists():  # A file would be replaced, with all that others wrote since.
+                temporary.rename(path)
         except OSError as error:
             if not path.exists():
                 if isinstance(error.filename, str):  # Else a warning of it would never repeat.

@@ -21,7 +21,7 @@ Study, tracker and report follow it.
 import hashlib
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -233,10 +233,13 @@ class SweepDir:
             codec(FinalMeasurement).dump_json(measurement, indent=1) + b"\n",
         )
 
-    def clear_finals(self) -> None:
-        """Forget the measurements on the test split: they were of another choice."""
+    def clear_finals(self, keep: Collection[str] = ()) -> None:
+        """Forget the measurements on the test split, which were of another choice, except those in
+        the roles to `keep`.
+        """
         for role in FINAL_ROLES:
-            self.final_path(role).unlink(missing_ok=True)
+            if role not in keep:
+                self.final_path(role).unlink(missing_ok=True)
 
     def finals(self) -> tuple[FinalMeasurement, ...]:
         """The measurements on the test split, `chosen` first.

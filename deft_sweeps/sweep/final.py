@@ -3,9 +3,13 @@ nothing has seen.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import ray
+from ray.exceptions import RayError, RayTaskError
 
+from deft_sweeps.errors import StoreError
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.equal_density import twin_config
 from deft_sweeps.findings.front_member import MeasuredTraining
@@ -13,7 +17,9 @@ from deft_sweeps.result import CompleteTrial, FinalMeasurement, Point, TrialResu
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.store.weights_file import read_weights
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.trial.final_measurement import FinalJob, measure_final
 from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
@@ -42,11 +48,26 @@ def missing_twin(spec: SweepSpec, choice: Choice, results: Sequence[TrialResult]
     return None if tried else spec.locate(twin)
 
 
-def final_jobs(
-    sweep: SweepDir, choice: Choice, results: Sequence[TrialResult]
-) -> tuple[FinalJob, ...]:
+@dataclass(frozen=True, slots=True)
+class Unmeasured:
+    """A job that could not be done.
+
+    Attributes:
+        reason: a sentence.
+    """
+
+    role: str
+    trial_id: str
+    reason: str
+
+    def __str__(self) -> str:
+        who = f"{self.role} ({self.trial_id})"
+        return f"{who} is not measured on the test split: {self.reason}"
+
+
+def final_jobs(choice: Choice, results: Sequence[TrialResult]) -> tuple[FinalJob, ...]:
     """The chosen member, the best plain PEFT, and the twin thresholded to the chosen one's density;
-    none where nothing is chosen.
+    none where nothing is chosen. Their weights are not read yet.
     """
     if choice.member is None:
         return ()
@@ -54,7 +75,6 @@ def final_jobs(
     jobs = [
         _job(
             "chosen",
-            sweep,
             chosen,
             threshold=point.threshold,
             percentile=point.percentile,
@@ -63,24 +83,45 @@ def final_jobs(
     ]
     baseline = choice.baseline
     if baseline is not None and baseline.name != choice.member.name:
-        jobs.append(_job("baseline", sweep, baseline.result, threshold=baseline.point.threshold))
+        jobs.append(_job("baseline", baseline.result, threshold=baseline.point.threshold))
     twin = twin_of(choice, results)
     if twin is not None:
         # Thresholded in the chosen one's way, so that the two differ in the density loss alone.
-        jobs.append(
-            _job("twin", sweep, twin, density=point.density.overall, percentile=point.percentile)
-        )
+        jobs.append(_job("twin", twin, density=point.density.overall, percentile=point.percentile))
     return tuple(jobs)
+
+
+def with_weights(
+    sweep: SweepDir, jobs: Sequence[FinalJob]
+) -> tuple[tuple[FinalJob, ...], tuple[Unmeasured, ...]]:
+    """The jobs whose weights are there, and the others. If the chosen one's are not, no job is
+    left: the others would be held against nothing.
+    """
+    ready: list[FinalJob] = []
+    unmeasured: list[Unmeasured] = []
+    for job in jobs:
+        try:
+            weights = read_weights(sweep.weights_path(job.trial_id))
+        except StoreError as error:
+            unmeasured.append(Unmeasured(job.role, job.trial_id, str(error)))
+            if job.role == "chosen":
+                return (), tuple(unmeasured)
+        else:
+            ready.append(replace(job, weights=weights))
+    return tuple(ready), tuple(unmeasured)
 
 
 def already_measured(jobs: Sequence[FinalJob], finals: Sequence[FinalMeasurement]) -> bool:
     """Whether the test split was read for just these jobs before."""
     by_role = {final.role: final for final in finals}
     return [job.role for job in jobs] == [final.role for final in finals] and all(
-        by_role[job.role].trial_id == job.config.trial_id(job.seed)
-        and _is_at(by_role[job.role].point, job)
-        for job in jobs
+        is_of(by_role[job.role], job) for job in jobs
     )
+
+
+def is_of(final: FinalMeasurement, job: FinalJob) -> bool:
+    """Whether a measurement is of just this job."""
+    return (final.role, final.trial_id) == (job.role, job.trial_id) and _is_at(final.point, job)
 
 
 def _is_at(point: Point, job: FinalJob) -> bool:
@@ -92,9 +133,10 @@ def _is_at(point: Point, job: FinalJob) -> bool:
 
 def measure(
     jobs: Sequence[FinalJob], spec: SweepSpec, *, ray_address: str | None = None
-) -> Iterator[FinalMeasurement]:
+) -> Iterator[FinalMeasurement | Unmeasured]:
     """Measure one after the other, each alone in a process of its own: with all cores of this
-    machine, or what a trial gets on a cluster.
+    machine, or what a trial gets on a cluster. After a chosen one that cannot be measured, the
+    others are not.
     """
     with ray_session(spec.budget, address=ray_address):
         n_cpus = (
@@ -109,11 +151,20 @@ def measure(
             spec.evaluation, n_threads=n_cpus, label="measured", n_bases=1
         )
         for job in jobs:
-            yield ray.get(
-                alone.options(runtime_env={"env_vars": {"OMP_NUM_THREADS": str(n_cpus)}}).remote(
-                    job, maker
-                )
-            )
+            threads = {"env_vars": {"OMP_NUM_THREADS": str(n_cpus)}}
+            measured = _result_of(job, alone.options(runtime_env=threads).remote(job, maker))
+            yield measured
+            if job.role == "chosen" and isinstance(measured, Unmeasured):
+                return
+
+
+def _result_of(job: FinalJob, reference: Any) -> FinalMeasurement | Unmeasured:
+    try:
+        measured: FinalMeasurement = ray.get(reference)
+    except RayError as error:  # Weights of another configuration, say, or a worker that was killed.
+        cause = error.cause if isinstance(error, RayTaskError) else error
+        return Unmeasured(job.role, job.trial_id, short_reason(cause))
+    return measured
 
 
 def _gpus(budget: Budget) -> float:
@@ -122,8 +173,7 @@ def _gpus(budget: Budget) -> float:
 
 
 def _job(
-    role: str,
-    sweep: SweepDir,
+    role: Literal["chosen", "baseline", "twin"],
     result: MeasuredTraining,
     *,
     threshold: float | None = None,
@@ -131,10 +181,12 @@ def _job(
     percentile: float | None = None,
     by_block: tuple[float, ...] = (),
 ) -> FinalJob:
-    weights = sweep.weights_path(result.trial_id).read_bytes()
-    match role:
-        case "chosen" | "baseline" | "twin":
-            return FinalJob(
-                role, result.config, result.seed, weights, threshold, density, percentile, by_block
-            )
-    raise ValueError(f"no role {role}")
+    return FinalJob(
+        role,
+        result.config,
+        result.seed,
+        threshold=threshold,
+        density=density,
+        percentile=percentile,
+        block_thresholds=by_block,
+    )

@@ -5,6 +5,7 @@ against, the test split, the report.
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 
 from deft_sweeps.errors import StoreError
@@ -25,10 +26,14 @@ from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.runner import Outcome, run_sweep
 from deft_sweeps.sweep.seeds import ROUNDS, missing_seeds, n_configurations
+from deft_sweeps.sweep.time_limit import run_within
 from deft_sweeps.trial.cost import gpu_memory_bytes
 from deft_sweeps.trial.final_measurement import FinalJob
 from deft_sweeps.trial.protocol import TrialStarterFactory
 from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
+
+PUBLISH_SEC = 60.0
+"""That a tracker is waited for at the end of a session, at most."""
 
 
 def run(
@@ -99,10 +104,11 @@ def _run(
         )
         messages = (*messages, *outcome.messages)
     if not outcome.interrupted:
-        _measure(spec, sweep, _final_jobs(spec, sweep), say, ray_address)
-        for warning in (published := publish(spec, sweep)):
+        warnings = _measure(spec, sweep, _final_jobs(spec, sweep), say, ray_address)
+        warnings = (*warnings, *publish(spec, sweep))
+        for warning in warnings:
             say(f"warning: {warning}")
-        messages = (*messages, *published)
+        messages = (*messages, *warnings)
     return replace(outcome, messages=tuple(dict.fromkeys(messages)))
 
 
@@ -162,11 +168,16 @@ def _missing_twin(spec: SweepSpec, sweep: SweepDir) -> Start | None:
 
 def _final_jobs(spec: SweepSpec, sweep: SweepDir) -> tuple[FinalJob, ...]:
     findings = Findings.read(spec, sweep)
-    return final.final_jobs(sweep, findings.choice, findings.results)
+    return final.final_jobs(findings.choice, findings.results)
 
 
-def publish(spec: SweepSpec, sweep: SweepDir) -> tuple[str, ...]:
+def publish(spec: SweepSpec, sweep: SweepDir, *, limit_sec: float = PUBLISH_SEC) -> tuple[str, ...]:
     """Writes report.html, and gives the report, the front and the choice to the mirrors.
+
+    Args:
+        spec: of the sweep.
+        sweep: its folder.
+        limit_sec: that the tracker is waited for, in all.
 
     Returns:
         Warnings: a mirror that cannot be written does not hold up the report.
@@ -182,10 +193,14 @@ def publish(spec: SweepSpec, sweep: SweepDir) -> tuple[str, ...]:
     seeds = (one for member in front.members for one in (member, *member.seeds))
     on_front = {one.result.trial_id for one in seeds}
     warnings = []
-    try:
-        mirror = Mirror(sweep, spec.name, spec.tracking_uri)
+    mirror = Mirror(sweep, spec.name, spec.tracking_uri)
+
+    def attach() -> None:
         mirror.attach(files)
         mirror.close()
+
+    try:
+        run_within(limit_sec, f"MLflow at {mirror.where}", attach)
     except StoreError as error:
         warnings.append(f"the tracker has no report: {error}")
     try:
@@ -203,9 +218,32 @@ def _measure(
     jobs: tuple[FinalJob, ...],
     say: Callable[[str], None],
     ray_address: str | None,
-) -> None:
-    if not jobs or final.already_measured(jobs, sweep.finals()):
-        return
+) -> tuple[str, ...]:
+    """Measures on the test split what was not measured there before.
+
+    Returns:
+        A sentence for each job that cannot be done. What was measured of it before, stays.
+    """
+    finals = sweep.finals()
+    if not jobs or final.already_measured(jobs, finals):
+        return ()
+    ready, unmeasured = final.with_weights(sweep, jobs)
+    of_lost = [job for job in jobs if job.role in {each.role for each in unmeasured}]
+    standing = {f.role for f in finals if any(final.is_of(f, job) for job in of_lost)}
+    unmeasured = tuple(each for each in unmeasured if each.role not in standing)
+    if ready and not final.already_measured(ready, [f for f in finals if f.role not in standing]):
+        sweep.clear_finals(keep=standing)
+        unmeasured += _measure_all(spec, sweep, ready, say, ray_address)
+    return tuple(map(str, unmeasured))
+
+
+def _measure_all(
+    spec: SweepSpec,
+    sweep: SweepDir,
+    jobs: tuple[FinalJob, ...],
+    say: Callable[[str], None],
+    ray_address: str | None,
+) -> tuple[final.Unmeasured, ...]:
     started_at = time.time()
     before = sweep.note() or DriverNote(0, 0.0, 0.0, 0, (), "", None)
     n = before.ended if before.ended is not None else len(sweep.trial_ids())
@@ -222,12 +260,12 @@ def _measure(
             state=state,
             left_sec=None,
         )
-        sweep.write_note(now)
+        with suppress(OSError):  # Nothing that only shows may end a measurement.
+            sweep.write_note(now)
 
     note("measuring")
-    sweep.clear_finals()
     try:
-        _measure_each(
+        unmeasured = _measure_each(
             sweep,
             final.measure(jobs, spec, ray_address=ray_address),
             say,
@@ -237,15 +275,20 @@ def _measure(
         note("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
         raise
     note("finished")
+    return unmeasured
 
 
 def _measure_each(
     sweep: SweepDir,
-    measurements: Iterable[FinalMeasurement],
+    measurements: Iterable[FinalMeasurement | final.Unmeasured],
     say: Callable[[str], None],
     beat: Callable[[], None],
-) -> None:
+) -> tuple[final.Unmeasured, ...]:
+    unmeasured: list[final.Unmeasured] = []
     for measurement in measurements:
+        if isinstance(measurement, final.Unmeasured):
+            unmeasured.append(measurement)
+            continue
         sweep.write_final(measurement)
         score = measurement.point.score
         say(
@@ -254,3 +297,4 @@ def _measure_each(
             f" {measurement.point.density.overall:.3f}, measured alone"
         )
         beat()
+    return tuple(unmeasured)

@@ -19,8 +19,10 @@ import pytest
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import FailedTrial, StepMetrics, read_result
-from deft_sweeps.store.mlflow import SWEEP, Mirror, final_metrics, tracking_uri
+from deft_sweeps.store.mlflow import SWEEP, Mirror
+from deft_sweeps.store.run_metrics import final_metrics
 from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.store.tracking_client import tracking_uri
 from tests.fakes import fake_result, fake_spec, plain
 from tests.samples import complete
 
@@ -86,12 +88,12 @@ def test_a_database_whose_making_was_cut_short_is_made_anew(
             file.execute("CREATE TABLE _alembic_tmp_params (x)")
         raise OSError("killed")
 
-    monkeypatch.setattr("deft_sweeps.store.mlflow._client", cut_short)
+    monkeypatch.setattr("deft_sweeps.store.tracking_client._client", cut_short)
     with pytest.raises(StoreError, match="killed"):
         Mirror(sweep, "fake").catch_up()
     monkeypatch.undo()
     assert Mirror(sweep, "fake").catch_up() == 3
-    assert not list(tmp_path.glob(".mlflow.db.*"))
+    assert [path.name for path in tmp_path.glob(".mlflow.db.*")] == [".mlflow.db.lock"]
 
 
 def test_one_parent_and_a_child_for_each_result(mirrored: SweepDir) -> None:

@@ -63,9 +63,9 @@ def test_why_a_file_is_unreadable_is_one_line_with_its_mending(tmp_path: Path) -
         write_atomically(sweep.result_path("0123456789ab-s0"), text)
         with pytest.raises(StoreError) as raised:
             sweep.results()
+        path = sweep.result_path("0123456789ab-s0")
         assert (
-            str(raised.value)
-            == f"{sweep.result_path('0123456789ab-s0')}: cannot be read as a trial's result: {reason} "
+            str(raised.value) == f"{path}: cannot be read as a trial's result: {reason} "
             f"(move the file away, then `deft-sweeps run {tmp_path} --resume` runs another trial)"
         )
     write_atomically(sweep.final_path("chosen"), b"{")
