@@ -97,6 +97,27 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path) ->
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
 
 
+@pytest.mark.parametrize("step", ["open", "replace"])
+def test_a_warning_of_a_write_that_fails_names_no_random_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Without inodes every try fails, and its warning is told once, if it is one sentence."""
+
+    def full(name: Path | str, *rest: object) -> None:
+        raise OSError(28, "No space left on device", str(name), None, *map(str, rest[:1]))
+
+    path = tmp_path / "a.json"
+    with monkeypatch.context() as disk:
+        disk.setattr(*((os, "open", full) if step == "open" else (Path, "replace", full)))
+        messages = set()
+        for _ in range(3):
+            with pytest.raises(OSError, match="No space left") as raised:
+                write_atomically(path, b"x")
+            messages.add(str(raised.value))
+    assert messages == {f"[Errno 28] No space left on device: '{path}'"}
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_half_written_file_of_a_crash_is_not_read(tmp_path: Path) -> None:
     sweep = SweepDir(tmp_path)
     sweep.write(result())

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from deft_sweeps.sweep.final import (
     twin_of,
     with_weights,
 )
+from deft_sweeps.sweep.runner import Outcome
 from deft_sweeps.trial.final_measurement import FinalJob
 from tests import fake_finals
 from tests.fakes import fake_spec, fake_weights
@@ -205,6 +207,24 @@ class TestWeightsMissingTruncatedOrForeign:
         (warning,) = session._measure(FAKE, sweep, jobs, lambda _: None, None)
         assert warning.startswith(f"chosen ({jobs[0].trial_id}) is not measured on the test split")
         assert len(n_measured) == 1
+
+    def test_a_resumed_session_says_so_and_writes_the_report(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sweep, said = SweepDir(tmp_path), list[str]()
+        play(StudySearcher(FAKE, sweep, target=6), 6)
+        sweep.write_spec(b"name: fake\n")
+        monkeypatch.setattr(session, "run_sweep", lambda *_, **__: Outcome(6, 0, False))
+        for mirror in ("Mirror", "StudyMirror"):
+            monkeypatch.setattr(session, mirror, MagicMock())
+        outcome = session._run(
+            FAKE, sweep, lambda _: None, said.append, resume=True, more=0, ray_address=None
+        )
+        (message,) = outcome.messages
+        assert message.startswith("chosen (")
+        assert "is missing; put it back, or move " in message
+        assert f"warning: {message}" in said
+        assert sweep.report_path.is_file()
 
     def test_a_measurement_that_fails_is_named_and_ends_nothing(
         self, monkeypatch: pytest.MonkeyPatch
