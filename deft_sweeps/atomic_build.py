@@ -66,10 +66,12 @@ def _build(path: Path, start: Callable[[Path], None], build: Callable[[Path], No
             if not path.exists():  # A file would be replaced, with all that others wrote since.
                 temporary.rename(path)
         except OSError as error:
-            if not path.exists():
-                if isinstance(error.filename, str):  # Else a warning of it would never repeat.
-                    error.filename = error.filename.replace(str(temporary), str(path))
-                raise
+            if path.exists():
+                return path
+            if isinstance(error.filename, str | Path):  # Else no two warnings of it are the same.
+                named = str(error.filename).replace(str(temporary), str(path))
+                raise OSError(error.errno, error.strerror, named) from error
+            raise
         finally:
             _remove(temporary)
     return path

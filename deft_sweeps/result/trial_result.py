@@ -3,10 +3,8 @@
 The store holds nothing else, and everything shown is derived from it.
 """
 
-import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cache
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
@@ -14,6 +12,7 @@ from pydantic import Field, TypeAdapter
 from deft_sweeps.config.axes import check
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result.measured_point import NO_BLOCKS, DensityReading, Point, SkippedBlocks
+from deft_sweeps.result.number_check import check_numbers
 from deft_sweeps.result.run_cost import Cost
 from deft_sweeps.result.training_progress import Rung
 
@@ -170,36 +169,12 @@ def read_result(text: bytes) -> TrialResult:
     for name in ("started_at", "finished_at"):
         if not 0 <= getattr(result, name) <= _LATEST:
             raise ValueError(f"{name}: {getattr(result, name)!r} is no time")
-    for where, number in _numbers(result, ""):
-        if not (math.isfinite(number) if isinstance(number, float) else abs(number) < _TOO_LARGE):
-            raise ValueError(f"{where}: expected a finite number, got {number!r:.20}")
+    check_numbers(result)
     return result
 
 
 _LATEST = 2.5e11
 """Seconds since the epoch; Python's calendar ends soon after."""
-_TOO_LARGE = 2**63
-"""What databases and JSON's readers take as a whole number."""
-
-
-def _numbers(value: object, where: str) -> Iterator[tuple[str, float | int]]:
-    """Every number in a result, with its place."""
-    if isinstance(value, int | float):
-        yield where, value
-    elif isinstance(value, tuple | list):
-        for i, part in enumerate(value):
-            yield from _numbers(part, f"{where}.{i}")
-    elif isinstance(value, dict):
-        for name, part in value.items():
-            yield from _numbers(part, f"{where}.{name}")
-    elif is_dataclass(value):
-        for name in _field_names(type(value)):
-            yield from _numbers(getattr(value, name), f"{where}.{name}" if where else name)
-
-
-@cache
-def _field_names(of: type[Any]) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(of))
 
 
 def complete_trials(results: Iterable[TrialResult]) -> tuple[CompleteTrial, ...]:

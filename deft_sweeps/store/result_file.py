@@ -48,7 +48,7 @@ def read_result_file(path: Path) -> TrialResult:
     return result
 
 
-def unreadable(path: Path, what: str, error: ValueError | OSError) -> str:
+def unreadable(path: Path, what: str, error: Exception) -> str:
     """A file of a sweep's subfolder, why it cannot be read, and what to do."""
     if not isinstance(error, ValidationError):
         reason = error.strerror if isinstance(error, OSError) else error

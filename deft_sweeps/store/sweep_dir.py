@@ -29,6 +29,7 @@ from pathlib import Path
 from deft_sweeps.config.trial import codec
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import FinalMeasurement, Rung, StepMetrics, TrialResult
+from deft_sweeps.result.number_check import check_numbers
 from deft_sweeps.store.atomic_file import PRIVATE, write_atomically
 from deft_sweeps.store.database import sqlite_url
 from deft_sweeps.store.driver_note import DriverNote, read_note, write_note
@@ -222,7 +223,8 @@ class SweepDir:
             rungs: tuple[Rung, ...] = codec(tuple[Rung, ...]).validate_json(
                 self.rungs_path(trial_id).read_bytes()
             )
-        except (OSError, ValueError):
+            check_numbers(rungs)
+        except (OSError, ValueError, OverflowError):
             return ()
         return rungs
 
@@ -252,9 +254,13 @@ class SweepDir:
             path = self.final_path(role)
             if path.is_file():
                 try:
-                    finals.append(codec(FinalMeasurement).validate_json(path.read_bytes()))
-                except ValueError as error:
+                    final: FinalMeasurement = codec(FinalMeasurement).validate_json(
+                        path.read_bytes()
+                    )
+                    check_numbers(final)
+                except (ValueError, OverflowError) as error:
                     raise StoreError(unreadable(path, "a final measurement", error)) from error
+                finals.append(final)
         return tuple(finals)
 
     def write_note(self, note: DriverNote) -> None:

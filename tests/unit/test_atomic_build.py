@@ -110,7 +110,7 @@ def test_a_builder_on_another_machine_is_left_alone_for_a_day(tmp_path: Path) ->
         path.touch()
     os.utime(old, (time.time() - 2 * 86400,) * 2)
     os.utime(unrelated, (time.time() - 2 * 86400,) * 2)
-    build_file(tmp_path / "a", lambda path: path.write_text("whole"))
+    build_file(tmp_path / "a", Path.touch)
     assert other.exists()
     assert unrelated.exists()
     assert not old.exists()

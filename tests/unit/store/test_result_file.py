@@ -12,7 +12,7 @@ from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import runner
 from deft_sweeps.sweep.progress import Progress
 from tests.fakes import fake_result, fake_spec, plain
-from tests.samples import result
+from tests.samples import point, result
 
 TRIAL = result().trial_id
 COPIES = (
@@ -66,7 +66,7 @@ class TestStrayCopyInResults:
 
 
 def changed(old: str, new: str) -> bytes:
-    text = result().to_json().decode()
+    text = result(point()).to_json().decode()
     assert old in text
     return text.replace(old, new, 1).encode()
 
@@ -89,10 +89,10 @@ class TestNumbersBeyondAFloat:
     )
     def test_it_is_named(self, tmp_path: Path, old: str, new: str) -> None:
         sweep = SweepDir(tmp_path)
-        sweep.write(result())
+        sweep.write(result(point()))
         path = sweep.result_path(TRIAL)
         path.write_bytes(changed(old, new))
-        with pytest.raises(StoreError, match=f"{TRIAL}.json: cannot be read as a trial's result"):
+        with pytest.raises(StoreError, match=rf"{TRIAL}\.json: cannot be read as a trial's result"):
             sweep.results()
 
 
@@ -113,7 +113,7 @@ def test_a_result_under_another_trials_name_is_named(tmp_path: Path) -> None:
 
 
 def samples() -> list[Any]:
-    return [result(), fake_result(fake_spec().config(plain(1e-3)), 3)]
+    return [result(point()), fake_result(fake_spec().config(plain(1e-3)), 3)]
 
 
 @pytest.mark.parametrize("one", samples(), ids=["complete", "fake"])

@@ -37,7 +37,7 @@ from deft_sweeps.store.secrets import last_failure, short_reason, without_secret
         ("key AKIAIOSFODNN7EXAMPLE is wrong", "key *** is wrong"),
         ("ghp_abcdefgh12345 ghs_abcdefgh12345 github_pat_11ABC_defgh", "*** *** ***"),
         ("xoxb-123456789-abc npm_abcdefgh12345", "*** ***"),
-        (r'"postgresql:\x2f\x2fann:hunter2@db/x"', '"postgresql://***@db/x"'),
+        (r'"postgresql:\x2f\x2fann:hunter2@db/x"', '"***@db/x"'),
         (r'{"\u0070assword": "hunter2"}', '{"password": "***"}'),
         (r'"h\x74tp://ann:hunter2\u0040host"', '"http://***@host"'),
         ('"http://ann:hun\\\n  ter2@host"', '"http://***@host"'),

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -64,8 +64,12 @@ def leaves(document: Any, place: Place = ()) -> Iterator[Place]:
     """Every value in a JSON document, containers too."""
     if place:
         yield place
-    parts = document.items() if isinstance(document, dict) else enumerate(document)
-    for name, part in parts if isinstance(document, dict | list) else ():
+    parts: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(document, dict):
+        parts = document.items()
+    elif isinstance(document, list):
+        parts = enumerate(document)
+    for name, part in parts:
         yield from leaves(part, (*place, name))
 
 

@@ -8,6 +8,7 @@ from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
+import ray
 import safetensors.numpy
 from ray.exceptions import RayTaskError
 
@@ -234,7 +235,7 @@ class TestWeightsMissingTruncatedOrForeign:
         def lost(_: object) -> None:
             raise RayTaskError("measure_final", "traceback", ValueError("of another configuration"))
 
-        monkeypatch.setattr(final.ray, "get", lost)
+        monkeypatch.setattr(ray, "get", lost)
         assert str(final._result_of(job, None)) == (
             f"twin ({PLAIN.trial_id}) is not measured on the test split: ValueError: of another"
             " configuration"
