@@ -25,6 +25,7 @@ from deft_sweeps.atomic_build import build_file
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import FailedTrial, StepMetrics, read_result
+from deft_sweeps.store import tracking_client
 from deft_sweeps.store.database import sqlite_url
 from deft_sweeps.store.mlflow import SWEEP, Mirror
 from deft_sweeps.store.run_metrics import final_metrics
@@ -88,8 +89,12 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory) -> SweepDir:
 def test_a_database_whose_making_was_cut_short_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A driver that is killed in its first seconds dies between two of MLflow's migrations."""
+    """A driver that is killed in its first seconds dies between two of MLflow's migrations; earlier
+    versions left the file under its own name.
+    """
     sweep = filled(tmp_path)
+    with closing(sqlite3.connect(sweep.mlflow_path)) as file:
+        file.execute("CREATE TABLE _alembic_tmp_params (x)")
 
     def cut_short(uri: str) -> None:
         with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as file:
@@ -102,6 +107,7 @@ def test_a_database_whose_making_was_cut_short_is_made_anew(
     monkeypatch.undo()
     assert Mirror(sweep, "fake").catch_up() == 3
     assert [path.name for path in tmp_path.glob(".mlflow.db.*")] == [".mlflow.db.lock"]
+    assert (tmp_path / "mlflow.db.broken").exists()
 
 
 def test_one_parent_and_a_child_for_each_result(mirrored: SweepDir) -> None:
@@ -376,19 +382,36 @@ class TestMlflowDatabase:
     """A file that cannot be used is set aside and made anew."""
 
     @pytest.mark.parametrize(
-        "damage", ["half made", "no database", "empty"], ids=lambda damage: damage.replace(" ", "-")
+        ("content", "is_useless"),
+        [
+            ("", True),
+            ("CREATE TABLE _alembic_tmp_params (x)", True),
+            ("CREATE TABLE runs (run_uuid)", True),
+            ("CREATE TABLE runs (run_uuid); INSERT INTO runs VALUES (1)", False),
+            (b"no database " * 500, True),
+            (None, False),
+        ],
+        ids=["empty", "first-migrations", "no-runs", "runs", "no-database", "missing"],
     )
-    def test_a_damaged_or_half_made_file_is_set_aside(self, tmp_path: Path, damage: str) -> None:
-        sweep = filled(tmp_path, rates=(1e-3,))
-        if damage == "half made":  # As an earlier version's driver left it that was killed.
-            with closing(sqlite3.connect(sweep.mlflow_path)) as file:
-                file.execute("CREATE TABLE _alembic_tmp_params (x)")
-                file.execute("CREATE TABLE runs (run_uuid)")
-        else:
-            sweep.mlflow_path.write_bytes(b"no database " * 500 if damage != "empty" else b"")
-        assert Mirror(sweep, "fake").catch_up() == 2
-        assert (tmp_path / "mlflow.db.broken").exists()
-        assert Mirror(sweep, "fake").catch_up() == 0
+    def test_a_file_without_a_run_or_with_damage_is_useless(
+        self, tmp_path: Path, content: str | bytes | None, is_useless: bool
+    ) -> None:
+        path = tmp_path / "mlflow.db"
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        elif content is not None:
+            with closing(sqlite3.connect(path)) as file:
+                file.executescript(content)
+            path.touch()
+        assert tracking_client._is_useless(path) == is_useless
+
+    def test_one_that_another_process_writes_is_not(self, tmp_path: Path) -> None:
+        path = tmp_path / "mlflow.db"
+        with closing(sqlite3.connect(path)) as file:
+            file.executescript("CREATE TABLE runs (run_uuid); INSERT INTO runs VALUES (1)")
+            file.execute("BEGIN IMMEDIATE")
+            file.execute("DELETE FROM runs")
+            assert not tracking_client._is_useless(path)
 
     def test_two_drivers_make_one_file(self, tmp_path: Path) -> None:
         """They once raced: the later one replaced what the earlier one had opened."""
