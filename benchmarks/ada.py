@@ -29,7 +29,7 @@ from deft_sweeps.report.table_cells import difference_text, skipped_text
 from deft_sweeps.result import CompleteTrial, read_result
 from deft_sweeps.statistics.paired_difference import paired_difference
 from deft_sweeps.statistics.seed_mean import seed_mean
-from deft_sweeps.store.sweep_dir import write_atomically
+from deft_sweeps.store.atomic_file import write_atomically
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.cost import PeakMemory, measure_latency, resident_bytes, tensor_bytes

@@ -23,7 +23,7 @@ from deft_sweeps.result import Point, Provenance
 from deft_sweeps.specification.domain import Categorical
 from deft_sweeps.specification.spec_reader import load_spec
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.sweep_dir import write_atomically
+from deft_sweeps.store.atomic_file import write_atomically
 
 TABLES = Path(__file__).parent / "tables"
 ETA = 3

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import safetensors.numpy
 
 from deft_sweeps.config.axes import DensityLoss, Lora, Nf4, NoDensityLoss, Training, Unquantized
 from deft_sweeps.config.trial import Evaluation, TrialConfig
@@ -101,7 +102,7 @@ class FakeRun:
         )
 
     def weights(self) -> bytes:
-        return f"weights of {self.config.trial_id(self.seed)}".encode()
+        return fake_weights(self.config.trial_id(self.seed))
 
     def finish(self) -> CompleteTrial:
         broken = self.maker.faults.get(self.config.config_id) == "nan"
@@ -120,6 +121,12 @@ class FakeRun:
             fault == "die_once" and self.maker.first_time(self.config.config_id)
         ):
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fake_weights(trial_id: str) -> bytes:
+    """A tensor that no other trial has, as safetensors."""
+    rng = np.random.default_rng(list(trial_id.encode()))
+    return safetensors.numpy.save({"lora": rng.random((2, 2))}, {"trial_id": trial_id})
 
 
 @dataclass(frozen=True)

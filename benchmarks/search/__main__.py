@@ -31,7 +31,7 @@ from benchmarks.search.measure import (
 from benchmarks.search.oracle import fewest
 from benchmarks.search.problem import Problem
 from deft_sweeps.config.trial import codec
-from deft_sweeps.store.sweep_dir import write_atomically
+from deft_sweeps.store.atomic_file import write_atomically
 
 WHOLE = f"{OURS}front"
 HALVED = f"{OURS}front+halving"

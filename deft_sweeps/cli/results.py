@@ -22,7 +22,10 @@ from deft_sweeps.report.tables import front_table, lost_table
 from deft_sweeps.result import Status
 from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.sweep_dir import DriverNote, SweepDir, write_atomically
+from deft_sweeps.store.atomic_file import write_atomically
+from deft_sweeps.store.driver_note import DriverNote
+from deft_sweeps.store.result_file import stray_note
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.units import duration
 
 QUIET_SEC = 30.0
@@ -157,6 +160,8 @@ def _open(folder: Path) -> tuple[SweepDir, SweepSpec]:
         raise ConfigError(
             [Problem(str(folder), f"holds {len(parts)} sweeps", f"name one of them: {folders}")]
         )
+    if strays := stray_note(sweep.strays()):
+        say(f"warning: {strays}")
     return sweep, parts[0].spec
 
 

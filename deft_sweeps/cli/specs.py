@@ -27,6 +27,7 @@ from deft_sweeps.specification.column_guess import guess_columns
 from deft_sweeps.specification.compute_dtype import slow_dtype
 from deft_sweeps.specification.domain import Domain, Value
 from deft_sweeps.specification.domain import show as words
+from deft_sweeps.specification.proxy_note import proxy_note
 from deft_sweeps.specification.sampler_choice import choose_sampler
 from deft_sweeps.specification.search_settings import Halving
 from deft_sweeps.specification.shape_limits import combination_problems, first_point_problems
@@ -95,7 +96,13 @@ def validate(files: Sequence[Path]) -> None:
                     f"{named}: valid, {summary}"
                     + (f", {len(spec.excluded)} combinations excluded" if spec.excluded else "")
                 )
-                say(*(f"note: {named}: {note}" for note in [idle_flatness(spec)] if note))
+                say(
+                    *(
+                        f"note: {named}: {note}"
+                        for note in (idle_flatness(spec), proxy_note(spec))
+                        if note
+                    )
+                )
     if problems:
         refuse(problems)
 
@@ -181,7 +188,7 @@ def plan(file: Path, *, as_json: bool) -> None:
         slow = slow_dtype(spec.dtype, on_gpu=spec.budget.gpus_per_trial > 0)
         notes += [
             *unusable(spec, part.where, part.document),
-            *(note for note in (slow, idle_flatness(spec)) if note),
+            *(note for note in (slow, idle_flatness(spec), proxy_note(spec)) if note),
         ]
     if as_json:
         show.as_json(lines[0] if len(lines) == 1 else lines)

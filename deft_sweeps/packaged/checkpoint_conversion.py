@@ -10,7 +10,7 @@ the user's cache folder.
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
@@ -18,7 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from deft_sweeps.cache import build_once, cache_folder, sha256_file
+from deft_sweeps.atomic_build import build_folder
+from deft_sweeps.cache import cache_folder, sha256_file
 from deft_sweeps.errors import CheckpointError
 
 PREFIX = "packaged/"
@@ -71,7 +72,7 @@ _BERT_CONFIG: dict[str, Any] = {
     "pad_token_id": 0,
 }
 
-_BERT_TOKENIZER_CONFIG = {
+_6681992d43e581b35b3dd61f3c81ee0f891fbf13ad54f8b692ea868bd46b066b_CONFIG = {
     "tokenizer_class": "PreTrainedTokenizerFast",
     "cls_token": "[CLS]",
     "mask_token": "[MASK]",
@@ -95,6 +96,8 @@ class _Packaged:
         module: the package's name in Python.
         inside: folder of the files in it.
         files: SHA-256 of each file that is used, `tokenizer.json` among them.
+        written_tensors: `_tensors_sha256` of the weights that the conversion writes.
+        written_tokenizer: SHA-256 of the tokenizer.json that it writes.
         write_weights: from the package's folder to a model.safetensors.
     """
 
@@ -102,6 +105,8 @@ class _Packaged:
     module: str
     inside: str
     files: dict[str, str]
+    written_tensors: str
+    written_tokenizer: str
     config: dict[str, Any]
     tokenizer_config: dict[str, Any]
     write_weights: Callable[[Path, Path], None]
@@ -137,6 +142,8 @@ _PACKAGED = {
             "decoder.onnx": "76b40328b8a6bd8b8fc029d80006284c6d644d6e0938c18339bc05fb31a927bc",
             "tokenizer.json": "3550c5f922922567115f702e0543b57276366fc321cf1f088859c71491656cf6",
         },
+        written_tensors="05645666abb5504d5e8fbcb7cd47466d54987714dec1348e9ad98e01e6b53bb2",
+        written_tokenizer="dde94c10f534a2c4d65bb22d5789d55d62ab7e242d443d223f5cc5d8975ae18b",
         config=_T5_CONFIG,
         tokenizer_config=_T5_TOKENIZER_CONFIG,
         write_weights=_from_onnx,
@@ -149,8 +156,10 @@ _PACKAGED = {
             "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
             "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
         },
+        written_tensors="cdd108705ffbdd0e4644143984110cb60ad6dc77215148617db992dd137a411d",
+        written_tokenizer="6681992d43e581b35b3dd61f3c81ee0f891fbf13ad54f8b692ea868bd46b066b",
         config=_BERT_CONFIG,
-        tokenizer_config=_BERT_TOKENIZER_CONFIG,
+        tokenizer_config=_6681992d43e581b35b3dd61f3c81ee0f891fbf13ad54f8b692ea868bd46b066b_CONFIG,
         write_weights=_as_they_are,
     ),
 }
@@ -203,21 +212,61 @@ def source_folder(name: str = NAMES[0]) -> Path:
 def packaged_folder(name: str) -> Path:
     """Folder with config.json, model.safetensors and tokenizer.
 
-    Converted on first use; the weights' hash is checked once a process.
+    Converted on first use. Once a process its files are held against what this module says of
+    them: a hash that lies beside the weights would vouch for any that were put there with it.
 
     Raises:
         CheckpointError: no such checkpoint, package missing, or files of another release.
     """
     revision = packaged_revision(name)
-    folder = build_once(
+    folder = build_folder(
         cache_folder() / "models" / f"{name.removeprefix(PREFIX)}-{revision[:12]}",
         lambda into: _convert(name, into),
     )
-    recorded = (folder / "model.safetensors.sha256").read_text().strip()
-    if sha256_file(folder / "model.safetensors") != recorded:
-        what = f"{folder}/model.safetensors is not what was written there"
+    changed = [name for name, is_own in _own_files(_find(name), folder) if not is_own]
+    if changed:
+        what = f"{folder}/{changed[0]} is not what was written there"
         raise CheckpointError(f"{what}; delete {folder} to have it made again")
     return folder
+
+
+def _own_files(checkpoint: _Packaged, folder: Path) -> Iterator[tuple[str, bool]]:
+    """Each file that a model is loaded from, and whether the conversion wrote it as it is."""
+    for name, settings in _settings_files(checkpoint).items():
+        path = folder / name
+        yield name, path.is_file() and path.read_bytes() == settings.encode()
+    tokenizer, weights = folder / "tokenizer.json", folder / "model.safetensors"
+    yield (
+        tokenizer.name,
+        tokenizer.is_file() and sha256_file(tokenizer) == checkpoint.written_tokenizer,
+    )
+    yield weights.name, _tensors_sha256(weights) == checkpoint.written_tensors
+
+
+def _settings_files(checkpoint: _Packaged) -> dict[str, str]:
+    return {
+        "config.json": json.dumps(checkpoint.config, indent=1) + "\n",
+        "tokenizer_config.json": json.dumps(checkpoint.tokenizer_config, indent=1) + "\n",
+    }
+
+
+def _tensors_sha256(path: Path) -> str:
+    """Hash of a safetensors file's names, types, shapes and numbers; empty where it cannot be read.
+
+    Not of its bytes: a later safetensors may order them differently.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    digest = sha256()
+    try:
+        with safe_open(path, framework="numpy") as file:
+            for name in sorted(file.keys()):
+                tensor = file.get_tensor(name)
+                digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+                digest.update(tensor.tobytes())
+    except (SafetensorError, OSError):
+        return ""
+    return digest.hexdigest()
 
 
 def _find(name: str) -> _Packaged:
@@ -234,12 +283,9 @@ def _convert(name: str, into: Path) -> None:
             what = f"{source / file} is missing or is not the file of release {release}"
             raise CheckpointError(f"{what}; `{checkpoint.install} --force-reinstall`")
     checkpoint.write_weights(source, into / "model.safetensors")
-    (into / "model.safetensors.sha256").write_text(sha256_file(into / "model.safetensors") + "\n")
-    (into / "config.json").write_text(json.dumps(checkpoint.config, indent=1) + "\n")
-    (into / "tokenizer_config.json").write_text(
-        json.dumps(checkpoint.tokenizer_config, indent=1) + "\n",
-    )
-    tokenizer = json.loads((source / "tokenizer.json").read_text())
+    for file, settings in _settings_files(checkpoint).items():
+        (into / file).write_text(settings)
+    tokenizer = json.loads((source / "tokenizer.json").read_text("utf-8"))
     # The packages cut and pad by themselves, at lengths of their own; here the caller says how.
     tokenizer["truncation"] = tokenizer["padding"] = None
-    (into / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False))
+    (into / "tokenizer.json").write_text(json.dumps(tokenizer, ensure_ascii=False), "utf-8")

@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter
 from deft_sweeps.config.axes import check
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result.measured_point import NO_BLOCKS, DensityReading, Point, SkippedBlocks
+from deft_sweeps.result.number_check import check_numbers
 from deft_sweeps.result.run_cost import Cost
 from deft_sweeps.result.training_progress import Rung
 
@@ -146,14 +147,29 @@ def read_result(text: bytes) -> TrialResult:
     """Read what `to_json` wrote.
 
     Raises:
-        ValueError: no such JSON, or of a newer schema than this version reads.
+        ValueError: no such JSON, of a schema that this version does not read, or with a number
+            that no trial can have given.
     """
-    result: TrialResult = _READER.validate_json(text)
+    try:
+        result: TrialResult = _READER.validate_json(text)
+    except OverflowError as error:
+        raise ValueError(f"a number is too large: {error}") from error
     version = result.schema_version
     if version > SCHEMA_VERSION:
         newer = f"schema version {version} is newer than {SCHEMA_VERSION}"
         raise ValueError(f"{newer}, which this version reads")
+    if version < SCHEMA_VERSION:
+        unknown = f"schema version {version} is unknown"
+        raise ValueError(f"{unknown}; this version reads {SCHEMA_VERSION}")
+    for name in ("started_at", "finished_at"):
+        if not 0 <= getattr(result, name) <= _LATEST:
+            raise ValueError(f"{name}: {getattr(result, name)!r} is no time")
+    check_numbers(result)
     return result
+
+
+_LATEST = 2.5e11
+"""Seconds since the epoch; Python's calendar ends soon after."""
 
 
 def complete_trials(results: Iterable[TrialResult]) -> tuple[CompleteTrial, ...]:

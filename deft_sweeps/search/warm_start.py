@@ -24,8 +24,9 @@ from deft_sweeps.result import CompleteTrial, TrialResult, complete_trials
 from deft_sweeps.specification.combination import Combination, Start
 from deft_sweeps.specification.domain import Categorical, Const, Domain, Float, Int, Value, contains
 from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.store.atomic_file import write_atomically
 from deft_sweeps.store.sources import unusable_sources
-from deft_sweeps.store.sweep_dir import SweepDir, write_atomically
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.optuna_study import objectives
 from deft_sweeps.study.proposal import fits
 

@@ -3,6 +3,20 @@
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
+from urllib.parse import quote
+
+from deft_sweeps.store.atomic_file import set_aside
+
+
+def sqlite_url(path: Path) -> str:
+    """A file as SQLAlchemy names it, wherever it lies.
+
+    A name with `?`, `%` or the like is quoted, and the driver is named then: MLflow takes
+    `sqlite:///` for a prefix of a plain path, and would make a folder of the quoted name.
+    """
+    plain = str(path.resolve())
+    quoted = quote(plain)
+    return f"sqlite:///{plain}" if quoted == plain else f"sqlite+pysqlite:///{quoted}"
 
 
 def write_ahead(path: Path) -> None:
@@ -42,3 +56,15 @@ def connect(path: Path) -> sqlite3.Connection:
     file = sqlite3.connect(path, timeout=30, check_same_thread=False)
     file.execute("PRAGMA synchronous=NORMAL")
     return file
+
+
+def is_damage(reason: BaseException) -> bool:
+    """Whether SQLite says that a file is none of its own, or that its pages are damaged."""
+    return "not a database" in str(reason) or "malformed" in str(reason)
+
+
+def set_database_aside(path: Path) -> None:
+    """Renames a SQLite file and its logs: SQLite would write an old log into a new file."""
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        with suppress(FileNotFoundError):
+            set_aside(path.with_name(name))

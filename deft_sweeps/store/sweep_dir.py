@@ -21,92 +21,24 @@ Study, tracker and report follow it.
 
 import hashlib
 import json
-import os
 import platform
-import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Collection, Iterable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-from pydantic import ValidationError
-
 from deft_sweeps.config.trial import codec
 from deft_sweeps.errors import StoreError
-from deft_sweeps.result import FinalMeasurement, Rung, StepMetrics, TrialResult, read_result
+from deft_sweeps.result import FinalMeasurement, Rung, StepMetrics, TrialResult
+from deft_sweeps.result.number_check import check_numbers
+from deft_sweeps.store.atomic_file import PRIVATE, write_atomically
+from deft_sweeps.store.database import sqlite_url
+from deft_sweeps.store.driver_note import DriverNote, read_note, write_note
+from deft_sweeps.store.folder_lock import lock_folder
+from deft_sweeps.store.result_file import is_result_name, read_result_file, unreadable
 from deft_sweeps.store.secrets import holds_secret
 
 FINAL_ROLES = ("chosen", "baseline", "twin")
-PRIVATE = 0o600
-"""Mode of a file that only its owner may read."""
-
-_HELD: ContextVar[frozenset[Path]] = ContextVar("_HELD", default=frozenset())
-"""Folders that this thread's driver holds: one that holds a folder for a whole session may take it
-again for a part."""
-
-
-def write_atomically(
-    path: Path,
-    content: bytes,
-    *,
-    durably: bool = True,
-    private: bool = False,
-) -> None:
-    """Writes a file so that a reader, and a crash, sees all of it or nothing of it.
-
-    A `durably` written file survives a loss of power. The umask decides who may read it, except
-    that a `private` one is this user's alone.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not mkstemp: its 0600 would have to be changed afterwards, and only the system can apply the
-    # umask without a moment in which another thread's files are made without it.
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(6)}"
-    mode = PRIVATE if private else 0o666
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            if durably:
-                os.fsync(file.fileno())
-        temporary.replace(path)
-        if durably:
-            _sync_folder(path.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-@dataclass(frozen=True, slots=True)
-class DriverNote:
-    """What the driver says of itself while it runs.
-
-    Attributes:
-        pid: of the driver's process.
-        started_at, beat_at: seconds since the epoch; `beat_at` moves while the driver lives.
-        n_budget: trials the sweep is to finish.
-        running: trial_ids under way.
-        state: `searching`, `stopping`, `measuring`, `finished`, `interrupted` or `failed`.
-        left_sec: projected time to the end, None where nothing is finished to project from.
-        spent_sec: wall time of all drivers that have searched on the folder, this one's included.
-        ended: finished trials to which the search came, and those asked for since; None while it is
-            not at its end. It outlives the state, which says what the driver does after the search.
-        since: wall time, and trials' time, used when trials beyond the budget were asked for; None
-            where none were.
-    """
-
-    pid: int
-    started_at: float
-    beat_at: float
-    n_budget: int
-    running: tuple[str, ...]
-    state: str
-    left_sec: float | None
-    spent_sec: float = 0.0
-    ended: int | None = None
-    since: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +60,7 @@ class SweepDir:
     @property
     def study_url(self) -> str:
         """The mirrored study as SQLAlchemy names it."""
-        return f"sqlite:///{self.study_path.resolve()}"
+        return sqlite_url(self.study_path)
 
     @property
     def pending_path(self) -> Path:
@@ -149,7 +81,7 @@ class SweepDir:
     @property
     def mlflow_url(self) -> str:
         """The tracker's database as MLflow names it."""
-        return f"sqlite:///{self.mlflow_path.resolve()}"
+        return sqlite_url(self.mlflow_path)
 
     @property
     def mlflow_artifacts(self) -> Path:
@@ -223,11 +155,17 @@ class SweepDir:
 
     def trial_ids(self) -> tuple[str, ...]:
         """Of the results that there are, without reading them."""
-        return tuple(sorted(path.stem for path in (self.root / "results").glob("*.json")))
+        return tuple(path.stem for path in self._result_paths())
+
+    def strays(self) -> tuple[str, ...]:
+        """Names of files in `results/` that no trial wrote: copies of a synchronisation conflict,
+        say. They count nowhere.
+        """
+        return tuple(path.name for path in self._result_files() if not is_result_name(path.name))
 
     def has_results(self) -> bool:
         """Whether any trial has ended; reads none."""
-        return any((self.root / "results").glob("*.json"))
+        return bool(self._result_paths())
 
     def any_result(self) -> TrialResult | None:
         """One of the results; None if there is none.
@@ -235,8 +173,8 @@ class SweepDir:
         Raises:
             StoreError: it cannot be read.
         """
-        path = next((self.root / "results").glob("*.json"), None)
-        return None if path is None else _read(path)
+        path = next(iter(self._result_paths()), None)
+        return None if path is None else read_result_file(path)
 
     def result(self, trial_id: str) -> TrialResult:
         """One trial's result.
@@ -244,7 +182,7 @@ class SweepDir:
         Raises:
             StoreError: there is none, or it cannot be read.
         """
-        return _read(self.result_path(trial_id))
+        return read_result_file(self.result_path(trial_id))
 
     def results(self) -> tuple[TrialResult, ...]:
         """Every result, in the order the trials finished.
@@ -252,7 +190,7 @@ class SweepDir:
         Raises:
             StoreError: a file cannot be read as a result; the message names it.
         """
-        results = [_read(path) for path in sorted((self.root / "results").glob("*.json"))]
+        results = [read_result_file(path) for path in self._result_paths()]
         return tuple(sorted(results, key=lambda result: (result.finished_at, result.trial_id)))
 
     def add_steps(self, trial_id: str, steps: Iterable[StepMetrics]) -> None:
@@ -286,7 +224,8 @@ class SweepDir:
             rungs: tuple[Rung, ...] = codec(tuple[Rung, ...]).validate_json(
                 self.rungs_path(trial_id).read_bytes()
             )
-        except (OSError, ValueError):
+            check_numbers(rungs)
+        except (OSError, ValueError, OverflowError):
             return ()
         return rungs
 
@@ -297,10 +236,13 @@ class SweepDir:
             codec(FinalMeasurement).dump_json(measurement, indent=1) + b"\n",
         )
 
-    def clear_finals(self) -> None:
-        """Forget the measurements on the test split: they were of another choice."""
+    def clear_finals(self, keep: Collection[str] = ()) -> None:
+        """Forget the measurements on the test split, which were of another choice, except those in
+        the roles to `keep`.
+        """
         for role in FINAL_ROLES:
-            self.final_path(role).unlink(missing_ok=True)
+            if role not in keep:
+                self.final_path(role).unlink(missing_ok=True)
 
     def finals(self) -> tuple[FinalMeasurement, ...]:
         """The measurements on the test split, `chosen` first.
@@ -313,81 +255,42 @@ class SweepDir:
             path = self.final_path(role)
             if path.is_file():
                 try:
-                    finals.append(codec(FinalMeasurement).validate_json(path.read_bytes()))
-                except ValueError as error:
-                    raise StoreError(_unreadable(path, "a final measurement", error)) from error
+                    final: FinalMeasurement = codec(FinalMeasurement).validate_json(
+                        path.read_bytes()
+                    )
+                    check_numbers(final)
+                except (ValueError, OverflowError) as error:
+                    raise StoreError(unreadable(path, "a final measurement", error)) from error
+                finals.append(final)
         return tuple(finals)
 
     def write_note(self, note: DriverNote) -> None:
-        """Keep what the driver says of itself."""
-        write_atomically(self._note_path, json.dumps(asdict(note)).encode(), durably=False)
+        """Keep what the driver says of itself.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        write_note(self._note_path, note)
 
     def note(self) -> DriverNote | None:
-        """What the driver last said; None where none ever ran here, or where a loss of power left
-        nothing that can be read.
-        """
-        try:
-            read: DriverNote = codec(DriverNote).validate_json(self._note_path.read_bytes())
-        except (FileNotFoundError, ValueError):
-            return None
-        return read
+        """What the driver last said; None where none ever ran here, or where it cannot be read."""
+        return read_note(self._note_path)
 
-    @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self) -> AbstractContextManager[None]:
         """Hold the folder for this driver, also if it holds it already; the system lets go of it
         when the process ends, however it ends.
 
         Raises:
             StoreError: another driver holds it.
         """
-        held, root = _HELD.get(), self.root.resolve()
-        if root in held:
-            yield
-            return
-        self.root.mkdir(parents=True, exist_ok=True)
-        try:
-            acquired = FileLock(self.root / ".lock", blocking=False).acquire()
-        except Timeout as error:
-            note = self.note()
-            who = f" (process {note.pid})" if note else ""
-            raise StoreError(
-                f"{self.root} is in use by another driver{who}; wait for it, or stop it"
-            ) from error
-        with acquired:
-            token = _HELD.set(held | {root})
-            try:
-                yield
-            finally:
-                _HELD.reset(token)
+        return lock_folder(self.root, self._holder)
 
+    def _holder(self) -> str:
+        note = self.note()
+        return f" (process {note.pid})" if note else ""
 
-def _sync_folder(folder: Path) -> None:
-    """Have the names in it survive a loss of power; some file systems cannot, and what was written
-    is there all the same.
-    """
-    with suppress(OSError):
-        opened = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(opened)
-        finally:
-            os.close(opened)
+    def _result_paths(self) -> list[Path]:
+        return [path for path in self._result_files() if is_result_name(path.name)]
 
-
-def _read(path: Path) -> TrialResult:
-    try:
-        return read_result(path.read_bytes())
-    except (ValueError, OSError) as error:
-        raise StoreError(_unreadable(path, "a trial's result", error)) from error
-
-
-def _unreadable(path: Path, what: str, error: ValueError | OSError) -> str:
-    """A file of a sweep's subfolder, why it cannot be read, and what to do."""
-    if not isinstance(error, ValidationError):
-        reason = error.strerror if isinstance(error, OSError) else error
-        return f"{path}: cannot be read as {what}: {reason}"
-    first = error.errors()[0]
-    why = ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
-    # The study is made from the results: without its result, a trial never was.
-    then = "runs another trial" if path.parent.name == "results" else "makes it again"
-    resume = f"`deft-sweeps run {path.parents[1]} --resume` {then}"
-    return f"{path}: cannot be read as {what}: {why} (move the file away, then {resume})"
+    def _result_files(self) -> list[Path]:
+        return sorted((self.root / "results").glob("*.json"))

@@ -1,21 +1,32 @@
 """The record of what is running: with the results, all that a driver needs to take up a sweep."""
 
+import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from pydantic import NonNegativeInt
+
+from deft_sweeps.config.trial import codec
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.sweep_dir import SweepDir, write_atomically
+from deft_sweeps.store.atomic_file import set_aside, write_atomically
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.proposal import (
     Proposal,
+    RecordedPoint,
+    RecordedProposal,
     fits,
-    read_proposal,
-    start_from_dict,
     start_to_dict,
 )
+
+_CHECKSUM = "sha256"
+"""Of the rest of the record: a value that was changed on the disk is not resumed from."""
+_MOST_REFUSED = 100
+"""Numbers of refused proposals for each trial, many times as many as a search uses up."""
 
 
 @dataclass
@@ -79,11 +90,12 @@ class PendingTrials:
         """
         if self.path is None:
             return
-        record = {
+        record: dict[str, Any] = {
             "next_number": self.next_number,
             "running": [self.proposals[number].to_dict() for number in sorted(self.proposals)],
             "extra": [start_to_dict(start) for start in self.extra],
         }
+        record = {_CHECKSUM: _checksum(record)} | record
         write_atomically(self.path, json.dumps(record, indent=1).encode(), durably=durably)
 
 
@@ -92,16 +104,25 @@ def in_memory() -> PendingTrials:
     return PendingTrials(None, {}, [])
 
 
+def highest_number(n_trials: int) -> int:
+    """A number that no proposal of a sweep with so many trials reaches.
+
+    Samplers see a trial for every number, so one that a damaged file holds would fill the memory.
+    """
+    return _MOST_REFUSED * (n_trials + 10)
+
+
 def read_pending(
     spec: SweepSpec,
     sweep: SweepDir,
-    stored: Iterable[str],
+    stored: Collection[str],
     on_trouble: Callable[[str], None] = lambda _: None,
 ) -> PendingTrials:
     """Reads a sweep's record; an empty one if there is none.
 
     Trials with a result are left out, and points that the space no longer has. A file that cannot
-    be read is set aside: its trials are lost, and others take their place.
+    be read, or holds what no driver writes, is set aside: its trials are lost, and others take
+    their place.
 
     Args:
         spec: of the sweep.
@@ -114,16 +135,53 @@ def read_pending(
     """
     path, ended = sweep.pending_path, set(stored)
     try:
-        raw = json.loads(path.read_bytes()) if path.is_file() else {}
-        proposals = [read_proposal(spec, row) for row in raw.get("running", ())]
-        extra = [start_from_dict(row) for row in raw.get("extra", ())]
-        next_number = int(raw.get("next_number", 0))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        path.replace(path.with_name(f"{path.name}.broken"))
+        record = _read(path, len(ended)) if path.exists() else _Record()
+    except (ValueError, TypeError, RecursionError, IsADirectoryError):
+        set_aside(path)
         on_trouble(
             f"{path} cannot be read and was set aside as {path.name}.broken: trials that were "
             "running are not resumed, other trials take their place"
         )
         return PendingTrials(path, {}, [])
+    proposals = [recorded.proposal(spec) for recorded in record.running]
+    extra = [point.start for point in record.extra]
+    within = [start for start in extra if fits(spec, start)]
+    if n_outside := proposals.count(None) + len(extra) - len(within):
+        on_trouble(f"{path}: {n_outside} of its points are not in this space and do not run")
     running = {p.number: p for p in proposals if p is not None and p.trial_id not in ended}
-    return PendingTrials(path, running, [s for s in extra if fits(spec, s)], next_number)
+    return PendingTrials(path, running, within, record.next_number)
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """The file's content, as pydantic checks it; versions before the checksum wrote none."""
+
+    next_number: NonNegativeInt = 0
+    running: tuple[RecordedProposal, ...] = ()
+    extra: tuple[RecordedPoint, ...] = ()
+    sha256: str | None = None
+
+
+def _read(path: Path, n_ended: int) -> _Record:
+    """The record.
+
+    Raises:
+        ValueError, TypeError, RecursionError: no driver has written it.
+    """
+    content = path.read_bytes()
+    record: _Record = codec(_Record).validate_json(content, strict=True)
+    if record.sha256 is not None and record.sha256 != _checksum(json.loads(content)):
+        raise ValueError("it was changed since it was written")
+    numbers = [proposal.number for proposal in record.running]
+    if len(set(numbers)) < len(numbers):
+        raise ValueError("two trials have one number")
+    if len({proposal.trial_id for proposal in record.running}) < len(numbers):
+        raise ValueError("a trial is in it twice")
+    if max(*numbers, record.next_number, 0) >= highest_number(n_ended + len(numbers)):
+        raise ValueError("a number is too large")
+    return record
+
+
+def _checksum(record: Mapping[str, Any]) -> str:
+    rest = {name: value for name, value in record.items() if name != _CHECKSUM}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

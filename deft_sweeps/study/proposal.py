@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from pydantic import NonNegativeInt, PositiveInt
+
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
@@ -60,7 +62,7 @@ class Proposal:
         return {"config": config, "seed": self.seed}
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON's types; `read_proposal` reads it."""
+        """JSON's types; `RecordedProposal` reads it."""
         return {
             "number": self.number,
             "trial_id": self.trial_id,
@@ -72,28 +74,47 @@ class Proposal:
         }
 
 
-def read_proposal(spec: SweepSpec, raw: Mapping[str, Any]) -> Proposal | None:
-    """Reads a proposal; None if the space no longer gives this trial.
+@dataclass(frozen=True, slots=True)
+class RecordedPoint:
+    """A point of the space as JSON has it."""
 
-    Raises:
-        KeyError, TypeError, ValueError: it was not written by `Proposal.to_dict`.
-    """
-    start = start_from_dict(raw["parameters"])
-    number, seed, origin = int(raw["number"]), int(raw["seed"]), raw["origin"]
-    verdicts = tuple((int(step), bool(may_continue)) for step, may_continue in raw["verdicts"])
-    if not fits(spec, start):
-        return None
-    proposal = Proposal(
-        number,
-        start,
-        spec.config(start),
-        seed,
-        origin,
-        verdicts=verdicts,
-        sampler_attrs=dict(raw["sampler_attrs"]),
-    )
-    # What is fixed in the space may have changed since.
-    return proposal if proposal.trial_id == raw["trial_id"] else None
+    combination: str
+    values: Mapping[str, Any]
+
+    @property
+    def start(self) -> Start:
+        """The point; JSON has lists for tuples."""
+        return Start(self.combination, {name: _value(v) for name, v in self.values.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedProposal:
+    """A proposal as `Proposal.to_dict` wrote it; pydantic checks types and ranges."""
+
+    number: NonNegativeInt
+    trial_id: str
+    seed: NonNegativeInt
+    origin: Origin
+    parameters: RecordedPoint
+    verdicts: tuple[tuple[PositiveInt, bool], ...]
+    sampler_attrs: Mapping[str, Any]
+
+    def proposal(self, spec: SweepSpec) -> Proposal | None:
+        """The proposal; None if the space no longer gives this trial."""
+        start = self.parameters.start
+        if not fits(spec, start):
+            return None
+        proposal = Proposal(
+            self.number,
+            start,
+            spec.config(start),
+            self.seed,
+            self.origin,
+            verdicts=self.verdicts,
+            sampler_attrs=dict(self.sampler_attrs),
+        )
+        # What is fixed in the space may have changed since.
+        return proposal if proposal.trial_id == self.trial_id else None
 
 
 def fits(spec: SweepSpec, start: Start) -> bool:
@@ -106,14 +127,8 @@ def fits(spec: SweepSpec, start: Start) -> bool:
 
 
 def start_to_dict(start: Start) -> dict[str, Any]:
-    """JSON's types; `start_from_dict` reads it."""
+    """JSON's types; `RecordedPoint` reads it."""
     return {"combination": start.combination, "values": dict(start.values)}
-
-
-def start_from_dict(raw: Mapping[str, Any]) -> Start:
-    """Reads what `start_to_dict` wrote; JSON has lists for tuples."""
-    values = {name: _value(value) for name, value in raw["values"].items()}
-    return Start(str(raw["combination"]), values)
 
 
 def _value(value: Any) -> Any:

@@ -1,6 +1,5 @@
 """Where the mirror of a sweep's study lies: a SQLite file in its folder, or a database by URL."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +55,9 @@ def open_storage(spec: SweepSpec, sweep: SweepDir) -> MirrorStorage:
         return _file(path)
     except Exception as error:  # SQLAlchemy's own, or Optuna's.
         reason = root_cause(error)
-        if not _is_damage(reason):
+        if not database.is_damage(reason):
             raise StoreError(f"{path} cannot be opened: {short_reason(reason)}") from error
-    set_aside(path)
+    database.set_database_aside(path)
     return _file(path)
 
 
@@ -85,17 +84,6 @@ def root_cause(error: BaseException) -> BaseException:
     return error
 
 
-def set_aside(path: Path) -> None:
-    """Renames a SQLite file and its logs: SQLite would write an old log into a new file."""
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
-        with suppress(FileNotFoundError):
-            path.with_name(name).replace(path.with_name(f"{name}.broken"))
-
-
-def _is_damage(reason: BaseException) -> bool:
-    return "not a database" in str(reason) or "malformed" in str(reason)
-
-
 def _by_url(url: str) -> MirrorStorage:
     scheme, _, rest = url.partition("://")
     dialect, package = _DRIVERS.get(scheme, (scheme, ""))
@@ -116,7 +104,7 @@ def _by_url(url: str) -> MirrorStorage:
 def _file(path: Path) -> MirrorStorage:
     database.check(path)
     connection = {"creator": lambda: database.connect(path.resolve())}
-    return MirrorStorage(f"sqlite:///{path.resolve()}", engine_kwargs=connection)
+    return MirrorStorage(database.sqlite_url(path), engine_kwargs=connection)
 
 
 def _database(url: str) -> MirrorStorage:

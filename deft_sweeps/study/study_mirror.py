@@ -22,6 +22,7 @@ from deft_sweeps.errors import StoreError
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.result import CompleteTrial, FailedTrial, TrialResult
 from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.store.database import set_database_aside
 from deft_sweeps.store.secrets import short_reason, without_secrets
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.axis_parameter import axis_parameters, parameters_of
@@ -147,24 +148,43 @@ class StudyMirror:
         if self._study is not None:
             return
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._storage = open_storage(self._spec, self._sweep)
         self._judge = LimitJudge(self._spec)
         name, layout = study_name(self._spec, self._sweep), self._layout()
-        names = optuna.get_all_study_names(self._storage)
+        storage = open_storage(self._spec, self._sweep)
+        try:
+            study, mirrored = self._existing(storage, name, layout)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            if not is_own_file(self._spec):
+                raise
+            # Optuna cannot read a value in it, and the results hold it all.
+            release(storage)
+            set_database_aside(self._sweep.study_path)
+            storage = open_storage(self._spec, self._sweep)
+            study, mirrored = None, set()
+        self._storage, self._mirrored = storage, mirrored
+        self._study = study or self._create(name, layout)
+
+    def _existing(
+        self, storage: MirrorStorage, name: str, layout: str
+    ) -> tuple[Study | None, set[str]]:
+        """The study of these results in the storage, and the trials that it has; none if it is to
+        be made anew.
+        """
+        names = optuna.get_all_study_names(storage)
         if is_own_file(self._spec):
             for other in names:
                 if other != name:
-                    optuna.delete_study(study_name=other, storage=self._storage)
-        if name in names:
-            study = optuna.load_study(study_name=name, storage=self._storage)
-            trials = study.get_trials(deepcopy=False)
-            mirrored = {trial.user_attrs.get(TRIAL_ID) for trial in trials}
-            is_same = study.user_attrs.get(LAYOUT) == layout and len(mirrored) == len(trials)
-            if is_same and mirrored <= set(self._sweep.trial_ids()):
-                self._study, self._mirrored = study, {i for i in mirrored if i is not None}
-                return
-            optuna.delete_study(study_name=name, storage=self._storage)
-        self._study, self._mirrored = self._create(name, layout), set()
+                    optuna.delete_study(study_name=other, storage=storage)
+        if name not in names:
+            return None, set()
+        study = optuna.load_study(study_name=name, storage=storage)
+        trials = study.get_trials(deepcopy=False)
+        mirrored = {trial.user_attrs.get(TRIAL_ID) for trial in trials}
+        is_same = study.user_attrs.get(LAYOUT) == layout and len(mirrored) == len(trials)
+        if is_same and mirrored <= set(self._sweep.trial_ids()):
+            return study, {trial_id for trial_id in mirrored if trial_id is not None}
+        optuna.delete_study(study_name=name, storage=storage)
+        return None, set()
 
     def _create(self, name: str, layout: str) -> Study:
         directions = [METRICS[metric].direction for metric in self._spec.objectives]

@@ -11,6 +11,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import Study
 from optuna.trial import Trial, TrialState, create_trial
 
+from deft_sweeps.errors import StoreError
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.result import CompleteTrial, PartialTraining, TrialResult
 from deft_sweeps.specification.combination import Start
@@ -23,11 +24,12 @@ from deft_sweeps.study.optuna_study import (
     TRIAL_ID,
     ask_at,
     ended_trial,
+    objectives,
     rows_of,
     tell,
 )
 from deft_sweeps.study.parameters import distributions, suggest
-from deft_sweeps.study.pending import PendingTrials
+from deft_sweeps.study.pending import PendingTrials, highest_number
 from deft_sweeps.study.proposal import Origin, Proposal
 
 
@@ -135,9 +137,15 @@ class SweepStudy:
         Args:
             results: in the order in which they ended; those of another space are left out.
             pending: trials to resume.
+
+        Raises:
+            StoreError: a complete trial lacks an objective at the threshold that the search
+                compares at.
         """
         located = [(result, self._spec.locate(result.config)) for result in results]
         ended = [(result, start) for result, start in located if start is not None]
+        for result, _ in ended:
+            self._check_objectives(result)
         judge = self.judge
         judged = [(s, result, judge.add(result), judge.margins(result)) for result, s in ended]
         numbers = _numbered([result for result, _ in ended], pending.proposals)
@@ -151,6 +159,16 @@ class SweepStudy:
                 self._resume(pending.proposals[number])
             else:
                 self.optuna.add_trial(create_trial(state=TrialState.FAIL))
+
+    def _check_objectives(self, result: TrialResult) -> None:
+        try:
+            if isinstance(result, CompleteTrial):
+                objectives(self._spec, result)
+        except ValueError as error:
+            raise StoreError(
+                f"results/{result.trial_id}.json: {error} (move the file away, then --resume runs"
+                " another trial)"
+            ) from error
 
     def _start(self, trial: Trial) -> tuple[int, Start]:
         number = trial.number - self._n_prior
@@ -190,9 +208,11 @@ class SweepStudy:
 def _numbered(results: Sequence[TrialResult], running: Container[int]) -> list[int]:
     """The number of each result: its own, or the lowest that nothing else has."""
     owners: dict[int, int] = {}
+    highest = highest_number(len(results))
     for i, result in enumerate(results):
-        if result.number is not None and result.number not in running:
-            owners.setdefault(result.number, i)
+        number = result.number
+        if number is not None and 0 <= number < highest and number not in running:
+            owners.setdefault(number, i)
     own = {i: number for number, i in owners.items()}
     free = (number for number in count() if number not in owners and number not in running)
     return [own[i] if i in own else next(free) for i in range(len(results))]

@@ -1,8 +1,8 @@
 """Walks the chain of candidates: measures each on the selection split, until one fails."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 
+from deft_sweeps.errors import StoreError
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.certificate import Certificate, Step, make_chain, walk
 from deft_sweeps.findings.verdict import too_few
@@ -11,6 +11,7 @@ from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.selection_record import SelectionRecord
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import final
+from deft_sweeps.sweep.measuring_note import measuring
 from deft_sweeps.tasks.check import read_splits
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.trial.final_measurement import FinalJob
@@ -21,18 +22,16 @@ Measure = Callable[[FinalJob], FinalMeasurement]
 def certify(
     spec: SweepSpec,
     sweep: SweepDir,
-    measure: Measure,
     say: Callable[[str], None],
-    measuring: Callable[[], AbstractContextManager[Callable[[], None]]],
+    ray_address: str | None = None,
 ) -> None:
     """Certify what the sweep may ship, as far as its selection split allows; nothing is done twice.
 
     Args:
         spec: of the sweep.
         sweep: its folder.
-        measure: one candidate on the selection split, alone.
         say: is told each step in a line.
-        measuring: entered while candidates are measured; gives what shows that the driver lives.
+        ray_address: of a Ray cluster; None starts a local Ray.
 
     Raises:
         StoreError: the record of the chain cannot be read.
@@ -54,7 +53,16 @@ def certify(
         f" examples, each alone, until one fails (alpha {chain.alpha:g})"
     )
     n_said = 0
-    with measuring() as beat:
+
+    def measure(job: FinalJob) -> FinalMeasurement:
+        ready, unmeasured = final.with_weights(sweep, (job,))
+        for measured in (*unmeasured, *final.measure(ready, spec, ray_address=ray_address)):
+            if isinstance(measured, FinalMeasurement):
+                return measured
+            raise StoreError(str(measured))
+        raise StoreError(f"{job.trial_id}: nothing was measured")
+
+    with measuring(sweep) as beat:
         for certificate in _steps(sweep, chain, record, measure):
             beat()
             for step in certificate.steps[n_said:]:
@@ -92,7 +100,7 @@ def _steps(
     certificate = walk(chain, record.measurements())
     while certificate.missing is not None:
         candidate = certificate.missing
-        record.write(measure(final.candidate_job(sweep, candidate, _trial(sweep, candidate))))
+        record.write(measure(final.candidate_job(candidate, _trial(sweep, candidate))))
         certificate = walk(chain, record.measurements())
         yield certificate
 

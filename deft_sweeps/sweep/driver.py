@@ -18,8 +18,9 @@ from deft_sweeps.search.search_end import Flatness, Spent, trial_sec, used_up
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.search.trial_report import TROUBLE, reported_steps
 from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.store.driver_note import DriverNote
 from deft_sweeps.store.secrets import short_reason
-from deft_sweeps.store.sweep_dir import DriverNote, SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.proposal import Proposal
 from deft_sweeps.sweep.progress import Ended, Progress, View, ended, front_rows
 from deft_sweeps.sweep.trial_goal import TrialGoal

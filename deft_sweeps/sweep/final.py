@@ -3,10 +3,13 @@ nothing has seen.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import ray
+from ray.exceptions import RayError, RayTaskError
 
+from deft_sweeps.errors import StoreError
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.equal_density import twin_config
 from deft_sweeps.findings.front_member import MeasuredTraining
@@ -23,7 +26,9 @@ from deft_sweeps.result import (
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.store.weights_file import read_weights
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.trial.final_measurement import FinalJob, measure_final, measure_structure
 from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
@@ -54,11 +59,27 @@ def missing_twin(spec: SweepSpec, choice: Choice, results: Sequence[TrialResult]
     return None if tried else spec.locate(twin)
 
 
-def final_jobs(
-    sweep: SweepDir, choice: Choice, results: Sequence[TrialResult]
-) -> tuple[FinalJob, ...]:
+@dataclass(frozen=True, slots=True)
+class Unmeasured:
+    """A job that could not be done.
+
+    Attributes:
+        reason: a sentence.
+    """
+
+    role: str
+    trial_id: str
+    reason: str
+
+    def __str__(self) -> str:
+        who = f"{self.role} ({self.trial_id})"
+        split = "selection" if self.role == "candidate" else "test"
+        return f"{who} is not measured on the {split} split: {self.reason}"
+
+
+def final_jobs(choice: Choice, results: Sequence[TrialResult]) -> tuple[FinalJob, ...]:
     """The chosen member, the best plain PEFT, and the twin thresholded to the chosen one's density;
-    none where nothing is chosen.
+    none where nothing is chosen. Their weights are not read yet.
     """
     if choice.member is None:
         return ()
@@ -66,7 +87,6 @@ def final_jobs(
     jobs = [
         _job(
             "chosen",
-            sweep,
             chosen,
             threshold=point.threshold,
             percentile=point.percentile,
@@ -75,21 +95,18 @@ def final_jobs(
     ]
     baseline = choice.baseline
     if baseline is not None and baseline.name != choice.member.name:
-        jobs.append(_job("baseline", sweep, baseline.result, threshold=baseline.point.threshold))
+        jobs.append(_job("baseline", baseline.result, threshold=baseline.point.threshold))
     twin = twin_of(choice, results)
     if twin is not None:
         # Thresholded in the chosen one's way, so that the two differ in the density loss alone.
-        jobs.append(
-            _job("twin", sweep, twin, density=point.density.overall, percentile=point.percentile)
-        )
+        jobs.append(_job("twin", twin, density=point.density.overall, percentile=point.percentile))
     return tuple(jobs)
 
 
-def candidate_job(sweep: SweepDir, candidate: Candidate, result: CompleteTrial) -> FinalJob:
+def candidate_job(candidate: Candidate, result: CompleteTrial) -> FinalJob:
     """A candidate of the certificate, to be measured on the selection split."""
     return _job(
         "candidate",
-        sweep,
         result,
         threshold=candidate.threshold,
         percentile=candidate.percentile,
@@ -97,19 +114,42 @@ def candidate_job(sweep: SweepDir, candidate: Candidate, result: CompleteTrial) 
     )
 
 
-def cost_job(sweep: SweepDir, result: CompleteTrial) -> FinalJob:
+def cost_job(result: CompleteTrial) -> FinalJob:
     """A trial whose structure's latency and memory are to be measured."""
-    return _job("candidate", sweep, result, threshold=0.0)
+    return _job("candidate", result, threshold=0.0)
+
+
+def with_weights(
+    sweep: SweepDir, jobs: Sequence[FinalJob]
+) -> tuple[tuple[FinalJob, ...], tuple[Unmeasured, ...]]:
+    """The jobs whose weights are there, and the others. If the chosen one's are not, no job is
+    left: the others would be held against nothing.
+    """
+    ready: list[FinalJob] = []
+    unmeasured: list[Unmeasured] = []
+    for job in jobs:
+        try:
+            weights = read_weights(sweep.weights_path(job.trial_id))
+        except StoreError as error:
+            unmeasured.append(Unmeasured(job.role, job.trial_id, str(error)))
+            if job.role == "chosen":
+                return (), tuple(unmeasured)
+        else:
+            ready.append(replace(job, weights=weights))
+    return tuple(ready), tuple(unmeasured)
 
 
 def already_measured(jobs: Sequence[FinalJob], finals: Sequence[FinalMeasurement]) -> bool:
     """Whether the test split was read for just these jobs before."""
     by_role = {final.role: final for final in finals}
     return [job.role for job in jobs] == [final.role for final in finals] and all(
-        by_role[job.role].trial_id == job.config.trial_id(job.seed)
-        and _is_at(by_role[job.role].point, job)
-        for job in jobs
+        is_of(by_role[job.role], job) for job in jobs
     )
+
+
+def is_of(final: FinalMeasurement, job: FinalJob) -> bool:
+    """Whether a measurement is of just this job."""
+    return (final.role, final.trial_id) == (job.role, job.trial_id) and _is_at(final.point, job)
 
 
 def _is_at(point: Point, job: FinalJob) -> bool:
@@ -121,18 +161,19 @@ def _is_at(point: Point, job: FinalJob) -> bool:
 
 def measure(
     jobs: Sequence[FinalJob], spec: SweepSpec, *, ray_address: str | None = None
-) -> Iterator[FinalMeasurement]:
+) -> Iterator[FinalMeasurement | Unmeasured]:
     """Measure one after the other, each alone in a process of its own: with all cores of this
-    machine, or what a trial gets on a cluster.
+    machine, or what a trial gets on a cluster. After a chosen one that cannot be measured, the
+    others are not.
     """
-    return _alone(measure_final, jobs, spec, ray_address)
+    yield from _alone(measure_final, jobs, spec, ray_address)
 
 
 def measure_structures(
     jobs: Sequence[FinalJob], spec: SweepSpec, *, ray_address: str | None = None
-) -> Iterator[StructureCost]:
+) -> Iterator[StructureCost | Unmeasured]:
     """Latency and memory of each job's structure, measured as `measure` does."""
-    return _alone(measure_structure, jobs, spec, ray_address)
+    yield from _alone(measure_structure, jobs, spec, ray_address)
 
 
 def _alone(
@@ -140,7 +181,7 @@ def _alone(
     jobs: Sequence[FinalJob],
     spec: SweepSpec,
     ray_address: str | None,
-) -> Iterator[Measurement]:
+) -> Iterator[Measurement | Unmeasured]:
     with ray_session(spec.budget, address=ray_address):
         n_cpus = (
             spec.budget.cpus_per_trial
@@ -154,11 +195,21 @@ def _alone(
             spec.evaluation, n_threads=n_cpus, label="measured", n_bases=1
         )
         for job in jobs:
-            yield ray.get(
-                alone.options(runtime_env={"env_vars": {"OMP_NUM_THREADS": str(n_cpus)}}).remote(
-                    job, maker
-                )
-            )
+            threads = {"env_vars": {"OMP_NUM_THREADS": str(n_cpus)}}
+            reference = alone.options(runtime_env=threads).remote(job, maker)
+            measured: Measurement | Unmeasured = _result_of(job, reference)
+            yield measured
+            if job.role == "chosen" and isinstance(measured, Unmeasured):
+                return
+
+
+def _result_of(job: FinalJob, reference: Any) -> Any:
+    try:
+        measured = ray.get(reference)
+    except RayError as error:  # Weights of another configuration, say, or a worker that was killed.
+        cause = error.cause if isinstance(error, RayTaskError) else error
+        return Unmeasured(job.role, job.trial_id, short_reason(cause))
+    return measured
 
 
 def _gpus(budget: Budget) -> float:
@@ -168,7 +219,6 @@ def _gpus(budget: Budget) -> float:
 
 def _job(
     role: FinalRole,
-    sweep: SweepDir,
     result: MeasuredTraining,
     *,
     threshold: float | None = None,
@@ -176,7 +226,12 @@ def _job(
     percentile: float | None = None,
     by_block: tuple[float, ...] = (),
 ) -> FinalJob:
-    weights = sweep.weights_path(result.trial_id).read_bytes()
     return FinalJob(
-        role, result.config, result.seed, weights, threshold, density, percentile, by_block
+        role,
+        result.config,
+        result.seed,
+        threshold=threshold,
+        density=density,
+        percentile=percentile,
+        block_thresholds=by_block,
     )

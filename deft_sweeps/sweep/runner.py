@@ -1,35 +1,26 @@
 """run_sweep: the whole search on Ray, from an empty or a half-done folder to a full one."""
 
-import signal
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
 
-from ray import tune
-from ray.tune.error import TuneError
-
-from deft_sweeps.errors import StoreError, SweepError
-from deft_sweeps.projection.memory_fit import largest_trial, machine_memory, trials_in_memory
+from deft_sweeps.errors import StoreError
 from deft_sweeps.result import CompleteTrial, TrialResult
 from deft_sweeps.search import warm_start
 from deft_sweeps.search.search_end import trial_sec
 from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.stopping.early_stopping import RungScheduler
-from deft_sweeps.store.secrets import short_reason
+from deft_sweeps.store.result_file import stray_note
 from deft_sweeps.store.sweep_dir import SweepDir
-from deft_sweeps.sweep.cluster import SlotCount
-from deft_sweeps.sweep.driver import BEAT_SEC, Driver, DriverCallback
+from deft_sweeps.sweep.driver import BEAT_SEC, Driver
 from deft_sweeps.sweep.follower import Follower
-from deft_sweeps.sweep.local_ray import Session, ray_session
+from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.progress import View
-from deft_sweeps.sweep.trainable import CHECKPOINT_EVERY_SEC, TrialTrainable
+from deft_sweeps.sweep.stop_signal import stoppable
+from deft_sweeps.sweep.trainable import CHECKPOINT_EVERY_SEC
 from deft_sweeps.sweep.trial_goal import next_goal
+from deft_sweeps.sweep.tune_search import run_tune
 from deft_sweeps.trial.protocol import TrialStarterFactory
 
 CHANGED = "the data have changed since the sweeps that this one was started from"
@@ -134,6 +125,8 @@ def _driver(
         driver.warn("search.storage: journal now means sqlite: study.db mirrors the results")
     for given in warm_start.take_up(spec, sweep):
         driver.warn(str(given))
+    if strays := stray_note(sweep.strays()):
+        driver.warn(strays)
     if len(results) > len(within_space):
         driver.warn(
             f"{len(results) - len(within_space)} results are of another search space: kept, but not"
@@ -153,14 +146,14 @@ def _drive(
     """From the first proposal to the last result; `_end` follows, however this ends."""
     follower = Follower(driver.sweep, driver.spec, driver.warn)
     try:
-        with _stoppable(driver):
+        with stoppable(driver):
             searcher = _searcher(driver, follower, extra)
             if searcher.n_finished < driver.target:
                 with (
                     ray_session(driver.spec.budget, address=ray_address, n_cpus=n_cpus) as session,
-                    _stoppable(driver, waits=True),
+                    stoppable(driver, waits=True),
                 ):
-                    _search(driver, searcher, session, maker, checkpoint_every_sec)
+                    run_tune(driver, searcher, session, maker, checkpoint_every_sec)
             _store_waiting(driver, searcher)
             _conclude(driver, searcher)
     except KeyboardInterrupt:
@@ -256,113 +249,3 @@ def _remove_checkpoints(sweep: SweepDir) -> None:
     for path in sweep.checkpoints():
         path.unlink(missing_ok=True)
         sweep.rungs_path(path.stem).unlink(missing_ok=True)
-
-
-def _search(
-    driver: Driver,
-    searcher: StudySearcher,
-    session: Session,
-    maker: TrialStarterFactory,
-    checkpoint_every_sec: float,
-) -> None:
-    budget = driver.spec.budget
-    needs: dict[str, float] = {"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial}
-    count: SlotCount | None = None
-    if session.slots is None:
-        trial = largest_trial(driver.spec, on_gpu=False) if budget.gpus_per_trial == 0 else None
-        if trial is not None:
-            needs["memory"] = trial.n_bytes
-        count = SlotCount(needs)
-        slots = _cluster_slots(driver, count)
-    else:
-        slots = _local_slots(driver, session.slots)
-    driver.slots = slots()
-    trainable = tune.with_parameters(
-        TrialTrainable,
-        maker=maker,
-        folder=str(driver.sweep.root.resolve()),
-        n_threads=budget.cpus_per_trial,
-        checkpoint_every_sec=checkpoint_every_sec,
-        stopping=driver.spec.stopping,
-        rung_thresholds=driver.spec.rung_thresholds,
-        may_be_replaced=budget.max_failures > 0,
-    )
-    try:
-        tune.run(
-            trainable,
-            name="sweep",
-            num_samples=-1,
-            search_alg=searcher,
-            scheduler=RungScheduler(
-                searcher.may_continue,
-                searcher.lost.__setitem__,
-                all_fit=lambda: count is not None and len(searcher.running) <= count(),
-            ),
-            callbacks=[DriverCallback(driver, searcher, slots)],
-            resources_per_trial=needs,
-            max_failures=budget.max_failures,
-            reuse_actors=True,
-            raise_on_failed_trial=False,
-            storage_path=str(session.scratch),
-            trial_name_creator=str,
-            trial_dirname_creator=_dirname,
-            verbose=0,
-        )
-    except TuneError as error:
-        raise SweepError(f"Ray Tune stopped: {short_reason(error)}") from error
-
-
-def _local_slots(driver: Driver, n_slots: int) -> Callable[[], int]:
-    """Trials at a time on this machine: as many as its cores, its memory and the budget allow."""
-    fits = trials_in_memory(driver.spec, machine_memory())
-    wanted = min(n for n in (driver.spec.budget.concurrency, n_slots) if n is not None)
-    if fits is None or fits >= wanted:
-        return lambda: wanted
-    driver.warn(f"{fits} trials at a time: memory has no room for more (projected)")
-    return lambda: fits
-
-
-def _cluster_slots(driver: Driver, count: SlotCount) -> Callable[[], int]:
-    """Trials at a time on a cluster, whose nodes come and go.
-
-    The budget's concurrency is taken as it is: a cluster that grows on demand only grows for
-    trials that wait.
-    """
-
-    def slots() -> int:
-        n_slots = count()
-        if n_slots == 0:
-            driver.warn(
-                f"no node of the cluster is large enough for a trial, which needs {count.needs};"
-                " the sweep waits for one that is"
-            )
-        return driver.spec.budget.concurrency or max(1, n_slots)
-
-    return slots
-
-
-def _dirname(trial: object) -> str:
-    return str(getattr(trial, "trial_id", trial))
-
-
-@contextmanager
-def _stoppable(driver: Driver, *, waits: bool = False) -> Iterator[None]:
-    """Ctrl-C and SIGTERM stop the driver: at once, or with `waits` between two of Tune's events; a
-    second one always at once.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        second, driver.stopping = driver.stopping, True
-        driver.state = "stopping"
-        if second or not waits:
-            raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

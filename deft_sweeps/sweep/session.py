@@ -2,10 +2,7 @@
 against, the test split, the report.
 """
 
-import os
-import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from deft_sweeps.errors import StoreError
@@ -16,20 +13,26 @@ from deft_sweeps.report.html import render
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.store.atomic_file import write_atomically
 from deft_sweeps.store.mlflow import Mirror
-from deft_sweeps.store.sweep_dir import DriverNote, SweepDir, write_atomically
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.study_mirror import StudyMirror
 from deft_sweeps.sweep import final
 from deft_sweeps.sweep.certification import certify
 from deft_sweeps.sweep.front_seeds import ROUNDS, missing_seeds, n_configurations
 from deft_sweeps.sweep.local_ray import ray_session
+from deft_sweeps.sweep.measuring_note import measuring
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.runner import Outcome, run_sweep
 from deft_sweeps.sweep.structure_costs import measure_costs
+from deft_sweeps.sweep.time_limit import run_within
 from deft_sweeps.trial.cost import gpu_memory_bytes
 from deft_sweeps.trial.final_measurement import FinalJob
 from deft_sweeps.trial.protocol import TrialStarterFactory
 from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
+
+PUBLISH_SEC = 60.0
+"""That a tracker is waited for at the end of a session, at most."""
 
 
 def run(
@@ -90,20 +93,8 @@ def _run(
     if seeded is not None:
         outcome, messages = seeded, (*messages, *seeded.messages)
     if not outcome.interrupted:
-        measure_costs(
-            spec,
-            sweep,
-            lambda job: next(iter(final.measure_structures((job,), spec, ray_address=ray_address))),
-            say,
-            lambda: _measuring(sweep),
-        )
-        certify(
-            spec,
-            sweep,
-            lambda job: next(iter(final.measure((job,), spec, ray_address=ray_address))),
-            say,
-            lambda: _measuring(sweep),
-        )
+        measure_costs(spec, sweep, say, ray_address)
+        certify(spec, sweep, say, ray_address)
     twin = None if outcome.interrupted else _missing_twin(spec, sweep)
     if twin is not None:
         say(
@@ -115,10 +106,11 @@ def _run(
         )
         messages = (*messages, *outcome.messages)
     if not outcome.interrupted:
-        _measure(spec, sweep, _final_jobs(spec, sweep), say, ray_address)
-        for warning in (published := publish(spec, sweep)):
+        warnings = _measure(spec, sweep, _final_jobs(spec, sweep), say, ray_address)
+        warnings = (*warnings, *publish(spec, sweep))
+        for warning in warnings:
             say(f"warning: {warning}")
-        messages = (*messages, *published)
+        messages = (*messages, *warnings)
     return replace(outcome, messages=tuple(dict.fromkeys(messages)))
 
 
@@ -178,11 +170,16 @@ def _missing_twin(spec: SweepSpec, sweep: SweepDir) -> Start | None:
 
 def _final_jobs(spec: SweepSpec, sweep: SweepDir) -> tuple[FinalJob, ...]:
     findings = Findings.read(spec, sweep)
-    return final.final_jobs(sweep, findings.choice, findings.results)
+    return final.final_jobs(findings.choice, findings.results)
 
 
-def publish(spec: SweepSpec, sweep: SweepDir) -> tuple[str, ...]:
+def publish(spec: SweepSpec, sweep: SweepDir, *, limit_sec: float = PUBLISH_SEC) -> tuple[str, ...]:
     """Writes report.html, and gives the report, the front and the choice to the mirrors.
+
+    Args:
+        spec: of the sweep.
+        sweep: its folder.
+        limit_sec: that the tracker is waited for, in all.
 
     Returns:
         Warnings: a mirror that cannot be written does not hold up the report.
@@ -198,10 +195,14 @@ def publish(spec: SweepSpec, sweep: SweepDir) -> tuple[str, ...]:
     seeds = (one for member in front.members for one in (member, *member.seeds))
     on_front = {one.result.trial_id for one in seeds}
     warnings = []
-    try:
-        mirror = Mirror(sweep, spec.name, spec.tracking_uri)
+    mirror = Mirror(sweep, spec.name, spec.tracking_uri)
+
+    def attach() -> None:
         mirror.attach(files)
         mirror.close()
+
+    try:
+        run_within(limit_sec, f"MLflow at {mirror.where}", attach)
     except StoreError as error:
         warnings.append(f"the tracker has no report: {error}")
     try:
@@ -219,51 +220,38 @@ def _measure(
     jobs: tuple[FinalJob, ...],
     say: Callable[[str], None],
     ray_address: str | None,
-) -> None:
-    if not jobs or final.already_measured(jobs, sweep.finals()):
-        return
-    with _measuring(sweep) as beat:
-        sweep.clear_finals()
-        _measure_each(sweep, final.measure(jobs, spec, ray_address=ray_address), say, beat)
+) -> tuple[str, ...]:
+    """Measures on the test split what was not measured there before.
 
-
-@contextmanager
-def _measuring(sweep: SweepDir) -> Iterator[Callable[[], None]]:
-    """Says in the driver's note that candidates or finalists are measured; gives what moves it."""
-    started_at = time.time()
-    before = sweep.note() or DriverNote(0, 0.0, 0.0, 0, (), "", None)
-    n = before.ended if before.ended is not None else len(sweep.trial_ids())
-
-    # What the search came to stays: its end may be cut off here, and more be asked for then.
-    def note(state: str) -> None:
-        now = replace(
-            before,
-            pid=os.getpid(),
-            started_at=started_at,
-            beat_at=time.time(),
-            n_budget=n,
-            running=(),
-            state=state,
-            left_sec=None,
-        )
-        sweep.write_note(now)
-
-    note("measuring")
-    try:
-        yield lambda: note("measuring")
-    except BaseException as error:
-        note("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
-        raise
-    note("finished")
+    Returns:
+        A sentence for each job that cannot be done. What was measured of it before, stays.
+    """
+    finals = sweep.finals()
+    if not jobs or final.already_measured(jobs, finals):
+        return ()
+    ready, unmeasured = final.with_weights(sweep, jobs)
+    of_lost = [job for job in jobs if job.role in {each.role for each in unmeasured}]
+    standing = {f.role for f in finals if any(final.is_of(f, job) for job in of_lost)}
+    unmeasured = tuple(each for each in unmeasured if each.role not in standing)
+    if ready and not final.already_measured(ready, [f for f in finals if f.role not in standing]):
+        sweep.clear_finals(keep=standing)
+        measurements = final.measure(ready, spec, ray_address=ray_address)
+        with measuring(sweep) as beat:
+            unmeasured += _measure_each(sweep, measurements, say, beat)
+    return tuple(map(str, unmeasured))
 
 
 def _measure_each(
     sweep: SweepDir,
-    measurements: Iterable[FinalMeasurement],
+    measurements: Iterable[FinalMeasurement | final.Unmeasured],
     say: Callable[[str], None],
     beat: Callable[[], None],
-) -> None:
+) -> tuple[final.Unmeasured, ...]:
+    unmeasured: list[final.Unmeasured] = []
     for measurement in measurements:
+        if isinstance(measurement, final.Unmeasured):
+            unmeasured.append(measurement)
+            continue
         sweep.write_final(measurement)
         score = measurement.point.score
         say(
@@ -272,3 +260,4 @@ def _measure_each(
             f" {measurement.point.density.overall:.3f}, measured alone"
         )
         beat()
+    return tuple(unmeasured)

@@ -23,8 +23,9 @@ from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.result import Advance, CompleteTrial, FailedTrial, Rung, StepMetrics, TrialResult
 from deft_sweeps.search.trial_report import report
 from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopping
+from deft_sweeps.store.atomic_file import write_atomically
 from deft_sweeps.store.secrets import short_reason
-from deft_sweeps.store.sweep_dir import SweepDir, write_atomically
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.trial.protocol import TrialRun, TrialStarter, TrialStarterFactory
 
 N_REPORTS = 10

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from deft_sweeps.search.search_end import Spent
-from deft_sweeps.store.sweep_dir import DriverNote
+from deft_sweeps.store.driver_note import DriverNote
 
 
 @dataclass(frozen=True, slots=True)

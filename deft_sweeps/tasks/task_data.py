@@ -9,7 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from deft_sweeps.cache import build_once, cache_folder, sha256_file
+from deft_sweeps.atomic_build import build_folder
+from deft_sweeps.cache import cache_folder, sha256_file
 from deft_sweeps.config.data import FileTask, Form, GlueTask, Task, TaskKind, task_kind
 from deft_sweeps.config.trial import canonical
 from deft_sweeps.errors import DataError
@@ -95,7 +96,7 @@ def load_task(task: Task, model: str) -> TaskData:
     """
     form = form_of(layout(read_config(model)).family)
     fingerprint = _fingerprint(task, model, form)
-    folder = build_once(
+    folder = build_folder(
         cache_folder() / "tasks" / fingerprint, lambda into: _tokenise(task, model, form, into)
     )
     document = json.loads((folder / "task.json").read_text(encoding="utf-8"))

@@ -60,7 +60,7 @@ class TrialModel:
         ]:
             del self.trained[name]
 
-    def save(self) -> bytes:
+    def save(self, metadata: dict[str, str] | None = None) -> bytes:
         """The trained parameters as safetensors; a removed block shows by its missing block
         gate.
         """
@@ -68,7 +68,8 @@ class TrialModel:
             {
                 name: parameter.detach().cpu().contiguous()
                 for name, parameter in self.trained.items()
-            }
+            },
+            metadata,
         )
 
     def load(self, weights: bytes) -> None:

@@ -27,7 +27,8 @@ class FinalJob:
     """What to measure.
 
     Attributes:
-        weights: what the trial trained, as `TrialRun.weights` gave it.
+        weights: what the trial trained, as `TrialRun.weights` gave it; empty while they are not
+            read.
         threshold: of the gate; None calibrates it.
         density: where `threshold` is None, the activation density on validation examples to
             calibrate it to.
@@ -39,7 +40,7 @@ class FinalJob:
     role: FinalRole
     config: TrialConfig
     seed: int
-    weights: bytes
+    weights: bytes = b""
     threshold: float | None = None
     density: float | None = None
     percentile: float | None = None
@@ -49,6 +50,11 @@ class FinalJob:
     def split(self) -> Literal["selection", "test"]:
         """The examples to measure on."""
         return "selection" if self.role == "candidate" else "test"
+
+    @property
+    def trial_id(self) -> str:
+        """Of the trial whose weights are measured."""
+        return self.config.trial_id(self.seed)
 
 
 def measure_final(job: FinalJob, factory: TorchTrialStarterFactory) -> FinalMeasurement:

@@ -164,8 +164,8 @@ class TorchTrialRun:
         self.started_at -= saved["elapsed_sec"]
 
     def weights(self) -> bytes:
-        """What the trial trained, as safetensors bytes."""
-        return self.trial_model.save()
+        """What the trial trained, as safetensors bytes that say whose they are."""
+        return self.trial_model.save({"trial_id": self.config.trial_id(self.seed)})
 
     def measure(self, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
         """Score and density at these thresholds, on validation examples."""

@@ -30,7 +30,7 @@ from deft_sweeps.report.tables import front_table
 from deft_sweeps.result import CompleteTrial, DensityReading, Point, Rung
 from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.statistics.paired_difference import score_difference
-from deft_sweeps.store.mlflow import final_metrics, rung_metrics
+from deft_sweeps.store.run_metrics import final_metrics, rung_metrics
 from deft_sweeps.sweep.progress import ended, front_rows
 from deft_sweeps.task_metrics import TASK_METRICS, TaskMetric, score, weighted_metric
 from deft_sweeps.task_metrics.task_metric import Answer

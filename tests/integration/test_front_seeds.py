@@ -94,8 +94,8 @@ def test_seeds_that_only_fail_are_not_asked_for_again_and_again_and_it_is_said(
 
 def test_where_one_seed_is_enough_no_result_is_read(tmp_path: Path) -> None:
     sweep = SweepDir(tmp_path)
-    sweep.result_path("broken").parent.mkdir()
-    sweep.result_path("broken").write_text("no result")
+    sweep.result_path("0123456789ab-s0").parent.mkdir()
+    sweep.result_path("0123456789ab-s0").write_text("no result")
     assert (
         seed_front(fake_spec(), sweep, FakeMaker(tmp_path), lambda _: None, lambda _: None, None)
         is None

@@ -23,7 +23,8 @@ from deft_sweeps.objective import parse_policy
 from deft_sweeps.report import choice_text
 from deft_sweeps.result import DensityReading, FinalMeasurement, Point
 from deft_sweeps.specification.spec_reader import load_spec
-from deft_sweeps.store.sweep_dir import DriverNote, SweepDir
+from deft_sweeps.store.driver_note import DriverNote
+from deft_sweeps.store.sweep_dir import SweepDir
 from tests.samples import complete, point, result
 
 ROOT = Path(__file__).parents[3]

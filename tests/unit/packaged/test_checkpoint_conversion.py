@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from safetensors import safe_open
+from safetensors.numpy import save_file
 from transformers import AutoModelForSeq2SeqLM
 
+from deft_sweeps.cache import sha256_file
 from deft_sweeps.errors import CheckpointError
 from deft_sweeps.models.checkpoints import load_model, load_tokenizer
 from deft_sweeps.models.families import layout
@@ -215,3 +217,29 @@ def test_the_packaged_berts_tokenizer_marks_the_second_text_and_neither_cuts_nor
     tokens = load_tokenizer(MINILM)([("a film", "dull"), ("film " * 200, "x")])
     assert tokens["token_type_ids"][0] == [0, 0, 0, 0, 1, 1]
     assert [len(ids) for ids in tokens["input_ids"]] == [6, 204]
+
+
+@pytest.mark.parametrize("changed", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_foreign_files_under_a_pinned_revision_are_refused_whatever_hash_lies_beside_them(
+    packaged_model: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    forgetful: None,
+    changed: str,
+) -> None:
+    made = checkpoint_conversion.packaged_folder(packaged_model)
+    own = tmp_path / "models" / made.name
+    own.mkdir(parents=True)
+    for path in made.iterdir():
+        (own / path.name).symlink_to(path)
+    (own / changed).unlink()
+    if changed == "model.safetensors":
+        save_file({"shared.weight": np.zeros((2, 2), np.float32)}, own / changed)
+        (own / f"{changed}.sha256").unlink(missing_ok=True)
+        (own / f"{changed}.sha256").write_text(sha256_file(own / changed) + "\n")
+    else:
+        (own / changed).write_text((made / changed).read_text("utf-8") + "\n", "utf-8")
+    monkeypatch.setenv("DEFT_SWEEPS_CACHE", str(tmp_path))
+    checkpoint_conversion.packaged_folder.cache_clear()
+    with pytest.raises(CheckpointError, match=f"{changed} is not what was written there"):
+        checkpoint_conversion.packaged_folder(packaged_model)

@@ -6,21 +6,32 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
+from deft_sweeps.atomic_build import build_file
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import FailedTrial, StepMetrics, read_result
-from deft_sweeps.store.mlflow import SWEEP, Mirror, final_metrics, tracking_uri
+from deft_sweeps.store import tracking_client
+from deft_sweeps.store.database import sqlite_url
+from deft_sweeps.store.mlflow import SWEEP, Mirror
+from deft_sweeps.store.run_metrics import final_metrics
 from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.store.tracking_client import tracking_uri
+from deft_sweeps.study.study_mirror import StudyMirror
 from tests.fakes import fake_result, fake_spec, plain
 from tests.samples import complete
 
@@ -78,20 +89,25 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory) -> SweepDir:
 def test_a_database_whose_making_was_cut_short_is_made_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A driver that is killed in its first seconds dies between two of MLflow's migrations."""
+    """A driver that is killed in its first seconds dies between two of MLflow's migrations; earlier
+    versions left the file under its own name.
+    """
     sweep = filled(tmp_path)
+    with closing(sqlite3.connect(sweep.mlflow_path)) as file:
+        file.execute("CREATE TABLE _alembic_tmp_params (x)")
 
     def cut_short(uri: str) -> None:
         with closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as file:
             file.execute("CREATE TABLE _alembic_tmp_params (x)")
         raise OSError("killed")
 
-    monkeypatch.setattr("deft_sweeps.store.mlflow._client", cut_short)
+    monkeypatch.setattr("deft_sweeps.store.tracking_client._client", cut_short)
     with pytest.raises(StoreError, match="killed"):
         Mirror(sweep, "fake").catch_up()
     monkeypatch.undo()
     assert Mirror(sweep, "fake").catch_up() == 3
-    assert not list(tmp_path.glob(".mlflow.db.*"))
+    assert [path.name for path in tmp_path.glob(".mlflow.db.*")] == [".mlflow.db.lock"]
+    assert (tmp_path / "mlflow.db.broken").exists()
 
 
 def test_one_parent_and_a_child_for_each_result(mirrored: SweepDir) -> None:
@@ -186,10 +202,10 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A real tracking server on loopback."""
-    port = free_port()
+    port, tmp_path = free_port(), tmp_path_factory.mktemp("server")
     command = [
         sys.executable,
         "-m",
@@ -271,6 +287,174 @@ def test_the_spec_goes_before_the_environment_and_that_before_the_folder(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://env")
     assert tracking_uri(sweep, None) == "http://env"
     assert tracking_uri(sweep, "http://spec") == "http://spec"
+
+
+class SlowlyAnswered(ThreadingHTTPServer):
+    """Passes requests on to a tracking server; the first answers to what makes a run come late.
+
+    Attributes:
+        n_late: answers that still come late.
+        n_created: requests that made a run.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, server: str, late_sec: float) -> None:
+        super().__init__(("127.0.0.1", 0), _Relay)
+        self.server, self.late_sec, self.n_late, self.n_created = server, late_sec, 0, 0
+
+    def __enter__(self) -> "SlowlyAnswered":
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+        self.server_close()
+
+    @property
+    def uri(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Relay(BaseHTTPRequestHandler):
+    server: SlowlyAnswered
+
+    def do_POST(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        request = urllib.request.Request(
+            self.server.server + self.path,
+            self.rfile.read(length) if length else None,
+            {"Content-Type": self.headers.get("Content-Type") or "application/json"},
+            method=self.command,
+        )
+        try:
+            with urllib.request.urlopen(request) as answer:
+                code, content = answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            code, content = error.code, error.read()
+        if self.path.endswith("/runs/create"):
+            self.server.n_created += 1
+            if self.server.n_late:
+                self.server.n_late -= 1
+                time.sleep(self.server.late_sec)
+        with suppress(OSError):  # Nobody waits any more.
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+    do_GET = do_PUT = do_PATCH = do_POST  # noqa: N815 (http.server's names)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class TestTrackerThatAnswersSlowly:
+    """Whatever comes too late, no run is there twice."""
+
+    @pytest.mark.parametrize("n_retries", ["0", "1"])
+    def test_a_tracker_slower_than_its_client_does_not_double_runs(
+        self, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_retries: str
+    ) -> None:
+        """Also if the user's own settings have MLflow send again what makes a run."""
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", n_retries)
+        sweep, name = filled(tmp_path, rates=(1e-3,)), f"slow-{n_retries}"
+        with SlowlyAnswered(server, 1.4) as slow:
+            mirror = Mirror(sweep, name, slow.uri)
+            for n_late in (1, 1, 0):  # The sweep's own run, then a trial's.
+                slow.n_late = n_late
+                with suppress(StoreError):
+                    mirror.catch_up()
+            mirror.close()
+            assert slow.n_created > 3 or n_retries == "0"
+            assert Mirror(sweep, name, slow.uri).catch_up() == 0
+        parents, children = runs(server, name)
+        assert (len(parents), len(children)) == (1, 2)
+        assert {child.data.tags["mlflow.parentRunId"] for child in children} == {
+            parents[0].info.run_id
+        }
+        assert {child.info.status for child in children} == {"FINISHED", "FAILED"}
+
+
+class TestMlflowDatabase:
+    """A file that cannot be used is set aside and made anew."""
+
+    @pytest.mark.parametrize(
+        ("content", "is_useless"),
+        [
+            ("", True),
+            ("CREATE TABLE _alembic_tmp_params (x)", True),
+            ("CREATE TABLE runs (run_uuid)", True),
+            ("CREATE TABLE runs (run_uuid); INSERT INTO runs VALUES (1)", False),
+            (b"no database " * 500, True),
+            (None, False),
+        ],
+        ids=["empty", "first-migrations", "no-runs", "runs", "no-database", "missing"],
+    )
+    def test_a_file_without_a_run_or_with_damage_is_useless(
+        self, tmp_path: Path, content: str | bytes | None, is_useless: bool
+    ) -> None:
+        path = tmp_path / "mlflow.db"
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        elif content is not None:
+            with closing(sqlite3.connect(path)) as file:
+                file.executescript(content)
+            path.touch()
+        assert tracking_client._is_useless(path) == is_useless
+
+    def test_one_that_another_process_writes_is_not(self, tmp_path: Path) -> None:
+        path = tmp_path / "mlflow.db"
+        with closing(sqlite3.connect(path)) as file:
+            file.executescript("CREATE TABLE runs (run_uuid); INSERT INTO runs VALUES (1)")
+            file.execute("BEGIN IMMEDIATE")
+            file.execute("DELETE FROM runs")
+            assert not tracking_client._is_useless(path)
+
+    def test_two_drivers_make_one_file(self, tmp_path: Path) -> None:
+        """They once raced: the later one replaced what the earlier one had opened."""
+        sweep = SweepDir(tmp_path)
+        made: list[Path] = []
+
+        def build(path: Path) -> None:
+            made.append(path)
+            time.sleep(0.1)
+
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(lambda _: build_file(sweep.mlflow_path, build), range(4)))
+        assert len(made) == 1
+
+
+@pytest.mark.parametrize("name", ["a?b", "50%", "%41", "a#b", "with space", "größe", "a%20b?c=d"])
+def test_a_folders_name_keeps_the_database_inside(tmp_path: Path, name: str) -> None:
+    """As SQLAlchemy reads it, which MLflow and Optuna open files by."""
+    path = tmp_path / name / "mlflow.db"
+    url = make_url(sqlite_url(path))
+    assert url.database == str(path)
+    assert url.get_backend_name() == "sqlite"
+    assert not url.query
+
+
+def test_the_tracker_of_a_folder_with_signs_of_urls_in_its_name_lies_inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cwd").mkdir()
+    monkeypatch.chdir(tmp_path / "cwd")
+    root = tmp_path / "a?b %41#größe"
+    sweep = filled(root, rates=(1e-3,))
+    mirror = Mirror(sweep, "fake")
+    assert mirror.catch_up() == 2
+    mirror.attach({"front.json": b"{}"})
+    StudyMirror(sweep, fake_spec()).catch_up()
+    assert (root / "mlflow.db").stat().st_size > 0
+    assert (root / "study.db").stat().st_size > 0
+    assert len(list((root / "mlartifacts").rglob("*.json"))) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == [root.name, "cwd"]
+    assert not list((tmp_path / "cwd").iterdir())
+    (_, children) = runs(sweep.mlflow_url)
+    assert len(children) == 2
 
 
 def test_an_unreadable_result_is_named(tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ import pytest
 
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import StepMetrics
+from deft_sweeps.store.atomic_file import write_atomically
 from deft_sweeps.store.database import connect
-from deft_sweeps.store.sweep_dir import DriverNote, SweepDir, write_atomically
+from deft_sweeps.store.driver_note import DriverNote
+from deft_sweeps.store.sweep_dir import SweepDir
 from tests.made_sweep import sweep_finals, sweep_results
 from tests.samples import point, result
 
@@ -43,8 +45,8 @@ def test_the_same_trial_overwrites(tmp_path: Path) -> None:
 def test_an_unreadable_result_is_named(tmp_path: Path, text: bytes) -> None:
     sweep = SweepDir(tmp_path)
     sweep.write(result())
-    write_atomically(sweep.result_path("broken-s0"), text)
-    with pytest.raises(StoreError, match=r"broken-s0\.json"):
+    write_atomically(sweep.result_path("0123456789ab-s0"), text)
+    with pytest.raises(StoreError, match=r"0123456789ab-s0\.json"):
         sweep.results()
 
 
@@ -58,12 +60,12 @@ def test_why_a_file_is_unreadable_is_one_line_with_its_mending(tmp_path: Path) -
         ),
     }
     for text, reason in reasons.items():
-        write_atomically(sweep.result_path("broken-s0"), text)
+        write_atomically(sweep.result_path("0123456789ab-s0"), text)
         with pytest.raises(StoreError) as raised:
             sweep.results()
+        path = sweep.result_path("0123456789ab-s0")
         assert (
-            str(raised.value)
-            == f"{sweep.result_path('broken-s0')}: cannot be read as a trial's result: {reason} "
+            str(raised.value) == f"{path}: cannot be read as a trial's result: {reason} "
             f"(move the file away, then `deft-sweeps run {tmp_path} --resume` runs another trial)"
         )
     write_atomically(sweep.final_path("chosen"), b"{")
@@ -76,7 +78,7 @@ def test_why_a_file_is_unreadable_is_one_line_with_its_mending(tmp_path: Path) -
     ):
         sweep.finals()
     newer = result().to_json().replace(b'"schema_version": 1', b'"schema_version": 99')
-    write_atomically(sweep.result_path("broken-s0"), newer)
+    write_atomically(sweep.result_path("0123456789ab-s0"), newer)
     with pytest.raises(StoreError, match=r"newer than 1, which this version reads$"):
         sweep.results()
 
@@ -95,10 +97,31 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path) ->
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
 
 
+@pytest.mark.parametrize("step", ["open", "replace"])
+def test_a_warning_of_a_write_that_fails_names_no_random_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Without inodes every try fails, and its warning is told once, if it is one sentence."""
+
+    def full(name: Path | str, *rest: object) -> None:
+        raise OSError(28, "No space left on device", str(name), None, *map(str, rest[:1]))
+
+    path = tmp_path / "a.json"
+    with monkeypatch.context() as disk:
+        disk.setattr(*((os, "open", full) if step == "open" else (Path, "replace", full)))
+        messages = set()
+        for _ in range(3):
+            with pytest.raises(OSError, match="No space left") as raised:
+                write_atomically(path, b"x")
+            messages.add(str(raised.value))
+    assert messages == {f"[Errno 28] No space left on device: '{path}'"}
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_half_written_file_of_a_crash_is_not_read(tmp_path: Path) -> None:
     sweep = SweepDir(tmp_path)
     sweep.write(result())
-    (tmp_path / "results" / ".half-s0.json.abc").write_bytes(b"{")
+    (tmp_path / "results" / ".half-0123456789ab-s0.json.abc").write_bytes(b"{")
     assert len(sweep.results()) == 1
 
 

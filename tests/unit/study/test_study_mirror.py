@@ -1,10 +1,12 @@
 """The mirror of a study: in a file or a database, made for people, and made again if it is lost."""
 
 import os
+import sqlite3
 import subprocess
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from getpass import getuser
 from importlib.util import find_spec
@@ -306,6 +308,32 @@ def test_a_file_that_is_lost_or_damaged_is_made_anew_from_the_results(
     assert ids_in(mirrored(spec, sweep)) == sorted(ids)
     assert path.with_name("study.db.broken").exists() == (damage != "deleted")
     assert len(play(StudySearcher(spec, sweep, target=6), 99)) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE trial_params SET distribution_json = 'x'",
+        "UPDATE trials SET state = 'nothing'",
+        "UPDATE trials SET datetime_complete = 'never'",
+        "UPDATE trial_user_attributes SET value_json = '{'",
+        "UPDATE trial_user_attributes SET value_json = '[]' WHERE key = 'trial_id'",
+        "UPDATE studies SET study_name = 'x'",
+        "UPDATE version_info SET schema_version = -1",
+        "DROP TABLE trial_values",
+    ],
+)
+def test_a_study_with_wrong_values_is_set_aside_and_made_anew(tmp_path: Path, change: str) -> None:
+    spec, sweep = spec_in("auto"), SweepDir(tmp_path)
+    ids = run(spec, sweep, 2)
+    before = StudyMirror(sweep, spec)
+    before.catch_up()
+    before.close()
+    with closing(sqlite3.connect(sweep.study_path)) as file:
+        file.execute(change)
+        file.commit()
+    StudyMirror(sweep, spec).catch_up()
+    assert ids_in(mirrored(spec, sweep)) == sorted(ids)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """What is measured on the test split, and when it was measured before."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -9,7 +8,6 @@ from deft_sweeps.findings import choose
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.result import CompleteTrial, FinalMeasurement, Point
-from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.final import already_measured, final_jobs
 from deft_sweeps.trial.final_measurement import FinalJob
 from tests.samples import point, result
@@ -26,13 +24,8 @@ def chosen(results: tuple[CompleteTrial, ...]) -> Choice:
     )
 
 
-def jobs(folder: Path, results: tuple[CompleteTrial, ...]) -> tuple[FinalJob, ...]:
-    sweep = SweepDir(folder)
-    for one in results:
-        path = sweep.weights_path(one.trial_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"w")
-    return final_jobs(sweep, chosen(results), results)
+def jobs(results: tuple[CompleteTrial, ...]) -> tuple[FinalJob, ...]:
+    return final_jobs(chosen(results), results)
 
 
 def measured(job: FinalJob, at: Point) -> FinalMeasurement:
@@ -48,10 +41,8 @@ def measured(job: FinalJob, at: Point) -> FinalMeasurement:
     )
 
 
-def test_a_percentile_is_measured_with_its_own_thresholds_and_the_twin_in_the_same_way(
-    tmp_path: Path,
-) -> None:
-    first, baseline, twin = jobs(tmp_path, RESULTS)
+def test_a_percentile_is_measured_with_its_own_thresholds_and_the_twin_in_the_same_way() -> None:
+    first, baseline, twin = jobs(RESULTS)
     assert (first.threshold, first.percentile, first.block_thresholds) == (
         0.25,
         0.9,
@@ -62,16 +53,16 @@ def test_a_percentile_is_measured_with_its_own_thresholds_and_the_twin_in_the_sa
     assert twin.density == pytest.approx(0.1)
 
 
-def test_one_threshold_for_all_blocks_stays_one(tmp_path: Path) -> None:
+def test_one_threshold_for_all_blocks_stays_one() -> None:
     first, _, twin = jobs(
-        tmp_path, (RESULTS[0], result(point(0.0, 0.79, 0.4), point(0.5, 0.7, 0.2), weight=1.0))
+        (RESULTS[0], result(point(0.0, 0.79, 0.4), point(0.5, 0.7, 0.2), weight=1.0))
     )
     assert (first.threshold, first.percentile) == (0.5, None)
     assert (twin.threshold, twin.percentile) == (None, None)
 
 
-def test_another_kind_of_threshold_is_another_measurement(tmp_path: Path) -> None:
-    requested = jobs(tmp_path, RESULTS)
+def test_another_kind_of_threshold_is_another_measurement() -> None:
+    requested = jobs(RESULTS)
     first, baseline, twin = requested
     done = [
         measured(first, BY_BLOCK),

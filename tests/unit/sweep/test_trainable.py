@@ -16,7 +16,17 @@ from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import trainable as module
 from deft_sweeps.sweep.trainable import TrialTrainable, rung_steps
 from deft_sweeps.trial.protocol import TrialStarter, TrialStarterFactory
-from tests.fakes import N_STEPS, THRESHOLDS, FakeMaker, FakeRun, Fault, fake_point, fake_spec, plain
+from tests.fakes import (
+    N_STEPS,
+    THRESHOLDS,
+    FakeMaker,
+    FakeRun,
+    Fault,
+    fake_point,
+    fake_spec,
+    fake_weights,
+    plain,
+)
 from tests.samples import error_of
 
 CONFIG = fake_spec().config(plain(1e-3))
@@ -72,9 +82,8 @@ def test_a_trial_advances_in_rungs_and_ends_with_its_result_and_weights(tmp_path
     result = read_result(reports[-1][RESULT].encode())
     assert result.status == "complete"
     assert result.trial_id == CONFIG.trial_id(0)
-    assert (
-        SweepDir(tmp_path / "sweep").weights_path(result.trial_id).read_bytes()
-        == f"weights of {result.trial_id}".encode()
+    assert SweepDir(tmp_path / "sweep").weights_path(result.trial_id).read_bytes() == fake_weights(
+        result.trial_id
     )
 
 
@@ -272,6 +281,4 @@ def test_a_trained_trial_whose_weights_find_no_room_waits_for_it(
     (sweep.root / "weights").unlink()
     result = read_result(trainable.step()[RESULT].encode())
     assert result.status == "complete"
-    assert (
-        sweep.weights_path(result.trial_id).read_bytes() == f"weights of {result.trial_id}".encode()
-    )
+    assert sweep.weights_path(result.trial_id).read_bytes() == fake_weights(result.trial_id)

@@ -5,7 +5,7 @@ and hours ended it at 50.
 import pytest
 
 from deft_sweeps.search.search_end import Spent
-from deft_sweeps.store.sweep_dir import DriverNote
+from deft_sweeps.store.driver_note import DriverNote
 from deft_sweeps.sweep.trial_goal import TrialGoal, next_goal
 
 HOUR = 3600.0

@@ -1,6 +1,7 @@
 """Evaluation against loops: one example at a time, no padding, no batching."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from deft_sweeps.axes.activation.gate import thresholded
 from deft_sweeps.config.axes import Lora
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.errors import StoreError
 from deft_sweeps.result import read_result
+from deft_sweeps.store.weights_file import read_weights
 from deft_sweeps.task_metrics import score
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.build import build
@@ -122,6 +125,21 @@ def test_final_measurement_is_of_the_trained_weights_on_the_test_split(
     twin = measure_final(FinalJob("twin", config, 0, run.weights(), density=0.5), starter.factory)
     assert twin.point.threshold > 0
     assert twin.point.density.overall == pytest.approx(0.5, abs=0.08)
+
+
+def test_weights_say_whose_they_are_and_foreign_ones_are_refused(
+    starter: TorchTrialStarter, tiny_config: TrialConfig, tmp_path: Path
+) -> None:
+    own, foreign = (tmp_path / f"{tiny_config.trial_id(seed)}.safetensors" for seed in (0, 1))
+    weights = starter(tiny_config, 0, None).weights()
+    for path in (own, foreign):
+        path.write_bytes(weights)
+    assert read_weights(own) == weights
+    with pytest.raises(StoreError, match=f"holds the weights of {tiny_config.trial_id(0)}; put"):
+        read_weights(foreign)
+    other = replace(tiny_config, peft=Lora(r=2, targets=("gate",)))
+    with pytest.raises(ValueError, match="these weights belong to another configuration"):
+        measure_final(FinalJob("chosen", other, 0, weights, threshold=0.0), starter.factory)
 
 
 def test_a_percentile_is_measured_with_each_blocks_own_threshold_really_applied(

@@ -1,0 +1,69 @@
+"""What a driver says of itself in `driver.json` while it runs."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from deft_sweeps.config.trial import codec
+from deft_sweeps.store.atomic_file import set_aside, write_atomically
+
+_MOST_SEC, _MOST_TRIALS = 1e12, 10**9
+"""More than any clock or counter says: a note that holds more is damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriverNote:
+    """What the driver says of itself while it runs.
+
+    Attributes:
+        pid: of the driver's process.
+        started_at, beat_at: seconds since the epoch; `beat_at` moves while the driver lives.
+        n_budget: trials the sweep is to finish.
+        running: trial_ids under way.
+        state: `searching`, `stopping`, `measuring`, `finished`, `interrupted` or `failed`.
+        left_sec: projected time to the end, None where nothing is finished to project from.
+        spent_sec: wall time of all drivers that have searched on the folder, this one's included.
+        ended: finished trials to which the search came, and those asked for since; None while it is
+            not at its end. It outlives the state, which says what the driver does after the search.
+        since: wall time, and trials' time, used when trials beyond the budget were asked for; None
+            where none were.
+    """
+
+    pid: int
+    started_at: float
+    beat_at: float
+    n_budget: int
+    running: tuple[str, ...]
+    state: str
+    left_sec: float | None
+    spent_sec: float = 0.0
+    ended: int | None = None
+    since: tuple[float, float] | None = None
+
+
+def write_note(path: Path, note: DriverNote) -> None:
+    """Replaces the note; what is no file there is set aside.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    content = json.dumps(asdict(note)).encode()
+    if path.is_dir():
+        set_aside(path)
+    write_atomically(path, content, durably=False)
+
+
+def read_note(path: Path) -> DriverNote | None:
+    """What the driver last said; None where none ever ran here, or where what is there makes no
+    sense: a loss of power may leave nothing, and a disk anything.
+    """
+    try:
+        note: DriverNote = codec(DriverNote).validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    times = (note.started_at, note.beat_at, note.spent_sec, note.left_sec, *(note.since or ()))
+    counts = (note.pid, note.n_budget, note.ended)
+    makes_sense = all(0 <= sec <= _MOST_SEC for sec in times if sec is not None) and all(
+        0 <= n <= _MOST_TRIALS for n in counts if n is not None
+    )
+    return note if makes_sense else None

@@ -1,0 +1,98 @@
+"""Opens an MLflow store: a SQLite file in the sweep's folder, or a server.
+
+mlflow is imported when it is first needed: that takes seconds.
+"""
+
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from deft_sweeps.atomic_build import build_file
+from deft_sweeps.errors import StoreError
+from deft_sweeps.store import database
+from deft_sweeps.store.secrets import short_reason
+from deft_sweeps.store.sweep_dir import SweepDir
+
+_ENVIRONMENT = {
+    # A server that is down must cost seconds, not MLflow's default of minutes.
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    # MLflow repeats whatever got no answer in time, also what makes a run: a slow server would have
+    # it twice. The mirror itself tries again, after it has asked what is there.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+
+
+def tracking_uri(sweep: SweepDir, given_uri: str | None) -> str:
+    """Where the mirror lies: as the spec asks, else MLFLOW_TRACKING_URI, else a SQLite file in the
+    sweep's folder. May hold a password.
+    """
+    return given_uri or os.environ.get("MLFLOW_TRACKING_URI") or sweep.mlflow_url
+
+
+def open_client(sweep: SweepDir, uri: str) -> Any:
+    """An MlflowClient; a file in the sweep's folder is made if it is missing, and set aside if it
+    is damaged, since the results hold it all.
+
+    Raises:
+        OSError: the file cannot be made; or whatever MLflow raises.
+    """
+    if uri != sweep.mlflow_url:
+        return _client(uri)
+    path = sweep.mlflow_path
+    if _is_useless(path):  # Before MLflow opens it: it would go on with the file it has open.
+        database.set_database_aside(path)
+    # Whole or not at all: MLflow makes its tables by many migrations, and a file in which they were
+    # cut short cannot be used again.
+    build_file(path, lambda unfinished: _client(database.sqlite_url(unfinished)))
+    database.write_ahead(path)
+    return _client(uri)
+
+
+@contextmanager
+def plain_errors(where: str) -> Iterator[None]:
+    """Any of the many things that MLflow and its transports raise becomes one error, without
+    secrets.
+    """
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        raise StoreError(f"MLflow at {where}: {short_reason(error)}") from None
+
+
+def _is_useless(path: Path) -> bool:
+    """Whether a database is damaged, or has no run in it: its making may have been cut short, and
+    nothing is lost with it.
+    """
+    try:
+        database.check(path)
+        if not path.is_file():
+            return False
+        with closing(sqlite3.connect(path, timeout=30)) as file:
+            (n_runs,) = file.execute("SELECT count(*) FROM runs").fetchone()
+        return not n_runs
+    except sqlite3.Error as error:
+        return database.is_damage(error) or "no such table" in str(error)
+
+
+def _client(uri: str) -> Any:
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    # After the import, which sets a level of its own.
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.ERROR)
+    from mlflow.store.db import utils
+
+    # A database that is down is otherwise asked for two minutes, whatever the settings above say.
+    utils.MAX_RETRY_COUNT = 4
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
