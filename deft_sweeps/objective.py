@@ -23,7 +23,7 @@ from typing import Literal
 
 from deft_sweeps.config.baseline_kind import BASELINES, BaselineName
 from deft_sweeps.metrics import METRICS
-from deft_sweeps.units import EXAMPLES, QUANTITY, parse_quantity
+from deft_sweeps.units import EXAMPLES, QUANTITY, parse_quantity, shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Policy:
 
 
 _CONSTRAINT = re.compile(
-    r"^\s*(?P<surely>surely\s+)?(?P<metric>\w+)\s*(?P<relation><=|>=)\s*(?P<bound>.+?)\s*$"
+    r"^(?P<surely>surely\s+)?(?P<metric>\w+)\s*(?P<relation><=|>=)(?P<bound>.+)$"
 )
 _PLAIN_BOUND = re.compile(rf"^{QUANTITY}$")
 _BASELINE_BOUND = re.compile(
@@ -130,7 +130,7 @@ def parse_metric(text: str) -> str:
     """
     if text not in METRICS:
         raise ValueError(
-            f"no metric {text!r}{suggest(text, METRICS)}; there are {', '.join(METRICS)}"
+            f"no metric {shortened(text)!r}{suggest(text, METRICS)}; there are {', '.join(METRICS)}"
         )
     return text
 
@@ -141,9 +141,9 @@ def parse_constraint(text: str) -> Constraint:
     Raises:
         ValueError: with what was expected.
     """
-    match = _CONSTRAINT.match(text)
+    match = _CONSTRAINT.match(text.strip())
     if match is None:
-        raise ValueError(f"expected METRIC <= BOUND or METRIC >= BOUND, got {text!r}")
+        raise ValueError(f"expected METRIC <= BOUND or METRIC >= BOUND, got {shortened(text)!r}")
     relation: Literal["<=", ">="] = "<=" if match["relation"] == "<=" else ">="
     metric = parse_metric(match["metric"])
     if match["surely"] and not METRICS[metric].has_interval:
@@ -152,7 +152,7 @@ def parse_constraint(text: str) -> Constraint:
             f"`surely` needs a metric with a standard error ({possible}), got {metric!r}"
         )
     return Constraint(
-        metric, relation, _parse_bound(match["bound"], metric), match["surely"] is not None
+        metric, relation, _parse_bound(match["bound"].strip(), metric), match["surely"] is not None
     )
 
 
@@ -171,7 +171,7 @@ def parse_policy(text: str) -> Policy:
         return Policy(parse_metric(words[1]), where)
     raise ValueError(
         "expected `best METRIC [where LIMIT and ...]` or `knee [where LIMIT and ...]`, got"
-        f" {text!r}"
+        f" {shortened(text)!r}"
     )
 
 
@@ -180,8 +180,9 @@ def _parse_bound(text: str, metric: str) -> Bound:
     if relative is not None:
         name = next((b for b in BASELINES if b == relative["name"]), None)
         if name is None:
+            given = relative["name"]
             raise ValueError(
-                f"no baseline {relative['name']!r}{suggest(relative['name'], BASELINES)}; there are"
+                f"no baseline {shortened(given)!r}{suggest(given, BASELINES)}; there are"
                 f" {', '.join(BASELINES)}"
             )
         dimension = METRICS[metric].dimension
@@ -192,13 +193,13 @@ def _parse_bound(text: str, metric: str) -> Bound:
             )
             raise ValueError(
                 f"{what}: write `baseline({name}) {relative['sign']} {EXAMPLES[dimension]}` say,"
-                f" got {text!r}"
+                f" got {shortened(text)!r}"
             )
         offset = _number(relative["offset"], metric) if relative["offset"] else 0.0
         return Bound(-offset if relative["sign"] == "-" else offset, name)
     if not _PLAIN_BOUND.match(text):
         what = "a number with an optional unit, or baseline(NAME) +/- a number"
-        raise ValueError(f"expected {what}, got {text!r}")
+        raise ValueError(f"expected {what}, got {shortened(text)!r}")
     return Bound(_number(text, metric))
 
 

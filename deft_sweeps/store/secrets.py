@@ -4,17 +4,17 @@ import re
 
 # A password may hold slashes and more `@`, and at worst a quote; a user's name holds no slash, or
 # every path with an `@` would be one.
-_TO_HOST = r"""(?:[^\s"'<>]*|[^\s@]*)@"""
+_WITH_SCHEME = re.compile(r"""(?<=[\w+.-])://[^\s/:"'<>]*(?::(?:[^\s"'<>]*|[^\s@]*)@|@)""")
+_WITHOUT_SCHEME = re.compile(
+    r"""(?<![\w/.+-])[\w.+-]+:(?!//)(?:[^\s"'<>]*@(?=[\w\[])|\S*?@(?=[\w\[]))"""
+)
+_HOST_AFTER = re.compile(r"@(?=[\w\[])")
+_WORD = re.compile(r"\S+")
 # `sslpassword=` is one as well, `max_input_tokens: 48` is none.
 _NAMED = (
     r"(?:authorization|token|password|passwd|secret(?:[_-]?(?:access[_-]?)?key)?|api[_-]?key)\b"
 )
 _SECRETS = (
-    (
-        re.compile(rf"""(?P<keep>[a-zA-Z][\w+.-]*://)[^\s/:"'<>]*(?::{_TO_HOST}|@)"""),
-        r"\g<keep>***@",
-    ),
-    (re.compile(rf"(?<![\w/.+-])[\w.+-]+:(?!//){_TO_HOST}(?=[\w\[])"), "***@"),
     (
         re.compile(
             rf"(?P<keep>(?:{_NAMED}['\"]?\s*[:=]\W{{0,2}}|\b{_NAMED}[^\w/.]{{1,3}})(?:bearer\s+|basic\s+)?)[^\s'\",;&]+",
@@ -29,10 +29,31 @@ _SECRETS = (
 def without_secrets(text: str) -> str:
     """`text` with user names and passwords of addresses, also of such as lack their scheme, and the
     values of what calls itself a token or password, replaced by `***`.
+
+    The time is linear in the text's length, whatever it holds.
     """
+    text = _WORD.sub(_without_logins, text)
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
+
+
+def _without_logins(word: re.Match[str]) -> str:
+    """A word without the users and passwords before an `@`.
+
+    Each pattern sees the word up to the last `@` that it could end at. From there on every attempt
+    ends in a match, so none is made twice over the same characters.
+    """
+    text = word[0]
+    if "@" not in text:
+        return text
+    end = text.rindex("@") + 1
+    text = _WITH_SCHEME.sub("://***@", text[:end]) + text[end:]
+    hosts = [match.start() for match in _HOST_AFTER.finditer(text)]
+    if not hosts:
+        return text
+    end = hosts[-1] + 2  # With the host's first character, which the pattern looks ahead to.
+    return _WITHOUT_SCHEME.sub("***@", text[:end]) + text[end:]
 
 
 def holds_secret(text: str) -> bool:
