@@ -26,7 +26,7 @@ from typing import Literal
 
 from deft_sweeps.config.baseline_kind import BASELINES, BaselineName
 from deft_sweeps.metrics import METRICS
-from deft_sweeps.units import EXAMPLES, QUANTITY, parse_quantity
+from deft_sweeps.units import EXAMPLES, QUANTITY, parse_quantity, shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class Policy:
 
 _SHARE = r"[\d.]+\s*%?"
 _CONSTRAINT = re.compile(
-    r"^\s*(?P<surely>surely\s+)?(?P<metric>\w+)\s*(?P<relation><=|>=|<|>)\s*(?P<bound>.+?)\s*$"
+    r"^(?P<surely>surely\s+)?(?P<metric>\w+)\s*(?P<relation><=|>=|<|>)(?P<bound>.+)$"
 )
 _BEST = re.compile(
     rf"^best\s+(?P<metric>\w+)(?:\s+within\s+(?P<band>{_SHARE})\s*,?\s+then\s+(?P<then>\w+))?$"
@@ -158,7 +158,7 @@ def parse_metric(text: str) -> str:
     """
     if text not in METRICS:
         raise ValueError(
-            f"no metric {text!r}{suggest(text, METRICS)}; there are {', '.join(METRICS)}"
+            f"no metric {shortened(text)!r}{suggest(text, METRICS)}; there are {', '.join(METRICS)}"
         )
     return text
 
@@ -169,9 +169,9 @@ def parse_constraint(text: str) -> Constraint:
     Raises:
         ValueError: with what was expected.
     """
-    match = _CONSTRAINT.match(text)
+    match = _CONSTRAINT.match(text.strip())
     if match is None:
-        raise ValueError(f"expected METRIC <= BOUND or METRIC >= BOUND, got {text!r}")
+        raise ValueError(f"expected METRIC <= BOUND or METRIC >= BOUND, got {shortened(text)!r}")
     relation: Literal["<=", ">="] = "<=" if match["relation"][0] == "<" else ">="
     metric = parse_metric(match["metric"])
     if match["surely"] and not METRICS[metric].has_interval:
@@ -179,7 +179,9 @@ def parse_constraint(text: str) -> Constraint:
         raise ValueError(
             f"`surely` needs a metric with a standard error ({possible}), got {metric!r}"
         )
-    bound = replace(_parse_bound(match["bound"], metric), written=" ".join(match["bound"].split()))
+    text_of_bound = match["bound"].strip()
+    written = " ".join(text_of_bound.split())
+    bound = replace(_parse_bound(text_of_bound, metric), written=written)
     strict = len(match["relation"]) == 1
     return Constraint(metric, relation, bound, match["surely"] is not None, strict)
 
@@ -198,7 +200,7 @@ def parse_policy(text: str) -> Policy:
     if match is None:
         raise ValueError(
             "expected `best METRIC [where LIMIT and ...]`, `best METRIC within 5 %, then METRIC"
-            f" [where ...]` or `knee [where LIMIT and ...]`, got {text!r}"
+            f" [where ...]` or `knee [where LIMIT and ...]`, got {shortened(text)!r}"
         )
     metric = parse_metric(match["metric"])
     if match["then"] is None:
@@ -207,7 +209,7 @@ def parse_policy(text: str) -> Policy:
     if then == metric or not 0 < band < 1:
         raise ValueError(
             "expected `best METRIC within SHARE %, then ANOTHER_METRIC` with a share between 0 and"
-            f" 100 %, got {text!r}"
+            f" 100 %, got {shortened(text)!r}"
         )
     return Policy(metric, where, band, then)
 
@@ -217,8 +219,9 @@ def _parse_bound(text: str, metric: str) -> Bound:
     if relative is not None:
         name = next((b for b in BASELINES if b == relative["name"]), None)
         if name is None:
+            given = relative["name"]
             raise ValueError(
-                f"no baseline {relative['name']!r}{suggest(relative['name'], BASELINES)}; there are"
+                f"no baseline {shortened(given)!r}{suggest(given, BASELINES)}; there are"
                 f" {', '.join(BASELINES)}"
             )
         dimension = METRICS[metric].dimension
@@ -229,13 +232,13 @@ def _parse_bound(text: str, metric: str) -> Bound:
             )
             raise ValueError(
                 f"{what}: write `baseline({name}) {relative['sign']} {EXAMPLES[dimension]}` say,"
-                f" got {text!r}"
+                f" got {shortened(text)!r}"
             )
         offset = _number(relative["offset"], metric) if relative["offset"] else 0.0
         return Bound(-offset if relative["sign"] == "-" else offset, name)
     if not _PLAIN_BOUND.match(text):
         what = "a number with an optional unit, or baseline(NAME) +/- a number"
-        raise ValueError(f"expected {what}, got {text!r}")
+        raise ValueError(f"expected {what}, got {shortened(text)!r}")
     return Bound(_number(text, metric))
 
 

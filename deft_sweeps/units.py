@@ -26,7 +26,7 @@ EXAMPLES: dict[Dimension, str] = {
 }
 """A small amount of each dimension, for messages."""
 
-QUANTITY = r"(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>[A-Za-z%]*)"
+QUANTITY = r"(?P<number>[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>[A-Za-z%]*)"
 """A number with an optional unit, as part of a regular expression."""
 
 _QUANTITY = re.compile(rf"^{QUANTITY}$")
@@ -45,16 +45,21 @@ def parse_quantity(text: str, dimension: Dimension, of: str) -> float:
     """
     match = _QUANTITY.match(text.strip())
     if match is None:
-        raise ValueError(f"expected a number with an optional unit, got {text!r}")
+        raise ValueError(f"expected a number with an optional unit, got {shortened(text)!r}")
     unit, units = match["unit"], UNITS[dimension]
     if unit and unit not in units:
         plain = "a plain number"
         expected = f"{plain}, or one in {', '.join(units)}" if units else plain
-        raise ValueError(f"no unit {unit!r} for {of}; expected {expected}")
+        raise ValueError(f"no unit {shortened(unit)!r} for {of}; expected {expected}")
     value = float(match["number"]) * units.get(unit, 1.0)
     if not math.isfinite(value):
-        raise ValueError(f"expected a finite number, got {match['number']}")
+        raise ValueError(f"expected a finite number, got {shortened(match['number'])}")
     return value
+
+
+def shortened(text: str) -> str:
+    """What the user gave, cut to a length that a message can hold."""
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def quantity(value: float, dimension: Dimension) -> str:

@@ -262,4 +262,7 @@ def compare(
 
 def main() -> None:
     """Entry point of the console script."""
+    from deft_sweeps.cli.show import prepare_streams
+
+    prepare_streams()
     app(prog_name="deft-sweeps")

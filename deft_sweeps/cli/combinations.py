@@ -35,7 +35,8 @@ def combinations(file: Path | None, *, as_json: bool) -> None:
         show.as_json(documents[0] if len(documents) == 1 else documents)
         return
     for number, (name, table) in enumerate(tables.items()):
-        print(end="\n" if number else "")
+        if number:
+            show.text("")
         _print(table, f"{name}: " if len(tables) > 1 else "", of_file=file is not None)
 
 

@@ -5,15 +5,27 @@ interrupted.
 import errno
 import os
 import sys
+import tempfile
+import traceback
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import NoReturn, ParamSpec
 
 import typer
 
-from deft_sweeps.errors import ConfigError, DeftSweepsError, Problem, SweepError, TrialError
-from deft_sweeps.store.secrets import without_secrets
+from deft_sweeps.cli import show
+from deft_sweeps.errors import (
+    ConfigError,
+    DataError,
+    DeftSweepsError,
+    Problem,
+    SweepError,
+    TrialError,
+)
+from deft_sweeps.report.terminal_text import printable
+from deft_sweeps.store.secrets import short_reason, without_secrets
 
 P = ParamSpec("P")
 
@@ -21,9 +33,12 @@ FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 
 
 def say(*lines: str) -> None:
-    """To stderr, without secrets: what is no result, so that stdout can be piped."""
+    """To stderr, without secrets and steering signs: what is no result, so that stdout can be
+    piped.
+    """
     for line in lines:
-        print(without_secrets(line), file=sys.stderr)
+        with suppress(OSError):  # Nobody is left to be told.
+            print(printable(without_secrets(line)), file=sys.stderr, flush=True)
 
 
 def refuse(problems: Iterable[object]) -> NoReturn:
@@ -33,38 +48,65 @@ def refuse(problems: Iterable[object]) -> NoReturn:
 
 
 def guarded(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn the errors of `errors.py`, of the paths that the user named, Ctrl-C and a closed pipe
-    into exit codes; anything else is a bug and keeps its traceback.
-    """
+    """Turn every error of a command, Ctrl-C and a closed pipe into an exit code and a line."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
-            sys.stdout.flush()
-        except ConfigError as error:
-            refuse(error.problems)
-        except (SweepError, TrialError) as error:
-            say(f"the sweep failed: {error}")
-            raise typer.Exit(FAILED) from None
-        except DeftSweepsError as error:
-            refuse([error])
+            show.flush()
+        except (typer.Exit, typer.Abort, typer.BadParameter):
+            raise
         except KeyboardInterrupt:
             say("interrupted")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
-            # The reader has seen enough (`| head`); Python would complain once more when it flushes
-            # at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except OSError as error:
-            problem = unusable_path(
-                error, [path for path in (*args, *kwargs.values()) if isinstance(path, Path)]
-            )
-            if problem is None:
-                raise
-            refuse([problem])
+            show.discard()  # The reader has seen enough (`| head`).
+        except Exception as error:  # The last place that can say what happened.
+            _end(error, [path for path in (*args, *kwargs.values()) if isinstance(path, Path)])
 
     return run
+
+
+def _end(error: Exception, named: Iterable[Path]) -> NoReturn:
+    """Say what happened, and end with its exit code.
+
+    Args:
+        error: that ended the command.
+        named: paths that the user named.
+    """
+    match error:
+        case ConfigError():
+            refuse(error.problems)
+        case SweepError() | TrialError():
+            say(f"the sweep failed: {error}")
+        case DataError():
+            refuse(str(error).splitlines())  # A line a reason.
+        case DeftSweepsError():
+            refuse([error])
+        case show.OutputError():
+            show.discard()
+            say(str(error))
+        case _:
+            problem = unusable_path(error, named) if isinstance(error, OSError) else None
+            if problem is not None:
+                refuse([problem])
+            _report_fault(error)
+    raise typer.Exit(FAILED)
+
+
+def _report_fault(error: Exception) -> None:
+    """Say in a line what nobody foresaw; its traceback goes to a file of this user's, masked."""
+    lines = without_secrets("".join(traceback.format_exception(error))).splitlines()
+    try:
+        handle, path = tempfile.mkstemp(prefix="deft-sweeps-error-", suffix=".txt")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write("\n".join([*lines, ""]))
+    except OSError:
+        say(*lines)
+        return
+    what = "nobody foresaw this error; please report it with its traceback, which is in"
+    say(f"{short_reason(error)} ({what} {path})")
 
 
 def unusable_path(error: OSError, named: Iterable[Path]) -> Problem | None:

@@ -13,9 +13,10 @@ from deft_sweeps.cli.guard import FAILED, INTERRUPTED, refuse, say
 from deft_sweeps.cli.specs import unusable
 from deft_sweeps.errors import ConfigError, Problem, StoreError, SweepError
 from deft_sweeps.specification.search_settings import Budget
+from deft_sweeps.specification.spec_text import read_text
 from deft_sweeps.specification.sweep_file import SweepPart, load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.specification.yaml_document import read_all, read_text
+from deft_sweeps.specification.yaml_document import read_all
 from deft_sweeps.store.sweep_dir import SweepDir
 
 

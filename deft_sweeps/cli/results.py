@@ -59,20 +59,20 @@ def status(folder: Path, *, as_json: bool) -> None:
         return
     done = ", ".join(f"{n_of[s]} {s}" for s in get_args(Status) if n_of[s] or s == "complete")
     n_done = len(findings.results)
-    print(
+    show.text(
         f"{spec.name}: {state}, {n_done} of {n_budget} trials done ({done}), {len(running)} running"
     )
     if saved.n_stopped:
         steps = f"{saved.n_steps} of {saved.n_steps_whole} run, measured"
-        print(f"early stopping: {saved.share:.2f} of the training steps saved ({steps})")
+        show.text(f"early stopping: {saved.share:.2f} of the training steps saved ({steps})")
     if remaining is not None:
-        print(f"projected: {duration(remaining)} left")
+        show.text(f"projected: {duration(remaining)} left")
     if state == "cut off":
         say(f"go on with: deft-sweeps run {folder} --resume")
     show.table(front_table(findings.front))
     # The front is under the sweep's own limits; the policy's do not show in it.
     for line in choice_text.proxy_notes(proxy_spreads(findings.results, findings.limits)):
-        print(line)
+        show.text(line)
 
 
 def driver_state(note: DriverNote | None) -> str:
@@ -100,12 +100,12 @@ def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool
         write_atomically(figure, scatter(findings).encode())
         say(f"wrote {figure}")
     if as_json:
-        print(front_json(findings.front, findings.choice.member, findings.membership))
+        show.json_text(front_json(findings.front, findings.choice.member, findings.membership))
     else:
         show.table(front_table(findings.front, findings.choice, findings.membership))
         for line in choice_text.proxy_notes(findings.choice.proxy_spreads):
-            print(line)
-        print(projection_told(findings.projection))
+            show.text(line)
+        show.text(projection_told(findings.projection))
 
 
 def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
@@ -133,9 +133,9 @@ def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
 
 def print_choice(findings: Findings) -> None:
     """Print what to ship, why, how sure that is, and why not the others."""
-    print(verdict_text.headline(findings))
+    show.text(verdict_text.headline(findings))
     for limit in verdict_text.limits_told(findings):
-        print(f"- {limit}")
+        show.text(f"- {limit}")
     sentences = (
         verdict_text.unjudged_on_test(findings),
         verdict_text.within_chance_told(findings),
@@ -144,11 +144,11 @@ def print_choice(findings: Findings) -> None:
         choice_text.why(findings.choice),
     )
     for sentence in filter(None, sentences):
-        print(sentence)
+        show.text(sentence)
     for caveat in choice_text.caveats(findings.choice):
-        print(f"- {caveat}")
+        show.text(f"- {caveat}")
     if choice_text.rejected(findings.choice):
-        print()
+        show.text("")
         show.table(lost_table(findings.choice))
 
 

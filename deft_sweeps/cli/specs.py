@@ -92,7 +92,7 @@ def validate(files: Sequence[Path]) -> None:
             if not unusable_settings:
                 summary = f"{len(spec.combinations)} combinations, {spec.budget.trials} trials"
                 named = f"{file}, {spec.name}" if len(parts) > 1 else str(file)
-                print(
+                show.text(
                     f"{named}: valid, {summary}"
                     + (f", {len(spec.excluded)} combinations excluded" if spec.excluded else "")
                 )
@@ -183,7 +183,8 @@ def plan(file: Path, *, as_json: bool) -> None:
         if as_json:
             lines.append(_plan_dict(spec, projection))
         else:
-            print(end="\n" if number else "")
+            if number:
+                show.text("")
             _print_plan(spec, projection)
         slow = slow_dtype(spec.dtype, on_gpu=spec.budget.gpus_per_trial > 0)
         notes += [
@@ -197,15 +198,15 @@ def plan(file: Path, *, as_json: bool) -> None:
 
 def _print_plan(spec: SweepSpec, projection: SweepProjection) -> None:
     config = spec.combinations[0].template
-    print(
+    show.text(
         f"{spec.name}: {spec.budget.trials} trials of {config.model} on {task_name(config.task)},"
         f" {config.dtype}"
     )
-    print(f"objectives: {', '.join(spec.objectives)}; choose: {spec.choose}")
+    show.text(f"objectives: {', '.join(spec.objectives)}; choose: {spec.choose}")
     if spec.limits:
-        print(f"limits: {', '.join(str(limit) for limit in spec.limits)}")
-    print(choose_sampler(spec).describe(spec.limits))
-    print()
+        show.text(f"limits: {', '.join(str(limit) for limit in spec.limits)}")
+    show.text(choose_sampler(spec).describe(spec.limits))
+    show.text("")
     rows = tuple(
         Row(
             (
@@ -245,14 +246,14 @@ def _print_plan(spec: SweepSpec, projection: SweepProjection) -> None:
     together = (
         f"{projection.n_parallel} at a time" if projection.n_parallel > 1 else "one at a time"
     )
-    print(
+    show.text(
         f"projected: {together}, {size(projection.memory_bytes)} of memory (largest:"
         f" {projection.largest}), {duration(projection.time_sec)} for {spec.budget.trials} trials;"
         f" {_time_words(on_gpu=spec.budget.gpus_per_trial > 0)}"
     )
     for besides in _besides(spec):
-        print(besides)
-    print(certification_told(spec))
+        show.text(besides)
+    show.text(certification_told(spec))
     if (powers := power_table(spec)).rows:
         show.table(powers)
 

@@ -224,10 +224,10 @@ def _conclude(spec: SweepSpec, sweep: SweepDir) -> None:
         if chosen and g.deft.trial_id == chosen.result.trial_id
     ]
     if gains:
-        print()
+        show.text("")
         show.table(equal_density_table(gains))
     if findings.every_final:
-        print()
+        show.text("")
         show.table(finals_table(findings.every_final))
-    print(projection_told(findings.projection))
-    print(f"report: {sweep.report_path}")
+    show.text(projection_told(findings.projection))
+    show.text(f"report: {sweep.report_path}")

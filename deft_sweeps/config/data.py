@@ -1,9 +1,11 @@
 """Which examples a trial trains on and is measured on."""
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, assert_never
 
-from deft_sweeps.config.axes import check
+from deft_sweeps.config.axes import check, check_path
 
 TaskKind = Literal["classification", "regression", "span", "text"]
 """What the metric compares: a class, a number, an answer found in a context, or free text."""
@@ -89,6 +91,7 @@ class GlueTask:
     splits: Splits = Splits()
 
     def __post_init__(self) -> None:
+        check_path("folder", self.folder)
         check(self.max_input_tokens >= 4, "max_input_tokens >= 4", self.max_input_tokens)
 
 
@@ -117,6 +120,7 @@ class SquadTask:
     splits: Splits = Splits()
 
     def __post_init__(self) -> None:
+        check_path("folder", self.folder)
         check(self.max_input_tokens >= 32, "max_input_tokens >= 32", self.max_input_tokens)
         check(
             0 <= self.doc_stride < self.max_input_tokens / 2,
@@ -195,6 +199,8 @@ class FileTask:
     splits: Splits = Splits()
 
     def __post_init__(self) -> None:
+        for name in ("path", "hub", "validation_path", "test_path"):
+            check_path(name, getattr(self, name))
         check(
             (self.path is None) != (self.hub is None),
             "either path or hub",
@@ -236,6 +242,11 @@ class FileTask:
 
 
 Task = PackagedTask | FileTask | GlueTask | SquadTask
+
+
+def local_path(path: str) -> Path:
+    """The path with the user's home in the place of `~`; an unknown user's `~name` stays."""
+    return Path(os.path.expanduser(path))
 
 
 def task_kind(task: Task) -> TaskKind:

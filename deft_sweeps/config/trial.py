@@ -27,6 +27,7 @@ from deft_sweeps.config.axes import (
     Training,
     Unquantized,
     check,
+    check_path,
 )
 from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.config.data import PackagedTask, Task
@@ -58,6 +59,7 @@ class TrialConfig:
     base_dropout: float = 0.0
 
     def __post_init__(self) -> None:
+        check_path("model", self.model)
         check(0 <= self.base_dropout < 1, "base_dropout in [0, 1)", self.base_dropout)
         check(
             self.activation in ACTIVATIONS,

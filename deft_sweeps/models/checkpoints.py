@@ -3,6 +3,7 @@ weights.
 """
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from deft_sweeps.cache import sha256_file
 from deft_sweeps.config.axes import Dtype
+from deft_sweeps.config.data import local_path
 from deft_sweeps.errors import CheckpointError, DeftSweepsError
 from deft_sweeps.models.families import PUBLISHED_CONFIGS, family_of, layout
 from deft_sweeps.models.hub_checkpoint import (
@@ -259,8 +261,8 @@ def _check_folder(folder: Path, family: str | None) -> list[str]:
 
 def _folder(name: str) -> Path | None:
     """The folder that `name` names; None where it is a hub id."""
-    path = Path(name).expanduser()
-    if path.is_dir():
+    path = local_path(name)
+    if os.path.isdir(path):  # Also where a folder above it may not be entered.
         return path
     if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
         raise CheckpointError(f"no folder {name}")

@@ -23,6 +23,7 @@ from deft_sweeps.report import (
     verdict_text,
 )
 from deft_sweeps.report.svg import inline
+from deft_sweeps.report.terminal_text import printable_lines
 from deft_sweeps.result import TrialResult, complete_trials
 from deft_sweeps.specification.sampler_choice import choose_sampler
 from deft_sweeps.specification.sweep_spec import SweepSpec
@@ -170,6 +171,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: printable_lines(value) if type(value) is str else value,
     )
     environment.filters["code"] = _code
     return environment
@@ -181,7 +183,7 @@ def _picture(svg: str) -> Markup:
 
 def _code(text: str) -> Markup:
     """Escaped text with `backticked` parts set as code."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped just here
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(printable_lines(text)))))  # noqa: S704 - escaped just here
 
 
 def _day(results: Sequence[TrialResult]) -> str:

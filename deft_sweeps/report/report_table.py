@@ -7,6 +7,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from deft_sweeps.report.terminal_text import printable, printable_lines
+
 Mark = Literal["", "chosen", "runner-up", "baseline", "failed"]
 
 
@@ -55,8 +57,8 @@ _STYLES: dict[Mark, str] = {
 def as_rich(table: ReportTable) -> Table:
     """For a terminal."""
     drawn = Table(
-        title=table.title,
-        caption=table.note or None,
+        title=Text(printable(table.title)),
+        caption=Text(printable(table.note)) if table.note else None,
         box=box.SIMPLE_HEAD,
         title_justify="left",
         caption_justify="left",
@@ -65,7 +67,7 @@ def as_rich(table: ReportTable) -> Table:
         drawn.add_column(head, justify="right" if figures else "left", overflow="fold")
     for row in table.rows:
         # rich reads [brackets] in a str as markup; a Text is taken as it is.
-        drawn.add_row(*(Text(cell) for cell in row.cells), style=_STYLES[row.mark])
+        drawn.add_row(*(Text(printable_lines(cell)) for cell in row.cells), style=_STYLES[row.mark])
     return drawn
 
 
@@ -84,8 +86,9 @@ def as_text(table: ReportTable) -> str:
         ).rstrip()
         for line in lines
     ]
-    return "\n".join([table.title, *laid, *([table.note] if table.note else [])]) + "\n"
+    head, notes = printable(table.title), [printable(table.note)] if table.note else []
+    return "\n".join([head, *laid, *notes]) + "\n"
 
 
 def _one_line(cell: str) -> str:
-    return " ".join(cell.split())
+    return printable(" ".join(cell.split()))

@@ -6,6 +6,9 @@ from typing import assert_never
 
 from deft_sweeps.config.axes import check
 
+MAX_CHOICES = 100
+"""No sampler learns from more values without an order, and each pair of them is checked."""
+
 Value = bool | int | float | str | None | tuple["Value", ...]
 
 
@@ -23,8 +26,10 @@ class Categorical:
     values: tuple[Value, ...]
 
     def __post_init__(self) -> None:
-        check(len(self.values) > 0, "at least one value to choose from", self.values)
-        check(len(set(self.values)) == len(self.values), "values named once each", self.values)
+        n_values = len(self.values)
+        check(n_values > 0, "at least one value to choose from", self.values)
+        check(n_values <= MAX_CHOICES, f"at most {MAX_CHOICES} values to choose from", n_values)
+        check(len(set(self.values)) == n_values, "values named once each", self.values)
 
 
 @dataclass(frozen=True, slots=True)

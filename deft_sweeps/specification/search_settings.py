@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from deft_sweeps.config.axes import check
+from deft_sweeps.config.axes import check, check_path
 from deft_sweeps.specification.sampler_entry import SAMPLERS, SamplerName
 
 STORAGE_FILES = ("sqlite", "journal")
@@ -51,6 +51,8 @@ class Search:
         urls = ", ".join(f"{name}://..." for name in STORAGE_SCHEMES)
         expected = f"storage as auto, {', '.join(STORAGE_FILES)}, or a URL ({urls})"
         check(self.storage in ("auto", *STORAGE_FILES) or is_url, expected, scheme)
+        for folder in self.warm_start:
+            check_path("each folder of warm_start", folder)
         n_folders = len(set(self.warm_start))
         check(n_folders == len(self.warm_start), "each folder of warm_start once", self.warm_start)
 
@@ -130,9 +132,9 @@ class Halving:
     """Stops trials that are worse than others at the same share of their training.
 
     Attributes:
-        eta: one in `eta` of the trials that reach a rung continues, >= 2.
-        rungs: number of rungs, >= 2; the last one is a trial's end, and each one before it comes
-            `eta` times earlier than the next.
+        eta: one in `eta` of the trials that reach a rung continues, from 2 to 1000.
+        rungs: number of rungs, from 2 to 20; the last one is a trial's end, and each one before it
+            comes `eta` times earlier than the next.
         rank: orders the trials at a rung: by the share of peers that dominate them (`dominated`),
             or by non-dominated layers and inside a layer by epsilon-net (`spread`, MO-ASHA),
             crowding distance or exclusive `hypervolume`.
@@ -148,7 +150,9 @@ class Halving:
 
     def __post_init__(self) -> None:
         check(self.eta >= 2, "eta >= 2", self.eta)
+        check(self.eta <= 1000, "eta <= 1000", self.eta)
         check(self.rungs >= 2, "rungs >= 2", self.rungs)
+        check(self.rungs <= 20, "rungs <= 20", self.rungs)
 
     @property
     def least_steps(self) -> int:

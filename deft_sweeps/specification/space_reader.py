@@ -52,11 +52,13 @@ def _read_base(data: Mapping[str, Any], problems: ProblemCollector, *, on_gpu: b
     given["task"] = _read_task(given_or_default(data, "task"), problems) or PackagedTask()
     if "base_dropout" in given:
         given["base_dropout"] = float(given["base_dropout"])
-    try:
-        return TrialConfig(**given)
-    except ValueError as error:  # base_dropout is the only one of these with a range.
-        problems.add(("base_dropout",), str(error))
-        return TrialConfig(**{name: v for name, v in given.items() if name != "base_dropout"})
+    for name in ("model", "base_dropout"):
+        try:
+            TrialConfig(**{key: given[key] for key in (name,) if key in given})
+        except ValueError as error:
+            problems.add((name,), str(error))
+            del given[name]
+    return TrialConfig(**given)
 
 
 def _read_task(data: Any, problems: ProblemCollector) -> Task | None:

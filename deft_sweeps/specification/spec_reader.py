@@ -25,8 +25,9 @@ from deft_sweeps.specification.search_reader import (
     read_search,
 )
 from deft_sweeps.specification.space_reader import read_space
+from deft_sweeps.specification.spec_text import read_text
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.specification.yaml_document import Document, read, read_text
+from deft_sweeps.specification.yaml_document import Document, read
 from deft_sweeps.specification.yaml_schema import Sweep, given_or_default
 
 

@@ -7,8 +7,9 @@ from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.specification.problem_collector import line_and_column
 from deft_sweeps.specification.setting_reader import as_dict
 from deft_sweeps.specification.spec_reader import parse_document
+from deft_sweeps.specification.spec_text import read_text
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.specification.yaml_document import Document, read_all, read_text
+from deft_sweeps.specification.yaml_document import Document, read_all
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from deft_sweeps.errors import Problem
 from deft_sweeps.objective import suggest
 from deft_sweeps.specification.setting_model import is_union
 from deft_sweeps.specification.yaml_document import Document
-from deft_sweeps.specification.yaml_schema import NAME_PATTERN, task_kinds
+from deft_sweeps.specification.yaml_schema import MAX_NAME_BYTES, NAME_PATTERN, task_kinds
+from deft_sweeps.units import shortened
 
 Location = tuple[str | int, ...]
 
@@ -53,8 +54,7 @@ def problem_of(
 
 def shown(value: Any) -> str:
     """A value as it is written in the file, cut to a readable length."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return shortened(json.dumps(value, ensure_ascii=False, default=str))
 
 
 def expected_name(names: Iterable[str], value: Any, *, what: str = "") -> str:
@@ -72,7 +72,8 @@ def expected_name(names: Iterable[str], value: Any, *, what: str = "") -> str:
 def _unknown_key(place: Location, keys: list[str]) -> str:
     expected = f"one of {', '.join(keys)}" if keys else "none"
     key = str(place[-1])
-    return f"unknown key `{key}`{_of(place[:-1])}; expected {expected}{suggest(key, keys)}"
+    unknown = f"unknown key `{shortened(key)}`{_of(place[:-1])}"
+    return f"{unknown}; expected {expected}{suggest(key, keys)}"
 
 
 def _expectation(details: ErrorDetails, hint: Any, place: Location) -> str:
@@ -90,8 +91,9 @@ def _expectation(details: ErrorDetails, hint: Any, place: Location) -> str:
             return f"expected at least {entries}, got {shown(value)}"
         case "too_long":
             return f"expected one member, got {shown(value)}"
-        case "string_pattern_mismatch":
-            return f"expected a name that suits a folder ({NAME_PATTERN}), got {shown(value)}"
+        case "string_pattern_mismatch" | "string_too_long":
+            suits = f"{NAME_PATTERN}, at most {MAX_NAME_BYTES} bytes"
+            return f"expected a name that suits a folder ({suits}), got {shown(value)}"
     if kind in _NOUNS:
         return f"expected {_NOUNS[kind]}{_or_domain(place)}, got {shown(value)}"
     return f"{details['msg']}, got {shown(value)}"
@@ -113,7 +115,7 @@ def _in_space(place: Location) -> str:
 def _of(location: Location) -> str:
     """` of task`: the nearest key that holds the location."""
     keys = [step for step in location if isinstance(step, str) and not step.startswith("<")]
-    return f" of {keys[-1]}" if keys else ""
+    return f" of {shortened(keys[-1])}" if keys else ""
 
 
 def _or_domain(location: Location) -> str:

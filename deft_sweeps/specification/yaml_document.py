@@ -1,16 +1,21 @@
 """YAML text to plain data that remembers the line and column of everything in it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path as FilePath
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
 from ruamel.yaml.nodes import Node
+from ruamel.yaml.reader import ReaderError
 
 from deft_sweeps.errors import ConfigError, Problem
-from deft_sweeps.specification.yaml_node import TOO_DEEP, NodeReader, Path, is_empty
+from deft_sweeps.specification.yaml_node import MAX_DEPTH, TOO_DEEP, NodeReader, Path, is_empty
+
+MAX_DOCUMENTS = 100
+_MARKER = re.compile(r"(?:---|\.\.\.)(?:\s|$)")
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,8 @@ class Document:
         data: dicts with string keys, lists, and scalars.
         values, keys: path to (line, column), counted from 1, of a value and of a mapping's key.
         problems: duplicate keys, of which the first counts; and the places where `data` holds
-            null instead of a value: forbidden tags, endless aliases, whole numbers beyond 64 bits.
+            null instead of a value: forbidden tags, endless aliases, whole numbers beyond 64 bits,
+            text that no file or terminal can take.
         text: the document's own lines.
     """
 
@@ -46,21 +52,6 @@ class Document:
         path = self.path(location)
         line, column = self.keys.get(path, self.values[path]) if key else self.values[path]
         return f"{self.where}:{line}:{column}"
-
-
-def read_text(path: FilePath | str) -> str:
-    """A file's text.
-
-    Raises:
-        ConfigError: the file does not exist or is not UTF-8.
-    """
-    try:
-        return FilePath(path).read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        what = f"not UTF-8 text (byte {error.start})"
-        raise ConfigError([Problem(str(path), what)]) from error
-    except OSError as error:
-        raise ConfigError([Problem(str(path), f"cannot be read: {error.strerror}")]) from error
 
 
 def read(text: str, where: str) -> Document:
@@ -88,17 +79,21 @@ def read_all(text: str, where: str) -> tuple[Document, ...]:
         ConfigError: a syntax error, an empty file, or a document far too large or deep.
     """
     yaml = YAML(typ="safe", pure=True)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    # Not splitlines, which knows more ends of a line than YAML.
+    lines = [line + "\n" for line in text.removesuffix("\n").split("\n")]
     nodes = _nodes(yaml, text, where)
     if not nodes:
         what = "expected a sweep's spec, got an empty file"
         raise ConfigError([Problem(f"{where}:1:1", what, "`deft-sweeps init` writes one")])
-    lines = text.splitlines(keepends=True)
-    starts = [0, *(_first_line(lines, node) for node in nodes[1:]), len(lines)]
+    if len(nodes) > MAX_DOCUMENTS:
+        what = f"expected at most {MAX_DOCUMENTS} sweeps in one file, got {len(nodes)}"
+        raise ConfigError([Problem(_place(where, nodes[MAX_DOCUMENTS].start_mark), what)])
     documents = []
-    for node, start, end in zip(nodes, starts, starts[1:], strict=False):
+    for node, (start, end) in zip(nodes, _spans(nodes, lines, where), strict=True):
         reader = NodeReader(where, yaml)
         data = reader.read(node)
-        own_text = "".join(lines[start:end]).removesuffix("---\n")
+        own_text = "".join(lines[start:end])
         problems = tuple(reader.problems)
         documents.append(Document(where, data, reader.values, reader.keys, problems, own_text))
     return tuple(documents)
@@ -110,19 +105,54 @@ def _nodes(yaml: YAML, text: str, where: str) -> list[Node]:
         nodes = [node for node in yaml.compose_all(text) if node is not None]
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = f"{where}:{mark.line + 1}:{mark.column + 1}" if mark else where
-        raise ConfigError(
-            [Problem(place, f"not YAML: {error.problem or error.context}")]
-        ) from error
-    except YAMLError as error:
-        what = f"not YAML: {' '.join(str(error).split())}"
-        raise ConfigError([Problem(where, what)]) from error
+        place = _place(where, mark) if mark else f"{where}:1:1"
+        what = f"not YAML: {error.problem or error.context}"
+        raise ConfigError([Problem(place, what)]) from error
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        column = error.position - text.rfind("\n", 0, error.position)
+        what = f"not YAML: the character U+{ord(text[error.position]):04X} is not allowed"
+        raise ConfigError([Problem(f"{where}:{line}:{column}", what, "remove it")]) from error
     except RecursionError as error:
-        raise ConfigError([Problem(where, TOO_DEEP)]) from error
+        raise ConfigError([Problem(_deepest(text, where), TOO_DEEP)]) from error
     return [node for node in nodes if not is_empty(node)]
 
 
-def _first_line(lines: Sequence[str], node: Node) -> int:
-    """Index of the line after the `---` that begins the node's document."""
-    before = range(node.start_mark.line, -1, -1)
-    return next(i + 1 for i in before if lines[i].startswith("---"))
+def _deepest(text: str, where: str) -> str:
+    """Where the text is first nested too deep."""
+    depth = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            return _place(where, event.start_mark)
+    return f"{where}:1:1"
+
+
+def _spans(nodes: Sequence[Node], lines: Sequence[str], where: str) -> list[tuple[int, int]]:
+    """Each document's own lines as start and end, without the `---` before it.
+
+    The first one has the file's head as well.
+
+    Raises:
+        ConfigError: a `%` directive, which would change how the document is read.
+    """
+    spans: list[tuple[int, int]] = []
+    end = 0
+    for node in nodes:
+        first = node.start_mark.line
+        directives = (i for i in range(end, first) if lines[i].startswith("%"))
+        for i in directives:
+            what = "a directive of YAML is not allowed"
+            raise ConfigError([Problem(f"{where}:{i + 1}:1", what, "remove the line")])
+        markers = (i for i in range(first, end - 1, -1) if _MARKER.match(lines[i]))
+        marker = next(markers, first)
+        # A document may begin on the line of its own `---`.
+        start = 0 if not spans else min(marker + 1, first)
+        following = (i for i in range(first + 1, len(lines)) if _MARKER.match(lines[i]))
+        end = next(following, len(lines))
+        spans.append((start, end))
+    return spans
+
+
+def _place(where: str, mark: Any) -> str:
+    return f"{where}:{mark.line + 1}:{mark.column + 1}"

@@ -31,6 +31,8 @@ FIXED = ("model", "task", "dtype", "base_dropout")
 HINTS = get_type_hints(TrialConfig)
 AXES: dict[str, Any] = {f.name: HINTS[f.name] for f in fields(TrialConfig) if f.name not in FIXED}
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+MAX_NAME_BYTES = 255
+"""Of a folder's name; the pattern's characters are bytes."""
 _AUTO = "auto: bf16 on a GPU and on a processor with instructions for it, else fp32."
 
 
@@ -191,7 +193,7 @@ def _sweep() -> type[Shape]:
     point: Any = _point()
     model_fields: dict[str, Any] = {
         "name": (
-            Annotated[str, Field(pattern=NAME_PATTERN)],
+            Annotated[str, Field(pattern=NAME_PATTERN, max_length=MAX_NAME_BYTES)],
             Field(description="Of the sweep; also of its folder under runs/."),
         ),
         **_trial_fields(),

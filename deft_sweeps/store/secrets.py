@@ -1,12 +1,18 @@
 """Text without the secrets that addresses and libraries' messages carry."""
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterator
 
 MAX_LENGTH = 300
 """Characters of a reason: one line of a log."""
 
+# A password may hold slashes and more `@`, and at worst a quote; a user's name holds no slash, or
+# every path with an `@` would be one.
+_WITH_SCHEME = re.compile(r"""(?<=[\w+.-])://[^\s/:"'<>]*(?::(?:[^\s"'<>]*|[^\s@]*)@|@)""")
+_WITHOUT_SCHEME = re.compile(
+    r"""(?<![\w/.+-])[\w.+-]+:(?!//)(?:[^\s"'<>]*@(?=[\w\[])|\S*?@(?=[\w\[]))"""
+)
+_HOST_AFTER = re.compile(r"@(?=[\w\[])")
+_WORD = re.compile(r"\S+")
 # `sslpassword=` is one as well, `max_input_tokens: 48` is none.
 _NAMED = (
     r"(?:authorization|token|password|passwd|secret(?:[_-]?(?:access[_-]?)?key)?|api[_-]?key)\b"
@@ -24,11 +30,6 @@ _SECRETS = (
     (re.compile(r"\b(?:github_pat_|glpat-|npm_|xox[abprs]-)[\w-]{8,}"), "***"),
     (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), "***"),
 )
-_USER = re.compile(r"(?<=[\w+.-])://[^\s/:\"'<>]*")
-"""The user in an address with a scheme, where there is one."""
-_BARE_USER = re.compile(r"(?<![\w/.+-])[\w.+-]+:(?!//)")
-"""The same in an address that lacks its scheme; a user's name holds no slash, or every path with an
-`@` would be an address."""
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(/)|\n[ \t]*)")
 """In a double-quoted text of YAML or JSON."""
 
@@ -38,7 +39,7 @@ def without_secrets(text: str) -> str:
     values of what calls itself a token or password, and well-known tokens, replaced by `***`.
 
     If escapes of YAML or JSON hide one, the text comes back without these escapes. The time is
-    proportional to the text's length, but for a logarithm.
+    linear in the text's length, whatever it holds.
     """
     masked = _masked(text)
     if "\\" in masked:
@@ -49,9 +50,7 @@ def without_secrets(text: str) -> str:
 
 
 def _masked(text: str) -> str:
-    if "@" in text:
-        text = _cut(text, _addresses(text))
-        text = _cut(text, _bare_addresses(text))
+    text = _WORD.sub(_without_logins, text)
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text
@@ -65,68 +64,22 @@ def _unescaped(escape: re.Match[str]) -> str:
     return chr(code) if 0x20 <= code < 0x7F else escape[0]  # Never a terminal's own sequences.
 
 
-def _cut(text: str, spans: Iterator[tuple[int, int]]) -> str:
-    """`text` with `***@` in place of each span, which rise; one that begins in another is none."""
-    parts, done = list[str](), 0
-    for start, end in spans:
-        if start >= done:
-            parts += [text[done:start], "***@"]
-            done = end
-    return "".join((*parts, text[done:]))
+def _without_logins(word: re.Match[str]) -> str:
+    """A word without the users and passwords before an `@`.
 
-
-def _addresses(text: str) -> Iterator[tuple[int, int]]:
-    """Spans of user, password and `@` after a scheme."""
-    signs = _Signs(text, r"@")
-    for user in _USER.finditer(text):
-        start, end = user.start() + 3, user.end()
-        sign = signs.after(end) if text[end : end + 1] == ":" else None
-        if sign is None:
-            sign = text.rfind("@", start, end)
-        if sign >= 0:
-            yield start, sign + 1
-
-
-def _bare_addresses(text: str) -> Iterator[tuple[int, int]]:
-    """The same where the scheme is lacking: a host must follow."""
-    signs = _Signs(text, r"@(?=[\w\[])")
-    for user in _BARE_USER.finditer(text):
-        sign = signs.after(user.end())
-        if sign is not None:
-            yield user.start(), sign + 1
-
-
-class _Signs:
-    """Where passwords of a text end: each place is looked for once, and found by bisection.
-
-    Args:
-        text: to look through.
-        sign: pattern of an `@` that ends one.
+    Each pattern sees the word up to the last `@` that it could end at. From there on every attempt
+    ends in a match, so none is made twice over the same characters.
     """
-
-    def __init__(self, text: str, sign: str) -> None:
-        self._all = [m.start() for m in re.finditer("@", text)]
-        self._ends = [m.start() for m in re.finditer(sign, text)]
-        self._end_set = set(self._ends)
-        self._quotes = [m.start() for m in re.finditer(r"[\s\"'<>]", text)]
-        self._spaces = [m.start() for m in re.finditer(r"\s", text)]
-        self._length = len(text)
-
-    def after(self, place: int) -> int | None:
-        """The `@` that ends the password at `place`: the last one before a quote or space, since a
-        password may hold slashes and more `@`; else the first one before a space, since at worst it
-        holds a quote.
-        """
-        quote = self._next(self._quotes, place)
-        i = bisect_left(self._ends, quote) - 1
-        if i >= 0 and self._ends[i] >= place:
-            return self._ends[i]
-        first = self._next(self._all, place)
-        return first if first < self._next(self._spaces, place) and first in self._end_set else None
-
-    def _next(self, places: list[int], place: int) -> int:
-        i = bisect_left(places, place)
-        return places[i] if i < len(places) else self._length
+    text = word[0]
+    if "@" not in text:
+        return text
+    end = text.rindex("@") + 1
+    text = _WITH_SCHEME.sub("://***@", text[:end]) + text[end:]
+    hosts = [match.start() for match in _HOST_AFTER.finditer(text)]
+    if not hosts:
+        return text
+    end = hosts[-1] + 2  # With the host's first character, which the pattern looks ahead to.
+    return _WITHOUT_SCHEME.sub("***@", text[:end]) + text[end:]
 
 
 def holds_secret(text: str) -> bool:

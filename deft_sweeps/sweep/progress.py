@@ -4,6 +4,7 @@ is a file or a pipe.
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -18,6 +19,7 @@ from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.metrics import METRICS, measured
 from deft_sweeps.objective import Constraint
 from deft_sweeps.report.saved_steps import SavedSteps, stopped_text
+from deft_sweeps.report.terminal_text import printable
 from deft_sweeps.result import CompleteTrial, StoppedTrial, TrialResult
 from deft_sweeps.units import duration
 
@@ -171,7 +173,8 @@ class LineView:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._out.flush()
+        with suppress(OSError):
+            self._out.flush()
 
     def __call__(self, progress: Progress) -> None:
         """Print what is new."""
@@ -190,8 +193,9 @@ class LineView:
             self._say(progress.line)
 
     def _say(self, line: str) -> None:
-        self._out.write(line + "\n")
-        self._out.flush()
+        with suppress(OSError):  # A sweep goes on where nobody reads.
+            self._out.write(printable(line) + "\n")
+            self._out.flush()
         self._spoke_at = self._clock()
 
 
@@ -207,7 +211,8 @@ def _texts(row: FrontRow) -> list[str]:
 def _panel(progress: Progress) -> RenderableType:
     parts: list[RenderableType] = [Text(progress.line, style="bold")]
     if progress.latest is not None:
-        parts.append(Text(f"last: {progress.latest.label}: {progress.latest.outcome}", style="dim"))
+        last = f"last: {progress.latest.label}: {progress.latest.outcome}"
+        parts.append(Text(printable(last), style="dim"))
     if progress.front:
         table = Table(
             title=f"front: {progress.n_front} points, hypervolume {progress.hypervolume:.4f}",
@@ -219,5 +224,7 @@ def _panel(progress: Progress) -> RenderableType:
         for row in progress.front:
             table.add_row(Text(row.label), row.threshold, *_texts(row))
         parts.append(table)
-    parts += [Text(f"warning: {message}", style="yellow") for message in progress.messages]
+    parts += [
+        Text(f"warning: {printable(message)}", style="yellow") for message in progress.messages
+    ]
     return Group(*parts)

@@ -35,15 +35,19 @@ def measure_costs(
     say(f"latency and memory: {len(trials)} structures, each measured alone")
     ready, unmeasured = final.with_weights(sweep, [final.cost_job(trial) for trial in trials])
     for lost in unmeasured:
-        say(f"warning: the latency and memory of {lost.trial_id} stay proxies: {lost.reason}")
+        say(_lost_told(lost))
     with measuring(sweep) as beat:
         for cost in final.measure_structures(ready, spec, ray_address=ray_address):
             beat()
             if not isinstance(cost, StructureCost):
-                say(f"warning: the latency and memory of {cost.trial_id} stay proxies: {cost.reason}")
+                say(_lost_told(cost))
                 continue
             record.write(cost)
             say(
                 f"{cost.trial_id}: latency {1e3 * cost.latency_sec:.3g} ms, peak memory"
                 f" {cost.peak_memory_bytes / 2**20:.1f} MiB, measured alone"
             )
+
+
+def _lost_told(lost: final.Unmeasured) -> str:
+    return f"warning: the latency and memory of {lost.trial_id} stay proxies: {lost.reason}"

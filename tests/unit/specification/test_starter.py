@@ -35,10 +35,10 @@ def test_guesses_the_columns_and_writes_a_valid_spec(tmp_path: Path, ending: str
     assert any(combination.template.is_plain_peft for combination in spec.combinations)
 
 
-@given(
-    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),
-    st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20),
-)
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+
+
+@given(NAMES, NAMES)
 def test_any_name_is_quoted(column: str, path: str) -> None:
     guess = ColumnGuess(
         path=path,
