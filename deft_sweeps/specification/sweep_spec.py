@@ -39,6 +39,8 @@ class SweepSpec:
         seeds: a number of trainings, not a seed: each configuration of the front is trained until
             it has so many, each with a seed of its own, before the choice; 1 adds none.
         tracking_uri: of an MLflow server; without one, a SQLite file in the sweep's folder is used.
+        folder: that the relative paths of its model and data start from, absolute; empty is the
+            working directory. Specs that differ in it alone are equal.
     """
 
     name: str
@@ -55,6 +57,7 @@ class SweepSpec:
     seeds: int = 1
     tracking_uri: str | None = None
     stopping: Stopping = field(default_factory=NoStopping)
+    folder: str = field(default="", compare=False)
 
     @cached_property
     def by_label(self) -> Mapping[str, Combination]:

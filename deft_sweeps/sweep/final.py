@@ -106,7 +106,7 @@ def measure(
             max_calls=1, max_retries=2, num_cpus=n_cpus, num_gpus=_gpus(spec.budget)
         )(measure_final)
         maker = TorchTrialStarterFactory(
-            spec.evaluation, n_threads=n_cpus, label="measured", n_bases=1
+            spec.evaluation, n_threads=n_cpus, label="measured", n_bases=1, folder=spec.folder
         )
         for job in jobs:
             yield ray.get(
