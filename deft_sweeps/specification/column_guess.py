@@ -114,9 +114,9 @@ def _answers(
 ) -> ColumnGuess | None:
     """A question, its context, and the answers in it."""
     taken = set(named.given)
-    question = named.text or table.named(column_name.QUESTION_NAMES, taken, texts=True)
-    context = named.pair or table.named(column_name.CONTEXT_NAMES, taken, texts=True)
-    answers = named.label or table.named(column_name.ANSWER_NAMES, taken)
+    question = _given(named.text, table.named(column_name.QUESTION_NAMES, taken, texts=True))
+    context = _given(named.pair, table.named(column_name.CONTEXT_NAMES, taken, texts=True))
+    answers = _given(named.label, table.named(column_name.ANSWER_NAMES, taken))
     if question is None or context is None or answers is None:
         return None
     reason = _answers_in(table.columns[answers], table.columns[context])
@@ -137,8 +137,8 @@ def _target(
 ) -> ColumnGuess | None:
     """A text to write."""
     taken = set(named.given)
-    target = named.label or table.named(column_name.TARGET_NAMES, taken, texts=True)
-    text = named.text or table.text({target, named.pair})
+    target = _given(named.label, table.named(column_name.TARGET_NAMES, taken, texts=True))
+    text = _given(named.text, table.text({target, named.pair}))
     if target is None and task == "text":
         target = table.text({text, named.pair})
     if target is None or text is None or not table.columns[target].is_text:
@@ -151,7 +151,7 @@ def _target(
         why=f"{target} holds texts to write"
         + (
             ""
-            if task or named.label
+            if task or named.label is not None
             else ", and no column is named like a label and holds classes or numbers"
         ),
         other_texts=table.texts({target, text}),
@@ -208,10 +208,10 @@ def _labelled(
 ) -> ColumnGuess | None:
     task = kind or table.task_of(label)
     pair = table.pair(named.text, named.pair, {label})
-    text = named.text or (pair[0] if pair else table.text({label, named.pair}))
+    text = _given(named.text, pair[0] if pair else table.text({label, named.pair}))
     if text is None or task is None:
         return None
-    second = named.pair or (pair[1] if pair and pair[0] == text else None)
+    second = _given(named.pair, pair[1] if pair and pair[0] == text else None)
     if second is None and named.text is None:
         second = table.named(column_name.SECOND_NAMES, {label, text}, texts=True)
     column, used = table.columns[label], {label, text, second}
@@ -229,6 +229,11 @@ def _labelled(
         other_texts=table.texts(used),
         groups=table.groups(used),
     )
+
+
+def _given(name: str | None, guessed: str | None) -> str | None:
+    # A column may be named by an empty text.
+    return guessed if name is None else name
 
 
 def _labelled_kind(task: FileTaskName | None) -> Labelled | None:

@@ -16,7 +16,8 @@ from deft_sweeps.specification.column_guess import ColumnGuess
 from deft_sweeps.specification.column_sample import Column, percentile
 
 _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,29}")
-_TEMPLATE_TOKENS = 6
+_CHARACTERS_PER_TOKEN = 3
+"""Of a template, at least."""
 _MOST_LISTED = 20
 _LONGEST_LISTED = 40
 _LONGEST_PROMPT = 60
@@ -67,6 +68,7 @@ def starter(
         n_rows: of the whole file.
     """
     by_name = {column.name: column for column in columns}
+    template = "{text}" if guess.task == "qa" else prompt(guess)
     of_task: dict[str, Any]
     match guess.task:
         case "qa":
@@ -84,8 +86,8 @@ def starter(
         FileTask(
             path=path,
             task=guess.task,
-            template="{text}" if guess.task == "qa" else prompt(guess),
-            max_input_tokens=_tokens(inputs, low, high),
+            template=template,
+            max_input_tokens=_tokens(inputs, low, high, template),
             splits=Splits(validation=max(1, min(600, n_rows // 5))),
             **of_task,
         ),
@@ -126,10 +128,10 @@ def _plain(column: str, default: str) -> str:
     return column if _PLAIN_NAME.fullmatch(column) else default
 
 
-def _tokens(columns: Sequence[Column], low: int, high: int) -> int:
+def _tokens(columns: Sequence[Column], low: int, high: int, template: str = "") -> int:
     """Tokens that hold 95 % of the rows and the template, a multiple of 16 in [low, high]."""
     rows = [sum(row) for row in zip(*(column.tokens() for column in columns), strict=True)]
-    tokens = percentile(rows, 0.95) + _TEMPLATE_TOKENS
+    tokens = percentile(rows, 0.95) + len(template) / _CHARACTERS_PER_TOKEN
     return min(high, max(low, math.ceil(tokens / 16) * 16))
 
 
