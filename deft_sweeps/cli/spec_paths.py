@@ -3,13 +3,10 @@
 import os
 from collections.abc import Iterable, Iterator
 
-from deft_sweeps.config.data import Task
 from deft_sweeps.errors import Problem
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.sources import unusable_sources
 from deft_sweeps.tasks.location import WrittenPath, written_paths
-
-_SETTINGS = ("validation_path", "test_path", "path", "folder")
 
 
 def misplaced_paths(spec: SweepSpec) -> list[WrittenPath]:
@@ -50,14 +47,3 @@ def unusable_warm_start(folders: Iterable[str], spec: SweepSpec, where: str) -> 
         else:
             problems += unusable_sources([folder], where)
     return problems
-
-
-def setting_of(problem: str, task: Task) -> tuple[str, ...]:
-    """The setting of the task that a problem with its data is about: the file that the problem
-    begins with; the task where it begins with none.
-    """
-    for name in _SETTINGS:
-        path = getattr(task, name, None)
-        if path is not None and problem.startswith((f"{path}:", f"{path}/")):
-            return ("task", name)
-    return ("task",)

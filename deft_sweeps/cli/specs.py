@@ -5,13 +5,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from deft_sweeps.cli import show
+from deft_sweeps.cli.data_problem import data_problems
 from deft_sweeps.cli.guard import refuse, say
 from deft_sweeps.cli.plan_json import plan_dict
 from deft_sweeps.cli.spec_paths import (
     misplaced,
     misplaced_paths,
     path_notes,
-    setting_of,
     unusable_warm_start,
 )
 from deft_sweeps.config.data import task_kind, task_name
@@ -135,10 +135,8 @@ def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> l
     )
     if not unfit and form is not None:
         problems += [Problem(at("model"), what) for what in check_tokenizer(config.model, texts)]
-    problems += [
-        Problem(at(*setting_of(what, config.task)), what)
-        for what in (data if isinstance(data, list) else [])
-    ]
+    for what in data if isinstance(data, list) else ():
+        problems += data_problems(what, config.task, at)
     return list(dict.fromkeys(problems))
 
 

@@ -69,7 +69,7 @@ def test_a_text_that_is_no_second_one_is_told() -> None:
 def test_numbers_are_a_regression_and_few_whole_ones_classes() -> None:
     assert guess({"text": LONG, "score": HALVES}).task == "regression"
     assert guess({"text": LONG, "score": [str(half) for half in HALVES]}).task == "regression"
-    stars = {"text": LONG, "stars": [i % 5 for i in range(N)]}
+    stars: dict[str, list[Any]] = {"text": LONG, "stars": [i % 5 for i in range(N)]}
     assert guess(stars).task == "classification"
     assert guess(stars, "regression").task == "regression"
     assert guess({"text": LONG, "price": HALVES}).why == "price holds numbers, and has 60 numbers"
@@ -111,7 +111,7 @@ def test_an_index_is_neither_label_nor_group(name: str) -> None:
 
 def test_a_group_is_offered_only_where_values_come_back_under_a_plausible_name() -> None:
     values = [f"c{i % 9}" for i in range(N)]
-    offered = {
+    offered: dict[str, list[Any]] = {
         "customer_id": values,
         "user": [f"u{i}" for i in range(N)],  # unique
         "colour": values,
