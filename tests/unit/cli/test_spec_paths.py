@@ -117,4 +117,4 @@ def test_each_problem_with_the_data_is_at_its_setting(spec: Path) -> None:
         f"{spec}:6:10: {data}: no column customer; there are {present} (name a column that the"
         " file has, or leave group out)",
     ]
-    assert missing.startswith(f"{spec}:14:14: {spec.parent / 'none.csv'}: no such file")
+    assert missing.startswith(f"{spec}:15:14: {spec.parent / 'none.csv'}: no such file")
