@@ -42,7 +42,7 @@ def init(
     guess = guess_columns(str(data), columns, named, task)
     first = starter(path_from(file.parent, data), guess, columns, n_rows)
     text = first.text()
-    spec = parse_spec(text, str(file), str(file.parent.absolute()))
+    spec = parse_spec(text, str(file), str(file.parent.resolve()))
     problems = unusable(spec, str(data))
     if problems:
         located = joined(spec.folder, first.task.source)

@@ -39,7 +39,7 @@ def load_spec(path: Path | str) -> SweepSpec:
     Raises:
         ConfigError: with every problem in the file.
     """
-    return parse_spec(read_text(path), str(path), str(Path(path).parent.absolute()))
+    return parse_spec(read_text(path), str(path), str(Path(path).parent.resolve()))
 
 
 def parse_spec(text: str, where: str, folder: str = "") -> SweepSpec:

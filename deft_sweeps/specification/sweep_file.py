@@ -37,7 +37,7 @@ def load_parts(path: Path | str, folder: Path | None = None) -> tuple[SweepPart,
     Raises:
         ConfigError: with every problem of all of them.
     """
-    start = Path(path).parent.absolute() if folder is None else folder
+    start = Path(path).parent.resolve() if folder is None else folder
     return parse_parts(read_text(path), str(path), str(start))
 
 

@@ -22,7 +22,7 @@ def spec_folder(file: Path) -> Path:
             return recorded
         if sweep.has_results() or sweep.note() is not None:
             return Path.cwd()
-    return file.parent.absolute()
+    return file.parent.resolve()
 
 
 def write_origin(sweep: SweepDir, folder: str) -> None:
