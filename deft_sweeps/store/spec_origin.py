@@ -31,7 +31,7 @@ def write_origin(sweep: SweepDir, folder: str) -> None:
     """
     if not folder or _recorded(sweep) == Path(folder):
         return
-    record = {"folder": folder, "from_here": os.path.relpath(folder, sweep.root.absolute())}
+    record = {"folder": folder, "from_here": os.path.relpath(folder, sweep.root.resolve())}
     write_atomically(sweep.origin_path, json.dumps(record, indent=1).encode() + b"\n")
 
 
@@ -39,7 +39,7 @@ def _recorded(sweep: SweepDir) -> Path | None:
     try:
         record = json.loads(sweep.origin_path.read_bytes())
         folder = Path(record["folder"])
-        moved = sweep.root.absolute() / Path(record["from_here"])
+        moved = sweep.root.resolve() / Path(record["from_here"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
     if folder.is_dir() or not moved.is_dir():

@@ -39,7 +39,7 @@ def numbered(i: int) -> dict[str, object]:
     return {"sentence": CONTEXTS[i], "score": i / 4}
 
 
-def asked(i: int) -> dict[str, object]:
+def questioned(i: int) -> dict[str, object]:
     return {"question": f"What was crossed {i}?", "context": CONTEXTS[i], "answers": "the river"}
 
 
@@ -54,7 +54,7 @@ def summed(i: int) -> dict[str, object]:
         (labelled, {"task": "classification", "text": "review", "label": "verdict"}),
         (paired, {"text": "premise", "text_pair": "hypothesis", "label": "label"}),
         (numbered, {"task": "regression", "text": "sentence", "label": "score"}),
-        (asked, {"task": "qa", "question": "question", "context": "context"}),
+        (questioned, {"task": "qa", "question": "question", "context": "context"}),
         (summed, {"task": "text", "text": "document", "target": "summary"}),
     ],
 )

@@ -78,10 +78,10 @@ def test_a_folder_of_a_model_and_an_earlier_sweep(spec: Path) -> None:
     Path("models/mine").mkdir(parents=True)
     Path("runs/old").mkdir(parents=True)
     spec.write_text(SPEC + "model: models/mine\nsearch: {warm_start: [runs/old]}\n")
-    told = call("validate", spec).stderr
-    assert f"{spec}:10:8: no models/mine in {spec.parent}" in told
-    assert f"search.warm_start: no runs/old in {spec.parent}" in told
-    assert "(write ../elsewhere/runs/old, or " in told
+    stderr = call("validate", spec).stderr
+    assert f"{spec}:10:8: no models/mine in {spec.parent}" in stderr
+    assert f"search.warm_start: no runs/old in {spec.parent}" in stderr
+    assert "(write ../elsewhere/runs/old, or " in stderr
 
 
 def test_a_sweep_finds_its_data_from_another_working_directory(
