@@ -1,12 +1,11 @@
 """The commands' names, arguments and help; what they do is in the modules beside this one."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from deft_sweeps.cli.guard import guarded
-from deft_sweeps.errors import ConfigError, Problem
 
 app = typer.Typer(
     help="Find which combination of PEFT method, density loss, quantization and pruning to ship.",
@@ -61,22 +60,31 @@ def init(
     ] = None,
     text: Annotated[
         str | None,
-        typer.Option(metavar="COL", help="Column with the text; guessed where not given."),
+        typer.Option(
+            metavar="COL", help="Column with the text, or the question; guessed where not given."
+        ),
+    ] = None,
+    pair: Annotated[
+        str | None,
+        typer.Option(metavar="COL", help="Column with a second text, or the context of qa."),
     ] = None,
     label: Annotated[
         str | None,
-        typer.Option(metavar="COL", help="Column with the label; guessed where not given."),
+        typer.Option(
+            metavar="COL", help="Column with the label, the answers, or the text to write."
+        ),
+    ] = None,
+    task: Annotated[
+        Literal["classification", "regression", "qa", "text"] | None,
+        typer.Option(help="Kind of task; guessed where not given."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
 ) -> None:
     """Write a commented sweep for your own labelled file."""
-    from deft_sweeps.cli import specs
+    from deft_sweeps.cli.init import init as write_first_spec
+    from deft_sweeps.specification.column_guess import NamedColumns
 
-    if text is not None and text == label:
-        raise ConfigError(
-            [Problem("--label", f"{label} is the column of the text already", "name another one")]
-        )
-    specs.init(data, output or Path(f"{data.stem}.yaml"), text, label, force=force)
+    write_first_spec(data, output, NamedColumns(text, pair, label), task, force=force)
 
 
 @app.command(epilog="Example: deft-sweeps validate search_spaces/*.yaml")

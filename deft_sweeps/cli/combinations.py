@@ -19,6 +19,8 @@ from deft_sweeps.specification.legality_table import (
 from deft_sweeps.specification.shape_limits import combination_problems
 from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.store.spec_origin import spec_folder
+from deft_sweeps.tasks.location import located_model
 
 ROWS, COLUMNS = "peft", "quantization"
 
@@ -28,7 +30,7 @@ def combinations(file: Path | None, *, as_json: bool) -> None:
     tables = (
         {"": table_of_all_members()}
         if file is None
-        else {part.spec.name: _of_sweep(part.spec) for part in load_parts(file)}
+        else {part.spec.name: _of_sweep(part.spec) for part in load_parts(file, spec_folder(file))}
     )
     if as_json:
         documents = [_as_dict(table) for table in tables.values()]
@@ -86,7 +88,8 @@ def _of_sweep(spec: SweepSpec) -> LegalityTable:
             return [
                 str(problem)
                 for problem in combination_problems(
-                    combination, layout(read_config(combination.template.model))
+                    combination,
+                    layout(read_config(located_model(combination.template.model, spec.folder))),
                 )
             ]
         return []

@@ -17,6 +17,7 @@ from deft_sweeps.specification.spec_text import read_text
 from deft_sweeps.specification.sweep_file import SweepPart, load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.specification.yaml_document import read_all
+from deft_sweeps.store.spec_origin import spec_folder, write_origin
 from deft_sweeps.store.sweep_dir import SweepDir
 
 
@@ -49,7 +50,7 @@ def several(file: Path, out: Path | None, *, more: int) -> tuple[Job, ...]:
     path = SweepDir(file).require().spec_path if file.is_dir() else file
     if len(read_all(read_text(path), str(path))) == 1:
         return ()
-    parts = load_parts(path)
+    parts = load_parts(path, spec_folder(path))
     root = _root(file, out)
     if more:
         refusal = f"{path} holds {len(parts)} sweeps, and trials are added to one"
@@ -104,6 +105,7 @@ def run_several(
     if not file.is_dir():
         SweepDir(root).write_spec(file.read_bytes())
     SweepDir(root).protect_spec()
+    write_origin(SweepDir(root), jobs[0].part.spec.folder)
     from deft_sweeps.sweep.local_ray import ray_session
 
     failed = []

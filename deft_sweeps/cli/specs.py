@@ -1,15 +1,20 @@
-"""init, validate and plan: what is done with a spec before anything runs. Loads neither torch nor
-ray.
-"""
+"""validate and plan: what is done with a spec before anything runs. Loads neither torch nor ray."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from deft_sweeps.cli import show
+from deft_sweeps.cli.data_problem import data_problems
 from deft_sweeps.cli.guard import refuse, say
+from deft_sweeps.cli.plan_json import plan_dict
+from deft_sweeps.cli.spec_paths import (
+    misplaced,
+    misplaced_paths,
+    path_notes,
+    unusable_warm_start,
+)
 from deft_sweeps.config.data import task_kind, task_name
-from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import CheckpointError, ConfigError, Problem
 from deft_sweeps.metrics import unmeasured
 from deft_sweeps.models.checkpoints import check_model, check_tokenizer, read_config
@@ -23,7 +28,6 @@ from deft_sweeps.projection.sweep_projection import (
 )
 from deft_sweeps.report.power_table import certification_told, power_table
 from deft_sweeps.report.report_table import ReportTable, Row
-from deft_sweeps.specification.column_guess import guess_columns
 from deft_sweeps.specification.compute_dtype import slow_dtype
 from deft_sweeps.specification.domain import Domain, Value
 from deft_sweeps.specification.domain import show as words
@@ -31,37 +35,15 @@ from deft_sweeps.specification.proxy_note import proxy_note
 from deft_sweeps.specification.sampler_choice import choose_sampler
 from deft_sweeps.specification.search_settings import Halving
 from deft_sweeps.specification.shape_limits import combination_problems, first_point_problems
-from deft_sweeps.specification.starter import starter_spec
 from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.specification.yaml_document import Document
 from deft_sweeps.specification.yaml_schema import json_schema
 from deft_sweeps.statistics.plateau import WINDOW
-from deft_sweeps.store.sources import unusable_sources
+from deft_sweeps.store.spec_origin import spec_folder
 from deft_sweeps.tasks.check import examine, form_of
+from deft_sweeps.tasks.location import located, located_model
 from deft_sweeps.units import duration, size
-
-
-def init(data: Path, output: Path, text: str | None, label: str | None, *, force: bool) -> None:
-    """Write a first spec for a labelled file."""
-    if output.exists() and not force:
-        raise ConfigError(
-            [
-                Problem(
-                    str(output),
-                    "exists already",
-                    "give another name with -o, or --force to overwrite it",
-                )
-            ]
-        )
-    columns = guess_columns(data, text, label)
-    output.write_text(starter_spec(columns), encoding="utf-8")
-    classes = ", ".join(columns.classes[:5]) + (", ..." if len(columns.classes) > 5 else "")
-    say(
-        f"{output}: text from column {columns.text}, label from column {columns.label}"
-        f" ({len(columns.classes)} classes: {classes})"
-    )
-    say(f"next: deft-sweeps plan {output}")
 
 
 def print_schema() -> None:
@@ -76,7 +58,7 @@ def validate(files: Sequence[Path]) -> None:
     problems: list[object] = []
     for file in files:
         try:
-            parts = load_parts(file)
+            parts = load_parts(file, spec_folder(file))
         except ConfigError as error:
             problems += error.problems
             continue
@@ -85,8 +67,8 @@ def validate(files: Sequence[Path]) -> None:
             # What another sweep of the file will have made is not there yet.
             own = {other.spec.name for other in parts}
             folders = (folder for folder in spec.search.warm_start if Path(folder).name not in own)
-            unusable_settings = unusable(spec, part.where, part.document) + unusable_sources(
-                folders, f"{part.where}: search.warm_start"
+            unusable_settings = unusable(spec, part.where, part.document) + unusable_warm_start(
+                folders, spec, f"{part.where}: search.warm_start"
             )
             problems += unusable_settings
             if not unusable_settings:
@@ -96,13 +78,8 @@ def validate(files: Sequence[Path]) -> None:
                     f"{named}: valid, {summary}"
                     + (f", {len(spec.excluded)} combinations excluded" if spec.excluded else "")
                 )
-                say(
-                    *(
-                        f"note: {named}: {note}"
-                        for note in (idle_flatness(spec), proxy_note(spec))
-                        if note
-                    )
-                )
+                notes = (idle_flatness(spec), proxy_note(spec), *path_notes(spec))
+                say(*(f"note: {named}: {note}" for note in notes if note))
     if problems:
         refuse(problems)
 
@@ -120,9 +97,14 @@ def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> l
     def at(*location: str) -> str:
         return where if document is None else document.at(location)
 
-    config = spec.combinations[0].template
+    config = located(spec.combinations[0].template, spec.folder)
+    elsewhere = misplaced_paths(spec)
+    problems = [misplaced(path, spec, at(*path.setting)) for path in elsewhere]
+    settings = {path.setting[0] for path in elsewhere}
+    if "model" in settings:
+        return problems
     unfit = check_model(config.model)
-    problems = [Problem(at("model"), what) for what in unfit]
+    problems += [Problem(at("model"), what) for what in unfit]
     form = None
     with suppress(CheckpointError):  # which check_model has told
         shape = layout(read_config(config.model))
@@ -147,7 +129,7 @@ def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> l
         problems += [
             Problem(where, what) for what in unmeasured(spec.compared, shape, writes=writes)
         ]
-    data = examine(config.task, form)
+    data = [] if "task" in settings else examine(config.task, form)
     texts = (
         []
         if isinstance(data, list)
@@ -155,7 +137,8 @@ def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> l
     )
     if not unfit and form is not None:
         problems += [Problem(at("model"), what) for what in check_tokenizer(config.model, texts)]
-    problems += [Problem(at("task"), what) for what in (data if isinstance(data, list) else [])]
+    for what in data if isinstance(data, list) else ():
+        problems += data_problems(what, config.task, at)
     return list(dict.fromkeys(problems))
 
 
@@ -175,13 +158,14 @@ def idle_flatness(spec: SweepSpec) -> str:
 def plan(file: Path, *, as_json: bool) -> None:
     """Print what would run; starts nothing."""
     lines, notes = [], []
-    for number, part in enumerate(load_parts(file)):
+    for number, part in enumerate(load_parts(file, spec_folder(file))):
         spec = part.spec
         memory = machine_memory()
-        shape = layout(read_config(spec.combinations[0].template.model))
+        model = located_model(spec.combinations[0].template.model, spec.folder)
+        shape = layout(read_config(model))
         projection = project(spec, shape, n_bytes=None if memory is None else memory.available)
         if as_json:
-            lines.append(_plan_dict(spec, projection))
+            lines.append(plan_dict(spec, projection, list(_besides(spec))))
         else:
             if number:
                 show.text("")
@@ -189,7 +173,11 @@ def plan(file: Path, *, as_json: bool) -> None:
         slow = slow_dtype(spec.dtype, on_gpu=spec.budget.gpus_per_trial > 0)
         notes += [
             *unusable(spec, part.where, part.document),
-            *(note for note in (slow, idle_flatness(spec), proxy_note(spec)) if note),
+            *(
+                note
+                for note in (slow, idle_flatness(spec), proxy_note(spec), *path_notes(spec))
+                if note
+            ),
         ]
     if as_json:
         show.as_json(lines[0] if len(lines) == 1 else lines)
@@ -303,56 +291,6 @@ def _gpu_table(projection: SweepProjection) -> ReportTable:
 
 def _gpu_words(sizes: tuple[int, ...]) -> str:
     return f"{sizes[0]} GB or more" if sizes else "none that is sold"
-
-
-def _plan_dict(spec: SweepSpec, projection: SweepProjection) -> dict[str, object]:
-    return {
-        "name": spec.name,
-        "n_trials": spec.budget.trials,
-        "objectives": list(spec.objectives),
-        "limits": [str(limit) for limit in spec.limits],
-        "choose": str(spec.choose),
-        "sampler": {"name": choose_sampler(spec).name, "why": choose_sampler(spec).why},
-        "combinations": [
-            {
-                "label": c.label,
-                "open": {name: words(domain) for name, domain in c.open.items()},
-                "config": codec(TrialConfig).dump_python(c.template, mode="json"),
-                "projected": {
-                    "weight_bytes": e.weight_bytes,
-                    "trainable_parameters": e.trainable_parameters,
-                    "memory_bytes": e.memory_bytes,
-                    "peak_bytes": {
-                        "build": e.peak.build,
-                        "train": e.peak.train,
-                        "evaluate": e.peak.evaluate,
-                    },
-                    "time_sec": e.time_sec,
-                    "train_flops": e.train_flops,
-                },
-            }
-            for c in spec.combinations
-            for e in [projection.trials[c.label]]
-        ],
-        "excluded": [{"label": e.label, "reason": e.reason} for e in spec.excluded],
-        "first": [
-            {"combination": start.combination, "values": dict(start.values)} for start in spec.first
-        ],
-        "projected": {
-            "n_parallel": projection.n_parallel,
-            "memory_bytes": projection.memory_bytes,
-            "time_sec": projection.time_sec,
-        },
-        "not_in_the_time": list(_besides(spec)),
-        "certificate": certification_told(spec),
-        "gpus": {
-            base: {
-                "largest": label,
-                "gib_that_hold": list(gpus_that_hold(projection.trials[label].peak.highest)),
-            }
-            for base, label in projection.gpus.items()
-        },
-    }
 
 
 def _open(domains: Mapping[str, Domain]) -> str:

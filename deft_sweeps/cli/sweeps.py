@@ -12,6 +12,7 @@ from deft_sweeps.cli import show
 from deft_sweeps.cli.guard import FAILED, INTERRUPTED, refuse, say
 from deft_sweeps.cli.parts import run_several, several
 from deft_sweeps.cli.results import print_choice
+from deft_sweeps.cli.spec_paths import path_notes, unusable_warm_start
 from deft_sweeps.cli.specs import unusable
 from deft_sweeps.errors import ConfigError, Problem, StoreError
 from deft_sweeps.findings import Findings
@@ -22,6 +23,7 @@ from deft_sweeps.specification.sampler_choice import choose_sampler
 from deft_sweeps.specification.sweep_file import SweepPart, load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.sources import unusable_sources
+from deft_sweeps.store.spec_origin import spec_folder, write_origin
 from deft_sweeps.store.sweep_dir import SweepDir
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ def run(
         refuse(problems)
     if not sweep.spec_path.exists():
         sweep.write_spec(file.read_bytes())
+    say(*(f"note: {note}" for note in path_notes(part.spec)))
     _run_one(
         part.spec, sweep, resume=resume, more=more, ray_address=ray_address, warm_start=warm_start
     )
@@ -80,6 +83,7 @@ def _run_one(
     instead.
     """
     sweep.protect_spec()
+    write_origin(sweep, spec.folder)
     spec = _with_search(as_begun(spec, sweep), sweep, [str(folder) for folder in warm_start])
     if slow := slow_dtype(spec.dtype, on_gpu=spec.budget.gpus_per_trial > 0):
         say(f"warning: {slow}")
@@ -126,9 +130,9 @@ def _prepare(
                 ]
             )
         sweep = SweepDir(file).require()
-        (part,) = load_parts(sweep.spec_path)
+        (part,) = load_parts(sweep.spec_path, spec_folder(sweep.spec_path))
     else:
-        (part,) = load_parts(file)
+        (part,) = load_parts(file, spec_folder(file))
         sweep = SweepDir(out or Path("runs") / part.spec.name)
     if sweep.has_results() and not (resume or more):
         raise StoreError(
@@ -178,11 +182,12 @@ def _with_search(spec: SweepSpec, sweep: SweepDir, folders: Sequence[str]) -> Sw
 
     # Those may be gone by now: what they gave is in the sweep's folder.
     used_folders = {given.folder for given in taken(sweep)}
-    problems = []
-    for where, named in (("search.warm_start", spec.search.warm_start), ("--warm-start", folders)):
-        problems += unusable_sources(
-            (folder for folder in named if str(Path(folder).resolve()) not in used_folders), where
-        )
+    earlier, given = (
+        [folder for folder in named if str(Path(folder).resolve()) not in used_folders]
+        for named in (spec.search.warm_start, folders)
+    )
+    problems = unusable_warm_start(earlier, spec, "search.warm_start")
+    problems += unusable_sources(given, "--warm-start")
     if problems:
         raise ConfigError(problems)
     check_reachable(spec, sweep)

@@ -38,8 +38,8 @@ class TrialConfig:
     """One combination to train, prune, quantize and evaluate.
 
     Attributes:
-        model: hub id, folder, or `packaged/<name>` for a checkpoint that comes with a Python
-            package.
+        model: hub id, folder (a relative one starts from the YAML's), or `packaged/<name>` for a
+            checkpoint that comes with a Python package.
         base_dropout: dropout in the frozen base while training, in [0, 1); 0 by default, where the
             paper kept the checkpoint's.
         dtype: of the frozen base's computation. Trained parameters, the gate and the density are in

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from deft_sweeps.errors import CheckpointError
+from deft_sweeps.models.hub_reachability import hub_silence, hub_unasked_if_silent
 from deft_sweeps.models.vocabulary import TOKENIZER_PATTERNS
 
 _TIMEOUT_SEC = 5.0
@@ -75,14 +76,15 @@ def _hub_errors(name: str) -> Iterator[None]:
     had_bars = not are_progress_bars_disabled()
     disable_progress_bars()
     try:
-        yield
+        with hub_unasked_if_silent():
+            yield
     except (
         Exception
     ) as error:  # the hub's client raises its own, its transport's and builtin errors
+        reason = hub_silence() or type(error).__name__
         raise CheckpointError(
             f"{name} is no folder, and neither the hub's cache on this machine nor the hub gives it"
-            f" ({type(error).__name__}); check the name, download it where there is a network, or"
-            " name its folder"
+            f" ({reason}); check the name, download it where there is a network, or name its folder"
         ) from error
     finally:
         if had_bars:

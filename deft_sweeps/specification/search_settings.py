@@ -29,7 +29,7 @@ class Search:
             in the sweep's folder; or the URL of a database, `postgresql://...` or `mysql://...`.
             `journal`, which earlier versions had, means `sqlite`.
         warm_start: folders of earlier sweeps whose results are used, as finished trials if they
-            are comparable, else as first points.
+            are comparable, else as first points; relative ones start from the YAML's folder.
     """
 
     sampler: SamplerName = "auto"

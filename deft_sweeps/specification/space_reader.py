@@ -23,6 +23,7 @@ from deft_sweeps.specification.setting_reader import (
     read_domains,
 )
 from deft_sweeps.specification.space_member import SpaceMember, default_member, member_of
+from deft_sweeps.specification.template_check import template_problem
 from deft_sweeps.specification.validation_message import Location
 from deft_sweeps.specification.yaml_schema import AXES, FIXED, given_or_default, members, task_kinds
 from deft_sweeps.task_metrics import suitable, why_unsuitable
@@ -66,6 +67,8 @@ def _read_task(data: Any, problems: ProblemCollector) -> Task | None:
         return PackagedTask() if data == PackagedTask().name else None
     kind = as_dict(data).get("kind")
     of = task_kinds().get(kind) if isinstance(kind, str) else None
+    if of is FileTask:
+        data = _without_wrong_template(data, problems)
     task: Task | None = None if of is None else build(of, data, ("task",), problems)
     if isinstance(task, FileTask) and task.metric is not None:
         reason = why_unsuitable(task.metric, task_kind(task))
@@ -73,6 +76,20 @@ def _read_task(data: Any, problems: ProblemCollector) -> Task | None:
             names = [metric.name for metric in suitable(task_kind(task))]
             problems.add(("task", "metric"), reason + suggest(task.metric, names))
     return task
+
+
+def _without_wrong_template(
+    data: Mapping[str, Any], problems: ProblemCollector
+) -> Mapping[str, Any]:
+    """The task's settings without a template that has a problem, which is reported."""
+    template = data.get("template")
+    if not isinstance(template, str):
+        return data
+    problem = template_problem(template, paired=data.get("text_pair") is not None)
+    if not problem:
+        return data
+    problems.add(("task", "template"), problem)
+    return {name: value for name, value in data.items() if name != "template"}
 
 
 def _read_axis(axis: str, data: Any, problems: ProblemCollector) -> list[SpaceMember]:

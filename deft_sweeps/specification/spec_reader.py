@@ -7,6 +7,8 @@ A round leaves out what an earlier one refused.
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from os.path import expanduser, join
 from pathlib import Path
 from typing import Any
 
@@ -32,28 +34,30 @@ from deft_sweeps.specification.yaml_schema import Sweep, given_or_default
 
 
 def load_spec(path: Path | str) -> SweepSpec:
-    """Reads a sweep's file; starts nothing, and looks for no model or data.
+    """Reads a sweep's file, whose relative paths start from its folder; starts nothing, and looks
+    for no model or data.
 
     Raises:
         ConfigError: with every problem in the file.
     """
-    return parse_spec(read_text(path), str(path))
+    return parse_spec(read_text(path), str(path), str(Path(path).parent.resolve()))
 
 
-def parse_spec(text: str, where: str) -> SweepSpec:
+def parse_spec(text: str, where: str, folder: str = "") -> SweepSpec:
     """The same from YAML text.
 
     Args:
         text: of one document.
         where: the file's name, for messages.
+        folder: that relative paths start from; empty is the working directory.
 
     Raises:
         ConfigError: with every problem in the text.
     """
-    return parse_document(read(text, where))
+    return parse_document(read(text, where), folder)
 
 
-def parse_document(document: Document) -> SweepSpec:
+def parse_document(document: Document, folder: str = "") -> SweepSpec:
     """The same from YAML that is read already.
 
     Raises:
@@ -67,7 +71,8 @@ def parse_document(document: Document) -> SweepSpec:
     spec = _read_sweep(document.data, problems) if isinstance(document.data, dict) else None
     if spec is None:
         raise problems.error()
-    return spec
+    earlier = (join(folder, expanduser(path)) for path in spec.search.warm_start)
+    return replace(spec, search=replace(spec.search, warm_start=tuple(earlier)), folder=folder)
 
 
 def _read_sweep(data: Mapping[str, Any], problems: ProblemCollector) -> SweepSpec | None:

@@ -28,16 +28,21 @@ class SweepPart:
     document: Document
 
 
-def load_parts(path: Path | str) -> tuple[SweepPart, ...]:
+def load_parts(path: Path | str, folder: Path | None = None) -> tuple[SweepPart, ...]:
     """Reads the sweeps of a file, each under a name of its own; looks for no model or data.
+
+    Args:
+        path: of the file.
+        folder: that relative paths start from; None is the file's.
 
     Raises:
         ConfigError: with every problem of all of them.
     """
-    return parse_parts(read_text(path), str(path))
+    start = Path(path).parent.resolve() if folder is None else folder
+    return parse_parts(read_text(path), str(path), str(start))
 
 
-def parse_parts(text: str, where: str) -> tuple[SweepPart, ...]:
+def parse_parts(text: str, where: str, folder: str = "") -> tuple[SweepPart, ...]:
     """The same from text.
 
     Raises:
@@ -48,7 +53,7 @@ def parse_parts(text: str, where: str) -> tuple[SweepPart, ...]:
     problems = _repeated_names(documents)
     for document in documents:
         try:
-            spec = parse_document(document)
+            spec = parse_document(document, folder)
         except ConfigError as error:
             problems += error.problems
             continue

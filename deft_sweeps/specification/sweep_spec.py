@@ -42,6 +42,8 @@ class SweepSpec:
         alpha: of the certificate: the probability, at most, with which a certified configuration
             breaks a limit in truth. Only with a `selection` split.
         tracking_uri: of an MLflow server; without one, a SQLite file in the sweep's folder is used.
+        folder: that the relative paths of its model and data start from, absolute; empty is the
+            working directory. Specs that differ in it alone are equal.
     """
 
     name: str
@@ -59,6 +61,7 @@ class SweepSpec:
     tracking_uri: str | None = None
     alpha: float = 0.05
     stopping: Stopping = field(default_factory=NoStopping)
+    folder: str = field(default="", compare=False)
 
     @cached_property
     def by_label(self) -> Mapping[str, Combination]:

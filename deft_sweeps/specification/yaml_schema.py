@@ -110,7 +110,10 @@ def _trial_fields() -> dict[str, Any]:
             _task(),
             Field(
                 default=PackagedTask().name,
-                description="Examples: a packaged set, GLUE, SQuAD, or the user's own data.",
+                description=(
+                    "Examples: a packaged set, GLUE, SQuAD, or the user's own data; relative paths"
+                    " start from the YAML's folder."
+                ),
             ),
         ),
         "dtype": (dtypes, Field(default="auto", description=f"{docs['dtype']} {_AUTO}")),

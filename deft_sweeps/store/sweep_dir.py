@@ -4,6 +4,7 @@ Study, tracker and report follow it.
 
 <sweep>/
   spec.yaml               the spec as it was run, byte for byte
+  origin.json             the folder that the relative paths in it start from
   results/<trial_id>.json one TrialResult
   weights/<trial_id>.safetensors   what the trial trained
   steps/<trial_id>.jsonl  metrics of each optimiser step, for the tracker
@@ -51,6 +52,11 @@ class SweepDir:
     def spec_path(self) -> Path:
         """The spec as it is run."""
         return self.root / "spec.yaml"
+
+    @property
+    def origin_path(self) -> Path:
+        """The record of where the spec's relative paths start from."""
+        return self.root / "origin.json"
 
     @property
     def study_path(self) -> Path:

@@ -192,7 +192,7 @@ def _alone(
             max_calls=1, max_retries=2, num_cpus=n_cpus, num_gpus=_gpus(spec.budget)
         )(measurement)
         maker = TorchTrialStarterFactory(
-            spec.evaluation, n_threads=n_cpus, label="measured", n_bases=1
+            spec.evaluation, n_threads=n_cpus, label="measured", n_bases=1, folder=spec.folder
         )
         for job in jobs:
             threads = {"env_vars": {"OMP_NUM_THREADS": str(n_cpus)}}

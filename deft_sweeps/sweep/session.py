@@ -81,7 +81,7 @@ def _run(
     ray_address: str | None,
 ) -> Outcome:
     maker: TrialStarterFactory = TorchTrialStarterFactory(
-        spec.evaluation, n_threads=spec.budget.cpus_per_trial
+        spec.evaluation, n_threads=spec.budget.cpus_per_trial, folder=spec.folder
     )
     outcome = run_sweep(
         spec, sweep, maker, view=view, resume=resume, more=more, ray_address=ray_address

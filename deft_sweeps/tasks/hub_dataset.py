@@ -2,18 +2,15 @@
 torch.
 """
 
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 from deft_sweeps.errors import DataError
+from deft_sweeps.models.hub_reachability import hub_silence, hub_unasked_if_silent
 
 _LONGEST_TOLD = 300
-_TIMEOUT_SEC = 5.0
 
 
 @cache
@@ -63,45 +60,22 @@ def _named(value: Any, names: Sequence[str] | None) -> Any:
     return names[value] if 0 <= value < len(names) else ""
 
 
-@cache
-def hub_answers() -> bool:
-    """Whether the hub's machine can be reached at all: its client would try again for a minute
-    before it says so.
-    """
-    from huggingface_hub import constants
-
-    where = urlsplit(constants.ENDPOINT)
-    if constants.HF_HUB_OFFLINE or getproxies().get(where.scheme):
-        return not constants.HF_HUB_OFFLINE
-    try:
-        with socket.create_connection(
-            (where.hostname or "", where.port or 443), timeout=_TIMEOUT_SEC
-        ):
-            return True
-    except OSError:
-        return False
-
-
 @contextmanager
 def _hub_errors(name: str, config: str | None) -> Iterator[None]:
     from datasets import config as library
     from datasets.utils import logging as progress
-    from huggingface_hub import constants
 
-    had_bars, offline = (
-        progress.is_progress_bar_enabled(),
-        (library.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE),
-    )
+    had_bars, offline = progress.is_progress_bar_enabled(), library.HF_HUB_OFFLINE
     progress.disable_progress_bar()
-    if not hub_answers():
-        # What the cache has is then read without asking.
-        library.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
+    library.HF_HUB_OFFLINE = offline or bool(hub_silence())
     try:
-        yield
+        with hub_unasked_if_silent():
+            yield
     except (
         Exception
     ) as error:  # the library raises its own, the hub client's, its transport's and builtin errors
-        reason = " ".join(str(error).split())[:_LONGEST_TOLD].rstrip(".;") or type(error).__name__
+        message = " ".join(str(error).split())[:_LONGEST_TOLD].rstrip(".;")
+        reason = hub_silence() or message or type(error).__name__
         which = f"{name} ({config})" if config else name
         raise DataError(
             f"the data set {which} cannot be had, neither from the hub's cache on this machine nor"
@@ -109,6 +83,6 @@ def _hub_errors(name: str, config: str | None) -> Iterator[None]:
             " folder with its files"
         ) from error
     finally:
-        library.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = offline
+        library.HF_HUB_OFFLINE = offline
         if had_bars:
             progress.enable_progress_bar()

@@ -9,6 +9,7 @@ import torch
 from deft_sweeps.config.data import Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.result import Label
+from deft_sweeps.tasks.location import located
 from deft_sweeps.tasks.task_data import TaskData, load_task
 from deft_sweeps.trial.base import BaseKey, FrozenBase, build_base
 from deft_sweeps.trial.build import build
@@ -28,12 +29,14 @@ class TorchTrialStarterFactory:
         n_threads: of torch.
         label: `proxy` where the worker shares the machine with others.
         n_bases: frozen bases kept warm, the least recently used dropped first.
+        folder: that relative paths of model and data start from; empty is the working directory.
     """
 
     evaluation: Evaluation
     n_threads: int = 1
     label: Label = "proxy"
     n_bases: int = 2
+    folder: str = ""
 
     def __call__(self) -> "TorchTrialStarter":
         """Make the starter in this process."""
@@ -81,16 +84,18 @@ class TorchTrialStarter:
         """The task's splits, tokenised for the model."""
         key = (config.task, config.model)
         if key not in self._data:
-            self._data[key] = load_task(config.task, config.model)
+            readable = located(config, self.factory.folder)
+            self._data[key] = load_task(readable.task, readable.model)
         return self._data[key]
 
     def base(self, config: TrialConfig, data: TaskData) -> FrozenBase:
         """The configuration's frozen base, warm or built now."""
-        key = BaseKey.of(config, data.fingerprint, self.device)
+        readable = located(config, self.factory.folder)
+        key = BaseKey.of(readable, data.fingerprint, self.device)
         if key not in self._bases:
             while len(self._bases) >= self.factory.n_bases:
                 self._bases.popitem(last=False)
-            self._bases[key] = build_base(config, data, self.device)
+            self._bases[key] = build_base(readable, data, self.device)
         self._bases.move_to_end(key)
         return self._bases[key]
 

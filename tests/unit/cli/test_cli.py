@@ -182,8 +182,8 @@ class TestBadInput:
         done = call("validate", bad, good, worse)
         assert done.exit_code == 2
         assert f"{good}: valid, 2 combinations, 2 trials" in done.stdout
-        assert f"{bad}:4:7: nowhere.csv: no such file" in done.stderr
-        assert f"{worse}:4:8: no folder no/such/folder" in done.stderr
+        assert f"{bad}:4:27: {tmp_path / 'nowhere.csv'}: no such file" in done.stderr
+        assert f"{worse}:4:8: no folder {tmp_path / 'no/such/folder'}" in done.stderr
 
     def test_layers_that_the_model_does_not_have(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -209,7 +209,7 @@ class TestBadInput:
         )
         file.write_text(file.read_text().replace("runs/first", f"runs/{name}"))
         output = call("validate", file).stderr
-        assert "search.warm_start: runs/nowhere is no sweep folder" in output
+        assert f"search.warm_start: {tmp_path / 'runs/nowhere'} is no sweep folder" in output
         assert f"runs/{name} is" not in output
 
     def test_plan_says_what_makes_a_search_shorter_or_longer(self, tmp_path: Path) -> None:

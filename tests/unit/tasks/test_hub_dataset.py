@@ -10,8 +10,8 @@ import pytest
 from datasets import ClassLabel, Dataset, Features, Value
 
 from deft_sweeps.config.data import GlueTask, Splits, SquadTask, Task
+from deft_sweeps.models.hub_reachability import hub_silence
 from deft_sweeps.tasks.check import check_task, read_splits
-from deft_sweeps.tasks.hub_dataset import hub_answers
 from deft_sweeps.tasks.task_data import load_task
 
 SMALL = Splits(validation=4)
@@ -112,9 +112,9 @@ def test_a_hub_out_of_reach_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", False)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    hub_answers.cache_clear()
+    hub_silence.cache_clear()
     start = time.perf_counter()
     (problem,) = check_task(SquadTask())
-    hub_answers.cache_clear()
+    hub_silence.cache_clear()
     assert problem.startswith("the data set rajpurkar/squad cannot be had")
     assert time.perf_counter() - start < 10

@@ -1,0 +1,63 @@
+"""Which setting of a task a problem with its data is about, and what to change there."""
+
+import re
+from collections.abc import Callable
+
+from deft_sweeps.config.data import FileTask, Task
+from deft_sweeps.errors import Problem
+from deft_sweeps.objective import suggest
+from deft_sweeps.tasks.files import columns
+
+_FILES = ("validation_path", "test_path", "path", "folder")
+_COLUMNS = (
+    *("text", "text_pair", "label", "question", "context", "answers", "target"),
+    "group",
+)
+_MISSING = re.compile(r": no column (?P<missing>.+); there are (?P<present>.+)", re.DOTALL)
+
+
+def data_problems(what: str, task: Task, at: Callable[..., str]) -> list[Problem]:
+    """A problem with the data at the setting that it is about: the task where that is not plain.
+
+    Args:
+        what: as the task's check says it.
+        task: as it was checked, its paths in full.
+        at: gives the place of a setting in the spec.
+    """
+    match = _MISSING.search(what)
+    if match is None or not isinstance(task, FileTask):
+        return [Problem(at(*_file_of(what, task)), what)]
+    # Several columns are told at once; a name may hold the comma that parts them.
+    missing = {f", {match['missing']}, "}
+    settings = [
+        name
+        for name in _COLUMNS
+        if getattr(task, name) in columns(task)
+        and any(f", {getattr(task, name)}, " in text for text in missing)
+    ]
+    present = match["present"].split(", ")
+    source = what[: match.start()]
+    return [
+        Problem(
+            at("task", name),
+            f"{source}: no column {getattr(task, name)}; there are {match['present']}",
+            _remedy(name, getattr(task, name), present),
+        )
+        for name in settings
+    ] or [Problem(at("task"), what)]
+
+
+def _remedy(setting: str, column: str, present: list[str]) -> str:
+    near = suggest(column, present).strip(" ()")
+    if setting == "group":
+        return f"{near or 'name a column that the file has'}, or leave group out"
+    return near or f"name the column with `{setting}:`"
+
+
+def _file_of(problem: str, task: Task) -> tuple[str, ...]:
+    """The file that a problem begins with."""
+    for name in _FILES:
+        path = getattr(task, name, None)
+        if path is not None and problem.startswith((f"{path}:", f"{path}/")):
+            return ("task", name)
+    return ("task",)
