@@ -114,7 +114,7 @@ def noisy_point(member: FrontMember, objectives: Sequence[str]) -> NoisyPoint:
         at=member.point.at,
         mean=row(member.values),
         seeds=tuple((one.result.trial_id, row(one.values)) for one in member.seeds),
-        scores=member.example_scores,
+        example_scores=tuple(point.example_scores for point in member.points),
         score=member.values[SCORE.name],
         score_error=score.standard_error,
         n_examples=score.n_examples,
