@@ -4,7 +4,7 @@ result embeds.
 
 import hashlib
 import json
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache, lru_cache
 from typing import Any, assert_never
 
@@ -183,20 +183,23 @@ def canonical(value: Any) -> Any:
     leaves old ids as they are.
     """
     if is_dataclass(value):
-        document = {
-            f.name: getattr(value, f.name)
-            for f in fields(value)
-            if f.name == "kind" or getattr(value, f.name) != _default(f)
+        settings = ((name, getattr(value, name), other) for name, other in _defaults(type(value)))
+        return {
+            name: canonical(one) for name, one, other in settings if name == "kind" or one != other
         }
-        return {name: canonical(v) for name, v in document.items()}
     if isinstance(value, tuple):
         return [canonical(v) for v in value]
     # 1 and 1.0 are equal settings, so they must have one id.
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-def _default(of: Field[Any]) -> Any:
-    return of.default if of.default_factory is MISSING else of.default_factory()
+@cache  # Made once a type: thousands of configurations are compared with them.
+def _defaults(of: type[Any]) -> tuple[tuple[str, Any], ...]:
+    """Each field's name and default."""
+    return tuple(
+        (f.name, f.default if f.default_factory is MISSING else f.default_factory())
+        for f in fields(of)
+    )
 
 
 @cache

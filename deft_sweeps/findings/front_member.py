@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from deft_sweeps.front import Floats
 from deft_sweeps.metrics import DEFAULT_OBJECTIVES, METRICS, Direction, measured_points
+from deft_sweeps.outcomes import mean_scores
 from deft_sweeps.result import (
     CompleteTrial,
     Point,
@@ -64,11 +65,7 @@ class FrontMember:
         """The score of each held-out example, the mean over the seeds, shape (n,); empty if a seed
         has none or another number of them.
         """
-        scores = [point.example_scores.array() for point in self.points]
-        if len({len(one) for one in scores}) != 1:
-            return np.zeros(0)
-        means: NDArray[np.float64] = np.mean(scores, axis=0, dtype=float)
-        return means
+        return mean_scores([point.example_scores for point in self.points])
 
     @property
     def name(self) -> str:

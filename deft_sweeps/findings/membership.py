@@ -94,7 +94,7 @@ def noisy_point(member: FrontMember, objectives: Sequence[str]) -> NoisyPoint:
         at=member.point.at,
         mean=row(member.values),
         seeds=tuple((one.result.trial_id, row(one.values)) for one in member.seeds),
-        scores=member.example_scores,
+        example_scores=tuple(point.example_scores for point in member.points),
         score=member.values[SCORE.name],
         score_error=score.standard_error,
         n_examples=score.n_examples,
@@ -107,8 +107,8 @@ def _note(seed_noise: SeedNoise, example_noise: ExampleNoise) -> str:
     if not seed_noise.is_estimated:
         return (
             f"{head}{seed_noise.why_not}, so training's own noise is not known and not counted: "
-            f"only the {example_noise.n_examples} validation examples are drawn again, {same}, and the "
-            "density stands still"
+            f"only the {example_noise.n_examples} validation examples are drawn again, {same}, and "
+            "the density stands still"
         )
     again = f"the {example_noise.n_examples} validation examples are drawn again as well, {same}"
     return (

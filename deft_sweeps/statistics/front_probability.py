@@ -65,21 +65,59 @@ def front_shares(
     everyone = np.arange(len(losses))
     counts, n_draws = np.zeros(len(wanted)), 0
     for piece in noise:
-        # One contiguous column an objective, and few points are nowhere worse: several times
-        # faster than comparing whole rows.
-        columns = [np.ascontiguousarray(c) for c in np.moveaxis(losses + piece, 2, 0)]
+        moves = piece.any(axis=(0, 1))
+        still = losses[:, ~moves]
+        # One contiguous row of draws a point: rivals are then picked by copying whole rows.
+        moved = [
+            np.ascontiguousarray(piece[:, :, column].T) + losses[:, column : column + 1]
+            for column in np.flatnonzero(moves)
+        ]
         for k, i in enumerate(wanted):
             rivals = everyone if rivals_of is None else rivals_of[k]
-            pairs = [(c[:, rivals], c[:, i : i + 1]) for c in columns]
-            no_worse = reduce(np.logical_and, [theirs <= mine for theirs, mine in pairs])
-            draw, other = no_worse.nonzero()
-            better = reduce(
-                np.logical_or, [theirs[draw, other] < mine[draw, 0] for theirs, mine in pairs]
-            )
-            counts[k] += len(piece) - len(np.unique(draw[better]))
+            # What stands still in all draws is compared once.
+            rivals = rivals[(still[rivals] <= still[i]).all(axis=1)]
+            ahead = (still[rivals] < still[i]).any(axis=1)
+            beaten = _any_no_worse(moved, i, rivals[ahead], len(piece))
+            beaten |= _any_dominates(moved, i, rivals[~ahead], len(piece))
+            counts[k] += len(piece) - beaten.sum()
         n_draws += len(piece)
     shares: Floats = counts / max(1, n_draws)
     return shares
+
+
+def _any_no_worse(
+    moved: Sequence[Floats], i: int, rivals: NDArray[np.int64], n: int
+) -> NDArray[np.bool_]:
+    """In which of `n` draws one of the rivals is nowhere worse than point i, shape (n,).
+
+    Args:
+        moved: the losses that differ by draw, shape (points, n) each.
+        i: index of the point.
+        rivals: indices.
+        n: number of draws.
+    """
+    if not len(rivals):
+        return np.zeros(n, dtype=bool)
+    if len(moved) == 1:
+        lowest: Floats = moved[0][rivals].min(axis=0)
+        return lowest <= moved[0][i]
+    no_worse = [loss[rivals] <= loss[i] for loss in moved]
+    any_of: NDArray[np.bool_] = reduce(np.logical_and, no_worse, np.ones((1, n), bool)).any(axis=0)
+    return any_of
+
+
+def _any_dominates(
+    moved: Sequence[Floats], i: int, rivals: NDArray[np.int64], n: int
+) -> NDArray[np.bool_]:
+    """In which of `n` draws one of the rivals dominates point i; as `_any_no_worse`."""
+    result = np.zeros(n, dtype=bool)
+    if not len(rivals) or not moved:
+        return result
+    no_worse = reduce(np.logical_and, [loss[rivals] <= loss[i] for loss in moved])
+    other, draw = no_worse.nonzero()  # Few: the rest is looked at for them alone.
+    better = reduce(np.logical_or, [loss[rivals][other, draw] < loss[i][draw] for loss in moved])
+    result[draw[better]] = True
+    return result
 
 
 def _rivals(losses: Floats, reach: Floats, members: Sequence[int]) -> list[NDArray[np.int64]]:

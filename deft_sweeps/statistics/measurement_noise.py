@@ -11,11 +11,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from deft_sweeps.outcomes import ExampleScores, mean_scores
 from deft_sweeps.statistics.seed_mean import t_quantile
 
 Floats = NDArray[np.float64]
+Places = NDArray[np.int64] | None
 Draw = Callable[[int, np.random.Generator], Floats]
 """Draws so many joint deviations; shape (draws, points, m)."""
+
+_SAME_SCORE = 1e-6
+"""Difference from which a score is no mean of its examples' scores."""
 
 REACH = 4.0
 """Normal deviations that a point may gain; for a t distribution, the quantile that is exceeded as
@@ -31,8 +36,8 @@ class NoisyPoint:
         at: name of the threshold, `Point.at`.
         mean: the objectives, of several seeds their means, shape (m,).
         seeds: with several seeds, trial_id and objectives of each; otherwise empty.
-        scores: of the single examples, a mean over the seeds, shape (n,); empty if the score is no
-            mean over examples.
+        example_scores: of each seed, packed: thousands of points would not fit into memory
+            otherwise.
         score: the score itself, to be compared with the mean of `scores`.
         score_error: standard error of the score over examples.
         n_examples: that the score was taken over.
@@ -42,7 +47,7 @@ class NoisyPoint:
     at: str
     mean: Floats
     seeds: tuple[tuple[str, Floats], ...]
-    scores: Floats
+    example_scores: tuple[ExampleScores, ...]
     score: float
     score_error: float
     n_examples: int
@@ -53,9 +58,17 @@ class NoisyPoint:
         return len(self.seeds) or 1
 
     @property
-    def score_is_mean(self) -> bool:
-        """Whether the score is the mean of its examples' scores, as F1 is not."""
-        return len(self.scores) > 1 and abs(float(self.scores.mean()) - self.score) < 1e-6
+    def n_scores(self) -> int:
+        """Number of `scores`."""
+        counts = {len(scores) for scores in self.example_scores}
+        return counts.pop() if len(counts) == 1 else 0
+
+    @property
+    def scores(self) -> Floats:
+        """Of the single examples, a mean over the seeds, shape (n,); empty if the score is no mean
+        over examples.
+        """
+        return mean_scores(self.example_scores)
 
 
 class SeedNoise:
@@ -176,7 +189,7 @@ class ExampleNoise:
 
     def __init__(self, pool: Sequence[NoisyPoint], m: int, column: int | None) -> None:
         self._pool, self._m, self._column = pool, m, column
-        lengths = [len(point.scores) for point in pool]
+        lengths = [point.n_scores for point in pool]
         self.n = max(set(lengths), key=lengths.count, default=0)
         self._errors = np.array([point.score_error for point in pool])
 
@@ -199,22 +212,43 @@ class ExampleNoise:
     def sampler(self, chosen: Sequence[int] | np.ndarray) -> Draw:
         """Draws deviations of the points of the pool with these indices."""
         points = [self._pool[i] for i in chosen]
-        is_paired = [self.n > 1 and len(p.scores) == self.n and p.score_is_mean for p in points]
-        paired = np.array(is_paired, dtype=bool)
-        rows = [point.scores for point, pair in zip(points, paired, strict=True) if pair]
-        scores, column = _distinct(np.array(rows, dtype=float).reshape(len(rows), self.n))
-        centred = scores - scores.sum(axis=1, keepdims=True) / max(1, self.n)
-        loads = centred.T / math.sqrt(max(1, self.n * (self.n - 1)))
+        paired, loads, column = self._loads(points)
         alone = self._errors[chosen][~paired]
 
         def draw(n: int, rng: np.random.Generator) -> Floats:
             piece = np.zeros((n, len(points), self._m))
-            together = (rng.standard_normal((n, self.n)) @ loads)[:, column]
-            piece[:, paired, self._column] = together
+            together = rng.standard_normal((n, self.n)) @ loads
+            piece[:, paired, self._column] = together if column is None else together[:, column]
             piece[:, ~paired, self._column] = rng.standard_normal((n, len(alone))) * alone
             return piece
 
         return draw
+
+    def _loads(self, points: Sequence[NoisyPoint]) -> tuple[NDArray[np.bool_], Floats, Places]:
+        """Which points move with the examples, and what they load on each example.
+
+        Returns:
+            Whether each point's score is the mean of `n` examples' scores, as F1 is not; the loads
+            of the distinct ones among those, shape (n, distinct); and which of them each one is,
+            None if all are distinct.
+        """
+        paired = np.zeros(len(points), dtype=bool)
+        places: dict[bytes, int] = {}
+        column: list[int] = []
+        table = np.empty((len(points), self.n))
+        for i, point in enumerate(points):
+            if self.n > 1 and point.n_scores == self.n:
+                scores = point.scores
+                # Equal rows that are multiplied apart may be rounded apart, and one point would
+                # then dominate another that equals it.
+                if abs(float(scores.mean()) - point.score) < _SAME_SCORE:
+                    paired[i] = True
+                    column.append(places.setdefault(scores.tobytes(), len(places)))
+                    table[column[-1]] = scores
+        table = table[: len(places)]
+        table -= table.sum(axis=1, keepdims=True) / max(1, self.n)
+        table /= math.sqrt(max(1, self.n * (self.n - 1)))
+        return paired, table.T, None if len(places) == len(column) else np.array(column)
 
 
 def _factor(loads: Floats) -> tuple[Floats, np.ndarray]:

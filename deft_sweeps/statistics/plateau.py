@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import betaincinv
 
 from deft_sweeps.front import Floats, covered, hypervolume, non_dominated
 
@@ -165,4 +164,6 @@ class _Volume:
 
 def _share_bound(n_hits: int, n: int) -> float:
     """Upper Clopper-Pearson bound, at CONFIDENCE, of the share behind `n_hits` hits among `n`."""
+    from scipy.special import betaincinv  # A fifth of a second, and few commands project.
+
     return 1.0 if n_hits >= n else float(betaincinv(n_hits + 1, n - n_hits, CONFIDENCE))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import stdtrit
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,4 +78,6 @@ def t_quantile(central: float, degrees: int) -> float:
     """The t with P(|T| <= t) = `central`, for Student's t distribution with `degrees` >= 1 degrees
     of freedom.
     """
+    from scipy.special import stdtrit  # A fifth of a second, and only some sweeps repeat seeds.
+
     return float(stdtrit(degrees, (1 + central) / 2))
