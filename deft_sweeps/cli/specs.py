@@ -4,6 +4,7 @@ ray.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from deft_sweeps.cli import show
@@ -83,23 +84,39 @@ def validate(files: Sequence[Path]) -> None:
             # What another sweep of the file will have made is not there yet.
             own = {other.spec.name for other in parts}
             folders = (folder for folder in spec.search.warm_start if Path(folder).name not in own)
-            unusable_settings = unusable(spec, part.where, part.document) + unusable_sources(
+            named = f"{file}, {spec.name}" if len(parts) > 1 else str(file)
+            inspection = inspect(spec, part.where, part.document)
+            unusable_settings = inspection.problems + unusable_sources(
                 folders, f"{part.where}: search.warm_start"
             )
             problems += unusable_settings
+            notes = [f"note: {named}: {note}" for note in inspection.notes]
             if not unusable_settings:
                 summary = f"{len(spec.combinations)} combinations, {spec.budget.trials} trials"
-                named = f"{file}, {spec.name}" if len(parts) > 1 else str(file)
                 print(
                     f"{named}: valid, {summary}"
                     + (f", {len(spec.excluded)} combinations excluded" if spec.excluded else "")
                 )
-                say(*(f"note: {named}: {note}" for note in [idle_flatness(spec)] if note))
+                notes += [f"note: {named}: {note}" for note in [idle_flatness(spec)] if note]
+            say(*notes)
     if problems:
         refuse(problems)
 
 
-def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> list[Problem]:
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What there is to say of a spec's model and data before anything runs.
+
+    Attributes:
+        problems: that keep it from running.
+        notes: of how the data are read.
+    """
+
+    problems: list[Problem]
+    notes: list[str]
+
+
+def inspect(spec: SweepSpec, where: str, document: Document | None = None) -> Inspection:
     """What is wrong with the spec's model and data, and what the model's shape forbids; found
     without loading either.
 
@@ -140,15 +157,12 @@ def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> l
             Problem(where, what) for what in unmeasured(spec.compared, shape, writes=writes)
         ]
     data = examine(config.task, form)
-    texts = (
-        []
-        if isinstance(data, list)
-        else [text for example in data.train for text in (example.text, example.second) if text]
-    )
+    training = data.splits.train if data.splits else []
+    texts = [text for example in training for text in (example.text, example.second) if text]
     if not unfit and form is not None:
         problems += [Problem(at("model"), what) for what in check_tokenizer(config.model, texts)]
-    problems += [Problem(at("task"), what) for what in (data if isinstance(data, list) else [])]
-    return list(dict.fromkeys(problems))
+    problems += [Problem(at("task"), what) for what in data.problems]
+    return Inspection(list(dict.fromkeys(problems)), list(data.notes))
 
 
 def idle_flatness(spec: SweepSpec) -> str:
@@ -178,8 +192,10 @@ def plan(file: Path, *, as_json: bool) -> None:
             print(end="\n" if number else "")
             _print_plan(spec, projection)
         slow = slow_dtype(spec.dtype, on_gpu=spec.budget.gpus_per_trial > 0)
+        inspection = inspect(spec, part.where, part.document)
         notes += [
-            *unusable(spec, part.where, part.document),
+            *inspection.problems,
+            *inspection.notes,
             *(note for note in (slow, idle_flatness(spec)) if note),
         ]
     if as_json:
