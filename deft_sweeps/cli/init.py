@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from deft_sweeps.cli.guard import refuse, say
-from deft_sweeps.cli.specs import unusable
+from deft_sweeps.cli.specs import inspect
 from deft_sweeps.errors import ConfigError, DataError, Problem
 from deft_sweeps.specification.column_guess import (
     ColumnGuess,
@@ -18,7 +18,7 @@ from deft_sweeps.specification.column_guess import (
 from deft_sweeps.specification.column_sample import Column
 from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.specification.starter import short, starter
-from deft_sweeps.store.sweep_dir import write_atomically
+from deft_sweeps.store.atomic_file import write_atomically
 from deft_sweeps.tasks.location import joined
 from deft_sweeps.tasks.rows import columns_of, read_rows
 
@@ -43,8 +43,8 @@ def init(
     first = starter(path_from(file.parent, data), guess, columns, n_rows)
     text = first.text()
     spec = parse_spec(text, str(file), str(file.parent.resolve()))
-    problems = unusable(spec, str(data))
-    if problems:
+    inspection = inspect(spec, str(data))
+    if problems := inspection.problems:
         located = joined(spec.folder, first.task.source)
         refuse(
             [
@@ -57,6 +57,7 @@ def init(
         f"{file}: {_summary(guess)}",
         f"decided by: {guess.why}",
         *_notes(guess),
+        *(f"note: {note}" for note in inspection.notes),
         f"next: deft-sweeps plan {file}",
     )
 

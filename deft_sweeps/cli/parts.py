@@ -10,7 +10,7 @@ from typing import Protocol
 import typer
 
 from deft_sweeps.cli.guard import FAILED, INTERRUPTED, refuse, say
-from deft_sweeps.cli.specs import unusable
+from deft_sweeps.cli.specs import inspect
 from deft_sweeps.errors import ConfigError, Problem, StoreError, SweepError
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.spec_text import read_text
@@ -92,13 +92,12 @@ def run_several(
             where the user interrupted, 1 where a sweep failed, 2 where a model or the data cannot
             be used.
     """
-    problems = [
-        problem
-        for job in jobs
-        for problem in unusable(job.part.spec, job.part.where, job.part.document)
-    ]
+    inspections = [inspect(job.part.spec, job.part.where, job.part.document) for job in jobs]
+    problems = [problem for inspection in inspections for problem in inspection.problems]
     if problems:
         refuse(problems)
+    notes = [note for inspection in inspections for note in inspection.notes]
+    say(*(f"note: {note}" for note in dict.fromkeys(notes)))
     root = _root(file, out)
     for job in jobs:
         _look_at(job, root, resume=resume)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from deft_sweeps.cli import show
@@ -41,7 +42,7 @@ from deft_sweeps.specification.yaml_document import Document
 from deft_sweeps.specification.yaml_schema import json_schema
 from deft_sweeps.statistics.plateau import WINDOW
 from deft_sweeps.store.spec_origin import spec_folder
-from deft_sweeps.tasks.check import examine, form_of
+from deft_sweeps.tasks.check import Examination, examine, form_of
 from deft_sweeps.tasks.location import located, located_model
 from deft_sweeps.units import duration, size
 
@@ -67,24 +68,40 @@ def validate(files: Sequence[Path]) -> None:
             # What another sweep of the file will have made is not there yet.
             own = {other.spec.name for other in parts}
             folders = (folder for folder in spec.search.warm_start if Path(folder).name not in own)
-            unusable_settings = unusable(spec, part.where, part.document) + unusable_warm_start(
+            named = f"{file}, {spec.name}" if len(parts) > 1 else str(file)
+            inspection = inspect(spec, part.where, part.document)
+            unusable_settings = inspection.problems + unusable_warm_start(
                 folders, spec, f"{part.where}: search.warm_start"
             )
             problems += unusable_settings
+            notes = [f"note: {named}: {note}" for note in inspection.notes]
             if not unusable_settings:
                 summary = f"{len(spec.combinations)} combinations, {spec.budget.trials} trials"
-                named = f"{file}, {spec.name}" if len(parts) > 1 else str(file)
                 show.text(
                     f"{named}: valid, {summary}"
                     + (f", {len(spec.excluded)} combinations excluded" if spec.excluded else "")
                 )
-                notes = (idle_flatness(spec), proxy_note(spec), *path_notes(spec))
-                say(*(f"note: {named}: {note}" for note in notes if note))
+                others = (idle_flatness(spec), proxy_note(spec), *path_notes(spec))
+                notes += [f"note: {named}: {note}" for note in others if note]
+            say(*notes)
     if problems:
         refuse(problems)
 
 
-def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> list[Problem]:
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What there is to say of a spec's model and data before anything runs.
+
+    Attributes:
+        problems: that keep it from running.
+        notes: of how the data are read.
+    """
+
+    problems: list[Problem]
+    notes: list[str]
+
+
+def inspect(spec: SweepSpec, where: str, document: Document | None = None) -> Inspection:
     """What is wrong with the spec's model and data, and what the model's shape forbids; found
     without loading either.
 
@@ -102,7 +119,7 @@ def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> l
     problems = [misplaced(path, spec, at(*path.setting)) for path in elsewhere]
     settings = {path.setting[0] for path in elsewhere}
     if "model" in settings:
-        return problems
+        return Inspection(problems, [])
     unfit = check_model(config.model)
     problems += [Problem(at("model"), what) for what in unfit]
     form = None
@@ -129,17 +146,14 @@ def unusable(spec: SweepSpec, where: str, document: Document | None = None) -> l
         problems += [
             Problem(where, what) for what in unmeasured(spec.compared, shape, writes=writes)
         ]
-    data = [] if "task" in settings else examine(config.task, form)
-    texts = (
-        []
-        if isinstance(data, list)
-        else [text for example in data.train for text in (example.text, example.second) if text]
-    )
+    data = Examination() if "task" in settings else examine(config.task, form)
+    training = data.splits.train if data.splits else []
+    texts = [text for example in training for text in (example.text, example.second) if text]
     if not unfit and form is not None:
         problems += [Problem(at("model"), what) for what in check_tokenizer(config.model, texts)]
-    for what in data if isinstance(data, list) else ():
+    for what in data.problems:
         problems += data_problems(what, config.task, at)
-    return list(dict.fromkeys(problems))
+    return Inspection(list(dict.fromkeys(problems)), list(data.notes))
 
 
 def idle_flatness(spec: SweepSpec) -> str:
@@ -171,8 +185,10 @@ def plan(file: Path, *, as_json: bool) -> None:
                 show.text("")
             _print_plan(spec, projection)
         slow = slow_dtype(spec.dtype, on_gpu=spec.budget.gpus_per_trial > 0)
+        inspection = inspect(spec, part.where, part.document)
         notes += [
-            *unusable(spec, part.where, part.document),
+            *inspection.problems,
+            *inspection.notes,
             *(
                 note
                 for note in (slow, idle_flatness(spec), proxy_note(spec), *path_notes(spec))

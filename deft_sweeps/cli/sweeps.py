@@ -13,7 +13,7 @@ from deft_sweeps.cli.guard import FAILED, INTERRUPTED, refuse, say
 from deft_sweeps.cli.parts import run_several, several
 from deft_sweeps.cli.results import print_choice
 from deft_sweeps.cli.spec_paths import path_notes, unusable_warm_start
-from deft_sweeps.cli.specs import unusable
+from deft_sweeps.cli.specs import inspect
 from deft_sweeps.errors import ConfigError, Problem, StoreError
 from deft_sweeps.findings import Findings
 from deft_sweeps.report.report_text import projection_told
@@ -59,9 +59,10 @@ def run(
         run_several(file, out, jobs, resume=resume, ray_address=ray_address, run_one=_run_one)
         return
     part, sweep = _prepare(file, out, resume=resume, more=more)
-    problems = unusable(part.spec, part.where, part.document)
-    if problems:
-        refuse(problems)
+    inspection = inspect(part.spec, part.where, part.document)
+    if inspection.problems:
+        refuse(inspection.problems)
+    say(*(f"note: {note}" for note in inspection.notes))
     if not sweep.spec_path.exists():
         sweep.write_spec(file.read_bytes())
     say(*(f"note: {note}" for note in path_notes(part.spec)))

@@ -1,5 +1,6 @@
 """Which examples a trial trains on and is measured on."""
 
+import codecs
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,10 @@ TaskKind = Literal["classification", "regression", "span", "text"]
 
 Form = Literal["text-to-text", "head"]
 """How a model answers: it writes text, or a head reads its hidden states."""
+
+
+# These rewrite ASCII, so that a text with a backslash or a plus would be another one.
+_NOT_OF_FILES = ("unicode-escape", "raw-unicode-escape", "utf-7", "punycode", "idna", "undefined")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,12 +137,14 @@ class SquadTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileTask:
-    """The user's own data, from files (csv, tsv, jsonl or parquet, told apart by their ending) or
-    from the hub.
+    """The user's own data, from files (csv, tsv, jsonl, json or parquet by their ending, also
+    gzipped) or from the hub.
 
     Attributes:
-        path: the training file; validation and test are cut off it where no file of their own is
-            given.
+        path: the training file, or a folder of Parquet files; validation and test are cut off it
+            where no file of their own is given.
+        encoding: of the text files, as Python names it: utf-16-le, latin-1, cp1252; null is UTF-8,
+            or what their byte order mark says.
         hub: name of a data set on the hub, instead of `path`.
         hub_config: which of the hub data set's configurations, where it has several.
         hub_train: the hub data set's split to train on, and to cut off it what has no split of its
@@ -175,6 +182,7 @@ class FileTask:
 
     kind: Literal["files"] = "files"
     path: str | None = None
+    encoding: str | None = None
     hub: str | None = None
     hub_config: str | None = None
     hub_train: str = "train"
@@ -218,6 +226,11 @@ class FileTask:
             "no settings of the hub beside path",
             of_hub,
         )
+        check(
+            self.encoding is None or (self.path is not None and is_text_encoding(self.encoding)),
+            "an encoding that Python reads text in (utf-8, utf-16, latin-1, cp1252), beside path",
+            self.encoding,
+        )
         check("{text}" in self.template, "a template that contains {text}", self.template)
         paired = self.text_pair is not None
         check(
@@ -239,6 +252,15 @@ class FileTask:
     def source(self) -> str:
         """The training file, or the hub data set's name."""
         return self.path or self.hub or ""
+
+
+def is_text_encoding(name: str) -> bool:
+    """Whether Python knows an encoding of text files by this name."""
+    try:
+        "a".encode(name)
+        return codecs.lookup(name).name not in _NOT_OF_FILES
+    except (LookupError, UnicodeError, ValueError):
+        return False
 
 
 Task = PackagedTask | FileTask | GlueTask | SquadTask

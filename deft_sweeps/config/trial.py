@@ -183,7 +183,9 @@ def canonical(value: Any) -> Any:
     leaves old ids as they are.
     """
     if is_dataclass(value):
-        settings = ((name, getattr(value, name), other) for name, other in _defaults(type(value)))
+        settings = (
+            (name, getattr(value, name), other) for name, other in _defaults(value.__class__)
+        )
         return {
             name: canonical(one) for name, one, other in settings if name == "kind" or one != other
         }

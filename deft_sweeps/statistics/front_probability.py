@@ -100,10 +100,11 @@ def _any_no_worse(
         return np.zeros(n, dtype=bool)
     if len(moved) == 1:
         lowest: Floats = moved[0][rivals].min(axis=0)
-        return lowest <= moved[0][i]
+        better: NDArray[np.bool_] = lowest <= moved[0][i]
+        return better
     no_worse = [loss[rivals] <= loss[i] for loss in moved]
-    any_of: NDArray[np.bool_] = reduce(np.logical_and, no_worse, np.ones((1, n), bool)).any(axis=0)
-    return any_of
+    beaten = reduce(np.logical_and, no_worse, np.ones((1, n), bool))
+    return np.asarray(beaten.any(axis=0), dtype=bool)
 
 
 def _any_dominates(

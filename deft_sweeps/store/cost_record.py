@@ -5,7 +5,7 @@ from pathlib import Path
 
 from deft_sweeps.config.trial import codec
 from deft_sweeps.result import StructureCost
-from deft_sweeps.store.sweep_dir import write_atomically
+from deft_sweeps.store.atomic_file import write_atomically
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from deft_sweeps.config.trial import codec
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import Chain, FinalMeasurement
-from deft_sweeps.store.sweep_dir import write_atomically
+from deft_sweeps.store.atomic_file import write_atomically
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import json
 import os
 from pathlib import Path
 
-from deft_sweeps.store.sweep_dir import SweepDir, write_atomically
+from deft_sweeps.store.atomic_file import write_atomically
+from deft_sweeps.store.sweep_dir import SweepDir
 
 
 def spec_folder(file: Path) -> Path:

@@ -14,6 +14,7 @@ from deft_sweeps.sweep import final
 from deft_sweeps.sweep.measuring_note import measuring
 from deft_sweeps.tasks.check import read_splits
 from deft_sweeps.tasks.examples import Example
+from deft_sweeps.tasks.location import located
 from deft_sweeps.trial.final_measurement import FinalJob
 
 Measure = Callable[[FinalJob], FinalMeasurement]
@@ -73,7 +74,8 @@ def certify(
 def _write_chain(spec: SweepSpec, sweep: SweepDir, record: SelectionRecord) -> Chain:
     findings = Findings.read(spec, sweep)
     limits = tuple(dict.fromkeys((*spec.limits, *spec.choose.where)))
-    selection = read_splits(spec.task).selection
+    task = located(spec.combinations[0].template, spec.folder).task
+    selection = read_splits(task).selection
     chain = make_chain(
         findings.pool_for(spec.choose),
         findings.baselines,

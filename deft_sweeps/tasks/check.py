@@ -2,14 +2,42 @@
 anything starts. Loads no torch.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from deft_sweeps.config.data import FileTask, Form, Task, task_kind
 from deft_sweeps.errors import DataError
 from deft_sweeps.models.families import FAMILIES, writing_families
 from deft_sweeps.task_metrics import TASK_METRICS, suitable, why_unsuitable
 from deft_sweeps.tasks.data_source import sources
 from deft_sweeps.tasks.examples import Example
-from deft_sweeps.tasks.files import check_labels, check_rows, some
+from deft_sweeps.tasks.files import check_labels, check_rows, check_spelling, some
 from deft_sweeps.tasks.split import Examples, draw
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What reading a task's data gave.
+
+    Attributes:
+        splits: None where there are problems.
+        problems: that keep the data from being used.
+        notes: how it was read, where that is not as a file's name says, and what was counted.
+    """
+
+    splits: Examples | None = None
+    problems: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+    def usable(self) -> Examples:
+        """The splits.
+
+        Raises:
+            DataError: they cannot be used; the message has a line a reason.
+        """
+        if self.splits is None:
+            raise DataError("\n".join(self.problems))
+        return self.splits
 
 
 def form_of(family: str) -> Form:
@@ -24,8 +52,7 @@ def check_task(task: Task, form: Form | None = None) -> list[str]:
         task: to be looked at.
         form: of the model; None leaves out what only some models ask for.
     """
-    outcome = examine(task, form)
-    return outcome if isinstance(outcome, list) else []
+    return list(examine(task, form).problems)
 
 
 def read_splits(task: Task, form: Form | None = None) -> Examples:
@@ -34,42 +61,57 @@ def read_splits(task: Task, form: Form | None = None) -> Examples:
     Raises:
         DataError: they cannot be used; the message has a line a reason.
     """
-    outcome = examine(task, form)
-    if isinstance(outcome, list):
-        raise DataError("\n".join(outcome))
-    return outcome
+    return examine(task, form).usable()
 
 
-def examine(task: Task, form: Form | None = None) -> Examples | list[str]:
-    """The task's splits, or the problems that there are with them."""
+def examine(task: Task, form: Form | None = None) -> Examination:
+    """The task's splits, or the problems that there are with them, and what is to be said of them
+    in any case.
+    """
     if form == "head" and task_kind(task) == "text":
-        return [
-            f"a task of free text needs a model that writes ({writing_families()}), not one with a"
-            " head"
-        ]
+        return Examination(
+            problems=(
+                f"a task of free text needs a model that writes ({writing_families()}), not one"
+                " with a head",
+            )
+        )
     if reason := _unsuitable_metric(task):
-        return [reason]
+        return Examination(problems=(reason,))
+    parts, problems, notes = _read_parts(task, form)
+    if isinstance(task, FileTask):
+        problems += check_labels(parts.get("train", []), task)
+        problems += check_spelling((row for rows in parts.values() for row in rows), task)
+    if not problems:
+        splits = draw(parts["train"], task.splits, parts.get("validation"), parts.get("test"))
+        problems = _check_splits(splits, task)
+        if not problems:
+            return Examination(splits, notes=tuple(notes))
+    return Examination(problems=tuple(dict.fromkeys(problems)), notes=tuple(notes))
+
+
+def _read_parts(
+    task: Task, form: Form | None
+) -> tuple[dict[str, list[Example]], list[str], list[str]]:
+    """The examples of each file or split, what is wrong with their rows, and notes."""
     parts: dict[str, list[Example]] = {}
     problems: list[str] = []
+    notes: list[str] = []
     try:
         for part, source in sources(task).items():
             try:
-                parts[part] = source.read()
+                reading = source.read()
             except DataError as error:
                 problems += str(error).splitlines()
                 continue
+            parts[part] = reading.examples
+            notes += [f"{source.name}: {note}" for note in reading.notes]
             if isinstance(task, FileTask):
                 problems += [
                     f"{source.name}: {problem}" for problem in check_rows(parts[part], task, form)
                 ]
     except DataError as error:
         problems += str(error).splitlines()
-    if isinstance(task, FileTask):
-        problems += check_labels(parts.get("train", []), task)
-    if problems:
-        return list(dict.fromkeys(problems))
-    splits = draw(parts["train"], task.splits, parts.get("validation"), parts.get("test"))
-    return _check_splits(splits, task) or splits
+    return parts, problems, notes
 
 
 def _check_splits(splits: Examples, task: Task) -> list[str]:

@@ -15,9 +15,10 @@ from deft_sweeps.config.data import (
     local_path,
 )
 from deft_sweeps.tasks import glue, hub_dataset, squad
-from deft_sweeps.tasks.examples import Example, read_rotten_tomatoes, rotten_tomatoes_path
-from deft_sweeps.tasks.files import columns, example, read_file
+from deft_sweeps.tasks.examples import Example, Reading, read_rotten_tomatoes, rotten_tomatoes_path
+from deft_sweeps.tasks.files import columns, read_examples, read_file
 from deft_sweeps.tasks.phrases import sentences
+from deft_sweeps.tasks.rows import row_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Source:
     """
 
     name: str
-    read: Callable[[], list[Example]]
+    read: Callable[[], Reading]
 
 
 def sources(task: Task) -> dict[str, Source]:
@@ -43,11 +44,11 @@ def sources(task: Task) -> dict[str, Source]:
     files = source_files(task)
     match task:
         case PackagedTask():
-            return {"train": Source(task.name, read_rotten_tomatoes)}
+            return {"train": Source(task.name, lambda: Reading(read_rotten_tomatoes()))}
         case FileTask(hub=None):
             return {
                 part: Source(str(path), partial(read_file, path, task))
-                for part, (path,) in files.items()
+                for part, path in _paths(task).items()
             }
         case FileTask():
             named = {
@@ -85,8 +86,7 @@ def source_files(task: Task) -> dict[str, list[Path]]:
         case SquadTask(folder=folder):
             return {} if folder is None else squad.squad_files(task, local_path(folder))
         case FileTask():
-            named = {"train": task.path, "validation": task.validation_path, "test": task.test_path}
-            return {part: [local_path(path)] for part, path in named.items() if path is not None}
+            return {part: row_files(path) for part, path in _paths(task).items()}
 
 
 def hub_name(task: Task) -> tuple[str, str | None] | None:
@@ -102,18 +102,21 @@ def hub_name(task: Task) -> tuple[str, str | None] | None:
             return None
 
 
+def _paths(task: FileTask) -> dict[str, Path]:
+    named = {"train": task.path, "validation": task.validation_path, "test": task.test_path}
+    return {part: local_path(path) for part, path in named.items() if path is not None}
+
+
 def _hub_source(task: FileTask, split: str) -> Source:
     name, config = str(task.hub), task.hub_config
 
-    def read() -> list[Example]:
-        return [
-            example(row, task) for row in hub_dataset.hub_rows(name, config, split, columns(task))
-        ]
+    def read() -> Reading:
+        return read_examples(hub_dataset.hub_rows(name, config, split, columns(task)), task)
 
     return Source(f"{name}, split {split}", read)
 
 
-def _glue(name: GlueName, part: str, files: dict[str, list[Path]]) -> list[Example]:
+def _glue(name: GlueName, part: str, files: dict[str, list[Path]]) -> Reading:
     of = glue.GLUE[name]
     if files:
         examples = glue.read_glue(name, files[part])
@@ -122,17 +125,16 @@ def _glue(name: GlueName, part: str, files: dict[str, list[Path]]) -> list[Examp
         rows = hub_dataset.hub_rows(glue.HUB, of.hub, split, [*of.texts, of.labels[0]])
         examples = glue.glue_examples(of, f"{glue.HUB} {of.hub}, split {split}", enumerate(rows, 1))
     if part == "test":
-        return _apart(examples)
-    return _by_sentence(examples) if name == "sst2" else examples
+        return Reading(_apart(examples))
+    return Reading(_by_sentence(examples) if name == "sst2" else examples)
 
 
-def _squad(task: SquadTask, part: str, files: dict[str, list[Path]]) -> list[Example]:
+def _squad(task: SquadTask, part: str, files: dict[str, list[Path]]) -> Reading:
     if files:
-        return squad.read_squad(task, files[part])
+        return Reading(squad.read_squad(task, files[part]))
     name, split = squad.HUB[task.version], "train" if part == "train" else "validation"
-    return squad.squad_examples(
-        f"{name}, split {split}", hub_dataset.hub_rows(name, None, split, squad.HUB_COLUMNS)
-    )
+    rows = hub_dataset.hub_rows(name, None, split, squad.HUB_COLUMNS)
+    return Reading(squad.squad_examples(f"{name}, split {split}", rows))
 
 
 def _apart(examples: list[Example]) -> list[Example]:

@@ -43,6 +43,18 @@ class Example:
         return f"{self.text}\n{self.second}" if self.second else self.text
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The examples of one file or split.
+
+    Attributes:
+        notes: what is to be said of how they were read; nothing that keeps them from being used.
+    """
+
+    examples: list[Example]
+    notes: tuple[str, ...] = ()
+
+
 def rotten_tomatoes_path() -> Path:
     """The review snippets where pip put them.
 

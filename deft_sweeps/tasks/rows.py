@@ -1,59 +1,79 @@
-"""The rows of a file: csv, tsv, jsonl or parquet, any but parquet also gzipped. Loads no torch."""
+"""The rows of a csv, tsv, jsonl, json or Parquet file, or of a folder of Parquet files: one reader
+for all that asks for rows. Loads no torch.
+"""
 
-import csv
-import gzip
-import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 from deft_sweeps.errors import DataError
+from deft_sweeps.tasks.delimited import DelimitedFile, open_delimited
+from deft_sweeps.tasks.json_rows import JsonFile
+from deft_sweeps.tasks.parquet_rows import ParquetFiles, parquet_files
+from deft_sweeps.tasks.text_file import open_text, reading
 
-ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
-
-# The csv module's own limit is 128 KiB a field, which a long document passes.
-_MAX_FIELD_BYTES = 2**26
+ENDINGS = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> Iterator[list[Any]]:
-    """The values of some columns, row by row: text where the file has no types, what was written
-    there where it has; None where missing.
+class RowFile(Protocol):
+    """A file whose way of being read is settled."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How it is read, where that is not as its name says."""
+
+    def columns(self) -> list[str]:
+        """Names of its columns."""
+
+    def rows(self, columns: Sequence[str]) -> Iterator[list[Any]]:
+        """The values of some columns, row by row: text where the file has no types, what was
+        written there where it has; None where missing.
+
+        Raises:
+            DataError: it lacks a column, or cannot be read.
+        """
+
+
+def open_rows(path: Path, encoding: str | None = None) -> RowFile:
+    """Settles how a file is read.
 
     Args:
-        path: of the file.
-        columns: to read.
-
-    Raises:
-        DataError: there is no such file, it cannot be read, or it lacks a column.
-    """
-    with _told(path):
-        match ending(path):
-            case ".parquet":
-                yield from _parquet(path, columns)
-            case ".jsonl":
-                yield from _jsonl(path, columns)
-            case suffix:
-                yield from _delimited(path, columns, "\t" if suffix == ".tsv" else ",")
-
-
-def columns_of(path: Path) -> list[str]:
-    """Names of a file's columns; those of a jsonl file's first row.
+        path: of the file, or of a folder of Parquet files.
+        encoding: of a text file; None is UTF-8, or what its byte order mark says.
 
     Raises:
         DataError: there is no such file, or it cannot be read.
     """
-    with _told(path):
-        match ending(path):
-            case ".parquet":
-                from pyarrow import parquet
+    if path.is_dir():
+        return ParquetFiles(parquet_files(path))
+    suffix = ending(path)
+    if suffix == ".parquet":
+        with reading(path):
+            return ParquetFiles((path,))
+    file = open_text(path, encoding)
+    if suffix in (".json", ".jsonl"):
+        return JsonFile(file, file.notes)
+    return open_delimited(file, "\t" if suffix == ".tsv" else ",")
 
-                return list(parquet.read_schema(path).names)
-            case ".jsonl":
-                return list(next(iter(_objects(path)), {}))
-            case suffix:
-                with _open(path) as file:
-                    return next(csv.reader(file, delimiter="\t" if suffix == ".tsv" else ","), [])
+
+def read_rows(
+    path: Path, columns: Sequence[str], encoding: str | None = None
+) -> Iterator[list[Any]]:
+    """The values of some columns, row by row, as `RowFile.rows` gives them.
+
+    Raises:
+        DataError: there is no such file, it cannot be read, or it lacks a column.
+    """
+    yield from open_rows(path, encoding).rows(columns)
+
+
+def columns_of(path: Path, encoding: str | None = None) -> list[str]:
+    """Names of a file's columns.
+
+    Raises:
+        DataError: there is no such file, or it cannot be read.
+    """
+    return open_rows(path, encoding).columns()
 
 
 def raw_rows(path: Path) -> Iterator[list[str]]:
@@ -62,98 +82,41 @@ def raw_rows(path: Path) -> Iterator[list[str]]:
     Raises:
         DataError: there is no such file, or it cannot be read.
     """
-    # A carriage return within a line is no end of it.
-    with _told(path), _open(path, newline="\n") as file:
-        yield from (line.rstrip("\r\n").split("\t") for line in file)
+    ending(path)
+    for line in open_text(path, None).lines():
+        yield line.rstrip("\r\n").split("\t")
 
 
 def ending(path: Path) -> str:
-    """How the file's name ends, without `.gz`.
+    """How the file's name ends, without `.gz`; a folder counts as Parquet.
 
     Raises:
         DataError: it is none of ENDINGS.
     """
-    suffix = Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
+    if path.is_dir():
+        return ".parquet"
+    suffix = Path(path.stem).suffix if path.suffix.lower() == ".gz" else path.suffix
     if suffix.lower() not in ENDINGS:
         raise DataError(f"{path}: expected a file that ends in {', '.join(ENDINGS)}")
     return suffix.lower()
 
 
-@contextmanager
-def _told(path: Path) -> Iterator[None]:
-    import pyarrow as pa
+def unusual_reading(path: Path, encoding: str | None) -> str:
+    """How a delimited file is read, if not with its ending's delimiter and with quotes; else empty.
 
-    ending(path)
-    if not path.is_file():
-        raise DataError(f"{path}: no such file (looked for at {path.absolute()})")
-    try:
-        yield
-    except (OSError, EOFError, UnicodeError, csv.Error, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
-
-
-def _open(path: Path, newline: str = "") -> TextIO:
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline=newline)
-    return path.open(encoding="utf-8-sig", newline=newline)
+    Raises:
+        DataError: there is no such file, or it cannot be read.
+    """
+    file = open_rows(path, encoding) if ending(path) in (".csv", ".tsv") else None
+    if not isinstance(file, DelimitedFile) or file.dialect.is_usual:
+        return ""
+    return str(file.dialect)
 
 
-def _delimited(path: Path, columns: Sequence[str], delimiter: str) -> Iterator[list[Any]]:
-    csv.field_size_limit(_MAX_FIELD_BYTES)
-    with _open(path) as file:
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
-        header = next(reader, [])
-        _require(path, columns, header)
-        places = [header.index(column) for column in columns]
-        for row in reader:
-            if not row:
-                continue
-            if len(row) != len(header):
-                raise DataError(
-                    f"{path}:{reader.line_num}: expected {len(header)} fields, got {len(row)}; a"
-                    f" field with {delimiter!r} needs quotes"
-                )
-            yield [row[place] for place in places]
+def row_files(path: Path) -> list[Path]:
+    """The files that a path stands for: itself, or those of a folder of Parquet files.
 
-
-def _objects(path: Path) -> Iterator[dict[str, Any]]:
-    with _open(path) as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                document = json.loads(line)
-            except ValueError as error:
-                raise DataError(f"{path}:{number}: not JSON: {error}") from error
-            if not isinstance(document, dict):
-                raise DataError(
-                    f"{path}:{number}: expected a JSON object, got {type(document).__name__}"
-                )
-            yield document
-
-
-def _jsonl(path: Path, columns: Sequence[str]) -> Iterator[list[Any]]:
-    # A row may leave a column out, so that only all of them tell which columns there are.
-    present: dict[str, None] = {}
-    for document in _objects(path):
-        present |= dict.fromkeys(document)
-        yield [document.get(column) for column in columns]
-    _require(path, columns, list(present))
-
-
-def _parquet(path: Path, columns: Sequence[str]) -> Iterator[list[Any]]:
-    from pyarrow import parquet
-
-    with parquet.ParquetFile(path) as file:
-        _require(path, columns, file.schema_arrow.names)
-        for batch in file.iter_batches(columns=list(dict.fromkeys(columns))):
-            read = [batch.column(column).to_pylist() for column in columns]
-            yield from (list(row) for row in zip(*read, strict=True))
-
-
-def _require(path: Path, columns: Sequence[str], present: Sequence[str]) -> None:
-    missing = [column for column in columns if column not in present]
-    if missing:
-        raise DataError(
-            f"{path}: no column {', '.join(missing)}; there are {', '.join(present) or 'none'}"
-        )
+    Raises:
+        DataError: the folder has none.
+    """
+    return list(parquet_files(path))

@@ -1,14 +1,13 @@
 """SQuAD's official files and the hub's, to examples. Loads no torch."""
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from deft_sweeps.config.data import SquadTask
 from deft_sweeps.errors import DataError
+from deft_sweeps.tasks.answers import answers_in
 from deft_sweeps.tasks.examples import Example
-from deft_sweeps.tasks.files import answers_in, place
 from deft_sweeps.tasks.glue import find_files
 from deft_sweeps.tasks.rows import read_rows
 from deft_sweeps.tasks.value import NotTextError, as_text, refuse_rows
@@ -52,10 +51,7 @@ def read_squad(task: SquadTask, paths: Sequence[Path]) -> list[Example]:
     """
     examples: list[Example] = []
     for path in paths:
-        if path.suffix == ".json":
-            examples += _official(path)
-        else:
-            examples += squad_examples(str(path), read_rows(path, HUB_COLUMNS))
+        examples += squad_examples(str(path), read_rows(path, HUB_COLUMNS))
     if task.version == "1.1" and not all(example.answers for example in examples):
         n = sum(not example.answers for example in examples)
         raise DataError(
@@ -65,8 +61,7 @@ def read_squad(task: SquadTask, paths: Sequence[Path]) -> list[Example]:
 
 
 def squad_examples(where: str, rows: Iterable[Sequence[Any]]) -> list[Example]:
-    """Questions as the hub has them: `HUB_COLUMNS`, the answers a mapping of the lists `text` and
-    `answer_start`.
+    """Questions as the hub has them, their answers in any shape that `answers` reads.
 
     Args:
         where: the rows' file or hub data set, for messages.
@@ -91,39 +86,9 @@ def _hub_example(question: str, context: str, answers: Any) -> Example:
     if not question.strip() or not context.strip():
         raise NotTextError("an empty question or context")
     try:
-        return Example(question, "", context, context, *answers_in(answers, context))
+        given = answers_in(answers, context)
+        return Example(question, "", context, context, given.texts, given.starts)
     except NotTextError as error:
         raise NotTextError(
             f"answers that are {error}, where SQuAD has a mapping of `text` and `answer_start`"
         ) from error
-
-
-def _official(path: Path) -> Iterator[Example]:
-    try:
-        articles = json.loads(path.read_text(encoding="utf-8"))["data"]
-        for article in articles:
-            for paragraph in article["paragraphs"]:
-                context = paragraph["context"]
-                for question in paragraph["qas"]:
-                    given = () if question.get("is_impossible") else question["answers"]
-                    yield _example(
-                        question["question"],
-                        context,
-                        [(answer["text"], answer["answer_start"]) for answer in given],
-                    )
-    except (OSError, UnicodeError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
-    except (KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a file of SQuAD's: {error!r}") from error
-
-
-def _example(question: str, context: str, answers: list[tuple[str, int]]) -> Example:
-    texts = tuple(text for text, _ in answers)
-    return Example(
-        question,
-        "",
-        context,
-        context,
-        texts,
-        tuple(place(text, context, start) for text, start in answers),
-    )

@@ -3,6 +3,7 @@ afterwards.
 """
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -17,22 +18,25 @@ from deft_sweeps.errors import DataError
 from deft_sweeps.models.checkpoints import load_tokenizer, read_config, revision
 from deft_sweeps.models.families import layout
 from deft_sweeps.task_metrics import OWN_METRICS, with_score
-from deft_sweeps.tasks.check import check_task, form_of, read_splits
+from deft_sweeps.tasks.check import check_task, examine, form_of
 from deft_sweeps.tasks.data_source import hub_name, source_files
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.glue import GLUE
 from deft_sweeps.tasks.hub_dataset import hub_revision
 from deft_sweeps.tasks.prepare import columns, plan_of, prompt_of
-from deft_sweeps.tasks.rows import ending
+from deft_sweeps.tasks.rows import ending, unusual_reading
 
 SPLITS = ("train", "validation", "test", "selection")
 
 # Raised when the same examples would be tokenised otherwise, so that an older cache is left alone;
-# of a long context for a model that writes, and of labels that a file may hold as numbers, by
-# themselves, so that the other tasks' fingerprints, which results carry, stay what they were.
+# of a long context for a model that writes, and of the user's own files that hold other values than
+# text, by themselves, so that the other tasks' fingerprints, which results carry, stay what they
+# were.
 _FORMAT = 3
 _PASSAGES_FORMAT = 4
-_LABELS_FORMAT = 5
+_TYPED_FORMAT = 6
+
+_LOG = logging.getLogger(__name__)
 
 _CHUNK = 1000
 """Examples that are tokenised and written at a time."""
@@ -64,6 +68,7 @@ class TaskData:
         class_ids: text-to-text, token ids of each class's target text, the end token included.
         metrics: names of the metrics that it is measured by, the score first.
         may_be_none: a span task's questions may have no answer.
+        notes: how the examples were read, where that is not as a file's name says.
         fingerprint: hex digest of the examples, the splits and the tokenizer.
     """
 
@@ -78,6 +83,7 @@ class TaskData:
     class_ids: tuple[tuple[int, ...], ...] = ()
     metrics: tuple[str, ...]
     may_be_none: bool = False
+    notes: tuple[str, ...] = ()
     fingerprint: str
     selection: Any = None
 
@@ -100,6 +106,9 @@ def load_task(task: Task, model: str) -> TaskData:
         cache_folder() / "tasks" / fingerprint, lambda into: _tokenise(task, model, form, into)
     )
     document = json.loads((folder / "task.json").read_text(encoding="utf-8"))
+    notes = tuple(document.get("notes", ()))
+    for note in notes:
+        _LOG.warning("note: %s", note)
     drawn = [split for split in SPLITS if (folder / f"{split}.arrow").is_file()]
     splits = {split: _mapped(folder / f"{split}.arrow") for split in drawn}
     kind = task_kind(task)
@@ -122,6 +131,7 @@ def load_task(task: Task, model: str) -> TaskData:
         class_ids=tuple(tuple(ids) for ids in document["class_ids"]),
         metrics=metrics_of(task),
         may_be_none=document["may_be_none"],
+        notes=notes,
         fingerprint=fingerprint,
     )
 
@@ -152,22 +162,35 @@ def _fingerprint(task: Task, model: str, form: Form) -> str:
         prompt_of(task),
         revision(model),
     ]
+    lines += [how] if (how := _unusual_readings(task)) else []
     return sha256(json.dumps(lines, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def _unusual_readings(task: Task) -> list[str]:
+    """How the files are read that are not read as their names say: the same bytes were once read
+    otherwise.
+    """
+    if not isinstance(task, FileTask):
+        return []
+    paths = [path for paths in source_files(task).values() for path in paths]
+    return [how for path in paths if (how := unusual_reading(path, task.encoding))]
+
+
 def _format(task: Task, form: Form) -> int:
-    kind = task_kind(task)
-    if kind == "span" and form == "text-to-text":
-        return _PASSAGES_FORMAT
-    # A csv knows no numbers: its labels are the texts that stand there.
-    typed = isinstance(task, FileTask) and (
-        task.path is None or ending(Path(task.path)) in (".jsonl", ".parquet")
-    )
-    return _LABELS_FORMAT if typed and kind == "classification" else _FORMAT
+    if isinstance(task, FileTask) and not _is_untyped(task):
+        return _TYPED_FORMAT
+    is_passages = task_kind(task) == "span" and form == "text-to-text"
+    return _PASSAGES_FORMAT if is_passages else _FORMAT
+
+
+def _is_untyped(task: FileTask) -> bool:
+    """Whether the training file holds text alone, so that a label is what stands there."""
+    return task.path is not None and ending(Path(task.path).expanduser()) in (".csv", ".tsv")
 
 
 def _tokenise(task: Task, model: str, form: Form, into: Path) -> None:
-    splits = read_splits(task, form)
+    examination = examine(task, form)
+    splits = examination.usable()
     plan = plan_of(task, form, splits, load_tokenizer(model))
     for split in SPLITS:
         examples: list[Example] = getattr(splits, split)
@@ -193,6 +216,7 @@ def _tokenise(task: Task, model: str, form: Form, into: Path) -> None:
         "classes": plan.classes,
         "class_ids": plan.class_ids,
         "may_be_none": plan.may_be_none,
+        "notes": list(examination.notes),
     }
     (into / "task.json").write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
 

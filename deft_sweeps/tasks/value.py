@@ -1,13 +1,34 @@
-"""One value of a column as text, or why it is none: the same for every kind of file and for the
-hub. Loads no torch.
+"""One value of a column as text, label, group or number, or why it is none: the same for every kind
+of file and for the hub. Loads no torch.
+
+| value | text | label | group | number (regression) |
+| --- | --- | --- | --- | --- |
+| text | as it is | without spaces at its ends | as it is | by the grammar below |
+| whole number 1, 1.0, Decimal("1.00") | as printed | 1 | 1 | 1 |
+| other number 1.5, Decimal("1.50") | as printed | 1.5 | 1.5 | 1.5 |
+| true, false | True, False | True, False | True, False | refused |
+| date, time | as printed (ISO) | the same | the same | refused |
+| null, NaN | missing: refused with its rows | the same | the same | the same |
+| list, mapping, bytes | refused by name | refused by name | refused by name | refused by name |
+| list or mapping that Python printed | refused if most texts are | refused | as it is | refused |
+| half a character (lone surrogate) | refused | refused | refused | refused |
+
+A csv or tsv file has texts alone. Answers are read by `answers`.
+
+A number is written with ASCII digits: a sign or none, digits with at most one decimal point, and
+after `e` or `E` an exponent, without which there are no other letters, separators of thousands or
+underscores; spaces around it do not count, and it must be finite: `1`, `-0.5`, `.5`, `1e-05`.
 """
 
 import ast
+import json
 import math
 import re
+import warnings
+from collections.abc import Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
-from typing import Any
+from types import EllipsisType
 
 from deft_sweeps.errors import DataError
 
@@ -20,6 +41,7 @@ _NAMES: dict[type, str] = {
     list: "a list",
     tuple: "a list",
     dict: "a mapping",
+    EllipsisType: "a printed array that was cut short (...)",
 }
 
 _MENDS = {
@@ -27,14 +49,19 @@ _MENDS = {
     "a mapping": "write one of its values",
     "bytes": "decode them",
     "a lone surrogate (half a character)": "write the character whole, in UTF-8",
-    "a printed list or mapping": "write one class a row",
+    "several labels (a list)": "write one class a row",
+    "several labels (a printed list or mapping)": "write one class a row",
+    "printed bytes": "decode them before the file is written",
+    "a printed list or mapping": "write the text alone",
 }
 
-_PRINTED = re.compile(r"\s*(\{\s*['\"]|\[\s*['\"{]|array\()")
-"""Begins like a mapping, a list of texts or a numpy array that Python printed."""
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
 
-# A printed mapping may hold numpy arrays, which are no literals of Python.
-_PRINTED_ANSWERS = re.compile(r"\s*(\{\s*['\"](text|answer_start)['\"]\s*:|array\(\[)")
+_PRINTED_BYTES = re.compile(r"b(?:'.*'|\".*\")", re.DOTALL)
+LONGEST_PRINTED = 100_000
+"""Characters of a printed value that is looked into."""
+_LONGEST_NUMBER = 100
 
 
 class NotTextError(ValueError):
@@ -80,59 +107,80 @@ def as_text(value: object) -> str:
     return text
 
 
+def as_group(value: object) -> str:
+    """A value as the name of a group: one number is one group, whatever its type.
+
+    Raises:
+        NotTextError: as `as_text` does.
+    """
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, Decimal) and value.is_finite():
+        is_whole = value == value.to_integral_value()
+        return str(int(value)) if is_whole else format(value, "f").rstrip("0")
+    return as_text(value)
+
+
 def as_label(value: object) -> str:
-    """A value as the name of a class: the whole numbers 1 and 1.0 are one class.
+    """A value as the name of a class: one number is one class, whatever its type.
 
     Raises:
         NotTextError: as `as_text` does, or the text is a list, a mapping or bytes as Python prints
             them: a file without types holds several classes of one row that way.
     """
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    label = as_text(value).strip()
+    if isinstance(value, list | tuple):
+        raise NotTextError("several labels (a list)")
+    label = as_group(value).strip()
     if label.startswith(("[", "{", "(", "b'", 'b"')):
-        printed = _literal(label)
+        printed = literal(label)
         if isinstance(printed, bytes):
-            raise NotTextError("bytes")
+            raise NotTextError("printed bytes")
         if isinstance(printed, list | tuple | set | dict):
-            raise NotTextError("a printed list or mapping")
+            raise NotTextError("several labels (a printed list or mapping)")
     return label
 
 
-def as_answers(value: Any) -> tuple[list[str], list[int]]:
-    """The answers of a cell, and where each begins in its context (-1 where the cell does not say).
+def as_number(text: str) -> float | None:
+    """The number that a text is by the module's grammar; None if it is none."""
+    plain = text.strip(" \t")
+    if not _NUMBER.fullmatch(plain):
+        return None
+    number = float(plain)
+    return number if math.isfinite(number) else None
 
-    A cell is a text, a list of texts, SQuAD's mapping of `text` and `answer_start`, or missing.
 
-    Raises:
-        NotTextError: it is of another shape.
+def printed_kind(texts: Sequence[str]) -> str:
+    """What a column of texts holds, if most of it was printed by Python: `a printed list or
+    mapping`, or `printed bytes`; empty for texts.
+
+    JSON is text that people train models to read and write, and so is a single text in brackets.
     """
-    given: object = None
-    if isinstance(value, dict):
-        if "text" not in value:
-            raise NotTextError("a mapping without `text`")
-        given, value = value.get("answer_start"), value["text"]
-    cells = list(value) if isinstance(value, list | tuple) else [value]
-    if any(isinstance(cell, dict | list | tuple) for cell in cells):
-        raise NotTextError("a list of mappings or lists")
-    # None says that there is no answer; a data frame writes NaN for what it does not know.
-    if any(cell is not None and is_missing(cell) for cell in cells):
-        raise NotTextError("NaN")
-    texts = [as_text(cell) for cell in cells]
-    begins = list(given) if isinstance(given, list | tuple) else [given]
-    starts = [_start(begin) for begin in begins]
-    return texts, starts if len(starts) == len(texts) else [-1] * len(texts)
+    given = [text for text in texts if text.strip()]
+    for kind, is_kind in (("printed bytes", _is_bytes), ("a printed list or mapping", _is_listed)):
+        if given and sum(map(is_kind, given)) > len(given) / 2:
+            return kind
+    return ""
 
 
-def is_printed(text: str) -> bool:
-    """Whether a text is a mapping, a list or an array as Python prints it, as data frames write
-    them into a csv.
-    """
-    if _PRINTED_ANSWERS.match(text):
-        return True
-    if not _PRINTED.match(text):
-        return False
-    return isinstance(_literal(text.strip()), list | dict)
+def spelled_twice(labels: Sequence[str]) -> list[str]:
+    """Labels that are one number, written in several ways: `1` and `1.0`."""
+    spellings: dict[Decimal, list[str]] = {}
+    for label in dict.fromkeys(labels):
+        if len(label) < _LONGEST_NUMBER and _DECIMAL.fullmatch(label):
+            spellings.setdefault(Decimal(label), []).append(label)
+    return [label for same in spellings.values() if len(same) > 1 for label in same]
+
+
+def literal(text: str) -> object:
+    """The literal of Python that a text is; None if it is none, or too long to be looked into."""
+    if len(text) > LONGEST_PRINTED:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Of backslashes that Python would not print.
+            return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
 
 
 def refuse_rows(where: str, wrong: dict[int, str], n_rows: int) -> None:
@@ -155,21 +203,21 @@ def refuse_rows(where: str, wrong: dict[int, str], n_rows: int) -> None:
         raise DataError("\n".join(lines))
 
 
-def _literal(text: str) -> object:
-    """The literal of Python that a text is; None if it is none."""
+def _is_bytes(text: str) -> bool:
+    plain = text.strip()
+    return _PRINTED_BYTES.fullmatch(plain) is not None and isinstance(literal(plain), bytes)
+
+
+def _is_listed(text: str) -> bool:
+    plain = text.strip()
+    if plain.startswith("array(") and plain.endswith(")"):
+        return True
+    if not plain.startswith(("[", "{", "(")) or not plain.endswith(("]", "}", ")")):
+        return False
+    if not isinstance(literal(plain), list | tuple | set | dict):
+        return False
     try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return None
-
-
-def _start(begin: object) -> int:
-    if is_missing(begin):
-        return -1
-    if (
-        isinstance(begin, bool)
-        or not isinstance(begin, int | float)
-        or not float(begin).is_integer()
-    ):
-        raise NotTextError("an answer_start that is no whole number")
-    return int(begin)
+        json.loads(plain)
+    except (ValueError, RecursionError):
+        return True
+    return False

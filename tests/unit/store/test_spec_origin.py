@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from deft_sweeps.store.driver_note import DriverNote
 from deft_sweeps.store.spec_origin import spec_folder, write_origin
-from deft_sweeps.store.sweep_dir import DriverNote, SweepDir
+from deft_sweeps.store.sweep_dir import SweepDir
 
 
 def test_a_specs_paths_start_from_its_own_folder(tmp_path: Path) -> None:

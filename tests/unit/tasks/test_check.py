@@ -9,6 +9,8 @@ from deft_sweeps.errors import DataError
 from deft_sweeps.tasks.check import check_task, read_splits
 
 SMALL = Splits(validation=4, test=4)
+FILL = "; fill it in, or leave the rows out"
+HEADER = "; line 1 has to name the columns: if it is a row, write a header above it"
 
 
 def write(folder: Path, rows: list[str], name: str = "data.csv", header: str = "text,label") -> str:
@@ -33,10 +35,10 @@ def test_every_problem_of_every_file_is_told_at_once(tmp_path: Path) -> None:
         test_path=write(tmp_path, ["1,2"], "test.csv", "review,stars"),
     )
     first, second, third, fourth, fifth = check_task(task)
-    assert first == f"{task.path}: 1 of 4 rows have an empty text: row 2"
-    assert second == f"{task.path}: 1 of 4 rows have an empty label: row 3"
+    assert first == f"{task.path}: 1 of 4 rows have an empty text: row 2{FILL}"
+    assert second == f"{task.path}: 1 of 4 rows have an empty label: row 3{FILL}"
     assert third.startswith(f"{tmp_path}/none.csv: no such file")
-    assert fourth == f"{task.test_path}: no column text, label; there are review, stars"
+    assert fourth == f"{task.test_path}: no column text, label; there are review, stars{HEADER}"
     assert fifth == f"{task.path}: column label has one class only, 'x'; expected two or more"
     with pytest.raises(DataError) as raised:
         read_splits(task)

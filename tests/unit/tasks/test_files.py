@@ -16,12 +16,13 @@ from pyarrow import parquet
 
 from deft_sweeps.config.data import FileTask, Splits
 from deft_sweeps.models.checkpoints import load_tokenizer
+from deft_sweeps.tasks.answers import place
 from deft_sweeps.tasks.check import check_task, read_splits
-from deft_sweeps.tasks.files import place
 from deft_sweeps.tasks.prepare import columns, plan_of
 from deft_sweeps.tasks.task_data import load_task
 
 SMALL = Splits(validation=4, test=4)
+FILL = "; fill it in, or leave the rows out"
 
 
 def jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> str:
@@ -158,7 +159,10 @@ def test_answers_in_every_form(ending: str, tmp_path: Path) -> None:
         path = jsonl(tmp_path / "a.jsonl", rows)
     from deft_sweeps.tasks.files import read_file
 
-    read = [(e.answers, e.starts) for e in read_file(Path(path), FileTask(path=path, task="qa"))]
+    read = [
+        (e.answers, e.starts)
+        for e in read_file(Path(path), FileTask(path=path, task="qa")).examples
+    ]
     none: tuple[tuple[str, ...], tuple[int, ...]] = ((), ())
     assert read == (
         [(("one", "two"), (0, 4)), none, none]
@@ -227,25 +231,27 @@ def test_every_problem_with_the_rows_is_told(tmp_path: Path) -> None:
 
     assert problems_of(
         "classification", [*pairs(), {"a": "x", "b": " ", "label": "no"}], text="a", text_pair="b"
-    ) == ["1 of 31 rows have an empty b: row 31"]
+    ) == [f"1 of 31 rows have an empty b: row 31{FILL}"]
     assert problems_of(
         "regression",
         [*pairs(), {"a": "x", "stars": "many"}, {"a": "x", "stars": "nan"}],
         text="a",
         label="stars",
-    ) == ["2 of 32 rows have a stars that is no number: row 31, 32"]
+    ) == ["2 of 32 rows have a stars that is no number: row 31, 32; write it like 1, -0.5 or 1e-05"]
     assert problems_of("regression", [{"text": f"x{i}", "label": 2} for i in range(20)]) == [
         "column label has one number only, 2; expected two or more"
     ]
     assert problems_of("text", [{"text": "x", "target": ""}, {"text": "", "target": "y"}]) == [
-        "1 of 2 rows have an empty text: row 2",
-        "1 of 2 rows have an empty target: row 1",
+        f"1 of 2 rows have an empty text: row 2{FILL}",
+        f"1 of 2 rows have an empty target: row 1{FILL}",
     ]
     odd = [*questions(), {"question": "", "context": "a", "answers": "b"}]
-    assert problems_of("qa", odd) == ["1 of 21 rows have an empty question: row 21"]
+    assert problems_of("qa", odd) == [f"1 of 21 rows have an empty question: row 21{FILL}"]
     assert (
         problems_of("qa", odd, form="head")[1]
-        == "1 of 21 rows have answers that do not occur in the context: row 21"
+        == "1 of 21 rows have answers that do not occur in the context: row 21; 0 of them differ by"
+        " upper and lower case only; write them as the context has them, or take a model that"
+        " writes (T5)"
     )
     assert problems_of("qa", [{"question": "a", "context": "b"}]) == [
         "no column answers; there are question, context"

@@ -12,17 +12,16 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
-from typer.testing import CliRunner
 
-from deft_sweeps.cli.app import app
 from deft_sweeps.config.data import FileTask, GlueTask, Splits, SquadTask, Task
-from deft_sweeps.specification.spec_reader import load_spec
-from deft_sweeps.tasks.check import check_task, form_of, read_splits
-from deft_sweeps.tasks.examples import Example
+from deft_sweeps.tasks.check import check_task, read_splits
 from deft_sweeps.tasks.glue import GLUE
 from deft_sweeps.tasks.task_data import load_task
-from deft_sweeps.tasks.value import NotTextError, as_answers, as_label, as_text, is_printed
-from tests.cases import CASES
+from deft_sweeps.tasks.value import (
+    NotTextError,
+    as_label,
+    as_text,
+)
 
 SMALL = Splits(validation=4, test=4)
 MISSING = [None, float("nan"), Decimal("NaN")]
@@ -34,9 +33,6 @@ NO_TEXT: list[tuple[Any, str]] = [
     ("\ud83d", "a lone surrogate (half a character)"),
     (object(), "a value of the type object"),
 ]
-SHAPES = (
-    "where a text, a list of texts, or SQuAD's mapping of `text` and `answer_start` is expected"
-)
 
 
 class TestOneValue:
@@ -87,174 +83,10 @@ class TestOneValue:
     def test_a_class_may_have_brackets(self, text: str) -> None:
         assert as_label(text) == text
 
-    def test_answers(self) -> None:
-        assert as_answers({"text": ["a", "b"], "answer_start": [1, None]}) == (["a", "b"], [1, -1])
-        assert as_answers({"text": "a", "answer_start": 3}) == (["a"], [3])
-        assert as_answers({"text": ["a", "b"], "answer_start": [1]}) == (["a", "b"], [-1, -1])
-        assert as_answers({"text": [], "answer_start": []}) == ([], [])
-        assert as_answers(None) == ([""], [-1])
-        assert as_answers(["a", 5]) == (["a", "5"], [-1, -1])
-        unknown = float("nan")
-        for cell in ([unknown], {"text": unknown}, {"text": ["a", unknown]}):
-            with pytest.raises(NotTextError, match="NaN"):
-                as_answers(cell)
-        for value in (
-            float("nan"),
-            [{"text": "a"}],
-            [["a"]],
-            {"answer": "a"},
-            {"text": "a", "answer_start": "x"},
-            b"a",
-        ):
-            with pytest.raises(NotTextError):
-                as_answers(value)
-        for begin in (float("inf"), 1.5, True):
-            with pytest.raises(NotTextError, match="an answer_start that is no whole number"):
-                as_answers({"text": "a", "answer_start": begin})
 
-    @pytest.mark.parametrize(
-        "text",
-        [
-            "{'text': ['Porto'], 'answer_start': [47]}",
-            '{"text": ["Porto"]}',
-            "{'answer_start': array([47]), 'text': array(['Porto'], dtype=object)}",
-            "array(['Porto'], dtype=object)",
-            "['Porto', 'Lisbon']",
-            " [{'text': 'Porto'}]",
-        ],
-    )
-    def test_printed_objects(self, text: str) -> None:
-        assert is_printed(text)
-
-    @pytest.mark.parametrize(
-        "text",
-        [
-            "",
-            "[1]",
-            "[sic] he came",
-            "{x}",
-            "['open",
-            "array of stars",
-            "{'a' is a letter",
-            "Porto",
-        ],
-    )
-    def test_texts_that_only_begin_so(self, text: str) -> None:
-        assert not is_printed(text)
-
-
-@pytest.fixture
-def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Name of a case, whose folder is the working folder."""
-    monkeypatch.chdir(CASES / request.param)
-    name: str = request.param
-    return name
-
-
-def problems() -> list[str]:
-    """Of the case in the working folder, as `validate` finds them."""
-    config = load_spec("spec.yaml").combinations[0].template
-    return check_task(config.task, form_of("t5" if "t5" in config.model else "bert"))
-
-
-def examples() -> list[Example]:
-    config = load_spec("spec.yaml").combinations[0].template
-    splits = read_splits(config.task, form_of("t5" if "t5" in config.model else "bert"))
-    return [*splits.train, *splits.validation, *splits.test]
-
-
-LISTED = "where a text or a number is expected; join its parts, or write one of them"
-
-REFUSED = {
-    "label-nan-json": "have an empty label: row 6",
-    "text-nan-json": "have an empty text: row 4, 5",
-    "regr-nan-json": "have an empty label: row 4",
-    "label-missing-key": "have an empty label: row 1",
-    "pq-null-label": "have an empty label: row ",
-    "text-empty": "have an empty text: row 5, 10",
-    "text-list-json": f"120 of 120 rows have a list in text, {LISTED}: row 1, 2, 3, 4, 5, ...",
-    "pq-list-text": f"have a list in text, {LISTED}: row 1, 2, 3, 4, 5, ...",
-    "pq-struct-text": (
-        "have a mapping in text, where a text or a number is expected; write one of its values: row"
-        " 1, 2, 3, 4, 5, ..."
-    ),
-    "pq-binary-label": (
-        "have bytes in label, where a text or a number is expected; decode them: row 1, 2, 3, 4,"
-        " 5, ..."
-    ),
-    "label-surrogate-json": (
-        "have a lone surrogate (half a character) in label, where a text or a number is expected;"
-        " write the character"
-    ),
-    "qa-list-of-dicts-t5": (
-        f"have a list of mappings or lists in answers, {SHAPES}: row 1, 2, 3, 4, 5, ..."
-    ),
-    "qa-list-of-dicts-bert": (
-        f"have a list of mappings or lists in answers, {SHAPES}: row 1, 2, 3, 4, 5, ..."
-    ),
-    "qa-csv-repr-t5": f"have a printed Python object in answers, {SHAPES}: row 1, 2, 3, 4, 5, ...",
-    "qa-csv-repr-bert": (
-        f"have a printed Python object in answers, {SHAPES}: row 1, 2, 3, 4, 5, ..."
-    ),
-    "squad-jsonl-list": (
-        "rows have answers that are a list of mappings or lists, where SQuAD has a mapping of"
-        " `text` and"
-    ),
-}
-
-
-@pytest.mark.parametrize(("case", "what"), REFUSED.items(), indirect=["case"])
-def test_refused(case: str, what: str) -> None:
-    outcome = problems()
-    assert what in outcome[0]
-    assert all(len(problem) < 400 for problem in outcome)
-    done = CliRunner().invoke(app, ["validate", "spec.yaml"])
-    assert done.exit_code == 2
-    assert what in done.stderr
-    assert "Traceback" not in done.output
-
-
-CLASSES = {
-    "label-mixed-json": {"0", "1"},
-    "label-bool-json": {"False", "True"},
-    "pq-categorical": {"bad", "good"},
-}
-
-
-@pytest.mark.parametrize(("case", "classes"), CLASSES.items(), indirect=["case"])
-def test_classes(case: str, classes: set[str]) -> None:
-    assert problems() == []
-    assert {example.label for example in examples()} == classes
-
-
-@pytest.mark.parametrize("case", ["pq-decimal-label"], indirect=True)
-def test_decimal_labels(case: str) -> None:
-    assert problems() == []
-    assert {Decimal(example.label) for example in examples()} <= {Decimal(n) for n in range(6)}
-
-
-@pytest.mark.parametrize(
-    "case",
-    [
-        f"qa-{shape}-{form}"
-        for shape in ("squad", "null-start", "scalar-start")
-        for form in ("t5", "bert")
-    ]
-    + ["squad-jsonl-mismatch"],
-    indirect=True,
-)
-def test_answers_that_are_read(case: str) -> None:
-    assert problems() == []
-    for example in examples():
-        for answer, start in zip(example.answers, example.starts, strict=True):
-            assert example.second[start : start + len(answer)] == answer
-            assert f"depot of {answer} on" in example.second
-
-
-@pytest.mark.parametrize("case", ["qa-unanswerable-t5"], indirect=True)
-def test_questions_without_an_answer(case: str) -> None:
-    assert problems() == []
-    assert {len(example.answers) for example in examples()} == {0, 1}
+LISTED = "where a text or a number is expected"
+JOIN = "join its parts, or write one of them"
+FILL = "fill it in, or leave the rows out"
 
 
 def rows(n: int = 20) -> list[dict[str, Any]]:
