@@ -13,7 +13,10 @@ _COLUMNS = (
     *("text", "text_pair", "label", "question", "context", "answers", "target"),
     "group",
 )
-_MISSING = re.compile(r": no column (?P<missing>.+); there are (?P<present>.+)", re.DOTALL)
+_MISSING = re.compile(
+    r": no column (?P<missing>.+); there are (?P<present>.+?)(?:; line 1 has to name .+)?$",
+    re.DOTALL,
+)
 
 
 def data_problems(what: str, task: Task, at: Callable[..., str]) -> list[Problem]:

@@ -17,6 +17,6 @@ def proxy_note(spec: SweepSpec) -> str:
     if not named:
         return ""
     return (
-        f"{'; '.join(named)}: trials measure it beside others, which is a proxy; only the final"
-        " measurement takes it alone, and may order configurations otherwise"
+        f"{'; '.join(named)}: trials measure it beside others, which is a proxy; after the search"
+        " each structure is measured alone, which may order configurations otherwise"
     )

@@ -101,7 +101,8 @@ def test_what_validate_would_refuse_is_not_written(tmp_path: Path) -> None:
     assert (done.exit_code, done.stderr.splitlines()) == (
         2,
         [
-            f"{data}: 2 of 40 rows have an empty review: row 4, 6",
+            f"{data}: 2 of 40 rows have an empty review: row 4, 6; fill it in, or leave the rows"
+            " out",
             "no spec was written; it would have been classification, text from column review,"
             " label from verdict (2 classes: bad, good), since verdict holds values that come"
             " back, and has 2 classes",

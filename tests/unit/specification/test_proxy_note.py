@@ -18,7 +18,7 @@ SPEC = fake_spec()
         (
             ("score", "weight_bytes"),
             "best peak_memory_bytes where latency_sec <= 20 ms and score >= 0.7",
-            ["choose: best peak_memory_bytes", "choose: `latency_sec <= 0.02`"],
+            ["choose: best peak_memory_bytes", "choose: `latency_sec <= 20 ms`"],
         ),
         (("score", "weight_bytes"), "best score where weight_bytes <= 1 MiB", []),
     ],
