@@ -27,7 +27,7 @@ _SECRETS = (
     ),
     # Tokens that say by their first letters what they are.
     (re.compile(r"\b(?:hf|sk|gh[opsur])[_-]\w{8,}"), "***"),
-    (re.compile(r"\b(?:github_pat_|glpat-|npm_|xox[abprs]-)[\w-]{8,}"), "***"),
+    (re.compile(r"\b(?:(?:github_pat_|glpat-|xox[abprs]-)[\w-]{8,}|npm_[0-9a-zA-Z]{36})"), "***"),
     (re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"), "***"),
 )
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(/)|\n[ \t]*)")

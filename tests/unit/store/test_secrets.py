@@ -36,7 +36,7 @@ from deft_sweeps.store.secrets import MAX_LENGTH, last_failure, short_reason, wi
         ("glpat-abcdefgh-1234_wxyz says no", "*** says no"),
         ("key AKIAIOSFODNN7EXAMPLE is wrong", "key *** is wrong"),
         ("ghp_abcdefgh12345 ghs_abcdefgh12345 github_pat_11ABC_defgh", "*** *** ***"),
-        ("xoxb-123456789-abc npm_abcdefgh12345", "*** ***"),
+        (f"xoxb-123456789-abc npm_{'a1' * 18} npm_config_registry", "*** *** npm_config_registry"),
         (r'"postgresql:\x2f\x2fann:hunter2@db/x"', '"***@db/x"'),
         (r'{"\u0070assword": "hunter2"}', '{"password": "***"}'),
         (r'"h\x74tp://ann:hunter2\u0040host"', '"http://***@host"'),

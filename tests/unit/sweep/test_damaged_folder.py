@@ -133,6 +133,18 @@ def test_any_wrong_value_in_a_result_is_read_as_it_is_or_the_file_is_named(
     assert all(named)
 
 
+def test_a_result_that_lacks_what_the_search_compares_by_is_named(
+    real: SweepDir, tmp_path: Path
+) -> None:
+    sweep = copied(real, tmp_path)
+    path = sweep.result_path(sweep.trial_ids()[0])
+    threshold = f'"threshold": {SPEC.evaluation.objective_threshold}'
+    assert threshold in path.read_text()
+    path.write_text(path.read_text().replace(threshold, '"threshold": 0.02'))
+    with pytest.raises(StoreError, match=f"{path.name}: not measured at the .* 0.01 .move the"):
+        search_on(sweep)
+
+
 def test_any_wrong_value_in_the_record_of_running_trials_is_set_aside_and_said(
     real: SweepDir, tmp_path: Path
 ) -> None:
