@@ -107,8 +107,8 @@ def _note(seed_noise: SeedNoise, example_noise: ExampleNoise) -> str:
     if not seed_noise.is_estimated:
         return (
             f"{head}{seed_noise.why_not}, so training's own noise is not known and not counted: "
-            f"only the {example_noise.n_examples} validation examples are drawn again, {same}, and the "
-            "density stands still"
+            f"only the {example_noise.n_examples} validation examples are drawn again, {same}, and "
+            "the density stands still"
         )
     again = f"the {example_noise.n_examples} validation examples are drawn again as well, {same}"
     return (

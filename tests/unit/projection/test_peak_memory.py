@@ -11,9 +11,10 @@ import torch
 
 from deft_sweeps.axes.activation.gate import install_gates_
 from deft_sweeps.axes.adaptive import gate_blocks_
-from deft_sweeps.axes.density import DensityProbe, Masks, combine
+from deft_sweeps.axes.density_probe import DensityProbe, combine
 from deft_sweeps.axes.peft_method import attach
 from deft_sweeps.axes.quantization.packed_layers import TORCH_DTYPES
+from deft_sweeps.axes.token_mask import Masks
 from deft_sweeps.config.axes import (
     AdaDeft,
     Adapter,
