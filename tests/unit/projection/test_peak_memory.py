@@ -36,15 +36,14 @@ from deft_sweeps.config.data import FileTask, PackagedTask, SquadTask
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
-from deft_sweeps.projection.peak_memory import (
+from deft_sweeps.projection.activation_memory import (
     CLASS_TOKENS,
-    CUDA_CONTEXT_BYTES,
-    CUDA_OVERHEAD,
     activation_bytes,
     evaluation_bytes,
     input_tokens,
     target_tokens,
 )
+from deft_sweeps.projection.peak_memory import CUDA_CONTEXT_BYTES, CUDA_OVERHEAD
 from deft_sweeps.projection.sweep_projection import gpus_that_hold
 from deft_sweeps.projection.trial_estimate import Estimate, estimate, weight_bytes
 from deft_sweeps.trial.base import cast_
