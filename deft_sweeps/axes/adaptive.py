@@ -151,9 +151,24 @@ class GatedBlocks:
             decoder=tuple(value for stack, value in lines if stack == "decoder"),
         )
 
-    def choose(self, skip: int) -> tuple[int, ...]:
+    def n_soft(self, steps: int) -> int:
+        """Optimiser steps of `steps` after which the chosen blocks are removed."""
+        return soft_steps(steps, self.settings.recover_share)
+
+    def step_size(self, step: int, n_soft: int) -> float:
+        """Step size of the block gates at step `step` (0 to n_soft - 1)."""
+        return step_size(step, n_soft, self.settings.travel)
+
+    def pull(self) -> Tensor:
+        """What the gates add to the loss: weight * mean(g), which is their share of all MLP
+        weights, the blocks of a model being alike.
+        """
+        return self.settings.weight * torch.stack(list(self.block_gates)).mean()
+
+    def choose(self) -> tuple[int, ...]:
         """Places of the blocks to remove."""
-        return to_remove([float(gate.detach()) for gate in self.block_gates], skip)
+        values = [float(gate.detach()) for gate in self.block_gates]
+        return to_remove(values, self.settings.skip)
 
     def parameters_of(self, number: int) -> set[int]:
         """Ids of the parameters that go when block `number` is removed."""
@@ -190,13 +205,6 @@ def gate_blocks_(model: nn.Module, layout: Layout, gates: Gates, settings: AdaDe
         mlps.append(GatedMlp(model.get_submodule(block.mlp)))
         model.set_submodule(block.mlp, mlps[-1])
     return GatedBlocks(settings, model, layout, gates, tuple(mlps))
-
-
-def pull(block_gates: Sequence[Tensor], adaptive: AdaDeft) -> Tensor:
-    """What the gates add to the loss: weight * mean(g), which is their share of all MLP weights,
-    the blocks of a model being alike.
-    """
-    return adaptive.weight * torch.stack(list(block_gates)).mean()
 
 
 def removed_linears(layout: Layout, numbers: Iterable[int]) -> tuple[Linear, ...]:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from deft_sweeps.axes.activation.gate import GateAt, Gates, read_by
-from deft_sweeps.axes.density import Masks, masked_mean, skipped_blocks
+from deft_sweeps.axes.density_meter import skipped_blocks
+from deft_sweeps.axes.token_mask import Masks, masked_mean
 from deft_sweeps.result import DensityReading
 
 

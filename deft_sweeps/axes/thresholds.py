@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from deft_sweeps.axes.activation.gate import GateAt, Gates, read_by
-from deft_sweeps.axes.density import Masks
+from deft_sweeps.axes.token_mask import Masks
 
 _DROPPED_BITS = 14
 RELATIVE_ERROR = 2.0 ** (_DROPPED_BITS - 23)

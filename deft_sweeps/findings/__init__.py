@@ -1,4 +1,4 @@
-"""What follows from a sweep's results: baselines, front, choice, membership, equal density."""
+"""What follows from a sweep's results: baselines, front, choice, membership, twins, history."""
 
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.findings import Findings, choose

@@ -13,14 +13,8 @@ from deft_sweeps.config.data import GlueTask, task_kind
 from deft_sweeps.config.layout import Layout
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.families import family_of
-from deft_sweeps.projection.peak_memory import (
-    Device,
-    Peak,
-    activation_bytes,
-    input_tokens,
-    peak_bytes,
-    target_tokens,
-)
+from deft_sweeps.projection.activation_memory import activation_bytes, input_tokens, target_tokens
+from deft_sweeps.projection.peak_memory import Device, Peak, peak_bytes
 from deft_sweeps.tasks.glue import GLUE
 
 PROCESS_BYTES = 620 * 2**20

@@ -1,6 +1,4 @@
-"""How often a configuration may run: a proposal that comes again is another seed of it, up to a
-limit.
-"""
+"""Limits how often a configuration runs: each repetition takes another seed."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -16,16 +14,16 @@ from deft_sweeps.study.proposal import Origin
 from deft_sweeps.study.sweep_study import SweepStudy
 
 N_ASKS = 5
-"""Proposals of a sampler that are looked at before a point is drawn at random instead."""
+"""Proposals of the sampler that are refused before a point is drawn at random."""
 
 N_DRAWS = 100
+"""Random draws from all points before the points that may still run are listed."""
 MOST_LISTED = 10**6
-"""A whole number's range with more values than this is drawn from like a real number's."""
+"""A range of whole numbers with more values than this counts as continuous."""
 
 
 class RepeatLimit:
-    """The seeds that every configuration has used: those of finished trials, failed ones too, and
-    of those under way.
+    """Counts the seeds of each configuration, of ended (also failed) and running trials.
 
     Args:
         trial_ids: of the trials.
@@ -42,7 +40,7 @@ class RepeatLimit:
         return trial_id in self._trial_ids
 
     def update(self, trial_ids: Iterable[str]) -> None:
-        """Count trials; one counted before is not counted again."""
+        """Counts trials, each once."""
         for trial_id in trial_ids:
             if trial_id not in self._trial_ids:
                 self._trial_ids.add(trial_id)
@@ -78,10 +76,10 @@ def ask(study: SweepStudy, spec: SweepSpec, taken: RepeatLimit) -> tuple[int, St
 def fresh_start(
     spec: SweepSpec, may_run: Callable[[TrialConfig], bool], seed: Iterable[int]
 ) -> Start | None:
-    """A random point that may run; None where no point of a finite space may.
+    """A random point that may run; None if a finite space has none.
 
-    Drawn from all points first; where nearly every point of that is used up, from those that are
-    left.
+    It is drawn from all points first. If N_DRAWS draws fail, it is drawn from those that may still
+    run.
 
     Args:
         spec: of the space.
@@ -98,7 +96,7 @@ def fresh_start(
         for c in spec.combinations
         if any(n_values(domain) > MOST_LISTED for domain in c.open.values())
     ]
-    if endless:  # All but surely open: what is drawn from so many does not come twice.
+    if endless:  # A draw from so many values is almost surely a new one.
         return point_of(endless[rng.integers(len(endless))], rng)
     allowed = [start for start in all_points(spec) if may_run(spec.config(start))]
     return allowed[rng.integers(len(allowed))] if allowed else None

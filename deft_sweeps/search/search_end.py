@@ -1,4 +1,4 @@
-"""Why a search has had enough: wall time, device time, or a front that has stopped growing."""
+"""Ends a search early: wall time or device time is used up, or the front has stopped growing."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ def trial_sec(results: Iterable[TrialResult], started: Iterable[float], now: flo
 
 
 def used_up(budget: Budget, spent: Spent) -> str:
-    """Which limit of the budget, beside its trials, is used up, a sentence; empty where none is."""
+    """Which limit of hours is used up, a sentence; empty if none is."""
     hours = spent.trial_sec / 3600
     reasons = (
         ("hours of wall time", spent.wall_sec / 3600, budget.hours),
@@ -51,10 +51,9 @@ def used_up(budget: Budget, spent: Spent) -> str:
 
 
 class Flatness:
-    """Watches for `until_flat`.
+    """Checks `until_flat`.
 
-    It looks at most once in a twentieth of the trials there are: a look costs time in proportion to
-    their number.
+    The next check comes after 5 % more trials, since its cost is proportional to their number.
     """
 
     def __init__(self, spec: SweepSpec) -> None:

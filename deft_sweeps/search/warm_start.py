@@ -1,7 +1,8 @@
-"""What earlier sweeps give to a new one: results that compare become finished trials of its study,
-others its first points.
+"""Warm start from earlier sweeps.
 
-A result compares where its whole configuration (model, task and dtype included) is a point of this
+Results that compare become finished trials of the study; of the others, the points are tried first.
+
+A result compares if its whole configuration (model, task and dtype included) is a point of this
 space and it was measured at this sweep's threshold. It is told as a trial that is not of this
 sweep: it counts in no budget and is on no front. Of every other result the configuration is carried
 over: model, task and dtype are replaced, training's fixed settings taken from this space, and
@@ -202,9 +203,7 @@ def _of_one_data_set(results: Sequence[CompleteTrial]) -> list[CompleteTrial]:
 
 
 def _front_first(spec: SweepSpec, results: Sequence[CompleteTrial]) -> list[CompleteTrial]:
-    """The trials on the front, then the others so that those taken first are spread over the first
-    objective.
-    """
+    """The trials on the front, then the others spread over the first objective."""
     front = dict.fromkeys(
         member.result.trial_id for member in pareto_front(results, spec.objectives).members
     )
@@ -223,7 +222,7 @@ def _front_first(spec: SweepSpec, results: Sequence[CompleteTrial]) -> list[Comp
 
 
 def _halving_order(n: int) -> list[int]:
-    """The ends of 0 to n - 1, then the middle, then the middles of the halves, and so on."""
+    """0 to n - 1 in the order: both ends, the middle, the middles of the halves, and so on."""
     order = dict.fromkeys([n - 1, 0]) if n else {}
     parts = 2
     while len(order) < n:
@@ -263,9 +262,7 @@ def _values_in(combination: Combination, config: TrialConfig) -> dict[str, Value
 
 
 def _into(domain: Domain, value: Value) -> Value:
-    """The value itself where the domain has it, else the closest number that it has; None where
-    there is none.
-    """
+    """The value if the domain has it, else the domain's closest number, else None."""
     if contains(domain, value):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):

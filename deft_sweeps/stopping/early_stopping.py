@@ -99,8 +99,9 @@ class EarlyStopping:
         self._rungs.pop(trial_id, None)
 
     def _is_worth_finishing(self, number: int, step: int) -> bool:
-        """The opinion of the sampler `front`: a trial behind at a rung need not be so at its end,
-        if rungs tell little of it. No other sampler has one.
+        """Whether the sampler `front` would let the trial finish; False with any other sampler.
+
+        A trial that is behind at a rung need not be behind at its end if rungs say little about it.
         """
         sampler = self._study.sampler
         if not isinstance(sampler, FrontSampler):
@@ -119,7 +120,7 @@ class EarlyStopping:
 
 
 class RungScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
-    """Ends a trial at a report if it is behind, and says why a trial failed outside of its steps.
+    """Stops trials that are behind at a rung, and reports why a worker was lost.
 
     Args:
         may_continue: whether the trial of this Tune id goes on past this report.
@@ -160,9 +161,7 @@ class RungScheduler(FIFOScheduler):  # type: ignore[misc]  # Ray ships no types
         )
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
-        """Tune calls this before it tells the searcher, which is not told the exception; the
-        trial's error file has it.
-        """
+        """Passes on why the trial failed: Tune tells the searcher no reason."""
         # No file, or none that can be read: the trial has failed all the same.
         with suppress(OSError, TypeError):
             self._on_lost(

@@ -1,10 +1,10 @@
-"""Which trials go on: successive halving on several objectives, asynchronously, as a pure decision.
-Loads neither ray nor optuna.
+"""Asynchronous successive halving on several objectives, as a pure decision.
 
-A trial that reaches a rung is compared with those that reached it before, and goes on if it is
-among the best one in `eta` of them, itself counted (ASHA, Li et al., arXiv 1810.05934, in the
-variant that stops and never resumes). The first `eta - 1` at a rung go on: nobody knows yet what is
-good there. What orders them is `ranking`; a trial stands where its best point stands.
+A trial that reaches a rung is compared with those that reached it before. It continues if it is
+among the best 1/eta of them, itself included (ASHA, Li et al., arXiv 1810.05934, in the variant
+that stops trials and never resumes them). The first `eta - 1` trials at a rung continue, since too
+few are there to compare with. `ranking` orders the trials; a trial's rank is that of its best
+point. Loads neither ray nor optuna.
 """
 
 import hashlib
@@ -25,18 +25,18 @@ from deft_sweeps.stopping.ranking import order, order_of_owners
 from deft_sweeps.study.baseline_tracker import BaselinesSoFar
 
 N_PEERS = 256
-"""Trials at most that one is compared with: beyond, a sample that their names draw, so that it does
-not depend on who came when."""
+"""Maximum number of trials that one is compared with. Of more, those with the lowest digests of
+their names are used: a sample that does not depend on the order in which they came."""
 
 
 @dataclass(slots=True)
 class Reached:
-    """What is known at one rung.
+    """The measurements at one rung.
 
     Attributes:
-        baselines: what limits may refer to, measured at this rung too.
-        peers: digest and points of trials that reached it, the lowest digests first, at most
-            N_PEERS.
+        baselines: those that limits refer to, as measured at this rung.
+        peers: digest and points of trials that reached the rung, at most N_PEERS, in the order of
+            their digests.
     """
 
     baselines: BaselinesSoFar
@@ -44,15 +44,14 @@ class Reached:
 
 
 class HalvingRule:
-    """The decisions of a sweep; the same trials give the same ones, whatever store or clock they
-    come from.
+    """Decides at rungs which trials continue; the same trials give the same decisions.
 
     Args:
-        halving: how many go on, and what orders them.
-        objectives: names of `objective.METRICS`, in the sweep's order.
-        limits: points that break one stand behind all that keep them; one that cannot be judged at
-            a rung is left out, and `surely` is not asked for: a rung keeps no scores of single
-            examples, and by two standard errors a baseline would break its own limit.
+        halving: settings.
+        objectives: names of metrics, in the sweep's order.
+        limits: points that break a limit rank behind all that keep them. A limit that cannot be
+            judged at a rung is left out. `surely` is ignored, since a rung keeps no scores of
+            single examples.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class HalvingRule:
         self._verdicts: dict[tuple[str, int], bool] = {}
 
     def record(self, config: TrialConfig, seed: int, rung: Rung, verdict: bool) -> None:
-        """Take note of a rung that was decided about before."""
+        """Adds a rung with a verdict that was given before."""
         number = self._number(config, rung)
         if number is not None and (config.trial_id(seed), number) not in self._verdicts:
             self._verdicts[config.trial_id(seed), number] = verdict
@@ -73,11 +72,10 @@ class HalvingRule:
     def may_continue(
         self, config: TrialConfig, seed: int, rung: Rung, *, whole: bool = False
     ) -> bool:
-        """Whether the trial goes on past `rung`; asked again, the answer is the same and it counts
-        once.
+        """Whether the trial continues past `rung`; the answer to a second call is the same.
 
-        A `whole` trial goes on in any case, and others are compared with it. One that lacks an
-        objective goes on too, compared with nobody: its end says what is missing.
+        A `whole` trial always continues, and others are compared with it. A trial that lacks an
+        objective continues without a comparison: its result will say what is missing.
         """
         number, trial_id = self._number(config, rung), config.trial_id(seed)
         if number is None:
@@ -91,7 +89,7 @@ class HalvingRule:
         return verdict
 
     def _number(self, config: TrialConfig, rung: Rung) -> int | None:
-        """Which rung it is, from 0; None where it is none to decide at."""
+        """Index of the rung, from 0; None if nothing is decided there."""
         rungs = self._halving.at(config.training.steps)[:-1]
         return rungs.index(rung.step) if rung.step in rungs else None
 
@@ -131,11 +129,11 @@ class HalvingRule:
 def violations(
     members: Sequence[FrontMember], limits: Sequence[Constraint], baselines: Baselines
 ) -> np.ndarray:
-    """How far each point is outside the limits, shape (n,), >= 0, up to 1 a limit: each excess is
-    divided by the largest among the points.
+    """How far each point is outside the limits, shape (n,), >= 0.
 
-    A limit whose baseline is not known yet counts for nobody, one whose metric a point lacks not
-    for that point: costs are taken at a trial's end.
+    Each limit adds at most 1: its excesses are divided by the largest one among the points. A limit
+    without its baseline adds nothing, and neither does a limit on a metric that the point lacks,
+    such as a cost, which is measured at a trial's end.
     """
     total = np.zeros(len(members))
     for limit in limits:
@@ -154,5 +152,5 @@ def violations(
 
 
 def _digest(trial_id: str) -> str:
-    # Not the name itself: the seeds of one configuration would be drawn together.
+    # The name itself would put the seeds of one configuration side by side.
     return hashlib.sha256(trial_id.encode()).hexdigest()

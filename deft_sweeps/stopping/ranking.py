@@ -1,9 +1,8 @@
-"""The order of points on several objectives, best first, without a weighted sum: which trials are
-worth going on with.
+"""Orders points on several objectives, best first, without a weighted sum.
 
-Every order here puts a point behind all that dominate it. Values have shape (n, m), one direction
-an objective. Points that nothing else tells apart stand as their losses sort, the first objective
-first, and equal ones in the order they were given.
+Every order puts a point behind all points that dominate it. Values have shape (n, m), with one
+direction per objective. Ties are broken by the losses, the first objective first; equal points keep
+the order in which they were given.
 
 The spread is that of MO-ASHA (Schmucker et al., Multi-objective Asynchronous Successive Halving,
 arXiv 2106.12639, section 4):
@@ -25,8 +24,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MOST_MEASURED = 128
-"""Points of a layer whose own volume is measured where there are three objectives; half as many
-with each further one."""
+"""Maximum number of points of a layer whose exclusive volume is computed with three objectives;
+half as many with each further objective."""
 
 
 def order(
@@ -41,13 +40,13 @@ def order(
         values: finite, shape (n, m).
         directions: one an objective.
         how: `spread`, `crowding` and `hypervolume` sort by non-dominated layers, and within a layer
-            by epsilon-net, by crowding distance (NSGA-II), by exclusive hypervolume; the three do
-            not change when an objective is shifted or scaled. `dominated` sorts by the share of the
-            others that dominate a point, the fewer the better, then by the share that it dominates,
-            the more the better; it does not change under any strictly rising function of an
-            objective but where it comes to the last tie.
-        violations: how far each point is outside the limits, >= 0, shape (n,); those above 0 come
-            last, by it. None is all within.
+            by epsilon-net, by crowding distance (NSGA-II), by exclusive hypervolume; these three
+            are invariant to shifting and scaling an objective. `dominated` sorts by the share of
+            the others that dominate a point, ascending, then by the share that it dominates,
+            descending; it is invariant to every strictly increasing function of an objective,
+            except in ties.
+        violations: how far each point is outside the limits, >= 0, shape (n,). Points above 0 come
+            last, the smallest violation first. None means that all are within.
     """
     signs = np.array([1.0 if direction == "minimize" else -1.0 for direction in directions])
     losses = np.asarray(values, dtype=np.float64).reshape(-1, len(signs)) * signs
@@ -64,10 +63,10 @@ def order(
 
 
 def order_of_owners(points: Ints, owners: Sequence[int]) -> Ints:
-    """Owners of the points, best first, each once, where its best point stands.
+    """Owners of the points, best first, each once, at the rank of its best point.
 
-    An owner's other points count as rivals like anyone's and gain it nothing: measured at more
-    thresholds, a trial has more tries, not more weight.
+    An owner's other points do not change its rank among the owners, so a trial that is measured at
+    more thresholds has more tries but no more weight.
 
     Args:
         points: as `order` gives them.
@@ -89,7 +88,14 @@ def dominations(losses: Floats) -> NDArray[np.bool_]:
 
 
 def layers(beats: NDArray[np.bool_]) -> tuple[Ints, ...]:
-    """Non-dominated points, those without the first, and so on; indices of each layer, rising."""
+    """The non-dominated points, then the non-dominated ones of the rest, and so on.
+
+    Args:
+        beats: whether i dominates j at [i, j], as `dominations` returns.
+
+    Returns:
+        Ascending indices of each layer.
+    """
     remaining = np.ones(len(beats), dtype=bool)
     n_above = beats.sum(axis=0)
     found_layers = []
@@ -102,8 +108,7 @@ def layers(beats: NDArray[np.bool_]) -> tuple[Ints, ...]:
 
 
 def epsilon_net(losses: Floats) -> Ints:
-    """Points such that each next one is the farthest from all before it, the first of equals;
-    begins with point 0.
+    """An order of the points in which each is the farthest from all before it, from point 0 on.
 
     Distances are Euclidean, with every objective scaled to [0, 1] over the points.
     """
@@ -118,9 +123,10 @@ def epsilon_net(losses: Floats) -> Ints:
 
 
 def by_crowding(losses: Floats) -> Ints:
-    """By crowding distance, the loneliest first (Deb et al., NSGA-II, 2002): the sum over
-    objectives of the gap between a point's two neighbours, every objective scaled to [0, 1]; the
-    ends of an objective come before all.
+    """Indices by crowding distance, the largest first (Deb et al., NSGA-II, 2002).
+
+    The distance is the sum over objectives, scaled to [0, 1], of the gap between a point's two
+    neighbours; it is infinite at the ends of an objective.
     """
     scaled = _scaled(losses)
     distance = np.zeros(len(losses))
@@ -132,11 +138,11 @@ def by_crowding(losses: Floats) -> Ints:
 
 
 def by_hypervolume(losses: Floats, worst: Floats) -> Ints:
-    """By the volume that a point alone adds to its layer, the most first.
+    """Indices by the volume that a point alone adds to its layer, the largest first.
 
-    Of more than two objectives it is measured for the first points of the layer's epsilon-net only,
-    among themselves, and the others follow as the net has them: a volume's cost grows with a power
-    of the points that each further objective raises.
+    With more than two objectives, the volume is computed only among the first points of the layer's
+    epsilon-net, since its cost grows steeply with points and objectives; the others follow in the
+    order of the net.
 
     Args:
         losses: of points that do not dominate one another, sorted by the first objective.
@@ -162,9 +168,10 @@ def by_hypervolume(losses: Floats, worst: Floats) -> Ints:
 
 
 def _exclusive(others: Floats, point: Floats, worst: Floats) -> float:
-    """The volume that the point dominates and the others do not: of what they dominate, only the
-    part behind the point counts (While et al., A fast way of calculating exact hypervolumes, IEEE
-    Transactions on Evolutionary Computation 16, 2012).
+    """The volume that the point dominates and the others do not.
+
+    Of what the others dominate, only the part behind the point counts (While et al., A fast way of
+    calculating exact hypervolumes, IEEE Transactions on Evolutionary Computation 16, 2012).
     """
     down: list[Direction] = ["minimize"] * len(point)
     behind = np.maximum(others, point)

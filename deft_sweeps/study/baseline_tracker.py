@@ -14,12 +14,14 @@ from deft_sweeps.result import TrainingAtRung, TrialResult
 
 @dataclass
 class BaselinesSoFar:
-    """As on the front, the means over a configuration's seeds compete; a result shown twice counts
+    """The best configuration of each baseline that limits name.
+
+    As on the front, means over a configuration's seeds compete. A result that is taken twice counts
     once.
 
     Attributes:
-        limits: name the baselines that are followed.
-        best: the baselines that there are.
+        limits: that name the baselines.
+        best: each baseline that has been measured.
     """
 
     limits: Sequence[Constraint]
@@ -31,7 +33,7 @@ class BaselinesSoFar:
 
     @property
     def names(self) -> tuple[BaselineName, ...]:
-        """Those that the limits compare with."""
+        """Names of the baselines."""
         return tuple(
             dict.fromkeys(
                 limit.bound.baseline for limit in self.limits if limit.bound.baseline is not None
@@ -39,7 +41,7 @@ class BaselinesSoFar:
         )
 
     def take(self, result: TrialResult | TrainingAtRung) -> None:
-        """Take up a training that was measured without a threshold, if it may be one of them."""
+        """Adds a training, if it is of a baseline and was measured without a threshold."""
         if not isinstance(result, MeasuredTraining):
             return
         for name in self.names:
@@ -59,7 +61,7 @@ class BaselinesSoFar:
         seeds[result.trial_id] = replace(result, points=tuple(points))
         means = self._means.setdefault(name, {})
         (means[result.config],) = configurations(seeds.values())
-        # Of all: another seed may have made the best one worse.
+        # Among all configurations: another seed may have made the best one worse.
         best = best_baseline(means.values())
         if best is not None:
             self.best[name] = best

@@ -1,5 +1,5 @@
-"""SweepSpec to Optuna's distributions and back: one categorical over the legal combinations, the
-open settings conditional under it.
+"""A sweep's space as Optuna's parameters: one categorical over the legal combinations, and the open
+settings of each combination.
 """
 
 import itertools
@@ -35,8 +35,9 @@ Key = tuple[str, tuple[tuple[str, object], ...]]
 
 
 def distributions(spec: SweepSpec) -> dict[str, BaseDistribution]:
-    """Every parameter of the sweep; a name stands for one distribution in all combinations, as
-    Optuna demands.
+    """Distribution of every parameter of the sweep, by name.
+
+    A name has the same distribution in all combinations, as Optuna requires.
     """
     distributions: dict[str, BaseDistribution] = {
         COMBINATION: CategoricalDistribution([c.label for c in spec.combinations])
@@ -47,7 +48,7 @@ def distributions(spec: SweepSpec) -> dict[str, BaseDistribution]:
 
 
 def n_points(spec: SweepSpec) -> float:
-    """How many configurations the space has; inf where a setting is continuous."""
+    """Number of configurations of the space; inf if a setting is continuous."""
     return sum(math.prod(n_values(domain) for domain in c.open.values()) for c in spec.combinations)
 
 
@@ -63,14 +64,12 @@ def all_points(spec: SweepSpec) -> Iterator[Start]:
 
 
 def random_point(spec: SweepSpec, rng: np.random.Generator, *, central: bool = False) -> Start:
-    """A combination with equal chances, then each open setting, uniform in its domain, or in the
-    middle half of a range.
-    """
+    """A random point: a combination with equal chances, then each open setting as `drawn`."""
     return point_of(spec.combinations[rng.integers(len(spec.combinations))], rng, central=central)
 
 
 def point_of(combination: Combination, rng: np.random.Generator, *, central: bool = False) -> Start:
-    """The same of one combination."""
+    """A random point of one combination."""
     return Start(
         combination.label,
         {name: drawn(domain, rng, central=central) for name, domain in combination.open.items()},
@@ -78,8 +77,12 @@ def point_of(combination: Combination, rng: np.random.Generator, *, central: boo
 
 
 def drawn(domain: Domain, rng: np.random.Generator, *, central: bool = False) -> Value:
-    """A value of the domain, each whole number of a range with equal chances where it is not on a
-    log scale.
+    """A random value of the domain, uniform, or uniform in its logarithm.
+
+    Args:
+        domain: to draw from.
+        rng: source of the draw.
+        central: draws from the middle half of a range.
     """
     match domain:
         case Const(value):
@@ -93,7 +96,7 @@ def drawn(domain: Domain, rng: np.random.Generator, *, central: bool = False) ->
 
 
 def value_at(domain: Float | Int, unit: float) -> Value:
-    """The value at a place in [0, 1]; every whole number has as much room as its neighbours."""
+    """The value at a place in [0, 1]; each whole number covers an interval of equal length."""
     unit = min(max(unit, 0.0), 1.0)
     half = 0.5 if isinstance(domain, Int) else 0.0
     low, high = domain.low - half, domain.high + half
@@ -106,12 +109,12 @@ def value_at(domain: Float | Int, unit: float) -> Value:
 
 
 def key_of(start: Start) -> Key:
-    """Equal of equal points, and hashable."""
+    """A hashable key; equal points have equal keys."""
     return start.combination, tuple(sorted(start.values.items()))
 
 
 def suggest(trial: Trial, spec: SweepSpec) -> Start:
-    """Ask `trial` for a combination, then for what that leaves open."""
+    """Asks `trial` for a combination, then for the combination's open settings."""
     label = str(trial.suggest_categorical(COMBINATION, [c.label for c in spec.combinations]))
     return Start(
         label,
@@ -123,7 +126,7 @@ def suggest(trial: Trial, spec: SweepSpec) -> Start:
 
 
 def params(spec: SweepSpec, start: Start) -> dict[str, Any]:
-    """The point as Optuna keeps it."""
+    """The point as Optuna's parameters."""
     domains = spec.by_label[start.combination].open
     return {COMBINATION: start.combination} | {
         name: _encode(domains[name], value) for name, value in start.values.items()
@@ -131,7 +134,7 @@ def params(spec: SweepSpec, start: Start) -> dict[str, Any]:
 
 
 def start_of(spec: SweepSpec, params: Mapping[str, Any]) -> Start:
-    """The point that Optuna keeps as `params`."""
+    """The point of Optuna's parameters."""
     label = str(params[COMBINATION])
     domains = spec.by_label[label].open
     return Start(label, {name: _decode(domain, params[name]) for name, domain in domains.items()})

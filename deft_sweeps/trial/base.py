@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from deft_sweeps.axes.activation.gate import Gates, find_gates, install_gates_
-from deft_sweeps.axes.density import Masks
 from deft_sweeps.axes.pruning import Calibration, prune_
 from deft_sweeps.axes.quantization.packed_layers import TORCH_DTYPES, quantize_
+from deft_sweeps.axes.token_mask import Masks
 from deft_sweeps.config.axes import Activation, Dtype, Pruning, Quantization
 from deft_sweeps.config.layout import Layout
 from deft_sweeps.config.trial import TrialConfig

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from deft_sweeps.axes.adaptive import pull, soft_steps, step_size
-from deft_sweeps.config.axes import AdaDeft
+from deft_sweeps.axes.adaptive import GatedBlocks
 from deft_sweeps.errors import TrialError
 from deft_sweeps.trial.build import TrialModel
 
@@ -19,27 +18,26 @@ class BlockGateTraining:
     and neither has their clipping.
 
     Attributes:
+        blocks: of the trial's model; they say how their gates train, which blocks go and when.
         n_soft: steps after which the blocks are removed.
         over: they were.
     """
 
     trial_model: TrialModel
-    adaptive: AdaDeft
+    blocks: GatedBlocks
     steps: int
     over: bool = False
     n_soft: int = field(init=False)
     optimizer: torch.optim.Optimizer = field(init=False)
 
     def __post_init__(self) -> None:
-        self.n_soft = soft_steps(self.steps, self.adaptive.recover_share)
+        self.n_soft = self.blocks.n_soft(self.steps)
         self.optimizer = torch.optim.Adam(self.block_gates, lr=0.0)
 
     @property
     def block_gates(self) -> tuple[nn.Parameter, ...]:
-        """The scalars that the first phase trains; none without ADA-DEFT."""
-        if self.trial_model.blocks is None:
-            raise ValueError("a model without block gates")
-        return self.trial_model.blocks.block_gates
+        """The scalars that the first phase trains."""
+        return self.blocks.block_gates
 
     def step(self, number: int) -> None:
         """Move the gates by the gradient that the losses left on them and by their own share of the
@@ -50,9 +48,9 @@ class BlockGateTraining:
         """
         if self.over:
             return
-        pull(self.block_gates, self.adaptive).backward()  # type: ignore[no-untyped-call]
+        self.blocks.pull().backward()  # type: ignore[no-untyped-call]
         for group in self.optimizer.param_groups:
-            group["lr"] = step_size(number, self.n_soft, self.adaptive.travel)
+            group["lr"] = self.blocks.step_size(number, self.n_soft)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         with torch.no_grad():
@@ -65,10 +63,7 @@ class BlockGateTraining:
         """The hard skip: remove the most closed blocks from the model, and what they trained from
         the PEFT method's `optimizer`.
         """
-        blocks = self.trial_model.blocks
-        if blocks is None:
-            raise ValueError("a model without block gates")
-        self._remove(blocks.choose(self.adaptive.skip), optimizer)
+        self._remove(self.blocks.choose(), optimizer)
 
     def _remove(self, numbers: tuple[int, ...], optimizer: torch.optim.Optimizer) -> None:
         self.trial_model.remove(numbers)
@@ -86,10 +81,9 @@ class BlockGateTraining:
 
     def state(self) -> dict[str, Any]:
         """For the trial's checkpoint."""
-        removed = self.trial_model.blocks.removed if self.trial_model.blocks is not None else ()
         return {
             "over": self.over,
-            "removed": list(removed),
+            "removed": list(self.blocks.removed),
             "optimizer": self.optimizer.state_dict(),
         }
 

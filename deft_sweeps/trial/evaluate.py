@@ -10,7 +10,7 @@ from torch import nn
 
 from deft_sweeps.axes.activation.gate import Gates, thresholded, thresholded_by_block
 from deft_sweeps.axes.decoding import GenerationMeter
-from deft_sweeps.axes.density import DensityMeter
+from deft_sweeps.axes.density_meter import DensityMeter
 from deft_sweeps.config.axes import check
 from deft_sweeps.result import DensityReading, Point
 from deft_sweeps.task_metrics import score_all

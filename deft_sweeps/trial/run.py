@@ -9,7 +9,8 @@ from itertools import pairwise
 
 import torch
 
-from deft_sweeps.axes.density import DensityProbe, skipped_blocks
+from deft_sweeps.axes.density_meter import skipped_blocks
+from deft_sweeps.axes.density_probe import DensityProbe
 from deft_sweeps.axes.verb import verb
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import Advance, CompleteTrial, Point, StepMetrics
@@ -47,9 +48,7 @@ class TorchTrialRun:
             self.trial_model.peft_parameters, lr=0.0, weight_decay=training.weight_decay
         )
         self.block_gate_training = (
-            None
-            if blocks is None
-            else BlockGateTraining(self.trial_model, blocks.settings, training.steps)
+            None if blocks is None else BlockGateTraining(self.trial_model, blocks, training.steps)
         )
 
     def advance(self, n_steps: int) -> Advance:

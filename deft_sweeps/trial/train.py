@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deft_sweeps.axes.density import DensityProbe, GateReadings
+from deft_sweeps.axes.density_probe import DensityProbe, GateReadings
 from deft_sweeps.axes.peft.rank_allocation import RankAllocation
 from deft_sweeps.config.axes import Training
 from deft_sweeps.errors import TrialError

@@ -4,7 +4,7 @@ import ast
 import inspect
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -20,7 +20,7 @@ from deft_sweeps.config.axes import PrefixTuning
 from deft_sweeps.config.compat import shape_problems
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models import families
-from deft_sweeps.models.families import FAMILIES, PUBLISHED_CONFIGS, layout
+from deft_sweeps.models.families import FAMILIES, FROM_FAMILY, PUBLISHED_CONFIGS, Layout, layout
 from deft_sweeps.models.family import Family
 from deft_sweeps.projection.trial_estimate import estimate
 from tests.tiny import HEAD_FAMILIES, TINY_FAMILIES
@@ -57,6 +57,12 @@ def test_no_part_can_be_forgotten() -> None:
     assert [name for name in parts if f" {name}: " not in documented] == []
 
 
+def test_a_part_of_a_layout_is_copied_from_the_family_or_stated_by_it() -> None:
+    """A default of `Layout` is either overwritten or what the model without that part has."""
+    defaults = {part.name for part in fields(Layout) if part.default is not MISSING}
+    assert defaults == FROM_FAMILY | {"pooler", "first_position"}
+
+
 @EACH
 def test_published_checkpoints_can_be_planned(family: Family) -> None:
     assert family.published
@@ -64,9 +70,8 @@ def test_published_checkpoints_can_be_planned(family: Family) -> None:
         assert PUBLISHED_CONFIGS[name] == config
         shape = layout(config)
         assert shape.family == family.model_type
-        assert shape.title == family.title
-        assert shape.prefix_stack == family.prefix_stack
-        assert shape.int8_excluded == family.int8_excluded
+        for part in FROM_FAMILY:
+            assert getattr(shape, part) == getattr(family, part)
         projection = estimate(TrialConfig(model=name), shape, Evaluation(), 1e9)
         assert projection.peak.evaluate > family.evaluate_runtime_bytes > 0
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deft_sweeps.axes.density import Masks
+from deft_sweeps.axes.token_mask import Masks
 from deft_sweeps.config.axes.pruning.weight_pruning import CALIBRATION_CHUNK
 from deft_sweeps.config.layout import Block, Layout
 

@@ -1,7 +1,7 @@
 """The model families: a module and a line of `_REGISTERED` each. Loads no torch."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from deft_sweeps.config.layout import Block, Layout, Linear, Stack
@@ -11,6 +11,7 @@ from deft_sweeps.models.family import Family
 
 __all__ = [
     "FAMILIES",
+    "FROM_FAMILY",
     "PUBLISHED_CONFIGS",
     "Block",
     "Family",
@@ -35,6 +36,9 @@ FAMILIES: dict[str, Family] = {family.model_type: family for family in _REGISTER
 PUBLISHED_CONFIGS: dict[str, dict[str, Any]] = {}
 """Hub id to the part of its config.json that `layout` reads."""
 
+FROM_FAMILY = {part.name for part in fields(Layout)} & {part.name for part in fields(Family)}
+"""Parts of a family that its layouts have too."""
+
 for _family in _REGISTERED:
     PUBLISHED_CONFIGS |= {name: dict(config) for name, config in _family.published.items()}
 
@@ -55,12 +59,7 @@ def layout(config: Mapping[str, Any]) -> Layout:
         shape = family.layout(config)
     except KeyError as missing:
         raise CheckpointError(f"the model's config.json has no {missing}") from missing
-    return replace(
-        shape,
-        title=family.title,
-        prefix_stack=family.prefix_stack,
-        int8_excluded=family.int8_excluded,
-    )
+    return replace(shape, **{name: getattr(family, name) for name in FROM_FAMILY})
 
 
 def family_of(shape: Layout) -> Family:

@@ -13,7 +13,6 @@ from deft_sweeps.axes.activation.gate import install_gates_
 from deft_sweeps.axes.adaptive import (
     GatedBlocks,
     gate_blocks_,
-    pull,
     removed_linears,
     removed_parameters,
     soft_steps,
@@ -21,8 +20,10 @@ from deft_sweeps.axes.adaptive import (
     to_remove,
 )
 from deft_sweeps.axes.decoding import GenerationMeter
-from deft_sweeps.axes.density import DensityMeter, DensityProbe, Masks, combine
+from deft_sweeps.axes.density_meter import DensityMeter
+from deft_sweeps.axes.density_probe import DensityProbe, combine
 from deft_sweeps.axes.peft_method import attach, trained_parameters
+from deft_sweeps.axes.token_mask import Masks
 from deft_sweeps.config.axes import AdaDeft, Adapter, DensityLoss, Lora
 from tests.tiny import HEAD_FAMILIES, batch, layout_of, tiny_encoder, tiny_t5
 
@@ -105,7 +106,7 @@ def test_a_closed_gate_and_a_removed_block_give_identical_outputs(
     with torch.no_grad():
         soft = model(**batch()).logits
         n_before = sum(p.numel() for p in model.parameters())
-        blocks.remove_(blocks.choose(0))
+        blocks.remove_(blocks.choose())
         hard = model(**batch()).logits
     assert torch.equal(soft, hard)
     assert blocks.removed == (0, 3)
@@ -140,7 +141,7 @@ def test_skipping_no_block_changes_nothing() -> None:
     set_gates(blocks, {0: 0.6, 2: 0.99})
     with torch.no_grad():
         soft = model(**batch()).logits
-        blocks.remove_(blocks.choose(0))
+        blocks.remove_(blocks.choose())
         assert torch.equal(soft, model(**batch()).logits)
     assert blocks.removed == ()
     assert [float(gate) for gate in blocks.block_gates] == pytest.approx([0.6, 1, 0.99, 1, 1])
@@ -149,7 +150,7 @@ def test_skipping_no_block_changes_nothing() -> None:
 def test_of_blocks_that_have_all_closed_one_opens_again() -> None:
     model, _, blocks = made(Adapter(reduction=4))
     set_gates(blocks, {0: 0.1, 1: 0.3, 2: 0.0, 3: 0.2, 4: 0.0})
-    blocks.remove_(blocks.choose(0))
+    blocks.remove_(blocks.choose())
     assert blocks.removed == (0, 2, 3, 4)
     assert blocks.values().encoder == (0.0, 1.0)
     model(**batch(), use_cache=False).loss.backward()
@@ -198,7 +199,7 @@ def test_a_block_whose_norm_comes_after_the_sum_goes_as_well(method: Any, family
         set_gates(blocks, {1: 0.2})
         soft = wrapped(**inputs).last_hidden_state
         assert not torch.equal(plain, soft)
-        blocks.remove_(blocks.choose(0))
+        blocks.remove_(blocks.choose())
         assert torch.equal(soft, wrapped(**inputs).last_hidden_state)
     frozen = [p for p in model.parameters() if not p.requires_grad and p.dim() > 0]
     assert n_base - sum(p.numel() for p in frozen) == removed_parameters(layout, [1]) > 0
@@ -281,11 +282,17 @@ def test_while_the_gates_train_a_closed_block_counts_zero_and_its_density_pulls_
 
 
 def test_the_pull_is_the_weighted_mean_gate() -> None:
-    gates = [torch.tensor(value, requires_grad=True) for value in (1.0, 0.5, 0.0)]
-    total = pull(gates, AdaDeft(weight=0.6))
+    model = tiny_t5()
+    layout = layout_of(model)
+    gates = install_gates_(model, layout, "relu")
+    blocks = gate_blocks_(model, layout, gates, AdaDeft(weight=0.6))
+    n = len(blocks.block_gates)
+    set_gates(blocks, {0: 0.5, 1: 0.0})
+    total = blocks.pull()
     total.backward()  # type: ignore[no-untyped-call]
-    assert total.item() == pytest.approx(0.6 * (1.0 + 0.5 + 0.0) / 3)
-    assert [float(gate.grad) for gate in gates if gate.grad is not None] == pytest.approx([0.2] * 3)
+    assert total.item() == pytest.approx(0.6 * (n - 1.5) / n)
+    gradients = [gate.grad for gate in blocks.block_gates]
+    assert [float(g) for g in gradients if g is not None] == pytest.approx([0.6 / n] * n)
 
 
 @pytest.mark.parametrize(

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from deft_sweeps.axes.activation.gate import Gates, install_gates_, thresholded
-from deft_sweeps.axes.density import (
-    DensityMeter,
+from deft_sweeps.axes.density_meter import DensityMeter
+from deft_sweeps.axes.density_probe import (
     DensityProbe,
-    Masks,
     block_density_loss,
     combine,
     scheduled,
     surrogate,
 )
+from deft_sweeps.axes.token_mask import Masks
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.errors import TrialError
 from tests.tiny import batch, layout_of, tiny_t5

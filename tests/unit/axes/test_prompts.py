@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from deft_sweeps.axes.activation.gate import install_gates_
-from deft_sweeps.axes.density import DensityMeter, DensityProbe, Masks, block_density_loss
+from deft_sweeps.axes.density_meter import DensityMeter
+from deft_sweeps.axes.density_probe import DensityProbe, block_density_loss
 from deft_sweeps.axes.peft_method import attach, trained_parameters
+from deft_sweeps.axes.token_mask import Masks
 from deft_sweeps.config.axes import DensityLoss, PrefixTuning, PromptTuning, PTuning
 from tests.tiny import batch, layout_of, tiny_t5
 

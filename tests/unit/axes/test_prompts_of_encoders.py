@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from deft_sweeps.axes.activation.gate import install_gates_
-from deft_sweeps.axes.density import DensityMeter, Masks
+from deft_sweeps.axes.density_meter import DensityMeter
 from deft_sweeps.axes.peft_method import attach, trained_parameters
+from deft_sweeps.axes.token_mask import Masks
 from deft_sweeps.config.axes import PrefixTuning, PromptTuning, PTuning
 from deft_sweeps.models.families import FAMILIES
 from deft_sweeps.trial.heads import HeadSpec, with_head

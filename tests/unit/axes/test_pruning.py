@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from deft_sweeps.axes.density import Masks
 from deft_sweeps.axes.pruning import Calibration, prune_
 from deft_sweeps.axes.pruning.magnitude_scores import magnitude_mask
 from deft_sweeps.axes.pruning.scores import keep_largest
 from deft_sweeps.axes.pruning.sparsegpt_solver import sparsegpt
 from deft_sweeps.axes.pruning.wanda_scores import wanda_mask
+from deft_sweeps.axes.token_mask import Masks
 from deft_sweeps.config.axes import Magnitude, SparseGpt, Wanda
 from tests.tiny import batch, layout_of, tiny_encoder, tiny_t5
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from deft_sweeps.axes.density import Masks
 from deft_sweeps.axes.pruning import Calibration, prune_
 from deft_sweeps.axes.pruning.ria_scores import RiaPruner, ria_scores
+from deft_sweeps.axes.token_mask import Masks
 from deft_sweeps.config.axes.pruning import Ria
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import Evaluation, TrialConfig

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from deft_sweeps.axes.activation.gate import install_gates_, thresholded, thresholded_by_block
-from deft_sweeps.axes.density import Masks
 from deft_sweeps.axes.thresholds import RELATIVE_ERROR, GateHistogram, counts, quantile
+from deft_sweeps.axes.token_mask import Masks
 from tests.tiny import batch, layout_of, tiny_t5
 
 

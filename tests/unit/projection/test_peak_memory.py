@@ -11,9 +11,10 @@ import torch
 
 from deft_sweeps.axes.activation.gate import install_gates_
 from deft_sweeps.axes.adaptive import gate_blocks_
-from deft_sweeps.axes.density import DensityProbe, Masks, combine
+from deft_sweeps.axes.density_probe import DensityProbe, combine
 from deft_sweeps.axes.peft_method import attach
 from deft_sweeps.axes.quantization.packed_layers import TORCH_DTYPES
+from deft_sweeps.axes.token_mask import Masks
 from deft_sweeps.config.axes import (
     AdaDeft,
     Adapter,
@@ -35,15 +36,14 @@ from deft_sweeps.config.data import FileTask, PackagedTask, SquadTask
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
-from deft_sweeps.projection.peak_memory import (
+from deft_sweeps.projection.activation_memory import (
     CLASS_TOKENS,
-    CUDA_CONTEXT_BYTES,
-    CUDA_OVERHEAD,
     activation_bytes,
     evaluation_bytes,
     input_tokens,
     target_tokens,
 )
+from deft_sweeps.projection.peak_memory import CUDA_CONTEXT_BYTES, CUDA_OVERHEAD
 from deft_sweeps.projection.sweep_projection import gpus_that_hold
 from deft_sweeps.projection.trial_estimate import Estimate, estimate, weight_bytes
 from deft_sweeps.trial.base import cast_

@@ -31,7 +31,7 @@ from deft_sweeps.config.axes import (
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
-from deft_sweeps.projection.peak_memory import CLASS_TOKENS
+from deft_sweeps.projection.activation_memory import CLASS_TOKENS
 from deft_sweeps.projection.sweep_projection import project
 from deft_sweeps.projection.trial_estimate import (
     Estimate,

@@ -9,7 +9,7 @@ import pytest
 import safetensors.torch
 import torch
 
-from deft_sweeps.axes.density import skipped_blocks
+from deft_sweeps.axes.density_meter import skipped_blocks
 from deft_sweeps.config.axes import AdaDeft, Adapter, DensityLoss, Lora, Nf4, Role, Training, Wanda
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.result import CompleteTrial, SkippedBlocks, read_result

@@ -10,7 +10,8 @@ from deft_sweeps.config.layout import Layout
 
 class BlockSkipping(AxisMember):
     """Base of the members of the axis `adaptive`. `torch_verb` names what puts block gates into a
-    model: `gate_blocks(model, layout, gates, member)`; see `axes.adaptive`.
+    model: `gate_blocks(model, layout, gates, member)`. What it returns says how the gates train and
+    which blocks go: see `axes.adaptive.GatedBlocks`.
     """
 
     __slots__ = ()

@@ -41,7 +41,7 @@ class DensityLoss(GatePenalty):
         eps_anneal: share of the steps that this takes, in (0, 1].
     """
 
-    torch_verb: ClassVar[str] = "deft_sweeps.axes.density:DensityProbe"
+    torch_verb: ClassVar[str] = "deft_sweeps.axes.density_probe:DensityProbe"
 
     kind: Literal["loss"] = "loss"
     weight: float = 1.0

@@ -8,7 +8,7 @@ from deft_sweeps.config.layout import Stack
 
 class GatePenalty(AxisMember):
     """Base of the members of the axis `density`. `torch_verb` names what makes the probe:
-    `probe(gates, member, shares)`; see `axes.density.DensityProbe`.
+    `probe(gates, member, shares)`; see `axes.density_probe.DensityProbe`.
     """
 
     __slots__ = ()

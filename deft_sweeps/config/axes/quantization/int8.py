@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 class Int8(Packing):
     """8-bit weights with one scale an output row by bitsandbytes (LLM.int8, arXiv 2208.07339).
 
-    In training the weights are taken back to the trial's dtype; in evaluation the input is
-    quantized too, so that scores hold what is lost by that. T5's projection back to d_model stays
-    unquantized: its input passes the range of the float16 that the kernel uses.
+    In training the weights are taken back to the trial's dtype. In evaluation the input is
+    quantized too, and the scores include that loss. Layers whose input may pass the range of
+    float16, which the kernel uses, stay unquantized; the model's family names them
+    (`Layout.int8_excluded`).
 
     Attributes:
         outlier_threshold: input features beyond it are computed unquantized, > 0; which they are is

@@ -1,23 +1,22 @@
-"""The density loss that training adds, and the density that evaluation reports (arXiv 2402.01911).
+"""The density loss that training adds (arXiv 2402.01911).
 
-The *density loss* is a smooth surrogate, differentiable, at most the exact density. The *activation
-density* is a count. Both are taken of the gate in float32, per block: mean over neurons and tokens
-of a sample, then over samples; then the unweighted mean over blocks.
+A smooth, differentiable surrogate of the activation density, and at most that density. It is taken
+of the gate in float32, per block: mean over neurons and tokens of a sample, then over samples.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from deft_sweeps.axes.activation.gate import GateAt, Gates, read_by
+from deft_sweeps.axes.activation.gate import GateAt, Gates
+from deft_sweeps.axes.token_mask import Masks, masked_mean
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.errors import TrialError
-from deft_sweeps.result import DensityReading, SkippedBlocks
 
 
 def surrogate(gate: Tensor, loss: DensityLoss) -> Tensor:
@@ -51,20 +50,6 @@ def scheduled(loss: DensityLoss, step: int, total: int) -> DensityLoss:
     return loss
 
 
-def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the tokens of each sample.
-
-    Args:
-        values: (batch, tokens).
-        mask: (batch, tokens), 1 for the tokens that count; a sample without any gives 0.
-
-    Returns:
-        (batch,)
-    """
-    mask = mask.to(values.dtype)
-    return (values * mask).sum(-1) / mask.sum(-1).clamp_min(1)
-
-
 def block_density_loss(gate: Tensor, mask: Tensor, loss: DensityLoss) -> Tensor:
     """One block's share of the density loss, a scalar in [0, 1).
 
@@ -90,41 +75,6 @@ def combine(encoder: list[Tensor], decoder: list[Tensor], loss: DensityLoss) -> 
     if loss.stacks == "sum":
         return torch.stack([torch.stack(blocks).mean() for blocks in weighted if blocks]).sum()
     return torch.stack(weighted[0] + weighted[1]).mean()
-
-
-@dataclass(frozen=True, slots=True)
-class Masks:
-    """Which positions hold real tokens: (batch, tokens) of ones and zeros for each stack; None
-    where there is no such stack.
-    """
-
-    encoder: Tensor | None
-    decoder: Tensor | None
-
-    def of(self, at: GateAt, tokens: int) -> Tensor:
-        """The mask of a gate that saw `tokens` positions; virtual tokens, put before the real ones,
-        do not count.
-        """
-        mask = self.encoder if at.stack == "encoder" else self.decoder
-        if mask is None:
-            raise ValueError(f"a {at.stack} gate was read without a mask for the {at.stack}")
-        missing = tokens - mask.shape[1]
-        return torch.nn.functional.pad(mask, (missing, 0)) if missing > 0 else mask
-
-    def all_ones(self) -> "Masks":
-        """With padding counted as real; virtual tokens still are not."""
-        return Masks(
-            *(
-                None if mask is None else torch.ones_like(mask)
-                for mask in (self.encoder, self.decoder)
-            )
-        )
-
-    @property
-    def device(self) -> torch.device | None:
-        """Of the masks; None if both stacks count every position."""
-        mask = self.encoder if self.encoder is not None else self.decoder
-        return None if mask is None else mask.device
 
 
 @dataclass(slots=True)
@@ -234,83 +184,3 @@ class DensityProbe:
         if self._open is None:
             raise ValueError("no reading is open")
         return self._open.encoder if at.stack == "encoder" else self._open.decoder
-
-
-class DensityMeter:
-    """Counts non-zero entries of the gates over an evaluation, at the threshold that the gates
-    apply.
-
-    Args:
-        gates: to read.
-        native: also count the activation as the base's own dtype gives it, which is what the
-            paper's code counts.
-    """
-
-    def __init__(self, gates: Gates, native: bool = False) -> None:
-        self._gates = gates
-        self._gate_sums = [0.0] * len(gates)
-        self._native_sums = [0.0] * len(gates) if native else None
-        self._samples = [0] * len(gates)
-
-    def reading(self, masks: Masks) -> AbstractContextManager[None]:
-        """Count in the forward passes inside."""
-        return read_by(
-            self._gates,
-            (partial(self._count, number, at, masks) for number, at in enumerate(self._gates)),
-        )
-
-    @torch.no_grad()
-    def _count(self, number: int, at: GateAt, masks: Masks, x: Tensor, gate: Tensor) -> None:
-        mask = masks.of(at, gate.shape[1])
-        self._gate_sums[number] += _sum_of_shares(gate, mask)
-        self._samples[number] += gate.shape[0]
-        if self._native_sums is not None:
-            self._native_sums[number] += _sum_of_shares(at.gate.native(x), mask)
-
-    def result(self) -> DensityReading:
-        """Mean over samples, per block.
-
-        Raises:
-            ValueError: a gate was never read.
-        """
-        return self._reading(self._gate_sums)
-
-    def native_result(self) -> DensityReading:
-        """The same of the activation in the base's own dtype.
-
-        Raises:
-            ValueError: it was not asked for, or a gate was never read.
-        """
-        if self._native_sums is None:
-            raise ValueError("made without native=True")
-        return self._reading(self._native_sums)
-
-    def _reading(self, sums: list[float]) -> DensityReading:
-        if not sums or any(
-            n == 0 for at, n in zip(self._gates, self._samples, strict=True) if not at.gate.skipped
-        ):
-            raise ValueError("a gate was never read: no forward pass ran inside `reading`")
-        # A removed block never runs: its sum is 0.
-        means = [
-            (at.stack, total / max(1, n))
-            for at, total, n in zip(self._gates, sums, self._samples, strict=True)
-        ]
-        return DensityReading(
-            encoder_blocks=tuple(mean for stack, mean in means if stack == "encoder"),
-            decoder_blocks=tuple(mean for stack, mean in means if stack == "decoder"),
-            skipped=skipped_blocks(self._gates),
-        )
-
-
-def skipped_blocks(gates: Gates) -> SkippedBlocks:
-    """Which of the blocks were removed."""
-    removed = [at for at in gates if at.gate.skipped]
-    return SkippedBlocks(
-        encoder=tuple(at.index for at in removed if at.stack == "encoder"),
-        decoder=tuple(at.index for at in removed if at.stack == "decoder"),
-    )
-
-
-def _sum_of_shares(entries: Tensor, mask: Tensor) -> float:
-    """Sum over samples of each one's share of non-zero entries among its real tokens."""
-    return float(masked_mean((entries != 0).float().mean(-1), mask).sum())
