@@ -14,8 +14,7 @@ _COLUMNS = (
     "group",
 )
 _MISSING = re.compile(
-    r": no column (?P<missing>.+); there are (?P<present>.+?)(?:; line 1 has to name .+)?$",
-    re.DOTALL,
+    r": no column (?P<missing>.+?); there are (?P<present>[^;]+)(?P<hint>;.*)?", re.DOTALL
 )
 
 
@@ -31,30 +30,25 @@ def data_problems(what: str, task: Task, at: Callable[..., str]) -> list[Problem
     if match is None or not isinstance(task, FileTask):
         return [Problem(at(*_file_of(what, task)), what)]
     # Several columns are told at once; a name may hold the comma that parts them.
-    missing = {f", {match['missing']}, "}
+    missing = f", {match['missing']}, "
     settings = [
         name
         for name in _COLUMNS
-        if getattr(task, name) in columns(task)
-        and any(f", {getattr(task, name)}, " in text for text in missing)
+        if getattr(task, name) in columns(task) and f", {getattr(task, name)}, " in missing
     ]
-    present = match["present"].split(", ")
     source = what[: match.start()]
-    return [
-        Problem(
-            at("task", name),
-            f"{source}: no column {getattr(task, name)}; there are {match['present']}",
-            _remedy(name, getattr(task, name), present),
-        )
-        for name in settings
-    ] or [Problem(at("task"), what)]
-
-
-def _remedy(setting: str, column: str, present: list[str]) -> str:
-    near = suggest(column, present).strip(" ()")
-    if setting == "group":
-        return f"{near or 'name a column that the file has'}, or leave group out"
-    return near or f"name the column with `{setting}:`"
+    problems = []
+    for name in settings:
+        column = str(getattr(task, name))
+        near = suggest(column, match["present"].split(", ")).strip(" ()")
+        # What the reader supposes of the whole file is no use where a name is near.
+        hint = "" if near else match["hint"] or ""
+        plain = f"{source}: no column {column}; there are {match['present']}{hint}"
+        remedy = near or ("" if hint else f"name the column with `{name}:`")
+        if name == "group":
+            remedy = f"{near or 'name a column that the file has'}, or leave group out"
+        problems.append(Problem(at("task", name), plain, remedy))
+    return problems or [Problem(at("task"), what)]
 
 
 def _file_of(problem: str, task: Task) -> tuple[str, ...]:

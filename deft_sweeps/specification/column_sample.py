@@ -28,8 +28,8 @@ class Column:
 
     @cached_property
     def given(self) -> list[Any]:
-        """The values that are not missing."""
-        return [value for value in self.values if not _is_missing(value)]
+        """The values that are not missing; bytes that are UTF-8 as their text."""
+        return [_decoded(value) for value in self.values if not _is_missing(value)]
 
     @cached_property
     def is_nested(self) -> bool:
@@ -106,6 +106,13 @@ def percentile(values: Sequence[float], share: float) -> float:
 def _tokens(text: str) -> float:
     dense = sum(character >= _FIRST_IDEOGRAPH for character in text)
     return len(text.split()) * _TOKENS_PER_WORD + dense
+
+
+def _decoded(value: Any) -> Any:
+    try:
+        return value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError:
+        return value
 
 
 def _as_text(value: Any) -> str:

@@ -75,7 +75,9 @@ def _hub_errors(name: str, config: str | None) -> Iterator[None]:
         Exception
     ) as error:  # the library raises its own, the hub client's, its transport's and builtin errors
         message = " ".join(str(error).split())[:_LONGEST_TOLD].rstrip(".;")
-        reason = hub_silence() or message or type(error).__name__
+        # What the library says of a hub that it must not ask is no reason.
+        is_away = isinstance(error, ConnectionError | FileNotFoundError)
+        reason = (hub_silence() if is_away else "") or message or type(error).__name__
         which = f"{name} ({config})" if config else name
         raise DataError(
             f"the data set {which} cannot be had, neither from the hub's cache on this machine nor"

@@ -98,15 +98,13 @@ def test_what_validate_would_refuse_is_not_written(tmp_path: Path) -> None:
     rows = [labelled(i) | ({"review": " "} if i in (3, 5) else {}) for i in range(N)]
     data = write(tmp_path / "r.csv", rows)
     done = call("init", data, "-o", tmp_path / "r.yaml")
-    assert (done.exit_code, done.stderr.splitlines()) == (
-        2,
-        [
-            f"{data}: 2 of 40 rows have an empty review: row 4, 6; fill it in, or leave the rows"
-            " out",
-            "no spec was written; it would have been classification, text from column review,"
-            " label from verdict (2 classes: bad, good), since verdict holds values that come"
-            " back, and has 2 classes",
-        ],
+    assert done.exit_code == 2
+    problem, besides = done.stderr.splitlines()
+    assert problem.startswith(f"{data}: 2 of 40 rows have an empty review: row 4, 6")
+    assert besides == (
+        "no spec was written; it would have been classification, text from column review, label"
+        " from verdict (2 classes: bad, good), since verdict holds values that come back, and has"
+        " 2 classes"
     )
     assert not (tmp_path / "r.yaml").exists()
 

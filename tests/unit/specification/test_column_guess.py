@@ -94,6 +94,11 @@ def test_an_answer_that_is_a_class_is_a_pair_of_texts() -> None:
     assert (one.task, one.text, one.pair) == ("classification", "question", "passage")
 
 
+def test_bytes_that_are_text_count_as_text() -> None:
+    one = guess({"text": LONG, "label": [b"good", b"bad"] * (N // 2)})
+    assert (one.label, one.classes) == ("label", ("bad", "good"))
+
+
 def test_texts_to_write() -> None:
     one = guess({"article": LONG, "highlights": SHORT})
     assert (one.task, one.text, one.label) == ("text", "article", "highlights")
