@@ -18,7 +18,12 @@ from deft_sweeps.cli.spec_paths import (
 from deft_sweeps.config.data import task_kind, task_name
 from deft_sweeps.errors import CheckpointError, ConfigError, Problem
 from deft_sweeps.metrics import unmeasured
-from deft_sweeps.models.checkpoints import check_model, check_tokenizer, read_config
+from deft_sweeps.models.checkpoints import (
+    check_model,
+    check_tokenizer,
+    checkpoint_notes,
+    read_config,
+)
 from deft_sweeps.models.families import family_of, layout
 from deft_sweeps.projection.memory_fit import machine_memory
 from deft_sweeps.projection.sweep_projection import (
@@ -153,7 +158,8 @@ def inspect(spec: SweepSpec, where: str, document: Document | None = None) -> In
         problems += [Problem(at("model"), what) for what in check_tokenizer(config.model, texts)]
     for what in data.problems:
         problems += data_problems(what, config.task, at)
-    return Inspection(list(dict.fromkeys(problems)), list(data.notes))
+    notes = [] if unfit else checkpoint_notes(config.model)
+    return Inspection(list(dict.fromkeys(problems)), [*notes, *data.notes])
 
 
 def idle_flatness(spec: SweepSpec) -> str:

@@ -4,8 +4,7 @@ weights.
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -15,13 +14,26 @@ from deft_sweeps.cache import sha256_file
 from deft_sweeps.config.axes import Dtype
 from deft_sweeps.config.data import local_path
 from deft_sweeps.errors import CheckpointError, DeftSweepsError
+from deft_sweeps.models.checkpoint_check import (
+    adapter_sentence,
+    file_names,
+    lacks_pooler,
+    pooler_note,
+    quantized_sentence,
+    weight_file_problems,
+    weightless_sentence,
+    with_pooler_stated,
+)
 from deft_sweeps.models.families import PUBLISHED_CONFIGS, family_of, layout
 from deft_sweeps.models.hub_checkpoint import (
     hub_commit,
     hub_config,
     hub_folder,
     hub_tokenizer_folder,
+    hub_weight_problems,
 )
+from deft_sweeps.models.quiet_loading import quiet_loading
+from deft_sweeps.models.safetensors_header import read_headers
 from deft_sweeps.models.vocabulary import (
     SPECIAL_IDS,
     UNTYPED_FILES,
@@ -34,6 +46,7 @@ from deft_sweeps.models.vocabulary import (
     unknown_share,
     vocabulary_misfit,
 )
+from deft_sweeps.models.weight_fit import has_own_output, load_options, unfilled
 from deft_sweeps.packaged.checkpoint_conversion import (
     is_packaged,
     packaged_config,
@@ -57,6 +70,8 @@ def read_config(name: str) -> dict[str, Any]:
     folder = _folder(name)
     if folder is None and name in PUBLISHED_CONFIGS:
         return dict(PUBLISHED_CONFIGS[name])
+    if folder and (adapter := adapter_sentence(folder)):
+        raise CheckpointError(adapter)
     path = folder / "config.json" if folder else hub_config(name)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -64,7 +79,7 @@ def read_config(name: str) -> dict[str, Any]:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
     if not isinstance(config, dict):
         raise CheckpointError(f"{path}: expected a JSON object, got {type(config).__name__}")
-    return config
+    return with_pooler_stated(config, path.parent)
 
 
 def load_model(name: str, dtype: Dtype) -> "torch.nn.Module":
@@ -78,11 +93,20 @@ def load_model(name: str, dtype: Dtype) -> "torch.nn.Module":
     """
     config = read_config(name)
     family = family_of(layout(config))
+    if quantized := quantized_sentence(config):
+        raise CheckpointError(f"{name}: {quantized}")
+    source = _source(name)
+    if weightless := weightless_sentence(str(source), file_names(source)):
+        raise CheckpointError(f"cannot load {name}: {weightless}")
+    headers = read_headers(source)
+    if headers.problems:
+        raise CheckpointError(f"cannot load {name}: {'; '.join(headers.problems)}")
+    if lacks_pooler(config, headers.shapes):  # Known only now where the weights were fetched now.
+        config["add_pooling_layer"] = False
     import torch
     import transformers
 
-    source = _source(name)
-    with _quiet():
+    with quiet_loading():
         try:
             loaded, loading_info = getattr(transformers, family.auto_class).from_pretrained(
                 source,
@@ -90,35 +114,21 @@ def load_model(name: str, dtype: Dtype) -> "torch.nn.Module":
                 use_safetensors=True,
                 trust_remote_code=False,
                 output_loading_info=True,
-                **family.load_options,
+                ignore_mismatched_sizes=True,  # `unfilled` names them.
+                **load_options(config, family),
             )
         except (OSError, ValueError) as error:
             raise CheckpointError(f"cannot load {name}: {error}") from error
-    wrong = sorted(
-        {*loading_info["missing_keys"], *(key for key, *_ in loading_info["mismatched_keys"])}
-    )
-    if wrong:
-        raise CheckpointError(
-            f"the weights of {name} do not fill the model of its config.json; without:"
-            f" {', '.join(wrong[:5])}"
-        )
-    if family.text is not None:
-        _check_output_projection(name, config, loaded)
-    model: torch.nn.Module = loaded.eval()
-    return model
-
-
-def _check_output_projection(name: str, config: Mapping[str, Any], loaded: Any) -> None:
-    untied = loaded.get_output_embeddings().weight is not loaded.get_input_embeddings().weight
-    if config.get("tie_word_embeddings") is False and not untied:
-        raise CheckpointError(
-            f"{name} says that its output projection is a matrix of its own, and its weights have"
-            " none"
-        )
-    if untied:
+    if wrong := unfilled(loaded, loading_info, config):
+        raise CheckpointError(f"{name}: {'; '.join(wrong)}")
+    if config.get("add_pooling_layer") is False:
+        loaded.config.add_pooling_layer = False  # A layout is read off this config.
+    if family.text is not None and has_own_output(loaded):
         # transformers says True whatever the checkpoint says, and would tie the two on the next
         # save or resize.
         loaded.config.tie_word_embeddings = False
+    model: torch.nn.Module = loaded.eval()
+    return model
 
 
 @cache
@@ -136,7 +146,7 @@ def load_tokenizer(name: str) -> Any:
     # Without these files transformers makes up a vocabulary of special tokens.
     if lacking := missing_vocabulary(source, shape.family):
         raise CheckpointError(f"{name} {lacking}")
-    with _quiet():
+    with quiet_loading():
         try:
             tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         except (OSError, ValueError) as error:
@@ -227,36 +237,43 @@ def check_model(name: str) -> list[str]:
     """What keeps `name` from being used, found without loading or converting anything; empty when
     nothing does.
     """
-    problems = []
-    family = None
+    config = None
     try:
-        family = layout(read_config(name)).family
+        config = read_config(name)
+        layout(config)
     except DeftSweepsError as error:
-        problems.append(str(error))
+        problems = [str(error)]
+        config = None
+    else:
+        quantized = quantized_sentence(config)
+        problems = [f"{name}: {quantized}"] if quantized else []
     try:
         if is_packaged(name):
             source_folder(name)
         elif (folder := _folder(name)) is not None:
-            problems += _check_folder(folder, family)
+            if not adapter_sentence(folder):
+                problems += weight_file_problems(folder, None if problems else config)
+                problems += _check_vocabulary(folder, config)
         else:
-            hub_commit(name)
+            problems += hub_weight_problems(name, None if problems else config)
     except DeftSweepsError as error:
         problems.append(str(error))
     return list(dict.fromkeys(problems))
 
 
-def _check_folder(folder: Path, family: str | None) -> list[str]:
-    problems = []
-    if not any(folder.glob("*.safetensors")):
-        pickled = (
-            " (only pickled ones, which are not loaded)"
-            if any(folder.glob("pytorch_model*.bin"))
-            else ""
-        )
-        problems.append(f"{folder} has no weights as *.safetensors{pickled}")
-    if family is not None and (lacking := missing_vocabulary(folder, family)):
-        problems.append(f"{folder} {lacking}")
-    return problems
+def checkpoint_notes(name: str) -> list[str]:
+    """What is to be said of a checkpoint that can be used.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, or it cannot be reached.
+    """
+    note = pooler_note(read_config(name))
+    return [f"{name}: {note}"] if note else []
+
+
+def _check_vocabulary(folder: Path, config: Mapping[str, Any] | None) -> list[str]:
+    lacking = "" if config is None else missing_vocabulary(folder, layout(config).family)
+    return [f"{folder} {lacking}"] if lacking else []
 
 
 def _folder(name: str) -> Path | None:
@@ -279,21 +296,3 @@ def _source(name: str) -> Path:
         return packaged_folder(name)
     folder = _folder(name)
     return folder if folder is not None else hub_folder(name)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the loader's progress bars and advice off the user's screen, and leave its settings as
-    they were.
-    """
-    from transformers.utils import logging
-
-    level, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if had_bars:
-            logging.enable_progress_bar()

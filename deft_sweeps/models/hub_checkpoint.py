@@ -1,12 +1,20 @@
 """Files of the model hub, in its own cache on this machine. Loads no torch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from deft_sweeps.errors import CheckpointError
+from deft_sweeps.models.checkpoint_check import (
+    file_names,
+    is_pickled,
+    weight_file_problems,
+    weightless_sentence,
+)
 from deft_sweeps.models.hub_reachability import hub_silence, hub_unasked_if_silent
+from deft_sweeps.models.safetensors_header import has_weights, read_headers
 from deft_sweeps.models.vocabulary import TOKENIZER_PATTERNS
 
 _TIMEOUT_SEC = 5.0
@@ -51,6 +59,39 @@ def hub_tokenizer_folder(name: str) -> Path:
         CheckpointError: neither the cache nor the hub has them.
     """
     return _snapshot(name, list(TOKENIZER_PATTERNS))
+
+
+def hub_weight_problems(name: str, config: Mapping[str, Any] | None) -> list[str]:
+    """What is wrong with the weights in the cache, or with those that the hub would give; fetches
+    none.
+
+    Args:
+        name: hub id.
+        config: config.json; None if it cannot be used.
+
+    Raises:
+        CheckpointError: neither the cache nor the hub has the model.
+    """
+    commit, folder = hub_commit(name), hub_config(name).parent
+    silence = hub_silence()
+    files = file_names(folder)
+    if has_weights(folder):
+        # Shards that are missing are still to be fetched.
+        is_whole = bool(silence) or not read_headers(folder).problems
+        return weight_file_problems(folder, config) if is_whole else []
+    if silence:
+        if any(map(is_pickled, files)):
+            return [weightless_sentence(name, files)]
+        return [
+            f"the weights of {name} are not in the hub's cache on this machine ({silence});"
+            " download them where there is a network, or name its folder"
+        ]
+    from huggingface_hub import list_repo_files
+
+    with _hub_errors(name):
+        listed = list_repo_files(name, revision=commit)
+    weightless = weightless_sentence(name, listed)
+    return [weightless] if weightless else []
 
 
 def _snapshot(name: str, patterns: list[str]) -> Path:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import struct
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deft_sweeps.models.families import FAMILIES, Layout
+from deft_sweeps.models.safetensors_header import has_weights, read_headers
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -164,14 +164,12 @@ def embedding_rows(folder: Path, family: str) -> int | None:
     """Rows of the token embedding as the headers of the folder's safetensors say; None where none
     says.
     """
-    for path in sorted(folder.glob("*.safetensors")):
-        for name, tensor in _header(path).items():
-            if f".{name}".endswith(f".{FAMILIES[family].token_embedding}.weight") and isinstance(
-                tensor, dict
-            ):
-                shape = tensor.get("shape")
-                if isinstance(shape, list) and len(shape) == 2:
-                    return int(shape[0])
+    if not has_weights(folder):
+        return None
+    ending = f".{FAMILIES[family].token_embedding}.weight"
+    for name, shape in read_headers(folder).shapes.items():
+        if f".{name}".endswith(ending) and len(shape) == 2:
+            return shape[0]
     return None
 
 
@@ -206,16 +204,3 @@ def probe(folder: Path, texts: tuple[str, ...]) -> dict[str, Any]:
         return {"error": (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]}
     outcome: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return outcome
-
-
-def _header(path: Path) -> dict[str, Any]:
-    """Of a safetensors file; empty where it cannot be read, which loading it will say."""
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > path.stat().st_size:
-                return {}
-            header = json.loads(file.read(length))
-    except (OSError, ValueError, struct.error):
-        return {}
-    return header if isinstance(header, dict) else {}
