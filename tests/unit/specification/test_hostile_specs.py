@@ -18,6 +18,7 @@ from deft_sweeps.specification.yaml_schema import json_schema
 from tests.mutated_text import mutations
 
 SPACES = Path(__file__).parents[3] / "search_spaces"
+SCHEMA = json_schema()
 SMALL = "name: x\nspace: {}\nbudget: {trials: 1}\n"
 HUGE, BEYOND = str(2**63 - 1), str(2**63)
 BOUND_SEC = 3.0
@@ -138,7 +139,7 @@ def leaves(
 ) -> Iterator[Callable[[str], str]]:
     """Each leaf of the schema, as a function from a value's text to a mapping that holds it."""
     if "$ref" in node:
-        node = json_schema()["$defs"][node["$ref"].rpartition("/")[2]]
+        node = SCHEMA["$defs"][node["$ref"].rpartition("/")[2]]
     branches = node.get("anyOf", node.get("oneOf", []))
     for branch in branches:
         yield from leaves(branch, written)
@@ -170,7 +171,7 @@ VALID = {
 
 def test_every_setting_takes_or_refuses_every_number() -> None:
     """Whatever the type of a setting, and also where it is inside a range or a choice."""
-    texts = {leaf("@"): leaf for leaf in leaves(json_schema())}
+    texts = {leaf("@"): leaf for leaf in leaves(SCHEMA)}
     assert len(texts) > 400
     values = ("-1", "0", HUGE, BEYOND, f"-{BEYOND}", "1e400", ".nan", ".inf")
     accepted = dict.fromkeys(values, 0)
