@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deft_sweeps.cli import show
-from deft_sweeps.cli.data_problem import data_problems
+from deft_sweeps.cli.data_problem import data_problems, numbers_as_classes
 from deft_sweeps.cli.guard import refuse, say
 from deft_sweeps.cli.plan_json import plan_dict
 from deft_sweeps.cli.spec_paths import (
@@ -153,7 +153,10 @@ def inspect(spec: SweepSpec, where: str, document: Document | None = None) -> In
         problems += [Problem(at("model"), what) for what in check_tokenizer(config.model, texts)]
     for what in data.problems:
         problems += data_problems(what, config.task, at)
-    return Inspection(list(dict.fromkeys(problems)), list(data.notes))
+    return Inspection(
+        list(dict.fromkeys(problems)),
+        [*data.notes, *numbers_as_classes(config.task, training)],
+    )
 
 
 def idle_flatness(spec: SweepSpec) -> str:
