@@ -22,6 +22,7 @@ Study, tracker and report follow it.
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager, suppress

@@ -18,7 +18,8 @@ from deft_sweeps.cli import guard, show
 from deft_sweeps.cli.app import app
 from deft_sweeps.report.report_table import ReportTable, Row
 from deft_sweeps.report.terminal_text import printable, printable_json
-from deft_sweeps.store.sweep_dir import DriverNote, SweepDir
+from deft_sweeps.store.driver_note import DriverNote
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.progress import LineView, Progress
 from tests.mutated_text import mutations
 from tests.samples import point, result
