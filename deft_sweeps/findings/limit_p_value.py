@@ -10,7 +10,7 @@ from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.metrics import LATENCY_SEC, SCORE, measured
 from deft_sweeps.objective import Constraint
 from deft_sweeps.result import Cost, Point
-from deft_sweeps.statistics.margin_test import (
+from deft_sweeps.statistics.margin_p_value import (
     absolute_score_p,
     grouped,
     is_right_or_wrong,
@@ -56,13 +56,13 @@ class LimitTest:
     how: str
 
 
-def test_limit(
+def tested_limit(
     limit: Constraint,
     candidate: Measured,
     baselines: Mapping[BaselineName, Measured],
     groups: Groups,
 ) -> LimitTest:
-    """Test one limit.
+    """What the measurement says of one limit.
 
     A limit on the score is tested on the examples, except that the baseline differs from itself by
     nothing. Others are compared by value; latency by its upper bound.
@@ -88,9 +88,6 @@ def test_limit(
     forgiven = 1e-12 * max(1.0, abs(value))
     is_kept = violation < -forgiven if limit.strict else violation <= forgiven
     return LimitTest(limit, 0.0 if is_kept else 1.0, -violation, how)
-
-
-test_limit.__test__ = False  # type: ignore[attr-defined]  # No test for pytest to collect.
 
 
 def _value(of: Measured, metric: str, *, upper: bool = False) -> float | None:
