@@ -19,13 +19,15 @@ from deft_sweeps.statistics.margin_p_value import (
     paired_mean_p,
     paired_score_p,
 )
+from deft_sweeps.statistics.metric_p_value import metric_p
 
 EXACT = "compared exactly"
 PAIRED_TEST = "score test of the paired difference"
 BINOMIAL_TEST = "exact binomial test"
 BOOTSTRAP_TEST = "studentised bootstrap of the examples"
 GROUP_TEST = "studentised bootstrap of the groups"
-NO_TEST = "no test for this metric: its examples are not stored one by one"
+METRIC_TEST = "studentised bootstrap of the metric over the examples"
+NO_TEST = "no test for this metric on these examples"
 Groups = NDArray[np.int64]
 NO_GROUPS: Groups = np.zeros(0, dtype=np.int64)
 UPPER_BOUND = "by the upper end of the 95% interval of the passes, alone"
@@ -90,6 +92,19 @@ def tested_limit(
     return LimitTest(limit, 0.0 if is_kept else 1.0, -violation, how)
 
 
+def _metric_test(
+    limit: Constraint, point: Point, base: Point | None, groups: Groups
+) -> tuple[float, str]:
+    """Of a score that is no mean over examples; rows that share groups have no test."""
+    sign = 1.0 if limit.relation == ">=" else -1.0
+    terms = [(sign, point.outcomes)] + ([(-sign, base.outcomes)] if base is not None else [])
+    whole = [(weight, outcomes) for weight, outcomes in terms if outcomes is not None]
+    if len(groups) or len(whole) < len(terms):
+        return 1.0, NO_TEST
+    p = metric_p(point.score.metric, whole, sign * limit.bound.value)
+    return (1.0, NO_TEST) if p is None else (p, METRIC_TEST)
+
+
 def _value(of: Measured, metric: str, *, upper: bool = False) -> float | None:
     if upper and metric == LATENCY_SEC.name and of.cost is not None:
         return of.cost.latency_high_sec or of.cost.latency_sec
@@ -101,7 +116,7 @@ def _score_test(
 ) -> tuple[float, str]:
     scores = point.example_scores.array()
     if len(scores) == 0:
-        return 1.0, NO_TEST
+        return _metric_test(limit, point, base, groups)
     # "At most" a score is "at least" its mirror image.
     mirrored = limit.relation == "<="
     scores = 1 - scores if mirrored else scores
