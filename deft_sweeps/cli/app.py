@@ -78,13 +78,17 @@ def init(
         Literal["classification", "regression", "qa", "text"] | None,
         typer.Option(help="Kind of task; guessed where not given."),
     ] = None,
+    encoding: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of a text file, where it is not UTF-8: latin-1, say."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
 ) -> None:
     """Write a commented sweep for your own labelled file."""
     from deft_sweeps.cli.init import init as write_first_spec
     from deft_sweeps.specification.column_guess import NamedColumns
 
-    write_first_spec(data, output, NamedColumns(text, pair, label), task, force=force)
+    write_first_spec(data, output, NamedColumns(text, pair, label), task, encoding, force=force)
 
 
 @app.command(epilog="Example: deft-sweeps validate search_spaces/*.yaml")

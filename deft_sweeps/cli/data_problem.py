@@ -1,11 +1,12 @@
 """Which setting of a task a problem with its data is about, and what to change there."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from deft_sweeps.config.data import FileTask, Task
 from deft_sweeps.errors import Problem
 from deft_sweeps.objective import suggest
+from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.files import columns
 
 _FILES = ("validation_path", "test_path", "path", "folder")
@@ -49,6 +50,23 @@ def data_problems(what: str, task: Task, at: Callable[..., str]) -> list[Problem
             remedy = f"{near or 'name a column that the file has'}, or leave group out"
         problems.append(Problem(at("task", name), plain, remedy))
     return problems or [Problem(at("task"), what)]
+
+
+def numbers_as_classes(task: Task, examples: Sequence[Example]) -> list[str]:
+    """A note where the classes are numbers with fractions, which may be meant as numbers."""
+    if not isinstance(task, FileTask) or task.task != "classification":
+        return []
+    classes = {example.label for example in examples}
+    try:
+        numbers = [float(label) for label in classes]
+    except ValueError:
+        return []
+    if all(number.is_integer() for number in numbers):
+        return []
+    return [
+        f"{task.label} holds numbers with fractions, which are {len(numbers)} classes here: `task:"
+        " regression` predicts them as numbers"
+    ]
 
 
 def _file_of(problem: str, task: Task) -> tuple[str, ...]:

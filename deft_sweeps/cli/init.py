@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deft_sweeps.cli.guard import refuse, say
 from deft_sweeps.cli.specs import inspect
+from deft_sweeps.config.data import is_text_encoding
 from deft_sweeps.errors import ConfigError, DataError, Problem
 from deft_sweeps.specification.column_guess import (
     ColumnGuess,
@@ -31,6 +32,7 @@ def init(
     output: Path | None,
     named: NamedColumns,
     task: FileTaskName | None,
+    encoding: str | None = None,
     *,
     force: bool,
 ) -> None:
@@ -38,9 +40,12 @@ def init(
     file = output or Path(f"{_stem(data)}.yaml")
     _check_output(file, force=force)
     _check_named(named)
-    columns, n_rows = sampled_columns(data)
+    if encoding is not None and not is_text_encoding(encoding):
+        what = f"no encoding of texts is named {encoding}"
+        raise ConfigError([Problem("--encoding", what, "utf-8, utf-16, latin-1 or cp1252, say")])
+    columns, n_rows = sampled_columns(data, encoding)
     guess = guess_columns(str(data), columns, named, task)
-    first = starter(path_from(file.parent, data), guess, columns, n_rows)
+    first = starter(path_from(file.parent, data), guess, columns, n_rows, encoding)
     text = first.text()
     spec = parse_spec(text, str(file), str(file.parent.resolve()))
     inspection = inspect(spec, str(data))
@@ -62,13 +67,13 @@ def init(
     )
 
 
-def sampled_columns(path: Path) -> tuple[list[Column], int]:
+def sampled_columns(path: Path, encoding: str | None = None) -> tuple[list[Column], int]:
     """The columns of a file's first rows, and how many rows it has.
 
     Raises:
         DataError: it cannot be read, or has fewer than two columns or no rows.
     """
-    names = columns_of(path)
+    names = columns_of(path, encoding)
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if twice:
         raise DataError(f"{path}: several columns of one name: {', '.join(map(repr, twice))}")
@@ -76,7 +81,7 @@ def sampled_columns(path: Path) -> tuple[list[Column], int]:
         raise DataError(
             f"{path}: expected at least two columns, a text and a label, got only {names[0]!r}"
         )
-    rows = read_rows(path, names)
+    rows = read_rows(path, names, encoding)
     sample = list(islice(rows, _N_SAMPLED_ROWS))
     n_rows = len(sample) + sum(1 for _ in rows)
     if not sample:

@@ -70,6 +70,9 @@ def status(folder: Path, *, as_json: bool) -> None:
     if state == "cut off":
         say(f"go on with: deft-sweeps run {folder} --resume")
     show.table(front_table(findings.front))
+    if not findings.front.members and findings.results:
+        reason = choice_text.why_none_keeps(findings.pool, findings.limits, findings.baselines)
+        show.text(f"The front is empty: {reason}")
     # The front is under the sweep's own limits; the policy's do not show in it.
     for line in choice_text.proxy_notes(proxy_spreads(findings.results, findings.limits)):
         show.text(line)
@@ -126,14 +129,17 @@ def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
         }
         show.as_json(document | _choice_dict(findings.choice))
     else:
-        print_choice(findings)
+        print_choice(findings, sweep)
     if findings.choice.member is None:
         raise typer.Exit(FAILED)
 
 
-def print_choice(findings: Findings) -> None:
+def print_choice(findings: Findings, sweep: SweepDir) -> None:
     """Print what to ship, why, how sure that is, and why not the others."""
     show.text(verdict_text.headline(findings))
+    if findings.choice.member is not None:
+        trial_id = findings.choice.member.result.trial_id
+        show.text(f"trial {trial_id}, weights {sweep.weights_path(trial_id)}")
     for limit in verdict_text.limits_told(findings):
         show.text(f"- {limit}")
     sentences = (

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deft_sweeps.cli import show
-from deft_sweeps.cli.data_problem import data_problems
+from deft_sweeps.cli.data_problem import data_problems, numbers_as_classes
 from deft_sweeps.cli.guard import refuse, say
 from deft_sweeps.cli.plan_json import plan_dict
 from deft_sweeps.cli.spec_paths import (
@@ -15,6 +15,7 @@ from deft_sweeps.cli.spec_paths import (
     path_notes,
     unusable_warm_start,
 )
+from deft_sweeps.config.compat import length_problem
 from deft_sweeps.config.data import task_kind, task_name
 from deft_sweeps.errors import CheckpointError, ConfigError, Problem
 from deft_sweeps.metrics import unmeasured
@@ -147,6 +148,8 @@ def inspect(spec: SweepSpec, where: str, document: Document | None = None) -> In
                     f"{what} (first point {start.combination}: {_values(start.values)})",
                 )
             )
+        if too_long := length_problem(config, shape):
+            problems.append(Problem(at("task", "max_input_tokens"), too_long))
         writes = family_of(shape).text is not None and task_kind(config.task) != "classification"
         problems += [
             Problem(where, what) for what in unmeasured(spec.compared, shape, writes=writes)
@@ -159,7 +162,10 @@ def inspect(spec: SweepSpec, where: str, document: Document | None = None) -> In
     for what in data.problems:
         problems += data_problems(what, config.task, at)
     notes = [] if unfit else checkpoint_notes(config.model)
-    return Inspection(list(dict.fromkeys(problems)), [*notes, *data.notes])
+    return Inspection(
+        list(dict.fromkeys(problems)),
+        [*notes, *data.notes, *numbers_as_classes(config.task, training)],
+    )
 
 
 def idle_flatness(spec: SweepSpec) -> str:

@@ -222,7 +222,7 @@ def _conclude(spec: SweepSpec, sweep: SweepDir) -> None:
     """
     findings = Findings.read(spec, sweep)
     show.table(front_table(findings.front, findings.choice, findings.membership))
-    print_choice(findings)
+    print_choice(findings, sweep)
     chosen = findings.choice.member
     gains = [
         g

@@ -20,11 +20,11 @@ from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.findings.baseline import Baselines
 from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.findings.limit_check import judgeable, keeps
-from deft_sweeps.findings.limit_test import NO_GROUPS, Groups, LimitTest, Measured, test_limit
+from deft_sweeps.findings.limit_p_value import NO_GROUPS, Groups, LimitTest, Measured, tested_limit
 from deft_sweeps.metrics import METRICS, SCORE
 from deft_sweeps.objective import Constraint, Policy, parse_constraint
 from deft_sweeps.result import Candidate, Chain, FinalMeasurement
-from deft_sweeps.statistics.margin_test import fixed_sequence
+from deft_sweeps.statistics.margin_p_value import fixed_sequence
 
 STEP_SHARE = 0.1
 """A candidate enters the chain if it takes at least this share of the way from the candidate before
@@ -173,7 +173,7 @@ def _p_validation(
 ) -> float:
     measured = Measured(member.point, member.result.cost)
     tests = (
-        test_limit(limit, measured, references, NO_GROUPS) for limit in _judged(limits, member)
+        tested_limit(limit, measured, references, NO_GROUPS) for limit in _judged(limits, member)
     )
     return max((test.p for test in tests), default=0.0)
 
@@ -193,7 +193,7 @@ def _test(
     groups: Groups,
 ) -> Step:
     measured = Measured(measurement.point, measurement.cost)
-    tests = tuple(test_limit(limit, measured, references, groups) for limit in limits)
+    tests = tuple(tested_limit(limit, measured, references, groups) for limit in limits)
     return Step(candidate, measurement, tests, certified=False)
 
 

@@ -140,7 +140,7 @@ def caveats(choice: Choice) -> tuple[str, ...]:
         for limit in choice.limits
         if limit.surely
     ]
-    if choice.n_points > 1:
+    if choice.n_points > 1 and not choice.needs_certificate:
         sentences.append(
             f"It was picked from {choice.n_points} measured points on the same examples, so its "
             "validation score flatters it; the test measurement does not."
@@ -195,7 +195,7 @@ def _of_difference(choice: Choice) -> list[str]:
     for limit in choice.limits:
         on_score = limit.metric == SCORE.name and limit.relation == ">="
         relative = on_score and limit.bound.baseline == "peft" and not limit.surely
-        if relative and difference.low < limit.bound.value:
+        if relative and difference.low < limit.bound.value and not choice.needs_certificate:
             sentences.append(
                 f"The interval reaches below `{limit}`: these examples cannot tell for certain that"
                 " the limit is kept."
@@ -203,19 +203,28 @@ def _of_difference(choice: Choice) -> list[str]:
     return sentences
 
 
-def _why_none(choice: Choice) -> str:
-    pool, baselines, limits = choice.pool, choice.baselines, choice.limits
-    head = "Nothing can be chosen"
+def why_none_keeps(
+    pool: Sequence[FrontMember], limits: Sequence[Constraint], baselines: Baselines
+) -> str:
+    """Why no measured point keeps every limit, a sentence or two."""
     if not pool:
-        return f"{head}: no trial has finished with every objective measured."
+        return "no trial has finished with every objective measured."
     missing = [limit for limit in limits if not judgeable(limit, baselines)]
     if missing:
         needs = f"`{missing[0]}` needs baseline({missing[0].bound.baseline})"
-        return f"{head}: {needs}, and no trial of that kind has finished."
+        return f"{needs}, and no trial of that kind has finished."
     n_broken = {limit: sum(not keeps(m, limit, baselines) for m in pool) for limit in limits}
     worst = max(n_broken, key=lambda limit: n_broken[limit])
     excluded = f"`{worst}` excludes most, {n_broken[worst]} of {len(pool)}."
-    text = f"{head}: no measured point keeps every limit. {excluded}"
+    return f"no measured point keeps every limit. {excluded}"
+
+
+def _why_none(choice: Choice) -> str:
+    pool, baselines, limits = choice.pool, choice.baselines, choice.limits
+    head = "Nothing can be chosen"
+    if choice.needs_certificate:
+        return f"{head}: no candidate was certified."
+    text = f"{head}: {why_none_keeps(pool, limits, baselines)}"
     miss = choice.nearest_miss
     if miss is not None:
         broken = [limit for limit in limits if not keeps(miss, limit, baselines)]

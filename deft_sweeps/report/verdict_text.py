@@ -4,7 +4,7 @@ from deft_sweeps.config.label import label
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.certificate import Certificate
 from deft_sweeps.findings.front_member import FrontMember
-from deft_sweeps.findings.limit_test import LimitTest
+from deft_sweeps.findings.limit_p_value import LimitTest
 from deft_sweeps.findings.verdict import VerdictKind
 from deft_sweeps.metrics import METRICS, measured
 from deft_sweeps.report import choice_text

@@ -62,6 +62,7 @@ def starter(
     guess: ColumnGuess,
     columns: Sequence[Column],
     n_rows: int,
+    encoding: str | None = None,
 ) -> Starter:
     """A first sweep.
 
@@ -70,6 +71,7 @@ def starter(
         guess: what its columns are for.
         columns: of its first rows.
         n_rows: of the whole file.
+        encoding: of a text file; None is UTF-8.
     """
     by_name = {column.name: column for column in columns}
     template = "{text}" if guess.task == "qa" else prompt(guess)
@@ -89,6 +91,7 @@ def starter(
         guess,
         FileTask(
             path=path,
+            encoding=encoding,
             task=guess.task,
             template=template,
             max_input_tokens=_tokens(inputs, low, high, template),

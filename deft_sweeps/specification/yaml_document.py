@@ -137,10 +137,10 @@ def _spans(nodes: Sequence[Node], lines: Sequence[str], where: str) -> list[tupl
         ConfigError: a `%` directive, which would change how the document is read.
     """
     spans: list[tuple[int, int]] = []
-    end = 0
+    end = last = 0
     for node in nodes:
         first = node.start_mark.line
-        directives = (i for i in range(end, first) if lines[i].startswith("%"))
+        directives = (i for i in range(last, first) if lines[i].startswith("%"))
         for i in directives:
             what = "a directive of YAML is not allowed"
             raise ConfigError([Problem(f"{where}:{i + 1}:1", what, "remove the line")])
@@ -151,6 +151,7 @@ def _spans(nodes: Sequence[Node], lines: Sequence[str], where: str) -> list[tupl
         following = (i for i in range(first + 1, len(lines)) if _MARKER.match(lines[i]))
         end = next(following, len(lines))
         spans.append((start, end))
+        last = node.end_mark.line
     return spans
 
 

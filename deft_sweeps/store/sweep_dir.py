@@ -22,6 +22,7 @@ Study, tracker and report follow it.
 
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager, suppress
@@ -137,7 +138,7 @@ class SweepDir:
         Raises:
             StoreError: it is not.
         """
-        if not self.spec_path.is_file():
+        if not os.path.isfile(self.spec_path):  # Also of a name that no folder can have.
             raise StoreError(
                 f"{self.root} is no sweep folder: it has no spec.yaml; `deft-sweeps run FILE`"
                 " makes one"

@@ -17,7 +17,8 @@ def encoder_layout(config: Mapping[str, Any], family: str) -> Layout:
     blocks = tuple(_block(i, d_model, d_ff) for i in range(n_layers(config, "num_hidden_layers")))
     biases = sum(linear.out_features for block in blocks for linear in block.linears)
     norms = 2 * d_model * (2 * len(blocks) + 1)
-    n_positions = whole(config, "max_position_embeddings") + whole(config, "type_vocab_size")
+    n_positions = whole(config, "max_position_embeddings")
+    n_segments = whole(config, "type_vocab_size")
     return Layout(
         family=family,
         d_model=d_model,
@@ -27,8 +28,9 @@ def encoder_layout(config: Mapping[str, Any], family: str) -> Layout:
         activation=word(config, "hidden_act", "gelu"),
         blocks=blocks,
         embedding_parameters=vocab_size * d_model,
-        other_parameters=biases + norms + n_positions * d_model,
+        other_parameters=biases + norms + (n_positions + n_segments) * d_model,
         n_heads=whole(config, "num_attention_heads"),
+        n_positions=n_positions,
     )
 
 

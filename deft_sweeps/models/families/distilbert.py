@@ -13,6 +13,7 @@ def _layout(config: Mapping[str, Any]) -> Layout:
     d_model, d_ff, vocab_size = (
         whole(config, name) for name in ("dim", "hidden_dim", "vocab_size")
     )
+    n_positions = whole(config, "max_position_embeddings")
     blocks = tuple(_block(i, d_model, d_ff) for i in range(n_layers(config, "n_layers")))
     biases = sum(linear.out_features for block in blocks for linear in block.linears)
     norms = 2 * d_model * (2 * len(blocks) + 1)
@@ -25,8 +26,9 @@ def _layout(config: Mapping[str, Any]) -> Layout:
         activation=word(config, "activation", "gelu"),
         blocks=blocks,
         embedding_parameters=vocab_size * d_model,
-        other_parameters=biases + norms + whole(config, "max_position_embeddings") * d_model,
+        other_parameters=biases + norms + n_positions * d_model,
         n_heads=whole(config, "n_heads"),
+        n_positions=n_positions,
     )
 
 

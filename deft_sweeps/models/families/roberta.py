@@ -14,7 +14,9 @@ from deft_sweeps.models.family import Family
 def _layout(config: Mapping[str, Any]) -> Layout:
     # Positions count on from the padding token's id.
     first_position = 1 + whole(config, "pad_token_id", least=0, default=1)
-    return replace(encoder_layout(config, "roberta"), first_position=first_position)
+    shape = encoder_layout(config, "roberta")
+    n_positions = whole(config, "max_position_embeddings") - first_position
+    return replace(shape, first_position=first_position, n_positions=n_positions)
 
 
 FAMILY = Family(

@@ -802,3 +802,14 @@ class TestCompare:
         assert "the sweeps differ in objectives" in done.stderr
         assert f"{other.root} has no member on its front" in done.stderr
         assert "two or more different folders" in call("compare", sweep.root, sweep.root).stderr
+
+
+def test_status_says_why_a_front_is_empty(tmp_path: Path) -> None:
+    text = GOOD.replace("budget:", "limits: [score >= 0.99]\nbudget:")
+    sweep = SweepDir(tmp_path / "sweep")
+    sweep.write_spec(text.encode())
+    for trial in (result(point(0.0, 0.8, 0.5)), result(point(0.0, 0.7, 0.2), weight=1.0)):
+        sweep.write(trial)
+    done = call("status", sweep.root)
+    assert "The front is empty: no measured point keeps every limit." in done.stdout
+    assert "`score >= 0.99` excludes most, 2 of 2." in done.stdout

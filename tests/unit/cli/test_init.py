@@ -160,3 +160,25 @@ def test_the_name_of_the_spec_is_the_datas_without_its_endings(
     assert call("init", "r.v2.csv").exit_code == 0
     assert (tmp_path / "r.v2.yaml").is_file()
     assert load_spec("r.v2.yaml").name == "r"
+
+
+def test_an_encoding_is_written_into_the_spec(tmp_path: Path) -> None:
+    rows = "".join(f"voilà un texte {i},{'bon' if i % 2 else 'mauvais'}\n" for i in range(N))
+    (tmp_path / "d.csv").write_bytes(f"text,label\n{rows}".encode("latin-1"))
+    arguments = ("init", tmp_path / "d.csv", "-o", tmp_path / "d.yaml")
+    assert "write `encoding: latin-1`" in call(*arguments).stderr
+    assert call(*arguments, "--encoding", "latin-1").exit_code == 0
+    assert call("validate", tmp_path / "d.yaml").exit_code == 0
+    done = call(*arguments, "--force", "--encoding", "no-such")
+    assert (done.exit_code, done.stderr) == (
+        2,
+        "--encoding: no encoding of texts is named no-such (utf-8, utf-16, latin-1 or cp1252,"
+        " say)\n",
+    )
+
+
+def test_numbers_with_fractions_that_are_taken_for_classes_are_told(tmp_path: Path) -> None:
+    rows = [labelled(i) | {"verdict": (i % 4) / 2} for i in range(N)]
+    data = write(tmp_path / "d.csv", rows)
+    done = call("init", data, "-o", tmp_path / "d.yaml", "--task", "classification")
+    assert "note: verdict holds numbers with fractions, which are 4 classes here" in done.stderr

@@ -13,7 +13,7 @@ from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.outcomes import ExampleScores
 from deft_sweeps.report import verdict_text
 from deft_sweeps.result import Chain, CompleteTrial, FinalMeasurement, Point
-from deft_sweeps.statistics.margin_test import fixed_sequence, paired_counts_p
+from deft_sweeps.statistics.margin_p_value import fixed_sequence, paired_counts_p
 from tests.made_sweep import PROVENANCE, cost
 from tests.samples import point, result
 

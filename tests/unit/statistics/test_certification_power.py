@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from deft_sweeps.statistics.certification_power import examples_for, fewest_examples, power
-from deft_sweeps.statistics.margin_test import paired_counts_p
+from deft_sweeps.statistics.margin_p_value import paired_counts_p
 
 
 @pytest.mark.parametrize(("discordance", "expected"), [(0.03, 464), (0.06, 928), (0.10, 1546)])

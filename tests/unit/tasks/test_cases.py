@@ -297,7 +297,6 @@ EXPECTED: dict[str, Read | Refused] = {
 UNFINISHED = {
     "labels-cjk-t5": "validate does not yet ask whether the tokenizer can write the classes",
     "labels-lt-gt-t5": "validate does not yet ask whether the tokenizer can write the classes",
-    "text-long-bert": "validate does not yet hold max_input_tokens against the position table",
     "many-classes": "more than 200 classes are refused so far",
     "rare-class": "classes with one row are refused without a cure so far",
 }

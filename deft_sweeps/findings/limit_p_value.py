@@ -10,7 +10,7 @@ from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.metrics import LATENCY_SEC, SCORE, measured
 from deft_sweeps.objective import Constraint
 from deft_sweeps.result import Cost, Point
-from deft_sweeps.statistics.margin_test import (
+from deft_sweeps.statistics.margin_p_value import (
     absolute_score_p,
     grouped,
     is_right_or_wrong,
@@ -19,13 +19,15 @@ from deft_sweeps.statistics.margin_test import (
     paired_mean_p,
     paired_score_p,
 )
+from deft_sweeps.statistics.metric_p_value import metric_p
 
 EXACT = "compared exactly"
 PAIRED_TEST = "score test of the paired difference"
 BINOMIAL_TEST = "exact binomial test"
 BOOTSTRAP_TEST = "studentised bootstrap of the examples"
 GROUP_TEST = "studentised bootstrap of the groups"
-NO_TEST = "no test for this metric: its examples are not stored one by one"
+METRIC_TEST = "studentised bootstrap of the metric over the examples"
+NO_TEST = "no test for this metric on these examples"
 Groups = NDArray[np.int64]
 NO_GROUPS: Groups = np.zeros(0, dtype=np.int64)
 UPPER_BOUND = "by the upper end of the 95% interval of the passes, alone"
@@ -56,13 +58,13 @@ class LimitTest:
     how: str
 
 
-def test_limit(
+def tested_limit(
     limit: Constraint,
     candidate: Measured,
     baselines: Mapping[BaselineName, Measured],
     groups: Groups,
 ) -> LimitTest:
-    """Test one limit.
+    """What the measurement says of one limit.
 
     A limit on the score is tested on the examples, except that the baseline differs from itself by
     nothing. Others are compared by value; latency by its upper bound.
@@ -90,7 +92,17 @@ def test_limit(
     return LimitTest(limit, 0.0 if is_kept else 1.0, -violation, how)
 
 
-test_limit.__test__ = False  # type: ignore[attr-defined]  # No test for pytest to collect.
+def _metric_test(
+    limit: Constraint, point: Point, base: Point | None, groups: Groups
+) -> tuple[float, str]:
+    """Of a score that is no mean over examples; rows that share groups have no test."""
+    sign = 1.0 if limit.relation == ">=" else -1.0
+    terms = [(sign, point.outcomes)] + ([(-sign, base.outcomes)] if base is not None else [])
+    whole = [(weight, outcomes) for weight, outcomes in terms if outcomes is not None]
+    if len(groups) or len(whole) < len(terms):
+        return 1.0, NO_TEST
+    p = metric_p(point.score.metric, whole, sign * limit.bound.value)
+    return (1.0, NO_TEST) if p is None else (p, METRIC_TEST)
 
 
 def _value(of: Measured, metric: str, *, upper: bool = False) -> float | None:
@@ -104,7 +116,7 @@ def _score_test(
 ) -> tuple[float, str]:
     scores = point.example_scores.array()
     if len(scores) == 0:
-        return 1.0, NO_TEST
+        return _metric_test(limit, point, base, groups)
     # "At most" a score is "at least" its mirror image.
     mirrored = limit.relation == "<="
     scores = 1 - scores if mirrored else scores

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-from deft_sweeps.statistics.margin_test import (
+from deft_sweeps.statistics.margin_p_value import (
     absolute_score_p,
     grouped,
     mean_p,
