@@ -50,6 +50,7 @@ from deft_sweeps.statistics.plateau import WINDOW
 from deft_sweeps.store.spec_origin import spec_folder
 from deft_sweeps.tasks.check import Examination, examine, form_of
 from deft_sweeps.tasks.location import located, located_model
+from deft_sweeps.tasks.prepare import classes_of
 from deft_sweeps.units import duration, size
 
 
@@ -158,7 +159,9 @@ def inspect(spec: SweepSpec, where: str, document: Document | None = None) -> In
     training = data.splits.train if data.splits else []
     texts = [text for example in training for text in (example.text, example.second) if text]
     if not unfit and form is not None:
-        problems += [Problem(at("model"), what) for what in check_tokenizer(config.model, texts)]
+        written = classes_of(config.task, data.splits) if data.splits and form != "head" else ()
+        tried = check_tokenizer(config.model, texts, written)
+        problems += [Problem(at("model"), what) for what in tried]
     for what in data.problems:
         problems += data_problems(what, config.task, at)
     notes = [] if unfit else checkpoint_notes(config.model)

@@ -44,6 +44,7 @@ from deft_sweeps.models.vocabulary import (
     special_token_problems,
     too_unknown,
     unknown_share,
+    unwritable_classes,
     vocabulary_misfit,
 )
 from deft_sweeps.models.weight_fit import has_own_output, load_options, unfilled
@@ -166,9 +167,14 @@ def load_tokenizer(name: str) -> Any:
     return tokenizer
 
 
-def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
+def check_tokenizer(name: str, texts: Sequence[str], classes: Sequence[str] = ()) -> list[str]:
     """What keeps the tokenizer of a model without other problems from being used on these texts;
     loads neither weights nor torch.
+
+    Args:
+        name: of the model.
+        texts: that it reads.
+        classes: names that it writes; none for a head.
     """
     some = sample(texts)
     if is_packaged(name):
@@ -179,7 +185,12 @@ def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
         own.no_truncation()
         own.no_padding()
         unknown = own.token_to_id(family_of(layout(read_config(name))).unknown_token)
-        return [problem for problem in [too_unknown(unknown_share(own, unknown, some))] if problem]
+        too_many = too_unknown(unknown_share(own, unknown, some))
+        class_ids = [own.encode(one).ids for one in classes]
+        return [
+            *([too_many] if too_many else []),
+            *unwritable_classes(classes, class_ids, unknown),
+        ]
     try:
         config = read_config(name)
         shape, source = layout(config), _tokenizer_source(name)
@@ -187,7 +198,7 @@ def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
         return [str(error)]
     if lacking := missing_vocabulary(source, shape.family):
         return [f"{name} {lacking}"]
-    tried = probe(source, some)
+    tried = probe(source, some, tuple(classes))
     if "error" in tried:
         return [f"cannot load the tokenizer of {name}: {tried['error']}"]
     rows = embedding_rows(source, shape.family)
@@ -195,6 +206,7 @@ def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
         vocabulary_misfit(tried["n_tokens"], rows or shape.vocab_size),
         too_unknown(tried["unknown_share"]),
     ]
+    problem += unwritable_classes(classes, tried["class_ids"], tried["unknown_id"])
     problem += special_token_problems(config, shape, tried["special"])
     if rows not in (None, shape.vocab_size):
         problem.append(
@@ -203,8 +215,8 @@ def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
         )
     if not tried["is_fast"]:
         problem.append(
-            "its tokenizer is a slow one, which does not say where in a text a token ends; save a"
-            " tokenizer.json beside it"
+            f"its tokenizer, {tried['kind']}, is a slow one, which does not say where in a text its"
+            " tokens end; save a tokenizer.json beside it"
         )
     return [f"{name}: {what}" for what in problem if what]
 

@@ -295,8 +295,6 @@ EXPECTED: dict[str, Read | Refused] = {
 }
 
 UNFINISHED = {
-    "labels-cjk-t5": "validate does not yet ask whether the tokenizer can write the classes",
-    "labels-lt-gt-t5": "validate does not yet ask whether the tokenizer can write the classes",
     "many-classes": "more than 200 classes are refused so far",
     "rare-class": "classes with one row are refused without a cure so far",
 }
