@@ -49,7 +49,7 @@ from deft_sweeps.specification.yaml_schema import json_schema
 from deft_sweeps.statistics.plateau import WINDOW
 from deft_sweeps.store.spec_origin import spec_folder
 from deft_sweeps.tasks.check import Examination, examine, form_of
-from deft_sweeps.tasks.location import located, located_model
+from deft_sweeps.tasks.location import located, located_checkpoint
 from deft_sweeps.tasks.prepare import classes_of
 from deft_sweeps.units import duration, size
 
@@ -127,11 +127,11 @@ def inspect(spec: SweepSpec, where: str, document: Document | None = None) -> In
     settings = {path.setting[0] for path in elsewhere}
     if "model" in settings:
         return Inspection(problems, [])
-    unfit = check_model(config.model)
+    unfit = check_model(config.checkpoint)
     problems += [Problem(at("model"), what) for what in unfit]
     form = None
     with suppress(CheckpointError):  # which check_model has told
-        shape = layout(read_config(config.model))
+        shape = layout(read_config(config.checkpoint))
         form = form_of(shape.family)
         lookups = {
             problem: None
@@ -160,11 +160,11 @@ def inspect(spec: SweepSpec, where: str, document: Document | None = None) -> In
     texts = [text for example in training for text in (example.text, example.second) if text]
     if not unfit and form is not None:
         written = classes_of(config.task, data.splits) if data.splits and form != "head" else ()
-        tried = check_tokenizer(config.model, texts, written)
+        tried = check_tokenizer(config.checkpoint, texts, written)
         problems += [Problem(at("model"), what) for what in tried]
     for what in data.problems:
         problems += data_problems(what, config.task, at)
-    notes = [] if unfit else checkpoint_notes(config.model)
+    notes = [] if unfit else checkpoint_notes(config.checkpoint)
     return Inspection(
         list(dict.fromkeys(problems)),
         [*notes, *data.notes, *numbers_as_classes(config.task, training)],
@@ -190,7 +190,7 @@ def plan(file: Path, *, as_json: bool) -> None:
     for number, part in enumerate(load_parts(file, spec_folder(file))):
         spec = part.spec
         memory = machine_memory()
-        model = located_model(spec.combinations[0].template.model, spec.folder)
+        model = located_checkpoint(spec.combinations[0].template, spec.folder)
         shape = layout(read_config(model))
         projection = project(spec, shape, n_bytes=None if memory is None else memory.available)
         if as_json:

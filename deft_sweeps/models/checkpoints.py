@@ -25,10 +25,12 @@ from deft_sweeps.models.checkpoint_check import (
     with_pooler_stated,
 )
 from deft_sweeps.models.families import PUBLISHED_CONFIGS, family_of, layout
+from deft_sweeps.models.hub_blob import altered_weights
 from deft_sweeps.models.hub_checkpoint import (
     hub_commit,
     hub_config,
     hub_folder,
+    hub_id,
     hub_tokenizer_folder,
     hub_weight_problems,
 )
@@ -69,8 +71,8 @@ def read_config(name: str) -> dict[str, Any]:
     if is_packaged(name):
         return packaged_config(name)
     folder = _folder(name)
-    if folder is None and name in PUBLISHED_CONFIGS:
-        return dict(PUBLISHED_CONFIGS[name])
+    if folder is None and hub_id(name)[0] in PUBLISHED_CONFIGS:
+        return dict(PUBLISHED_CONFIGS[hub_id(name)[0]])
     if folder and (adapter := adapter_sentence(folder)):
         raise CheckpointError(adapter)
     path = folder / "config.json" if folder else hub_config(name)
@@ -100,8 +102,8 @@ def load_model(name: str, dtype: Dtype) -> "torch.nn.Module":
     if weightless := weightless_sentence(str(source), file_names(source)):
         raise CheckpointError(f"cannot load {name}: {weightless}")
     headers = read_headers(source)
-    if headers.problems:
-        raise CheckpointError(f"cannot load {name}: {'; '.join(headers.problems)}")
+    if damage := [*headers.problems, *altered_weights(source)]:
+        raise CheckpointError(f"cannot load {name}: {'; '.join(damage)}")
     if lacks_pooler(config, headers.shapes):  # Known only now where the weights were fetched now.
         config["add_pooling_layer"] = False
     import torch
@@ -293,7 +295,12 @@ def _folder(name: str) -> Path | None:
     path = local_path(name)
     if os.path.isdir(path):  # Also where a folder above it may not be entered.
         return path
-    if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+    repository, pinned = hub_id(name)
+    if pinned and os.path.isdir(local_path(repository)):
+        raise CheckpointError(
+            f"{repository} is a folder, which has no revisions; leave out revision {pinned}"
+        )
+    if path.is_absolute() or name.startswith((".", "~")) or repository.count("/") > 1:
         raise CheckpointError(f"no folder {name}")
     return None
 
