@@ -15,6 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from deft_sweeps.config.axes import check
 
+
 @dataclass(frozen=True, slots=True)
 class ExampleScores(Sequence[float]):
     """The score of each held-out example, in the split's order.

@@ -27,6 +27,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -251,7 +252,8 @@ class SweepDir:
         Raises:
             StoreError: a file cannot be read as a result; the message names it.
         """
-        results = [_read(path) for path in sorted((self.root / "results").glob("*.json"))]
+        paths = sorted((self.root / "results").glob("*.json"), key=attrgetter("name"))
+        results = [_read(path) for path in paths]
         return tuple(sorted(results, key=lambda result: (result.finished_at, result.trial_id)))
 
     def add_steps(self, trial_id: str, steps: Iterable[StepMetrics]) -> None:
