@@ -4,7 +4,6 @@ result embeds.
 
 import hashlib
 import json
-from collections.abc import Hashable
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache, lru_cache
 from typing import Any, assert_never
@@ -180,7 +179,7 @@ def canonical(value: Any) -> Any:
     leaves old ids as they are.
     """
     if is_dataclass(value):
-        of: Hashable = type(value)
+        of: Any = type(value)
         settings = ((name, getattr(value, name), other) for name, other in _defaults(of))
         return {
             name: canonical(one) for name, one, other in settings if name == "kind" or one != other
