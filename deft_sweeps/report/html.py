@@ -12,7 +12,7 @@ from deft_sweeps.config.label import label, settings
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.equal_density import twin_config
 from deft_sweeps.findings.front_member import FrontMember
-from deft_sweeps.metrics import METRICS, SCORE
+from deft_sweeps.metrics import ACTIVATION_DENSITY, METRICS, SCORE
 from deft_sweeps.report import (
     choice_text,
     figures,
@@ -59,11 +59,11 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
         "front": tables.front_table(findings.front, choice, findings.membership),
         "lost": tables.lost_table(choice),
         "steps": tables.steps_table(findings.front),
-        "gains": tables.shortened(tables.equal_density_table(gains)),
-        "trials": tables.shortened(tables.trials_table(results, threshold)),
+        "gains": tables.equal_density_table(gains, tables.MOST_ROWS),
+        "trials": tables.trials_table(results, threshold, tables.MOST_ROWS),
         "certificate": verdict_text.certificate_table(findings),
         "finals": tables.finals_table(findings.every_final),
-        "sparsity": tables.shortened(tables.sparsity_table(results)),
+        "sparsity": tables.sparsity_table(results, tables.MOST_ROWS),
     }
     return (
         _environment()
@@ -128,14 +128,19 @@ def block_pair(findings: Findings) -> BlockPair | None:
     """The chosen point and its plain twin; if either is missing, the twins whose densities are
     furthest apart at one threshold.
     """
-    plain = {(m.result.config.config_id, m.point.at): m for m in findings.points}
+    plain = {(m.result.config_id, m.point.at): m for m in findings.points}
+    twins: dict[int, str] = {}  # By the trial's identity: making a twin's config_id is slow.
     chosen = findings.choice.member.name if findings.choice.member else ""
     best: tuple[tuple[bool, float, str], BlockPair] | None = None
     for member in findings.points:
         if member.result.config.has_density_loss:
-            twin = plain.get((twin_config(member.result.config).config_id, member.point.at))
+            trial = id(member.result)
+            if trial not in twins:
+                twins[trial] = twin_config(member.result.config).config_id
+            twin = plain.get((twins[trial], member.point.at))
             if twin is not None:
-                gap = twin.point.density.overall - member.point.density.overall
+                density = ACTIVATION_DENSITY.name
+                gap = twin.values[density] - member.values[density]
                 key = (member.name == chosen, gap, member.name)
                 if best is None or key > best[0]:
                     best = key, BlockPair(member, twin)
