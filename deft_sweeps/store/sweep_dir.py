@@ -27,6 +27,7 @@ import platform
 from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from deft_sweeps.config.trial import codec
@@ -300,4 +301,4 @@ class SweepDir:
         return [path for path in self._result_files() if is_result_name(path.name)]
 
     def _result_files(self) -> list[Path]:
-        return sorted((self.root / "results").glob("*.json"))
+        return sorted((self.root / "results").glob("*.json"), key=attrgetter("name"))
