@@ -149,11 +149,11 @@ def _official(path: Path, articles: Sequence[Any]) -> Iterator[Row]:
     try:
         for article in articles:
             for paragraph in article["paragraphs"]:
-                for asked in paragraph["qas"]:
+                for question in paragraph["qas"]:
                     yield {
-                        "question": asked["question"],
+                        "question": question["question"],
                         "context": paragraph["context"],
-                        "answers": [] if asked.get("is_impossible") else asked["answers"],
+                        "answers": [] if question.get("is_impossible") else question["answers"],
                     }
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(

@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from deft_sweeps.cli.app import app
 from deft_sweeps.cli.guard import unusable_path
 from deft_sweeps.cli.results import QUIET_SEC, driver_state
+from deft_sweeps.cli.specs import Inspection
 from deft_sweeps.cli.sweeps import _conclude, as_begun
 from deft_sweeps.findings import choose
 from deft_sweeps.objective import parse_policy
@@ -365,7 +366,7 @@ class TestPaths:
         assert (done.exit_code, done.stderr) == (2, f"{named}: {message}\n")
 
     def test_of_a_sweep(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("deft_sweeps.cli.sweeps.unusable", lambda *_: [])
+        monkeypatch.setattr("deft_sweeps.cli.sweeps.inspect", lambda *_: Inspection([], []))
         spec, file = tmp_path / "x.yaml", tmp_path / "afile"
         spec.write_text(GOOD)
         file.touch()

@@ -97,32 +97,32 @@ def questions(folder: Path) -> list[Row]:
     (path,) = folder.glob("data.*")
     text = path.read_text()
     if path.suffix == ".csv":
-        asked = [(row["question"], row["context"]) for row in csv.DictReader(text.splitlines())]
+        pairs = [(row["question"], row["context"]) for row in csv.DictReader(text.splitlines())]
     elif path.suffix == ".json":
-        asked = list(official(json.loads(text)))
+        pairs = list(official(json.loads(text)))
     else:
-        asked = [(row["question"], row["context"]) for row in of(folder)]
-    return [(question, context, depot(context)) for question, context in asked]
+        pairs = [(row["question"], row["context"]) for row in of(folder)]
+    return [(question, context, depot(context)) for question, context in pairs]
 
 
 def folder_questions(folder: Path) -> list[Row]:
     """The same of a folder in SQuAD's layout, train and development set together."""
-    asked: list[tuple[str, str]] = []
+    pairs: list[tuple[str, str]] = []
     for path in sorted((folder / "d").iterdir()):
         if path.suffix == ".json":
-            asked += official(json.loads(path.read_text()))
+            pairs += official(json.loads(path.read_text()))
         else:
             rows = [json.loads(line) for line in path.read_text().splitlines()]
-            asked += [(row["question"], row["context"]) for row in rows]
-    return [(question, context, depot(context)) for question, context in asked]
+            pairs += [(row["question"], row["context"]) for row in rows]
+    return [(question, context, depot(context)) for question, context in pairs]
 
 
 def official(document: Any) -> Iterator[tuple[str, str]]:
     """Question and context of SQuAD's document."""
     for article in document["data"]:
         for paragraph in article["paragraphs"]:
-            for asked in paragraph["qas"]:
-                yield asked["question"], paragraph["context"]
+            for question in paragraph["qas"]:
+                yield question["question"], paragraph["context"]
 
 
 def depot(context: str) -> str:
@@ -419,8 +419,8 @@ def assert_given(case: Case, examples: list[Example], classes: tuple[str, ...]) 
             assert ids == tokenizer(example.text, truncation=True, max_length=longest)["input_ids"]
             assert classes[made["label"][i]] == example.label
         elif classes:
-            asked = tokenizer.decode(ids, skip_special_tokens=True)
-            assert asked in (f"Classify: {example.text}", f"classify: {example.text}", example.text)
+            text = tokenizer.decode(ids, skip_special_tokens=True)
+            assert text in (f"Classify: {example.text}", f"classify: {example.text}", example.text)
             target = tokenizer.decode(made["target_ids"][i], skip_special_tokens=True)
             assert target == example.label
         else:

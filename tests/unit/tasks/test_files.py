@@ -16,8 +16,8 @@ from pyarrow import parquet
 
 from deft_sweeps.config.data import FileTask, Splits
 from deft_sweeps.models.checkpoints import load_tokenizer
-from deft_sweeps.tasks.check import check_task, read_splits
 from deft_sweeps.tasks.answers import place
+from deft_sweeps.tasks.check import check_task, read_splits
 from deft_sweeps.tasks.prepare import columns, plan_of
 from deft_sweeps.tasks.task_data import load_task
 
