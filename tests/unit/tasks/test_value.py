@@ -22,8 +22,12 @@ from deft_sweeps.tasks.glue import GLUE
 from deft_sweeps.tasks.task_data import load_task
 from deft_sweeps.tasks.value import (
     NotTextError,
+    as_group,
     as_label,
+    as_number,
     as_text,
+    printed_kind,
+    spelled_twice,
 )
 
 SMALL = Splits(validation=4, test=4)
