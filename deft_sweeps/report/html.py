@@ -15,6 +15,7 @@ from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.metrics import ACTIVATION_DENSITY, METRICS, SCORE
 from deft_sweeps.report import (
     choice_text,
+    data_tables,
     figures,
     provenance,
     report_text,
@@ -22,11 +23,14 @@ from deft_sweeps.report import (
     tables,
     verdict_text,
 )
+from deft_sweeps.report.report_table import ReportTable
 from deft_sweeps.report.svg import inline
 from deft_sweeps.report.terminal_text import printable_lines
 from deft_sweeps.result import TrialResult, complete_trials
+from deft_sweeps.result.data_profile import DataProfile
 from deft_sweeps.specification.sampler_choice import choose_sampler
 from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.store.data_record import DataRecord
 from deft_sweeps.store.secrets import without_secrets
 from deft_sweeps.store.sweep_dir import SweepDir
 
@@ -55,12 +59,14 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
     pair = block_pair(findings)
     threshold = spec.evaluation.objective_threshold
     drawn = figures.drawn_points(findings)
+    profile = DataRecord(sweep.root).profile()
     page_tables = {
         "front": tables.front_table(findings.front, choice, findings.membership),
         "lost": tables.lost_table(choice),
         "steps": tables.steps_table(findings.front),
         "gains": tables.equal_density_table(gains, tables.MOST_ROWS),
         "trials": tables.trials_table(results, threshold, tables.MOST_ROWS),
+        **_data_tables(profile),
         "certificate": verdict_text.certificate_table(findings),
         "finals": tables.finals_table(findings.every_final),
         "sparsity": tables.sparsity_table(results, tables.MOST_ROWS),
@@ -106,6 +112,7 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
             if pair
             else "",
             tables=page_tables,
+            data_told=() if profile is None else _data_told(profile),
             exact=[
                 (label(r.config), table_cells.density_text(r.exact_density))
                 for r in complete_trials(results)
@@ -122,6 +129,19 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
             metrics={name: METRICS[name] for name in spec.objectives},
         )
     )
+
+
+def _data_tables(profile: DataProfile | None) -> dict[str, ReportTable]:
+    empty = ReportTable("", (), ())
+    if profile is None:
+        return {"data": empty, "classes": empty}
+    classes = data_tables.classes_table(profile) if profile.kind == "classification" else empty
+    return {"data": data_tables.splits_table(profile), "classes": classes}
+
+
+def _data_told(profile: DataProfile) -> tuple[str, ...]:
+    lengths = () if profile.lengths is None else (data_tables.lengths_told(profile.lengths),)
+    return (*lengths, *data_tables.warnings(profile))
 
 
 def block_pair(findings: Findings) -> BlockPair | None:

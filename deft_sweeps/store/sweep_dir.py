@@ -10,6 +10,8 @@ Study, tracker and report follow it.
   steps/<trial_id>.jsonl  metrics of each optimiser step, for the tracker
   checkpoints/<trial_id>.ckpt      of a trial that is not finished
   rungs/<trial_id>.json   what was measured on the way of one; moves into its result
+  data.json               counts of the task's examples, see `data_record`
+  costs/                  latency and memory measured alone, see `cost_record`
   final/<role>.json       FinalMeasurement on the test split
   selection/              the certificate's chain and its measurements, see `selection_record`
   pending.json            what is running: number, seed, point and verdicts of each trial
