@@ -5,11 +5,12 @@ anything starts. Loads no torch.
 from deft_sweeps.config.data import FileTask, Form, Task, task_kind
 from deft_sweeps.errors import DataError
 from deft_sweeps.models.families import FAMILIES, writing_families
-from deft_sweeps.task_metrics import TASK_METRICS, suitable, why_unsuitable
+from deft_sweeps.task_metrics import why_unsuitable
 from deft_sweeps.tasks.data_source import sources
 from deft_sweeps.tasks.examples import Example
-from deft_sweeps.tasks.files import check_labels, check_rows, some
+from deft_sweeps.tasks.files import check_labels, check_rows
 from deft_sweeps.tasks.split import Examples, draw
+from deft_sweeps.tasks.split_check import check_splits
 
 
 def form_of(family: str) -> Form:
@@ -68,35 +69,14 @@ def examine(task: Task, form: Form | None = None) -> Examples | list[str]:
         problems += check_labels(parts.get("train", []), task)
     if problems:
         return list(dict.fromkeys(problems))
-    splits = draw(parts["train"], task.splits, parts.get("validation"), parts.get("test"))
-    return _check_splits(splits, task) or splits
-
-
-def _check_splits(splits: Examples, task: Task) -> list[str]:
-    requested = task.splits
-    drawn = (
-        ("train", splits.train, requested.train),
-        ("validation", splits.validation, requested.validation),
-        ("test", splits.test, requested.test),
+    splits = draw(
+        parts["train"],
+        task.splits,
+        parts.get("validation"),
+        parts.get("test"),
+        by_class=task_kind(task) == "classification",
     )
-    problems = [
-        f"too few examples: {len(examples)} are left for {name}, expected {size or 'one at least'}"
-        for name, examples, size in drawn
-        if len(examples) < (size or 1)
-    ]
-    if problems or task_kind(task) != "classification":
-        return problems
-    trained_labels = {example.label for example in splits.train}
-    if len(trained_labels) < 2:
-        problems.append(f"train has examples of one class only: {some(trained_labels)}")
-    problems += _wrong_number_of_classes(task, trained_labels)
-    for name, examples, _ in drawn[1:]:
-        unknown = {example.label for example in examples} - trained_labels
-        if unknown:
-            problems.append(
-                f"{name} has classes that train has no example of: {some(sorted(unknown))}"
-            )
-    return problems
+    return check_splits(splits, task) or splits
 
 
 def _unsuitable_metric(task: Task) -> str:
@@ -104,13 +84,3 @@ def _unsuitable_metric(task: Task) -> str:
         return ""
     reason = why_unsuitable(task.metric, task_kind(task))
     return f"metric: {reason}" if reason else ""
-
-
-def _wrong_number_of_classes(task: Task, classes: set[str]) -> list[str]:
-    metric = task.metric if isinstance(task, FileTask) else None
-    n_classes = None if metric is None else TASK_METRICS[metric].n_classes
-    if n_classes is None or len(classes) == n_classes:
-        return []
-    others = [one.name for one in suitable(task_kind(task)) if one.n_classes is None]
-    has = f"train has {len(classes)} classes: {some(sorted(classes))}"
-    return [f"metric: {metric} needs {n_classes} classes, {has}; take one of {', '.join(others)}"]

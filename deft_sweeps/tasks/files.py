@@ -13,11 +13,9 @@ from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.rows import read_rows
 from deft_sweeps.tasks.value import NotText, NotTextError, as_answers, as_label, as_text, is_printed
 
-MAX_CLASSES = 200
-"""More distinct labels than this look like a column of texts or numbers, not of classes."""
-
-FEW_CLASSES = 20
-"""Up to this many, a file may have fewer than two rows a class."""
+MAX_SINGLE_SHARE = 0.5
+"""Share of the rows whose label no other row may have: of classes most come back, however many
+there are, and of texts or measurements hardly any."""
 
 
 def read_file(path: Path, task: FileTask) -> list[Example]:
@@ -127,13 +125,18 @@ def check_labels(rows: Sequence[Example], task: FileTask) -> list[str]:
         if len(counts) == 1:
             return [
                 f"{task.source}: column {task.label} has one class only, {next(iter(counts))!r};"
-                " expected two or more"
+                " expected two or more; add rows of another class, or name another column as"
+                " `label`"
             ]
-        if len(counts) > MAX_CLASSES or len(counts) > max(FEW_CLASSES, len(rows) / 2):
+        n_single = sum(n == 1 for n in counts.values())
+        if n_single > MAX_SINGLE_SHARE * len(rows) and n_single > 2:
             shown = some(repr(label[:40]) for label, _ in counts.most_common())
+            other = "regression" if all(map(_is_number, counts)) else "text"
             reasons = (
                 f"{task.source}: column {task.label} has {len(counts)} distinct values in"
-                f" {len(rows)} rows ({shown}); are they labels?"
+                f" {len(rows)} rows, {n_single} of them in one row only ({shown}); are they"
+                " labels? Name the column of the classes as `label`, or write `task:"
+                f" {other}` if these are to be predicted as they are"
             )
             return [reasons]
     if (
