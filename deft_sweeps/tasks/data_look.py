@@ -19,8 +19,9 @@ from deft_sweeps.result.data_profile import (
     SplitProfile,
 )
 from deft_sweeps.tasks.examples import Example
+from deft_sweeps.tasks.plain_text import bare, plain
 from deft_sweeps.tasks.prepare import prompt_of
-from deft_sweeps.tasks.split import Examples, plain
+from deft_sweeps.tasks.split import Examples
 from deft_sweeps.tasks.tokens import fill
 
 SAMPLED = 20_000
@@ -29,7 +30,7 @@ SAMPLED = 20_000
 ENOUGH_SHARE = 0.99
 """Share of the inputs that the proposed length leaves whole."""
 
-_NO_WORDS = re.compile(r"[\W\d_]+")
+_DIGITS = re.compile(r"\s*\d+")
 
 Tokenise = Callable[[Sequence[str]], tuple[list[int], float]]
 """Lengths in tokens of some texts, and the share of unknown tokens among all."""
@@ -93,7 +94,7 @@ def _split(examples: Sequence[Example], kind: TaskKind, in_train: set[str]) -> S
 
 def _nearly(text: str) -> str:
     """A text without case, spacing, punctuation and digits; one of nothing else stays whole."""
-    return _NO_WORDS.sub(" ", text.casefold()).strip() or plain(text)
+    return _DIGITS.sub("", bare(text)).strip() or plain(text)
 
 
 def _majority(train: SplitProfile) -> str:
