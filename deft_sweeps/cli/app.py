@@ -113,6 +113,23 @@ def validate(
         specs.validate(files or [])
 
 
+@app.command(epilog="Example: deft-sweeps data search_spaces/quickstart.yaml")
+@guarded
+def data(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A sweep's YAML.")],
+    as_json: AsJson = False,
+) -> None:
+    """Look at the examples before anything is trained.
+
+    Rows, classes, repeated and contradictory texts, lengths in tokens, unknown tokens.
+
+    Reads the data as training does; starts nothing.
+    """
+    from deft_sweeps.cli import data as look
+
+    look.data(file, as_json=as_json)
+
+
 @app.command(epilog="Example: deft-sweeps plan search_spaces/quickstart.yaml")
 @guarded
 def plan(

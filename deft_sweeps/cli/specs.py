@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deft_sweeps.cli import show
@@ -33,6 +33,7 @@ from deft_sweeps.projection.sweep_projection import (
     gpus_that_hold,
     project,
 )
+from deft_sweeps.report import data_tables
 from deft_sweeps.report.power_table import certification_told, power_table
 from deft_sweeps.report.report_table import ReportTable, Row
 from deft_sweeps.specification.compute_dtype import slow_dtype
@@ -49,6 +50,7 @@ from deft_sweeps.specification.yaml_schema import json_schema
 from deft_sweeps.statistics.plateau import WINDOW
 from deft_sweeps.store.spec_origin import spec_folder
 from deft_sweeps.tasks.check import Examination, examine, form_of
+from deft_sweeps.tasks.data_look import look
 from deft_sweeps.tasks.location import located, located_checkpoint
 from deft_sweeps.tasks.prepare import classes_of
 from deft_sweeps.units import duration, size
@@ -106,6 +108,7 @@ class Inspection:
 
     problems: list[Problem]
     notes: list[str]
+    examination: Examination = field(default_factory=Examination)
 
 
 def inspect(spec: SweepSpec, where: str, document: Document | None = None) -> Inspection:
@@ -168,6 +171,7 @@ def inspect(spec: SweepSpec, where: str, document: Document | None = None) -> In
     return Inspection(
         list(dict.fromkeys(problems)),
         [*notes, *data.notes, *numbers_as_classes(config.task, training)],
+        data,
     )
 
 
@@ -192,6 +196,7 @@ def plan(file: Path, *, as_json: bool) -> None:
         memory = machine_memory()
         model = located_checkpoint(spec.combinations[0].template, spec.folder)
         shape = layout(read_config(model))
+        inspection = inspect(spec, part.where, part.document)
         projection = project(spec, shape, n_bytes=None if memory is None else memory.available)
         if as_json:
             lines.append(plan_dict(spec, projection, list(_besides(spec))))
@@ -199,8 +204,10 @@ def plan(file: Path, *, as_json: bool) -> None:
             if number:
                 show.text("")
             _print_plan(spec, projection)
+            if inspection.examination.splits is not None:
+                task = spec.combinations[0].template.task
+                show.text(data_tables.short(look(task, inspection.examination.splits)))
         slow = slow_dtype(spec.dtype, on_gpu=spec.budget.gpus_per_trial > 0)
-        inspection = inspect(spec, part.where, part.document)
         notes += [
             *inspection.problems,
             *inspection.notes,

@@ -164,8 +164,8 @@ class FileTask:
             text; a number for regression. Null and NaN are missing, and refused.
         question: column with the question, for `qa`.
         context: column with the context, for `qa`.
-        answers: column with the right answers, for `qa`: a text or a list of texts that occur in
-            the context; empty for no answer.
+        answers: column with the right answers, for `qa`: a text, a list of texts, or SQuAD's `text`
+            and `answer_start` in any of its shapes, printed ones too; empty for no answer.
         target: column with the text to write, for `text`.
         validation_path: None cuts `splits.validation` examples off `path`, or a fifth of it where
             that is null.

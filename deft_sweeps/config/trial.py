@@ -192,9 +192,8 @@ def canonical(value: Any) -> Any:
     leaves old ids as they are.
     """
     if is_dataclass(value):
-        settings = (
-            (name, getattr(value, name), other) for name, other in _defaults(value.__class__)
-        )
+        of: Any = type(value)
+        settings = ((name, getattr(value, name), other) for name, other in _defaults(of))
         return {
             name: canonical(one) for name, one, other in settings if name == "kind" or one != other
         }
@@ -205,7 +204,7 @@ def canonical(value: Any) -> Any:
 
 
 @cache  # Made once a type: thousands of configurations are compared with them.
-def _defaults(of: type[Any]) -> tuple[tuple[str, Any], ...]:
+def _defaults(of: Any) -> tuple[tuple[str, Any], ...]:
     """Each field's name and default."""
     return tuple(
         (f.name, f.default if f.default_factory is MISSING else f.default_factory())

@@ -2,7 +2,7 @@
 density.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from deft_sweeps.config.axes import NoDensityLoss
@@ -64,7 +64,8 @@ def at_equal_density(deft: CompleteTrial, plain: CompleteTrial) -> list[EqualDen
     if len(set(data)) > 1:
         note = "the two trials were measured on different data"
         return [EqualDensityGain(deft, plain, point, note=note) for point in deft.points]
-    return [_gain(deft, plain, point) for point in deft.points]
+    ladder = sorted(((p.density.overall, p) for p in plain.points), key=lambda step: step[0])
+    return [_gain(deft, plain, point, ladder) for point in deft.points]
 
 
 def twin_pairs(results: Iterable[TrialResult]) -> Iterator[tuple[CompleteTrial, CompleteTrial]]:
@@ -75,7 +76,7 @@ def twin_pairs(results: Iterable[TrialResult]) -> Iterator[tuple[CompleteTrial, 
     plain: dict[str, list[CompleteTrial]] = {}
     for result in complete:
         if not result.config.has_density_loss:
-            plain.setdefault(result.config.config_id, []).append(result)
+            plain.setdefault(result.config_id, []).append(result)
     for deft in complete:
         if deft.config.has_density_loss:
             twins = plain.get(twin_config(deft.config).config_id, [])
@@ -89,19 +90,26 @@ def equal_density_gains(results: Iterable[TrialResult]) -> list[EqualDensityGain
     return [gain for pair in twin_pairs(results) for gain in at_equal_density(*pair)]
 
 
-def _gain(deft: CompleteTrial, plain: CompleteTrial, point: Point) -> EqualDensityGain:
+def _gain(
+    deft: CompleteTrial,
+    plain: CompleteTrial,
+    point: Point,
+    ladder: Sequence[tuple[float, Point]],
+) -> EqualDensityGain:
+    """`at_equal_density` of one point; `ladder` has the plain trial's points, rising in their
+    density.
+    """
     density = point.density.overall
-    ladder = sorted(plain.points, key=lambda p: p.density.overall)
-    below = [p for p in ladder if p.density.overall <= density]
-    above = [p for p in ladder if p.density.overall >= density]
+    below = [step for step in ladder if step[0] <= density]
+    above = [step for step in ladder if step[0] >= density]
     if not below or not above:
         ends = (ladder[0], ladder[-1]) if ladder else ()
-        measured = " to ".join(f"{p.density.overall:.3g}" for p in ends) or "nothing"
+        measured = " to ".join(f"{end:.3g}" for end, _ in ends) or "nothing"
         note = f"outside the plain trial's densities, {measured}"
         return EqualDensityGain(deft, plain, point, note=note)
-    low, high = below[-1], above[0]
-    span = high.density.overall - low.density.overall
-    share = (density - low.density.overall) / span if span > 0 else 1.0
+    (start, low), (end, high) = below[-1], above[0]
+    span = end - start
+    share = (density - start) / span if span > 0 else 1.0
     mix = [(weight, p) for weight, p in ((share, high), (1 - share, low)) if weight]
     difference = score_difference(point, *mix)
     if difference is None:

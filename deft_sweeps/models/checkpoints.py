@@ -223,6 +223,17 @@ def check_tokenizer(name: str, texts: Sequence[str], classes: Sequence[str] = ()
     return [f"{name}: {what}" for what in problem if what]
 
 
+def tokenizer_file(name: str) -> Path | None:
+    """The checkpoint's tokenizer.json; None if it has none.
+
+    Raises:
+        CheckpointError: the checkpoint is missing.
+    """
+    folder = source_folder(name) if is_packaged(name) else _tokenizer_source(name)
+    path = folder / "tokenizer.json"
+    return path if path.is_file() else None
+
+
 @cache
 def revision(name: str) -> str:
     """What tells these weights from any others: a hash of the files, or the hub's commit.

@@ -12,9 +12,10 @@ from deft_sweeps.config.label import label, settings
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.equal_density import twin_config
 from deft_sweeps.findings.front_member import FrontMember
-from deft_sweeps.metrics import METRICS, SCORE
+from deft_sweeps.metrics import ACTIVATION_DENSITY, METRICS, SCORE
 from deft_sweeps.report import (
     choice_text,
+    data_tables,
     figures,
     provenance,
     report_text,
@@ -22,11 +23,14 @@ from deft_sweeps.report import (
     tables,
     verdict_text,
 )
+from deft_sweeps.report.report_table import ReportTable
 from deft_sweeps.report.svg import inline
 from deft_sweeps.report.terminal_text import printable_lines
 from deft_sweeps.result import TrialResult, complete_trials
+from deft_sweeps.result.data_profile import DataProfile
 from deft_sweeps.specification.sampler_choice import choose_sampler
 from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.store.data_record import DataRecord
 from deft_sweeps.store.secrets import without_secrets
 from deft_sweeps.store.sweep_dir import SweepDir
 
@@ -55,15 +59,17 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
     pair = block_pair(findings)
     threshold = spec.evaluation.objective_threshold
     drawn = figures.drawn_points(findings)
+    profile = DataRecord(sweep.root).profile()
     page_tables = {
         "front": tables.front_table(findings.front, choice, findings.membership),
         "lost": tables.lost_table(choice),
         "steps": tables.steps_table(findings.front),
-        "gains": tables.shortened(tables.equal_density_table(gains)),
-        "trials": tables.shortened(tables.trials_table(results, threshold)),
+        "gains": tables.equal_density_table(gains, tables.MOST_ROWS),
+        "trials": tables.trials_table(results, threshold, tables.MOST_ROWS),
+        **_data_tables(profile),
         "certificate": verdict_text.certificate_table(findings),
         "finals": tables.finals_table(findings.every_final),
-        "sparsity": tables.shortened(tables.sparsity_table(results)),
+        "sparsity": tables.sparsity_table(results, tables.MOST_ROWS),
     }
     return (
         _environment()
@@ -106,6 +112,7 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
             if pair
             else "",
             tables=page_tables,
+            data_told=() if profile is None else _data_told(profile),
             exact=[
                 (label(r.config), table_cells.density_text(r.exact_density))
                 for r in complete_trials(results)
@@ -124,18 +131,36 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
     )
 
 
+def _data_tables(profile: DataProfile | None) -> dict[str, ReportTable]:
+    empty = ReportTable("", (), ())
+    if profile is None:
+        return {"data": empty, "classes": empty}
+    classes = data_tables.classes_table(profile) if profile.kind == "classification" else empty
+    return {"data": data_tables.splits_table(profile), "classes": classes}
+
+
+def _data_told(profile: DataProfile) -> tuple[str, ...]:
+    lengths = () if profile.lengths is None else (data_tables.lengths_told(profile.lengths),)
+    return (*lengths, *data_tables.warnings(profile))
+
+
 def block_pair(findings: Findings) -> BlockPair | None:
     """The chosen point and its plain twin; if either is missing, the twins whose densities are
     furthest apart at one threshold.
     """
-    plain = {(m.result.config.config_id, m.point.at): m for m in findings.points}
+    plain = {(m.result.config_id, m.point.at): m for m in findings.points}
+    twins: dict[int, str] = {}  # By the trial's identity: making a twin's config_id is slow.
     chosen = findings.choice.member.name if findings.choice.member else ""
     best: tuple[tuple[bool, float, str], BlockPair] | None = None
     for member in findings.points:
         if member.result.config.has_density_loss:
-            twin = plain.get((twin_config(member.result.config).config_id, member.point.at))
+            trial = id(member.result)
+            if trial not in twins:
+                twins[trial] = twin_config(member.result.config).config_id
+            twin = plain.get((twins[trial], member.point.at))
             if twin is not None:
-                gap = twin.point.density.overall - member.point.density.overall
+                density = ACTIVATION_DENSITY.name
+                gap = twin.values[density] - member.values[density]
                 key = (member.name == chosen, gap, member.name)
                 if best is None or key > best[0]:
                     best = key, BlockPair(member, twin)

@@ -3,12 +3,12 @@ taken beside other trials.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from typing import TypeVar
 
 from deft_sweeps.config.label import label
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.equal_density import EqualDensityGain
-from deft_sweeps.findings.front_member import FrontMember, candidates
+from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.findings.membership import Membership
 from deft_sweeps.findings.pareto_front import ParetoFront, trade_offs
 from deft_sweeps.metrics import METRICS
@@ -40,6 +40,8 @@ from deft_sweeps.result import (
 from deft_sweeps.statistics.paired_difference import score_difference
 from deft_sweeps.store.secrets import without_secrets
 from deft_sweeps.units import duration
+
+T = TypeVar("T")
 
 
 def point_id(trial_id: str, at: str) -> str:
@@ -113,13 +115,22 @@ def front_table(
     return ReportTable("Front", columns, tuple(rows), note)
 
 
-def trials_table(results: Sequence[TrialResult], threshold: float) -> ReportTable:
-    """Every trial at one threshold, failed and stopped ones with their reason."""
-    points = [_point_at(result, threshold) for result in results]
-    costs = [result.cost if isinstance(result, CompleteTrial) else None for result in results]
+def trials_table(
+    results: Sequence[TrialResult], threshold: float, most: int | None = None
+) -> ReportTable:
+    """Every trial at one threshold, failed and stopped ones with their reason.
+
+    Args:
+        results: of any status.
+        threshold: that the points are shown at.
+        most: rows at most, evenly taken; the note says how many there are. None shows all.
+    """
+    taken, left_out = evenly_taken(results, most)
+    points = [_point_at(result, threshold) for result in taken]
+    costs = [result.cost if isinstance(result, CompleteTrial) else None for result in taken]
     heads, cells = metric_cells([MeasuredRow.of(*pair) for pair in zip(points, costs, strict=True)])
     rows = []
-    for result, at, values in zip(results, points, cells, strict=True):
+    for result, at, values in zip(taken, points, cells, strict=True):
         rows.append(
             Row(
                 (
@@ -138,7 +149,8 @@ def trials_table(results: Sequence[TrialResult], threshold: float) -> ReportTabl
         point.score for result in complete_trials(results) for point in result.points
     )
     columns = ("trial", "status", "configuration", *heads, ">time", "why it ended")
-    return ReportTable(f"All trials, at threshold {threshold:g}", columns, tuple(rows), note)
+    title = f"All trials, at threshold {threshold:g}"
+    return ReportTable(title, columns, tuple(rows), _joined(note, left_out))
 
 
 def _point_at(result: TrialResult, threshold: float) -> Point | None:
@@ -152,8 +164,9 @@ def _why_ended(result: TrialResult) -> str:
     return without_secrets(result.error) if isinstance(result, FailedTrial) else ""
 
 
-def equal_density_table(gains: Sequence[EqualDensityGain]) -> ReportTable:
-    """DEFT minus plain PEFT at equal density."""
+def equal_density_table(gains: Sequence[EqualDensityGain], most: int | None = None) -> ReportTable:
+    """DEFT minus plain PEFT at equal density; `most` as in `trials_table`."""
+    taken, left_out = evenly_taken(gains, most)
     rows = tuple(
         Row(
             (
@@ -169,7 +182,7 @@ def equal_density_table(gains: Sequence[EqualDensityGain]) -> ReportTable:
             "",
             point_id(gain.deft.trial_id, gain.point.at),
         )
-        for gain in gains
+        for gain in taken
     )
     ns = sorted({gain.difference.n_examples for gain in gains if gain.difference})
     note = (
@@ -189,7 +202,8 @@ def equal_density_table(gains: Sequence[EqualDensityGain]) -> ReportTable:
         ">gain",
         "remark",
     )
-    return ReportTable("DEFT minus plain PEFT at equal density", columns, rows, note)
+    title = "DEFT minus plain PEFT at equal density"
+    return ReportTable(title, columns, rows, _joined(note, left_out))
 
 
 def finals_table(finals: Sequence[FinalMeasurement]) -> ReportTable:
@@ -262,15 +276,23 @@ MOST_ROWS = 1000
 """Rows of a table on the page: a page of a sweep of thousands of trials has to open."""
 
 
-def shortened(table: ReportTable) -> ReportTable:
-    """The table with at most MOST_ROWS rows, evenly taken; its note says how many there are."""
-    n = len(table.rows)
-    if n <= MOST_ROWS:
-        return table
-    picked = sorted({round(i * (n - 1) / (MOST_ROWS - 1)) for i in range(MOST_ROWS)})
+def evenly_taken(items: Sequence[T], most: int | None) -> tuple[Sequence[T], str]:
+    """At most so many of the items, evenly taken, and a note that says so; empty if all are.
+
+    Args:
+        items: what the rows of a table show.
+        most: at least 2; None takes all.
+    """
+    n = len(items)
+    if most is None or n <= most:
+        return items, ""
+    picked = sorted({round(i * (n - 1) / (most - 1)) for i in range(most)})
     note = f"{len(picked)} of {n} rows, evenly taken; every trial is in the sweep's results folder"
-    rows = tuple(table.rows[i] for i in picked)
-    return replace(table, rows=rows, note="; ".join(filter(None, (table.note, note))))
+    return [items[i] for i in picked], note
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(filter(None, notes))
 
 
 def lost_table(choice: Choice) -> ReportTable:
@@ -286,9 +308,9 @@ def lost_table(choice: Choice) -> ReportTable:
     return ReportTable("Why not the others", ("configuration", ">threshold", "why not"), rows)
 
 
-def sparsity_table(results: Sequence[TrialResult]) -> ReportTable:
+def sparsity_table(results: Sequence[TrialResult], most: int | None = None) -> ReportTable:
     """Share of zeros in the layers of every pruned trial, by what the layers are called in their
-    blocks.
+    blocks; `most` as in `trials_table`.
     """
     rows = []
     for result in complete_trials(results):
@@ -307,9 +329,9 @@ def sparsity_table(results: Sequence[TrialResult]) -> ReportTable:
         " file"
     )
     columns = ("trial", "configuration", "layers", ">number", ">mean", ">least", ">most")
-    return ReportTable(
-        "Weight sparsity by kind of layer", columns, tuple(rows), note if rows else ""
-    )
+    taken, left_out = evenly_taken(rows, most)
+    note = _joined(note if rows else "", left_out)
+    return ReportTable("Weight sparsity by kind of layer", columns, tuple(taken), note)
 
 
 def _measured_on(scores: Iterable[Score]) -> str:
@@ -331,10 +353,11 @@ def summary(results: Sequence[TrialResult]) -> str:
     counted = ", ".join(
         f"{n} {status}" for status, n in counts.items() if n or status == "complete"
     )
+    n_points = sum(len(result.points) for result in complete_trials(results))
     saved = saved_steps(results)
     early = (
         f"; {saved.share:.2f} of the training steps saved by early stopping, measured"
         if saved.n_stopped
         else ""
     )
-    return f"{len(results)} trials ({counted}), {len(candidates(results))} measured points{early}"
+    return f"{len(results)} trials ({counted}), {n_points} measured points{early}"

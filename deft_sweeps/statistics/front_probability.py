@@ -12,7 +12,7 @@ from deft_sweeps.front import Floats, dominates
 from deft_sweeps.statistics.measurement_noise import ExampleNoise, SeedNoise
 
 N_DRAWS = 2000
-_CHUNK = 1 << 22
+_CHUNK = 1 << 21
 """Numbers drawn at a time, which bounds the memory."""
 
 
@@ -65,13 +65,11 @@ def front_shares(
     everyone = np.arange(len(losses))
     counts, n_draws = np.zeros(len(wanted)), 0
     for piece in noise:
-        moves = piece.any(axis=(0, 1))
-        still = losses[:, ~moves]
         # One contiguous row of draws a point: rivals are then picked by copying whole rows.
-        moved = [
-            np.ascontiguousarray(piece[:, :, column].T) + losses[:, column : column + 1]
-            for column in np.flatnonzero(moves)
-        ]
+        columns = [np.ascontiguousarray(moves.T) for moves in np.moveaxis(piece, 2, 0)]
+        is_still = [not moves.any() for moves in columns]
+        still = losses[:, is_still]
+        moved = [moves + losses[:, [j]] for j, moves in enumerate(columns) if not is_still[j]]
         for k, i in enumerate(wanted):
             rivals = everyone if rivals_of is None else rivals_of[k]
             # What stands still in all draws is compared once.
@@ -100,11 +98,13 @@ def _any_no_worse(
         return np.zeros(n, dtype=bool)
     if len(moved) == 1:
         lowest: Floats = moved[0][rivals].min(axis=0)
-        better: NDArray[np.bool_] = lowest <= moved[0][i]
-        return better
-    no_worse = [loss[rivals] <= loss[i] for loss in moved]
-    beaten = reduce(np.logical_and, no_worse, np.ones((1, n), bool))
-    return np.asarray(beaten.any(axis=0), dtype=bool)
+        lower: NDArray[np.bool_] = lowest <= moved[0][i]
+        return lower
+    if not moved:
+        return np.ones(n, dtype=bool)
+    no_worse = reduce(np.logical_and, [loss[rivals] <= loss[i] for loss in moved])
+    any_of: NDArray[np.bool_] = no_worse.any(axis=0)
+    return any_of
 
 
 def _any_dominates(

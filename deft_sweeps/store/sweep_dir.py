@@ -10,6 +10,8 @@ Study, tracker and report follow it.
   steps/<trial_id>.jsonl  metrics of each optimiser step, for the tracker
   checkpoints/<trial_id>.ckpt      of a trial that is not finished
   rungs/<trial_id>.json   what was measured on the way of one; moves into its result
+  data.json               counts of the task's examples, see `data_record`
+  costs/                  latency and memory measured alone, see `cost_record`
   final/<role>.json       FinalMeasurement on the test split
   selection/              the certificate's chain and its measurements, see `selection_record`
   pending.json            what is running: number, seed, point and verdicts of each trial
@@ -27,6 +29,7 @@ import platform
 from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from deft_sweeps.config.trial import codec
@@ -300,4 +303,4 @@ class SweepDir:
         return [path for path in self._result_files() if is_result_name(path.name)]
 
     def _result_files(self) -> list[Path]:
-        return sorted((self.root / "results").glob("*.json"))
+        return sorted((self.root / "results").glob("*.json"), key=attrgetter("name"))

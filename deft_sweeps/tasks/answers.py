@@ -74,7 +74,7 @@ def as_answers(cell: Any) -> tuple[list[str], list[int]]:
     Raises:
         NotTextError: it is of another shape.
     """
-    if isinstance(cell, list | tuple) and any(isinstance(one, dict) for one in cell):
+    if isinstance(cell, list | tuple) and cell and all(isinstance(one, dict) for one in cell):
         parts = [as_answers(one) for one in cell]
         return [t for texts, _ in parts for t in texts], [s for _, starts in parts for s in starts]
     given: object = None

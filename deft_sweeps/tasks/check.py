@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from deft_sweeps.config.data import FileTask, Form, Task, task_kind
 from deft_sweeps.errors import DataError
 from deft_sweeps.models.families import FAMILIES, writing_families
-from deft_sweeps.task_metrics import TASK_METRICS, suitable, why_unsuitable
+from deft_sweeps.task_metrics import why_unsuitable
 from deft_sweeps.tasks.data_source import sources
 from deft_sweeps.tasks.examples import Example
-from deft_sweeps.tasks.files import check_labels, check_rows, check_spelling, some
+from deft_sweeps.tasks.files import check_labels, check_rows, check_spelling
 from deft_sweeps.tasks.split import Examples, draw
+from deft_sweeps.tasks.split_check import check_splits, shared_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +83,17 @@ def examine(task: Task, form: Form | None = None) -> Examination:
         problems += check_labels(parts.get("train", []), task)
         problems += check_spelling((row for rows in parts.values() for row in rows), task)
     if not problems:
-        splits = draw(parts["train"], task.splits, parts.get("validation"), parts.get("test"))
-        problems = _check_splits(splits, task)
+        splits = draw(
+            parts["train"],
+            task.splits,
+            parts.get("validation"),
+            parts.get("test"),
+            by_class=task_kind(task) == "classification",
+        )
+        problems = check_splits(splits, task)
         if not problems:
-            return Examination(splits, notes=tuple(notes))
+            shared = shared_rows(splits, task) if isinstance(task, FileTask) else []
+            return Examination(splits, notes=(*notes, *shared))
     return Examination(problems=tuple(dict.fromkeys(problems)), notes=tuple(notes))
 
 
@@ -114,46 +122,8 @@ def _read_parts(
     return parts, problems, notes
 
 
-def _check_splits(splits: Examples, task: Task) -> list[str]:
-    requested = task.splits
-    drawn = (
-        ("train", splits.train, requested.train),
-        ("validation", splits.validation, requested.validation),
-        ("test", splits.test, requested.test),
-    )
-    problems = [
-        f"too few examples: {len(examples)} are left for {name}, expected {size or 'one at least'}"
-        for name, examples, size in drawn
-        if len(examples) < (size or 1)
-    ]
-    if problems or task_kind(task) != "classification":
-        return problems
-    trained_labels = {example.label for example in splits.train}
-    if len(trained_labels) < 2:
-        problems.append(f"train has examples of one class only: {some(trained_labels)}")
-    problems += _wrong_number_of_classes(task, trained_labels)
-    held_out = [(name, examples) for name, examples, _ in drawn[1:]]
-    for name, examples in [*held_out, ("selection", splits.selection)]:
-        unknown = {example.label for example in examples} - trained_labels
-        if unknown:
-            problems.append(
-                f"{name} has classes that train has no example of: {some(sorted(unknown))}"
-            )
-    return problems
-
-
 def _unsuitable_metric(task: Task) -> str:
     if not isinstance(task, FileTask) or task.metric is None:
         return ""
     reason = why_unsuitable(task.metric, task_kind(task))
     return f"metric: {reason}" if reason else ""
-
-
-def _wrong_number_of_classes(task: Task, classes: set[str]) -> list[str]:
-    metric = task.metric if isinstance(task, FileTask) else None
-    n_classes = None if metric is None else TASK_METRICS[metric].n_classes
-    if n_classes is None or len(classes) == n_classes:
-        return []
-    others = [one.name for one in suitable(task_kind(task)) if one.n_classes is None]
-    has = f"train has {len(classes)} classes: {some(sorted(classes))}"
-    return [f"metric: {metric} needs {n_classes} classes, {has}; take one of {', '.join(others)}"]

@@ -22,14 +22,12 @@ from deft_sweeps.tasks.value import (
     spelled_twice,
 )
 
-MAX_CLASSES = 200
-"""More distinct labels than this look like a column of texts or numbers, not of classes."""
-
 _Fault = tuple[str, str, list[bool]]
 """What is wrong, how to mend it, and the rows that have it."""
 
-FEW_CLASSES = 20
-"""Up to this many, a file may have fewer than two rows a class."""
+MAX_SINGLE_SHARE = 0.5
+"""Share of the rows whose label no other row may have: of classes most come back, however many
+there are, and of texts or measurements hardly any."""
 
 
 def read_file(path: Path, task: FileTask) -> Reading:
@@ -175,13 +173,19 @@ def check_labels(rows: Sequence[Example], task: FileTask) -> list[str]:
         if len(counts) == 1 and not any(isinstance(row.label, NotText) for row in rows):
             return [
                 f"{task.source}: column {task.label} has one class only, {next(iter(counts))!r};"
-                " expected two or more"
+                " expected two or more; add rows of another class, or name another column as"
+                " `label`"
             ]
-        if len(counts) > MAX_CLASSES or len(counts) > max(FEW_CLASSES, len(rows) / 2):
+        n_single = sum(n == 1 for n in counts.values())
+        if n_single > MAX_SINGLE_SHARE * len(rows) and n_single > 2:
             shown = some(repr(label[:40]) for label, _ in counts.most_common())
+            is_number = all(as_number(label) is not None for label in counts)
+            other = "regression" if is_number else "text"
             reasons = (
                 f"{task.source}: column {task.label} has {len(counts)} distinct values in"
-                f" {len(rows)} rows ({shown}); are they labels?"
+                f" {len(rows)} rows, {n_single} of them in one row only ({shown}); are they"
+                " labels? Name the column of the classes as `label`, or write `task:"
+                f" {other}` if these are to be predicted as they are"
             )
             return [reasons]
     if task.task == "regression":

@@ -2,7 +2,6 @@
 they come in. Loads no torch.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from deft_sweeps.config.data import GlueName
 from deft_sweeps.errors import DataError
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.rows import ENDINGS, columns_of, ending, raw_rows, read_rows
-from deft_sweeps.tasks.value import NotTextError, as_label, as_text, refuse_rows
+from deft_sweeps.tasks.value import NotTextError, as_label, as_number, as_text, refuse_rows
 
 HUB = "nyu-mll/glue"
 
@@ -244,7 +243,7 @@ def _example(of: GlueSet, values: list[Any]) -> Example | None:
     if not all(texts) or not label or label == "-":
         return None
     if not of.classes:
-        if not math.isfinite(float(label)):
+        if as_number(label) is None:
             raise ValueError("expected a finite number")
     elif label not in of.classes:
         label = of.classes[_index(label, len(of.classes))]
@@ -252,7 +251,8 @@ def _example(of: GlueSet, values: list[Any]) -> Example | None:
 
 
 def _index(label: str, n_classes: int) -> int:
-    index = int(label)
+    number = as_number(label)
+    index = -1 if number is None or not number.is_integer() else int(number)
     if not 0 <= index < n_classes:
         raise ValueError(f"expected a label in [0, {n_classes})")
     return index

@@ -1,6 +1,7 @@
 """Scores of single examples, packed."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deft_sweeps.config.trial import codec
-from deft_sweeps.outcomes import ExampleScores
+from deft_sweeps.outcomes import ExampleScores, _is_right_or_wrong
 from deft_sweeps.result import Point
 from tests.samples import point
 
@@ -28,6 +29,12 @@ def test_right_or_wrong_takes_two_bytes_an_example() -> None:
     packed = ExampleScores.of([1.0, 0.0] * 200)
     assert len(packed.line) == 2 * 400 - 1
     assert np.array_equal(packed.array(), [1.0, 0.0] * 200)
+
+
+@given(st.text("01 5.", max_size=9))
+def test_a_line_is_right_or_wrong_exactly_if_it_is_zeros_and_ones(line: str) -> None:
+    expected = bool(re.fullmatch("[01](?: [01])*", line))
+    assert _is_right_or_wrong(line) is expected
 
 
 def test_a_list_of_numbers_that_an_earlier_version_wrote_is_read() -> None:

@@ -180,5 +180,7 @@ def test_an_encoding_is_written_into_the_spec(tmp_path: Path) -> None:
 def test_numbers_with_fractions_that_are_taken_for_classes_are_told(tmp_path: Path) -> None:
     rows = [labelled(i) | {"verdict": (i % 4) / 2} for i in range(N)]
     data = write(tmp_path / "d.csv", rows)
-    done = call("init", data, "-o", tmp_path / "d.yaml", "--task", "classification")
+    done = call(
+        "init", data, "-o", tmp_path / "d.yaml", "--label", "verdict", "--task", "classification"
+    )
     assert "note: verdict holds numbers with fractions, which are 4 classes here" in done.stderr

@@ -121,8 +121,8 @@ def official(document: Any) -> Iterator[tuple[str, str]]:
     """Question and context of SQuAD's document."""
     for article in document["data"]:
         for paragraph in article["paragraphs"]:
-            for one in paragraph["qas"]:
-                yield one["question"], paragraph["context"]
+            for question in paragraph["qas"]:
+                yield question["question"], paragraph["context"]
 
 
 def depot(context: str) -> str:
@@ -416,8 +416,8 @@ def assert_given(case: Case, examples: list[Example], classes: tuple[str, ...]) 
             assert ids == tokenizer(example.text, truncation=True, max_length=longest)["input_ids"]
             assert classes[made["label"][i]] == example.label
         elif classes:
-            pairs = tokenizer.decode(ids, skip_special_tokens=True)
-            assert pairs in (f"Classify: {example.text}", f"classify: {example.text}", example.text)
+            text = tokenizer.decode(ids, skip_special_tokens=True)
+            assert text in (f"Classify: {example.text}", f"classify: {example.text}", example.text)
             target = tokenizer.decode(made["target_ids"][i], skip_special_tokens=True)
             assert target == example.label
         else:

@@ -90,7 +90,11 @@ def test_missing_columns_are_listed_beside_those_there_are(ending: str, tmp_path
         ),
         ("a.csv", b"", r"no column text, label; there are none"),
         ("a.csv", b"text,label\n\xff\xfe,1\n", r"a\.csv:2: not UTF-8; in latin-1 the line reads"),
-        ("a.csv", b'text,label\n"x,1\n', r"a\.csv:2: a quote opens a field here and is never"),
+        (
+            "a.csv",
+            b'text,label\n"x, y",1\n"x,1\n',
+            r"a\.csv:3: a quote opens a field here and is never",
+        ),
         ("a.jsonl", b'{"text": "x", "label": 1}\n{oops\n', r"a\.jsonl:2: not JSON"),
         ("a.jsonl", b"[1]\n", r"a\.jsonl: row 1: expected a JSON object, got int"),
         ("a.parquet", b"PAR?", r"a\.parquet: cannot be read"),

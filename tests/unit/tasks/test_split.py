@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from deft_sweeps.config.data import Splits
 from deft_sweeps.tasks.examples import Example, read_rotten_tomatoes
-from deft_sweeps.tasks.split import Examples, draw, plain
+from deft_sweeps.tasks.plain_text import plain
+from deft_sweeps.tasks.split import Examples, draw
 
 words = st.sampled_from(
     ["Fine.", "fine.", " fine. ", "dull", "DULL", "odd one", "odd  one", "new", "long", "short"]
@@ -66,6 +67,37 @@ def test_the_order_of_the_file_does_not_matter(
     assert draw(shuffled, splits) == draw(rows, splits)
 
 
+@given(examples, shares)
+def test_train_has_every_class_that_is_measured(rows: list[Example], splits: Splits) -> None:
+    """Also of rows of one group and of texts that other groups have as well, if any row is left."""
+    drawn = draw(rows, splits, by_class=True)
+    assert_disjoint(drawn)
+    measured = {row.label for row in (*drawn.validation, *drawn.test)}
+    trained = {row.label for row in drawn.train}
+    assert measured <= trained or splits.train == 1
+
+
+@given(examples, shares, own, own)
+def test_draws_without_rare_classes_are_what_they_were(
+    rows: list[Example],
+    splits: Splits,
+    validation: list[Example] | None,
+    test: list[Example] | None,
+) -> None:
+    plainly = draw(rows, splits, validation, test)
+    if {row.label for row in rows} == {row.label for row in plainly.train} and validation is None:
+        assert draw(rows, splits, validation, test, by_class=True) == plainly
+
+
+@given(examples, sizes, sizes, sizes)
+def test_reserved_rows_keep_the_test_split_independent(
+    rows: list[Example], train: int | None, validation: int | None, test: int | None
+) -> None:
+    one = draw(rows, Splits(test=test), by_class=True)
+    other = Splits(train=train, validation=validation, test=test)
+    assert draw(rows, other, by_class=True).test == one.test
+
+
 @given(examples, shares, sizes, sizes)
 def test_the_test_split_depends_on_no_other_size(
     rows: list[Example], splits: Splits, train: int | None, validation: int | None
@@ -77,6 +109,7 @@ def test_the_test_split_depends_on_no_other_size(
 def test_the_packaged_splits() -> None:
     rows = read_rotten_tomatoes()
     drawn = draw(rows, Splits())
+    assert drawn == draw(rows, Splits(), by_class=True)
     assert_disjoint(drawn)
     assert (len(drawn.validation), len(drawn.test)) == (600, 2561)
     assert len(drawn.train) > 9000

@@ -106,8 +106,10 @@ def test_files_that_are_not_squad_s(tmp_path: Path) -> None:
     (tmp_path / "train-v1.1.json").write_text('{"data": [{"paragraphs": [{"context": "x"}]}]}')
     (tmp_path / "dev-v1.1.json").write_text('{"data": [')
     first, second = check_task(SquadTask(folder=str(tmp_path)))
-    shape = "neither rows nor a file of SQuAD's (data, paragraphs, qas): KeyError('qas')"
-    assert first == f"{tmp_path}/train-v1.1.json: {shape}"
+    assert first == (
+        f"{tmp_path}/train-v1.1.json: neither rows nor a file of SQuAD's (data, paragraphs,"
+        " qas): KeyError('qas')"
+    )
     assert second.startswith(f"{tmp_path}/dev-v1.1.json:1: not JSON: ")
     (told_of_hub,) = check_task(SquadTask(version="2.0"))
     assert told_of_hub.startswith("the data set rajpurkar/squad_v2 cannot be had")
