@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from deft_sweeps.cli.guard import refuse, say
-from deft_sweeps.cli.specs import inspect
+from deft_sweeps.cli.spec_inspection import inspect
 from deft_sweeps.config.data import is_text_encoding
 from deft_sweeps.errors import ConfigError, DataError, Problem
 from deft_sweeps.specification.column_guess import (

@@ -10,7 +10,7 @@ from typing import Protocol
 import typer
 
 from deft_sweeps.cli.guard import FAILED, INTERRUPTED, refuse, say
-from deft_sweeps.cli.specs import inspect
+from deft_sweeps.cli.spec_inspection import inspect
 from deft_sweeps.errors import ConfigError, Problem, StoreError, SweepError
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.spec_text import read_text

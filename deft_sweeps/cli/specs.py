@@ -1,31 +1,20 @@
 """validate and plan: what is done with a spec before anything runs. Loads neither torch nor ray."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from deft_sweeps.cli import show
-from deft_sweeps.cli.data_problem import data_problems, numbers_as_classes
 from deft_sweeps.cli.guard import refuse, say
 from deft_sweeps.cli.plan_json import plan_dict
+from deft_sweeps.cli.spec_inspection import inspect, values_text
 from deft_sweeps.cli.spec_paths import (
-    misplaced,
-    misplaced_paths,
     path_notes,
     unusable_warm_start,
 )
-from deft_sweeps.config.compat import length_problem
-from deft_sweeps.config.data import task_kind, task_name
-from deft_sweeps.errors import CheckpointError, ConfigError, Problem
-from deft_sweeps.metrics import unmeasured
-from deft_sweeps.models.checkpoints import (
-    check_model,
-    check_tokenizer,
-    checkpoint_notes,
-    read_config,
-)
-from deft_sweeps.models.families import family_of, layout
+from deft_sweeps.config.data import task_name
+from deft_sweeps.errors import ConfigError
+from deft_sweeps.models.checkpoints import read_config
+from deft_sweeps.models.families import layout
 from deft_sweeps.projection.memory_fit import machine_memory
 from deft_sweeps.projection.sweep_projection import (
     TIME_RANGE,
@@ -37,22 +26,18 @@ from deft_sweeps.report import data_tables
 from deft_sweeps.report.power_table import certification_told, power_table
 from deft_sweeps.report.report_table import ReportTable, Row
 from deft_sweeps.specification.compute_dtype import slow_dtype
-from deft_sweeps.specification.domain import Domain, Value
+from deft_sweeps.specification.domain import Domain
 from deft_sweeps.specification.domain import show as words
 from deft_sweeps.specification.proxy_note import proxy_note
 from deft_sweeps.specification.sampler_choice import choose_sampler
 from deft_sweeps.specification.search_settings import Halving
-from deft_sweeps.specification.shape_limits import combination_problems, first_point_problems
 from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.specification.yaml_document import Document
 from deft_sweeps.specification.yaml_schema import json_schema
 from deft_sweeps.statistics.plateau import WINDOW
 from deft_sweeps.store.spec_origin import spec_folder
-from deft_sweeps.tasks.check import Examination, examine, form_of
 from deft_sweeps.tasks.data_look import look
-from deft_sweeps.tasks.location import located, located_checkpoint
-from deft_sweeps.tasks.prepare import classes_of
+from deft_sweeps.tasks.location import located_checkpoint
 from deft_sweeps.units import duration, size
 
 
@@ -95,84 +80,6 @@ def validate(files: Sequence[Path]) -> None:
             say(*notes)
     if problems:
         refuse(problems)
-
-
-@dataclass(frozen=True, slots=True)
-class Inspection:
-    """What there is to say of a spec's model and data before anything runs.
-
-    Attributes:
-        problems: that keep it from running.
-        notes: of how the data are read.
-    """
-
-    problems: list[Problem]
-    notes: list[str]
-    examination: Examination = field(default_factory=Examination)
-
-
-def inspect(spec: SweepSpec, where: str, document: Document | None = None) -> Inspection:
-    """What is wrong with the spec's model and data, and what the model's shape forbids; found
-    without loading either.
-
-    Args:
-        spec: the sweep.
-        where: its place in the file.
-        document: that it was read from; None leaves all problems at `where`.
-    """
-
-    def at(*location: str) -> str:
-        return where if document is None else document.at(location)
-
-    config = located(spec.combinations[0].template, spec.folder)
-    elsewhere = misplaced_paths(spec)
-    problems = [misplaced(path, spec, at(*path.setting)) for path in elsewhere]
-    settings = {path.setting[0] for path in elsewhere}
-    if "model" in settings:
-        return Inspection(problems, [])
-    unfit = check_model(config.checkpoint)
-    problems += [Problem(at("model"), what) for what in unfit]
-    form = None
-    with suppress(CheckpointError):  # which check_model has told
-        shape = layout(read_config(config.checkpoint))
-        form = form_of(shape.family)
-        lookups = {
-            problem: None
-            for combination in spec.combinations
-            for problem in combination_problems(combination, shape)
-        }
-        problems += [
-            Problem(at("space", problem.parameter.partition(".")[0]), str(problem))
-            for problem in lookups
-        ]
-        for what, start in first_point_problems(spec, shape, {problem.what for problem in lookups}):
-            problems.append(
-                Problem(
-                    at("first"),
-                    f"{what} (first point {start.combination}: {_values(start.values)})",
-                )
-            )
-        if too_long := length_problem(config, shape):
-            problems.append(Problem(at("task", "max_input_tokens"), too_long))
-        writes = family_of(shape).text is not None and task_kind(config.task) != "classification"
-        problems += [
-            Problem(where, what) for what in unmeasured(spec.compared, shape, writes=writes)
-        ]
-    data = Examination() if "task" in settings else examine(config.task, form)
-    training = data.splits.train if data.splits else []
-    texts = [text for example in training for text in (example.text, example.second) if text]
-    if not unfit and form is not None:
-        written = classes_of(config.task, data.splits) if data.splits and form != "head" else ()
-        tried = check_tokenizer(config.checkpoint, texts, written)
-        problems += [Problem(at("model"), what) for what in tried]
-    for what in data.problems:
-        problems += data_problems(what, config.task, at)
-    notes = [] if unfit else checkpoint_notes(config.checkpoint)
-    return Inspection(
-        list(dict.fromkeys(problems)),
-        [*notes, *data.notes, *numbers_as_classes(config.task, training)],
-        data,
-    )
 
 
 def idle_flatness(spec: SweepSpec) -> str:
@@ -254,7 +161,7 @@ def _print_plan(spec: SweepSpec, projection: SweepProjection) -> None:
     )
     show.table(ReportTable(f"{len(rows)} legal combinations", columns, rows, note))
     first = tuple(
-        Row((str(i), start.combination, _values(start.values)))
+        Row((str(i), start.combination, values_text(start.values)))
         for i, start in enumerate(spec.first, 1)
     )
     if first:
@@ -333,10 +240,3 @@ def _gpu_words(sizes: tuple[int, ...]) -> str:
 
 def _open(domains: Mapping[str, Domain]) -> str:
     return "; ".join(f"{name} {words(domain)}" for name, domain in domains.items()) or "nothing"
-
-
-def _values(values: Mapping[str, Value]) -> str:
-    return ", ".join(
-        f"{name} = {v:.4g}" if isinstance(v, float) else f"{name} = {v}"
-        for name, v in values.items()
-    )

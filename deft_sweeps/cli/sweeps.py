@@ -13,8 +13,8 @@ from deft_sweeps.cli.data import examined, profile_of
 from deft_sweeps.cli.guard import FAILED, INTERRUPTED, refuse, say
 from deft_sweeps.cli.parts import run_several, several
 from deft_sweeps.cli.results import print_choice
+from deft_sweeps.cli.spec_inspection import inspect
 from deft_sweeps.cli.spec_paths import path_notes, unusable_warm_start
-from deft_sweeps.cli.specs import inspect
 from deft_sweeps.errors import ConfigError, Problem, StoreError
 from deft_sweeps.findings import Findings
 from deft_sweeps.report.report_text import projection_told

@@ -4,7 +4,6 @@ weights.
 
 import json
 import os
-from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -13,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 from deft_sweeps.cache import sha256_file
 from deft_sweeps.config.axes import Dtype
 from deft_sweeps.config.data import local_path
-from deft_sweeps.errors import CheckpointError, DeftSweepsError
+from deft_sweeps.errors import CheckpointError
 from deft_sweeps.models.checkpoint_check import (
     adapter_sentence,
     file_names,
     lacks_pooler,
-    pooler_note,
     quantized_sentence,
-    weight_file_problems,
     weightless_sentence,
     with_pooler_stated,
 )
@@ -32,21 +29,14 @@ from deft_sweeps.models.hub_checkpoint import (
     hub_folder,
     hub_id,
     hub_tokenizer_folder,
-    hub_weight_problems,
 )
 from deft_sweeps.models.quiet_loading import quiet_loading
 from deft_sweeps.models.safetensors_header import read_headers
 from deft_sweeps.models.vocabulary import (
     SPECIAL_IDS,
     UNTYPED_FILES,
-    embedding_rows,
     missing_vocabulary,
-    probe,
-    sample,
     special_token_problems,
-    too_unknown,
-    unknown_share,
-    unwritable_classes,
     vocabulary_misfit,
 )
 from deft_sweeps.models.weight_fit import has_own_output, load_options, unfilled
@@ -70,7 +60,7 @@ def read_config(name: str) -> dict[str, Any]:
     """
     if is_packaged(name):
         return packaged_config(name)
-    folder = _folder(name)
+    folder = folder_of(name)
     if folder is None and hub_id(name)[0] in PUBLISHED_CONFIGS:
         return dict(PUBLISHED_CONFIGS[hub_id(name)[0]])
     if folder and (adapter := adapter_sentence(folder)):
@@ -145,7 +135,7 @@ def load_tokenizer(name: str) -> Any:
 
     config = read_config(name)
     shape = layout(config)
-    source = _tokenizer_source(name)
+    source = tokenizer_source(name)
     # Without these files transformers makes up a vocabulary of special tokens.
     if lacking := missing_vocabulary(source, shape.family):
         raise CheckpointError(f"{name} {lacking}")
@@ -169,67 +159,13 @@ def load_tokenizer(name: str) -> Any:
     return tokenizer
 
 
-def check_tokenizer(name: str, texts: Sequence[str], classes: Sequence[str] = ()) -> list[str]:
-    """What keeps the tokenizer of a model without other problems from being used on these texts;
-    loads neither weights nor torch.
-
-    Args:
-        name: of the model.
-        texts: that it reads.
-        classes: names that it writes; none for a head.
-    """
-    some = sample(texts)
-    if is_packaged(name):
-        # Its files are pinned by their hash, and weights need not be converted to read them.
-        from tokenizers import Tokenizer
-
-        own = Tokenizer.from_file(str(source_folder(name) / "tokenizer.json"))
-        own.no_truncation()
-        own.no_padding()
-        unknown = own.token_to_id(family_of(layout(read_config(name))).unknown_token)
-        too_many = too_unknown(unknown_share(own, unknown, some))
-        class_ids = [own.encode(one).ids for one in classes]
-        return [
-            *([too_many] if too_many else []),
-            *unwritable_classes(classes, class_ids, unknown),
-        ]
-    try:
-        config = read_config(name)
-        shape, source = layout(config), _tokenizer_source(name)
-    except DeftSweepsError as error:
-        return [str(error)]
-    if lacking := missing_vocabulary(source, shape.family):
-        return [f"{name} {lacking}"]
-    tried = probe(source, some, tuple(classes))
-    if "error" in tried:
-        return [f"cannot load the tokenizer of {name}: {tried['error']}"]
-    rows = embedding_rows(source, shape.family)
-    problem = [
-        vocabulary_misfit(tried["n_tokens"], rows or shape.vocab_size),
-        too_unknown(tried["unknown_share"]),
-    ]
-    problem += unwritable_classes(classes, tried["class_ids"], tried["unknown_id"])
-    problem += special_token_problems(config, shape, tried["special"])
-    if rows not in (None, shape.vocab_size):
-        problem.append(
-            f"its weights have {rows:,} embedding rows, and config.json says vocab_size"
-            f" {shape.vocab_size:,}"
-        )
-    if not tried["is_fast"]:
-        problem.append(
-            f"its tokenizer, {tried['kind']}, is a slow one, which does not say where in a text its"
-            " tokens end; save a tokenizer.json beside it"
-        )
-    return [f"{name}: {what}" for what in problem if what]
-
-
 def tokenizer_file(name: str) -> Path | None:
     """The checkpoint's tokenizer.json; None if it has none.
 
     Raises:
         CheckpointError: the checkpoint is missing.
     """
-    folder = source_folder(name) if is_packaged(name) else _tokenizer_source(name)
+    folder = source_folder(name) if is_packaged(name) else tokenizer_source(name)
     path = folder / "tokenizer.json"
     return path if path.is_file() else None
 
@@ -243,7 +179,7 @@ def revision(name: str) -> str:
     """
     if is_packaged(name):
         return packaged_revision(name)
-    folder = _folder(name)
+    folder = folder_of(name)
     if folder is None:
         return hub_commit(name)
     # Beside a tokenizer.json they are not read.
@@ -258,50 +194,7 @@ def revision(name: str) -> str:
     ).hexdigest()
 
 
-def check_model(name: str) -> list[str]:
-    """What keeps `name` from being used, found without loading or converting anything; empty when
-    nothing does.
-    """
-    config = None
-    try:
-        config = read_config(name)
-        layout(config)
-    except DeftSweepsError as error:
-        problems = [str(error)]
-        config = None
-    else:
-        quantized = quantized_sentence(config)
-        problems = [f"{name}: {quantized}"] if quantized else []
-    try:
-        if is_packaged(name):
-            source_folder(name)
-        elif (folder := _folder(name)) is not None:
-            if not adapter_sentence(folder):
-                problems += weight_file_problems(folder, None if problems else config)
-                problems += _check_vocabulary(folder, config)
-        else:
-            problems += hub_weight_problems(name, None if problems else config)
-    except DeftSweepsError as error:
-        problems.append(str(error))
-    return list(dict.fromkeys(problems))
-
-
-def checkpoint_notes(name: str) -> list[str]:
-    """What is to be said of a checkpoint that can be used.
-
-    Raises:
-        CheckpointError: there is no such checkpoint, or it cannot be reached.
-    """
-    note = pooler_note(read_config(name))
-    return [f"{name}: {note}"] if note else []
-
-
-def _check_vocabulary(folder: Path, config: Mapping[str, Any] | None) -> list[str]:
-    lacking = "" if config is None else missing_vocabulary(folder, layout(config).family)
-    return [f"{folder} {lacking}"] if lacking else []
-
-
-def _folder(name: str) -> Path | None:
+def folder_of(name: str) -> Path | None:
     """The folder that `name` names; None where it is a hub id."""
     path = local_path(name)
     if os.path.isdir(path):  # Also where a folder above it may not be entered.
@@ -316,13 +209,14 @@ def _folder(name: str) -> Path | None:
     return None
 
 
-def _tokenizer_source(name: str) -> Path:
-    folder = None if is_packaged(name) else _folder(name)
+def tokenizer_source(name: str) -> Path:
+    """The folder with the checkpoint's tokenizer; weights are not fetched."""
+    folder = None if is_packaged(name) else folder_of(name)
     return _source(name) if is_packaged(name) or folder is not None else hub_tokenizer_folder(name)
 
 
 def _source(name: str) -> Path:
     if is_packaged(name):
         return packaged_folder(name)
-    folder = _folder(name)
+    folder = folder_of(name)
     return folder if folder is not None else hub_folder(name)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from deft_sweeps.cli.app import app
 from deft_sweeps.cli.guard import unusable_path
 from deft_sweeps.cli.results import QUIET_SEC, driver_state
-from deft_sweeps.cli.specs import Inspection
+from deft_sweeps.cli.spec_inspection import Inspection
 from deft_sweeps.cli.sweeps import _conclude, as_begun
 from deft_sweeps.findings import choose
 from deft_sweeps.objective import parse_policy

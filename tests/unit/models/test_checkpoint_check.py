@@ -14,13 +14,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from deft_sweeps.errors import CheckpointError
-from deft_sweeps.models.checkpoints import (
-    check_model,
-    checkpoint_notes,
-    load_model,
-    read_config,
-)
+from deft_sweeps.models.checkpoints import load_model, read_config
 from deft_sweeps.models.families import PUBLISHED_CONFIGS, layout
+from deft_sweeps.models.model_check import check_model, checkpoint_notes
 from deft_sweeps.models.safetensors_header import read_headers
 from tests.tiny import save_tiny_encoder, tiny_t5
 
@@ -304,7 +300,7 @@ def test_a_process_without_torch_says_the_same(copy: Callable[[str], Path], tmp_
     folder = copy("bert")
     reweight(folder, lambda weights: {n: w for n, w in weights.items() if "word_emb" not in n})
     code = (
-        "import sys\nfrom deft_sweeps.models.checkpoints import check_model\n"
+        "import sys\nfrom deft_sweeps.models.model_check import check_model\n"
         f"print(check_model({str(folder)!r}))\n"
         "assert not {'torch', 'transformers'} & set(sys.modules)"
     )

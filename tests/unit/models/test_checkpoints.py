@@ -9,14 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from deft_sweeps.errors import CheckpointError
-from deft_sweeps.models.checkpoints import (
-    check_model,
-    load_model,
-    load_tokenizer,
-    read_config,
-    revision,
-)
+from deft_sweeps.models.checkpoints import load_model, load_tokenizer, read_config, revision
 from deft_sweeps.models.families import layout
+from deft_sweeps.models.model_check import check_model
 from tests.tiny import tiny_t5
 
 
@@ -31,7 +26,8 @@ def folder(tmp_path: Path) -> Path:
 def test_configs_are_read_and_models_checked_without_torch(folder: Path) -> None:
     code = f"""
 import sys
-from deft_sweeps.models.checkpoints import check_model, read_config, revision
+from deft_sweeps.models.checkpoints import read_config, revision
+from deft_sweeps.models.model_check import check_model
 from deft_sweeps.models.families import layout
 for name in ("packaged/flan-t5-small-title", "google/flan-t5-xxl", {str(folder)!r}):
     print(layout(read_config(name)).n_parameters)

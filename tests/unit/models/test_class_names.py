@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deft_sweeps.cli.app import app
-from deft_sweeps.models.checkpoints import check_model, check_tokenizer
+from deft_sweeps.models.model_check import check_model, check_tokenizer
 from deft_sweeps.models.vocabulary import unwritable_classes
 from tests.tiny import save_tiny, save_tiny_encoder, tiny_t5
 

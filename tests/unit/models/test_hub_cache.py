@@ -14,15 +14,9 @@ from deft_sweeps.cli.app import app
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import TrialConfig, canonical
 from deft_sweeps.errors import CheckpointError, DataError
-from deft_sweeps.models.checkpoints import (
-    check_model,
-    check_tokenizer,
-    load_model,
-    load_tokenizer,
-    read_config,
-    revision,
-)
+from deft_sweeps.models.checkpoints import load_model, load_tokenizer, read_config, revision
 from deft_sweeps.models.hub_checkpoint import hub_commit
+from deft_sweeps.models.model_check import check_model, check_tokenizer
 from deft_sweeps.tasks.hub_dataset import hub_revision, hub_rows
 from tests.tiny import save_tiny_encoder
 

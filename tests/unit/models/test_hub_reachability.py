@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from deft_sweeps.models import hub_reachability
-from deft_sweeps.models.checkpoints import check_model
 from deft_sweeps.models.hub_reachability import hub_silence, hub_unasked_if_silent
+from deft_sweeps.models.model_check import check_model
 
 
 class _NotFound(BaseHTTPRequestHandler):

@@ -20,8 +20,9 @@ from typer.testing import CliRunner
 
 from deft_sweeps.cli.app import app
 from deft_sweeps.errors import CheckpointError
-from deft_sweeps.models.checkpoints import check_model, check_tokenizer, load_tokenizer, revision
+from deft_sweeps.models.checkpoints import load_tokenizer, revision
 from deft_sweeps.models.families import PUBLISHED_CONFIGS, layout
+from deft_sweeps.models.model_check import check_model, check_tokenizer
 from deft_sweeps.models.vocabulary import (
     SPECIAL_IDS,
     embedding_rows,
@@ -275,7 +276,7 @@ def test_nothing_starts_with_a_tokenizer_that_does_not_know_the_data(tmp_path: P
 def test_trying_a_tokenizer_loads_nothing_heavy(tmp_path: Path) -> None:
     folder = bert(tmp_path / "m")
     code = (
-        "import sys\nfrom deft_sweeps.models.checkpoints import check_tokenizer\n"
+        "import sys\nfrom deft_sweeps.models.model_check import check_tokenizer\n"
         f"assert check_tokenizer({str(folder)!r}, {CORPUS!r}) == []\n"
         f"assert check_tokenizer('packaged/minilm-l6', {CORPUS!r}) == []\n"
         "assert not {'torch', 'transformers', 'ray'} & set(sys.modules)"
@@ -361,7 +362,9 @@ def test_the_hub_gives_every_file_of_a_tokenizer(
     environment |= {"no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1", "HF_HUB_DISABLE_XET": "1"}
 
     def call(code: str) -> list[str]:
-        lines = f"from deft_sweeps.models.checkpoints import *\n{code}"
+        modules = ("checkpoints", "model_check")
+        imports = [f"from deft_sweeps.models.{module} import *" for module in modules]
+        lines = "\n".join([*imports, code])
         done = subprocess.run(
             [sys.executable, "-c", lines],
             capture_output=True,
