@@ -403,3 +403,28 @@ def test_the_projection_in_a_poolers_place_follows_from_the_seed(
     assert torch.equal(first.weight, again.weight)  # type: ignore[arg-type]
     assert not torch.equal(first.weight, other.weight)  # type: ignore[arg-type]
     assert first.weight.requires_grad
+
+
+@pytest.mark.parametrize("model_type", ["albert", "deberta-v2", "xlm-roberta", "mt5"])
+def test_other_families_are_refused_by_name(model_type: str, copy: Callable[[str], Path]) -> None:
+    folder = copy("bert")
+    set_config(folder, model_type=model_type)
+    refused(folder, f"models of the family '{model_type}' are not supported; supported: t5")
+
+
+def test_resized_embeddings_load(originals: dict[str, Path], tmp_path: Path) -> None:
+    model: Any = load_model(str(originals["bert"]), "fp32")
+    model.resize_token_embeddings(128)
+    model.save_pretrained(tmp_path)
+    os.link(originals["bert"] / "tokenizer.json", tmp_path / "tokenizer.json")
+    assert check_model(str(tmp_path)) == []
+    loaded: Any = load_model(str(tmp_path), "fp32")
+    assert loaded.get_input_embeddings().num_embeddings == 128
+
+
+def test_a_roberta_tells_a_pair_apart_without_segments(copy: Callable[[str], Path]) -> None:
+    from deft_sweeps.models.checkpoints import load_tokenizer
+
+    folder = copy("roberta")
+    assert check_model(str(folder)) == []
+    assert list(load_tokenizer(str(folder))("great", "plot")) == ["input_ids", "attention_mask"]
