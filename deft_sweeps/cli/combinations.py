@@ -20,7 +20,7 @@ from deft_sweeps.specification.shape_limits import combination_problems
 from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.spec_origin import spec_folder
-from deft_sweeps.tasks.location import located_model
+from deft_sweeps.tasks.location import located_checkpoint
 
 ROWS, COLUMNS = "peft", "quantization"
 
@@ -89,7 +89,7 @@ def _of_sweep(spec: SweepSpec) -> LegalityTable:
                 str(problem)
                 for problem in combination_problems(
                     combination,
-                    layout(read_config(located_model(combination.template.model, spec.folder))),
+                    layout(read_config(located_checkpoint(combination.template, spec.folder))),
                 )
             ]
         return []

@@ -15,10 +15,16 @@ from deft_sweeps.cli.spec_paths import (
     path_notes,
     unusable_warm_start,
 )
+from deft_sweeps.config.compat import length_problem
 from deft_sweeps.config.data import task_kind, task_name
 from deft_sweeps.errors import CheckpointError, ConfigError, Problem
 from deft_sweeps.metrics import unmeasured
-from deft_sweeps.models.checkpoints import check_model, check_tokenizer, read_config
+from deft_sweeps.models.checkpoints import (
+    check_model,
+    check_tokenizer,
+    checkpoint_notes,
+    read_config,
+)
 from deft_sweeps.models.families import family_of, layout
 from deft_sweeps.projection.memory_fit import machine_memory
 from deft_sweeps.projection.sweep_projection import (
@@ -45,7 +51,8 @@ from deft_sweeps.statistics.plateau import WINDOW
 from deft_sweeps.store.spec_origin import spec_folder
 from deft_sweeps.tasks.check import Examination, examine, form_of
 from deft_sweeps.tasks.data_look import look
-from deft_sweeps.tasks.location import located, located_model
+from deft_sweeps.tasks.location import located, located_checkpoint
+from deft_sweeps.tasks.prepare import classes_of
 from deft_sweeps.units import duration, size
 
 
@@ -123,11 +130,11 @@ def inspect(spec: SweepSpec, where: str, document: Document | None = None) -> In
     settings = {path.setting[0] for path in elsewhere}
     if "model" in settings:
         return Inspection(problems, [])
-    unfit = check_model(config.model)
+    unfit = check_model(config.checkpoint)
     problems += [Problem(at("model"), what) for what in unfit]
     form = None
     with suppress(CheckpointError):  # which check_model has told
-        shape = layout(read_config(config.model))
+        shape = layout(read_config(config.checkpoint))
         form = form_of(shape.family)
         lookups = {
             problem: None
@@ -145,6 +152,8 @@ def inspect(spec: SweepSpec, where: str, document: Document | None = None) -> In
                     f"{what} (first point {start.combination}: {_values(start.values)})",
                 )
             )
+        if too_long := length_problem(config, shape):
+            problems.append(Problem(at("task", "max_input_tokens"), too_long))
         writes = family_of(shape).text is not None and task_kind(config.task) != "classification"
         problems += [
             Problem(where, what) for what in unmeasured(spec.compared, shape, writes=writes)
@@ -153,12 +162,15 @@ def inspect(spec: SweepSpec, where: str, document: Document | None = None) -> In
     training = data.splits.train if data.splits else []
     texts = [text for example in training for text in (example.text, example.second) if text]
     if not unfit and form is not None:
-        problems += [Problem(at("model"), what) for what in check_tokenizer(config.model, texts)]
+        written = classes_of(config.task, data.splits) if data.splits and form != "head" else ()
+        tried = check_tokenizer(config.checkpoint, texts, written)
+        problems += [Problem(at("model"), what) for what in tried]
     for what in data.problems:
         problems += data_problems(what, config.task, at)
+    notes = [] if unfit else checkpoint_notes(config.checkpoint)
     return Inspection(
         list(dict.fromkeys(problems)),
-        [*data.notes, *numbers_as_classes(config.task, training)],
+        [*notes, *data.notes, *numbers_as_classes(config.task, training)],
         data,
     )
 
@@ -182,7 +194,7 @@ def plan(file: Path, *, as_json: bool) -> None:
     for number, part in enumerate(load_parts(file, spec_folder(file))):
         spec = part.spec
         memory = machine_memory()
-        model = located_model(spec.combinations[0].template.model, spec.folder)
+        model = located_checkpoint(spec.combinations[0].template, spec.folder)
         shape = layout(read_config(model))
         inspection = inspect(spec, part.where, part.document)
         projection = project(spec, shape, n_bytes=None if memory is None else memory.available)

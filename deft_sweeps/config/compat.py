@@ -13,3 +13,17 @@ def illegal(config: TrialConfig) -> str | None:
 def shape_problems(config: TrialConfig, layout: Layout) -> list[str]:
     """Why `config` cannot run on a model of this shape; empty if it can."""
     return [what for member in config.members for what in member.shape_problems(config, layout)]
+
+
+def length_problem(config: TrialConfig, layout: Layout) -> str:
+    """Why the model cannot read the task's longest inputs; empty if it can.
+
+    Virtual tokens stand at the first token's position, so they take none.
+    """
+    n_tokens = config.task.max_input_tokens
+    if layout.n_positions is None or n_tokens <= layout.n_positions:
+        return ""
+    return (
+        f"max_input_tokens {n_tokens} is more than the {layout.n_positions} positions that this"
+        f" {layout.title} model has; at most {layout.n_positions} fits"
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, assert_never
 
-from deft_sweeps.config.axes import check, check_path
+from deft_sweeps.config.axes import check, check_path, check_revision
 
 TaskKind = Literal["classification", "regression", "span", "text"]
 """What the metric compares: a class, a number, an answer found in a context, or free text."""
@@ -147,6 +147,7 @@ class FileTask:
             or what their byte order mark says.
         hub: name of a data set on the hub, instead of `path`.
         hub_config: which of the hub data set's configurations, where it has several.
+        hub_revision: commit, tag or branch of the hub data set; null is the newest that there is.
         hub_train: the hub data set's split to train on, and to cut off it what has no split of its
             own.
         hub_validation: the hub data set's split that validation is drawn from.
@@ -185,6 +186,7 @@ class FileTask:
     encoding: str | None = None
     hub: str | None = None
     hub_config: str | None = None
+    hub_revision: str | None = None
     hub_train: str = "train"
     hub_validation: str | None = None
     hub_test: str | None = None
@@ -220,9 +222,10 @@ class FileTask:
             "hub_validation and hub_test beside hub, no files",
             of_files,
         )
-        of_hub = (self.hub_config, self.hub_validation, self.hub_test)
+        check_revision("hub_revision", self.hub_revision)
+        of_hub = (self.hub_config, self.hub_revision, self.hub_validation, self.hub_test)
         check(
-            self.path is None or of_hub == (None, None, None),
+            self.path is None or not any(of_hub),
             "no settings of the hub beside path",
             of_hub,
         )

@@ -88,6 +88,8 @@ class Layout:
         n_heads: of each attention.
         first_position: index of an input's first token among absolute positions; 0 where
             positions are relative.
+        n_positions: tokens that an input may have, which is the rows of the table of absolute
+            positions from `first_position` on; None where positions are relative.
         title: the checkpoints of its family, for messages. This and what follows are copied from
             the family by `models.families.layout`, for readers that may not import the families.
         prefix_stack: stack whose self-attention takes a prefix of keys and values; None where the
@@ -107,6 +109,7 @@ class Layout:
     n_heads: int
     pooler: str | None = None
     first_position: int = 0
+    n_positions: int | None = None
     title: str = ""
     prefix_stack: Stack | None = None
     int8_excluded: tuple[Role, ...] = ()

@@ -28,6 +28,7 @@ from deft_sweeps.config.axes import (
     Unquantized,
     check,
     check_path,
+    check_revision,
 )
 from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.config.data import PackagedTask, Task
@@ -40,6 +41,7 @@ class TrialConfig:
     Attributes:
         model: hub id, folder (a relative one starts from the YAML's), or `packaged/<name>` for a
             checkpoint that comes with a Python package.
+        revision: commit, tag or branch of the hub's model; null is the newest that there is.
         base_dropout: dropout in the frozen base while training, in [0, 1); 0 by default, where the
             paper kept the checkpoint's.
         dtype: of the frozen base's computation. Trained parameters, the gate and the density are in
@@ -57,9 +59,11 @@ class TrialConfig:
     training: Training = field(default_factory=Training)
     dtype: Dtype = "bf16"
     base_dropout: float = 0.0
+    revision: str | None = None
 
     def __post_init__(self) -> None:
         check_path("model", self.model)
+        check_revision("revision", self.revision)
         check(0 <= self.base_dropout < 1, "base_dropout in [0, 1)", self.base_dropout)
         check(
             self.activation in ACTIVATIONS,
@@ -101,6 +105,11 @@ class TrialConfig:
                 return self.quantization.is_none
             case unknown:
                 assert_never(unknown)
+
+    @property
+    def checkpoint(self) -> str:
+        """The model with its revision, as `models.checkpoints` names one: `name@revision`."""
+        return self.model if self.revision is None else f"{self.model}@{self.revision}"
 
     @property
     def config_id(self) -> str:

@@ -4,8 +4,7 @@ weights.
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -15,13 +14,28 @@ from deft_sweeps.cache import sha256_file
 from deft_sweeps.config.axes import Dtype
 from deft_sweeps.config.data import local_path
 from deft_sweeps.errors import CheckpointError, DeftSweepsError
+from deft_sweeps.models.checkpoint_check import (
+    adapter_sentence,
+    file_names,
+    lacks_pooler,
+    pooler_note,
+    quantized_sentence,
+    weight_file_problems,
+    weightless_sentence,
+    with_pooler_stated,
+)
 from deft_sweeps.models.families import PUBLISHED_CONFIGS, family_of, layout
+from deft_sweeps.models.hub_blob import altered_weights
 from deft_sweeps.models.hub_checkpoint import (
     hub_commit,
     hub_config,
     hub_folder,
+    hub_id,
     hub_tokenizer_folder,
+    hub_weight_problems,
 )
+from deft_sweeps.models.quiet_loading import quiet_loading
+from deft_sweeps.models.safetensors_header import read_headers
 from deft_sweeps.models.vocabulary import (
     SPECIAL_IDS,
     UNTYPED_FILES,
@@ -32,8 +46,10 @@ from deft_sweeps.models.vocabulary import (
     special_token_problems,
     too_unknown,
     unknown_share,
+    unwritable_classes,
     vocabulary_misfit,
 )
+from deft_sweeps.models.weight_fit import has_own_output, load_options, unfilled
 from deft_sweeps.packaged.checkpoint_conversion import (
     is_packaged,
     packaged_config,
@@ -55,8 +71,10 @@ def read_config(name: str) -> dict[str, Any]:
     if is_packaged(name):
         return packaged_config(name)
     folder = _folder(name)
-    if folder is None and name in PUBLISHED_CONFIGS:
-        return dict(PUBLISHED_CONFIGS[name])
+    if folder is None and hub_id(name)[0] in PUBLISHED_CONFIGS:
+        return dict(PUBLISHED_CONFIGS[hub_id(name)[0]])
+    if folder and (adapter := adapter_sentence(folder)):
+        raise CheckpointError(adapter)
     path = folder / "config.json" if folder else hub_config(name)
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
@@ -64,7 +82,7 @@ def read_config(name: str) -> dict[str, Any]:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
     if not isinstance(config, dict):
         raise CheckpointError(f"{path}: expected a JSON object, got {type(config).__name__}")
-    return config
+    return with_pooler_stated(config, path.parent)
 
 
 def load_model(name: str, dtype: Dtype) -> "torch.nn.Module":
@@ -78,11 +96,20 @@ def load_model(name: str, dtype: Dtype) -> "torch.nn.Module":
     """
     config = read_config(name)
     family = family_of(layout(config))
+    if quantized := quantized_sentence(config):
+        raise CheckpointError(f"{name}: {quantized}")
+    source = _source(name)
+    if weightless := weightless_sentence(str(source), file_names(source)):
+        raise CheckpointError(f"cannot load {name}: {weightless}")
+    headers = read_headers(source)
+    if damage := [*headers.problems, *altered_weights(source)]:
+        raise CheckpointError(f"cannot load {name}: {'; '.join(damage)}")
+    if lacks_pooler(config, headers.shapes):  # Known only now where the weights were fetched now.
+        config["add_pooling_layer"] = False
     import torch
     import transformers
 
-    source = _source(name)
-    with _quiet():
+    with quiet_loading():
         try:
             loaded, loading_info = getattr(transformers, family.auto_class).from_pretrained(
                 source,
@@ -90,35 +117,21 @@ def load_model(name: str, dtype: Dtype) -> "torch.nn.Module":
                 use_safetensors=True,
                 trust_remote_code=False,
                 output_loading_info=True,
-                **family.load_options,
+                ignore_mismatched_sizes=True,  # `unfilled` names them.
+                **load_options(config, family),
             )
         except (OSError, ValueError) as error:
             raise CheckpointError(f"cannot load {name}: {error}") from error
-    wrong = sorted(
-        {*loading_info["missing_keys"], *(key for key, *_ in loading_info["mismatched_keys"])}
-    )
-    if wrong:
-        raise CheckpointError(
-            f"the weights of {name} do not fill the model of its config.json; without:"
-            f" {', '.join(wrong[:5])}"
-        )
-    if family.text is not None:
-        _check_output_projection(name, config, loaded)
-    model: torch.nn.Module = loaded.eval()
-    return model
-
-
-def _check_output_projection(name: str, config: Mapping[str, Any], loaded: Any) -> None:
-    untied = loaded.get_output_embeddings().weight is not loaded.get_input_embeddings().weight
-    if config.get("tie_word_embeddings") is False and not untied:
-        raise CheckpointError(
-            f"{name} says that its output projection is a matrix of its own, and its weights have"
-            " none"
-        )
-    if untied:
+    if wrong := unfilled(loaded, loading_info, config):
+        raise CheckpointError(f"{name}: {'; '.join(wrong)}")
+    if config.get("add_pooling_layer") is False:
+        loaded.config.add_pooling_layer = False  # A layout is read off this config.
+    if family.text is not None and has_own_output(loaded):
         # transformers says True whatever the checkpoint says, and would tie the two on the next
         # save or resize.
         loaded.config.tie_word_embeddings = False
+    model: torch.nn.Module = loaded.eval()
+    return model
 
 
 @cache
@@ -136,7 +149,7 @@ def load_tokenizer(name: str) -> Any:
     # Without these files transformers makes up a vocabulary of special tokens.
     if lacking := missing_vocabulary(source, shape.family):
         raise CheckpointError(f"{name} {lacking}")
-    with _quiet():
+    with quiet_loading():
         try:
             tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         except (OSError, ValueError) as error:
@@ -156,9 +169,14 @@ def load_tokenizer(name: str) -> Any:
     return tokenizer
 
 
-def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
+def check_tokenizer(name: str, texts: Sequence[str], classes: Sequence[str] = ()) -> list[str]:
     """What keeps the tokenizer of a model without other problems from being used on these texts;
     loads neither weights nor torch.
+
+    Args:
+        name: of the model.
+        texts: that it reads.
+        classes: names that it writes; none for a head.
     """
     some = sample(texts)
     if is_packaged(name):
@@ -169,7 +187,12 @@ def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
         own.no_truncation()
         own.no_padding()
         unknown = own.token_to_id(family_of(layout(read_config(name))).unknown_token)
-        return [problem for problem in [too_unknown(unknown_share(own, unknown, some))] if problem]
+        too_many = too_unknown(unknown_share(own, unknown, some))
+        class_ids = [own.encode(one).ids for one in classes]
+        return [
+            *([too_many] if too_many else []),
+            *unwritable_classes(classes, class_ids, unknown),
+        ]
     try:
         config = read_config(name)
         shape, source = layout(config), _tokenizer_source(name)
@@ -177,7 +200,7 @@ def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
         return [str(error)]
     if lacking := missing_vocabulary(source, shape.family):
         return [f"{name} {lacking}"]
-    tried = probe(source, some)
+    tried = probe(source, some, tuple(classes))
     if "error" in tried:
         return [f"cannot load the tokenizer of {name}: {tried['error']}"]
     rows = embedding_rows(source, shape.family)
@@ -185,6 +208,7 @@ def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
         vocabulary_misfit(tried["n_tokens"], rows or shape.vocab_size),
         too_unknown(tried["unknown_share"]),
     ]
+    problem += unwritable_classes(classes, tried["class_ids"], tried["unknown_id"])
     problem += special_token_problems(config, shape, tried["special"])
     if rows not in (None, shape.vocab_size):
         problem.append(
@@ -193,8 +217,8 @@ def check_tokenizer(name: str, texts: Sequence[str]) -> list[str]:
         )
     if not tried["is_fast"]:
         problem.append(
-            "its tokenizer is a slow one, which does not say where in a text a token ends; save a"
-            " tokenizer.json beside it"
+            f"its tokenizer, {tried['kind']}, is a slow one, which does not say where in a text its"
+            " tokens end; save a tokenizer.json beside it"
         )
     return [f"{name}: {what}" for what in problem if what]
 
@@ -238,36 +262,43 @@ def check_model(name: str) -> list[str]:
     """What keeps `name` from being used, found without loading or converting anything; empty when
     nothing does.
     """
-    problems = []
-    family = None
+    config = None
     try:
-        family = layout(read_config(name)).family
+        config = read_config(name)
+        layout(config)
     except DeftSweepsError as error:
-        problems.append(str(error))
+        problems = [str(error)]
+        config = None
+    else:
+        quantized = quantized_sentence(config)
+        problems = [f"{name}: {quantized}"] if quantized else []
     try:
         if is_packaged(name):
             source_folder(name)
         elif (folder := _folder(name)) is not None:
-            problems += _check_folder(folder, family)
+            if not adapter_sentence(folder):
+                problems += weight_file_problems(folder, None if problems else config)
+                problems += _check_vocabulary(folder, config)
         else:
-            hub_commit(name)
+            problems += hub_weight_problems(name, None if problems else config)
     except DeftSweepsError as error:
         problems.append(str(error))
     return list(dict.fromkeys(problems))
 
 
-def _check_folder(folder: Path, family: str | None) -> list[str]:
-    problems = []
-    if not any(folder.glob("*.safetensors")):
-        pickled = (
-            " (only pickled ones, which are not loaded)"
-            if any(folder.glob("pytorch_model*.bin"))
-            else ""
-        )
-        problems.append(f"{folder} has no weights as *.safetensors{pickled}")
-    if family is not None and (lacking := missing_vocabulary(folder, family)):
-        problems.append(f"{folder} {lacking}")
-    return problems
+def checkpoint_notes(name: str) -> list[str]:
+    """What is to be said of a checkpoint that can be used.
+
+    Raises:
+        CheckpointError: there is no such checkpoint, or it cannot be reached.
+    """
+    note = pooler_note(read_config(name))
+    return [f"{name}: {note}"] if note else []
+
+
+def _check_vocabulary(folder: Path, config: Mapping[str, Any] | None) -> list[str]:
+    lacking = "" if config is None else missing_vocabulary(folder, layout(config).family)
+    return [f"{folder} {lacking}"] if lacking else []
 
 
 def _folder(name: str) -> Path | None:
@@ -275,7 +306,12 @@ def _folder(name: str) -> Path | None:
     path = local_path(name)
     if os.path.isdir(path):  # Also where a folder above it may not be entered.
         return path
-    if path.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+    repository, pinned = hub_id(name)
+    if pinned and os.path.isdir(local_path(repository)):
+        raise CheckpointError(
+            f"{repository} is a folder, which has no revisions; leave out revision {pinned}"
+        )
+    if path.is_absolute() or name.startswith((".", "~")) or repository.count("/") > 1:
         raise CheckpointError(f"no folder {name}")
     return None
 
@@ -290,21 +326,3 @@ def _source(name: str) -> Path:
         return packaged_folder(name)
     folder = _folder(name)
     return folder if folder is not None else hub_folder(name)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the loader's progress bars and advice off the user's screen, and leave its settings as
-    they were.
-    """
-    from transformers.utils import logging
-
-    level, had_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if had_bars:
-            logging.enable_progress_bar()

@@ -26,6 +26,8 @@ class Family:
         vocabulary_files: sets of files that hold a whole vocabulary each; any one set is enough.
         unknown_token: of the tokenizer, as it is written.
         token_embedding: name of the module in the model; saved models may have a prefix before it.
+        optional_pooler: name of the pretrained projection of the first token, which checkpoints
+            from masked-LM training lack; None where the family is loaded without one in any case.
         answering: how the model answers; scores classes and generates where it writes text.
         linear_task: task that peft is told of where a method stands on linear layers; None hands
             every argument of the forward pass through.
@@ -49,6 +51,7 @@ class Family:
     vocabulary_files: tuple[tuple[str, ...], ...]
     unknown_token: str
     token_embedding: str
+    optional_pooler: str | None
     answering: Answering
     linear_task: Literal["SEQ_2_SEQ_LM"] | None
     prompt_task: Literal["SEQ_2_SEQ_LM", "FEATURE_EXTRACTION"]

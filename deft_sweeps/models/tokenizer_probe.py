@@ -25,6 +25,9 @@ def main() -> None:
     outcome: dict[str, Any] = {
         "n_tokens": len(tokenizer),
         "is_fast": tokenizer.is_fast,
+        "kind": type(tokenizer).__name__,
+        "unknown_id": tokenizer.unk_token_id,
+        "class_ids": [tokenizer(name)["input_ids"] for name in given["classes"]],
         "unknown_share": 0.0,
     }
     outcome["special"] = {name: getattr(tokenizer, name) for name in SPECIAL_IDS}

@@ -2,16 +2,18 @@
 
 import json
 import os
-import struct
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deft_sweeps.models.families import FAMILIES, Layout
+from deft_sweeps.models.safetensors_header import has_weights, read_headers
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -21,6 +23,9 @@ TOKENIZER_PATTERNS = ("*.json", "*.model", "vocab.txt", "merges.txt")
 
 UNTYPED_FILES = ("vocab.txt", "merges.txt")
 """Vocabularies whose ending does not tell them from other files."""
+
+_BYTE_TOKENIZERS = ("ByT5Tokenizer", "PerceiverTokenizer")
+"""They read bytes, so they need no file; they do not say where in a text a token ends."""
 
 SPECIAL_IDS = ("pad_token_id", "eos_token_id")
 """Ids that the model's config.json and its tokenizer both have."""
@@ -43,6 +48,7 @@ of which only one is unknown.
 
 SAMPLE_TEXTS = 500
 SAMPLE_CHARACTERS = 2_000
+_MOST_NAMED = 5
 _TIMEOUT_SEC = 120
 
 
@@ -51,12 +57,28 @@ def missing_vocabulary(folder: Path, family: str) -> str:
     sets = FAMILIES[family].vocabulary_files
     whole = [files for files in sets if all((folder / file).is_file() for file in files)]
     if not whole:
-        return f"has no tokenizer: expected {' or '.join(' with '.join(files) for files in sets)}"
+        expected = f"expected {' or '.join(' with '.join(files) for files in sets)}"
+        if named := _tokenizer_class(folder):
+            title = FAMILIES[family].title
+            return f"has the tokenizer {named}, which is not supported for {title}: {expected}"
+        return f"has no tokenizer: {expected}"
     if whole == [("spiece.model",)] and find_spec("sentencepiece") is None:
         return (
             "has its vocabulary in spiece.model alone, which needs a package that is not installed:"
             " `pip install sentencepiece`, or save a tokenizer.json beside it"
         )
+    return ""
+
+
+def _tokenizer_class(folder: Path) -> str:
+    """Class of the tokenizer that reads no vocabulary file, as that of ByT5; empty where none is
+    named.
+    """
+    for name in ("tokenizer_config.json", "config.json"):
+        with suppress(OSError, ValueError, AttributeError):
+            document = json.loads((folder / name).read_text(encoding="utf-8"))
+            if document.get("tokenizer_class") in _BYTE_TOKENIZERS:
+                return str(document["tokenizer_class"])
     return ""
 
 
@@ -96,7 +118,7 @@ def special_token_problems(
     vocabularies = []
     if config.get("pad_token_id", 0) is None:
         vocabularies.append(
-            "config.json says pad_token_id null: write the id of the padding token there"
+            "config.json says pad_token_id null: write there the id that padding has"
         )
     compared: dict[str, int | None] = {}
     if shape.first_position > 0:
@@ -106,9 +128,7 @@ def special_token_problems(
         # An answer begins with the padding token and ends with the other one.
         compared |= {name: config.get(name) for name in SPECIAL_IDS}
         if tokenizer_ids["eos_token_id"] is None:
-            vocabularies.append(
-                "the tokenizer has no token that ends an answer: name its eos_token"
-            )
+            vocabularies.append("the tokenizer has nothing that ends an answer: name its eos_token")
     for name, expected in compared.items():
         got = tokenizer_ids[name]
         if None not in (expected, got) and expected != got:
@@ -154,34 +174,69 @@ def too_unknown(share: float) -> str:
     if share <= MAX_UNKNOWN_SHARE:
         return ""
     return (
-        f"the tokenizer has no token for {share:.0%} of the data's characters (at most"
+        f"the tokenizer has no tokens for {share:.0%} of the data's characters (at most"
         f" {MAX_UNKNOWN_SHARE:.0%}), so the model would see unknown tokens; take a model of the"
         " data's language, or mend the tokenizer's files"
     )
+
+
+def unwritable_classes(
+    classes: Sequence[str], ids: Sequence[Sequence[int]], unknown: int | None
+) -> list[str]:
+    """Why a model that writes cannot answer with the classes' names; empty if it can.
+
+    Args:
+        classes: names.
+        ids: of each name's tokens.
+        unknown: id of the unknown token; None where there is none.
+    """
+    of = dict(zip(classes, map(tuple, ids), strict=True))
+    counts = Counter(of.values())
+    alike = [name for name, tokens in of.items() if counts[tokens] > 1]
+    unknown_words = [
+        name for name, tokens in of.items() if unknown is not None and unknown in tokens
+    ]
+    problems = []
+    if alike:
+        problems.append(
+            f"the tokenizer writes these classes alike: {_some(alike)}; give them other names"
+        )
+    if unknown_words:
+        problems.append(
+            f"the tokenizer has no tokens for a part of these classes: {_some(unknown_words)};"
+            " the model would learn to write unknown ones: give the classes names that it can"
+            " write, or take a model that answers through a head"
+        )
+    return problems
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    shown = ", ".join(repr(name) for name in names[:_MOST_NAMED])
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def embedding_rows(folder: Path, family: str) -> int | None:
     """Rows of the token embedding as the headers of the folder's safetensors say; None where none
     says.
     """
-    for path in sorted(folder.glob("*.safetensors")):
-        for name, tensor in _header(path).items():
-            if f".{name}".endswith(f".{FAMILIES[family].token_embedding}.weight") and isinstance(
-                tensor, dict
-            ):
-                shape = tensor.get("shape")
-                if isinstance(shape, list) and len(shape) == 2:
-                    return int(shape[0])
+    if not has_weights(folder):
+        return None
+    ending = f".{FAMILIES[family].token_embedding}.weight"
+    for name, shape in read_headers(folder).shapes.items():
+        if f".{name}".endswith(ending) and len(shape) == 2:
+            return shape[0]
     return None
 
 
 @cache
-def probe(folder: Path, texts: tuple[str, ...]) -> dict[str, Any]:
+def probe(folder: Path, texts: tuple[str, ...], classes: tuple[str, ...] = ()) -> dict[str, Any]:
     """The folder's tokenizer tried by transformers in a process of its own, which this one need not
     load it for.
 
     Returns:
-        `n_tokens`, `is_fast`, `unknown_share` and `special`, an id by name; or `error`.
+        `n_tokens`, `is_fast`, `kind` (its class), `unknown_share`, `special` (an id by name),
+        `unknown_id` and `class_ids`; or `error`.
     """
     # Not only a start-up of seconds: what reads a spec loads neither transformers nor torch.
     environment = os.environ | {
@@ -189,7 +244,7 @@ def probe(folder: Path, texts: tuple[str, ...]) -> dict[str, Any]:
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
     }
     command = [sys.executable, "-m", "deft_sweeps.models.tokenizer_probe"]
-    given = json.dumps({"folder": str(folder.absolute()), "texts": texts})
+    given = json.dumps({"folder": str(folder.absolute()), "texts": texts, "classes": classes})
     try:
         done = subprocess.run(
             command,
@@ -206,16 +261,3 @@ def probe(folder: Path, texts: tuple[str, ...]) -> dict[str, Any]:
         return {"error": (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]}
     outcome: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return outcome
-
-
-def _header(path: Path) -> dict[str, Any]:
-    """Of a safetensors file; empty where it cannot be read, which loading it will say."""
-    try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > path.stat().st_size:
-                return {}
-            header = json.loads(file.read(length))
-    except (OSError, ValueError, struct.error):
-        return {}
-    return header if isinstance(header, dict) else {}

@@ -15,7 +15,7 @@ from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
 from deft_sweeps.projection.trial_estimate import estimate
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.tasks.location import located_model
+from deft_sweeps.tasks.location import located_checkpoint
 from deft_sweeps.units import size
 
 _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
@@ -65,7 +65,7 @@ class LargestTrial:
 def largest_trial(spec: SweepSpec, *, on_gpu: bool) -> LargestTrial | None:
     """None if the model's shape cannot be read here."""
     try:
-        shape = layout(read_config(located_model(spec.combinations[0].template.model, spec.folder)))
+        shape = layout(read_config(located_checkpoint(spec.combinations[0].template, spec.folder)))
     except CheckpointError:
         return None
     needs = [
@@ -132,7 +132,7 @@ def smaller_variants(spec: SweepSpec, trial: LargestTrial) -> Iterator[tuple[str
     """Changes that lower what the largest trial needs, each with the bytes that it would then
     need.
     """
-    shape = layout(read_config(located_model(trial.config.model, spec.folder)))
+    shape = layout(read_config(located_checkpoint(trial.config, spec.folder)))
 
     def need(config: TrialConfig, evaluation: Evaluation = spec.evaluation) -> int:
         return estimate(config, shape, evaluation, 1.0, on_gpu=trial.on_gpu).memory_bytes

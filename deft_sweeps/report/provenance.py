@@ -101,7 +101,7 @@ def method(
             )
         )
     rows += [(metric.title, f"projected, {metric.projection}") for metric in projected]
-    for model in sorted({result.config.model for result in results}):
+    for model in sorted({result.config.checkpoint for result in results}):
         rows.append(
             ("model", f"{model}: {KNOWN_MODELS[model]}" if model in KNOWN_MODELS else model)
         )

@@ -247,7 +247,7 @@ def _values_in(combination: Combination, config: TrialConfig) -> dict[str, Value
     replaced = {
         f.name: getattr(template, f.name)
         for f in fields(template)
-        if f.name in ("model", "task", "dtype", "base_dropout", "training")
+        if f.name in ("model", "task", "dtype", "base_dropout", "revision", "training")
     }
     theirs = replace(config, **replaced)
     # What is fixed here must be equal there: then putting the moved values into either gives one

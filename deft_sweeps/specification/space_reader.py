@@ -53,7 +53,7 @@ def _read_base(data: Mapping[str, Any], problems: ProblemCollector, *, on_gpu: b
     given["task"] = _read_task(given_or_default(data, "task"), problems) or PackagedTask()
     if "base_dropout" in given:
         given["base_dropout"] = float(given["base_dropout"])
-    for name in ("model", "base_dropout"):
+    for name in ("model", "base_dropout", "revision"):
         try:
             TrialConfig(**{key: given[key] for key in (name,) if key in given})
         except ValueError as error:

@@ -25,7 +25,7 @@ from deft_sweeps.specification.setting_model import (
 )
 from deft_sweeps.specification.sweep_spec import MAX_TRIAL_SEED, SweepSpec
 
-FIXED = ("model", "task", "dtype", "base_dropout")
+FIXED = ("model", "task", "dtype", "base_dropout", "revision")
 """The fields of TrialConfig that a sweep sets once; every other one is an axis of its space."""
 
 HINTS = get_type_hints(TrialConfig)
@@ -121,6 +121,7 @@ def _trial_fields() -> dict[str, Any]:
             float,
             Field(default=default.base_dropout, description=docs["base_dropout"]),
         ),
+        "revision": (str | None, Field(default=None, description=docs["revision"])),
     }
 
 

@@ -89,15 +89,15 @@ def source_files(task: Task) -> dict[str, list[Path]]:
             return {part: row_files(path) for part, path in _paths(task).items()}
 
 
-def hub_name(task: Task) -> tuple[str, str | None] | None:
-    """The hub data set and its configuration; None where files are the source."""
+def hub_name(task: Task) -> tuple[str, str | None, str | None] | None:
+    """The hub data set, its configuration and revision; None where files are the source."""
     match task:
         case GlueTask(name=name, folder=None):
-            return glue.HUB, glue.GLUE[name].hub
+            return glue.HUB, glue.GLUE[name].hub, None
         case SquadTask(version=version, folder=None):
-            return squad.HUB[version], None
+            return squad.HUB[version], None, None
         case FileTask(hub=str(name)):
-            return name, task.hub_config
+            return name, task.hub_config, task.hub_revision
         case _:
             return None
 
@@ -111,7 +111,8 @@ def _hub_source(task: FileTask, split: str) -> Source:
     name, config = str(task.hub), task.hub_config
 
     def read() -> Reading:
-        return read_examples(hub_dataset.hub_rows(name, config, split, columns(task)), task)
+        rows = hub_dataset.hub_rows(name, config, split, columns(task), task.hub_revision)
+        return read_examples(rows, task)
 
     return Source(f"{name}, split {split}", read)
 

@@ -2,6 +2,7 @@
 torch.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -11,10 +12,11 @@ from deft_sweeps.errors import DataError
 from deft_sweeps.models.hub_reachability import hub_silence, hub_unasked_if_silent
 
 _LONGEST_TOLD = 300
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @cache
-def hub_revision(name: str, config: str | None) -> str:
+def hub_revision(name: str, config: str | None, revision: str | None = None) -> str:
     """What tells the data set's files from any others: the library's hash of configuration and
     commit.
 
@@ -23,13 +25,18 @@ def hub_revision(name: str, config: str | None) -> str:
     """
     from datasets import load_dataset_builder
 
-    with _hub_errors(name, config):
-        builder = load_dataset_builder(name, config)
+    with _hub_errors(name, config, revision):
+        builder = load_dataset_builder(name, config, revision=revision)
+        _check_commit(builder.hash, revision)
         return f"{builder.config_id} {builder.hash}"
 
 
 def hub_rows(
-    name: str, config: str | None, split: str, columns: Sequence[str]
+    name: str,
+    config: str | None,
+    split: str,
+    columns: Sequence[str],
+    revision: str | None = None,
 ) -> Iterator[list[Any]]:
     """The values of some columns, row by row; classes by their names.
 
@@ -38,8 +45,10 @@ def hub_rows(
     """
     from datasets import ClassLabel, load_dataset
 
-    with _hub_errors(name, config):
-        loaded = load_dataset(name, config, split=split)
+    if revision is not None:
+        hub_revision(name, config, revision)
+    with _hub_errors(name, config, revision):
+        loaded = load_dataset(name, config, split=split, revision=revision)
     missing = [column for column in columns if column not in loaded.column_names]
     if missing:
         raise DataError(
@@ -60,8 +69,22 @@ def _named(value: Any, names: Sequence[str] | None) -> Any:
     return names[value] if 0 <= value < len(names) else ""
 
 
+def _check_commit(commit: str, revision: str | None) -> None:
+    """Without the hub, the library gives whatever commit its cache has.
+
+    Raises:
+        ValueError: that is not, or not surely, the one that was asked for.
+    """
+    if revision is None or commit == revision:
+        return
+    if _COMMIT.fullmatch(revision):
+        raise ValueError(f"the cache has the commit {commit}, not this one")
+    if silence := hub_silence():
+        raise ValueError(f"{silence}, so that the commit of this tag or branch is not to be had")
+
+
 @contextmanager
-def _hub_errors(name: str, config: str | None) -> Iterator[None]:
+def _hub_errors(name: str, config: str | None, revision: str | None) -> Iterator[None]:
     from datasets import config as library
     from datasets.utils import logging as progress
 
@@ -79,6 +102,7 @@ def _hub_errors(name: str, config: str | None) -> Iterator[None]:
         is_away = isinstance(error, ConnectionError | FileNotFoundError)
         reason = (hub_silence() if is_away else "") or message or type(error).__name__
         which = f"{name} ({config})" if config else name
+        which += f" at revision {revision}" if revision else ""
         raise DataError(
             f"the data set {which} cannot be had, neither from the hub's cache on this machine nor"
             f" from the hub: {reason}; check the name, fetch it where there is a network, or name a"

@@ -76,6 +76,11 @@ def located_model(name: str, folder: str) -> str:
     return path if is_path else name
 
 
+def located_checkpoint(config: TrialConfig, folder: str) -> str:
+    """The configuration's `checkpoint`, with the model's folder in full."""
+    return replace(config, model=located_model(config.model, folder)).checkpoint
+
+
 def located_task(task: Task, folder: str) -> Task:
     """The task with its files' paths in full."""
     paths: dict[str, Any] = {name: joined(folder, path) for name, path in _written(task).items()}

@@ -55,20 +55,25 @@ def plan_of(task: Task, form: Form, splits: Examples, tokenizer: Any) -> Plan:
     """How to prepare the splits.
 
     Raises:
-        DataError: two classes read the same to the tokenizer.
+        DataError: the tokenizer cannot write the classes, or not apart from each other.
     """
     kind = task_kind(task)
-    classes: tuple[str, ...] = ()
-    if kind == "classification":
-        classes = (
-            glue.GLUE[task.name].classes
-            if isinstance(task, GlueTask)
-            else tuple(sorted({e.label for e in splits.train}))
-        )
+    classes = classes_of(task, splits)
     ids = encode_classes(tokenizer, classes) if form == "text-to-text" else ()
     asked_without = kind == "span" and not all(example.answers for example in splits.train)
     may_be_none = task.version == "2.0" if isinstance(task, SquadTask) else asked_without
     return Plan(task, kind, form, tokenizer, classes, ids, may_be_none)
+
+
+def classes_of(task: Task, splits: Examples) -> tuple[str, ...]:
+    """Names of a classification task's classes, in the order of their indices; none of another
+    kind of task.
+    """
+    if task_kind(task) != "classification":
+        return ()
+    if isinstance(task, GlueTask):
+        return glue.GLUE[task.name].classes
+    return tuple(sorted({example.label for example in splits.train}))
 
 
 def columns(plan: Plan, examples: Sequence[Example], first: int, *, evaluated: bool) -> Columns:

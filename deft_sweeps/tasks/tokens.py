@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from deft_sweeps.errors import DataError
+from deft_sweeps.models.vocabulary import unwritable_classes
 
 _FIELDS = re.compile(r"\{text(_pair)?\}")
 
@@ -71,15 +72,11 @@ def encode_classes(tokenizer: Any, classes: tuple[str, ...]) -> tuple[tuple[int,
     """Token ids of each class's name, the end token included.
 
     Raises:
-        DataError: two classes read the same to the tokenizer.
+        DataError: the tokenizer cannot write them, or not apart from each other.
     """
     ids = tuple(tuple(tokenizer(name)["input_ids"]) for name in classes)
-    same = sorted({name for i, name in enumerate(classes) if ids.count(ids[i]) > 1})
-    if same:
-        raise DataError(
-            f"the tokenizer writes these classes alike: {', '.join(same[:5])}; give them other"
-            " names"
-        )
+    if problems := unwritable_classes(classes, ids, tokenizer.unk_token_id):
+        raise DataError("\n".join(problems))
     return ids
 
 

@@ -45,7 +45,7 @@ class BaseKey:
         """The key of a configuration's base; data count only if pruning looks at them."""
         fingerprint = task_fingerprint if config.pruning.needs_calibration else ""
         return BaseKey(
-            config.model,
+            config.checkpoint,
             fingerprint,
             config.activation,
             config.pruning,
@@ -112,7 +112,7 @@ def build_base(config: TrialConfig, data: TaskData, device: torch.device) -> Fro
     Raises:
         CheckpointError: the checkpoint cannot be used.
     """
-    loaded: Any = checkpoints.load_model(config.model, "fp32")
+    loaded: Any = checkpoints.load_model(config.checkpoint, "fp32")
     if device.type == "cpu":
         # torch's fused attention is the slower one here: a bfloat16 LoRA step over 48 tokens takes
         # a sixth longer with it.
@@ -131,7 +131,7 @@ def build_base(config: TrialConfig, data: TaskData, device: torch.device) -> Fro
     cast_(model, TORCH_DTYPES[config.dtype], device)
     key = BaseKey.of(config, data.fingerprint, device)
     return FrozenBase(
-        key, model, shape, pad_id, sparsity, checkpoints.revision(config.model), n_parameters
+        key, model, shape, pad_id, sparsity, checkpoints.revision(config.checkpoint), n_parameters
     )
 
 

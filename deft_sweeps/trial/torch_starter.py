@@ -82,10 +82,10 @@ class TorchTrialStarter:
 
     def data(self, config: TrialConfig) -> TaskData:
         """The task's splits, tokenised for the model."""
-        key = (config.task, config.model)
+        key = (config.task, config.checkpoint)
         if key not in self._data:
             readable = located(config, self.factory.folder)
-            self._data[key] = load_task(readable.task, readable.model)
+            self._data[key] = load_task(readable.task, readable.checkpoint)
         return self._data[key]
 
     def base(self, config: TrialConfig, data: TaskData) -> FrozenBase:

@@ -60,7 +60,7 @@ def test_no_part_can_be_forgotten() -> None:
 def test_a_part_of_a_layout_is_copied_from_the_family_or_stated_by_it() -> None:
     """A default of `Layout` is either overwritten or what the model without that part has."""
     defaults = {part.name for part in fields(Layout) if part.default is not MISSING}
-    assert defaults == FROM_FAMILY | {"pooler", "first_position"}
+    assert defaults == FROM_FAMILY | {"pooler", "first_position", "n_positions"}
 
 
 @EACH

@@ -10,7 +10,7 @@ from deft_sweeps.config.axes.activation import ACTIVATIONS, Activation, Activati
 from deft_sweeps.config.axes.adaptive import AdaDeft, Adaptive, NoSkipping
 from deft_sweeps.config.axes.density import Density, DensityLoss, NoDensityLoss
 from deft_sweeps.config.axes.dtype import DTYPE_BYTES, Dtype
-from deft_sweeps.config.axes.fields import check, check_path
+from deft_sweeps.config.axes.fields import check, check_path, check_revision
 from deft_sweeps.config.axes.member import AxisMember
 from deft_sweeps.config.axes.peft import (
     AdaLora,
@@ -68,5 +68,6 @@ __all__ = [
     "Wanda",
     "check",
     "check_path",
+    "check_revision",
     "group_of",
 ]

@@ -1,5 +1,9 @@
 """The one wording of a field out of its range."""
 
+import re
+
+_REVISION = re.compile(r"[A-Za-z0-9_][^\s@:~^?*\[\\]*")
+
 
 def check(holds: bool, expected: str, got: object) -> None:
     """Raise ValueError with one wording when a field is out of its range."""
@@ -22,3 +26,15 @@ def check_path(name: str, path: str | None) -> None:
     check(length <= 4095, f"{name} {whole}", f"{length} bytes")
     check(longest <= 255, f"{name} {between}", f"{longest} bytes")
     check("\0" not in path, f"{name} without a NUL character", path)
+
+
+def check_revision(name: str, revision: str | None) -> None:
+    """Raise ValueError unless `revision` can be a commit, a tag or a branch.
+
+    Args:
+        name: of the field.
+        revision: of a repository; None is none.
+    """
+    what = f"{name} as a commit, a tag or a branch"
+    check(revision is None or _REVISION.fullmatch(revision) is not None, what, revision)
+    check_path(name, revision)

@@ -6,28 +6,31 @@ from typing import Any
 
 from deft_sweeps.config.layout import Block, Layout, Linear
 from deft_sweeps.models.answering import HeadAnswering
+from deft_sweeps.models.config_field import flag, n_layers, whole, word
 from deft_sweeps.models.family import Family
 
 
 def encoder_layout(config: Mapping[str, Any], family: str) -> Layout:
     """The shape of BERT without its pooler, which RoBERTa shares, module names included."""
-    d_model, d_ff = int(config["hidden_size"]), int(config["intermediate_size"])
-    vocab_size = int(config["vocab_size"])
-    blocks = tuple(_block(i, d_model, d_ff) for i in range(int(config["num_hidden_layers"])))
+    d_model, d_ff = whole(config, "hidden_size"), whole(config, "intermediate_size")
+    vocab_size = whole(config, "vocab_size")
+    blocks = tuple(_block(i, d_model, d_ff) for i in range(n_layers(config, "num_hidden_layers")))
     biases = sum(linear.out_features for block in blocks for linear in block.linears)
     norms = 2 * d_model * (2 * len(blocks) + 1)
-    n_positions = int(config["max_position_embeddings"]) + int(config["type_vocab_size"])
+    n_positions = whole(config, "max_position_embeddings")
+    n_segments = whole(config, "type_vocab_size")
     return Layout(
         family=family,
         d_model=d_model,
         d_ff=d_ff,
         vocab_size=vocab_size,
         gated=False,
-        activation=str(config.get("hidden_act") or "gelu"),
+        activation=word(config, "hidden_act", "gelu"),
         blocks=blocks,
         embedding_parameters=vocab_size * d_model,
-        other_parameters=biases + norms + n_positions * d_model,
-        n_heads=int(config["num_attention_heads"]),
+        other_parameters=biases + norms + (n_positions + n_segments) * d_model,
+        n_heads=whole(config, "num_attention_heads"),
+        n_positions=n_positions,
     )
 
 
@@ -56,6 +59,8 @@ def published_sizes(
 
 def _layout(config: Mapping[str, Any]) -> Layout:
     shape = encoder_layout(config, "bert")
+    if not flag(config, "add_pooling_layer", default=True):
+        return shape
     n_pooler = shape.d_model * (shape.d_model + 1)
     return replace(shape, other_parameters=shape.other_parameters + n_pooler, pooler="pooler.dense")
 
@@ -101,6 +106,7 @@ FAMILY = Family(
     vocabulary_files=(("tokenizer.json",), ("vocab.txt",)),
     unknown_token="[UNK]",  # noqa: S106 (no secret)
     token_embedding="embeddings.word_embeddings",  # noqa: S106 (no secret)
+    optional_pooler="pooler.dense",
     answering=HeadAnswering(activation="tanh"),
     linear_task=None,
     prompt_task="FEATURE_EXTRACTION",

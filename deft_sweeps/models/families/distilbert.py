@@ -5,12 +5,16 @@ from typing import Any
 
 from deft_sweeps.config.layout import Block, Layout, Linear
 from deft_sweeps.models.answering import HeadAnswering
+from deft_sweeps.models.config_field import n_layers, whole, word
 from deft_sweeps.models.family import Family
 
 
 def _layout(config: Mapping[str, Any]) -> Layout:
-    d_model, d_ff, vocab_size = (int(config[name]) for name in ("dim", "hidden_dim", "vocab_size"))
-    blocks = tuple(_block(i, d_model, d_ff) for i in range(int(config["n_layers"])))
+    d_model, d_ff, vocab_size = (
+        whole(config, name) for name in ("dim", "hidden_dim", "vocab_size")
+    )
+    n_positions = whole(config, "max_position_embeddings")
+    blocks = tuple(_block(i, d_model, d_ff) for i in range(n_layers(config, "n_layers")))
     biases = sum(linear.out_features for block in blocks for linear in block.linears)
     norms = 2 * d_model * (2 * len(blocks) + 1)
     return Layout(
@@ -19,11 +23,12 @@ def _layout(config: Mapping[str, Any]) -> Layout:
         d_ff=d_ff,
         vocab_size=vocab_size,
         gated=False,
-        activation=str(config.get("activation") or "gelu"),
+        activation=word(config, "activation", "gelu"),
         blocks=blocks,
         embedding_parameters=vocab_size * d_model,
-        other_parameters=biases + norms + int(config["max_position_embeddings"]) * d_model,
-        n_heads=int(config["n_heads"]),
+        other_parameters=biases + norms + n_positions * d_model,
+        n_heads=whole(config, "n_heads"),
+        n_positions=n_positions,
     )
 
 
@@ -73,6 +78,7 @@ FAMILY = Family(
     vocabulary_files=(("tokenizer.json",), ("vocab.txt",)),
     unknown_token="[UNK]",  # noqa: S106 (no secret)
     token_embedding="embeddings.word_embeddings",  # noqa: S106 (no secret)
+    optional_pooler=None,
     answering=HeadAnswering(activation="relu"),
     linear_task=None,
     prompt_task="FEATURE_EXTRACTION",

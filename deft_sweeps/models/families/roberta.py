@@ -6,15 +6,17 @@ from typing import Any
 
 from deft_sweeps.config.layout import Layout
 from deft_sweeps.models.answering import HeadAnswering
+from deft_sweeps.models.config_field import whole
 from deft_sweeps.models.families.bert import encoder_layout, published_sizes
 from deft_sweeps.models.family import Family
 
 
 def _layout(config: Mapping[str, Any]) -> Layout:
-    pad_id = config.get("pad_token_id")
     # Positions count on from the padding token's id.
-    first_position = 1 + int(1 if pad_id is None else pad_id)
-    return replace(encoder_layout(config, "roberta"), first_position=first_position)
+    first_position = 1 + whole(config, "pad_token_id", least=0, default=1)
+    shape = encoder_layout(config, "roberta")
+    n_positions = whole(config, "max_position_embeddings") - first_position
+    return replace(shape, first_position=first_position, n_positions=n_positions)
 
 
 FAMILY = Family(
@@ -39,6 +41,7 @@ FAMILY = Family(
     vocabulary_files=(("tokenizer.json",), ("vocab.json", "merges.txt")),
     unknown_token="<unk>",  # noqa: S106 (no secret)
     token_embedding="embeddings.word_embeddings",  # noqa: S106 (no secret)
+    optional_pooler=None,
     answering=HeadAnswering(activation="tanh"),
     linear_task=None,
     prompt_task="FEATURE_EXTRACTION",

@@ -5,26 +5,27 @@ from typing import Any, Literal
 
 from deft_sweeps.config.layout import Block, Layout, Linear, Stack
 from deft_sweeps.models.answering import EncoderDecoderAnswering
+from deft_sweeps.models.config_field import flag, n_layers, whole, word
 from deft_sweeps.models.family import Family
 
 
 def _layout(config: Mapping[str, Any]) -> Layout:
-    d_model, d_ff = int(config["d_model"]), int(config["d_ff"])
-    vocab_size, n_heads = int(config["vocab_size"]), int(config["num_heads"])
-    n_encoder = int(config["num_layers"])
+    d_model, d_ff = whole(config, "d_model"), whole(config, "d_ff")
+    vocab_size, n_heads = whole(config, "vocab_size"), whole(config, "num_heads")
+    n_encoder = n_layers(config, "num_layers")
     # Missing and null both mean as many as the encoder has.
-    n_decoder = int(config.get("num_decoder_layers") or n_encoder)
-    projection = str(config.get("feed_forward_proj") or "relu")
+    n_decoder = n_layers(config, "num_decoder_layers", n_encoder)
+    projection = word(config, "feed_forward_proj", "relu")
     gated = projection.startswith("gated-")
-    d_attention = n_heads * int(config["d_kv"])
+    d_attention = n_heads * whole(config, "d_kv")
 
     def stack(name: Stack, n_blocks: int) -> tuple[Block, ...]:
         places = range(n_blocks)
         return tuple(_block(name, i, d_model, d_ff, d_attention, gated=gated) for i in places)
 
     n_norms = 2 * n_encoder + 3 * n_decoder + 2
-    n_buckets = int(config.get("relative_attention_num_buckets") or 32)
-    tied = config.get("tie_word_embeddings") is not False
+    n_buckets = whole(config, "relative_attention_num_buckets", default=32)
+    tied = flag(config, "tie_word_embeddings", default=True)
     return Layout(
         family="t5",
         d_model=d_model,
@@ -130,6 +131,7 @@ FAMILY = Family(
     vocabulary_files=(("tokenizer.json",), ("spiece.model",)),
     unknown_token="<unk>",  # noqa: S106 (no secret)
     token_embedding="shared",  # noqa: S106 (no secret)
+    optional_pooler=None,
     answering=EncoderDecoderAnswering(),
     linear_task="SEQ_2_SEQ_LM",
     prompt_task="SEQ_2_SEQ_LM",

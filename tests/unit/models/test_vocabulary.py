@@ -197,7 +197,7 @@ def test_a_model_without_a_padding_token(tmp_path: Path) -> None:
     set_config(folder, pad_token_id=None)
     (problem,) = check_tokenizer(str(folder), CORPUS)
     assert problem.endswith(
-        "config.json says pad_token_id null: write the id of the padding token there"
+        "config.json says pad_token_id null: write there the id that padding has"
     )
 
 
@@ -209,7 +209,7 @@ T5_CONFIG = PUBLISHED_CONFIGS["google-t5/t5-small"]
     [
         ({}, (0, 1), []),
         ({"pad_token_id": 0, "eos_token_id": 1}, (0, 1), []),
-        ({}, (0, None), ["the tokenizer has no token that ends an answer"]),
+        ({}, (0, None), ["the tokenizer has nothing that ends an answer"]),
         ({"eos_token_id": 1}, (0, 2), ["the tokenizer's eos_token_id is 2, the model's 1"]),
         ({"pad_token_id": 0}, (3, 1), ["the tokenizer's pad_token_id is 3, the model's 0"]),
     ],
@@ -234,7 +234,7 @@ def test_texts_that_the_tokenizer_does_not_know(tmp_path: Path) -> None:
     folder = bert(tmp_path / "m")
     for name in (str(folder), "packaged/flan-t5-small-title"):
         (problem,) = check_tokenizer(name, HINDI)
-        assert "the tokenizer has no token for" in problem
+        assert "the tokenizer has no tokens for" in problem
         assert check_tokenizer(name, [*CORPUS, HINDI[0]]) == []
     # Byte by byte everything is known.
     assert check_tokenizer(str(bert(tmp_path / "r", "roberta")), HINDI) == []

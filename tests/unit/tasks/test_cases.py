@@ -294,27 +294,12 @@ EXPECTED: dict[str, Read | Refused] = {
     "text-long-bert": refused("512"),
 }
 
-UNFINISHED = {
-    "labels-cjk-t5": "validate does not yet ask whether the tokenizer can write the classes",
-    "labels-lt-gt-t5": "validate does not yet ask whether the tokenizer can write the classes",
-    "text-long-bert": "validate does not yet hold max_input_tokens against the position table",
-}
-
 WITHOUT_A_SPEC = {"chat-jsonl"}
 
 
 def marked(kind: type[Read] | type[Refused]) -> list[Any]:
     """The cases of a kind."""
-    return [
-        pytest.param(
-            name,
-            marks=[pytest.mark.xfail(strict=True, reason=UNFINISHED[name])]
-            if name in UNFINISHED
-            else [],
-        )
-        for name, expected in EXPECTED.items()
-        if isinstance(expected, kind)
-    ]
+    return [name for name, expected in EXPECTED.items() if isinstance(expected, kind)]
 
 
 @dataclass(frozen=True)
