@@ -130,7 +130,8 @@ def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool
         write_atomically(figure, scatter(findings).encode())
         say(f"wrote {figure}")
     if as_json:
-        show.json_text(front_json(findings.front, findings.choice.member, findings.membership))
+        chosen, gains = findings.choice.member, findings.equal_density_gains
+        show.json_text(front_json(findings.front, chosen, findings.membership, gains))
     else:
         show.table(front_table(findings.front, findings.choice, findings.membership))
         for line in choice_text.proxy_notes(findings.choice.proxy_spreads):

@@ -8,7 +8,11 @@ from dataclasses import dataclass, replace
 from deft_sweeps.config.axes import NoDensityLoss
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import CompleteTrial, Point, TrialResult, complete_trials
-from deft_sweeps.statistics.paired_difference import PairedDifference, score_difference
+from deft_sweeps.statistics.paired_difference import (
+    PairedDifference,
+    score_difference,
+    simultaneous,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,8 @@ class EqualDensityGain:
         plain_thresholds: the two of the plain trial, as `Point.at` names them, that are mixed to
             reach the density; one if it was measured there.
         plain_score: expected score of the mix; None without a comparison.
-        difference: paired by example, > 0 if DEFT is better; None without a comparison.
+        difference: paired by example, > 0 if DEFT is better; None without a comparison. Among the
+            gains of a sweep, the intervals are simultaneous.
         note: why there is no comparison; otherwise empty.
     """
 
@@ -86,8 +91,21 @@ def twin_pairs(results: Iterable[TrialResult]) -> Iterator[tuple[CompleteTrial, 
 
 
 def equal_density_gains(results: Iterable[TrialResult]) -> list[EqualDensityGain]:
-    """`at_equal_density` of every DEFT trial that has a plain twin."""
-    return [gain for pair in twin_pairs(results) for gain in at_equal_density(*pair)]
+    """`at_equal_density` of every DEFT trial that has a plain twin.
+
+    Their intervals hold for all compared rows at once.
+    """
+    gains = [gain for pair in twin_pairs(results) for gain in at_equal_density(*pair)]
+    corrected = iter(simultaneous([gain.difference for gain in gains if gain.difference]))
+    return [
+        replace(gain, difference=next(corrected)) if gain.difference else gain for gain in gains
+    ]
+
+
+def n_better_and_worse(gains: Iterable[EqualDensityGain]) -> tuple[int, int]:
+    """In how many rows the density loss is told to be better, and in how many worse."""
+    outcomes = [gain.difference.outcome for gain in gains if gain.difference]
+    return outcomes.count(1), outcomes.count(-1)
 
 
 def _gain(

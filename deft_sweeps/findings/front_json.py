@@ -2,9 +2,11 @@
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.findings.equal_density import EqualDensityGain, n_better_and_worse
 from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.findings.membership import Membership
 from deft_sweeps.findings.pareto_front import ParetoFront
@@ -14,7 +16,10 @@ FRONT_SCHEMA_VERSION = 1
 
 
 def front_json(
-    front: ParetoFront, chosen: FrontMember | None = None, sure: Membership | None = None
+    front: ParetoFront,
+    chosen: FrontMember | None = None,
+    sure: Membership | None = None,
+    gains: Sequence[EqualDensityGain] = (),
 ) -> str:
     """The front with every member's configuration and metrics, indented JSON; `chosen` is marked by
     name.
@@ -23,6 +28,7 @@ def front_json(
         front: to tell.
         chosen: one of its members, or another point.
         sure: how likely each member is on it; left out where None.
+        gains: what the density loss buys at equal density; left out where empty.
     """
     document = {
         "schema_version": FRONT_SCHEMA_VERSION,
@@ -40,8 +46,35 @@ def front_json(
             | ({} if sure is None else {"front_probability": sure.probabilities[member.name]})
             for member in front.members
         ],
+        **({"equal_density": equal_density_dict(gains)} if gains else {}),
     }
     return json.dumps(document, indent=1, allow_nan=False)
+
+
+def equal_density_dict(gains: Sequence[EqualDensityGain]) -> dict[str, Any]:
+    """The comparisons at equal density as plain JSON values; their intervals are simultaneous."""
+    better, worse = n_better_and_worse(gains)
+    compared = [(gain, gain.difference) for gain in gains if gain.difference]
+    return {
+        "interval": "95 % for all compared rows at once (Bonferroni); better and worse by Holm",
+        "n_points": len(gains),
+        "n_compared": len(compared),
+        "n_better": better,
+        "n_worse": worse,
+        "compared": [
+            {
+                "name": f"{gain.deft.trial_id}@{gain.point.at}",
+                "plain_trial_id": gain.plain.trial_id,
+                "plain_thresholds": list(gain.plain_thresholds),
+                "gain": difference.value,
+                "standard_error": difference.standard_error,
+                "low": difference.low,
+                "high": difference.high,
+                "outcome": {1: "better", -1: "worse", 0: "cannot tell"}[difference.outcome],
+            }
+            for gain, difference in compared
+        ],
+    }
 
 
 def member_dict(member: FrontMember) -> dict[str, Any]:

@@ -155,8 +155,9 @@ def scatter(findings: Findings, drawn: Sequence[FrontMember] | None = None) -> s
 
 
 def gain_by_density(gains: Sequence[EqualDensityGain]) -> str:
-    """DEFT minus plain PEFT at equal density, with 95% intervals, over the density; above zero the
-    density loss pays.
+    """DEFT minus plain PEFT at equal density, over the density; above zero the density loss pays.
+
+    The 95% intervals hold for all rows at once.
     """
     compared = [(gain, gain.difference) for gain in gains if gain.difference is not None]
     compared = compared[:: max(1, -(-len(compared) // MOST_DRAWN))]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from deft_sweeps.findings import Findings
-from deft_sweeps.findings.equal_density import EqualDensityGain
+from deft_sweeps.findings.equal_density import EqualDensityGain, n_better_and_worse
 from deft_sweeps.metrics import Measurable, Metric, parts_of, shown
 from deft_sweeps.report import table_cells
 from deft_sweeps.report.table_cells import MeasuredRow
@@ -100,11 +100,17 @@ def equal_density_told(gains: Sequence[EqualDensityGain]) -> str:
             f"None of the {len(gains)} DEFT points lies within the densities that its plain twin"
             " was measured at."
         )
-    above, below = sum(d.low > 0 for d in compared), sum(d.high < 0 for d in compared)
+    better, worse = n_better_and_worse(gains)
+    corrected = (
+        f" Corrected for {len(compared)} comparisons (Holm): without any true difference, at most"
+        " 5% of such sweeps would show one."
+        if len(compared) > 1
+        else ""
+    )
     return (
         f"{len(compared)} of {len(gains)} DEFT points can be compared with a plain twin at the same"
-        f" density: DEFT is better in {above}, worse in {below}, and the 95% interval holds zero in"
-        f" {len(compared) - above - below}."
+        f" density: DEFT is better in {better}, worse in {worse}, and in"
+        f" {len(compared) - better - worse} these examples cannot tell.{corrected}"
     )
 
 

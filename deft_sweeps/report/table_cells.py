@@ -16,7 +16,7 @@ from deft_sweeps.metrics import (
     shown,
 )
 from deft_sweeps.result import Cost, DensityReading, Point, Score, SkippedBlocks
-from deft_sweeps.statistics.paired_difference import METHODS, Z_95, PairedDifference
+from deft_sweeps.statistics.paired_difference import METHODS, PERCENTILES, Z_95, PairedDifference
 from deft_sweeps.statistics.seed_mean import SeedMean
 from deft_sweeps.units import share
 
@@ -184,13 +184,11 @@ def difference_text(difference: PairedDifference | None) -> str:
 
 def methods_told(differences: Sequence[PairedDifference | None]) -> str:
     """How the differences of a table were taken."""
-    return (
-        " or ".join(
-            METHODS[method]
-            for method in METHODS
-            if any(d is not None and d.method == method for d in differences)
-        )
-        or METHODS["mean"]
+    taken = {d.method: d.n_rows for d in differences if d is not None} or {"mean": 1}
+    return " or ".join(
+        how + (PERCENTILES if method == "bootstrap" and taken[method] == 1 else "")
+        for method, how in METHODS.items()
+        if method in taken
     )
 
 

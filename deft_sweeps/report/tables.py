@@ -37,7 +37,7 @@ from deft_sweeps.result import (
     TrialResult,
     complete_trials,
 )
-from deft_sweeps.statistics.paired_difference import score_difference
+from deft_sweeps.statistics.paired_difference import PairedDifference, score_difference
 from deft_sweeps.store.secrets import without_secrets
 from deft_sweeps.units import duration
 
@@ -177,7 +177,7 @@ def equal_density_table(gains: Sequence[EqualDensityGain], most: int | None = No
                 "–" if gain.plain_score is None else f"{gain.plain_score:.3f}",
                 " and ".join(gain.plain_thresholds) or "–",
                 difference_text(gain.difference),
-                gain.note,
+                gain.note or _outcome_text(gain.difference),
             ),
             "",
             point_id(gain.deft.trial_id, gain.point.at),
@@ -185,12 +185,13 @@ def equal_density_table(gains: Sequence[EqualDensityGain], most: int | None = No
         for gain in taken
     )
     ns = sorted({gain.difference.n_examples for gain in gains if gain.difference})
+    n_rows = max((gain.difference.n_rows for gain in gains if gain.difference), default=1)
     note = (
         f"gain [95% interval] = {methods_told([gain.difference for gain in gains])}"
         + (f", n = {' or '.join(map(str, ns))} validation examples" if ns else "")
         + "; plain PEFT is a twin of the same other settings, its two neighbouring thresholds mixed"
-        " to reach the density exactly. Intervals are of single rows, not corrected for their"
-        " number, and say nothing of another training seed"
+        f" to reach the density exactly. {_simultaneous_note(n_rows)}Intervals say nothing of"
+        " another training seed"
     )
     columns = (
         "DEFT configuration",
@@ -204,6 +205,21 @@ def equal_density_table(gains: Sequence[EqualDensityGain], most: int | None = No
     )
     title = "DEFT minus plain PEFT at equal density"
     return ReportTable(title, columns, rows, _joined(note, left_out))
+
+
+def _outcome_text(difference: PairedDifference | None) -> str:
+    outcome = difference.outcome if difference else 0
+    return {1: "better", -1: "worse", 0: ""}[outcome]
+
+
+def _simultaneous_note(n_rows: int) -> str:
+    if n_rows < 2:
+        return ""
+    return (
+        f"The intervals hold for all {n_rows} compared rows of the sweep at once (Bonferroni, from"
+        " the standard error), and better or worse is told by Holm's test: without any true"
+        " difference, at most 5% of such tables show one. "
+    )
 
 
 def finals_table(finals: Sequence[FinalMeasurement]) -> ReportTable:

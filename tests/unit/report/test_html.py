@@ -202,7 +202,7 @@ def test_a_sweep_without_a_front_still_has_its_page(
 def test_gains_of_any_sign_are_counted(tmp_path: Path) -> None:
     text = Page(made(tmp_path, sweep_results())).text
     match = re.search(
-        r"(\d+) of (\d+) DEFT points .* better in (\d+), worse in (\d+), .* holds zero in (\d+)",
+        r"(\d+) of (\d+) DEFT points .* better in (\d+), worse in (\d+), and in (\d+) these",
         text,
     )
     assert match is not None

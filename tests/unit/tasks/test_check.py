@@ -122,7 +122,7 @@ def test_rows_of_files_that_share_texts_are_counted(tmp_path: Path) -> None:
     n_left = 40 - len(splits.train) - len(splits.test)
     of_train, of_validation = shared_rows(splits, task)
     assert of_train.startswith(f"{n_left} rows of the training file left out")
-    assert of_validation.startswith(f"{10 - n_left} rows of the validation file left out")
+    assert of_validation.startswith(f"{10 - n_left} row of the validation file left out")
     assert not shared_rows(read_splits(replace(task, validation_path=None)), task)
 
 
