@@ -125,7 +125,7 @@ def data(
 
     Reads the data as training does; starts nothing.
     """
-    from deft_sweeps.cli import data as look
+    from deft_sweeps.cli import data_command as look
 
     look.data(file, as_json=as_json)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from deft_sweeps.cli import show
-from deft_sweeps.cli.data import examined, profile_of
+from deft_sweeps.cli.data_command import examined, profile_of
 from deft_sweeps.cli.guard import FAILED, INTERRUPTED, refuse, say
 from deft_sweeps.cli.parts import run_several, several
 from deft_sweeps.cli.results import print_choice
