@@ -1,6 +1,7 @@
 """What keeps a checkpoint's files from being used, found without loading them. Loads no torch."""
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,13 @@ from deft_sweeps.models.weight_fit import weight_problems
 
 ADAPTER_CONFIG = "adapter_config.json"
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt")
+
+_UNPACKED = (
+    "and a sweep quantizes by itself: take the checkpoint that it was made from, in float32,"
+    " bfloat16 or float16"
+)
+_PACKED = re.compile(r"\.(?:absmax|quant_map|quant_state\..+|SCB|qweight|qzeros|g_idx)$")
+"""Tensors beside packed weights, of bitsandbytes, GPTQ and AWQ."""
 
 CONVERSION = (
     "convert them where you trust their source: load the model with transformers and call"
@@ -57,10 +65,7 @@ def quantized_sentence(config: Mapping[str, Any]) -> str:
         how = f"in {bits} by bitsandbytes"
     else:
         how = f"quantized by {str(method).upper() if method else 'a method without a name'}"
-    return (
-        f"its weights are saved {how} (quantization_config in config.json), and a sweep quantizes"
-        " by itself: take the checkpoint that it was made from, in float32, bfloat16 or float16"
-    )
+    return f"its weights are saved {how} (quantization_config in config.json), {_UNPACKED}"
 
 
 def weightless_sentence(where: str, files: Collection[str]) -> str:
@@ -108,6 +113,9 @@ def weight_file_problems(folder: Path, config: Mapping[str, Any] | None) -> list
     headers = read_headers(folder)
     if headers.problems or config is None:
         return list(headers.problems)
+    packed = next((name for name in headers.shapes if _PACKED.search(name)), None)
+    if packed is not None:
+        return [f"its weights are saved quantized ({packed} says how they are packed), {_UNPACKED}"]
     try:
         return [f"{folder}: {what}" for what in weight_problems(config, headers.shapes)]
     except OSError as error:

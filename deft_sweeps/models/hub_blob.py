@@ -13,7 +13,7 @@ def altered_weights(folder: Path) -> list[str]:
     """The weight files of a snapshot whose content is not what the hub's cache names it by.
 
     The cache names a large file by the SHA-256 of its content. Each is read once, and again if its
-    size or its time of change is another.
+    size, its time of change or its place on the disk is another.
 
     Args:
         folder: a snapshot in the hub's cache.
@@ -34,7 +34,8 @@ def altered_weights(folder: Path) -> list[str]:
 
 def _is_whole(blob: Path) -> bool:
     status = blob.stat()
-    verified = cache_folder() / "hub_blobs" / f"{blob.name}-{status.st_size}-{status.st_mtime_ns}"
+    state = f"{status.st_size}-{status.st_mtime_ns}-{status.st_ino}"
+    verified = cache_folder() / "hub_blobs" / f"{blob.name}-{state}"
     if not verified.exists():
         if sha256_file(blob) != blob.name:
             return False

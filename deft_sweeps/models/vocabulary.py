@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,11 +61,6 @@ def missing_vocabulary(folder: Path, family: str) -> str:
             title = FAMILIES[family].title
             return f"has the tokenizer {named}, which is not supported for {title}: {expected}"
         return f"has no tokenizer: {expected}"
-    if whole == [("spiece.model",)] and find_spec("sentencepiece") is None:
-        return (
-            "has its vocabulary in spiece.model alone, which needs a package that is not installed:"
-            " `pip install sentencepiece`, or save a tokenizer.json beside it"
-        )
     return ""
 
 

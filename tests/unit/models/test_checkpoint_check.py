@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -330,6 +331,20 @@ def test_quantized_weights_are_refused_by_name(
     folder = copy("bert")
     set_config(folder, quantization_config=settings)
     refused(folder, f"its weights are saved {how}", "take the checkpoint that it was made from")
+
+
+@pytest.mark.parametrize(
+    "beside", ["weight.absmax", "weight.quant_state.bitsandbytes__nf4", "SCB", "qweight"]
+)
+def test_packed_weights_are_refused_whatever_the_config_says(
+    beside: str, copy: Callable[[str], Path]
+) -> None:
+    folder = copy("bert")
+    tensors = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    name = f"encoder.layer.0.attention.self.query.{beside}"
+    save_file(tensors | {name: torch.zeros(3)}, folder / "model.safetensors")
+    refused(folder, f"its weights are saved quantized ({name} says how they are packed)")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator
 from hashlib import sha1
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -109,20 +108,6 @@ def test_a_roberta_with_vocab_json_and_merges_txt_alone(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.skipif(find_spec("sentencepiece") is not None, reason="sentencepiece is installed")
-def test_a_t5_with_spiece_model_alone_says_what_it_needs(tmp_path: Path) -> None:
-    name = str(t5(tmp_path / "m"))
-    what = (
-        "spiece.model alone, which needs a package that is not installed: `pip install"
-        " sentencepiece`, or save a tokenizer.json"
-    )
-    (problem,) = check_model(name)
-    assert what in problem
-    with pytest.raises(CheckpointError, match="pip install sentencepiece"):
-        load_tokenizer(name)
-
-
-@pytest.mark.skipif(find_spec("sentencepiece") is None, reason="sentencepiece is not installed")
 def test_a_t5_with_spiece_model_alone(tmp_path: Path) -> None:
     name = str(t5(tmp_path / "m"))
     assert check_model(name) == check_tokenizer(name, CORPUS) == []
