@@ -139,6 +139,7 @@ def test_the_front_tells_its_seeds() -> None:
     column = table.columns.index(">seeds")
     assert [row.cells[column] for row in table.rows] == ["1", "2"]
     assert ">P(on front)" in table.columns
+    assert "probability that the member belongs to the true front, given the measured" in table.note
     assert "over training seeds" in table.note
     member = front.members[1]
     assert (
