@@ -112,6 +112,12 @@ def front_table(
     note = _measured_on(m.point.score for m in front.members)
     if repeated:
         note += f"; {SEEDS_NOTE}"
+    if front.equal:
+        counts = ", ".join(f"{name} for {n}" for name, n in front.equal.items())
+        note += (
+            "; thresholds of the same weights that are equal in every objective are one row, the"
+            f" smallest of them: {counts}"
+        )
     if sure and sure.note:
         note += f". P(on front): {sure.note}"
     return ReportTable("Front", columns, tuple(rows), note)
