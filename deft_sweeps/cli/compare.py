@@ -55,6 +55,7 @@ def _told(entries: Sequence[ComparedSweep], comparison: Comparison) -> dict[str,
     return {
         "objectives": list(comparison.objectives),
         "reference": dict(comparison.reference),
+        "seed_reach": None if comparison.seed_spread is None else comparison.seed_spread.reach,
         "joint_hypervolume": comparison.hypervolumes[""],
         "sweeps": [
             {

@@ -243,9 +243,9 @@ def _conclude(spec: SweepSpec, sweep: SweepDir) -> None:
     ]
     if gains:
         show.text("")
-        show.table(equal_density_table(gains))
+        show.table(equal_density_table(gains, findings.seed_spread))
     if findings.every_final:
         show.text("")
-        show.table(finals_table(findings.every_final))
+        show.table(finals_table(findings.every_final, findings.seed_spread))
     show.text(projection_told(findings.projection))
     show.text(f"report: {sweep.report_path}")

@@ -5,7 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from deft_sweeps.findings.baseline import Baselines
-from deft_sweeps.findings.front_member import FrontMember, directions_of, values_of
+from deft_sweeps.findings.front_member import (
+    FrontMember,
+    directions_of,
+    seed_spread_of,
+    values_of,
+)
 from deft_sweeps.findings.limit_check import excess, judgeable
 from deft_sweeps.findings.pareto_front import ParetoFront
 from deft_sweeps.findings.proxy_spread import ProxySpread
@@ -13,6 +18,7 @@ from deft_sweeps.front import knee_distances
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.statistics.paired_difference import PairedDifference, mean_difference
+from deft_sweeps.statistics.seed_spread import SeedSpread
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,11 @@ class Choice:
     def baseline(self) -> FrontMember | None:
         """The best plain PEFT without a threshold; None if the sweep has none."""
         return self.baselines.get("peft")
+
+    @property
+    def seed_spread(self) -> SeedSpread | None:
+        """How far the seed alone moves a score; None if this sweep does not tell."""
+        return seed_spread_of(self.pool)
 
 
 def choose_from(

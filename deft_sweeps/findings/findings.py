@@ -9,7 +9,12 @@ from deft_sweeps.findings.choice import Choice, axes_of, choose_from
 from deft_sweeps.findings.confirmation import Confirmation, confirm
 from deft_sweeps.findings.equal_density import EqualDensityGain, equal_density_gains
 from deft_sweeps.findings.front_history import history_of_points
-from deft_sweeps.findings.front_member import FrontMember, candidates, pooled
+from deft_sweeps.findings.front_member import (
+    FrontMember,
+    candidates,
+    pooled,
+    seed_spread_of,
+)
 from deft_sweeps.findings.measured_cost import with_measured_costs
 from deft_sweeps.findings.membership import Membership, membership_of
 from deft_sweeps.findings.pareto_front import ParetoFront, front_of
@@ -19,6 +24,7 @@ from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.result import FinalMeasurement, TrialResult
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.statistics.plateau import FrontHistory, GainProjection, project
+from deft_sweeps.statistics.seed_spread import SeedSpread
 from deft_sweeps.store.cost_record import CostRecord
 from deft_sweeps.store.selection_record import SelectionRecord
 from deft_sweeps.store.sweep_dir import SweepDir
@@ -107,6 +113,11 @@ class Findings:
     def equal_density_gains(self) -> tuple[EqualDensityGain, ...]:
         """What the density loss buys beside plain twins at equal density."""
         return tuple(equal_density_gains(self.results))
+
+    @cached_property
+    def seed_spread(self) -> SeedSpread | None:
+        """How far the seed alone moves a score; None if this sweep does not tell."""
+        return seed_spread_of(self.pool)
 
     @cached_property
     def history(self) -> FrontHistory:

@@ -43,6 +43,7 @@ def front_json(
         **({} if sure is None else {"noise": {"source": sure.source, "note": sure.note}}),
         "members": [
             member_dict(member)
+            | {"n_equal": front.equal.get(member.name, 1)}
             | ({} if sure is None else {"front_probability": sure.probabilities[member.name]})
             for member in front.members
         ],

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deft_sweeps.front import Floats
-from deft_sweeps.metrics import DEFAULT_OBJECTIVES, METRICS, Direction, measured_points
+from deft_sweeps.metrics import DEFAULT_OBJECTIVES, METRICS, SCORE, Direction, measured_points
 from deft_sweeps.outcomes import mean_scores
 from deft_sweeps.result import (
     CompleteTrial,
@@ -19,6 +19,7 @@ from deft_sweeps.result import (
     point_name,
 )
 from deft_sweeps.statistics.seed_mean import SeedMean, nearest_to_mean, seed_mean
+from deft_sweeps.statistics.seed_spread import SeedSpread, seed_spread
 
 MeasuredTraining = CompleteTrial | TrainingAtRung
 """What has measured points; the second takes part in comparisons at a rung alone."""
@@ -118,6 +119,16 @@ def pooled(members: Iterable[FrontMember]) -> tuple[FrontMember, ...]:
         config_ids[id(result)] = config_id
         groups.setdefault((config_id, member.point.at), []).append(member)
     return tuple(_mean(group) if len(group) > 1 else group[0] for group in groups.values())
+
+
+def seed_spread_of(members: Iterable[FrontMember]) -> SeedSpread | None:
+    """How far the seed alone moves a score, from the members that were trained with several."""
+    repeated: dict[str, list[list[float]]] = {}
+    for member in members:
+        if member.seeds:
+            scores = [one.values[SCORE.name] for one in member.seeds]
+            repeated.setdefault(member.result.config_id, []).append(scores)
+    return seed_spread(repeated.values())
 
 
 def _mean(group: Sequence[FrontMember]) -> FrontMember:

@@ -18,7 +18,7 @@ from deft_sweeps.statistics.measurement_noise import ExampleNoise, NoisyPoint, S
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """How likely each member of a front is on it.
+    """The estimated probability that each member belongs to the true front.
 
     Attributes:
         probabilities: by the member's name, in [0, 1].
@@ -102,7 +102,10 @@ def noisy_point(member: FrontMember, objectives: Sequence[str]) -> NoisyPoint:
 
 
 def _note(seed_noise: SeedNoise, example_noise: ExampleNoise) -> str:
-    head = f"Share of {N_DRAWS} draws in which nothing dominates the member. "
+    head = (
+        "Estimated probability that the member belongs to the true front, given the measured"
+        f" points: the share of {N_DRAWS} draws in which nothing dominates it. "
+    )
     same = "the same ones for all points where their scores are kept"
     if not seed_noise.is_estimated:
         return (

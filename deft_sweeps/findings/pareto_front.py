@@ -1,7 +1,7 @@
 """From measured points to the front. Derived each time, never stored."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from deft_sweeps.findings.baseline import Baselines, baselines_of
@@ -18,7 +18,8 @@ class ParetoFront:
     """The measured points that keep every limit and that no other such point dominates.
 
     Attributes:
-        members: best first by the first objective; equal points are all members.
+        members: best first by the first objective. Points of one configuration that are equal in
+            every objective are one member, that of the smallest threshold.
         objectives: names of metrics, in the sweep's order.
         reference: of the hypervolume, one value an objective.
         reference_note: where the reference comes from, a sentence.
@@ -29,6 +30,7 @@ class ParetoFront:
         n_outside: candidates that break a limit, or lack a metric that a limit names.
         unjudged: limits that cannot be judged because their baseline was not measured yet; while
             there are any, no point is a member.
+        equal: by the member's name, how many points it stands for; only those with several.
     """
 
     members: tuple[FrontMember, ...]
@@ -39,6 +41,7 @@ class ParetoFront:
     n_candidates: int
     n_outside: int
     unjudged: tuple[Constraint, ...] = ()
+    equal: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,9 @@ def front_of(
     directions = directions_of(objectives)
     values = values_of(inside, objectives)
     on_front = non_dominated(values, directions)
-    members = [member for member, on in zip(inside, on_front, strict=True) if on]
+    members, equal = _distinct(
+        [member for member, on in zip(inside, on_front, strict=True) if on], objectives
+    )
     # Equal fronts are listed equally, whatever order their trials finished in.
     members.sort(key=lambda m: (*(METRICS[n].sign * m.values[n] for n in objectives), m.name))
     volume = 0.0
@@ -114,7 +119,24 @@ def front_of(
         n_candidates=len(pool),
         n_outside=len(pool) - len(inside),
         unjudged=unjudged,
+        equal=equal,
     )
+
+
+def _distinct(
+    members: Iterable[FrontMember], objectives: Sequence[str]
+) -> tuple[list[FrontMember], dict[str, int]]:
+    """One member for the equal points of the same weights, and how many each stands for."""
+    groups: dict[tuple[object, ...], list[FrontMember]] = {}
+    for member in members:
+        key = (member.result.trial_id, member.n_seeds, *(member.values[n] for n in objectives))
+        groups.setdefault(key, []).append(member)
+    firsts = {
+        min(group, key=lambda m: (m.point.percentile is not None, m.point.threshold)).name: group
+        for group in groups.values()
+    }
+    first_members = [next(m for m in group if m.name == name) for name, group in firsts.items()]
+    return first_members, {name: len(group) for name, group in firsts.items() if len(group) > 1}
 
 
 def trade_offs(front: ParetoFront) -> tuple[TradeOff, ...]:

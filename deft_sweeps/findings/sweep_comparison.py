@@ -7,11 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deft_sweeps.findings.front_member import FrontMember, directions_of, values_of
+from deft_sweeps.findings.front_member import (
+    FrontMember,
+    configurations,
+    directions_of,
+    seed_spread_of,
+    values_of,
+)
 from deft_sweeps.findings.pareto_front import ParetoFront
 from deft_sweeps.front import hypervolume, non_dominated
 from deft_sweeps.metrics import ACTIVATION_DENSITY, DEFAULT_OBJECTIVES, METRICS, SCORE
 from deft_sweeps.result import TrialResult, complete_trials
+from deft_sweeps.statistics.seed_spread import SeedSpread
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,8 @@ class Comparison:
         survivors: of each sweep, the members that no member of any sweep dominates.
         levels: the densities of all members from the lowest that every sweep reaches, rising; empty
             where score and density are not both objectives.
+        seed_spread: how far the seed alone moves a score, from the configurations that a sweep
+            trained with several; None if no sweep tells.
     """
 
     objectives: tuple[str, ...]
@@ -59,6 +68,7 @@ class Comparison:
     hypervolumes: Mapping[str, float]
     survivors: Mapping[str, tuple[FrontMember, ...]]
     levels: tuple[AtDensity, ...]
+    seed_spread: SeedSpread | None = None
 
 
 def incomparable(entries: Sequence[ComparedSweep]) -> tuple[str, ...]:
@@ -120,6 +130,9 @@ def compare(entries: Sequence[ComparedSweep]) -> Comparison:
             for entry in entries
         },
         levels=_levels(entries) if set(DEFAULT_OBJECTIVES) <= set(objectives) else (),
+        seed_spread=seed_spread_of(
+            member for entry in entries for member in configurations(entry.results)
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from deft_sweeps.findings.limit_check import excess, interval_words, judgeable, 
 from deft_sweeps.findings.proxy_spread import ProxySpread
 from deft_sweeps.metrics import METRICS, SCORE
 from deft_sweeps.objective import Constraint
+from deft_sweeps.report.seed_text import seeds_told
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,9 @@ def _of_difference(choice: Choice) -> list[str]:
         f"On the {difference.n_examples} validation examples the chosen one scores "
         f"{difference.value:+.3f} beside the baseline ({interval})."
     ]
+    if member.n_seeds == 1 or (baseline is not None and baseline.n_seeds == 1):
+        sentence = seeds_told(choice.seed_spread)
+        sentences.append(f"That interval is over examples: {sentence}.")
     for limit in choice.limits:
         on_score = limit.metric == SCORE.name and limit.relation == ">="
         relative = on_score and limit.bound.baseline == "peft" and not limit.surely

@@ -6,6 +6,7 @@ from deft_sweeps.config.label import label
 from deft_sweeps.findings.sweep_comparison import ComparedSweep, Comparison
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.report.report_table import ReportTable, Row
+from deft_sweeps.report.seed_text import seeds_told
 from deft_sweeps.report.table_cells import DENSITY_NOTE, SEEDS_NOTE, MeasuredRow, metric_cells
 
 
@@ -99,7 +100,7 @@ def levels_table(comparison: Comparison) -> ReportTable:
     note = (
         "best score of the sweep's front at this density or below, measured on validation examples;"
         " in brackets its difference from the first sweep's. Each is the best of many, so small"
-        " differences are no more than noise"
+        f" differences are no more than noise; {seeds_told(comparison.seed_spread, 'these sweeps')}"
     )
     return ReportTable(
         "At equal density", (">density at most", *(f">{name}" for name in names)), rows, note

@@ -64,11 +64,11 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
         "front": tables.front_table(findings.front, choice, findings.membership),
         "lost": tables.lost_table(choice),
         "steps": tables.steps_table(findings.front),
-        "gains": tables.equal_density_table(gains, tables.MOST_ROWS),
+        "gains": tables.equal_density_table(gains, findings.seed_spread, tables.MOST_ROWS),
         "trials": tables.trials_table(results, threshold, tables.MOST_ROWS),
         **_data_tables(profile),
         "certificate": verdict_text.certificate_table(findings),
-        "finals": tables.finals_table(findings.every_final),
+        "finals": tables.finals_table(findings.every_final, findings.seed_spread),
         "sparsity": tables.sparsity_table(results, tables.MOST_ROWS),
     }
     return (

@@ -15,6 +15,7 @@ from deft_sweeps.metrics import METRICS
 from deft_sweeps.report import choice_text
 from deft_sweeps.report.report_table import Mark, ReportTable, Row
 from deft_sweeps.report.saved_steps import saved_steps, stopped_text
+from deft_sweeps.report.seed_text import seeds_told
 from deft_sweeps.report.table_cells import (
     DENSITY_NOTE,
     SCORE_NOTE,
@@ -38,6 +39,7 @@ from deft_sweeps.result import (
     complete_trials,
 )
 from deft_sweeps.statistics.paired_difference import PairedDifference, score_difference
+from deft_sweeps.statistics.seed_spread import SeedSpread
 from deft_sweeps.store.secrets import without_secrets
 from deft_sweeps.units import duration
 
@@ -110,6 +112,12 @@ def front_table(
     note = _measured_on(m.point.score for m in front.members)
     if repeated:
         note += f"; {SEEDS_NOTE}"
+    if front.equal:
+        counts = ", ".join(f"{name} for {n}" for name, n in front.equal.items())
+        note += (
+            "; thresholds of the same weights that are equal in every objective are one row, the"
+            f" smallest of them: {counts}"
+        )
     if sure and sure.note:
         note += f". P(on front): {sure.note}"
     return ReportTable("Front", columns, tuple(rows), note)
@@ -164,8 +172,16 @@ def _why_ended(result: TrialResult) -> str:
     return without_secrets(result.error) if isinstance(result, FailedTrial) else ""
 
 
-def equal_density_table(gains: Sequence[EqualDensityGain], most: int | None = None) -> ReportTable:
-    """DEFT minus plain PEFT at equal density; `most` as in `trials_table`."""
+def equal_density_table(
+    gains: Sequence[EqualDensityGain], spread: SeedSpread | None, most: int | None = None
+) -> ReportTable:
+    """DEFT minus plain PEFT at equal density.
+
+    Args:
+        gains: of a sweep, or some of them.
+        spread: how far the seed alone moves a score; None if the sweep does not tell.
+        most: as in `trials_table`.
+    """
     taken, left_out = evenly_taken(gains, most)
     rows = tuple(
         Row(
@@ -190,8 +206,8 @@ def equal_density_table(gains: Sequence[EqualDensityGain], most: int | None = No
         f"gain [95% interval] = {methods_told([gain.difference for gain in gains])}"
         + (f", n = {' or '.join(map(str, ns))} validation examples" if ns else "")
         + "; plain PEFT is a twin of the same other settings, its two neighbouring thresholds mixed"
-        f" to reach the density exactly. {_simultaneous_note(n_rows)}Intervals say nothing of"
-        " another training seed"
+        f" to reach the density exactly. {_simultaneous_note(n_rows)}"
+        f"{_over_seeds(spread)}"
     )
     columns = (
         "DEFT configuration",
@@ -205,6 +221,10 @@ def equal_density_table(gains: Sequence[EqualDensityGain], most: int | None = No
     )
     title = "DEFT minus plain PEFT at equal density"
     return ReportTable(title, columns, rows, _joined(note, left_out))
+
+
+def _over_seeds(spread: SeedSpread | None) -> str:
+    return f"Intervals are over examples, not over seeds: {seeds_told(spread)}"
 
 
 def _outcome_text(difference: PairedDifference | None) -> str:
@@ -222,8 +242,10 @@ def _simultaneous_note(n_rows: int) -> str:
     )
 
 
-def finals_table(finals: Sequence[FinalMeasurement]) -> ReportTable:
-    """Test measurements, with each one's paired difference from the first."""
+def finals_table(finals: Sequence[FinalMeasurement], spread: SeedSpread | None) -> ReportTable:
+    """Test measurements, with each one's paired difference from the first; `spread` as in
+    `equal_density_table`.
+    """
     differences = [score_difference(finals[0].point, (1.0, final.point)) for final in finals[1:]]
     heads, cells = metric_cells([MeasuredRow.of(final.point, final.cost) for final in finals])
     rows = tuple(
@@ -252,7 +274,7 @@ def finals_table(finals: Sequence[FinalMeasurement]) -> ReportTable:
         f" saw; {SCORE_NOTE}; {DENSITY_NOTE}"
     )
     if any(differences):
-        note += f"; differences [95% interval]: {methods_told(differences)}"
+        note += f"; differences [95% interval]: {methods_told(differences)}. {_over_seeds(spread)}"
     head = f">{finals[0].role} minus this" if finals else ">difference"
     columns = ("role", ">threshold", *heads, ">score's 95% interval", head, "trial")
     return ReportTable("Test measurements", columns, rows, note if finals else "")

@@ -139,6 +139,7 @@ def test_the_front_tells_its_seeds() -> None:
     column = table.columns.index(">seeds")
     assert [row.cells[column] for row in table.rows] == ["1", "2"]
     assert ">P(on front)" in table.columns
+    assert "probability that the member belongs to the true front, given the measured" in table.note
     assert "over training seeds" in table.note
     member = front.members[1]
     assert (
@@ -487,7 +488,9 @@ def test_points_that_equal_each_other_never_dominate_each_other() -> None:
     seeds = [
         same(score, i) for i, score in enumerate(np.random.default_rng(0).normal(0.8, 0.03, 7))
     ]
-    sure = membership(seeds, pareto_front(seeds, OBJECTIVES))
+    # A front lists equal points once; here each is asked for.
+    front = replace(pareto_front(seeds, OBJECTIVES), members=configurations(seeds))
+    sure = membership(seeds, front)
     assert sure.source == "seeds"
     assert len(sure.probabilities) == 5
     assert set(sure.probabilities.values()) == {1.0}

@@ -562,3 +562,17 @@ encoder, then decoder."""
 def test_density_change_gives_the_published_ones(row: str) -> None:
     for peft, deft, change in PUBLISHED_CHANGES[row]:
         assert 100 * density_change(peft, deft) == pytest.approx(change, abs=0.02)
+
+
+def test_equal_points_of_the_same_weights_are_one_member() -> None:
+    trial = result(point(0.0, 0.8, 0.5), point(0.01, 0.8, 0.5), point(0.5, 0.7, 0.2))
+    twin = result(point(0.0, 0.8, 0.5), learning_rate=0.5)
+    front = pareto_front([trial, twin], OBJECTIVES)
+    assert sorted(m.name for m in front.members) == sorted(
+        [f"{trial.trial_id}@0", f"{trial.trial_id}@0.5", f"{twin.trial_id}@0"]
+    )
+    assert dict(front.equal) == {f"{trial.trial_id}@0": 2}
+    alone = result(point(0.0, 0.8, 0.5), point(0.5, 0.7, 0.2))
+    assert front.hypervolume == pareto_front([alone], OBJECTIVES).hypervolume
+    members = json.loads(front_json(front))["members"]
+    assert [m["n_equal"] for m in members if m["name"] == f"{trial.trial_id}@0"] == [2]

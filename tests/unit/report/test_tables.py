@@ -66,7 +66,7 @@ def test_every_trial_is_listed_failed_ones_with_the_reason() -> None:
 
 def test_gains_are_shown_whichever_way_they_fall() -> None:
     gains = equal_density_gains(RESULTS)
-    table = equal_density_table(gains)
+    table = equal_density_table(gains, None)
     assert len(table.rows) == len(gains)
     texts = [row.cells[-2] for row in table.rows]
     assert any(text.startswith("+") for text in texts)
@@ -77,12 +77,12 @@ def test_gains_are_shown_whichever_way_they_fall() -> None:
 
 
 def test_finals_are_paired_with_the_chosen_one() -> None:
-    table = finals_table(sweep_finals())
+    table = finals_table(sweep_finals(), None)
     assert [row.cells[0] for row in table.rows] == ["chosen", "baseline", "twin"]
     assert table.rows[1].cells[-2].startswith("-0.015 [")
     assert "2000 test examples" in table.note
     assert ">latency, measured" in table.columns
-    assert finals_table(()).rows == ()
+    assert finals_table((), None).rows == ()
 
 
 def test_every_other_member_has_its_reason_and_every_step_its_price() -> None:

@@ -283,7 +283,7 @@ def test_gains_of_a_correlation_are_shown_with_their_method(metric: str) -> None
         deft.points[0].score.value - gain.plain_score, abs=1e-6
     )
     assert gain.difference.low < gain.difference.value < gain.difference.high
-    note = equal_density_table(gains).note
+    note = equal_density_table(gains, None).note
     assert "2,000 seeded bootstrap resamples" in note
     assert "n = 80 validation examples" in note
     assert read_result(plain.to_json()) == plain

@@ -88,11 +88,11 @@ def test_table_sentence_and_json_say_that_they_are_corrected() -> None:
     n, (better, worse) = len(compared), n_better_and_worse(gains)
     assert n > 1
     assert {one.n_rows for one in compared} == {n}
-    note = equal_density_table(gains).note
+    note = equal_density_table(gains, None).note
     assert f"hold for all {n} compared rows of the sweep at once" in note
     assert "not corrected" not in note
     # A part of the table is corrected for the whole.
-    assert f"all {n} compared rows" in equal_density_table(gains[: len(gains) // 2]).note
+    assert f"all {n} compared rows" in equal_density_table(gains[: len(gains) // 2], None).note
     text = equal_density_told(gains)
     assert f"better in {better}, worse in {worse}" in text
     assert f"Corrected for {n} comparisons" in text
