@@ -334,15 +334,15 @@ def test_quantized_weights_are_refused_by_name(
 
 
 @pytest.mark.parametrize(
-    "beside", ["weight.absmax", "weight.quant_state.bitsandbytes__nf4", "SCB", "qweight"]
+    "suffix", ["weight.absmax", "weight.quant_state.bitsandbytes__nf4", "SCB", "qweight"]
 )
 def test_packed_weights_are_refused_whatever_the_config_says(
-    beside: str, copy: Callable[[str], Path]
+    suffix: str, copy: Callable[[str], Path]
 ) -> None:
     folder = copy("bert")
     tensors = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
-    name = f"encoder.layer.0.attention.self.query.{beside}"
+    name = f"encoder.layer.0.attention.self.query.{suffix}"
     save_file(tensors | {name: torch.zeros(3)}, folder / "model.safetensors")
     (problem,) = check_model(str(folder))
     assert f"its weights are saved quantized ({name} says how they are packed)" in problem
