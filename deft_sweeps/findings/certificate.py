@@ -10,7 +10,7 @@ for their number.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
@@ -20,7 +20,13 @@ from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.findings.baseline import Baselines
 from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.findings.limit_check import judgeable, keeps
-from deft_sweeps.findings.limit_p_value import NO_GROUPS, Groups, LimitTest, Measured, tested_limit
+from deft_sweeps.findings.limit_p_value import (
+    WHOLE_ROWS,
+    LimitTest,
+    Measured,
+    SelectionSample,
+    judge_limit,
+)
 from deft_sweeps.metrics import METRICS, SCORE
 from deft_sweeps.objective import Constraint, Policy, parse_constraint
 from deft_sweeps.result import Candidate, Chain, FinalMeasurement
@@ -78,9 +84,21 @@ class Certificate:
         return next((step for step in self.steps if not step.certified), None)
 
     def step_of(self, member: FrontMember) -> Step | None:
-        """The certified step of a front member or of one of its seeds; None if it has none."""
-        names = {one.name for one in (member, *member.seeds)}
-        return next((step for step in self.certified if step.candidate.name in names), None)
+        """The certified step of just these weights at this threshold; None if they have none."""
+        return next((step for step in self.certified if step.candidate.name == member.name), None)
+
+    def weights_of(self, pool: Iterable[FrontMember]) -> list[FrontMember]:
+        """The certified weights among measured points: each training by itself, since the means
+        over seeds have no certificate.
+        """
+        single = (one for member in pool for one in (member.seeds or (member,)))
+        return [one for one in single if self.step_of(one) is not None]
+
+    def baselines_among(self, pool: Iterable[FrontMember]) -> Baselines:
+        """The fixed weights that the limits were tested beside, as far as the pool has them."""
+        single = {one.name: one for member in pool for one in (member.seeds or (member,))}
+        fixed = self.chain.baselines.items()
+        return {name: single[one.name] for name, one in fixed if one.name in single}
 
 
 def make_chain(
@@ -92,13 +110,15 @@ def make_chain(
     n_examples: int,
     alpha: float,
     n_looks: int = 0,
-    groups: Sequence[int] = (),
+    sample: SelectionSample = WHOLE_ROWS,
+    selection_fingerprint: str = "",
 ) -> Chain:
     """Order the candidates by what validation examples say of them.
 
-    The chain begins with the baseline's own weights. Then come points of rising p-value, each
-    better by the policy's metric than all before it by at least STEP_SHARE. Points that break a
-    limit on validation examples are left out, except that proxies say nothing here.
+    The chain begins with the baseline's own weights, if they keep every limit on validation
+    examples. Then come points of rising p-value, each better by the policy's metric than all before
+    it by at least STEP_SHARE. Points that break a limit on validation examples are left out, except
+    that proxies say nothing here.
 
     Args:
         pool: measured points, pooled over seeds.
@@ -108,7 +128,8 @@ def make_chain(
         n_examples: of the selection split.
         alpha: of the certificate.
         n_looks: see `Chain`; each halves alpha.
-        groups: see `Chain`.
+        sample: what is known of the selection examples before any is answered.
+        selection_fingerprint: see `Chain`.
     """
     limits = tuple(dict.fromkeys(limit.bare for limit in limits))
     metric = _ordering_metric(policy, pool)
@@ -123,7 +144,9 @@ def make_chain(
         dataset_fingerprint=_fingerprint(pool),
         n_trials=len({one.result.trial_id for m in pool for one in (m, *m.seeds)}),
         n_looks=n_looks,
-        groups=tuple(groups),
+        groups=tuple(int(group) for group in sample.groups),
+        fewest_of_a_class=sample.fewest_of_a_class,
+        selection_fingerprint=selection_fingerprint,
     )
     if not all(judgeable(limit, baselines) for limit in limits):
         return chain
@@ -154,8 +177,8 @@ def walk(chain: Chain, measurements: Mapping[str, FinalMeasurement]) -> Certific
         reference = measurements[baseline.name]
         references[name] = Measured(reference.point, reference.cost)
     available = takewhile(lambda one: one.name in measurements, chain.candidates)
-    groups = np.array(chain.groups, dtype=np.int64)
-    tested = [_test(one, measurements[one.name], limits, references, groups) for one in available]
+    sample = SelectionSample(np.array(chain.groups, dtype=np.int64), chain.fewest_of_a_class)
+    tested = [_test(one, measurements[one.name], limits, references, sample) for one in available]
     passed = list(fixed_sequence((step.p for step in tested), chain.alpha))
     steps = tuple(replace(step, certified=ok) for step, ok in zip(tested, passed, strict=False))
     is_over = len(steps) == len(chain.candidates) or not all(passed)
@@ -173,7 +196,7 @@ def _p_validation(
 ) -> float:
     measured = Measured(member.point, member.result.cost)
     tests = (
-        tested_limit(limit, measured, references, NO_GROUPS) for limit in _judged(limits, member)
+        judge_limit(limit, measured, references, WHOLE_ROWS) for limit in _judged(limits, member)
     )
     return max((test.p for test in tests), default=0.0)
 
@@ -190,10 +213,10 @@ def _test(
     measurement: FinalMeasurement,
     limits: Sequence[Constraint],
     references: Mapping[BaselineName, Measured],
-    groups: Groups,
+    sample: SelectionSample,
 ) -> Step:
     measured = Measured(measurement.point, measurement.cost)
-    tests = tuple(tested_limit(limit, measured, references, groups) for limit in limits)
+    tests = tuple(judge_limit(limit, measured, references, sample) for limit in limits)
     return Step(candidate, measurement, tests, certified=False)
 
 
@@ -227,10 +250,13 @@ def _safest_first(candidates: Sequence[Candidate], chain: Chain) -> tuple[Candid
     own = {baseline.trial_id for baseline in chain.baselines.values()}
     ordered = sorted(
         candidates,
-        key=lambda one: (one.p_validation, one.trial_id not in own, metric.sign * one.value),
+        # Of equally safe ones the smallest step comes first.
+        key=lambda one: (one.p_validation, one.trial_id not in own, -metric.sign * one.value),
     )
-    first = chain.baselines.get("peft") or next(iter(chain.baselines.values()), None)
-    chosen = [] if first is None else [first]
+    feasible = {one.name for one in candidates}
+    named = [parse_constraint(text).bound.baseline for text in chain.limits]
+    leading = (chain.baselines.get(name) for name in (*named, "peft") if name is not None)
+    chosen = [one for one in leading if one is not None and one.name in feasible][:1]
     for one in ordered:
         gain = math.inf if not chosen else metric.sign * (chosen[-1].value - one.value)
         way = abs(chosen[-1].value - ideal) if chosen and math.isfinite(ideal) else math.inf

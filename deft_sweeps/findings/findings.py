@@ -171,16 +171,18 @@ class Findings:
         axes, pool = axes_of(self.objectives, policy), self.pool_for(policy)
         limits = tuple(dict.fromkeys((*self.limits, *policy.where)))
         certified = self._certified(pool, limits)
-        eligible = (
-            front_of(pool, axes, limits, self.baselines)
-            if certified is None
-            else front_of(certified, axes)
-        )
+        baselines = self.baselines
+        if certified is None or self.certificate is None:
+            eligible = front_of(pool, axes, limits, baselines)
+        else:
+            eligible = front_of(certified, axes)
+            # A better baseline that came later is not the one that the limits were tested beside.
+            baselines = {**baselines, **self.certificate.baselines_among(self.points)}
         return choose_from(
             pool=pool,
             eligible=eligible.members,
             front=self.front,
-            baselines=self.baselines,
+            baselines=baselines,
             policy=policy,
             limits=limits,
             n_points=sum(member.n_seeds for member in pool),
@@ -197,9 +199,11 @@ class Findings:
         certificate = self.certificate
         if certificate is None or certificate.missing is not None:
             return None
-        if not covers_limits(certificate, limits) or too_few(certificate.chain, limits):
+        if not limits or not covers_limits(certificate, limits):
             return None
-        return [member for member in pool if certificate.step_of(member) is not None]
+        if too_few(certificate.chain, limits):
+            return None
+        return certificate.weights_of(pool)
 
     def _is_certified(self, choice: Choice) -> bool:
         certificate, member = self.certificate, choice.member

@@ -1,7 +1,7 @@
 """Whether measured weights keep a limit, as a p-value: of the hypothesis that they do not."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,9 @@ from deft_sweeps.objective import Constraint
 from deft_sweeps.result import Cost, Point
 from deft_sweeps.statistics.margin_p_value import (
     absolute_score_p,
-    grouped,
+    grouped_p,
     is_right_or_wrong,
     mean_p,
-    paired_difference_p,
     paired_mean_p,
     paired_score_p,
 )
@@ -28,9 +27,25 @@ BOOTSTRAP_TEST = "studentised bootstrap of the examples"
 GROUP_TEST = "studentised bootstrap of the groups"
 METRIC_TEST = "studentised bootstrap of the metric over the examples"
 NO_TEST = "no test for this metric on these examples"
-Groups = NDArray[np.int64]
-NO_GROUPS: Groups = np.zeros(0, dtype=np.int64)
+FEWEST_OF_A_CLASS = 10
+"""Selection examples that each class needs for metrics that average over classes."""
 UPPER_BOUND = "by the upper end of the 95% interval of the passes, alone"
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionSample:
+    """What is known of selection examples before any is answered.
+
+    Attributes:
+        groups: of each example, numbered from 0, shape (n,); empty if examples are independent.
+        fewest_of_a_class: examples of the rarest class; None for tasks without classes.
+    """
+
+    groups: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    fewest_of_a_class: int | None = None
+
+
+WHOLE_ROWS = SelectionSample()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +73,11 @@ class LimitTest:
     how: str
 
 
-def tested_limit(
+def judge_limit(
     limit: Constraint,
     candidate: Measured,
     baselines: Mapping[BaselineName, Measured],
-    groups: Groups,
+    sample: SelectionSample,
 ) -> LimitTest:
     """What the measurement says of one limit.
 
@@ -73,7 +88,7 @@ def tested_limit(
         limit: of the sweep or the policy.
         candidate: on the selection or the validation split.
         baselines: on the same examples, as far as limits name them.
-        groups: of each example, numbered from 0, shape (n,); empty if examples are independent.
+        sample: what is known of the examples themselves.
     """
     value = _value(candidate, limit.metric, upper=True)
     name = limit.bound.baseline
@@ -84,7 +99,7 @@ def tested_limit(
     violation = limit.violation(value, base)
     if limit.metric == SCORE.name and not (other is not None and other.point == candidate.point):
         other_point = None if other is None else other.point
-        p, how = _score_test(limit, candidate.point, other_point, groups)
+        p, how = _score_test(limit, candidate.point, other_point, sample)
         return LimitTest(limit, p, -violation, how)
     how = UPPER_BOUND if limit.metric == LATENCY_SEC.name else EXACT
     forgiven = 1e-12 * max(1.0, abs(value))
@@ -93,13 +108,18 @@ def tested_limit(
 
 
 def _metric_test(
-    limit: Constraint, point: Point, base: Point | None, groups: Groups
+    limit: Constraint, point: Point, base: Point | None, sample: SelectionSample
 ) -> tuple[float, str]:
-    """Of a score that is no mean over examples; rows that share groups have no test."""
+    """Of a score that is no mean over examples. Rows that share groups have no test, nor have
+    classes of a few examples, whose errors a resample seldom shows.
+    """
+    fewest = sample.fewest_of_a_class
+    if len(sample.groups) or (fewest is not None and fewest < FEWEST_OF_A_CLASS):
+        return 1.0, NO_TEST
     sign = 1.0 if limit.relation == ">=" else -1.0
     terms = [(sign, point.outcomes)] + ([(-sign, base.outcomes)] if base is not None else [])
     whole = [(weight, outcomes) for weight, outcomes in terms if outcomes is not None]
-    if len(groups) or len(whole) < len(terms):
+    if len(whole) < len(terms):
         return 1.0, NO_TEST
     p = metric_p(point.score.metric, whole, sign * limit.bound.value)
     return (1.0, NO_TEST) if p is None else (p, METRIC_TEST)
@@ -112,11 +132,12 @@ def _value(of: Measured, metric: str, *, upper: bool = False) -> float | None:
 
 
 def _score_test(
-    limit: Constraint, point: Point, base: Point | None, groups: Groups
+    limit: Constraint, point: Point, base: Point | None, sample: SelectionSample
 ) -> tuple[float, str]:
+    groups = sample.groups
     scores = point.example_scores.array()
     if len(scores) == 0:
-        return _metric_test(limit, point, base, groups)
+        return _metric_test(limit, point, base, sample)
     # "At most" a score is "at least" its mirror image.
     mirrored = limit.relation == "<="
     scores = 1 - scores if mirrored else scores
@@ -124,7 +145,7 @@ def _score_test(
     if base is None:
         bound = 1 + bound if mirrored else bound
         if len(groups):
-            return mean_p(grouped(scores, groups), bound), GROUP_TEST
+            return grouped_p(scores, groups, bound), GROUP_TEST
         if is_right_or_wrong(scores):
             return absolute_score_p(scores, bound), BINOMIAL_TEST
         return mean_p(scores, bound), BOOTSTRAP_TEST
@@ -133,7 +154,7 @@ def _score_test(
         return 1.0, NO_TEST
     others = 1 - others if mirrored else others
     if len(groups):
-        return paired_difference_p(grouped(scores - others, groups), -bound), GROUP_TEST
+        return grouped_p(scores - others, groups, bound), GROUP_TEST
     if is_right_or_wrong(np.concatenate([scores, others])):
         return paired_score_p(scores, others, -bound), PAIRED_TEST
     return paired_mean_p(scores, others, -bound), BOOTSTRAP_TEST

@@ -6,6 +6,7 @@ from typing import Literal
 from deft_sweeps.findings.certificate import Certificate, Step
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.confirmation import Confirmation
+from deft_sweeps.metrics import SCORE
 from deft_sweeps.objective import Constraint, parse_constraint
 from deft_sweeps.result import Chain
 from deft_sweeps.statistics.certification_power import fewest_examples
@@ -50,8 +51,9 @@ def verdict_of(
         return Verdict("not confirmed", step)
     if step is None:
         return Verdict("not certified", why=_why_uncertified(choice, certificate))
-    is_baseline = choice.baseline is not None and choice.baseline.name == member.name
-    return Verdict("baseline" if is_baseline else "ship", step)
+    named = {limit.bound.baseline for limit in choice.limits} - {None} or {"peft"}
+    own = {choice.baselines[name].name for name in choice.baselines if name in named}
+    return Verdict("baseline" if member.name in own else "ship", step)
 
 
 def covers_limits(certificate: Certificate, limits: tuple[Constraint, ...]) -> bool:
@@ -61,13 +63,19 @@ def covers_limits(certificate: Certificate, limits: tuple[Constraint, ...]) -> b
 
 
 def floor_of(limits: tuple[Constraint, ...], alpha: float) -> int:
-    """Selection examples without which nothing can be certified; 0 if no limit needs examples."""
-    margins = [
-        -limit.bound.value
-        for limit in limits
-        if limit.metric == "score" and limit.bound.baseline is not None and limit.bound.value < 0
-    ]
-    return max((fewest_examples(margin, alpha) for margin in margins), default=0)
+    """Selection examples without which even equal answers certify nothing; 0 if no limit needs
+    examples.
+    """
+    return max((_floor(limit, alpha) for limit in limits), default=0)
+
+
+def _floor(limit: Constraint, alpha: float) -> int:
+    bound = limit.bound.value
+    if limit.metric != SCORE.name or limit.relation != ">=":
+        return 0
+    if limit.bound.baseline is not None:
+        return fewest_examples(-bound, alpha) if bound < 0 else 0
+    return fewest_examples(1 - bound, alpha) if 0 < bound < 1 else 0
 
 
 def too_few(chain: Chain, limits: tuple[Constraint, ...]) -> str:
@@ -76,14 +84,16 @@ def too_few(chain: Chain, limits: tuple[Constraint, ...]) -> str:
     if chain.n_examples >= floor:
         return ""
     return (
-        f"{chain.n_examples} selection examples can certify nothing at these limits; {floor:,} are"
-        " the fewest"
+        f"{chain.n_examples} selection examples are too few: at these limits fewer than {floor:,}"
+        " certify nothing, even if no answer differs"
     )
 
 
 def _why_uncertified(choice: Choice, certificate: Certificate | None) -> str:
     if certificate is None:
         return "the sweep has read no selection split, so it was chosen on validation examples"
+    if not choice.limits:
+        return "there is no limit to certify"
     if not covers_limits(certificate, choice.limits):
         return (
             f"the selection split was read for other limits ({', '.join(certificate.chain.limits)})"

@@ -54,10 +54,14 @@ def certification_told(spec: SweepSpec) -> str:
     floor = floor_of((*spec.limits, *spec.choose.where), spec.alpha)
     if n < floor:
         return (
-            f"Nothing can be certified: {n} selection examples, and these limits need {floor:,} at"
-            " the fewest; draw more, or allow a wider margin."
+            f"Nothing can be certified: {n} selection examples, and at these limits fewer than"
+            f" {floor:,} certify nothing, even if no answer differs; draw more, or allow a wider"
+            " margin."
         )
-    return f"The choice is certified on {n} selection examples, a quarter of the rows at most."
+    limits = (*spec.limits, *spec.choose.where)
+    if not limits:
+        return "The choice will not be certified: neither `limits` nor `choose` names a limit."
+    return f"The choice can be certified on {n} selection examples, a quarter of the rows at most."
 
 
 def _relative(spec: SweepSpec) -> list[Constraint]:

@@ -52,8 +52,12 @@ class Chain:
         n_trials: complete trials that the chain was made from.
         groups: of each selection example, numbered from 0, if rows share groups (`group:`, a movie,
             a passage): then groups are drawn, not rows. Empty if every row is by itself.
-        n_looks: earlier sweeps, whose results this one started from, that have read the same
-            examples.
+        fewest_of_a_class: selection examples of the rarest class that train has; None for tasks
+            without classes.
+        selection_fingerprint: of the selection examples alone: the same rows have the same one,
+            whatever the model and the other splits.
+        n_looks: walks over the same examples by earlier sweeps, whose results this one started
+            from.
     """
 
     alpha: float
@@ -66,6 +70,8 @@ class Chain:
     dataset_fingerprint: str = ""
     n_trials: int = 0
     groups: tuple[int, ...] = ()
+    fewest_of_a_class: int | None = None
+    selection_fingerprint: str = ""
     n_looks: int = 0
     schema_version: int = CHAIN_VERSION
 

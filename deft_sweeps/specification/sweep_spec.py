@@ -89,7 +89,7 @@ class SweepSpec:
     @property
     def compared(self) -> tuple[str, ...]:
         """Every metric that the sweep compares trials by or limits."""
-        chosen = (self.choose.metric,) if self.choose.metric else ()
+        chosen = tuple(name for name in (self.choose.metric, self.choose.then) if name)
         limited = (limit.metric for limit in (*self.limits, *self.choose.where))
         return tuple(dict.fromkeys((*self.objectives, *chosen, *limited)))
 

@@ -38,7 +38,9 @@ def examples_for(margin: float, discordance: float, alpha: float, wanted: float 
 
 
 def fewest_examples(margin: float, alpha: float) -> int:
-    """Fewer examples than this certify nothing at this margin, even if no answer differs:
+    """Fewer examples than this certify nothing at this margin if no answer differs:
     ln(alpha) / ln(1 - margin).
     """
+    if margin >= 1:
+        return 1
     return math.ceil(math.log(alpha) / math.log1p(-margin))

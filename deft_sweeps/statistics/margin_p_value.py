@@ -92,11 +92,7 @@ def paired_mean_p(candidate: Scores, baseline: Scores, margin: float) -> float:
         baseline: of the same examples, shape (n,).
         margin: in (-1, 1), in units of the score.
     """
-    return paired_difference_p(candidate - baseline, margin)
-
-
-def paired_difference_p(differences: Scores, margin: float) -> float:
-    """`paired_mean_p` from the differences, one an example or a group, shape (n,)."""
+    differences = candidate - baseline
     if not differences.any() and margin > 0:
         return float((1.0 - margin) ** len(differences))
     return mean_p(differences, -margin)
@@ -148,6 +144,27 @@ def grouped(scores: Scores, groups: NDArray[np.int64]) -> Scores:
     """
     sums = np.bincount(groups, weights=scores)
     return np.asarray(sums * (len(sums) / len(scores)), dtype=float)
+
+
+def grouped_p(scores: Scores, groups: NDArray[np.int64], bound: float) -> float:
+    """The p-value of "the mean of the scores is at most `bound`" if examples come in groups.
+
+    The studentised bootstrap of the groups. It cannot see a loss that falls on whole groups of
+    which none was drawn, so the p-value is never below (1 - m)^g: m is the distance from the best
+    possible mean to the bound, or for differences the margin, and g the number of equal groups that
+    weigh as much as these (Kish, 1965: the square of the sum of their sizes over the sum of their
+    squares).
+
+    Args:
+        scores: or differences of scores, shape (n,).
+        groups: the group of each, numbered from 0, shape (n,).
+        bound: in units of the scores.
+    """
+    sizes = np.bincount(groups).astype(float)
+    effective = float(sizes.sum() ** 2 / (sizes**2).sum())
+    best = 0.0 if bound < 0 else 1.0
+    unseen = max(0.0, min(1.0, best - bound))
+    return max(mean_p(grouped(scores, groups), bound), float((1.0 - unseen) ** effective))
 
 
 def fixed_sequence(p_values: Iterable[float], alpha: float) -> Iterator[bool]:

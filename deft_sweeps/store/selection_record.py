@@ -49,8 +49,7 @@ class SelectionRecord:
         except (OSError, ValueError) as error:
             raise StoreError(
                 f"{self._chain_path}: cannot be read as a chain of candidates: {error} (restore it"
-                " from a copy; without it the certificate is void, and the folder"
-                f" {self._folder} can be moved away)"
+                " from a copy: without it nothing can be certified by these examples)"
             ) from error
         return chain
 
@@ -58,11 +57,16 @@ class SelectionRecord:
         """Fix the chain.
 
         Raises:
-            StoreError: there is one already; a second order of the same examples would be chosen
-                after the first was seen.
+            StoreError: there is one already, or measurements without one: a second order of the
+                same examples would be chosen after they were seen.
         """
         if self._chain_path.exists():
             raise StoreError(f"{self._chain_path} is written already, and is never changed")
+        if any(self._folder.glob("*@*.json")):
+            raise StoreError(
+                f"{self._folder} holds measurements and no chain.json: the examples have been read,"
+                " so no new order of candidates can be certified (restore chain.json from a copy)"
+            )
         write_atomically(self._chain_path, codec(Chain).dump_json(chain, indent=1) + b"\n")
 
     def write(self, measurement: FinalMeasurement) -> None:

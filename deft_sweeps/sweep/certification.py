@@ -1,12 +1,21 @@
 """Walks the chain of candidates: measures each on the selection split, until one fails."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from hashlib import sha256
+from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from deft_sweeps.config.data import FileTask, Task, task_kind
 from deft_sweeps.errors import StoreError
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.certificate import Certificate, Step, make_chain, walk
+from deft_sweeps.findings.limit_p_value import SelectionSample
 from deft_sweeps.findings.verdict import too_few
-from deft_sweeps.result import Candidate, Chain, CompleteTrial, FinalMeasurement, complete_trials
+from deft_sweeps.result import Candidate, Chain, CompleteTrial, FinalMeasurement
+from deft_sweeps.search.warm_start import taken
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.selection_record import SelectionRecord
 from deft_sweeps.store.sweep_dir import SweepDir
@@ -16,8 +25,6 @@ from deft_sweeps.tasks.check import read_splits
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.location import located
 from deft_sweeps.trial.final_measurement import FinalJob
-
-Measure = Callable[[FinalJob], FinalMeasurement]
 
 
 def certify(
@@ -37,13 +44,15 @@ def certify(
     Raises:
         StoreError: the record of the chain cannot be read.
     """
-    if not spec.splits.selection:
+    limits = tuple(dict.fromkeys((*spec.limits, *spec.choose.where)))
+    if not spec.splits.selection or not limits:
         return
     record = SelectionRecord(sweep.root)
-    chain = record.chain()
+    chain = record.chain() or _first_chain(spec, sweep, record, say)
     if chain is None:
-        chain = _write_chain(spec, sweep, record)
-    limits = tuple(dict.fromkeys((*spec.limits, *spec.choose.where)))
+        return
+    if chain.alpha != spec.alpha / 2**chain.n_looks:
+        say(f"the chain of candidates was fixed with alpha {chain.alpha:g}, which stays")
     if reason := too_few(chain, limits):
         say(f"nothing can be certified: {reason}")
         return
@@ -53,58 +62,127 @@ def certify(
         f"certifying: up to {len(chain.candidates)} candidates on {chain.n_examples} selection"
         f" examples, each alone, until one fails (alpha {chain.alpha:g})"
     )
-    n_said = 0
-
-    def measure(job: FinalJob) -> FinalMeasurement:
-        ready, unmeasured = final.with_weights(sweep, (job,))
-        for measured in (*unmeasured, *final.measure(ready, spec, ray_address=ray_address)):
-            if isinstance(measured, FinalMeasurement):
-                return measured
-            raise StoreError(str(measured))
-        raise StoreError(f"{job.trial_id}: nothing was measured")
-
     with measuring(sweep) as beat:
-        for certificate in _steps(sweep, chain, record, measure):
-            beat()
-            for step in certificate.steps[n_said:]:
-                say(_told(step, chain))
-            n_said = len(certificate.steps)
+        n_said = 0
+        try:
+            for certificate in _steps(spec, sweep, chain, record, ray_address):
+                beat()
+                for step in certificate.steps[n_said:]:
+                    say(_told(step, chain))
+                n_said = len(certificate.steps)
+        except StoreError as error:
+            say(f"warning: the walk ends before its end, so nothing is certified: {error}")
+
+
+def _first_chain(
+    spec: SweepSpec, sweep: SweepDir, record: SelectionRecord, say: Callable[[str], None]
+) -> Chain | None:
+    if leaky := _leaky_source(spec, sweep):
+        say(
+            f"nothing is certified: the sweep started from {leaky}, whose splits are others, so"
+            " selection examples may have been trained or searched on there"
+        )
+        return None
+    return _write_chain(spec, sweep, record)
 
 
 def _write_chain(spec: SweepSpec, sweep: SweepDir, record: SelectionRecord) -> Chain:
     findings = Findings.read(spec, sweep)
     limits = tuple(dict.fromkeys((*spec.limits, *spec.choose.where)))
     task = located(spec.combinations[0].template, spec.folder).task
-    selection = read_splits(task).selection
+    splits = read_splits(task)
+    fingerprint = _fingerprint(splits.selection)
     chain = make_chain(
         findings.pool_for(spec.choose),
         findings.baselines,
         spec.choose,
         limits,
-        n_examples=len(selection),
+        n_examples=len(splits.selection),
         alpha=spec.alpha,
-        n_looks=_n_looks(spec, findings),
-        groups=_groups(selection),
+        n_looks=_n_looks(spec, sweep, fingerprint),
+        sample=SelectionSample(
+            _groups(task, splits.selection),
+            _fewest_of_a_class(task, splits.train, splits.selection),
+        ),
+        selection_fingerprint=fingerprint,
     )
     record.write_chain(chain)
     return chain
 
 
-def _groups(selection: Sequence[Example]) -> list[int]:
-    """The group of each example; empty if no two share one."""
+def _fingerprint(selection: Sequence[Example]) -> str:
+    """Hex digest of the selection examples: the same rows, the same digest."""
+    lines = "\n".join(f"{one.key!r} {one.label!r} {one.answers!r}" for one in selection)
+    return sha256(lines.encode("utf-8", "backslashreplace")).hexdigest()[:16]
+
+
+def _groups(task: Task, selection: Sequence[Example]) -> NDArray[np.int64]:
+    """The group of each example if the task names a column of groups; else none."""
+    if not isinstance(task, FileTask) or task.group is None:
+        return np.zeros(0, dtype=np.int64)
     numbers = {group: i for i, group in enumerate(dict.fromkeys(one.group for one in selection))}
-    return [numbers[one.group] for one in selection] if len(numbers) < len(selection) else []
+    return np.array([numbers[one.group] for one in selection], dtype=np.int64)
+
+
+def _fewest_of_a_class(
+    task: Task, train: Sequence[Example], selection: Sequence[Example]
+) -> int | None:
+    if task_kind(task) != "classification":
+        return None
+    counts = Counter(one.label for one in selection)
+    return min((counts[label] for label in {one.label for one in train}), default=0)
+
+
+def _n_looks(spec: SweepSpec, sweep: SweepDir, fingerprint: str) -> int:
+    """Walks over the same examples by sweeps that this one started from, and by theirs."""
+    used = {source.folder for source in taken(sweep)} | {
+        str(Path(folder).expanduser().resolve()) for folder in spec.search.warm_start
+    }
+    chains = (SelectionRecord.of(folder).chain() for folder in used)
+    return sum(
+        chain.n_looks + 1
+        for chain in chains
+        if chain is not None and chain.selection_fingerprint == fingerprint
+    )
+
+
+def _leaky_source(spec: SweepSpec, sweep: SweepDir) -> str:
+    """An earlier sweep that this one started from and whose splits are other ones: its validation
+    or training examples may be selection examples here. Empty if there is none.
+    """
+    for source in taken(sweep):
+        earlier = SweepDir(Path(source.folder))
+        result = earlier.any_result() if earlier.spec_path.is_file() else None
+        if result is not None and result.config.task.splits != spec.splits:
+            return source.folder
+    return ""
 
 
 def _steps(
-    sweep: SweepDir, chain: Chain, record: SelectionRecord, measure: Measure
+    spec: SweepSpec,
+    sweep: SweepDir,
+    chain: Chain,
+    record: SelectionRecord,
+    ray_address: str | None,
 ) -> Iterator[Certificate]:
     certificate = walk(chain, record.measurements())
     while certificate.missing is not None:
         candidate = certificate.missing
-        record.write(measure(final.candidate_job(candidate, _trial(sweep, candidate))))
+        job = final.candidate_job(candidate, _trial(sweep, candidate))
+        record.write(_measured(job, spec, sweep, ray_address))
         certificate = walk(chain, record.measurements())
         yield certificate
+
+
+def _measured(
+    job: FinalJob, spec: SweepSpec, sweep: SweepDir, ray_address: str | None
+) -> FinalMeasurement:
+    ready, unmeasured = final.with_weights(sweep, (job,))
+    for measured in (*unmeasured, *final.measure(ready, spec, ray_address=ray_address)):
+        if isinstance(measured, FinalMeasurement):
+            return measured
+        raise StoreError(str(measured))
+    raise StoreError(f"{job.trial_id}: nothing was measured")
 
 
 def _trial(sweep: SweepDir, candidate: Candidate) -> CompleteTrial:
@@ -112,14 +190,6 @@ def _trial(sweep: SweepDir, candidate: Candidate) -> CompleteTrial:
     if not isinstance(result, CompleteTrial):
         raise TypeError(f"{candidate.trial_id} is no complete trial")
     return result
-
-
-def _n_looks(spec: SweepSpec, findings: Findings) -> int:
-    """Sweeps that this one started from and that have read the same selection examples."""
-    complete = complete_trials(findings.results)
-    own = {trial.provenance.dataset_fingerprint for trial in complete if trial.provenance}
-    chains = (SelectionRecord.of(folder).chain() for folder in spec.search.warm_start)
-    return sum(chain is not None and chain.dataset_fingerprint in own for chain in chains)
 
 
 def _told(step: Step, chain: Chain) -> str:

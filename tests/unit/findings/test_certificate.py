@@ -9,8 +9,9 @@ import pytest
 
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.certificate import STEP_SHARE, Certificate, make_chain, walk
+from deft_sweeps.findings.limit_p_value import Measured, SelectionSample, judge_limit
 from deft_sweeps.objective import parse_constraint, parse_policy
-from deft_sweeps.outcomes import ExampleScores
+from deft_sweeps.outcomes import ExampleScores, Outcomes
 from deft_sweeps.report import verdict_text
 from deft_sweeps.result import Chain, CompleteTrial, FinalMeasurement, Point
 from deft_sweeps.statistics.margin_p_value import fixed_sequence, paired_counts_p
@@ -183,7 +184,7 @@ class TestVerdict:
         made = replace(chain(PLAIN, DEFT), n_examples=100)
         findings = Findings((PLAIN, DEFT), OBJECTIVES, (), POLICY, (), walk(made, {}))
         assert findings.verdict.kind == "not certified"
-        assert "149 are the fewest" in verdict_text.headline(findings)
+        assert "fewer than 149 certify nothing" in verdict_text.headline(findings)
 
     def test_another_limit_has_no_certificate(self) -> None:
         made = chain(PLAIN, DEFT)
@@ -220,6 +221,88 @@ class TestVerdict:
             assert findings.verdict.kind == kind
             sentence = verdict_text.within_chance_told(findings)
             assert ("within chance" in sentence) == (kind == "ship")
+
+
+class TestWhatIsTested:
+    """Traps in which a certificate would be given to what was not tested."""
+
+    def test_other_seeds_of_a_certified_configuration_have_none(self) -> None:
+        made = chain(PLAIN, DEFT)
+        taken = [
+            measurement(PLAIN if one.trial_id == PLAIN.trial_id else DEFT, one.threshold, 0.80)
+            for one in made.candidates
+        ]
+        others = [
+            replace(DEFT, seed=seed, points=tuple(scored(at, 0.79, 400) for at in DEFT.points))
+            for seed in (1, 2)
+        ]
+        trials = (PLAIN, DEFT, *others)
+        findings = Findings(trials, OBJECTIVES, (), POLICY, (), walked(made, taken))
+        assert findings.choice.member is not None
+        assert findings.choice.member.result == DEFT
+        assert findings.verdict.kind == "ship"
+
+    def test_a_baseline_that_breaks_a_limit_is_no_first_candidate(self) -> None:
+        made = chain(PLAIN, DEFT, policy="best score where activation_density <= 50 %")
+        names = [one.name for one in made.candidates]
+        assert names
+        assert f"{PLAIN.trial_id}@0" not in names
+
+    def test_the_named_baseline_leads(self) -> None:
+        made = chain(PLAIN, DEFT, policy=str(POLICY).replace("(peft)", "(unquantized)"))
+        assert made.candidates[0].name == made.baselines["unquantized"].name
+
+    def test_without_limits_there_is_nothing_to_certify(self) -> None:
+        made = chain(PLAIN, DEFT, policy="knee")
+        taken = [measurement(PLAIN, 0.0, 0.8)]
+        findings = Findings(
+            (PLAIN, DEFT), OBJECTIVES, (), parse_policy("knee"), (), walked(made, taken)
+        )
+        assert findings.verdict.kind == "not certified"
+        assert findings.verdict.why == "there is no limit to certify"
+
+    def test_exact_limits_are_walked_in_small_steps(self) -> None:
+        made = chain(PLAIN, DEFT, policy="best activation_density where weight_bytes <= 1 GiB")
+        densities = [one.value for one in made.candidates]
+        assert densities == sorted(densities, reverse=True)
+        assert len(densities) > 3
+
+    def test_a_better_baseline_that_came_later_is_not_the_one_of_the_certificate(self) -> None:
+        made = chain(PLAIN, DEFT)
+        taken = [
+            measurement(PLAIN if one.trial_id == PLAIN.trial_id else DEFT, one.threshold, 0.80)
+            for one in made.candidates
+        ]
+        better = result(point(0.0, 0.86, 0.9, n=400), learning_rate=2e-3)
+        findings = Findings((PLAIN, DEFT, better), OBJECTIVES, (), POLICY, (), walked(made, taken))
+        assert findings.choice.baseline is not None
+        assert findings.choice.baseline.result == PLAIN
+
+    def test_a_margin_of_everything_is_no_error(self) -> None:
+        policy = parse_policy("best activation_density where score >= baseline(peft) - 1")
+        made = chain(PLAIN, DEFT, policy=str(policy))
+        findings = Findings((PLAIN, DEFT), OBJECTIVES, (), policy, (), walk(made, {}))
+        assert findings.verdict.kind == "not certified"
+
+    def test_rare_classes_have_no_test_of_metrics_over_classes(self) -> None:
+        outcomes = Outcomes.of([1.0, 0.0] * 200, [1.0, 0.0] * 200)
+        at = point(0.0, 0.8, 0.5)
+        candidate = replace(
+            at,
+            score=replace(at.score, metric="macro_f1", value=1.0),
+            example_scores=ExampleScores(),
+            outcomes=outcomes,
+        )
+        limit = parse_constraint("score >= 0.5")
+        tests = [
+            judge_limit(limit, Measured(candidate, cost()), {}, SelectionSample(NO_ROWS, fewest))
+            for fewest in (9, 200)
+        ]
+        assert tests[0].how == "no test for this metric on these examples"
+        assert tests[1].how != tests[0].how
+
+
+NO_ROWS = np.zeros(0, dtype=np.int64)
 
 
 class TestErrorRate:

@@ -51,4 +51,7 @@ def test_without_a_selection_split_there_is_no_certificate() -> None:
 
 def test_absolute_limits_have_no_row() -> None:
     assert power_table(spec("best activation_density where score >= 0.8", 1200)).rows == ()
-    assert "is certified on 1200" in certification_told(spec("knee", 1200))
+    limited = spec("best activation_density where score >= 0.8", 1200)
+    assert "can be certified on 1200" in certification_told(limited)
+    assert "names a limit" in certification_told(spec("knee", 1200))
+    assert "fewer than 299" in certification_told(spec("best loss where score >= 0.99", 100))

@@ -9,6 +9,7 @@ from scipy import optimize, stats
 from deft_sweeps.statistics.margin_p_value import (
     absolute_score_p,
     grouped,
+    grouped_p,
     mean_p,
     paired_counts_p,
     paired_score_p,
@@ -94,6 +95,25 @@ class TestGroups:
         assert by_group.mean() == pytest.approx(rows.mean())
         assert mean_p(by_group, -0.02) == pytest.approx(mean_p(once, -0.02))
         assert mean_p(rows, -0.02) < mean_p(by_group, -0.02)
+
+
+class TestGroupedLimit:
+    def test_a_few_groups_certify_nothing_without_a_loss_in_sight(self) -> None:
+        groups = np.repeat(np.arange(20), 60)
+        equal = np.zeros(1200)
+        gain = equal.copy()
+        gain[0] = 0.001
+        assert grouped_p(equal, groups, -0.02) == 1.0
+        assert grouped_p(gain, groups, -0.02) == pytest.approx(0.98**20)
+
+    def test_unequal_groups_count_by_their_weight(self) -> None:
+        sizes = np.array([91] * 16 + [1] * 144)
+        groups = np.repeat(np.arange(160), sizes)
+        gain = np.zeros(len(groups))
+        gain[-1] = 1.0
+        effective = sizes.sum() ** 2 / (sizes**2).sum()
+        assert effective < 20
+        assert grouped_p(gain, groups, -0.02) >= 0.98**effective
 
 
 class TestMean:
