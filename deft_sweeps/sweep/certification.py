@@ -40,15 +40,16 @@ def certify(
         sweep: its folder.
         say: is told each step in a line.
         ray_address: of a Ray cluster; None starts a local Ray.
-
-    Raises:
-        StoreError: the record of the chain cannot be read.
     """
     limits = tuple(dict.fromkeys((*spec.limits, *spec.choose.where)))
     if not spec.splits.selection or not limits:
         return
     record = SelectionRecord(sweep.root)
-    chain = record.chain() or _first_chain(spec, sweep, record, say)
+    try:
+        chain = record.chain() or _first_chain(spec, sweep, record, say)
+    except StoreError as error:
+        say(f"warning: nothing is certified: {error}")
+        return
     if chain is None:
         return
     if chain.alpha != spec.alpha / 2**chain.n_looks:
