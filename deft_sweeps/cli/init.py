@@ -158,6 +158,11 @@ def _summary(guess: ColumnGuess) -> str:
 
 def _notes(guess: ColumnGuess) -> Iterator[str]:
     """What else the file has, and how to take it."""
+    if guess.label in guess.classes:
+        yield (
+            f"the first line looks like a row: its {guess.label!r} is a class too; write the names"
+            " of the columns above it"
+        )
     if guess.other_labels:
         yield f"other columns that can be the label: {_listed(guess.other_labels)} (--label COL)"
     if guess.other_texts:

@@ -35,8 +35,13 @@ CONVERSION = (
 def adapter_sentence(folder: Path) -> str:
     """That a folder holds a PEFT adapter and no model; empty if it does not."""
     path = folder / ADAPTER_CONFIG
-    if (folder / "config.json").exists() or not path.is_file():
+    if not path.is_file():
         return ""
+    if (folder / "config.json").exists():
+        return (
+            f"{folder} holds a model and an adapter of PEFT ({ADAPTER_CONFIG}), which would be"
+            " loaded on top of it: move one of the two elsewhere"
+        )
     try:
         adapter = json.loads(path.read_text(encoding="utf-8"))
         base = adapter.get("base_model_name_or_path")

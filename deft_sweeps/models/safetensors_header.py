@@ -13,6 +13,7 @@ INDEX = "model.safetensors.index.json"
 Shapes = Mapping[str, tuple[int, ...]]
 """Tensor's name to its shape."""
 
+_FLOATS = ("F64", "F32", "F16", "BF16")
 _AGAIN = "download or save it again"
 _MOST_NAMED = 5
 
@@ -83,9 +84,21 @@ def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
 
     try:
         with safe_open(path, framework="numpy") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            _check_types(path, {name: one.get_dtype() for name, one in slices.items()})
+            return {name: tuple(one.get_shape()) for name, one in slices.items()}
     except (OSError, SafetensorError) as error:
         n_bytes = path.stat().st_size
         raise ValueError(
             f"{path} is cut short or damaged, {n_bytes:,} bytes ({error}); {_AGAIN}"
         ) from error
+
+
+def _check_types(path: Path, types: Mapping[str, str]) -> None:
+    """Weights and biases are floating-point numbers; packed ones have sentences of their own."""
+    for name, dtype in types.items():
+        if name.endswith((".weight", ".bias")) and dtype not in _FLOATS and dtype != "U8":
+            raise ValueError(
+                f"{path}: {name} holds numbers of the type {dtype}; weights are expected as"
+                " float32, float16 or bfloat16"
+            )

@@ -194,6 +194,13 @@ def _header(file: TextFile, dialect: Dialect) -> list[str]:
         header = next(reader, [])
     except csv.Error as error:
         raise DataError(f"{where}: the header cannot be read: {error}") from error
+    quoted = [name for name in header if name != name.strip() and name.strip()[:1] == '"']
+    if quoted:
+        raise DataError(
+            f"{where}: a space stands before the quotes of {', '.join(map(repr, quoted))}, so the"
+            " quotes would be part of the values; write the file without spaces after the"
+            " delimiter"
+        )
     spaced = [name for name in header if name != name.strip()]
     if spaced:
         raise DataError(

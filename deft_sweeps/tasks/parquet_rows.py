@@ -1,5 +1,6 @@
 """Rows of a Parquet file, or of a folder of them as Spark and others write it. Loads no torch."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,9 @@ from typing import Any
 
 from deft_sweeps.errors import DataError
 from deft_sweeps.tasks.json_rows import require
+
+_SPLIT = re.compile(r"(?:^|[-_.])(train|validation|valid|val|dev|test)(?=[-_.])", re.IGNORECASE)
+"""A split in a file's name, as the hub writes it: `train-00000-of-00001.parquet`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,12 @@ def parquet_files(path: Path) -> tuple[Path, ...]:
     files = tuple(sorted(one for one in path.glob("*.parquet") if one.name[0] not in "._"))
     if not files:
         raise DataError(f"{path}: a folder without Parquet files (*.parquet)")
+    splits = {match[1].lower() for one in files if (match := _SPLIT.search(one.name))}
+    if len(splits) > 1:
+        raise DataError(
+            f"{path}: its files are of several splits ({', '.join(sorted(splits))}), which would be"
+            " read as one; name the file of each as path, validation_path and test_path"
+        )
     return files
 
 

@@ -184,3 +184,11 @@ def test_numbers_with_fractions_that_are_taken_for_classes_are_told(tmp_path: Pa
         "init", data, "-o", tmp_path / "d.yaml", "--label", "verdict", "--task", "classification"
     )
     assert "note: verdict holds numbers with fractions, which are 4 classes here" in done.stderr
+
+
+def test_a_first_line_that_is_a_row_is_told(tmp_path: Path) -> None:
+    data = tmp_path / "d.csv"
+    lines = [f"a film of kind {'i' * i} worth seeing,{('good', 'bad')[i % 2]}" for i in range(N)]
+    data.write_text("\n".join(lines) + "\n")
+    done = call("init", data, "-o", tmp_path / "d.yaml")
+    assert "the first line looks like a row: its 'good' is a class too" in done.stderr

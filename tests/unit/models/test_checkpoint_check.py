@@ -333,6 +333,22 @@ def test_quantized_weights_are_refused_by_name(
     refused(folder, f"its weights are saved {how}", "take the checkpoint that it was made from")
 
 
+def test_weights_of_whole_numbers_are_refused(copy: Callable[[str], Path]) -> None:
+    folder = copy("bert")
+    tensors = load_file(folder / "model.safetensors")
+    name = next(name for name in tensors if name.endswith("query.weight"))
+    (folder / "model.safetensors").unlink()
+    save_file(tensors | {name: tensors[name].to(torch.int32)}, folder / "model.safetensors")
+    (problem,) = check_model(str(folder))
+    assert f"{name} holds numbers of the type I32" in problem
+
+
+def test_an_adapter_beside_a_model_is_refused(copy: Callable[[str], Path]) -> None:
+    folder = copy("bert")
+    (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "me/base"}')
+    refused(folder, "holds a model and an adapter of PEFT")
+
+
 @pytest.mark.parametrize(
     "suffix", ["weight.absmax", "weight.quant_state.bitsandbytes__nf4", "SCB", "qweight"]
 )

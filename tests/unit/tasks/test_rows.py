@@ -229,6 +229,7 @@ class TestDelimited:
             ),
             ('text,label\n"a, b",x\n"c\nd" e,y\n', r"csv:3: a quote .* closed in the middle of it"),
             ("text, label\na, x\n", r"csv:1: names of columns with a space at an end: ' label'"),
+            ('"text", "label"\n"a", "x"\n', r"csv:1: a space stands before the quotes"),
             ("text,label,text\na,x,b\n", r"csv:1: more than one column is named 'text'"),
         ],
     )
@@ -341,6 +342,15 @@ class TestFolderOfParquet:
         assert list(read_rows(folder, ["text"])) == [["a"], ["b"]]
         task = FileTask(path=str(folder))
         assert [one.name for one in source_files(task)["train"]] == ["a.parquet", "b.parquet"]
+
+    def test_several_splits_are_not_one(self, tmp_path: Path) -> None:
+        for split in ("train", "test"):
+            as_parquet(
+                [{"text": split, "label": "x", "who": "1"}],
+                tmp_path / f"{split}-00000-of-00001.parquet",
+            )
+        with pytest.raises(DataError, match=r"of several splits \(test, train\)"):
+            list(read_rows(tmp_path, ["text"]))
 
     @pytest.mark.parametrize(
         ("inside", "message"),
