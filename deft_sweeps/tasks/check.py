@@ -13,7 +13,7 @@ from deft_sweeps.tasks.data_source import sources
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.files import check_labels, check_rows, check_spelling
 from deft_sweeps.tasks.split import Examples, draw
-from deft_sweeps.tasks.split_check import check_splits, shared_rows
+from deft_sweeps.tasks.split_check import check_splits, shared_rows, slow_classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,8 @@ def examine(task: Task, form: Form | None = None) -> Examination:
         problems = check_splits(splits, task)
         if not problems:
             shared = shared_rows(splits, task) if isinstance(task, FileTask) else []
-            return Examination(splits, notes=(*notes, *shared))
+            slow = slow_classes(splits, form)
+            return Examination(splits, notes=(*notes, *shared, *slow))
     return Examination(problems=tuple(dict.fromkeys(problems)), notes=tuple(notes))
 
 
