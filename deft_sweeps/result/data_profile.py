@@ -17,7 +17,7 @@ class SplitProfile:
         n_empty: examples without text.
         n_repeated: examples whose text another one of the split has too, in other letter case or
             spacing.
-        n_nearly_repeated: the same if punctuation and digits count neither.
+        n_nearly_repeated: the same if punctuation does not count either.
         n_in_train: examples, of another split than train, that are nearly equal to one of train.
     """
 

@@ -1,12 +1,10 @@
 """Profiles a task's examples: class balance, repeated and contradictory texts, lengths. Loads no
 torch.
 
-Two texts are nearly equal if they are the same but for letter case, spacing, punctuation and
-digits. Everything is counted in one pass over the examples of each split.
+Two texts are nearly equal if they are the same but for letter case, spacing and punctuation. Everything is counted in one pass over the examples of each split.
 """
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from statistics import fmean, median, pstdev
@@ -30,8 +28,6 @@ SAMPLED = 20_000
 ENOUGH_SHARE = 0.99
 """Share of the inputs that the proposed length leaves whole."""
 
-_DIGITS = re.compile(r"\s*\d+")
-
 Tokenise = Callable[[Sequence[str]], tuple[list[int], float]]
 """Lengths in tokens of some texts, and the share of unknown tokens among all."""
 
@@ -54,7 +50,7 @@ def look(
         "selection": splits.selection,
         "test": splits.test,
     }
-    in_train = {_nearly(example.key) for example in splits.train}
+    in_train = {bare(example.key) for example in splits.train}
     profiles = {
         name: _split(examples, kind, in_train if name != "train" else set())
         for name, examples in by_name.items()
@@ -80,7 +76,7 @@ def look(
 
 def _split(examples: Sequence[Example], kind: TaskKind, in_train: set[str]) -> SplitProfile:
     equal = Counter(plain(example.key) for example in examples)
-    nearly = Counter(_nearly(example.key) for example in examples)
+    nearly = Counter(bare(example.key) for example in examples)
     counts = Counter(example.label for example in examples) if kind == "classification" else {}
     return SplitProfile(
         n_rows=len(examples),
@@ -90,11 +86,6 @@ def _split(examples: Sequence[Example], kind: TaskKind, in_train: set[str]) -> S
         n_nearly_repeated=sum(n for n in nearly.values() if n > 1),
         n_in_train=sum(n for text, n in nearly.items() if text in in_train),
     )
-
-
-def _nearly(text: str) -> str:
-    """A text without case, spacing, punctuation and digits; one of nothing else stays whole."""
-    return _DIGITS.sub("", bare(text)).strip() or plain(text)
 
 
 def _majority(train: SplitProfile) -> str:

@@ -17,12 +17,12 @@ TASK = FileTask(path="x.csv", max_input_tokens=8, splits=Splits(validation=2, te
 TRAIN = [
     one("A good film."),
     one("a  GOOD film."),
-    one("a good film 2!", "b"),
+    one("a good, film!", "b"),
     one("a good film.", "b"),
     *(one(f"text of its own {'x' * i}") for i in range(16)),
 ]
 SPLITS = Examples(
-    TRAIN, [one("A good film, 3?"), one("seen nowhere", "b")], [one("other", "b"), one(" ")]
+    TRAIN, [one("A good film?"), one("seen nowhere", "b")], [one("other", "b"), one(" ")]
 )
 
 
