@@ -1,7 +1,8 @@
 """Profiles a task's examples: class balance, repeated and contradictory texts, lengths. Loads no
 torch.
 
-Two texts are nearly equal if they are the same but for letter case, spacing and punctuation. Everything is counted in one pass over the examples of each split.
+Two texts are nearly equal if they are the same but for letter case, spacing and punctuation.
+Everything is counted in one pass over the examples of each split.
 """
 
 import math
