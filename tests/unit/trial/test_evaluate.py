@@ -17,7 +17,12 @@ from deft_sweeps.store.weights_file import read_weights
 from deft_sweeps.task_metrics import score
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.build import build
-from deft_sweeps.trial.final_measurement import FinalJob, measure_final, threshold_for
+from deft_sweeps.trial.final_measurement import (
+    FinalJob,
+    measure_final,
+    measure_structure,
+    threshold_for,
+)
 from deft_sweeps.trial.predict import first_tokens_differ
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter
@@ -194,3 +199,37 @@ def test_a_percentile_is_measured_with_each_blocks_own_threshold_really_applied(
     assert twin.density.overall == pytest.approx(0.3, abs=0.08)
     assert twin.percentile == pytest.approx(0.7, abs=0.05)
     assert len(set(twin.block_thresholds)) == 5
+
+
+def test_a_candidate_is_measured_on_the_selection_split(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
+    task = replace(tiny_config.task, splits=replace(tiny_config.task.splits, selection=10))
+    config = replace(tiny_config, task=task)
+    run = starter(config, 0)
+    run.advance(1)
+    assert isinstance(run, TorchTrialRun)
+    assert run.data.selection is not None
+    assert len(run.data.selection) == 10
+    expected = starter.measurer.evaluator(run.trial_model, run.data, "selection").point(0.05)
+    measured = measure_final(
+        FinalJob("candidate", config, 0, run.weights(), threshold=0.05), starter.factory
+    )
+    assert replace(measured.point, energy_ratio=None) == expected
+    assert measured.point.score.n_examples == 10
+
+
+def test_what_a_structure_costs_is_taken_without_training(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
+    run = starter(tiny_config, 0)
+    run.advance(1)
+    timed = replace(starter.factory.evaluation, latency_repeats=7)
+    cost = measure_structure(
+        FinalJob("candidate", tiny_config, 0, run.weights(), threshold=0.0),
+        replace(starter.factory, evaluation=timed),
+    )
+    assert cost.trial_id == tiny_config.trial_id(0)
+    assert cost.peak_memory_bytes >= 0
+    assert cost.latency_high_sec is not None
+    assert 0 < cost.latency_sec <= cost.latency_high_sec
