@@ -117,8 +117,8 @@ def make_chain(
 
     The chain begins with the baseline's own weights, if they keep every limit on validation
     examples. Then come points of rising p-value, each better by the policy's metric than all before
-    it by at least STEP_SHARE. Points that break a limit on validation examples are left out, except
-    that proxies say nothing here.
+    it by at least STEP_SHARE. Points that break a limit on validation examples are left out; limits
+    on a metric of which only a proxy was measured are not judged here.
 
     Args:
         pool: measured points, pooled over seeds.

@@ -81,8 +81,8 @@ def judge_limit(
 ) -> LimitTest:
     """What the measurement says of one limit.
 
-    A limit on the score is tested on the examples, except that the baseline differs from itself by
-    nothing. Others are compared by value; latency by its upper bound.
+    A limit on the score is tested on the examples. The baseline beside itself needs no test: the
+    difference is 0. Other metrics are compared by value, and latency by its upper bound.
 
     Args:
         limit: of the sweep or the policy.
@@ -110,8 +110,10 @@ def judge_limit(
 def _metric_test(
     limit: Constraint, point: Point, base: Point | None, sample: SelectionSample
 ) -> tuple[float, str]:
-    """Of a score that is no mean over examples. Rows that share groups have no test, nor have
-    classes of a few examples, whose errors a resample seldom shows.
+    """The p-value and the name of the test of a score that is no mean over examples.
+
+    Rows that share groups have no test. Nor have classes of a few examples, whose errors a resample
+    seldom shows.
     """
     fewest = sample.fewest_of_a_class
     if len(sample.groups) or (fewest is not None and fewest < FEWEST_OF_A_CLASS):

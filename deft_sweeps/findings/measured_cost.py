@@ -26,7 +26,7 @@ def with_measured_costs(
 def unmeasured_structures(
     results: Iterable[TrialResult], costs: Sequence[StructureCost]
 ) -> list[CompleteTrial]:
-    """One complete trial of each structure that was not measured yet, in the results' order."""
+    """One complete trial of each structure that has no measured cost yet, in the results' order."""
     complete = list(complete_trials(results))
     measured = {cost.trial_id for cost in costs}
     done = {deployed_structure(trial) for trial in complete if trial.trial_id in measured}
@@ -37,7 +37,7 @@ def unmeasured_structures(
 
 
 def needs_measured_costs(metrics: Iterable[str]) -> bool:
-    """Whether a search has but proxies of one of the metrics."""
+    """Whether a search has only proxies of one of the metrics."""
     return any(METRICS[name].proxy_in_search for name in metrics)
 
 

@@ -63,8 +63,8 @@ def covers_limits(certificate: Certificate, limits: tuple[Constraint, ...]) -> b
 
 
 def floor_of(limits: tuple[Constraint, ...], alpha: float) -> int:
-    """Selection examples without which even equal answers certify nothing; 0 if no limit needs
-    examples.
+    """The fewest selection examples that can certify all limits if no answer differs; 0 if no
+    limit needs examples.
     """
     return max((_floor(limit, alpha) for limit in limits), default=0)
 

@@ -93,7 +93,10 @@ def weightless_sentence(where: str, files: Collection[str]) -> str:
             f"{where} has its weights in {others[0]}, and they are looked for in {WHOLE_FILE} or"
             f" {INDEX}; rename the file"
         )
-    return f"{where} has no weights as *.safetensors"
+    return (
+        f"{where} has no weights as *.safetensors; expected {WHOLE_FILE} or {INDEX}, as"
+        " transformers' save_pretrained writes them"
+    )
 
 
 def is_pickled(file: str) -> bool:

@@ -29,11 +29,14 @@ def why(choice: Choice) -> str:
     if choice.member is None:
         return _why_none(choice)
     n_eligible = len(choice.merits)
-    what = "is certified" if choice.needs_certificate else "keeps every limit"
-    scope = f": it is the only front point that {what}"
+    scope = ": it is the only front point that keeps every limit"
     if n_eligible > 1:
-        what = "are certified" if choice.needs_certificate else "keep every limit"
-        scope = f" of the {n_eligible} front points that {what}"
+        scope = f" of the {n_eligible} front points that keep every limit"
+    if choice.needs_certificate:
+        # The front of the certified points; the chosen one may be off the sweep's own front.
+        scope = ": it is the only point on the front of the certified points"
+        if n_eligible > 1:
+            scope = f" of the {n_eligible} points on the front of the certified points"
     head = _by_metric(choice) if choice.policy.metric else _by_knee(choice)
     named = f"{label(choice.member.result.config)} at threshold {choice.member.point.at}"
     return f"{named} is chosen by `{choice.policy}`: {head}{scope}."

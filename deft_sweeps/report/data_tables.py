@@ -43,7 +43,7 @@ def splits_table(profile: DataProfile) -> ReportTable:
         ">nearly in train",
         ">majority baseline",
     )
-    note = "repeated: equal but for letter case and spacing; nearly: and but for punctuation"
+    note = "repeated: equal except for letter case and spacing; nearly: also except for punctuation"
     if profile.majority_class:
         note += f"; majority baseline: accuracy of always answering {profile.majority_class!r}"
     return ReportTable("Data", columns, rows, note)

@@ -9,9 +9,10 @@ from deft_sweeps.statistics.certification_power import DISCORDANCES, examples_fo
 
 
 def power_table(spec: SweepSpec) -> ReportTable:
-    """The power at each limit on the score that names a baseline; without rows where there is none.
+    """The power at each limit on the score that names a baseline; no rows without such a limit.
 
-    The power is that of a candidate that loses nothing, and of one that loses half the margin.
+    Power is the probability that a candidate is certified. It is stated for a candidate that loses
+    nothing, and for one that loses half the margin.
     """
     n, alpha = spec.splits.selection, spec.alpha
     rows = []
@@ -49,19 +50,23 @@ def certification_told(spec: SweepSpec) -> str:
     if not n:
         return (
             "The choice will not be certified: the task's splits have no `selection` examples"
-            " (`splits: {selection: 1200}` draws them)."
+            " (`splits: {selection: 1200}` sets them aside, at most a quarter of the training"
+            " file)."
         )
     floor = floor_of((*spec.limits, *spec.choose.where), spec.alpha)
     if n < floor:
         return (
-            f"Nothing can be certified: {n} selection examples, and at these limits fewer than"
-            f" {floor:,} certify nothing, even if no answer differs; draw more, or allow a wider"
-            " margin."
+            f"Nothing can be certified: {n} selection examples, but these limits need at"
+            f" least {floor:,}, even if no answer differs; raise `splits.selection`, or allow a"
+            " wider margin."
         )
     limits = (*spec.limits, *spec.choose.where)
     if not limits:
         return "The choice will not be certified: neither `limits` nor `choose` names a limit."
-    return f"The choice can be certified on {n} selection examples, a quarter of the rows at most."
+    return (
+        f"The choice can be certified on {n} selection examples, or on a quarter of the training"
+        " file if that is fewer."
+    )
 
 
 def _relative(spec: SweepSpec) -> list[Constraint]:

@@ -1,4 +1,4 @@
-"""How likely a number of examples certifies a configuration: planned before any money is spent.
+"""The probability that a number of examples certifies a configuration, for planning a sweep.
 
 The paired score test's normal approximation. `discordance` is the share of examples that candidate
 and baseline answer differently, in the sense of one right and one wrong.

@@ -16,7 +16,7 @@ whose names begin alike, packaged/flan-t5-small-title took 1.7 s of one core for
 
 
 def check_splits(splits: Examples, task: Task) -> list[str]:
-    """What is wrong with the splits, a sentence each; empty when nothing is."""
+    """The problems of the splits, a sentence each; empty without any."""
     problems = _too_few(splits, task)
     if problems or task_kind(task) != "classification":
         return problems
@@ -41,16 +41,13 @@ def shared_rows(splits: Examples, task: Task) -> list[str]:
     """That rows were left out because an earlier split has their text, a sentence a file; empty
     when none were.
     """
-    sources = {
-        "train": ("the training file", "validation or test"),
-        "validation": ("the validation file", "test"),
-    }
+    sources = {"train": "the training file", "validation": "the validation file"}
     column = task.group if isinstance(task, FileTask) else None
     what = f"text or {column}" if column else "text"
     return [
-        f"{n:,} {'row' if n == 1 else 'rows'} of {file} left out, because {before} has the same"
-        f" {what} (letter case and spacing aside): no example is both trained and measured on"
-        for source, (file, before) in sources.items()
+        f"{n:,} {'row' if n == 1 else 'rows'} of {file} left out, because another split has the"
+        f" same {what} (letter case and spacing aside): no example is in two splits"
+        for source, file in sources.items()
         if (n := splits.shared.get(source, 0))
     ]
 

@@ -54,4 +54,4 @@ def test_absolute_limits_have_no_row() -> None:
     limited = spec("best activation_density where score >= 0.8", 1200)
     assert "can be certified on 1200" in certification_told(limited)
     assert "names a limit" in certification_told(spec("knee", 1200))
-    assert "fewer than 299" in certification_told(spec("best loss where score >= 0.99", 100))
+    assert "at least 299" in certification_told(spec("best loss where score >= 0.99", 100))

@@ -111,7 +111,7 @@ def test_copies_of_the_training_texts_are_no_validation(tmp_path: Path) -> None:
     problems = check_task(FileTask(path=path, test_path=copy, splits=Splits(validation=4)))
     assert problems[0].startswith("too few examples: 0 are left for train, expected one at least")
     assert problems[2].startswith(
-        "40 rows of the training file left out, because validation or test has the same text"
+        "40 rows of the training file left out, because another split has the same text"
     )
 
 
