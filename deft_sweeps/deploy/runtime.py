@@ -1,4 +1,7 @@
-"""What a runtime computes, whichever library it is built on: arrays in, arrays out. Loads no torch."""
+"""What a runtime computes, whichever library it is built on: arrays in, arrays out.
+
+Loads no torch.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
