@@ -2,6 +2,7 @@
 it.
 """
 
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -108,3 +109,27 @@ def _merged(model: nn.Module) -> nn.Module:
     wrapped: Any = model
     merged: nn.Module = wrapped.merge_and_unload()
     return merged
+
+
+@torch.no_grad()
+def fill_removed_blocks_(made: TrialModel) -> None:
+    """Put back an MLP where a block was removed, with weights of zero, and take the block gates
+    out: what formats with a fixed number of blocks need. The outputs are the same.
+
+    Only for families whose blocks have a residual branch of their own.
+    """
+    if made.blocks is None:
+        return
+    model, blocks = made.model, made.base.layout.blocks
+    for block, gated, at in zip(blocks, made.blocks.mlps, made.gates, strict=True):
+        if not at.gate.skipped:
+            model.set_submodule(block.mlp, gated.mlp)
+    remaining = next(
+        block for block, at in zip(blocks, made.gates, strict=True) if not at.gate.skipped
+    )
+    for block, at in zip(blocks, made.gates, strict=True):
+        if at.gate.skipped:
+            silent = deepcopy(model.get_submodule(remaining.residual))
+            for parameter in silent.parameters():
+                parameter.zero_()
+            model.set_submodule(block.residual, silent)
