@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
+def first_tokens_differ(class_ids: Sequence[Sequence[int]]) -> bool:
+    """Whether every class begins with a token of its own."""
+    return len({ids[0] for ids in class_ids}) == len(class_ids)
+
+
 @dataclass(frozen=True, slots=True)
 class HeadAnswering:
     """Answers through a head that is trained beside the PEFT method.

@@ -37,6 +37,8 @@ class Family:
         int8_excluded: roles of linear layers that int8 does not pack.
         norm_in_float32: whether the norms are computed in float32 with copies of their input in
             bfloat16, which counts in a trial's projected memory.
+        ct2_loader: CTranslate2's loader of the family's models, by class name; None where it runs
+            none of them with what answers.
         evaluate_runtime_bytes: resident bytes of tokenizer and metrics on the CPU, from the first
             evaluation on.
     """
@@ -58,6 +60,7 @@ class Family:
     prefix_stack: Stack | None
     int8_excluded: tuple[Role, ...]
     norm_in_float32: bool
+    ct2_loader: str | None
     evaluate_runtime_bytes: int
 
     @property

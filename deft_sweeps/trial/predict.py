@@ -9,16 +9,16 @@ from torch import Tensor, nn
 from transformers import LogitsProcessor
 
 from deft_sweeps.axes.decoding import GenerationMeter, generated_lengths
-from deft_sweeps.models.answering import Answering, HeadAnswering, TextAnswering
+from deft_sweeps.models.answering import (
+    Answering,
+    HeadAnswering,
+    TextAnswering,
+    first_tokens_differ,
+)
 from deft_sweeps.tasks.batches import Batch
 from deft_sweeps.tasks.passages import Written, best_written
 from deft_sweeps.tasks.spans import WindowScores, best_answers
 from deft_sweeps.tasks.task_data import TaskData
-
-
-def first_tokens_differ(class_ids: Sequence[Sequence[int]]) -> bool:
-    """Whether every class begins with a token of its own."""
-    return len({ids[0] for ids in class_ids}) == len(class_ids)
 
 
 def as_number(text: str, otherwise: float) -> float:

@@ -113,5 +113,6 @@ FAMILY = Family(
     prefix_stack="encoder",
     int8_excluded=(),
     norm_in_float32=False,
+    ct2_loader=None,
     evaluate_runtime_bytes=20 * 2**20,
 )

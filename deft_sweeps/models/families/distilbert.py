@@ -86,6 +86,7 @@ FAMILY = Family(
     prefix_stack=None,
     int8_excluded=(),
     norm_in_float32=False,
+    ct2_loader=None,
     # Taken from BERT, whose tokenizer it has; not measured for DistilBERT.
     evaluate_runtime_bytes=20 * 2**20,
 )

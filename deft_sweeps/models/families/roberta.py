@@ -48,6 +48,7 @@ FAMILY = Family(
     prefix_stack="encoder",
     int8_excluded=(),
     norm_in_float32=False,
+    ct2_loader=None,
     # Taken from BERT; not measured for RoBERTa.
     evaluate_runtime_bytes=20 * 2**20,
 )

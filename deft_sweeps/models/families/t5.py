@@ -139,5 +139,6 @@ FAMILY = Family(
     # The input of the projection back to d_model reaches 66,246 in Flan-T5-XXL, beyond float16.
     int8_excluded=("down",),
     norm_in_float32=True,
+    ct2_loader="T5Loader",
     evaluate_runtime_bytes=47 * 2**20,
 )

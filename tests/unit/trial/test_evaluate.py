@@ -23,7 +23,7 @@ from deft_sweeps.trial.final_measurement import (
     measure_structure,
     threshold_for,
 )
-from deft_sweeps.trial.predict import first_tokens_differ
+from deft_sweeps.models.answering import first_tokens_differ
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter
 

@@ -26,6 +26,7 @@ class Adapter(PeftMethod):
     """
 
     torch_verb: ClassVar[str] = "deft_sweeps.axes.peft.bottleneck:attach"
+    merges: ClassVar[bool] = False
 
     kind: Literal["adapter"] = "adapter"
     reduction: int = 16
