@@ -211,6 +211,4 @@ def _input_name(name: str) -> str:
 def _values(arrays: dict[str, Any]) -> dict[str, Any]:
     import onnxruntime
 
-    return {
-        name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()
-    }
+    return {name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in arrays.items()}
