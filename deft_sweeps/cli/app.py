@@ -289,6 +289,52 @@ def compare(
     compare_sweeps(folders, as_json=as_json)
 
 
+@app.command(
+    epilog="Example: deft-sweeps export runs/quickstart bundle --target onnx, then: bench bundle"
+)
+@guarded
+def export(
+    folder: SweepFolder,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder for the bundle.")],
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--target",
+            metavar="NAME",
+            help="Format besides hf: onnx, onnx-int8, ct2, ct2-int8; repeatable.",
+        ),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(metavar="POLICY", help="Chooses what to export; the sweep's own else."),
+    ] = None,
+    trial: Annotated[
+        str | None, typer.Option(metavar="ID", help="Exports this trial, whatever was chosen.")
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(metavar="T", help="Of --trial; the search's own where not given."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export the chosen configuration as a bundle that others serve.
+
+    OUT appears whole or not at all: the model for transformers, the trained weights, and
+    deployment.yaml, which says what it is, how it was measured, and what each format leaves out.
+    """
+    from deft_sweeps.cli import deployment
+
+    deployment.export(
+        folder,
+        out,
+        target or [],
+        policy=policy,
+        trial=trial,
+        threshold=threshold,
+        as_json=as_json,
+    )
+
+
 def main() -> None:
     """Entry point of the console script."""
     from deft_sweeps.cli.show import prepare_streams

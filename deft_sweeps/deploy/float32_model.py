@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from deft_sweeps.axes.activation.gate import Gates
+from deft_sweeps.axes.adaptive import module_paths
 from deft_sweeps.config.axes import Unquantized
 from deft_sweeps.deploy.target import ExportJob
 from deft_sweeps.trial.base import FrozenBase
@@ -115,8 +116,6 @@ def _merged(model: nn.Module) -> nn.Module:
 def fill_removed_blocks_(made: TrialModel) -> None:
     """Put back an MLP where a block was removed, with weights of zero, and take the block gates
     out: what formats with a fixed number of blocks need. The outputs are the same.
-
-    Only for families whose blocks have a residual branch of their own.
     """
     if made.blocks is None:
         return
@@ -129,7 +128,8 @@ def fill_removed_blocks_(made: TrialModel) -> None:
     )
     for block, at in zip(blocks, made.gates, strict=True):
         if at.gate.skipped:
-            silent = deepcopy(model.get_submodule(remaining.residual))
-            for parameter in silent.parameters():
-                parameter.zero_()
-            model.set_submodule(block.residual, silent)
+            for target, source in zip(module_paths(block), module_paths(remaining), strict=True):
+                silent = deepcopy(model.get_submodule(source))
+                for parameter in silent.parameters():
+                    parameter.zero_()
+                model.set_submodule(target, silent)

@@ -1,11 +1,12 @@
 """What a bundle says of itself: `deployment.yaml`, as frozen dataclasses. Loads no torch."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from deft_sweeps.config.axes import check
 from deft_sweeps.config.data import Form, TaskKind
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.result import Label, SkippedBlocks
+from deft_sweeps.result import SkippedBlocks
 from deft_sweeps.result.measured_point import NO_BLOCKS
 
 MANIFEST_VERSION = 1
@@ -112,7 +113,7 @@ class Figure:
 
     name: str
     value: float
-    label: Label
+    label: Literal["measured", "projected", "proxy"]
     where: str
     standard_error: float | None = None
 

@@ -1,13 +1,15 @@
 """Writes and reads a bundle's `deployment.yaml`, and checks the bundle's files against it."""
 
 import io
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import ValidationError
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from deft_sweeps.cache import sha256_file
 from deft_sweeps.config.trial import codec
@@ -49,7 +51,7 @@ def read_manifest(folder: Path) -> Manifest:
         )
     try:
         # From JSON, so that lists become tuples.
-        return codec(Manifest).validate_json(codec(dict[str, Any]).dump_json(document))
+        manifest: Manifest = codec(Manifest).validate_json(json.dumps(document))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -57,6 +59,7 @@ def read_manifest(folder: Path) -> Manifest:
             f"{path}: {where or 'the document'}: {first['msg']}"
             f" ({error.error_count()} problems); export again"
         ) from None
+    return manifest
 
 
 def check_files(folder: Path, manifest: Manifest, parts: Iterable[str] | None = None) -> None:

@@ -181,7 +181,9 @@ class Predictor:
 
     def _best_written(self, examples: Sequence[Example], outputs: Outputs) -> list[str]:
         written = [
-            Written(which, self._decoded(text), text.mean_log_probability, text.empty_log_probability)
+            Written(
+                which, self._decoded(text), text.mean_log_probability, text.empty_log_probability
+            )
             for which, text in zip(outputs.example, outputs.texts, strict=True)
         ]
         return best_written(written, len(examples), may_be_none=self.manifest.task.may_be_none)

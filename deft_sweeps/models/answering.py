@@ -25,11 +25,17 @@ class HeadAnswering:
     Attributes:
         activation: between the projection of the first token and the output layer, as the
             family's own classification head has it.
+        projection: path of that projection in the family's own model for classification.
+        output: path of the output layer there.
+        span_output: path of the output layer in the family's own model for question answering.
     """
 
     form: ClassVar[Form] = "head"
 
     activation: Literal["tanh", "relu"]
+    projection: str
+    output: str
+    span_output: str = "qa_outputs"
 
 
 class TextAnswering(Protocol):

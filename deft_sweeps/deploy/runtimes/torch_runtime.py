@@ -11,7 +11,12 @@ from torch import Tensor, nn
 
 from deft_sweeps.axes.decoding import generated_lengths
 from deft_sweeps.deploy.runtime import GeneratedText, ModelInputs
-from deft_sweeps.models.answering import Answering, HeadAnswering, TextAnswering, first_tokens_differ
+from deft_sweeps.models.answering import (
+    Answering,
+    HeadAnswering,
+    TextAnswering,
+    first_tokens_differ,
+)
 from deft_sweeps.trial.predict import TokenConfidence
 
 

@@ -107,7 +107,8 @@ FAMILY = Family(
     unknown_token="[UNK]",  # noqa: S106 (no secret)
     token_embedding="embeddings.word_embeddings",  # noqa: S106 (no secret)
     optional_pooler="pooler.dense",
-    answering=HeadAnswering(activation="tanh"),
+    answering=HeadAnswering(activation="tanh", projection="bert.pooler.dense", output="classifier"),
+    activation_settings=lambda function, _: {"hidden_act": function},
     linear_task=None,
     prompt_task="FEATURE_EXTRACTION",
     prefix_stack="encoder",

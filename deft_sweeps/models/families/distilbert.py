@@ -79,7 +79,8 @@ FAMILY = Family(
     unknown_token="[UNK]",  # noqa: S106 (no secret)
     token_embedding="embeddings.word_embeddings",  # noqa: S106 (no secret)
     optional_pooler=None,
-    answering=HeadAnswering(activation="relu"),
+    answering=HeadAnswering(activation="relu", projection="pre_classifier", output="classifier"),
+    activation_settings=lambda function, _: {"activation": function},
     linear_task=None,
     prompt_task="FEATURE_EXTRACTION",
     # Its attention takes no keys and values from outside.

@@ -42,7 +42,10 @@ FAMILY = Family(
     unknown_token="<unk>",  # noqa: S106 (no secret)
     token_embedding="embeddings.word_embeddings",  # noqa: S106 (no secret)
     optional_pooler=None,
-    answering=HeadAnswering(activation="tanh"),
+    answering=HeadAnswering(
+        activation="tanh", projection="classifier.dense", output="classifier.out_proj"
+    ),
+    activation_settings=lambda function, _: {"hidden_act": function},
     linear_task=None,
     prompt_task="FEATURE_EXTRACTION",
     prefix_stack="encoder",

@@ -273,7 +273,9 @@ def test_what_a_t5_writes_is_scored_and_its_density_counted(kind: str, t5: Trial
             for at in trial_model.gates:
                 at.gate.reader = None
     middle = sum(data.references["train"]) / 12 if kind == "regression" else 0.0
-    predictions = [written_number(text, middle) for text in texts] if kind == "regression" else texts
+    predictions = (
+        [written_number(text, middle) for text in texts] if kind == "regression" else texts
+    )
     expected = score_all(data.metrics, predictions, data.references["validation"])
     assert point.score == expected.score
     assert point.written_density is not None

@@ -39,6 +39,11 @@ class Adapter(PeftMethod):
 
     @property
     @override
+    def opens_with_peft(self) -> bool:
+        return False
+
+    @property
+    @override
     def label(self) -> str:
         where = "" if self.placement == "pfeiffer" else f"{self.placement} "
         return f"{where}adapter /{self.reduction}"

@@ -35,6 +35,11 @@ class PeftMethod(AxisMember):
     def n_trained(self, layout: Layout) -> int: ...
 
     @property
+    def opens_with_peft(self) -> bool:
+        """Whether peft alone computes what was trained, from an adapter in its own format."""
+        return True
+
+    @property
     def input_tokens(self) -> int:
         """Virtual tokens that stand before the encoder's own."""
         return 0
