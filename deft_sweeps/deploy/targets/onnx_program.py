@@ -39,6 +39,8 @@ class _TextProgram(nn.Module):
         layout: of it.
     """
 
+    prompt: Tensor
+
     def __init__(self, model: nn.Module, layout: Layout) -> None:
         super().__init__()
         wrapped: Any = model
@@ -97,6 +99,10 @@ class ClassProgram(_TextProgram):
         layout: of it.
         class_ids: token ids of each class's text.
     """
+
+    decoder_ids: Tensor
+    labels: Tensor
+    counts: Tensor
 
     def __init__(
         self, model: nn.Module, layout: Layout, class_ids: Sequence[Sequence[int]]

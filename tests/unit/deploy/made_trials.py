@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from deft_sweeps.axes.activation.gate import thresholded
 from deft_sweeps.axes.decoding import generated_lengths
+from deft_sweeps.config.axes import Magnitude, Peft
 from deft_sweeps.config.data import FileTask, Form, TaskKind
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.deploy.runtime import GeneratedText, ModelInputs
@@ -21,6 +22,7 @@ from deft_sweeps.trial.base import build_base
 from deft_sweeps.trial.build import TrialModel, build
 from deft_sweeps.trial.heads import HeadSpec
 from deft_sweeps.trial.predict import TokenConfidence
+from tests.conformance.axis_settings import members, name_of
 from tests.tiny import tiny_encoder, tiny_t5
 
 END_ID = 1
@@ -30,6 +32,10 @@ WHOLE_LABELS = ((7, 8, END_ID), (7, 9, 10, END_ID), (7, END_ID))
 
 SHAPES = ((1, 1), (1, 40), (5, 9), (5, 40))
 """Examples and tokens; none is the shape that a program is traced with."""
+
+METHODS = members(Peft)
+NAMES = [name_of({"peft": method}) for method in METHODS]
+"""Of every PEFT method with its switches."""
 
 N_OUTPUTS = {"classification": 3, "regression": 1, "span": 2}
 
@@ -47,6 +53,15 @@ def encoder_trial_config(folder: Path, family: str, **settings: Any) -> TrialCon
         model: Any = tiny_encoder(family)
         model.save_pretrained(folder / family)
     return _config(folder / family, settings)
+
+
+def pruned_for(method: Any) -> dict[str, Any]:
+    """A masked update needs a pruned base."""
+    return (
+        {"peft": method, "pruning": Magnitude()}
+        if getattr(method, "masked", False)
+        else {"peft": method}
+    )
 
 
 def _config(folder: Path, settings: dict[str, Any]) -> TrialConfig:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from transformers import T5Config
 
 from deft_sweeps.config.axes import AdaDeft, Adapter, Ia3, Int8, Lora, PrefixTuning, PromptTuning
 from deft_sweeps.config.data import FileTask
@@ -114,14 +115,13 @@ def test_removed_blocks(untied: TrialConfig, tmp_path: Path) -> None:
 def test_the_gate_catches_the_conversion_that_is_not_mended(
     untied: TrialConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CTranslate2's own loader scales an untied model's logits: every text is the same, and every
-    log-probability wrong.
+    """CTranslate2's own loader believes the configuration and scales an untied model's logits:
+    every text is the same, and every log-probability wrong.
     """
     job = text_job(untied)
     mended = exported(job, tmp_path / "mended")
-    monkeypatch.setattr(
-        ct2_conversion, "scales_logits", lambda settings: settings.tie_word_embeddings
-    )
+    as_loaded = T5Config.from_pretrained(untied.model).tie_word_embeddings
+    monkeypatch.setattr(ct2_conversion, "scales_logits", lambda _: as_loaded)
     wrong = exported(job, tmp_path / "wrong")
     inputs = inputs_of(5, 9, n_ids=N_IDS)
     right = torch_texts(job.trial_model, inputs, 0.0, MAX_NEW_TOKENS)

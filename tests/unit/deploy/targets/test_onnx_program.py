@@ -7,44 +7,35 @@ import numpy as np
 import pytest
 import torch
 
-from deft_sweeps.config.axes import AdaDeft, Lora, Magnitude, Nf4, Peft
+from deft_sweeps.config.axes import AdaDeft, Lora, Magnitude, Nf4
 from deft_sweeps.config.compat import shape_problems
 from deft_sweeps.deploy.float32_model import float32_model
 from deft_sweeps.deploy.targets.onnx_program import (
     ClassProgram,
     HeadProgram,
 )
-from tests.conformance.axis_settings import SOME, members, name_of
+from tests.conformance.axis_settings import SOME
 from tests.tiny import HEAD_FAMILIES, layout_of, tiny_encoder
 from tests.unit.deploy.made_trials import (
     FIRST_TOKENS,
+    METHODS,
+    NAMES,
     SHAPES,
     WHOLE_LABELS,
     as_tensors,
     encoder_trial_config,
     inputs_of,
     job_of,
+    pruned_for,
     t5_trial_config,
     torch_class_scores,
     torch_head_logits,
 )
 
-METHODS = members(Peft)
-NAMES = [name_of({"peft": method}) for method in METHODS]
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("models")
-
-
-def pruned_for(method: Any) -> dict[str, Any]:
-    """A masked update needs a pruned base."""
-    return (
-        {"peft": method, "pruning": Magnitude()}
-        if getattr(method, "masked", False)
-        else {"peft": method}
-    )
 
 
 @pytest.mark.parametrize("class_ids", [FIRST_TOKENS, WHOLE_LABELS], ids=["first", "whole"])

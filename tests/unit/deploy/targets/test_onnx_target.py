@@ -13,7 +13,6 @@ from deft_sweeps.config.axes import (
     Int8,
     Lora,
     Nf4,
-    Peft,
     PrefixTuning,
     PromptTuning,
     PTuning,
@@ -22,21 +21,23 @@ from deft_sweeps.config.compat import shape_problems
 from deft_sweeps.deploy.runtimes.onnx_runtime import OnnxRuntime
 from deft_sweeps.deploy.target import ExportJob, Target
 from deft_sweeps.deploy.targets.onnx_target import ONNX, ONNX_INT8
-from tests.conformance.axis_settings import SOME, members, name_of
+from tests.conformance.axis_settings import SOME
 from tests.tiny import HEAD_FAMILIES, layout_of, tiny_encoder, tiny_t5
 from tests.unit.deploy.made_trials import (
     FIRST_TOKENS,
+    METHODS,
+    NAMES,
     SHAPES,
     WHOLE_LABELS,
     encoder_trial_config,
     inputs_of,
     job_of,
+    pruned_for,
     t5_trial_config,
     torch_class_scores,
     torch_head_logits,
     torch_texts,
 )
-from tests.unit.deploy.targets.test_onnx_program import METHODS, NAMES, pruned_for
 
 MAX_NEW_TOKENS = 8
 
@@ -198,7 +199,6 @@ def test_what_differs_is_stated(tmp_path: Path) -> None:
 def test_every_method_can_be_exported(tmp_path: Path) -> None:
     layouts = [layout_of(tiny_t5()), *(layout_of(tiny_encoder(f)) for f in HEAD_FAMILIES)]
     config = t5_trial_config(tmp_path)
-    assert {name_of({"peft": method}) for method in members(Peft)} == set(NAMES)
     for method in METHODS:
         for layout in layouts:
             assert ONNX.problems(replace(config, peft=method), layout) == ()
