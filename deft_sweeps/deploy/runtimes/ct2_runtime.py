@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deft_sweeps.deploy.runtime import GeneratedText, ModelInputs
+from deft_sweeps.deploy.runtimes.greedy import log_softmax
 from deft_sweeps.models.answering import first_tokens_differ
 
 _UNCUT = {"max_input_length": 0}
@@ -38,17 +39,32 @@ class Ct2Runtime:
         self, inputs: ModelInputs, class_ids: Sequence[Sequence[int]]
     ) -> NDArray[np.float32]:
         """See `Runtime`."""
-        by_first_token = first_tokens_differ(class_ids)
-        # Scoring adds the end token itself.
-        labels = [self._tokens(ids[:1] if by_first_token else ids[:-1]) for ids in class_ids]
         texts = self._texts(inputs)
+        if first_tokens_differ(class_ids):
+            return self._first_tokens(texts, [ids[0] for ids in class_ids])
+        # Scoring adds the end token itself.
+        labels = [self._tokens(ids[:-1]) for ids in class_ids]
         results = self._model.score_batch(
             [text for text in texts for _ in labels], labels * len(texts), **_UNCUT
         )
-        scores = [
-            result.log_probs[0] if by_first_token else sum(result.log_probs) for result in results
-        ]
-        return np.array(scores, dtype=np.float32).reshape(len(texts), len(labels))
+        scores = np.array([sum(result.log_probs) for result in results], dtype=np.float32)
+        return scores.reshape(len(texts), len(labels))
+
+    def _first_tokens(
+        self, texts: list[list[str]], token_ids: Sequence[int]
+    ) -> NDArray[np.float32]:
+        """Log-probabilities of the tokens as the first one: one decoder step for all of them."""
+        results = self._model.translate_batch(
+            texts,
+            beam_size=1,
+            max_decoding_length=1,
+            min_decoding_length=0,
+            return_logits_vocab=True,
+            **_UNCUT,
+        )
+        logits = np.stack([np.asarray(result.logits[0][0]) for result in results])
+        scores: NDArray[np.float32] = log_softmax(logits)[:, list(token_ids)].astype(np.float32)
+        return scores
 
     def head_outputs(self, inputs: ModelInputs) -> NDArray[np.float32]:
         """See `Runtime`.

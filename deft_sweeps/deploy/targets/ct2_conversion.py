@@ -23,6 +23,15 @@ def convert(model: Any, tokenizer: Any, loader: str, folder: Path, *, int8: bool
     source.convert(str(folder), quantization=quantization, force=True)
 
 
+def scales_logits(settings: Any) -> bool:
+    """Whether a T5's logits are scaled, as those of tied embeddings are.
+
+    transformers 5 says of every T5 that its embeddings are tied, and states this apart. CTranslate2
+    reads the first for the second.
+    """
+    return bool(settings.scale_decoder_outputs)
+
+
 class _LoadedModel(Converter):  # type: ignore[misc]  # CTranslate2 ships no types
     def __init__(self, model: Any, tokenizer: Any, loader: str) -> None:
         self._model = model
@@ -31,11 +40,8 @@ class _LoadedModel(Converter):  # type: ignore[misc]  # CTranslate2 ships no typ
 
     def _load(self) -> Any:
         settings = self._model.config
-        # transformers 5 says of every T5 that its embeddings are tied, and in another field whether
-        # its logits are scaled, as those of a tied T5 are. CTranslate2 reads the first for the
-        # second.
         tied = settings.tie_word_embeddings
-        settings.tie_word_embeddings = settings.scale_decoder_outputs
+        settings.tie_word_embeddings = scales_logits(settings)
         try:
             with torch.no_grad():
                 return _with_distinct_tokens(getattr(loaders, self._loader))(

@@ -40,7 +40,7 @@ def _differences(config: TrialConfig, threshold: float, *, int8: bool) -> tuple[
 
 def _export(job: ExportJob, folder: Path, *, int8: bool) -> None:
     """Write `model.bin`, `config.json` and `shared_vocabulary.json`."""
-    from deft_sweeps.deploy.float32_model import float32_model, fill_removed_blocks_
+    from deft_sweeps.deploy.float32_model import fill_removed_blocks_, float32_model
     from deft_sweeps.deploy.targets.ct2_conversion import convert
     from deft_sweeps.models.checkpoints import load_tokenizer
 

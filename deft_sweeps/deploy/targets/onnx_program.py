@@ -39,15 +39,17 @@ class _TextProgram(nn.Module):
         layout: of it.
     """
 
+    prompt: Tensor
+
     def __init__(self, model: nn.Module, layout: Layout) -> None:
         super().__init__()
         wrapped: Any = model
         settings = getattr(wrapped, "active_peft_config", None)
         # Only virtual tokens still have peft's wrapper after a merge.
         self.model: Any = model if settings is None else wrapped.get_base_model()
-        self.has_prompt = False
         self.layout = layout
         self.n_blocks = sum(block.stack == "decoder" for block in layout.blocks)
+        self.has_prompt = False
         self.has_prefix = False
         if settings is not None:
             self._take_virtual_tokens(wrapped.get_prompt(1))
@@ -97,6 +99,10 @@ class ClassProgram(_TextProgram):
         layout: of it.
         class_ids: token ids of each class's text.
     """
+
+    decoder_ids: Tensor
+    labels: Tensor
+    counts: Tensor
 
     def __init__(
         self, model: nn.Module, layout: Layout, class_ids: Sequence[Sequence[int]]
@@ -196,14 +202,13 @@ class DecoderProgram(_TextProgram):
 
 
 def _cache(tensors: dict[str, Tensor]) -> Any:
-    """transformers' cache of the keys and values that are there, by name."""
+    """The keys and values that are there, by name, as the decoder takes them."""
     past = EncoderDecoderCache(DynamicCache(), DynamicCache())
     parts = {"self": past.self_attention_cache, "cross": past.cross_attention_cache}
-    for name in tensors:
+    for name, key in tensors.items():
         attention, block, part = name.split(".")
         if part == "key":
-            key, value = tensors[name], tensors[f"{attention}.{block}.value"]
-            parts[attention].update(key, value, int(block))
+            parts[attention].update(key, tensors[f"{attention}.{block}.value"], int(block))
             if attention == "cross":
                 past.is_updated[int(block)] = True
     return past

@@ -96,7 +96,7 @@ def _step_inputs(encoder: Any, inputs: "dict[str, Tensor]") -> dict[str, Any]:
     """Of one decoder step over a few tokens."""
     import torch
 
-    n, width = _SAMPLE[0], encoder.layout
+    n = _SAMPLE[0]
     with torch.no_grad():
         encoded = encoder(**inputs)
     mask = encoded.pop("encoder_attention_mask")
@@ -106,7 +106,6 @@ def _step_inputs(encoder: Any, inputs: "dict[str, Tensor]") -> dict[str, Any]:
         for i in range(encoder.n_blocks)
         for part in ("key", "value")
     }
-    del width
     cache = {name: value for name, value in encoded.items() if name.startswith("cross.")} | past
     ids = torch.full((n, 1), 2)
     return {"decoder_input_ids": ids, "encoder_attention_mask": mask, "cache": cache}
