@@ -139,8 +139,8 @@ def plan(
         typer.Option(
             "--combinations",
             help=(
-                "Show which members of the axes go together, and why others do not; all without"
-                " FILE."
+                "Show which members of the axes go together, which of these export to which"
+                " target, and why others do not; all without FILE."
             ),
         ),
     ] = False,
