@@ -181,6 +181,7 @@ def _write(
         data_note=_data_note(trial),
         answer=choice.answer,
         figures=choice.figures,
+        test_scores=choice.test_scores,
         artifacts=tuple(artifacts),
         unavailable=unavailable,
         versions=_versions(),

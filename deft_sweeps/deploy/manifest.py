@@ -6,6 +6,7 @@ from typing import Literal
 from deft_sweeps.config.axes import check
 from deft_sweeps.config.data import Form, TaskKind
 from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.outcomes import NO_SCORES, ExampleScores
 from deft_sweeps.result import SkippedBlocks
 from deft_sweeps.result.measured_point import NO_BLOCKS
 
@@ -163,6 +164,8 @@ class Manifest:
         name: of the sweep.
         splits: fingerprint of the data, and the number of examples of each split.
         data_note: where the data came from.
+        test_scores: of each test example, as the trial itself was measured at this threshold,
+            packed as `outcomes.ExampleScores`; empty if it was not.
         versions: of Python and of the packages that exported.
         files: SHA-256 of every file but the manifest, by its path in the bundle.
     """
@@ -177,6 +180,7 @@ class Manifest:
     data_note: str = ""
     answer: Answer
     figures: tuple[Figure, ...] = ()
+    test_scores: ExampleScores = NO_SCORES
     artifacts: tuple[Artifact, ...] = ()
     unavailable: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str]
