@@ -24,6 +24,7 @@ from deft_sweeps.errors import (
     SweepError,
     TrialError,
 )
+from deft_sweeps.extras import missing_extra
 from deft_sweeps.report.terminal_text import printable
 from deft_sweeps.store.secrets import short_reason, without_secrets
 
@@ -87,6 +88,8 @@ def _end(error: Exception, named: Iterable[Path]) -> NoReturn:
         case show.OutputError():
             show.discard()
             say(str(error))
+        case ImportError() if (missing := missing_extra(error)) is not None:
+            refuse([missing])
         case _:
             problem = unusable_path(error, named) if isinstance(error, OSError) else None
             if problem is not None:
