@@ -14,7 +14,9 @@ from deft_sweeps.report import data_tables
 from deft_sweeps.result.data_profile import DataProfile
 from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.store.data_record import DataRecord
 from deft_sweeps.store.spec_origin import spec_folder
+from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.tasks.check import Examination, examine, form_of
 from deft_sweeps.tasks.data_look import look
 from deft_sweeps.tasks.location import located
@@ -50,6 +52,15 @@ def profile_of(spec: SweepSpec, examination: Examination) -> DataProfile:
     config = located(spec.combinations[0].template, spec.folder)
     counter = token_counter(config.checkpoint)
     return look(config.task, examination.usable(), counter, examination.notes)
+
+
+def keep_profile(spec: SweepSpec, sweep: SweepDir, examination: Examination) -> None:
+    """Writes a look at the data to the sweep's folder, once, for reports that are made where the
+    data is not.
+    """
+    record = DataRecord(sweep.root)
+    if record.profile() is None:
+        record.write(profile_of(spec, examination))
 
 
 def _print(spec: SweepSpec, profile: DataProfile) -> None:
