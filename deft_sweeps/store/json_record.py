@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from deft_sweeps.config.trial import codec
 from deft_sweeps.store.atomic_file import write_atomically
@@ -12,8 +12,7 @@ T = TypeVar("T")
 
 def write_record(path: Path, record: object) -> None:
     """Writes a dataclass, atomically; an earlier file is replaced."""
-    kind: Hashable = type(record)
-    write_atomically(path, codec(kind).dump_json(record, indent=1) + b"\n")
+    write_atomically(path, codec(cast(Hashable, type(record))).dump_json(record, indent=1) + b"\n")
 
 
 def read_record(path: Path, of: type[T]) -> T:
@@ -23,6 +22,5 @@ def read_record(path: Path, of: type[T]) -> T:
         OSError: there is no such file, or it cannot be opened.
         ValueError: it does not hold one of this class.
     """
-    kind: Hashable = of
-    record: T = codec(kind).validate_json(path.read_bytes())
+    record: T = codec(cast(Hashable, of)).validate_json(path.read_bytes())
     return record
