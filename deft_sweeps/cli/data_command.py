@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from deft_sweeps.cli import show
-from deft_sweeps.cli.guard import refuse, say
+from deft_sweeps.cli.guard import refuse, say_next
 from deft_sweeps.config.data import task_name
 from deft_sweeps.config.trial import codec
 from deft_sweeps.errors import Problem
@@ -38,7 +38,7 @@ def data(file: Path, *, as_json: bool) -> None:
     if as_json:
         show.as_json(documents[0] if len(documents) == 1 else documents)
     else:
-        say(f"next: deft-sweeps plan {file}")
+        say_next("plan", file)
 
 
 def examined(spec: SweepSpec) -> Examination:

@@ -4,6 +4,7 @@ interrupted.
 
 import errno
 import os
+import shlex
 import sys
 import tempfile
 import traceback
@@ -40,6 +41,11 @@ def say(*lines: str) -> None:
     for line in lines:
         with suppress(OSError):  # Nobody is left to be told.
             print(printable(without_secrets(line)), file=sys.stderr, flush=True)
+
+
+def say_next(*arguments: object) -> None:
+    """To stderr, the command that comes next, as it can be typed."""
+    say(f"next: {shlex.join(['deft-sweeps', *map(str, arguments)])}")
 
 
 def refuse(problems: Iterable[object]) -> NoReturn:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from deft_sweeps.cli import show
-from deft_sweeps.cli.guard import refuse, say
+from deft_sweeps.cli.guard import refuse, say, say_next
 from deft_sweeps.cli.plan_json import plan_dict
 from deft_sweeps.cli.spec_inspection import inspect, values_text
 from deft_sweeps.cli.spec_paths import (
@@ -98,7 +98,7 @@ def idle_flatness(spec: SweepSpec) -> str:
 
 def plan(file: Path, *, as_json: bool) -> None:
     """Print what would run; starts nothing."""
-    lines, notes = [], []
+    lines, notes, n_problems = [], [], 0
     for number, part in enumerate(load_parts(file, spec_folder(file))):
         spec = part.spec
         memory = machine_memory()
@@ -117,6 +117,7 @@ def plan(file: Path, *, as_json: bool) -> None:
                 task = spec.combinations[0].template.task
                 show.text(data_tables.short(look(task, splits)))
         slow = slow_dtype(spec.dtype, on_gpu=spec.budget.gpus_per_trial > 0)
+        n_problems += len(inspection.problems)
         notes += [
             *inspection.problems,
             *inspection.notes,
@@ -129,6 +130,8 @@ def plan(file: Path, *, as_json: bool) -> None:
     if as_json:
         show.as_json(lines[0] if len(lines) == 1 else lines)
     say(*(f"note: {problem}" for problem in notes))
+    if not as_json:
+        say_next("validate" if n_problems else "run", file)
 
 
 def _print_plan(spec: SweepSpec, projection: SweepProjection, splits: Examples | None) -> None:

@@ -8,6 +8,7 @@ from deft_sweeps.tasks.delimited_row import Dialect, delimiter_name, ragged, rec
 from deft_sweeps.tasks.dialect_settling import read_header, settle, sniff
 from deft_sweeps.tasks.json_rows import require
 from deft_sweeps.tasks.text_file import TextFile
+from deft_sweeps.units import count
 
 # The csv module's own limit is 128 KiB a field, which a long document passes.
 _MAX_FIELD_CHARACTERS = 2**26
@@ -66,5 +67,5 @@ def open_delimited(file: TextFile, own: str) -> DelimitedFile:
     dialect, note, n_blank = settle(file, dialect, header)
     notes += [note] if note else []
     if n_blank:
-        notes.append(f"{n_blank} blank lines are left out")
+        notes.append(f"{count(n_blank, 'blank line is', 'blank lines are')} left out")
     return DelimitedFile(file, dialect, header, tuple(notes))

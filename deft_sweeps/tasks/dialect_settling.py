@@ -37,6 +37,7 @@ from deft_sweeps.tasks.delimited_row import (
     whole_lines,
 )
 from deft_sweeps.tasks.text_file import TextFile
+from deft_sweeps.units import count
 
 _N_SNIFFED_LINES = 200
 _MANY_LINES = 10
@@ -132,7 +133,7 @@ def settle(file: TextFile, dialect: Dialect, header: Sequence[str]) -> tuple[Dia
     plain = replace(dialect, is_quoted=False)
     without = _survey(file, plain, len(header))
     is_plain = without.refusal is None
-    note = f"quotes are read as text, every line as a row: {without.n_rows} rows"
+    note = f"quotes are read as text, every line as a row: {count(without.n_rows, 'row')}"
     if survey.refusal is not None:
         if not is_plain:
             raise survey.refusal

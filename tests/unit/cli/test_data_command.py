@@ -55,7 +55,7 @@ def test_tables_for_people(spec: Path) -> None:
         "majority baseline",
         "good",
         "tokens in the median",
-        "have several labels",
+        "1 training text has several labels",
     ):
         assert part in done.stdout, part
     assert done.stderr.splitlines()[-1] == f"next: deft-sweeps plan {spec}"

@@ -61,23 +61,25 @@ def test_absolute_limits_have_no_row() -> None:
 
 
 def test_no_more_is_proposed_than_a_quarter_of_the_file() -> None:
-    def told(n_selectable: int, margin: str = "0.02") -> str:
+    def sentence(n_selectable: int, margin: str = "0.02") -> str:
         splits = Examples(ROWS, [], [], n_selectable=n_selectable)
         return certification_told(spec(NARROW.replace("0.02", margin), 0), splits)
 
-    assert "`splits: {selection: 1200}` sets them aside" in told(5_000)
-    assert "`splits: {selection: 200}` sets them aside" in told(200)
-    assert "a quarter of the training file, 100 examples, is the most there can be" in told(100)
-    assert "these limits need at least 149" in told(100)
-    assert "`splits: {selection: 100}`" in told(100, "0.1")
+    assert "`splits: {selection: 1200}` sets them aside" in sentence(5_000)
+    assert "`splits: {selection: 200}` sets them aside" in sentence(200)
+    assert "a quarter of the training file, 100 examples, is the most there can be" in sentence(100)
+    assert "these limits need at least 149" in sentence(100)
+    assert "`splits: {selection: 100}`" in sentence(100, "0.1")
 
 
 def test_the_examples_that_were_drawn_count_not_those_that_were_asked_for() -> None:
-    asked = spec(NARROW, 1200)
+    requested = spec(NARROW, 1200)
     splits = Examples(ROWS, [], [], ROWS * 100, n_selectable=100)
-    assert "Nothing can be certified: 100 selection examples" in certification_told(asked, splits)
-    assert "raise" not in certification_told(asked, splits)
+    assert "Nothing can be certified: 100 selection examples" in certification_told(
+        requested, splits
+    )
+    assert "raise" not in certification_told(requested, splits)
     splits = Examples(ROWS, [], [], ROWS * 464, n_selectable=464)
-    told = certification_told(asked, splits)
-    assert told == "The choice can be certified on 464 selection examples."
-    assert power_table(asked, splits).rows[0].cells[2] == "80%"
+    sentence = certification_told(requested, splits)
+    assert sentence == "The choice can be certified on 464 selection examples."
+    assert power_table(requested, splits).rows[0].cells[2] == "80%"
