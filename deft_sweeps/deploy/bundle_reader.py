@@ -10,6 +10,7 @@ from deft_sweeps.deploy.manifest_file import check_files, read_manifest
 from deft_sweeps.deploy.predictor import Predictor
 from deft_sweeps.deploy.runtimes.registry import RuntimeKind, available, runtime_kind
 from deft_sweeps.errors import BundleError
+from deft_sweeps.extras import require
 
 TOKENIZER_NAME = "tokenizer"
 
@@ -28,6 +29,7 @@ def load(bundle: str | Path, runtime: str = "auto", n_threads: int | None = None
 
     Raises:
         BundleError: there is no bundle, a file of it was changed, or it lacks the runtime.
+        MissingExtraError: the runtime's packages are not installed.
         CheckpointError: the base model cannot be had.
     """
     folder = Path(bundle)
@@ -66,6 +68,7 @@ def open_runtime(folder: Path, runtime: str, n_threads: int) -> Predictor:
 
 
 def _opened(folder: Path, manifest: Manifest, kind: RuntimeKind, n_threads: int) -> Predictor:
+    require(kind.extra)
     tokenizer = open_tokenizer(folder)
     opened = kind.open(folder, manifest, tokenizer, n_threads)
     return Predictor(manifest, opened, tokenizer)

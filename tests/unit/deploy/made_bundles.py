@@ -20,18 +20,18 @@ from tests.tiny import save_tiny, save_tiny_encoder, write_reviews
 
 PACKAGED = "packaged/flan-t5-small-title"
 SPLITS = "splits: {validation: 24, test: 24}"
-CLASSES = f"{{kind: files, path: reviews.csv, {SPLITS}, max_input_tokens: 24}}"
+CLASSES = f"{{kind: files, path: reviews.csv, {SPLITS}, max_input_tokens: 32}}"
 NUMBERS = (
     f"{{kind: files, path: numbers.csv, task: regression, text: text, label: label, {SPLITS},"
-    " max_input_tokens: 24}"
+    " max_input_tokens: 32}"
 )
 WRITTEN = (
     f"{{kind: files, path: numbers.csv, task: text, text: text, label: label, {SPLITS},"
-    " max_input_tokens: 24, max_target_tokens: 6}"
+    " max_input_tokens: 32, max_target_tokens: 6}"
 )
 QUESTIONS = (
     f"{{kind: files, path: questions.jsonl, task: qa,"
-    f" {SPLITS}, max_input_tokens: 24, max_target_tokens: 6}}"
+    f" {SPLITS}, max_input_tokens: 32, max_target_tokens: 6}}"
 )
 
 _SPEC = """
