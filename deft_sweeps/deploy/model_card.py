@@ -1,14 +1,18 @@
 """The model card of a bundle: its manifest in words, for people who decide whether to use it."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from deft_sweeps.cache import sha256_file
 from deft_sweeps.config.data import task_name
 from deft_sweeps.config.label import label
 from deft_sweeps.deploy.manifest import ADAPTER, Artifact, Figure, Manifest
+from deft_sweeps.deploy.manifest_file import write_manifest
 from deft_sweeps.deploy.markdown_text import bullets, code, escaped, table
+from deft_sweeps.deploy.runtime_table import not_certified, runtime_table
 from deft_sweeps.deploy.targets.registry import TARGETS
 from deft_sweeps.deploy.transformers_example import sample_input, transformers_example
 from deft_sweeps.metrics import METRICS, SCORE
@@ -25,9 +29,17 @@ _PIPELINES = {"classification": "text-classification", "span": "question-answeri
 """The hub's word for a kind of task, where it has one for models of either form."""
 
 
-def write_card(folder: Path, manifest: Manifest) -> None:
-    """Write the card into a bundle. Its checksum belongs into the manifest's `files`."""
-    write_atomically(folder / CARD_NAME, model_card(manifest).encode())
+def write_description(folder: Path, manifest: Manifest) -> Manifest:
+    """Write card and manifest of a bundle.
+
+    Returns:
+        The manifest as written, with the card's checksum.
+    """
+    path = folder / CARD_NAME
+    write_atomically(path, model_card(manifest).encode())
+    described = replace(manifest, files=manifest.files | {CARD_NAME: sha256_file(path)})
+    write_manifest(folder, described)
+    return described
 
 
 def model_card(manifest: Manifest) -> str:
@@ -39,6 +51,7 @@ def model_card(manifest: Manifest) -> str:
         "Figures": _figures(manifest),
         "Certificate": _certificate(manifest),
         "Artefacts": _artifacts(manifest),
+        "Runtimes": _runtimes(manifest),
         "Limits": bullets(_limits(manifest)),
         "What it was made from": _origin(manifest),
     }
@@ -178,6 +191,21 @@ def _artifacts(manifest: Manifest) -> str:
             )
         )
     return "\n\n".join(parts) or "None besides the trained weights, which `deft_sweeps.load` opens."
+
+
+def _runtimes(manifest: Manifest) -> str:
+    if not manifest.runtimes:
+        return "Not measured yet: `deft-sweeps bench` measures each on the test examples."
+    measured = runtime_table(manifest)
+    heads = [head for head, _ in measured.heads]
+    parts = [table(heads, [row.cells for row in measured.rows]), escaped(measured.note)]
+    drifting = [
+        f"{one.runtime} is not offered for serving: {reason}"
+        for one in manifest.runtimes
+        for reason in one.drift.reasons
+    ]
+    notes = [escaped(line) for line in (*drifting, *not_certified(manifest))]
+    return "\n\n".join([*parts, bullets(notes)] if notes else parts)
 
 
 def _title(name: str) -> str:

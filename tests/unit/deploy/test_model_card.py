@@ -10,10 +10,20 @@ from ruamel.yaml import YAML
 
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.deploy.manifest import ADAPTER, MERGED, Answer, Artifact, Figure, Manifest
-from deft_sweeps.deploy.manifest_file import file_digests
-from deft_sweeps.deploy.model_card import CARD_NAME, model_card, write_card
+from deft_sweeps.deploy.manifest import (
+    ADAPTER,
+    MERGED,
+    Answer,
+    Artifact,
+    DriftReading,
+    Figure,
+    Manifest,
+    RuntimeReading,
+)
+from deft_sweeps.deploy.manifest_file import check_files, file_digests, read_manifest
+from deft_sweeps.deploy.model_card import CARD_NAME, model_card, write_description
 from deft_sweeps.result import SkippedBlocks
+from deft_sweeps.statistics.call_time import CallTimes
 from tests.unit.deploy.made_manifest import manifest_of
 from tests.unit.deploy.made_trials import FIRST_TOKENS, job_of, t5_trial_config
 
@@ -111,7 +121,10 @@ def test_what_a_format_leaves_out(manifest: Manifest) -> None:
 
 def test_thresholds_and_removed_blocks(manifest: Manifest) -> None:
     training = replace(
-        manifest.training, percentile=0.5, block_thresholds=(0.1, 0.2), removed=SkippedBlocks((1,))
+        manifest.training,
+        percentile=0.5,
+        block_thresholds=(0.1, 0.2),
+        removed=SkippedBlocks(encoder=(1,)),
     )
     card = model_card(replace(manifest, training=training))
     assert "| threshold | each block's own, which zeroes a share of 0.5 |" in card
@@ -178,13 +191,52 @@ def test_hostile_names_stay_text(manifest: Manifest) -> None:
     for tag in ("<script", "<a ", "<img"):
         assert tag not in html
     assert html.count("<h1>") == 1
-    assert html.count("<h2>") == 7
+    assert html.count("<h2>") == 8
     clean = rendered(model_card(manifest))
     assert html.count("<table>") == clean.count("<table>")
     assert metadata(card)["license"] == HOSTILE
 
 
-def test_the_card_is_a_file_of_the_bundle(manifest: Manifest, tmp_path: Path) -> None:
-    write_card(tmp_path, manifest)
+def test_measured_runtimes(manifest: Manifest) -> None:
+    assert "Not measured yet" in model_card(manifest)
+    times = CallTimes(median=0.01, p95=0.02, low_quartile=0.009, high_quartile=0.011, n_calls=20)
+    reading = RuntimeReading(
+        runtime="ct2",
+        threshold=0.0,
+        metric="accuracy",
+        score=0.7,
+        standard_error=0.1,
+        n_examples=24,
+        difference=-0.05,
+        low=-0.1,
+        high=0.01,
+        drift=DriftReading(largest=2.0, mean=0.5, changed=0.25, reasons=("differs | by 2",)),
+        file_bytes=2048,
+        resident_bytes=1 << 20,
+        peak_bytes=2 << 20,
+        load_sec=1.0,
+        one=times,
+        eight=times,
+        examples_per_sec=9.0,
+        batch_size=8,
+        n_threads=1,
+        machine="a machine",
+    )
+    card = model_card(replace(manifest, runtimes=(reading,)))
+    html = rendered(card).split("<h2>Runtimes</h2>")[1].split("<h2>")[0]
+    assert html.count("<tr>") == 2
+    assert "10.0 ms (20.0)" in html
+    assert "ct2 is not offered for serving: differs | by 2" in html
+    assert "ct2: not certified; its score differs" in html
+    assert "24 test examples" in html
+
+
+def test_card_and_manifest_are_written_together(manifest: Manifest, tmp_path: Path) -> None:
+    written = write_description(tmp_path, manifest)
     assert (tmp_path / CARD_NAME).read_text(encoding="utf-8") == model_card(manifest)
-    assert list(file_digests(tmp_path)) == [CARD_NAME]
+    assert written.files == file_digests(tmp_path)
+    assert read_manifest(tmp_path) == written
+    check_files(tmp_path, written)
+    later = write_description(tmp_path, replace(written, name="renamed"))
+    check_files(tmp_path, later)
+    assert later.files != written.files

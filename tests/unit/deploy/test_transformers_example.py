@@ -20,7 +20,7 @@ from deft_sweeps.deploy.targets.hf_target import HF
 from deft_sweeps.deploy.transformers_example import transformers_example
 from deft_sweeps.models.checkpoints import load_tokenizer
 from tests.conformance.axis_settings import SOME
-from tests.tiny import save_tiny, save_tiny_encoder
+from tests.tiny import save_tiny, save_tiny_encoder, tiny_t5
 from tests.unit.deploy.made_manifest import manifest_of
 from tests.unit.deploy.made_trials import (
     FIRST_TOKENS,
@@ -108,7 +108,10 @@ def answered_by_head(job: ExportJob, folder: Path, *texts: str) -> Case:
 @pytest.fixture(scope="module")
 def cases(tmp_path_factory: pytest.TempPathFactory, packaged_model: str) -> dict[str, Case]:
     folder = tmp_path_factory.mktemp("bundles")
-    save_tiny(folder / "t5", packaged_model)
+    # As deep as its decoder: transformers makes the cache of generation as deep as the encoder.
+    model: Any = tiny_t5(vocab_size=32128, n_encoder=3)
+    model.save_pretrained(folder / "t5")
+    load_tokenizer(packaged_model).save_pretrained(folder / "t5")
     task = FileTask(path="given", template="say: {text}")
     t5 = TrialConfig(model=str(folder / "t5"), task=task, dtype="fp32", peft=Lora(targets=SOME))
     for family in ("bert", "roberta", "distilbert"):
