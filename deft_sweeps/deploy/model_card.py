@@ -1,6 +1,7 @@
 """The model card of a bundle: its manifest in words, for people who decide whether to use it."""
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,16 +64,16 @@ def model_card(manifest: Manifest) -> str:
 
 
 def _metadata(manifest: Manifest) -> str:
-    hub, hf = manifest.base, manifest.artifact("hf")
+    base, hf = manifest.base, manifest.artifact("hf")
     fields: dict[str, object] = {"tags": ["deft-sweeps"]}
     if hf is not None:
         fields["library_name"] = "peft" if hf.form == ADAPTER else "transformers"
     if manifest.task.kind in _PIPELINES:
         fields["pipeline_tag"] = _PIPELINES[manifest.task.kind]
-    if not hub.folder and not hub.name.startswith(("packaged/", "/", ".", "~")):
+    if re.fullmatch("[0-9a-f]{40}", base.revision):  # A commit of the hub; other bases have a hash.
         fields["base_model"] = manifest.training.config.model
-    if hub.license:
-        fields["license"] = hub.license
+    if base.license:
+        fields["license"] = base.license
     text = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.allow_unicode, yaml.default_flow_style = False, False

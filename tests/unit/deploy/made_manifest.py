@@ -32,7 +32,7 @@ def manifest_of(job: ExportJob, *, form: str = "", folder: str = "", **parts: An
     made: dict[str, Any] = {
         "name": "made",
         "created": "2026-01-01T00:00:00+00:00",
-        "base": BaseModel(name=config.checkpoint, revision="0" * 40, folder=folder),
+        "base": BaseModel(name=config.checkpoint, revision="0" * 64, folder=folder),
         "training": Training(trial_id="t-s1", seed=1, config=config, threshold=job.threshold),
         "task": task,
         "fingerprint": data.fingerprint,

@@ -15,6 +15,7 @@ from deft_sweeps.deploy.manifest import (
     MERGED,
     Answer,
     Artifact,
+    BaseModel,
     DriftReading,
     Figure,
     Manifest,
@@ -157,7 +158,7 @@ def test_the_metadata_of_a_hub_model_and_of_an_adapter(manifest: Manifest) -> No
     made = replace(
         manifest,
         training=replace(manifest.training, config=config),
-        base=replace(manifest.base, name="google/flan-t5-small@main", license="apache-2.0"),
+        base=BaseModel(name="google/flan-t5-small@main", revision="0" * 40, license="apache-2.0"),
         artifacts=(Artifact(target="hf", form=ADAPTER, file_bytes=1),),
     )
     assert metadata(model_card(made)) == {

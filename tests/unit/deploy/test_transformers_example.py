@@ -23,6 +23,7 @@ from tests.conformance.axis_settings import SOME
 from tests.tiny import save_tiny, save_tiny_encoder, tiny_t5
 from tests.unit.deploy.made_manifest import manifest_of
 from tests.unit.deploy.made_trials import (
+    END_ID,
     FIRST_TOKENS,
     WHOLE_LABELS,
     job_of,
@@ -88,8 +89,7 @@ def written_text(job: ExportJob, folder: Path, form: str) -> Case:
     manifest = exported(job, folder, form)
     [text] = torch_texts(job.trial_model, inputs_of_text(job, "say: Your text"), 0.0, 8)
     decoded = load_tokenizer(job.config.checkpoint).decode(text.token_ids).strip()
-    end = job.trial_model.model.config.eos_token_id
-    value = f"[i for i in written[0].tolist()[1:] if i != {end}]"
+    value = f"[i for i in written[0].tolist()[1:] if i != {END_ID}]"
     return Case(folder, manifest, value, list(text.token_ids), decoded)
 
 
@@ -216,7 +216,7 @@ def test_a_packed_base_is_packed_again() -> None:
     code = transformers_example(made)
     compile(code, "card", "exec")
     assert "load_in_4bit=True, bnb_4bit_quant_type='nf4', bnb_4bit_use_double_quant=True" in code
-    assert "'google/flan-t5-small', revision='" + "0" * 40 in code
+    assert "'google/flan-t5-small', revision='" + "0" * 64 in code
     assert "dtype=torch.bfloat16" in code
     packaged = _of_config(replace(config, model="packaged/flan-t5-small-title"))
     assert transformers_example(packaged) == "", "transformers knows no such name"
