@@ -28,6 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
+from benchmarks.search import problem
+from benchmarks.search.problem import NOWHERE, UNTIMED
 from benchmarks.search.table import TABLES, read
 from deft_sweeps.config.axes import DensityLoss, Training
 from deft_sweeps.config.trial import TrialConfig
@@ -37,10 +39,8 @@ from deft_sweeps.objective import Policy, parse_policy
 from deft_sweeps.outcomes import ExampleScores
 from deft_sweeps.result import (
     CompleteTrial,
-    Cost,
     FinalMeasurement,
     Point,
-    Provenance,
     complete_trials,
 )
 from deft_sweeps.store.sweep_dir import SweepDir
@@ -54,15 +54,8 @@ OBJECTIVES = ("score", "activation_density")
 BAND = 0.1
 """Share of the density within which two configurations count as the same answer."""
 
-PROVENANCE = Provenance(
-    packages={},
-    commit="",
-    python="",
-    device="cpu",
-    n_threads=1,
-    dataset_fingerprint="resampled",
-    checkpoint_revision="",
-)
+MEASURED = replace(UNTIMED, label="measured")
+"""Costs of every trial alike; policies on the score and the density ask for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,30 +181,12 @@ def _correlation(score: float, discordance: float) -> float:
 
 
 def _point(threshold: float, score: float, density: float) -> Point:
-    from benchmarks.search.problem import point
-
-    return point(threshold, score, density, 1000, density, 1 - score)
+    return problem.point(threshold, score, density, 1000, density, 1 - score)
 
 
 def _trial(config: TrialConfig, seed: int, points: Sequence[Point]) -> CompleteTrial:
-    cost = Cost(
-        label="measured",
-        trainable_parameters=1,
-        total_parameters=1,
-        weight_bytes=1,
-        weight_sparsity=0.0,
-        peak_memory_bytes=1,
-        latency_sec=1.0,
-        build_time_sec=0.0,
-        train_time_sec=0.0,
-        evaluate_time_sec=0.0,
-    )
     return CompleteTrial(
-        config=config,
-        seed=seed,
-        points=tuple(points),
-        cost=cost,
-        provenance=PROVENANCE,
+        config=config, seed=seed, points=tuple(points), cost=MEASURED, provenance=NOWHERE
     )
 
 
@@ -235,7 +210,7 @@ def _measurement(trial: CompleteTrial, point: Point, right: Booleans) -> FinalMe
         trial_id=trial.trial_id,
         point=_scored(point, right),
         cost=trial.cost,
-        provenance=PROVENANCE,
+        provenance=NOWHERE,
     )
 
 

@@ -19,9 +19,9 @@ from deft_sweeps.findings.front_json import front_json, member_dict
 from deft_sweeps.findings.proxy_spread import proxy_spreads
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.report import choice_text, verdict_text
+from deft_sweeps.report.front_tables import front_table, lost_table
 from deft_sweeps.report.report_text import projection_told
 from deft_sweeps.report.saved_steps import saved_steps
-from deft_sweeps.report.tables import front_table, lost_table
 from deft_sweeps.result import Status
 from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
@@ -125,7 +125,7 @@ def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool
         write_atomically(sweep.report_path, render(sweep, spec, findings).encode())
         say(f"wrote {sweep.report_path}")
     if figure is not None:
-        from deft_sweeps.report.figures import scatter
+        from deft_sweeps.report.front_figure import scatter
 
         write_atomically(figure, scatter(findings).encode())
         say(f"wrote {figure}")

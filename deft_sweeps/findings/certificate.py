@@ -59,6 +59,15 @@ class Step:
         """The largest p-value over its limits; 0 without any."""
         return max((test.p for test in self.tests), default=0.0)
 
+    @property
+    def worst(self) -> LimitTest:
+        """The test with the largest p-value.
+
+        Raises:
+            ValueError: it was tested for no limit.
+        """
+        return max(self.tests, key=lambda test: test.p)
+
 
 @dataclass(frozen=True, slots=True)
 class Certificate:

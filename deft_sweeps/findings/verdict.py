@@ -90,26 +90,38 @@ def too_few(chain: Chain, limits: tuple[Constraint, ...]) -> str:
 
 
 def _why_uncertified(choice: Choice, certificate: Certificate | None) -> str:
+    """The reason, and what to do about it, a sentence."""
     if certificate is None:
-        return "the sweep has read no selection split, so it was chosen on validation examples"
+        return (
+            "the sweep has read no selection split, so it was chosen on validation examples; a"
+            " sweep with `splits: {selection: 1200}` in its task can certify"
+        )
     if not choice.limits:
-        return "there is no limit to certify"
+        return "there is no limit to certify; state one, `where score >= baseline(peft) - 0.02` say"
     if not covers_limits(certificate, choice.limits):
         return (
-            f"the selection split was read for other limits ({', '.join(certificate.chain.limits)})"
+            "the selection split was read for other limits"
+            f" ({', '.join(certificate.chain.limits)}); choose under those, or run a new sweep with"
+            " these in its YAML"
         )
     if reason := too_few(certificate.chain, choice.limits):
-        return reason
+        return f"{reason}; allow a wider margin, or set more selection examples aside"
     if certificate.missing is not None:
-        return "the walk along the chain of candidates has not come to its end"
-    return "it is not among the candidates that were fixed before the selection split was read"
+        return (
+            "the walk along the chain of candidates has not come to its end; `deft-sweeps run DIR"
+            " --resume` goes on with it"
+        )
+    return (
+        "it is not among the candidates that were fixed before the selection split was read; the"
+        " sweep's own policy chooses among those"
+    )
 
 
 def _why_none_certified(certificate: Certificate | None) -> str:
     failed = certificate.failed if certificate is not None else None
     if certificate is None or failed is None or certificate.certified:
         return ""
-    worst = max(failed.tests, key=lambda test: test.p)
+    worst = failed.worst
     return (
         f"on {failed.measurement.point.score.n_examples} selection examples the safest candidate"
         f" fails `{worst.limit}` (p = {worst.p:.3g}, at most {certificate.chain.alpha:g} is asked)"

@@ -54,10 +54,10 @@ def certificate_told(findings: Findings) -> str:
         f" {chain.alpha:.3g} of them would any certified configuration break a limit in truth."
     )
     if certificate.failed is not None:
-        worst = max(certificate.failed.tests, key=lambda test: test.p)
+        failed = certificate.failed
         text += (
-            f" {certificate.failed.candidate.name} ended the walk at `{worst.limit}`"
-            f" (p = {worst.p:.3g})."
+            f" {failed.candidate.name} ended the walk at `{failed.worst.limit}`"
+            f" (p = {failed.p:.3g})."
         )
     if chain.n_looks:
         text += (
@@ -150,7 +150,7 @@ def certificate_table(findings: Findings) -> ReportTable:
         step, member = steps.get(candidate.name), members.get(candidate.name)
         outcome = "not measured"
         if step is not None:
-            outcome = "certified" if step.certified else f"fails {_worst(step.tests).limit}"
+            outcome = "certified" if step.certified else f"fails {step.worst.limit}"
         rows.append(
             Row(
                 (
@@ -170,10 +170,6 @@ def certificate_table(findings: Findings) -> ReportTable:
         " it is measured"
     )
     return ReportTable("Certificate", columns, tuple(rows), note)
-
-
-def _worst(tests: tuple[LimitTest, ...]) -> LimitTest:
-    return max(tests, key=lambda test: test.p)
 
 
 def _mark(findings: Findings, member: FrontMember | None) -> Mark:

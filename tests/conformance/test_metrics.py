@@ -24,9 +24,9 @@ from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.metrics import METRICS, Direction, Measurable, Metric, measured
 from deft_sweeps.metrics.metric import Display
 from deft_sweeps.objective import parse_constraint, parse_policy
-from deft_sweeps.report.figures import Plane, scatter
+from deft_sweeps.report.front_figure import Plane, scatter
+from deft_sweeps.report.front_tables import front_table
 from deft_sweeps.report.html import point_card
-from deft_sweeps.report.tables import front_table
 from deft_sweeps.result import CompleteTrial, DensityReading, Point, Rung
 from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.statistics.paired_difference import score_difference
