@@ -10,7 +10,7 @@ for their number.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
@@ -27,6 +27,7 @@ from deft_sweeps.findings.limit_p_value import (
     SelectionSample,
     judge_limit,
 )
+from deft_sweeps.findings.pareto_front import counts_saturation
 from deft_sweeps.metrics import METRICS, SCORE
 from deft_sweeps.objective import Constraint, Policy, parse_constraint
 from deft_sweeps.result import Candidate, Chain, FinalMeasurement
@@ -127,7 +128,8 @@ def make_chain(
     The chain begins with the baseline's own weights, if they keep every limit on validation
     examples. Then come points of rising p-value, each better by the policy's metric than all before
     it by at least STEP_SHARE. Points that break a limit on validation examples are left out; limits
-    on a metric of which only a proxy was measured are not judged here.
+    on a metric of which only a proxy was measured are not judged here. Of points whose zeros are
+    float saturation only the baseline is a candidate, unless the policy's metric counts no zeros.
 
     Args:
         pool: measured points, pooled over seeds.
@@ -160,12 +162,13 @@ def make_chain(
     if not all(judgeable(limit, baselines) for limit in limits):
         return chain
     references = {name: Measured(m.point, m.result.cost) for name, m in fixed.items()}
+    saturated = {member.name for member in pool if counts_saturation(member, (metric,))}
     candidates = [
         _candidate(member, metric, _p_validation(_fixed(member), limits, references))
         for member in pool
         if metric in member.values and _keeps_all(member, limits, baselines)
     ]
-    return replace(chain, candidates=_safest_first(candidates, chain))
+    return replace(chain, candidates=_safest_first(candidates, chain, saturated))
 
 
 def walk(chain: Chain, measurements: Mapping[str, FinalMeasurement]) -> Certificate:
@@ -252,13 +255,15 @@ def _candidate(member: FrontMember, metric: str, p: float) -> Candidate:
     )
 
 
-def _safest_first(candidates: Sequence[Candidate], chain: Chain) -> tuple[Candidate, ...]:
+def _safest_first(
+    candidates: Sequence[Candidate], chain: Chain, saturated: Container[str]
+) -> tuple[Candidate, ...]:
     metric = METRICS[chain.metric]
     low, high = metric.possible(None)
     ideal = low if metric.direction == "minimize" else high
     own = {baseline.trial_id for baseline in chain.baselines.values()}
     ordered = sorted(
-        candidates,
+        (one for one in candidates if one.name not in saturated),
         # Of equally safe ones the smallest step comes first.
         key=lambda one: (one.p_validation, one.trial_id not in own, -metric.sign * one.value),
     )

@@ -143,8 +143,12 @@ def axes_of(objectives: Sequence[str], policy: Policy) -> tuple[str, ...]:
     The front of the eligible points then has one more dimension, so that its best by that metric is
     never missed.
     """
-    named = (name for name in (policy.metric, policy.then) if name is not None)
-    return tuple(dict.fromkeys((*objectives, *named)))
+    return tuple(dict.fromkeys((*objectives, *ranked_by(policy))))
+
+
+def ranked_by(policy: Policy) -> tuple[str, ...]:
+    """The metrics that a policy names to be best at; none for the knee."""
+    return tuple(name for name in (policy.metric, policy.then) if name is not None)
 
 
 def _by_second_metric(

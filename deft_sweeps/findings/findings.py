@@ -5,7 +5,7 @@ from functools import cached_property
 
 from deft_sweeps.findings.baseline import Baselines, baselines_among
 from deft_sweeps.findings.certificate import Certificate, walk
-from deft_sweeps.findings.choice import Choice, axes_of, choose_from
+from deft_sweeps.findings.choice import Choice, axes_of, choose_from, ranked_by
 from deft_sweeps.findings.confirmation import Confirmation, confirm
 from deft_sweeps.findings.equal_density import EqualDensityGain, equal_density_gains
 from deft_sweeps.findings.front_history import history_of_points
@@ -17,7 +17,7 @@ from deft_sweeps.findings.front_member import (
 )
 from deft_sweeps.findings.measured_cost import with_measured_costs
 from deft_sweeps.findings.membership import Membership, membership_of
-from deft_sweeps.findings.pareto_front import ParetoFront, front_of
+from deft_sweeps.findings.pareto_front import ParetoFront, counts_saturation, front_of
 from deft_sweeps.findings.proxy_spread import proxy_spreads
 from deft_sweeps.findings.verdict import Verdict, covers_limits, too_few, verdict_of
 from deft_sweeps.objective import Constraint, Policy
@@ -173,9 +173,9 @@ class Findings:
         certified = self._certified(pool, limits)
         baselines = self.baselines
         if certified is None or self.certificate is None:
-            eligible = front_of(pool, axes, limits, baselines)
+            eligible = self._eligible(pool, axes, limits, policy)
         else:
-            eligible = front_of(certified, axes)
+            eligible = front_of(certified, axes, with_saturated=True)
             # A better baseline that came later is not the one that the limits were tested beside.
             baselines = {**baselines, **self.certificate.baselines_among(self.points)}
         return choose_from(
@@ -189,6 +189,23 @@ class Findings:
             proxies={} if certified is not None else proxy_spreads(self.results, limits),
             needs_certificate=certified is not None,
         )
+
+    def _eligible(
+        self,
+        pool: Sequence[FrontMember],
+        axes: Sequence[str],
+        limits: Sequence[Constraint],
+        policy: Policy,
+    ) -> ParetoFront:
+        """The points to choose from. What the policy would take for zeros that are float saturation
+        is there only if nothing else keeps the limits: the baseline itself, most often.
+        """
+        compared = ranked_by(policy) or self.objectives
+        counting = [m for m in pool if not counts_saturation(m, compared)]
+        front = front_of(counting, axes, limits, self.baselines, with_saturated=True)
+        if front.members:
+            return front
+        return front_of(pool, axes, limits, self.baselines, with_saturated=True)
 
     def _certified(
         self, pool: Sequence[FrontMember], limits: tuple[Constraint, ...]

@@ -28,6 +28,7 @@ class ParetoFront:
         n_candidates: measured points that have every objective; those of a configuration's seeds at
             one threshold count as one.
         n_outside: candidates that break a limit, or lack a metric that a limit names.
+        n_saturated: candidates that keep every limit and do not compete, by `counts_saturation`.
         unjudged: limits that cannot be judged because their baseline was not measured yet; while
             there are any, no point is a member.
         equal: by the member's name, how many points it stands for; only those with several.
@@ -40,6 +41,7 @@ class ParetoFront:
     hypervolume: float
     n_candidates: int
     n_outside: int
+    n_saturated: int = 0
     unjudged: tuple[Constraint, ...] = ()
     equal: Mapping[str, int] = field(default_factory=dict)
 
@@ -90,13 +92,27 @@ def front_of(
     limits: Sequence[Constraint] = (),
     baselines: Baselines | None = None,
     reference: Mapping[str, float] | None = None,
+    *,
+    with_saturated: bool = False,
 ) -> ParetoFront:
-    """The front of points that are pooled over seeds already; otherwise as `pareto_front`."""
+    """The front of points that are pooled over seeds already; otherwise as `pareto_front`.
+
+    Args:
+        pool: measured points.
+        objectives: names of metrics.
+        limits: as in `pareto_front`.
+        baselines: that limits compare with.
+        reference: as in `pareto_front`.
+        with_saturated: points whose zeros are float saturation compete too.
+    """
     known_baselines = baselines or {}
     unjudged = tuple(limit for limit in limits if not judgeable(limit, known_baselines))
     inside: tuple[FrontMember, ...] = ()
     if not unjudged:
         inside = tuple(m for m in pool if all(keeps(m, limit, known_baselines) for limit in limits))
+    n_inside = len(inside)
+    if not with_saturated:
+        inside = tuple(m for m in inside if not counts_saturation(m, objectives))
     corner, note = reference_of(pool, objectives, reference or {})
     directions = directions_of(objectives)
     values = values_of(inside, objectives)
@@ -117,10 +133,19 @@ def front_of(
         reference_note=note,
         hypervolume=volume,
         n_candidates=len(pool),
-        n_outside=len(pool) - len(inside),
+        n_outside=len(pool) - n_inside,
+        n_saturated=n_inside - len(inside),
         unjudged=unjudged,
         equal=equal,
     )
+
+
+def counts_saturation(member: FrontMember, metrics: Iterable[str]) -> bool:
+    """Whether one of the metrics would compare the member by zeros that are float saturation.
+
+    Such points stay baselines of limits, and samplers learn from them.
+    """
+    return member.point.float_saturation and any(METRICS[name].counts_zeros for name in metrics)
 
 
 def _distinct(

@@ -10,9 +10,10 @@ from deft_sweeps.config.label import label
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.front_member import FrontMember
+from deft_sweeps.findings.pareto_front import counts_saturation
 from deft_sweeps.front import non_dominated
 from deft_sweeps.metrics import DEFAULT_OBJECTIVES, METRICS, Metric
-from deft_sweeps.report.figure_axis import BLUE, GREEN, ORANGE, scale_axis
+from deft_sweeps.report.figure_axis import BLUE, GREEN, GREY, ORANGE, scale_axis
 from deft_sweeps.report.point_element import ref_of
 from deft_sweeps.report.svg import INK, Spot, style, to_svg
 from deft_sweeps.report.table_cells import MeasuredRow, metric_text
@@ -33,10 +34,14 @@ class Plane:
             return Plane(x=first, y=second)
         return Plane(x=second, y=first)
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """Of both metrics."""
+        return self.x.name, self.y.name
+
     def points(self, members: Sequence[FrontMember]) -> tuple[list[float], list[float]]:
         """The members' values on both axes."""
-        names = self.x.name, self.y.name
-        x, y = ([member.values[name] for member in members] for name in names)
+        x, y = ([member.values[name] for member in members] for name in self.names)
         return x, y
 
     def holds(self, member: FrontMember) -> bool:
@@ -109,12 +114,13 @@ def scatter(findings: Findings, drawn: Sequence[FrontMember] | None = None) -> s
     plane = Plane.of(findings.objectives)
     pool = [m for m in (drawn_points(findings) if drawn is None else drawn) if plane.holds(m)]
     choice, n_points = findings.choice, len(findings.points)
-    series = _series(pool, choice)
+    series = _series(pool, choice, findings.objectives)
     with style():
         figure = Figure(figsize=(8.6, 5.0), layout="constrained")
         axes = figure.subplots()
         _draw_front(axes, plane, choice.front.members)
-        _draw_plain(axes, plane, [member for member in findings.pool if plane.holds(member)])
+        shown = [member for member in findings.pool if plane.holds(member)]
+        _draw_plain(axes, plane, [m for m in shown if not counts_saturation(m, plane.names)])
         for one in series:
             x, y = plane.points(one.members)
             axes.plot(
@@ -145,11 +151,14 @@ def scatter(findings: Findings, drawn: Sequence[FrontMember] | None = None) -> s
         return to_svg(figure, f"{_capitalised(plane.y.title)} over {plane.x.title} of {of}", spots)
 
 
-def _series(pool: Sequence[FrontMember], choice: Choice) -> list[_Series]:
+def _series(
+    pool: Sequence[FrontMember], choice: Choice, objectives: Sequence[str]
+) -> list[_Series]:
     """Every point in exactly one series; the ones that matter most come last and lie on top."""
     front = {member.name: member for member in choice.front.members}
     chosen = choice.member.name if choice.member else ""
     parts: dict[str, list[FrontMember]] = {
+        "saturated": [],
         "plain": [],
         "deft": [],
         "front-plain": [],
@@ -160,10 +169,15 @@ def _series(pool: Sequence[FrontMember], choice: Choice) -> list[_Series]:
         # Of several seeds, the one that stands for them lies at their mean.
         member = front.get(one.name, one)
         kind = "deft" if member.result.config.has_density_loss else "plain"
-        parts[
-            "chosen" if member.name == chosen else f"front-{kind}" if member.name in front else kind
-        ].append(member)
+        if member.name == chosen:
+            kind = "chosen"
+        elif member.name in front:
+            kind = f"front-{kind}"
+        elif counts_saturation(member, objectives):
+            kind = "saturated"
+        parts[kind].append(member)
     looks = {
+        "saturated": ("no threshold: float saturation", "D", 4.5, "none", GREY, 0.9),
         "plain": ("no density loss", "s", 5.0, ORANGE, ORANGE, 0.55),
         "deft": ("density loss (DEFT)", "o", 5.0, BLUE, BLUE, 0.5),
         "front-plain": ("no density loss, on the front", "s", 7.5, ORANGE, INK, 1.0),

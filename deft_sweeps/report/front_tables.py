@@ -92,6 +92,11 @@ def front_table(
             "; thresholds of the same weights that are equal in every objective are one row, the"
             f" smallest of them: {counts}"
         )
+    if front.n_saturated:
+        note += (
+            f"; {front.n_saturated} points without a threshold are left out: the zeros of a smooth"
+            " activation (GELU, SiLU) are float saturation, which saves no work"
+        )
     if sure and sure.note:
         note += f". P(on front): {sure.note}"
     return ReportTable("Front", columns, tuple(rows), note)
