@@ -16,7 +16,6 @@ from deft_sweeps.cli.guard import FAILED, say
 from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.findings import Choice, Findings, FrontMember
 from deft_sweeps.findings.front_json import front_json, member_dict
-from deft_sweeps.findings.proxy_spread import proxy_spreads
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.report import choice_text, verdict_text
 from deft_sweeps.report.front_tables import front_table, lost_table
@@ -80,6 +79,8 @@ def status(folder: Path, *, as_json: bool) -> None:
                 "left_sec": remaining,
                 "hypervolume": findings.front.hypervolume,
                 "n_front": len(findings.front.members),
+                "why_front_is_empty": _why_empty(findings),
+                "awaiting_costs": dict(findings.front.awaiting),
             }
         )
         return
@@ -96,12 +97,18 @@ def status(folder: Path, *, as_json: bool) -> None:
     if state == "cut off":
         say(f"go on with: deft-sweeps run {folder} --resume")
     show.table(front_table(findings.front))
-    if not findings.front.members and findings.results:
-        reason = choice_text.why_none_keeps(findings.pool, findings.limits, findings.baselines)
+    if reason := _why_empty(findings):
         show.text(f"The front is empty: {reason}")
     # The front is under the sweep's own limits; the policy's do not show in it.
-    for line in choice_text.proxy_notes(proxy_spreads(findings.results, findings.limits)):
+    for line in choice_text.awaiting_notes(findings.front.awaiting, choice_text.ON_FRONT):
         show.text(line)
+
+
+def _why_empty(findings: Findings) -> str:
+    """Why no point is on the front, a sentence or two; empty if one is, or if no trial ended."""
+    if findings.front.members or not findings.results:
+        return ""
+    return choice_text.why_none_keeps(findings.pool, findings.limits, findings.baselines)
 
 
 def driver_state(note: DriverNote | None) -> str:
@@ -134,7 +141,7 @@ def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool
         show.json_text(front_json(findings.front, chosen, findings.membership, gains))
     else:
         show.table(front_table(findings.front, findings.choice, findings.membership))
-        for line in choice_text.proxy_notes(findings.choice.proxy_spreads):
+        for line in choice_text.awaiting_notes(findings.choice.awaiting, choice_text.NOT_CHOSEN):
             show.text(line)
         show.text(projection_told(findings.projection))
 

@@ -19,7 +19,7 @@ import numpy as np
 from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.findings.baseline import Baselines
 from deft_sweeps.findings.front_member import FrontMember
-from deft_sweeps.findings.limit_check import judgeable, keeps
+from deft_sweeps.findings.limit_check import judgeable, keeps, rests_on_proxy
 from deft_sweeps.findings.limit_p_value import (
     WHOLE_ROWS,
     LimitTest,
@@ -215,9 +215,7 @@ def _p_validation(
 
 def _judged(limits: Sequence[Constraint], member: FrontMember) -> list[Constraint]:
     """The limits that the member's measurements can judge: a proxy judges none."""
-    cost = member.result.cost
-    is_proxy = cost is None or cost.label == "proxy"
-    return [limit for limit in limits if not (is_proxy and limit.rests_on_proxy)]
+    return [limit for limit in limits if not rests_on_proxy(member, limit.metric)]
 
 
 def _test(

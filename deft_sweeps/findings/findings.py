@@ -15,10 +15,10 @@ from deft_sweeps.findings.front_member import (
     pooled,
     seed_spread_of,
 )
+from deft_sweeps.findings.limit_check import awaiting_costs, awaits_cost, rests_on_proxy
 from deft_sweeps.findings.measured_cost import with_measured_costs
 from deft_sweeps.findings.membership import Membership, membership_of
 from deft_sweeps.findings.pareto_front import ParetoFront, counts_saturation, front_of
-from deft_sweeps.findings.proxy_spread import proxy_spreads
 from deft_sweeps.findings.verdict import Verdict, covers_limits, too_few, verdict_of
 from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.result import FinalMeasurement, TrialResult
@@ -186,7 +186,11 @@ class Findings:
             policy=policy,
             limits=limits,
             n_points=sum(member.n_seeds for member in pool),
-            proxies={} if certified is not None else proxy_spreads(self.results, limits),
+            awaiting=(
+                {}
+                if certified is not None
+                else awaiting_costs(pool, limits, baselines, ranked_by(policy))
+            ),
             needs_certificate=certified is not None,
         )
 
@@ -197,10 +201,20 @@ class Findings:
         limits: Sequence[Constraint],
         policy: Policy,
     ) -> ParetoFront:
-        """The points to choose from. What the policy would take for zeros that are float saturation
-        is there only if nothing else keeps the limits: the baseline itself, most often.
+        """The points to choose from.
+
+        Those that only a proxy would judge are left out. Those that the policy would take for zeros
+        that are float saturation are there only if nothing else keeps the limits: the baseline
+        itself, most often.
         """
-        compared = ranked_by(policy) or self.objectives
+        ranked = ranked_by(policy)
+        pool = [
+            m
+            for m in pool
+            if not any(awaits_cost(m, limit, self.baselines) for limit in limits)
+            and not any(rests_on_proxy(m, metric) for metric in ranked)
+        ]
+        compared = ranked or self.objectives
         counting = [m for m in pool if not counts_saturation(m, compared)]
         front = front_of(counting, axes, limits, self.baselines, with_saturated=True)
         if front.members:

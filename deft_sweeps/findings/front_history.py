@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from deft_sweeps.findings.baseline import Baselines, baselines_among
 from deft_sweeps.findings.front_member import FrontMember, candidates, pooled, values_of
-from deft_sweeps.findings.limit_check import judgeable, keeps
+from deft_sweeps.findings.limit_check import admits, judgeable
 from deft_sweeps.findings.pareto_front import counts_saturation, reference_of
 from deft_sweeps.metrics import as_losses
 from deft_sweeps.objective import Constraint
@@ -43,7 +43,7 @@ def history_of_points(
     for member in pool:
         if counts_saturation(member, objectives):
             continue
-        if all(keeps(member, limit, baselines) for limit in judged):
+        if all(admits(member, limit, baselines) for limit in judged):
             inside[id(member.result)].append(member)
     losses = [as_losses(values_of(own, objectives), objectives) for own in inside.values()]
     corner = as_losses([reference[name] for name in objectives], objectives)

@@ -39,6 +39,7 @@ def front_json(
         "n_candidates": front.n_candidates,
         "n_outside_limits": front.n_outside,
         "n_float_saturation": front.n_saturated,
+        "awaiting_costs": dict(front.awaiting),
         "unjudged_limits": [str(limit) for limit in front.unjudged],
         "chosen": None if chosen is None else chosen.name,
         **({} if sure is None else {"noise": {"source": sure.source, "note": sure.note}}),

@@ -8,7 +8,7 @@ import numpy as np
 
 from deft_sweeps.findings.baseline import Baselines
 from deft_sweeps.findings.front_member import FrontMember, values_of
-from deft_sweeps.findings.limit_check import judgeable, keeps
+from deft_sweeps.findings.limit_check import admits, judgeable
 from deft_sweeps.findings.pareto_front import ParetoFront, counts_saturation
 from deft_sweeps.metrics import SCORE, as_losses, signs
 from deft_sweeps.objective import Constraint
@@ -64,7 +64,7 @@ def membership_of(
     on_front = {member.name for member in front.members}
     judged = [limit for limit in limits if judgeable(limit, baselines)]
     inside = [
-        all(keeps(m, limit, baselines) for limit in judged)
+        all(admits(m, limit, baselines) for limit in judged)
         and (m.name in on_front or not counts_saturation(m, objectives))
         for m in everyone
     ]

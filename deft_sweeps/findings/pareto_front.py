@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from deft_sweeps.findings.baseline import Baselines, baselines_of
 from deft_sweeps.findings.front_member import FrontMember, configurations, directions_of, values_of
-from deft_sweeps.findings.limit_check import judgeable, keeps
+from deft_sweeps.findings.limit_check import admits, awaiting_costs, judgeable
 from deft_sweeps.front import hypervolume, non_dominated
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.objective import Constraint
@@ -31,6 +31,8 @@ class ParetoFront:
         n_saturated: candidates that keep every limit and do not compete, by `counts_saturation`.
         unjudged: limits that cannot be judged because their baseline was not measured yet; while
             there are any, no point is a member.
+        awaiting: limits that exclude nothing of some candidates yet, with their number: only a
+            proxy of the metric was measured. Each structure is measured alone after the search.
         equal: by the member's name, how many points it stands for; only those with several.
     """
 
@@ -44,6 +46,7 @@ class ParetoFront:
     n_saturated: int = 0
     unjudged: tuple[Constraint, ...] = ()
     equal: Mapping[str, int] = field(default_factory=dict)
+    awaiting: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,9 @@ def front_of(
     unjudged = tuple(limit for limit in limits if not judgeable(limit, known_baselines))
     inside: tuple[FrontMember, ...] = ()
     if not unjudged:
-        inside = tuple(m for m in pool if all(keeps(m, limit, known_baselines) for limit in limits))
+        inside = tuple(
+            m for m in pool if all(admits(m, limit, known_baselines) for limit in limits)
+        )
     n_inside = len(inside)
     if not with_saturated:
         inside = tuple(m for m in inside if not counts_saturation(m, objectives))
@@ -137,6 +142,7 @@ def front_of(
         n_saturated=n_inside - len(inside),
         unjudged=unjudged,
         equal=equal,
+        awaiting=awaiting_costs(pool, limits, known_baselines),
     )
 
 

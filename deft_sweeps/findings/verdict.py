@@ -44,7 +44,7 @@ def verdict_of(
     """
     member = choice.member
     if member is None:
-        return Verdict("nothing", why=_why_none_certified(certificate))
+        return Verdict("nothing", why=_why_none_certified(certificate) or _why_unjudged(choice))
     covers = certificate is not None and covers_limits(certificate, choice.limits)
     step = certificate.step_of(member) if certificate is not None and covers else None
     if confirmation.broken:
@@ -114,6 +114,17 @@ def _why_uncertified(choice: Choice, certificate: Certificate | None) -> str:
     return (
         "it is not among the candidates that were fixed before the selection split was read; the"
         " sweep's own policy chooses among those"
+    )
+
+
+def _why_unjudged(choice: Choice) -> str:
+    """Which limits nothing but a proxy could judge, a clause; empty if none."""
+    if not choice.awaiting:
+        return ""
+    named = ", ".join(f"`{what}`" for what in choice.awaiting)
+    return (
+        f"as far as is known: {named} cannot judge {max(choice.awaiting.values())} points before"
+        " their structures are measured alone"
     )
 
 

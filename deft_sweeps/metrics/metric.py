@@ -84,7 +84,6 @@ class Metric:
             fourfold between equal networks, so they exclude no trial while searching.
         counts_zeros: whether it falls with the zeros of the gate. At a point whose zeros are float
             saturation such a value says nothing of the configuration.
-        of_training: whether it includes training, so that the batch and the kind of losses count.
     """
 
     name: str
@@ -104,7 +103,6 @@ class Metric:
     projection: str = ""
     proxy_in_search: bool = False
     counts_zeros: bool = False
-    of_training: bool = False
 
     @property
     def has_interval(self) -> bool:

@@ -62,13 +62,14 @@ def full_point(i: int, threshold: float = 0.01) -> Point:
 
 
 def full_trial(i: int) -> CompleteTrial:
-    """A trial that has every metric; a greater `i` is worse in all of them."""
+    """A trial that has every metric, costs measured alone; a greater `i` is worse in all of them."""
     trial = result(
         full_point(i, 0.0), full_point(i), learning_rate=1e-3 * (i + 1), finished_at=i + 1.0
     )
     assert trial.cost is not None
     cost = replace(
         trial.cost,
+        label="measured",
         weight_bytes=100 * 2**20 * (i + 1),
         trainable_parameters=1000 * (i + 1),
         peak_memory_bytes=2**30 * (i + 1),
