@@ -16,8 +16,9 @@ from deft_sweeps.cli.guard import FAILED, say
 from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.findings import Choice, Findings, FrontMember
 from deft_sweeps.findings.front_json import front_json, member_dict
+from deft_sweeps.findings.limit_price import LimitPrice
 from deft_sweeps.objective import parse_policy
-from deft_sweeps.report import choice_text, verdict_text
+from deft_sweeps.report import bought_text, choice_text, verdict_text
 from deft_sweeps.report.front_tables import front_table, lost_table
 from deft_sweeps.report.report_text import projection_told
 from deft_sweeps.report.saved_steps import saved_steps
@@ -162,6 +163,9 @@ def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
             "limits": list(verdict_text.limits_told(findings)),
             "certificate": verdict_text.certificate_told(findings),
             "not_judged_on_test": verdict_text.unjudged_on_test(findings),
+            "bought": bought_text.bought_told(findings),
+            "worse_than_baseline": bought_text.worse_told(findings),
+            "limit_prices": [_price_dict(price) for price in findings.limit_prices],
         }
         show.as_json(document | _choice_dict(findings.choice))
     else:
@@ -181,12 +185,15 @@ def print_choice(findings: Findings, sweep: SweepDir) -> None:
     sentences = (
         verdict_text.unjudged_on_test(findings),
         verdict_text.within_chance_told(findings),
-        verdict_text.bought_told(findings),
+        bought_text.bought_told(findings),
+        bought_text.worse_told(findings),
         verdict_text.certificate_told(findings),
         choice_text.why(findings.choice),
     )
     for sentence in filter(None, sentences):
         show.text(sentence)
+    for price in bought_text.prices_told(findings):
+        show.text(f"- {price}")
     for caveat in choice_text.caveats(findings.choice):
         show.text(f"- {caveat}")
     if choice_text.rejected(findings.choice):
@@ -205,6 +212,17 @@ def _open(folder: Path) -> tuple[SweepDir, SweepSpec]:
     if strays := stray_note(sweep.strays()):
         say(f"warning: {strays}")
     return sweep, parts[0].spec
+
+
+def _price_dict(price: LimitPrice) -> dict[str, Any]:
+    return {
+        "limit": str(price.limit),
+        "move": price.move,
+        "metric": price.metric,
+        "gain": price.gain,
+        "name": price.name,
+        "split": price.split,
+    }
 
 
 def _choice_dict(choice: Choice) -> dict[str, Any]:

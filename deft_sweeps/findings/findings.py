@@ -16,6 +16,7 @@ from deft_sweeps.findings.front_member import (
     seed_spread_of,
 )
 from deft_sweeps.findings.limit_check import awaiting_costs, awaits_cost, rests_on_proxy
+from deft_sweeps.findings.limit_price import LimitPrice, limit_prices
 from deft_sweeps.findings.measured_cost import with_measured_costs
 from deft_sweeps.findings.membership import Membership, membership_of
 from deft_sweeps.findings.pareto_front import ParetoFront, counts_saturation, front_of
@@ -151,6 +152,11 @@ class Findings:
     def verdict(self) -> Verdict:
         """What the sweep's own choice is worth."""
         return verdict_of(self.choice, self.certificate, self.confirmation)
+
+    @cached_property
+    def limit_prices(self) -> tuple[LimitPrice, ...]:
+        """What moving a limit of the sweep's own choice would buy."""
+        return limit_prices(self.choice, self.certificate)
 
     @cached_property
     def finals(self) -> tuple[FinalMeasurement, ...]:

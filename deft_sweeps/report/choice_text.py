@@ -242,10 +242,17 @@ def why_none_keeps(
     )
 
 
+def _keeps_every(member: FrontMember, choice: Choice) -> bool:
+    return all(
+        judgeable(limit, choice.baselines) and keeps(member, limit, choice.baselines)
+        for limit in choice.limits
+    )
+
+
 def _why_none(choice: Choice) -> str:
     pool, baselines, limits = choice.pool, choice.baselines, choice.limits
     head = "Nothing can be chosen"
-    if choice.needs_certificate:
+    if choice.needs_certificate and any(_keeps_every(m, choice) for m in pool):
         return f"{head}: no candidate was certified."
     text = f"{head}: {why_none_keeps(pool, limits, baselines)}"
     miss = choice.nearest_miss

@@ -14,6 +14,7 @@ from deft_sweeps.findings.equal_density import twin_config
 from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.metrics import ACTIVATION_DENSITY, METRICS, SCORE
 from deft_sweeps.report import (
+    bought_text,
     choice_text,
     data_tables,
     density_figures,
@@ -93,7 +94,9 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
             answered=findings.verdict.kind in ("ship", "baseline"),
             limits_told=verdict_text.limits_told(findings),
             certificate_told=verdict_text.certificate_told(findings),
-            bought_told=verdict_text.bought_told(findings),
+            bought_told=bought_text.bought_told(findings),
+            worse_told=bought_text.worse_told(findings),
+            prices_told=bought_text.prices_told(findings),
             within_chance_told=verdict_text.within_chance_told(findings),
             unjudged_told=verdict_text.unjudged_on_test(findings),
             chosen_settings=settings(choice.member.result.config) if choice.member else {},

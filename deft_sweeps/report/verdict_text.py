@@ -6,7 +6,7 @@ from deft_sweeps.findings.certificate import Certificate
 from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.findings.limit_p_value import LimitTest
 from deft_sweeps.findings.verdict import VerdictKind
-from deft_sweeps.metrics import METRICS, measured
+from deft_sweeps.metrics import METRICS
 from deft_sweeps.report import choice_text
 from deft_sweeps.report.report_table import Mark, ReportTable, Row
 from deft_sweeps.result import FinalMeasurement
@@ -19,9 +19,6 @@ TITLES: dict[VerdictKind, str] = {
     "nothing": "NOTHING MEETS THE LIMITS",
 }
 """The first words of every answer."""
-
-BOUGHT = ("latency_sec", "weight_bytes", "peak_memory_bytes", "energy_ratio", "activation_density")
-"""Metrics that say what a configuration buys beside the baseline, the user's own terms first."""
 
 
 def headline(findings: Findings) -> str:
@@ -78,25 +75,6 @@ def limits_told(findings: Findings) -> tuple[str, ...]:
     return tuple(
         choice_text.kept_by(choice.member, limit, choice.baselines) for limit in choice.limits
     )
-
-
-def bought_told(findings: Findings) -> str:
-    """What the chosen configuration buys beside the baseline, as measured alone, a sentence; empty
-    if either was not measured.
-    """
-    by_role = {final.role: final for final in findings.finals}
-    if "chosen" not in by_role or "baseline" not in by_role:
-        return ""
-    mine, base = by_role["chosen"], by_role["baseline"]
-    values = measured(mine.point, mine.cost), measured(base.point, base.cost)
-    parts = []
-    for name in BOUGHT:
-        if all(name in of for of in values):
-            metric = METRICS[name]
-            how = metric.label(mine.cost) or "measured"
-            texts = [metric.text(of[name]) for of in values]
-            parts.append(f"{metric.title} {texts[0]} instead of {texts[1]} ({how})")
-    return f"Beside the baseline: {', '.join(parts)}." if parts else ""
 
 
 def within_chance_told(findings: Findings) -> str:

@@ -52,6 +52,12 @@ def certify(
         return
     if chain is None:
         return
+    if not chain.candidates:
+        say(
+            "nothing is certified: no point keeps every limit on validation examples, so the"
+            " selection split is not read"
+        )
+        return
     if chain.alpha != spec.alpha / 2**chain.n_looks:
         say(f"the chain of candidates was fixed with alpha {chain.alpha:g}, which stays")
     if reason := too_few(chain, limits):
@@ -107,7 +113,8 @@ def _write_chain(spec: SweepSpec, sweep: SweepDir, record: SelectionRecord) -> C
         ),
         selection_fingerprint=fingerprint,
     )
-    record.write_chain(chain)
+    if chain.candidates:
+        record.write_chain(chain)
     return chain
 
 

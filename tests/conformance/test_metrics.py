@@ -62,7 +62,7 @@ def full_point(i: int, threshold: float = 0.01) -> Point:
 
 
 def full_trial(i: int) -> CompleteTrial:
-    """A trial that has every metric, costs measured alone; a greater `i` is worse in all of them."""
+    """A trial that has every metric, costs as if alone; a greater `i` is worse in all of them."""
     trial = result(
         full_point(i, 0.0), full_point(i), learning_rate=1e-3 * (i + 1), finished_at=i + 1.0
     )
