@@ -52,12 +52,6 @@ def certify(
         return
     if chain is None:
         return
-    if not chain.candidates:
-        say(
-            "nothing is certified: no point keeps every limit on validation examples, so the"
-            " selection split is not read"
-        )
-        return
     if chain.alpha != spec.alpha / 2**chain.n_looks:
         say(f"the chain of candidates was fixed with alpha {chain.alpha:g}, which stays")
     if reason := too_few(chain, limits):
@@ -90,7 +84,14 @@ def _first_chain(
             " selection examples may have been trained or searched on there"
         )
         return None
-    return _write_chain(spec, sweep, record)
+    chain = _write_chain(spec, sweep, record)
+    if not chain.candidates:
+        say(
+            "nothing is certified: no point keeps every limit on validation examples, so the"
+            " selection split is not read"
+        )
+        return None
+    return chain
 
 
 def _write_chain(spec: SweepSpec, sweep: SweepDir, record: SelectionRecord) -> Chain:
@@ -113,7 +114,7 @@ def _write_chain(spec: SweepSpec, sweep: SweepDir, record: SelectionRecord) -> C
         ),
         selection_fingerprint=fingerprint,
     )
-    if chain.candidates:
+    if chain.candidates:  # What was not read can be certified on later, by `--more` say.
         record.write_chain(chain)
     return chain
 
