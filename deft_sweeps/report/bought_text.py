@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.limit_price import LimitPrice, moved
+from deft_sweeps.findings.measured_cost import deployed_structure
 from deft_sweeps.metrics import METRICS, measured
-from deft_sweeps.result import Cost
+from deft_sweeps.result import CompleteTrial, Cost
 from deft_sweeps.units import Dimension, quantity
 
 BOUGHT = ("latency_sec", "weight_bytes", "peak_memory_bytes", "energy_ratio", "activation_density")
@@ -28,6 +29,12 @@ UNIT_OF_PRICE: dict[Dimension, tuple[float, str]] = {
 """What a limit's price is stated for."""
 
 
+SAME_NETWORK = (
+    "It is the baseline's network with other values, so latency, weights and memory are the same,"
+    " except on hardware or kernels that skip zeros."
+)
+
+
 def bought_told(findings: Findings) -> str:
     """What the chosen configuration buys beside the baseline, as measured alone, a sentence; empty
     if either was not measured.
@@ -36,16 +43,20 @@ def bought_told(findings: Findings) -> str:
     if "chosen" not in by_role or "baseline" not in by_role:
         return ""
     mine, base = by_role["chosen"], by_role["baseline"]
+    is_same = _is_same_network(findings)
     values = measured(mine.point, mine.cost), measured(base.point, base.cost)
     parts = []
     for name in BOUGHT:
+        if name in WORSE and is_same:
+            continue  # Timed twice, one network differs by noise alone.
         if all(name in of for of in values):
             metric = METRICS[name]
             how = metric.label(mine.cost) or "measured"
             own, other = (metric.text(of[name]) for of in values)
-            beside = "as much as the baseline" if own == other else f"instead of {other}"
+            beside = "as well" if own == other else f"instead of {other}"
             parts.append(f"{metric.title} {own} {beside} ({how})")
-    return f"Beside the baseline: {', '.join(parts)}." if parts else ""
+    text = f"Beside the baseline: {', '.join(parts)}." if parts else ""
+    return f"{text} {SAME_NETWORK}" if is_same else text
 
 
 def worse_told(findings: Findings) -> str:
@@ -53,7 +64,7 @@ def worse_told(findings: Findings) -> str:
     sentence; empty if it is not.
     """
     mine, base = _costs_alone(findings)
-    if mine is None or base is None:
+    if _is_same_network(findings) or mine is None or base is None:
         return ""
     # A latency within the baseline's own interval is no difference.
     reach = {"latency_sec": base.latency_high_sec or base.latency_sec}
@@ -106,6 +117,13 @@ def _moved_text(price: LimitPrice) -> str:
     elif value < 0:
         text = f"-{text}"
     return str(replace(limit, bound=replace(limit.bound, written=text)))
+
+
+def _is_same_network(findings: Findings) -> bool:
+    """Whether choice and baseline differ in trained values and thresholds alone."""
+    members = findings.choice.member, findings.choice.baseline
+    trials = [m.result for m in members if m is not None and isinstance(m.result, CompleteTrial)]
+    return len(trials) == 2 and len(set(map(deployed_structure, trials))) == 1
 
 
 def _costs_alone(findings: Findings) -> tuple[Cost | None, Cost | None]:

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deft_sweeps.cli.app import app
+from deft_sweeps.config.axes import Nf4
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.certificate import make_chain, walk
 from deft_sweeps.findings.limit_price import moved
@@ -138,16 +139,22 @@ def test_a_limit_moves_towards_the_worse(text: str) -> None:
     assert value == pytest.approx(base + (0.01 if limit.relation == "<=" else -0.01))
 
 
+def quantized(trial: CompleteTrial) -> CompleteTrial:
+    return replace(trial, config=replace(trial.config, quantization=Nf4()))
+
+
 def test_a_choice_that_is_slower_and_larger_says_so() -> None:
-    policy = parse_policy(POLICY)
-    slower = Findings((alone(PLAIN, 0.05), alone(DEFT, 0.08, 500)), OBJECTIVES, (), policy)
-    text = worse_told(slower)
+    policy, base = parse_policy(POLICY), alone(PLAIN, 0.05)
+
+    def said(*trials: CompleteTrial) -> str:
+        return worse_told(Findings(trials, OBJECTIVES, (), policy))
+
+    text = said(base, alone(quantized(DEFT), 0.08, 500))
     assert "slower (80 ms instead of 50 ms)" in text
     assert "larger (500 B instead of 400 B)" in text
-    within_noise = Findings((alone(PLAIN, 0.05), alone(DEFT, 0.054)), OBJECTIVES, (), policy)
-    assert worse_told(within_noise) == ""
-    by_proxy = Findings((PLAIN, DEFT), OBJECTIVES, (), policy)
-    assert worse_told(by_proxy) == ""
+    assert said(base, alone(quantized(DEFT), 0.054)) == "", "within the baseline's interval"
+    assert said(PLAIN, quantized(DEFT)) == "", "proxies say nothing"
+    assert said(base, alone(DEFT, 0.08)) == "", "one network timed twice"
 
 
 def test_console_json_and_page_have_the_price(tmp_path: Path) -> None:
