@@ -33,9 +33,10 @@ from deft_sweeps.objective import Constraint, Policy, parse_constraint
 from deft_sweeps.result import Candidate, Chain, FinalMeasurement
 from deft_sweeps.statistics.margin_p_value import fixed_sequence
 
-STEP_SHARE = 0.1
+FIRST_SHARE, STEP_SHARE = 0.1, 0.2
 """A candidate enters the chain if it takes at least this share of the way from the candidate before
-it to the best possible value: each step costs a chance of failing."""
+it to the best possible value: each step costs a chance of failing. The first one after the baseline
+may be nearer, since it is what a run falls back to. `benchmarks/README.md` has what was tried."""
 
 MAX_CANDIDATES = 12
 """Each is measured alone, in seconds to minutes."""
@@ -127,7 +128,7 @@ def make_chain(
 
     The chain begins with the baseline's own weights, if they keep every limit on validation
     examples. Then come points of rising p-value, each better by the policy's metric than all before
-    it by at least STEP_SHARE. Points that break a limit on validation examples are left out; limits
+    it by at least FIRST_SHARE or STEP_SHARE. Points that break a limit on validation examples are left out; limits
     on a metric of which only a proxy was measured are not judged here. Of points whose zeros are
     float saturation only the baseline is a candidate, unless the policy's metric counts no zeros.
 
@@ -272,7 +273,8 @@ def _safest_first(
     for one in ordered:
         gain = math.inf if not chosen else metric.sign * (chosen[-1].value - one.value)
         way = abs(chosen[-1].value - ideal) if chosen and math.isfinite(ideal) else math.inf
-        least = STEP_SHARE * (way if math.isfinite(way) else abs(one.value))
+        share = FIRST_SHARE if len(chosen) == 1 else STEP_SHARE
+        least = share * (way if math.isfinite(way) else abs(one.value))
         if gain > 0 and gain >= least:
             chosen.append(one)
     return tuple(chosen[:MAX_CANDIDATES])
