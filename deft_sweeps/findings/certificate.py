@@ -128,9 +128,10 @@ def make_chain(
 
     The chain begins with the baseline's own weights, if they keep every limit on validation
     examples. Then come points of rising p-value, each better by the policy's metric than all before
-    it by at least FIRST_SHARE or STEP_SHARE. Points that break a limit on validation examples are left out; limits
-    on a metric of which only a proxy was measured are not judged here. Of points whose zeros are
-    float saturation only the baseline is a candidate, unless the policy's metric counts no zeros.
+    it by at least FIRST_SHARE or STEP_SHARE. Points that break a limit on validation examples are
+    left out; limits on a metric of which only a proxy was measured are not judged here. Of points
+    whose zeros are float saturation only the baseline is a candidate, unless the policy's metric
+    counts no zeros.
 
     Args:
         pool: measured points, pooled over seeds.
