@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, get_args
 import typer
 
 from deft_sweeps.cli import show
-from deft_sweeps.cli.guard import FAILED, say
+from deft_sweeps.cli.guard import FAILED, say, say_next
 from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.findings import Choice, Findings, FrontMember
 from deft_sweeps.findings.front_json import front_json, member_dict
@@ -95,14 +95,14 @@ def status(folder: Path, *, as_json: bool) -> None:
         show.text(f"early stopping: {saved.share:.2f} of the training steps saved ({steps})")
     if remaining is not None:
         show.text(f"projected: {duration(remaining)} left")
-    if state == "cut off":
-        say(f"go on with: deft-sweeps run {folder} --resume")
     show.table(front_table(findings.front))
     if reason := _why_empty(findings):
         show.text(f"The front is empty: {reason}")
     # The front is under the sweep's own limits; the policy's do not show in it.
     for line in choice_text.awaiting_notes(findings.front.awaiting, choice_text.ON_FRONT):
         show.text(line)
+    goes_on = state in ("not started", "cut off", "interrupted")
+    say_next(*("run", folder, "--resume") if goes_on else ("report", folder))
 
 
 def _why_empty(findings: Findings) -> str:
@@ -145,6 +145,7 @@ def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool
         for line in choice_text.awaiting_notes(findings.choice.awaiting, choice_text.NOT_CHOSEN):
             show.text(line)
         show.text(projection_told(findings.projection))
+        say_next("choose", folder)
 
 
 @without_collector
