@@ -346,11 +346,11 @@ def summarise(population: Population, draws: Sequence[Draw], policy: Policy) -> 
 def _kept(population: Population, policy: Policy) -> Booleans:
     """Whether each point keeps the limits on the score in truth."""
     base = float(population.truth[_baseline(population)])
-    kept = np.ones(len(population.truth), dtype=bool)
+    keeps = np.ones(len(population.truth), dtype=bool)
     for limit in policy.where:
         if limit.metric == SCORE.name:
-            kept &= np.array([limit.violation(t, base) <= 1e-12 for t in population.truth])
-    return kept
+            keeps &= np.array([limit.violation(t, base) <= 1e-12 for t in population.truth])
+    return keeps
 
 
 def _share_of_same(shipped: Floats) -> float:

@@ -53,8 +53,8 @@ def bought_told(findings: Findings) -> str:
             metric = METRICS[name]
             how = metric.label(mine.cost) or "measured"
             own, other = (metric.text(of[name]) for of in values)
-            beside = "as well" if own == other else f"instead of {other}"
-            parts.append(f"{metric.title} {own} {beside} ({how})")
+            contrast = "as well" if own == other else f"instead of {other}"
+            parts.append(f"{metric.title} {own} {contrast} ({how})")
     text = f"Beside the baseline: {', '.join(parts)}." if parts else ""
     return f"{text} {SAME_NETWORK}" if is_same else text
 
@@ -72,8 +72,8 @@ def worse_told(findings: Findings) -> str:
     for name, word in WORSE.items():
         own, other = getattr(mine, name), getattr(base, name)
         if own > reach.get(name, other):
-            text = METRICS[name].text
-            parts.append(f"{word} ({text(own)} instead of {text(other)})")
+            as_text = METRICS[name].text
+            parts.append(f"{word} ({as_text(own)} instead of {as_text(other)})")
     if not parts:
         return ""
     text = f"Warning: beside the baseline the choice is {' and '.join(parts)}."

@@ -75,9 +75,11 @@ def test_each_limit_has_its_own_price_and_a_point_must_keep_the_others() -> None
     assert by_limit["latency_sec"].move == pytest.approx(0.02)
     assert by_limit["latency_sec"].gain == pytest.approx(0.1)
     assert by_limit["score"].name == f"{PLAIN.trial_id}@1"
-    told = prices_told(made)
-    assert any("`latency_sec <= 80 ms` instead of `latency_sec <= 60 ms`" in text for text in told)
-    assert any("per ms of latency" in text for text in told)
+    sentences = prices_told(made)
+    assert any(
+        "`latency_sec <= 80 ms` instead of `latency_sec <= 60 ms`" in text for text in sentences
+    )
+    assert any("per ms of latency" in text for text in sentences)
 
 
 def test_without_a_metric_or_a_choice_there_are_no_prices() -> None:
