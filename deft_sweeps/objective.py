@@ -20,6 +20,7 @@ dimension; beside a baseline it is a difference in that dimension, so `score >= 
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Literal
@@ -119,6 +120,10 @@ class Policy:
     where: tuple[Constraint, ...] = ()
     band: float = 0.0
     then: str | None = None
+
+    def limits_with(self, limits: Iterable[Constraint]) -> tuple[Constraint, ...]:
+        """The limits of a sweep, then the policy's own, each once."""
+        return tuple(dict.fromkeys((*limits, *self.where)))
 
     def __str__(self) -> str:
         head = "knee" if self.metric is None else f"best {self.metric}"

@@ -19,7 +19,8 @@ from deft_sweeps.findings.measured_cost import with_measured_costs
 from deft_sweeps.findings.membership import Membership, membership_of
 from deft_sweeps.findings.pareto_front import ParetoFront, front_of
 from deft_sweeps.findings.proxy_spread import proxy_spreads
-from deft_sweeps.findings.verdict import Verdict, covers_limits, too_few, verdict_of
+from deft_sweeps.findings.simultaneous_bounds import certificate_for
+from deft_sweeps.findings.verdict import Verdict, too_few, verdict_of
 from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.result import FinalMeasurement, TrialResult
 from deft_sweeps.specification.sweep_spec import SweepSpec
@@ -60,6 +61,7 @@ class Findings:
         self.every_final = tuple(finals)
         self.certificate = certificate
         self._choices: dict[Policy, Choice] = {}
+        self._certificates: dict[tuple[Constraint, ...], Certificate] = {}
 
     @staticmethod
     def of(
@@ -142,15 +144,25 @@ class Findings:
             self._choices[policy] = self._choose(policy)
         return self._choices[policy]
 
+    def certificate_for(self, limits: tuple[Constraint, ...]) -> Certificate | None:
+        """What the selection split says of some limits; None if the sweep has no chain."""
+        if self.certificate is None:
+            return None
+        if limits not in self._certificates:
+            self._certificates[limits] = certificate_for(self.certificate, limits)
+        return self._certificates[limits]
+
     @cached_property
     def confirmation(self) -> Confirmation:
         """What the test split says of the limits of the sweep's own choice."""
-        return confirm(self.choice, self.finals, certified=self._is_certified(self.choice))
+        certificate, member = self.certificate_for(self.choice.limits), self.choice.member
+        step = None if certificate is None or member is None else certificate.step_of(member)
+        return confirm(self.choice, self.finals, certified=step is not None)
 
     @cached_property
     def verdict(self) -> Verdict:
         """What the sweep's own choice is worth."""
-        return verdict_of(self.choice, self.certificate, self.confirmation)
+        return verdict_of(self.choice, self.certificate_for(self.choice.limits), self.confirmation)
 
     @cached_property
     def finals(self) -> tuple[FinalMeasurement, ...]:
@@ -169,7 +181,7 @@ class Findings:
 
     def _choose(self, policy: Policy) -> Choice:
         axes, pool = axes_of(self.objectives, policy), self.pool_for(policy)
-        limits = tuple(dict.fromkeys((*self.limits, *policy.where)))
+        limits = policy.limits_with(self.limits)
         certified = self._certified(pool, limits)
         baselines = self.baselines
         if certified is None or self.certificate is None:
@@ -194,22 +206,16 @@ class Findings:
         self, pool: Sequence[FrontMember], limits: tuple[Constraint, ...]
     ) -> list[FrontMember] | None:
         """The members to choose among; None if the selection split has no say in it: it was not
-        read to the end, was read for other limits, or is too small for any.
+        read to the end, is too small for the limits, or certifies nothing by simultaneous bounds.
         """
-        certificate = self.certificate
-        if certificate is None or certificate.missing is not None:
+        certificate = self.certificate_for(limits)
+        if certificate is None or not limits:
             return None
-        if not limits or not covers_limits(certificate, limits):
-            return None
-        if too_few(certificate.chain, limits):
+        if certificate.n_finalists:
+            return certificate.weights_of(pool) or None
+        if certificate.missing is not None or too_few(certificate.chain, limits):
             return None
         return certificate.weights_of(pool)
-
-    def _is_certified(self, choice: Choice) -> bool:
-        certificate, member = self.certificate, choice.member
-        if certificate is None or member is None or not covers_limits(certificate, choice.limits):
-            return False
-        return certificate.step_of(member) is not None
 
     def _pool(self, axes: Sequence[str]) -> tuple[FrontMember, ...]:
         complete = (point for point in self.points if all(axis in point.values for axis in axes))

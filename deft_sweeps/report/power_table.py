@@ -53,15 +53,14 @@ def certification_told(spec: SweepSpec) -> str:
             " (`splits: {selection: 1200}` sets them aside, at most a quarter of the training"
             " file)."
         )
-    floor = floor_of((*spec.limits, *spec.choose.where), spec.alpha)
+    floor = floor_of(spec.every_limit, spec.alpha)
     if n < floor:
         return (
             f"Nothing can be certified: {n} selection examples, but these limits need at"
             f" least {floor:,}, even if no answer differs; raise `splits.selection`, or allow a"
             " wider margin."
         )
-    limits = (*spec.limits, *spec.choose.where)
-    if not limits:
+    if not spec.every_limit:
         return "The choice will not be certified: neither `limits` nor `choose` names a limit."
     return (
         f"The choice can be certified on {n} selection examples, or on a quarter of the training"
@@ -70,10 +69,9 @@ def certification_told(spec: SweepSpec) -> str:
 
 
 def _relative(spec: SweepSpec) -> list[Constraint]:
-    limits = dict.fromkeys((*spec.limits, *spec.choose.where))
     return [
         limit
-        for limit in limits
+        for limit in spec.every_limit
         if limit.metric == SCORE.name
         and limit.relation == ">="
         and limit.bound.baseline is not None

@@ -87,10 +87,15 @@ class SweepSpec:
         return tuple(limit for limit in self.limits if not limit.rests_on_proxy)
 
     @property
+    def every_limit(self) -> tuple[Constraint, ...]:
+        """The limits, then the policy's own, each once."""
+        return self.choose.limits_with(self.limits)
+
+    @property
     def compared(self) -> tuple[str, ...]:
         """Every metric that the sweep compares trials by or limits."""
         chosen = tuple(name for name in (self.choose.metric, self.choose.then) if name)
-        limited = (limit.metric for limit in (*self.limits, *self.choose.where))
+        limited = (limit.metric for limit in self.every_limit)
         return tuple(dict.fromkeys((*self.objectives, *chosen, *limited)))
 
     @property

@@ -15,6 +15,7 @@ from deft_sweeps.findings.certificate import Certificate, Step, make_chain, walk
 from deft_sweeps.findings.limit_p_value import SelectionSample
 from deft_sweeps.findings.verdict import too_few
 from deft_sweeps.result import Candidate, Chain, CompleteTrial, FinalMeasurement
+from deft_sweeps.result.certificate_chain import alpha_after
 from deft_sweeps.search.warm_start import taken
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.selection_record import SelectionRecord
@@ -41,7 +42,7 @@ def certify(
         say: is told each step in a line.
         ray_address: of a Ray cluster; None starts a local Ray.
     """
-    limits = tuple(dict.fromkeys((*spec.limits, *spec.choose.where)))
+    limits = spec.every_limit
     if not spec.splits.selection or not limits:
         return
     record = SelectionRecord(sweep.root)
@@ -52,7 +53,7 @@ def certify(
         return
     if chain is None:
         return
-    if chain.alpha != spec.alpha / 2**chain.n_looks:
+    if chain.alpha != alpha_after(chain.n_looks, spec.alpha):
         say(f"the chain of candidates was fixed with alpha {chain.alpha:g}, which stays")
     if reason := too_few(chain, limits):
         say(f"nothing can be certified: {reason}")
@@ -89,7 +90,6 @@ def _first_chain(
 
 def _write_chain(spec: SweepSpec, sweep: SweepDir, record: SelectionRecord) -> Chain:
     findings = Findings.read(spec, sweep)
-    limits = tuple(dict.fromkeys((*spec.limits, *spec.choose.where)))
     task = located(spec.combinations[0].template, spec.folder).task
     splits = read_splits(task)
     fingerprint = _fingerprint(splits.selection)
@@ -97,7 +97,7 @@ def _write_chain(spec: SweepSpec, sweep: SweepDir, record: SelectionRecord) -> C
         findings.pool_for(spec.choose),
         findings.baselines,
         spec.choose,
-        limits,
+        spec.every_limit,
         n_examples=len(splits.selection),
         alpha=spec.alpha,
         n_looks=_n_looks(spec, sweep, fingerprint),

@@ -51,9 +51,7 @@ def _configurations(spec: SweepSpec, results: Sequence[TrialResult]) -> tuple[Tr
         for front in fronts
         for member in front.members
     }
-    compared = (
-        {limit.bound.baseline for limit in (*spec.limits, *spec.choose.where)} if configs else set()
-    )
+    compared = {limit.bound.baseline for limit in spec.every_limit} if configs else set()
     for name, baseline in baselines_of(results).items():
         if name in compared:
             configs.setdefault(baseline.result.config_id, baseline.result.config)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from deft_sweeps.errors import StoreError
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.front_json import front_json
+from deft_sweeps.findings.front_member import trial_ids_of
 from deft_sweeps.projection.memory_fit import check_device, machine_memory, trials_in_memory
 from deft_sweeps.report.html import render
 from deft_sweeps.result import FinalMeasurement
@@ -192,8 +193,7 @@ def publish(spec: SweepSpec, sweep: SweepDir, *, limit_sec: float = PUBLISH_SEC)
         "report.html": page,
         "front.json": front_json(front, chosen, findings.membership).encode(),
     }
-    seeds = (one for member in front.members for one in (member, *member.seeds))
-    on_front = {one.result.trial_id for one in seeds}
+    on_front = trial_ids_of(front.members)
     warnings = []
     mirror = Mirror(sweep, spec.name, spec.tracking_uri)
 
