@@ -147,7 +147,7 @@ def _score_test(
     if base is None:
         bound = 1 + bound if mirrored else bound
         if len(groups):
-            return grouped_p(scores, groups, bound), GROUP_TEST
+            return grouped_p(scores, groups, bound, worst=0.0), GROUP_TEST
         if is_right_or_wrong(scores):
             return absolute_score_p(scores, bound), BINOMIAL_TEST
         return mean_p(scores, bound), BOOTSTRAP_TEST
@@ -156,7 +156,7 @@ def _score_test(
         return 1.0, NO_TEST
     others = 1 - others if mirrored else others
     if len(groups):
-        return grouped_p(scores - others, groups, bound), GROUP_TEST
+        return grouped_p(scores - others, groups, bound, worst=-1.0), GROUP_TEST
     if is_right_or_wrong(np.concatenate([scores, others])):
         return paired_score_p(scores, others, -bound), PAIRED_TEST
     return paired_mean_p(scores, others, -bound), BOOTSTRAP_TEST
