@@ -99,7 +99,7 @@ class Findings:
     @cached_property
     def baselines(self) -> Baselines:
         """What limits compare with: the best mean over seeds without a threshold."""
-        return baselines_among(self.points)
+        return baselines_among(self.points, self.policy.limits_with(self.limits))
 
     @cached_property
     def front(self) -> ParetoFront:
@@ -184,6 +184,8 @@ class Findings:
         limits = policy.limits_with(self.limits)
         certified = self._certified(pool, limits)
         baselines = self.baselines
+        if policy is not self.policy:
+            baselines = baselines_among(self.points, limits)
         if certified is None or self.certificate is None:
             eligible = front_of(pool, axes, limits, baselines)
         else:

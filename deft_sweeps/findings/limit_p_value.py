@@ -10,6 +10,7 @@ from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.metrics import LATENCY_SEC, SCORE, measured
 from deft_sweeps.objective import Constraint
 from deft_sweeps.result import Cost, Point
+from deft_sweeps.statistics.correlation_p_value import CORRELATIONS, correlation_p
 from deft_sweeps.statistics.margin_p_value import (
     absolute_score_p,
     grouped_p,
@@ -26,6 +27,7 @@ BINOMIAL_TEST = "exact binomial test"
 BOOTSTRAP_TEST = "studentised bootstrap of the examples"
 GROUP_TEST = "studentised bootstrap of the groups"
 METRIC_TEST = "studentised bootstrap of the metric over the examples"
+CORRELATION_TEST = "studentised bootstrap of the correlation over the examples"
 NO_TEST = "no test for this metric on these examples"
 FEWEST_OF_A_CLASS = 10
 """Selection examples that each class needs for metrics that average over classes."""
@@ -123,8 +125,12 @@ def _metric_test(
     whole = [(weight, outcomes) for weight, outcomes in terms if outcomes is not None]
     if len(whole) < len(terms):
         return 1.0, NO_TEST
-    p = metric_p(point.score.metric, whole, sign * limit.bound.value)
-    return (1.0, NO_TEST) if p is None else (p, METRIC_TEST)
+    metric, bound = point.score.metric, sign * limit.bound.value
+    if metric in CORRELATIONS:
+        p, how = correlation_p(metric, whole, bound), CORRELATION_TEST
+    else:
+        p, how = metric_p(metric, whole, bound), METRIC_TEST
+    return (1.0, NO_TEST) if p is None else (p, how)
 
 
 def _value(of: Measured, metric: str, *, upper: bool = False) -> float | None:

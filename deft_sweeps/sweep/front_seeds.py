@@ -52,7 +52,7 @@ def _configurations(spec: SweepSpec, results: Sequence[TrialResult]) -> tuple[Tr
         for member in front.members
     }
     compared = {limit.bound.baseline for limit in spec.every_limit} if configs else set()
-    for name, baseline in baselines_of(results).items():
+    for name, baseline in baselines_of(results, spec.every_limit).items():
         if name in compared:
             configs.setdefault(baseline.result.config_id, baseline.result.config)
     return tuple(configs.values())

@@ -12,7 +12,7 @@ from deft_sweeps.findings.simultaneous_bounds import (
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.report import verdict_text
 from deft_sweeps.statistics.margin_p_value import paired_counts_p
-from tests.unit.findings.test_certificate import (
+from tests.made_chain import (
     DEFT,
     OBJECTIVES,
     PLAIN,
@@ -23,7 +23,7 @@ from tests.unit.findings.test_certificate import (
 )
 
 
-def walked(score: float = 0.80) -> Certificate:
+def walked_to(score: float = 0.80) -> Certificate:
     """The walk of POLICY; the last candidate scores `score`, the others as the baseline."""
     made = chain(PLAIN, DEFT)
     last = made.candidates[-1].name
@@ -39,7 +39,7 @@ def walked(score: float = 0.80) -> Certificate:
 
 
 def answer(policy: str, score: float = 0.80) -> Findings:
-    return Findings((PLAIN, DEFT), OBJECTIVES, (), parse_policy(policy), (), walked(score))
+    return Findings((PLAIN, DEFT), OBJECTIVES, (), parse_policy(policy), (), walked_to(score))
 
 
 class TestLevel:
@@ -54,12 +54,12 @@ class TestLevel:
         made = chain(PLAIN, DEFT)
         wider = (parse_constraint("score >= baseline(peft) - 0.05"),)
         one = walk(made, {f"{PLAIN.trial_id}@0": measurement(PLAIN, 0.0, 0.80)})
-        assert certificate_for(one, wider).level == certificate_for(walked(), wider).level
+        assert certificate_for(one, wider).level == certificate_for(walked_to(), wider).level
 
 
 class TestAnswer:
     def test_the_chains_own_limits_keep_the_stronger_answer(self) -> None:
-        whole = walked()
+        whole = walked_to()
         assert certificate_for(whole, POLICY.where) is whole
         assert answer(str(POLICY)).verdict.step == whole.certified[-1]
 
@@ -67,14 +67,14 @@ class TestAnswer:
         findings = answer(str(POLICY).replace("0.02", "0.03"))
         assert findings.verdict.kind == "ship"
         assert findings.verdict.step is not None
-        assert findings.verdict.step.n_finalists == len(finalists(walked().chain))
+        assert findings.verdict.step.n_finalists == len(finalists(walked_to().chain))
         assert "certified by simultaneous bounds over" in verdict_text.headline(findings)
-        told = verdict_text.certificate_told(findings)
-        assert "finalists are certified by simultaneous bounds" in told
+        sentences = verdict_text.certificate_told(findings)
+        assert "finalists are certified by simultaneous bounds" in sentences
 
     def test_a_candidate_that_ended_the_walk_may_keep_a_wider_margin(self) -> None:
-        last = walked(0.77).chain.candidates[-1]
-        assert walked(0.77).failed is not None
+        last = walked_to(0.77).chain.candidates[-1]
+        assert walked_to(0.77).failed is not None
         member = answer(str(POLICY).replace("0.02", "0.06"), 0.77).choice.member
         assert member is not None
         assert member.name == last.name
@@ -88,7 +88,7 @@ class TestAnswer:
     def test_trials_that_came_later_are_no_finalists(self) -> None:
         later = trial((0.0, 0.80, 0.01), weight=4.0)
         policy = parse_policy(str(POLICY).replace("0.02", "0.03"))
-        findings = Findings((PLAIN, DEFT, later), OBJECTIVES, (), policy, (), walked())
+        findings = Findings((PLAIN, DEFT, later), OBJECTIVES, (), policy, (), walked_to())
         assert findings.verdict.kind == "ship"
         assert findings.choice.member is not None
         assert findings.choice.member.result is not later
