@@ -5,8 +5,8 @@
 
 Examples are drawn from four populations, and the limit is the truth: a test of level alpha may
 reject in a share of alpha of the draws. Reported is that share, for a model by itself and beside a
-baseline that shares half of its error. The truth is that of four million examples; the standard error
-of a share of .05 is .005 with 2,000 draws.
+baseline that shares half of its error. The truth is taken over four million examples; with 2,000
+draws the standard error of a share of .05 is .005.
 """
 
 import argparse

@@ -6,13 +6,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from deft_sweeps.config.axes import Nf4
+from deft_sweeps.config.trial import codec
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.certificate import STEP_SHARE, make_chain, walk
 from deft_sweeps.findings.limit_p_value import Measured, SelectionSample, judge_limit
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.outcomes import ExampleScores, Outcomes
 from deft_sweeps.report import verdict_text
-from deft_sweeps.result import CompleteTrial, FinalMeasurement
+from deft_sweeps.result import Chain, CompleteTrial, FinalMeasurement
 from deft_sweeps.statistics.margin_p_value import fixed_sequence, paired_counts_p
 from tests.made_chain import (
     DEFT,
@@ -217,6 +219,26 @@ class TestWhatIsTested:
     def test_the_named_baseline_leads(self) -> None:
         made = chain(PLAIN, DEFT, policy=str(POLICY).replace("(peft)", "(unquantized)"))
         assert made.candidates[0].name == made.baselines["unquantized"].name
+
+    def test_a_quantized_sweep_is_certified_beside_its_own_plain_trial(self) -> None:
+        trials = tuple(
+            replace(one, config=replace(one.config, quantization=Nf4())) for one in (PLAIN, DEFT)
+        )
+        name = "peft, quantization: nf4"
+        policy = str(POLICY).replace("peft", name)
+        made = chain(*trials, policy=policy)
+        assert "peft" not in made.baselines
+        assert made.candidates[0].name == made.baselines[name].name
+        read = codec(Chain).validate_json(codec(Chain).dump_json(made))
+        assert read == made
+        taken = [
+            measurement(next(t for t in trials if t.trial_id == one.trial_id), one.threshold, 0.8)
+            for one in made.candidates
+        ]
+        findings = Findings(trials, OBJECTIVES, (), parse_policy(policy), (), walked(read, taken))
+        assert findings.verdict.kind == "ship"
+        assert findings.choice.baseline is not None
+        assert findings.choice.baseline.name == made.baselines[name].name
 
     def test_without_limits_there_is_nothing_to_certify(self) -> None:
         made = chain(PLAIN, DEFT, policy="knee")
