@@ -43,6 +43,7 @@ class Findings:
         policy: of the sweep; None takes the knee.
         finals: measurements on the test split.
         certificate: how far its chain of candidates was walked; None without one.
+        later_finals: measurements on the test split of a later policy's choice.
     """
 
     def __init__(
@@ -53,12 +54,13 @@ class Findings:
         policy: Policy | None = None,
         finals: Iterable[FinalMeasurement] = (),
         certificate: Certificate | None = None,
+        later_finals: Iterable[FinalMeasurement] = (),
     ) -> None:
         self.results = tuple(results)
         self.objectives = tuple(objectives)
         self.limits = tuple(limits)
         self.policy = policy or Policy()
-        self.every_final = tuple(finals)
+        self.final_sets = (tuple(later_finals), tuple(finals))
         self.certificate = certificate
         self._choices: dict[Policy, Choice] = {}
         self._certificates: dict[tuple[Constraint, ...], Certificate] = {}
@@ -69,9 +71,12 @@ class Findings:
         results: Iterable[TrialResult],
         finals: Iterable[FinalMeasurement] = (),
         certificate: Certificate | None = None,
+        later_finals: Iterable[FinalMeasurement] = (),
     ) -> "Findings":
         """The findings of a sweep's results."""
-        return Findings(results, spec.objectives, spec.limits, spec.choose, finals, certificate)
+        return Findings(
+            results, spec.objectives, spec.limits, spec.choose, finals, certificate, later_finals
+        )
 
     @staticmethod
     def read(spec: SweepSpec, sweep: SweepDir) -> "Findings":
@@ -84,7 +89,8 @@ class Findings:
         chain = record.chain()
         certificate = None if chain is None else walk(chain, record.measurements())
         results = with_measured_costs(sweep.results(), CostRecord(sweep.root).costs())
-        return Findings.of(spec, results, sweep.finals(), certificate)
+        later_finals = sweep.final_record(str(spec.choose)).measurements()
+        return Findings.of(spec, results, sweep.finals(), certificate, later_finals)
 
     @cached_property
     def points(self) -> tuple[FrontMember, ...]:
@@ -166,13 +172,20 @@ class Findings:
 
     @cached_property
     def finals(self) -> tuple[FinalMeasurement, ...]:
-        """The test measurements, if they are of the sweep's own choice; otherwise none."""
-        first = next((final for final in self.every_final if final.role == "chosen"), None)
+        """The test measurements of the choice; none if those that there are, are of another."""
+        return next(filter(self._are_of_choice, self.final_sets), ())
+
+    @property
+    def every_final(self) -> tuple[FinalMeasurement, ...]:
+        """The test measurements of the choice, otherwise those of the sweep's own earlier one."""
+        return self.finals or self.final_sets[-1]
+
+    def _are_of_choice(self, finals: tuple[FinalMeasurement, ...]) -> bool:
+        first = next((final for final in finals if final.role == "chosen"), None)
         member = self.choice.member
         if first is None or member is None:
-            return ()
-        same = (first.trial_id, first.point.at) == (member.result.trial_id, member.point.at)
-        return self.every_final if same else ()
+            return False
+        return (first.trial_id, first.point.at) == (member.result.trial_id, member.point.at)
 
     def pool_for(self, policy: Policy) -> tuple[FrontMember, ...]:
         """The points that a policy chooses from: the pool, with the policy's metric measured."""

@@ -91,6 +91,10 @@ class SweepSpec:
         """The limits, then the policy's own, each once."""
         return self.choose.limits_with(self.limits)
 
+    def later_policy(self, policy: Policy) -> str:
+        """A policy's text if it is not the sweep's own; otherwise empty."""
+        return "" if policy == self.choose else str(policy)
+
     @property
     def compared(self) -> tuple[str, ...]:
         """Every metric that the sweep compares trials by or limits."""

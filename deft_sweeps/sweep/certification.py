@@ -13,6 +13,7 @@ from deft_sweeps.errors import StoreError
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.certificate import Certificate, Step, make_chain, walk
 from deft_sweeps.findings.limit_p_value import SelectionSample
+from deft_sweeps.findings.simultaneous_bounds import finalists
 from deft_sweeps.findings.verdict import too_few
 from deft_sweeps.result import Candidate, Chain, CompleteTrial, FinalMeasurement
 from deft_sweeps.result.certificate_chain import alpha_after
@@ -74,6 +75,57 @@ def certify(
                 n_said = len(certificate.steps)
         except StoreError as error:
             say(f"warning: the walk ends before its end, so nothing is certified: {error}")
+
+
+def unmeasured_finalists(spec: SweepSpec, sweep: SweepDir) -> tuple[Candidate, ...]:
+    """The finalists of the chain that the walk left out, if the policy came later than the chain:
+    simultaneous bounds count each of them, measured or not.
+
+    Args:
+        spec: of the sweep, with the policy.
+        sweep: its folder.
+    """
+    record = SelectionRecord(sweep.root)
+    chain, limits = record.chain(), spec.every_limit
+    if chain is None or not limits:
+        return ()
+    measurements = record.measurements()
+    if walk(chain, measurements).covers(limits):
+        return ()
+    return tuple(one for one in finalists(chain) if one.name not in measurements)
+
+
+def measure_finalists(
+    spec: SweepSpec,
+    sweep: SweepDir,
+    say: Callable[[str], None],
+    ray_address: str | None = None,
+) -> None:
+    """Measure the unmeasured finalists on the selection split, each alone.
+
+    Args:
+        spec: of the sweep, with the policy.
+        sweep: its folder.
+        say: is told each step in a line.
+        ray_address: of a Ray cluster; None starts a local Ray.
+    """
+    missing = unmeasured_finalists(spec, sweep)
+    if not missing:
+        return
+    say(f"measuring {len(missing)} finalists on the selection split, for simultaneous bounds")
+    record = SelectionRecord(sweep.root)
+    with measuring(sweep) as beat:
+        for one in missing:
+            try:
+                job = final.candidate_job(one, _trial(sweep, one))
+                measurement = _measured(job, spec, sweep, ray_address)
+            except StoreError as error:
+                say(f"warning: {error}")
+                continue
+            record.write(measurement)
+            score = measurement.point.score
+            say(f"{one.name}: {score.metric} {score.value:.3f} on {score.n_examples} examples")
+            beat()
 
 
 def _first_chain(
