@@ -6,7 +6,8 @@
 Examples are drawn from four populations, and the limit is the truth: a test of level alpha may
 reject in a share of alpha of the draws. Reported is that share, for a model by itself and beside a
 baseline that shares half of its error. The truth is taken over four million examples; with 2,000
-draws the standard error of a share of .05 is .005.
+draws the standard error of a share of .05 is .005. Examples without a test, since a few of them
+decide the correlation, reject nothing.
 """
 
 import argparse
@@ -86,7 +87,7 @@ def size(draw: Draw, metric: str, n: int, n_draws: int, n_resamples: int) -> tup
         terms = [(1.0, candidate), (-1.0, baseline)]
         for place, (of, bound) in enumerate(((terms[:1], absolute), (terms, difference))):
             p = studentised_p(metric, of, references, bound, n_resamples=n_resamples)
-            n_rejected[place] += p <= ALPHA
+            n_rejected[place] += p is not None and p <= ALPHA
     absolute_share, paired_share = n_rejected / n_draws
     return float(absolute_share), float(paired_share)
 
@@ -96,7 +97,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--examples", type=int, nargs="+", default=[100, 200, 400, 1200])
+    parser.add_argument("--examples", type=int, nargs="+", default=[400, 1200])
     parser.add_argument("--draws", type=int, default=2000)
     parser.add_argument("--resamples", type=int, default=399)
     options = parser.parse_args()

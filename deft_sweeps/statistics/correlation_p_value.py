@@ -20,8 +20,10 @@ from deft_sweeps.task_metrics.correlation import ranks
 from deft_sweeps.task_metrics.resample import Array, resamples
 
 N_RESAMPLES = 2000
-FEWEST_EXAMPLES = 1200
-"""The size of the test is at most 0.06 from here on, measured: see `benchmarks/README.md`."""
+FEWEST_EXAMPLES = 400
+FEWEST_EFFECTIVE = 30
+"""Examples, and equal examples that would weigh as much in the standard error: with as many of both
+the size of the test is at most 0.06, measured: see `benchmarks/README.md`."""
 
 _CHUNK = 400_000
 """Weights at a time, which bounds the memory."""
@@ -47,8 +49,8 @@ def correlation_p(
         n_resamples: of the bootstrap.
 
     Returns:
-        In (0, 1]; 1 if the sum does not vary. None if the examples are not the same, or are fewer
-        than FEWEST_EXAMPLES.
+        In (0, 1]; 1 if the sum does not vary. None if the examples are not the same, are fewer
+        than FEWEST_EXAMPLES, or a few of them decide the correlation.
     """
     references = np.array(terms[0][1].read()[1])
     if any(other.references != terms[0][1].references for _, other in terms):
@@ -66,7 +68,7 @@ def studentised_p(
     bound: float,
     *,
     n_resamples: int = N_RESAMPLES,
-) -> float:
+) -> float | None:
     """`correlation_p` of any number of examples, for the measurement of its size.
 
     Args:
@@ -78,13 +80,16 @@ def studentised_p(
     """
     n, influence = len(references), CORRELATIONS[metric]
 
-    def statistic(weights: Array) -> tuple[Array, Array]:
-        """The sum and its standard error, on Fisher's scale if it has one term."""
+    def influence_of_sum(weights: Array) -> Influence:
         parts = [(sign, *influence(each, references, weights)) for sign, each in predictions]
         total = np.sum([sign * r for sign, r, _ in parts], axis=0)
-        moved = np.sum([sign * each for sign, _, each in parts], axis=0)
+        return total, np.sum([sign * each for sign, _, each in parts], axis=0)
+
+    def statistic(weights: Array) -> tuple[Array, Array]:
+        """The sum and its standard error, on Fisher's scale if it has one term."""
+        total, moved = influence_of_sum(weights)
         error = np.sqrt((weights * moved**2).sum(axis=1)) / n
-        if len(parts) > 1:
+        if len(predictions) > 1:
             return total, error
         inside = np.clip(total, -1 + 1e-12, 1 - 1e-12)
         return np.arctanh(inside), error / (1 - inside**2)
@@ -92,6 +97,8 @@ def studentised_p(
     whole, error = (float(each[0]) for each in statistic(np.ones((1, n))))
     if not error > 0:
         return 1.0
+    if effective_examples(influence_of_sum(np.ones((1, n)))[1][0]) < FEWEST_EFFECTIVE:
+        return None
     if len(predictions) == 1:
         if abs(bound) >= 1:
             return 1.0 if bound > 0 else 0.0
@@ -104,6 +111,16 @@ def studentised_p(
                 distances = (drawn - whole) / deviation
             n_beyond += int((np.nan_to_num(distances, nan=0.0) >= observed).sum())
     return (n_beyond + 1) / (n_resamples + 1)
+
+
+def effective_examples(influence: Array) -> float:
+    """How many examples of equal influence would weigh as much in the standard error (Kish, 1965).
+
+    Args:
+        influence: of each example, shape (n,), not all 0.
+    """
+    squares = influence**2
+    return float(squares.sum() ** 2 / (squares**2).sum())
 
 
 def pearson_influence(a: Array, b: Array, weights: Array) -> Influence:

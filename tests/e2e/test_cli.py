@@ -157,8 +157,8 @@ def test_a_later_policy_is_measured_and_has_a_page_of_its_own(
     sweep, policy = SweepDir(folder / "runs/tiny"), "best score"
     own, page = sweep.finals(), sweep.report_path.read_bytes()
     named = ("runs/tiny", "--policy", policy)
-    asked = command("choose", *named, cwd=folder)
-    assert 'choose runs/tiny --policy "best score" --measure' in asked.stderr
+    first = command("choose", *named, cwd=folder)
+    assert 'choose runs/tiny --policy "best score" --measure' in first.stderr
     measured = command("choose", *named, "--measure", cwd=folder)
     assert measured.returncode == 0, measured.stderr
     assert "measuring on the test split, each alone: chosen" in measured.stderr
