@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, get_args
 import typer
 
 from deft_sweeps.cli import show
-from deft_sweeps.cli.guard import FAILED, say
+from deft_sweeps.cli.guard import FAILED, say, say_next
 from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.findings import Choice, Findings, FrontMember
 from deft_sweeps.findings.front_json import front_json, member_dict
@@ -94,8 +94,6 @@ def status(folder: Path, *, as_json: bool) -> None:
         show.text(f"early stopping: {saved.share:.2f} of the training steps saved ({steps})")
     if remaining is not None:
         show.text(f"projected: {duration(remaining)} left")
-    if state == "cut off":
-        say(f"go on with: deft-sweeps run {folder} --resume")
     show.table(front_table(findings.front))
     if not findings.front.members and findings.results:
         reason = choice_text.why_none_keeps(findings.pool, findings.limits, findings.baselines)
@@ -103,6 +101,8 @@ def status(folder: Path, *, as_json: bool) -> None:
     # The front is under the sweep's own limits; the policy's do not show in it.
     for line in choice_text.proxy_notes(proxy_spreads(findings.results, findings.limits)):
         show.text(line)
+    goes_on = state in ("not started", "cut off", "interrupted")
+    say_next(*("run", folder, "--resume") if goes_on else ("report", folder))
 
 
 def driver_state(note: DriverNote | None) -> str:
@@ -143,6 +143,8 @@ def report(
         for line in choice_text.proxy_notes(findings.choice.proxy_spreads):
             show.text(line)
         show.text(projection_told(findings.projection))
+        of_policy = ("--policy", later_policy) if later_policy else ()
+        say_next("choose", folder, *of_policy)
 
 
 @without_collector
@@ -165,8 +167,8 @@ def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
     if findings.choice.member is None:
         raise typer.Exit(FAILED)
     if not findings.finals and findings.results and not as_json:
-        of_policy = "" if policy is None else f' --policy "{wanted}"'
-        say(f"measure it on the test split: deft-sweeps choose {folder}{of_policy} --measure")
+        of_policy = () if policy is None else ("--policy", str(wanted))
+        say_next("choose", folder, *of_policy, "--measure")
 
 
 def measure(folder: Path, policy: str | None) -> None:

@@ -4,11 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from deft_sweeps.config.trial import codec
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.result.number_check import check_numbers
 from deft_sweeps.store.atomic_file import write_atomically
+from deft_sweeps.store.json_record import read_record, write_record
 from deft_sweeps.store.result_file import unreadable
 
 FINAL_ROLES = ("chosen", "baseline", "twin")
@@ -34,10 +34,7 @@ class FinalRecord:
         """Keep a measurement; one of the same role is replaced."""
         if self.policy:
             write_atomically(self.folder / "policy.txt", f"{self.policy}\n".encode())
-        write_atomically(
-            self.path(measurement.role),
-            codec(FinalMeasurement).dump_json(measurement, indent=1) + b"\n",
-        )
+        write_record(self.path(measurement.role), measurement)
 
     def clear(self, keep: Collection[str] = ()) -> None:
         """Forget the measurements, which were of another choice, except those in the roles to
@@ -58,9 +55,7 @@ class FinalRecord:
             path = self.path(role)
             if path.is_file():
                 try:
-                    final: FinalMeasurement = codec(FinalMeasurement).validate_json(
-                        path.read_bytes()
-                    )
+                    final = read_record(path, FinalMeasurement)
                     check_numbers(final)
                 except (ValueError, OverflowError) as error:
                     raise StoreError(unreadable(path, "a final measurement", error)) from error

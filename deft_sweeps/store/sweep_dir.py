@@ -24,12 +24,11 @@ Study, tracker and report follow it.
 """
 
 import hashlib
-import json
 import os
 import platform
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
@@ -44,11 +43,16 @@ from deft_sweeps.store.final_record import FinalRecord
 from deft_sweeps.store.folder_lock import lock_folder
 from deft_sweeps.store.result_file import is_result_name, read_result_file
 from deft_sweeps.store.secrets import holds_secret
+from deft_sweeps.store.step_log import append_steps, read_steps
 
 
 @dataclass(frozen=True, slots=True)
 class SweepDir:
-    """The folder of one sweep; every path in it is named here and nowhere else."""
+    """The folder of one sweep.
+
+    It names the paths in it, except those of `data_record`, `cost_record`, `selection_record` and
+    `search.warm_start`, which name their own.
+    """
 
     root: Path
 
@@ -212,20 +216,11 @@ class SweepDir:
         """Append metrics of a trial's steps; a step told again, after a restart from a checkpoint,
         replaces what was told of it.
         """
-        path = self.steps_path(trial_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as file:
-            file.write("".join(json.dumps(asdict(metrics)) + "\n" for metrics in steps))
+        append_steps(self.steps_path(trial_id), steps)
 
     def steps(self, trial_id: str) -> tuple[StepMetrics, ...]:
         """Metrics of a trial's steps, rising; a line cut off by a crash is left out."""
-        path = self.steps_path(trial_id)
-        steps: dict[int, StepMetrics] = {}
-        for line in path.read_text().splitlines() if path.is_file() else ():
-            with suppress(ValueError, TypeError):
-                metrics = StepMetrics(**json.loads(line))
-                steps[metrics.step] = metrics
-        return tuple(steps[step] for step in sorted(steps))
+        return read_steps(self.steps_path(trial_id))
 
     def write_rungs(self, trial_id: str, rungs: tuple[Rung, ...]) -> None:
         """Keep what was measured of a trial on its way; what was kept before is replaced."""

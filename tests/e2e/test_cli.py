@@ -158,7 +158,7 @@ def test_a_later_policy_is_measured_and_has_a_page_of_its_own(
     own, page = sweep.finals(), sweep.report_path.read_bytes()
     named = ("runs/tiny", "--policy", policy)
     first = command("choose", *named, cwd=folder)
-    assert 'choose runs/tiny --policy "best score" --measure' in first.stderr
+    assert "choose runs/tiny --policy 'best score' --measure" in first.stderr
     measured = command("choose", *named, "--measure", cwd=folder)
     assert measured.returncode == 0, measured.stderr
     assert "measuring on the test split, each alone: chosen" in measured.stderr
