@@ -17,7 +17,7 @@ from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.findings import Choice, Findings, FrontMember
 from deft_sweeps.findings.front_json import front_json, member_dict
 from deft_sweeps.findings.limit_price import LimitPrice
-from deft_sweeps.objective import parse_policy
+from deft_sweeps.objective import Policy, parse_policy
 from deft_sweeps.report import bought_text, choice_text, verdict_text
 from deft_sweeps.report.front_tables import front_table, lost_table
 from deft_sweeps.report.report_text import projection_told
@@ -28,6 +28,7 @@ from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.atomic_file import write_atomically
 from deft_sweeps.store.driver_note import DriverNote
 from deft_sweeps.store.result_file import stray_note
+from deft_sweeps.store.spec_origin import spec_folder
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.units import duration
 
@@ -123,15 +124,20 @@ def driver_state(note: DriverNote | None) -> str:
 
 
 @without_collector
-def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool) -> None:
+def report(
+    folder: Path, policy: str | None, *, front_only: bool, figure: Path | None, as_json: bool
+) -> None:
     """Write the page and the figure, and print the front."""
     sweep, spec = _open(folder)
+    wanted = _policy(policy, spec)
+    later_policy, spec = spec.later_policy(wanted), replace(spec, choose=wanted)
     findings = Findings.read(spec, sweep)
     if not front_only:
         from deft_sweeps.report.html import render
 
-        write_atomically(sweep.report_path, render(sweep, spec, findings).encode())
-        say(f"wrote {sweep.report_path}")
+        page = sweep.page_path(later_policy)
+        write_atomically(page, render(sweep, spec, findings).encode())
+        say(f"wrote {page}")
     if figure is not None:
         from deft_sweeps.report.front_figure import scatter
 
@@ -145,17 +151,15 @@ def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool
         for line in choice_text.awaiting_notes(findings.choice.awaiting, choice_text.NOT_CHOSEN):
             show.text(line)
         show.text(projection_told(findings.projection))
-        say_next("choose", folder)
+        of_policy = ("--policy", later_policy) if later_policy else ()
+        say_next("choose", folder, *of_policy)
 
 
 @without_collector
 def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
     """Print which configuration a policy chooses."""
     sweep, spec = _open(folder)
-    try:
-        wanted = spec.choose if policy is None else parse_policy(policy)
-    except ValueError as error:
-        raise ConfigError([Problem("--policy", str(error))]) from error
+    wanted = _policy(policy, spec)
     findings = Findings.read(replace(spec, choose=wanted), sweep)
     if as_json:
         document = {
@@ -173,6 +177,26 @@ def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
         print_choice(findings, sweep)
     if findings.choice.member is None:
         raise typer.Exit(FAILED)
+    if not findings.finals and findings.results and not as_json:
+        of_policy = () if policy is None else ("--policy", str(wanted))
+        say_next("choose", folder, *of_policy, "--measure")
+
+
+def measure(folder: Path, policy: str | None) -> None:
+    """Measure a policy's choice on the test split, with its baseline and twin."""
+    sweep, spec = _open(folder)
+    wanted = _policy(policy, spec)
+    from deft_sweeps.sweep.later_policy import measure_policy
+
+    for warning in measure_policy(spec, sweep, wanted, say):
+        say(f"warning: {warning}")
+
+
+def _policy(text: str | None, spec: SweepSpec) -> Policy:
+    try:
+        return spec.choose if text is None else parse_policy(text)
+    except ValueError as error:
+        raise ConfigError([Problem("--policy", str(error))]) from error
 
 
 def print_choice(findings: Findings, sweep: SweepDir) -> None:
@@ -204,7 +228,7 @@ def print_choice(findings: Findings, sweep: SweepDir) -> None:
 
 def _open(folder: Path) -> tuple[SweepDir, SweepSpec]:
     sweep = SweepDir(folder).require()
-    parts = load_parts(sweep.spec_path)
+    parts = load_parts(sweep.spec_path, spec_folder(sweep.spec_path))
     if len(parts) > 1:
         folders = ", ".join(str(folder / part.spec.name) for part in parts)
         raise ConfigError(

@@ -14,7 +14,7 @@ from deft_sweeps.findings.front_member import (
 from deft_sweeps.findings.limit_check import awaits_cost, excess, judgeable
 from deft_sweeps.findings.pareto_front import ParetoFront
 from deft_sweeps.front import knee_distances
-from deft_sweeps.metrics import METRICS
+from deft_sweeps.metrics import METRICS, SCORE
 from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.statistics.paired_difference import PairedDifference, mean_difference
 from deft_sweeps.statistics.seed_spread import SeedSpread
@@ -33,7 +33,7 @@ class Choice:
         member: the chosen one; None if nothing keeps every limit.
         runner_up: what the policy would take without `member`.
         baselines: that limits compare with, as far as the sweep has them.
-        difference: chosen minus the best plain PEFT, paired over the same validation examples; None
+        difference: chosen minus `baseline`, paired over the same validation examples; None
             if either is missing, or if they cannot be paired.
         merits: of every point that keeps every limit, by its name; the policy takes the highest.
         nearest_miss: the point that breaks the limits least; only if nothing keeps them.
@@ -59,8 +59,10 @@ class Choice:
 
     @property
     def baseline(self) -> FrontMember | None:
-        """The best plain PEFT without a threshold; None if the sweep has none."""
-        return self.baselines.get("peft")
+        """What a limit on the score compares with, otherwise the best plain PEFT, without a
+        threshold; None if the sweep has neither.
+        """
+        return _main_baseline(self.limits, self.baselines)
 
     @property
     def seed_spread(self) -> SeedSpread | None:
@@ -116,7 +118,7 @@ def choose_from(
     if policy.then is not None:
         ranking = _by_second_metric(ranking, eligible, policy)
     member = eligible[ranking[0]]
-    baseline = baselines.get("peft")
+    baseline = _main_baseline(limits, baselines)
     difference = None
     if baseline is not None and baseline.name != member.name:
         difference = mean_difference(member.points, baseline.points)
@@ -134,6 +136,12 @@ def choose_from(
         awaiting=awaiting,
         needs_certificate=needs_certificate,
     )
+
+
+def _main_baseline(limits: Sequence[Constraint], baselines: Baselines) -> FrontMember | None:
+    named = (limit.bound.baseline for limit in limits if limit.metric == SCORE.name)
+    measured = (baselines.get(name) for name in (*named, "peft") if name is not None)
+    return next((member for member in measured if member is not None), None)
 
 
 def axes_of(objectives: Sequence[str], policy: Policy) -> tuple[str, ...]:

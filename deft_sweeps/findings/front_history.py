@@ -17,7 +17,7 @@ def history_of(
 ) -> FrontHistory:
     """What the front grew from; limits whose baseline was not measured yet are left out."""
     points = candidates(results)
-    return history_of_points(results, points, objectives, limits, baselines_among(points))
+    return history_of_points(results, points, objectives, limits, baselines_among(points, limits))
 
 
 def history_of_points(

@@ -85,7 +85,7 @@ def pareto_front(
     results = tuple(results)
     if baselines is None:
         named = any(limit.bound.baseline for limit in limits)
-        baselines = baselines_of(results) if named else {}
+        baselines = baselines_of(results, limits) if named else {}
     return front_of(configurations(results, objectives), objectives, limits, baselines, reference)
 
 

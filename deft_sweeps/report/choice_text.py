@@ -210,7 +210,8 @@ def _of_difference(choice: Choice) -> list[str]:
         sentences.append(f"That interval is over examples: {sentence}.")
     for limit in choice.limits:
         on_score = limit.metric == SCORE.name and limit.relation == ">="
-        relative = on_score and limit.bound.baseline == "peft" and not limit.surely
+        named = choice.baselines.get(limit.bound.baseline or "")
+        relative = on_score and named is baseline and not limit.surely
         if relative and difference.low < limit.bound.value and not choice.needs_certificate:
             sentences.append(
                 f"The interval reaches below `{limit}`: these examples cannot tell for certain that"

@@ -3,7 +3,7 @@
 from deft_sweeps.config.label import label
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.certificate import Certificate
-from deft_sweeps.findings.front_member import FrontMember
+from deft_sweeps.findings.front_member import FrontMember, trial_ids_of
 from deft_sweeps.findings.limit_p_value import PAIRED_TEST, LimitTest
 from deft_sweeps.findings.verdict import VerdictKind
 from deft_sweeps.metrics import METRICS
@@ -35,14 +35,18 @@ def headline(findings: Findings) -> str:
             return f"{head}; {verdict.why}"
         case "baseline":
             return f"{head}; nothing that is certified is better by `{findings.choice.policy}`"
+    if verdict.step is not None and verdict.step.n_finalists:
+        head += f"; {_by_bounds(verdict.step.n_finalists)}"
     return head
 
 
 def certificate_told(findings: Findings) -> str:
     """What was certified, and what that means, a few sentences; empty without a certificate."""
-    certificate = findings.certificate
+    certificate = findings.certificate_for(findings.choice.limits)
     if certificate is None or not certificate.steps:
         return ""
+    if certificate.n_finalists:
+        return _bounds_told(certificate) + _later_trials(findings, certificate)
     chain, n_certified = certificate.chain, len(certificate.certified)
     n_examples = certificate.steps[0].measurement.point.score.n_examples
     text = (
@@ -124,7 +128,7 @@ def certificate_table(findings: Findings) -> ReportTable:
     columns = ("candidate", "configuration", ">score", ">p", "outcome")
     if certificate is None:
         return ReportTable("Certificate", columns, ())
-    members = {one.name: one for m in findings.pool for one in (m, *m.seeds)}
+    members = {one.name: one for m in findings.pool for one in m.trainings}
     steps = {step.candidate.name: step for step in certificate.steps}
     rows = []
     for candidate in certificate.chain.candidates:
@@ -170,9 +174,25 @@ def _tested(test: LimitTest, n_examples: int) -> str:
     )
 
 
+def _by_bounds(n_finalists: int) -> str:
+    return f"certified by simultaneous bounds over {n_finalists} finalists"
+
+
+def _bounds_told(certificate: Certificate) -> str:
+    """What a policy has that came after the selection split was read, a few sentences."""
+    n_certified = len(certificate.certified)
+    return (
+        f"{n_certified} of {certificate.n_finalists} finalists"
+        f" {'is' if n_certified == 1 else 'are'} certified by simultaneous bounds: the selection"
+        " split had been read when these limits were named, so each bound takes an error"
+        f" probability of {certificate.level:.2g}. Of repeated sweeps, in at most"
+        f" {certificate.chain.alpha:.3g} would any answer to any later policy that is so certified"
+        f" break a limit in truth; {len(certificate.steps)} finalists were measured."
+    )
+
+
 def _later_trials(findings: Findings, certificate: Certificate) -> str:
-    n_now = len({one.result.trial_id for m in findings.pool for one in (m, *m.seeds)})
-    n_later = n_now - certificate.chain.n_trials
+    n_later = len(trial_ids_of(findings.pool)) - certificate.chain.n_trials
     if n_later <= 0:
         return ""
     return f" {n_later} trials ended after the order was fixed and have no part in it."

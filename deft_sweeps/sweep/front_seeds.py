@@ -41,10 +41,8 @@ def n_configurations(starts: Sequence[Start]) -> int:
 def _configurations(spec: SweepSpec, results: Sequence[TrialResult]) -> tuple[TrialConfig, ...]:
     front = pareto_front(results, spec.objectives, spec.limits)
     configs = {member.result.config_id: member.result.config for member in front.members}
-    compared = (
-        {limit.bound.baseline for limit in (*spec.limits, *spec.choose.where)} if configs else set()
-    )
-    for name, baseline in baselines_of(results).items():
+    compared = {limit.bound.baseline for limit in spec.every_limit} if configs else set()
+    for name, baseline in baselines_of(results, spec.every_limit).items():
         if name in compared:
             configs.setdefault(baseline.result.config_id, baseline.result.config)
     return tuple(configs.values())
