@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from deft_sweeps.config.axes.quantization.four_bit import FourBit
 from deft_sweeps.deploy.manifest import ADAPTER, Manifest, TaskContract
 from deft_sweeps.models.answering import first_tokens_differ
 from deft_sweeps.tasks.tokens import fill
@@ -77,15 +76,9 @@ def _adapter(manifest: Manifest, auto: str) -> list[str]:
 
 
 def _packing(manifest: Manifest, dtype: str) -> list[str]:
-    quantization = manifest.training.config.quantization
-    if not isinstance(quantization, FourBit):
-        return ["load_in_8bit=True"]
-    return [
-        "load_in_4bit=True",
-        f"bnb_4bit_quant_type={quantization.kind!r}",
-        f"bnb_4bit_use_double_quant={quantization.double}",
-        f"bnb_4bit_compute_dtype={dtype}",
-    ]
+    settings = manifest.training.config.quantization.bitsandbytes_settings
+    made = [f"{name}={value!r}" for name, value in settings.items()]
+    return [*made, f"bnb_4bit_compute_dtype={dtype}"] if "load_in_4bit" in settings else made
 
 
 def _written(manifest: Manifest) -> list[str]:

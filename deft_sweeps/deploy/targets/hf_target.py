@@ -49,6 +49,12 @@ def _differences(config: TrialConfig, threshold: float) -> tuple[str, ...]:
     merges = config.peft.merges and config.quantization.is_none
     if merges and config.dtype != "fp32":
         lines.append(f"is saved in float32, where the trial computed in {config.dtype}")
+    if "load_in_4bit" in config.quantization.bitsandbytes_settings:
+        # Of T5, the only family that is exported beside a packed base.
+        lines.append(
+            "leaves the MLP's last projection unpacked, as transformers does, where the trial"
+            f" packed it to {config.quantization.label}"
+        )
     return tuple(lines)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deft_sweeps.config.axes import Ia3, Lora, Nf4, PromptTuning
+from deft_sweeps.config.axes import Ia3, Int8, Lora, Nf4, PromptTuning
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.deploy.manifest import ADAPTER, MERGED, Manifest
@@ -218,6 +218,12 @@ def test_a_packed_base_is_packed_again() -> None:
     assert "load_in_4bit=True, bnb_4bit_quant_type='nf4', bnb_4bit_use_double_quant=True" in code
     assert "'google/flan-t5-small', revision='" + "0" * 64 in code
     assert "dtype=torch.bfloat16" in code
+    of_int8 = replace(config, quantization=Int8(outlier_threshold=5.0))
+    code = transformers_example(_of_config(of_int8))
+    assert "BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=5.0)" in code
+    (line,) = HF.differences(config, 0.0)
+    assert "unpacked" in line
+    assert HF.differences(of_int8, 0.0) == ()
     packaged = _of_config(replace(config, model="packaged/flan-t5-small-title"))
     assert transformers_example(packaged) == "", "transformers knows no such name"
     assert transformers_example(replace(made, artifacts=())) == ""
