@@ -23,7 +23,8 @@ from deft_sweeps.deploy.answer_decoder import AnswerDecoder, Outputs
 from deft_sweeps.deploy.bundle_reader import open_tokenizer
 from deft_sweeps.deploy.drift import Drift, score_drift, text_drift, tolerance_for
 from deft_sweeps.deploy.manifest import MERGED, Manifest, RuntimeReading
-from deft_sweeps.deploy.manifest_file import check_files, read_manifest, write_manifest
+from deft_sweeps.deploy.manifest_file import check_files, read_manifest
+from deft_sweeps.deploy.model_card import write_description
 from deft_sweeps.deploy.runtime import GeneratedText
 from deft_sweeps.deploy.runtimes.registry import RUNTIMES, available
 from deft_sweeps.errors import BundleError, ConfigError, DataError, Problem
@@ -85,9 +86,7 @@ def bench(
                 readings.append(reading)
                 say(_told(reading))
     earlier = [one for one in manifest.runtimes if one.runtime not in wanted]
-    recorded = replace(manifest, runtimes=(*earlier, *readings))
-    write_manifest(folder, recorded)
-    return recorded
+    return write_description(folder, replace(manifest, runtimes=(*earlier, *readings)))
 
 
 def _wanted(manifest: Manifest, runtimes: Sequence[str]) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ from deft_sweeps.config.data import FileTask, Task, local_path
 from deft_sweeps.deploy.bundle_reader import TOKENIZER_NAME
 from deft_sweeps.deploy.exported_choice import ExportedChoice
 from deft_sweeps.deploy.manifest import Artifact, BaseModel, Manifest, TaskContract, Training
-from deft_sweeps.deploy.manifest_file import file_digests, read_manifest, write_manifest
+from deft_sweeps.deploy.manifest_file import file_digests, read_manifest
+from deft_sweeps.deploy.model_card import write_description
 from deft_sweeps.deploy.target import ExportJob, Target
 from deft_sweeps.deploy.targets.hf_target import activation_settings, form_of
 from deft_sweeps.deploy.targets.registry import TARGETS
@@ -184,7 +185,7 @@ def _write(
         versions=_versions(),
         files={},
     )
-    write_manifest(folder, replace(manifest, files=file_digests(folder)))
+    write_description(folder, replace(manifest, files=file_digests(folder)))
 
 
 def _highest(point: Point) -> float:
