@@ -36,8 +36,8 @@ def _differences(config: TrialConfig, threshold: float, *, int8: bool) -> tuple[
     lines = float32_differences(config)
     if int8:
         lines.append(
-            "most layers are stored in int8, and their inputs are rounded to int8 as they run; the"
-            " output layer and those whose inputs vary most stay in float32"
+            "most layers are stored in int8, and their inputs rounded to int8 by the range of the"
+            " whole batch; the output layer, and layers with extreme inputs, stay in float32"
         )
     return tuple(lines)
 
