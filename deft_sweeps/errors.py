@@ -6,6 +6,7 @@ DeftSweepsError
 ├── CheckpointError (OSError)       weights or a tokenizer are missing, altered or unknown
 ├── StoreError (OSError)            a sweep folder is missing, locked or unreadable
 ├── BundleError (OSError)           an exported bundle is missing, changed or unreadable
+├── MissingExtraError (ImportError)  packages of an extra are not installed
 ├── TrialError (RuntimeError)       one trial cannot go on (its loss is not finite, say)
 └── SweepError (RuntimeError)       the sweep as a whole cannot go on
 """
@@ -57,6 +58,10 @@ class StoreError(DeftSweepsError, OSError):
 
 class BundleError(DeftSweepsError, OSError):
     """An exported bundle is missing, changed, or of a version that is not known."""
+
+
+class MissingExtraError(DeftSweepsError, ImportError):
+    """Packages that only an extra of this package brings are not installed."""
 
 
 class TrialError(DeftSweepsError, RuntimeError):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from deft_sweeps.cli.guard import guarded
+from deft_sweeps.extras import require
 
 app = typer.Typer(
     help="Find which combination of PEFT method, density loss, quantization and pruning to ship.",
@@ -85,6 +86,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
 ) -> None:
     """Write a commented sweep for your own labelled file."""
+    require("sweep")
     from deft_sweeps.cli.init import init as write_first_spec
     from deft_sweeps.specification.column_guess import NamedColumns
 
@@ -110,6 +112,7 @@ def validate(
     if schema:
         specs.print_schema()
     else:
+        require("sweep")
         specs.validate(files or [])
 
 
@@ -125,6 +128,7 @@ def data(
 
     Reads the data as training does; starts nothing.
     """
+    require("sweep")
     from deft_sweeps.cli import data_command as look
 
     look.data(file, as_json=as_json)
@@ -158,6 +162,7 @@ def plan(
     elif file is None:
         raise typer.BadParameter("missing; only --combinations goes without it", param_hint="FILE")
     else:
+        require("sweep")
         specs.plan(file, as_json=as_json)
 
 
@@ -207,6 +212,7 @@ def run(
     DIR/<name> with a report of its own; `run DIR --resume` goes on with all of them, `run
     DIR/<name>` with one.
     """
+    require("sweep")
     from deft_sweeps.cli import sweeps
 
     sweeps.run(
