@@ -6,7 +6,7 @@ DeftSweepsError
 ├── CheckpointError (OSError)       weights or a tokenizer are missing, altered or unknown
 ├── StoreError (OSError)            a sweep folder is missing, locked or unreadable
 ├── BundleError (OSError)           an exported bundle is missing, changed or unreadable
-├── MissingExtraError (ImportError)  packages of an extra are not installed
+├── MissingExtraError (ImportError) packages of an extra are not installed
 ├── TrialError (RuntimeError)       one trial cannot go on (its loss is not finite, say)
 └── SweepError (RuntimeError)       the sweep as a whole cannot go on
 """

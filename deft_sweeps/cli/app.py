@@ -341,6 +341,33 @@ def export(
     )
 
 
+@app.command(epilog="Example: deft-sweeps bench bundle --runtime torch --runtime onnx")
+@guarded
+def bench(
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="A bundle's folder.")],
+    runtime: Annotated[
+        list[str] | None,
+        typer.Option("--runtime", metavar="NAME", help="Repeatable; all of the bundle's else."),
+    ] = None,
+    examples: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="The first N of the test split; all where not given."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", help="Of each runtime; every core where not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a bundle's runtimes, each alone, on the same test examples.
+
+    Score and its difference from the trial's own, drift of the scores, bytes, memory, latency and
+    throughput. The readings go into deployment.yaml; a runtime that drifts is not served.
+    """
+    from deft_sweeps.cli import deployment
+
+    deployment.bench(folder, runtime or [], n_examples=examples, n_threads=threads, as_json=as_json)
+
+
 def main() -> None:
     """Entry point of the console script."""
     from deft_sweeps.cli.show import prepare_streams

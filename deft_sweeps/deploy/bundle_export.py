@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,19 @@ from deft_sweeps.config.data import FileTask, Task, local_path
 from deft_sweeps.deploy.bundle_reader import TOKENIZER_NAME
 from deft_sweeps.deploy.exported_choice import ExportedChoice
 from deft_sweeps.deploy.manifest import Artifact, BaseModel, Manifest, TaskContract, Training
-from deft_sweeps.deploy.manifest_file import file_digests, read_manifest, write_manifest
+from deft_sweeps.deploy.manifest_file import file_digests, read_manifest
+from deft_sweeps.deploy.model_card import write_description
 from deft_sweeps.deploy.target import ExportJob, Target
 from deft_sweeps.deploy.targets.hf_target import activation_settings, form_of
 from deft_sweeps.deploy.targets.registry import TARGETS
-from deft_sweeps.errors import ConfigError, Problem
+from deft_sweeps.errors import ConfigError, MissingExtraError, Problem
+from deft_sweeps.extras import require
 from deft_sweeps.models.families import layout
 from deft_sweeps.result import CompleteTrial, Point
 from deft_sweeps.store.spec_origin import spec_folder
 from deft_sweeps.store.weights_file import read_weights
 
 _PACKAGES = ("deft-sweeps", "torch", "transformers", "peft", "tokenizers", "safetensors")
-_MODULES = {"onnx": ("onnxruntime", "onnxscript"), "ct2": ("ctranslate2",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +84,7 @@ def _refuse_impossible(
             choices = ", ".join(TARGETS)
             problems.append(Problem("--target", f"no target {name!r}; there are {choices}"))
             continue
-        if missing := _missing_module(target):
-            problems.append(
-                Problem(
-                    f"--target {name}",
-                    f"needs the package {missing}, which is not installed",
-                    f'pip install "deft-sweeps[{target.extra}]"',
-                )
-            )
+        problems += _missing_packages(target)
         if name in asked:
             reasons = target.problems(config, _layout(choice))
             problems += [Problem(f"--target {name}", reason) for reason in reasons]
@@ -99,9 +92,14 @@ def _refuse_impossible(
         raise ConfigError(problems)
 
 
-def _missing_module(target: Target) -> str:
-    modules = _MODULES.get(target.extra, ())
-    return next((module for module in modules if find_spec(module) is None), "")
+def _missing_packages(target: Target) -> list[Problem]:
+    if not target.extra:
+        return []
+    try:
+        require(target.extra)
+    except MissingExtraError as error:
+        return [Problem(f"--target {target.name}", str(error))]
+    return []
 
 
 def _layout(choice: ExportedChoice) -> Any:
@@ -181,12 +179,13 @@ def _write(
         data_note=_data_note(trial),
         answer=choice.answer,
         figures=choice.figures,
+        test_scores=choice.test_scores,
         artifacts=tuple(artifacts),
         unavailable=unavailable,
         versions=_versions(),
         files={},
     )
-    write_manifest(folder, replace(manifest, files=file_digests(folder)))
+    write_description(folder, replace(manifest, files=file_digests(folder)))
 
 
 def _highest(point: Point) -> float:

@@ -10,8 +10,9 @@ from deft_sweeps.findings import Findings
 from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.metrics import METRICS, SCORE, measured
 from deft_sweeps.objective import parse_policy, suggest
+from deft_sweeps.outcomes import NO_SCORES, ExampleScores
 from deft_sweeps.report import verdict_text
-from deft_sweeps.result import CompleteTrial, Cost, Point
+from deft_sweeps.result import CompleteTrial, Cost, FinalMeasurement, Point
 from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.sweep_dir import SweepDir
@@ -24,6 +25,7 @@ class ExportedChoice:
     Attributes:
         answer: what the sweep says of it.
         figures: that were measured or projected of it, the test split's first.
+        test_scores: of each test example; empty if the point was not measured there.
     """
 
     sweep: SweepDir
@@ -32,6 +34,7 @@ class ExportedChoice:
     point: Point
     answer: Answer
     figures: tuple[Figure, ...]
+    test_scores: ExampleScores
 
 
 def choose_export(
@@ -71,8 +74,15 @@ def choose_export(
         answer = _answer(findings)
     if not isinstance(member.result, CompleteTrial):
         raise ConfigError([Problem("--trial", f"{member.result.trial_id} has not come to its end")])
+    test = _test_measurement(findings, member)
     return ExportedChoice(
-        sweep, spec, member.result, member.point, answer, _figures(findings, member)
+        sweep,
+        spec,
+        member.result,
+        member.point,
+        answer,
+        _figures(findings, member, test),
+        NO_SCORES if test is None else test.point.example_scores,
     )
 
 
@@ -120,11 +130,18 @@ def _answer(findings: Findings) -> Answer:
     )
 
 
-def _figures(findings: Findings, member: FrontMember) -> tuple[Figure, ...]:
+def _test_measurement(findings: Findings, member: FrontMember) -> FinalMeasurement | None:
+    wanted = (member.result.trial_id, member.point.at)
+    finals = findings.every_final
+    return next((one for one in finals if (one.trial_id, one.point.at) == wanted), None)
+
+
+def _figures(
+    findings: Findings, member: FrontMember, test: FinalMeasurement | None
+) -> tuple[Figure, ...]:
     figures: list[Figure] = []
-    for final in findings.every_final:
-        if final.trial_id == member.result.trial_id and final.point.at == member.point.at:
-            figures += _of_point(final.point, final.cost, "test split, alone in a fresh process")
+    if test is not None:
+        figures += _of_point(test.point, test.cost, "test split, alone in a fresh process")
     step = findings.verdict.step
     if step is not None and step.candidate.name == member.name:
         figures += _score(step.measurement.point, "selection split")

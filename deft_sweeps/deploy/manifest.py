@@ -6,8 +6,10 @@ from typing import Literal
 from deft_sweeps.config.axes import check
 from deft_sweeps.config.data import Form, TaskKind
 from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.outcomes import NO_SCORES, ExampleScores
 from deft_sweeps.result import SkippedBlocks
 from deft_sweeps.result.measured_point import NO_BLOCKS
+from deft_sweeps.statistics.call_time import CallTimes
 
 MANIFEST_VERSION = 1
 
@@ -156,6 +158,74 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DriftReading:
+    """How far a runtime's scores are from those of torch with the same weights and threshold.
+
+    Attributes:
+        largest: absolute difference of any log-probability or logit.
+        mean: of those differences.
+        changed: share of examples whose prediction differs, in [0, 1].
+        reasons: what is beyond its tolerance, each a sentence; empty if the runtime passes.
+    """
+
+    largest: float
+    mean: float
+    changed: float
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeReading:
+    """One runtime, measured alone in a fresh process on test examples.
+
+    Attributes:
+        runtime: its name.
+        threshold: that it ran at; 0 of one that has no threshold.
+        metric, score, standard_error, n_examples: the task's metric on the examples.
+        difference, low, high: score minus the trial's own on the same examples, with the 95 %
+            interval; None where the trial was not measured on them.
+        drift: beside torch at the same threshold.
+        file_bytes: of what the runtime opens.
+        resident_bytes: of the process after the first request, libraries included.
+        peak_bytes: the most of it while it opened the model and answered.
+        load_sec: from the start of the process to the first answer.
+        one, eight: wall times of a request with one text and with eight, in seconds, tokenising
+            included.
+        per_token: the same of a written token; None where nothing is written.
+        examples_per_sec: over all examples, in batches of `batch_size`.
+        n_threads: that it used.
+        machine: processor and system.
+    """
+
+    runtime: str
+    threshold: float
+    metric: str
+    score: float
+    standard_error: float
+    n_examples: int
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    drift: DriftReading
+    file_bytes: int
+    resident_bytes: int
+    peak_bytes: int
+    load_sec: float
+    one: CallTimes
+    eight: CallTimes
+    per_token: CallTimes | None = None
+    examples_per_sec: float
+    batch_size: int
+    n_threads: int
+    machine: str
+
+    @property
+    def drifts(self) -> bool:
+        """Whether it computes other scores than it should."""
+        return bool(self.drift.reasons)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """Everything that is to be known of a bundle.
 
@@ -163,6 +233,10 @@ class Manifest:
         name: of the sweep.
         splits: fingerprint of the data, and the number of examples of each split.
         data_note: where the data came from.
+        test_scores: of each test example, as the trial itself was measured at this threshold,
+            packed as `outcomes.ExampleScores`; empty if it was not.
+        unavailable: why a format was not written, by its name.
+        runtimes: as `deft-sweeps bench` measured them; empty before.
         versions: of Python and of the packages that exported.
         files: SHA-256 of every file but the manifest, by its path in the bundle.
     """
@@ -177,8 +251,10 @@ class Manifest:
     data_note: str = ""
     answer: Answer
     figures: tuple[Figure, ...] = ()
+    test_scores: ExampleScores = NO_SCORES
     artifacts: tuple[Artifact, ...] = ()
     unavailable: dict[str, str] = field(default_factory=dict)
+    runtimes: tuple[RuntimeReading, ...] = ()
     versions: dict[str, str]
     files: dict[str, str]
     schema_version: int = MANIFEST_VERSION
@@ -193,3 +269,7 @@ class Manifest:
     def artifact(self, target: str) -> Artifact | None:
         """The exported format of that name; None if the bundle has none."""
         return next((one for one in self.artifacts if one.target == target), None)
+
+    def reading(self, runtime: str) -> RuntimeReading | None:
+        """What was measured of a runtime; None if it was not."""
+        return next((one for one in self.runtimes if one.runtime == runtime), None)

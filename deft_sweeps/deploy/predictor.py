@@ -1,43 +1,22 @@
 """From texts to answers, on whichever runtime: tokenised, batched and read as the trial was."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from deft_sweeps.deploy.answer_decoder import AnswerDecoder, Outputs
 from deft_sweeps.deploy.manifest import Manifest
 from deft_sweeps.deploy.prediction import Prediction
 from deft_sweeps.deploy.runtime import GeneratedText, ModelInputs, Runtime
 from deft_sweeps.deploy.text_input import as_examples
 from deft_sweeps.errors import DataError
 from deft_sweeps.result import Score
-from deft_sweeps.task_metrics import score_all
 from deft_sweeps.tasks.examples import Example
-from deft_sweeps.tasks.passages import Written, best_written
-from deft_sweeps.tasks.prepare import Plan, input_columns
-from deft_sweeps.tasks.spans import WindowScores, best_answers
-from deft_sweeps.tasks.tokens import written_number
+from deft_sweeps.tasks.prepare import input_columns
 
 BATCH_SIZE = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """What a runtime computed for some examples.
-
-    Attributes:
-        example: (rows,), index of each row's example; several where a context takes several
-            windows.
-        scores: of each row: (classes,) log-probabilities or logits, (1,) a number, or (tokens, 2)
-            logits of a span's ends; empty where texts are written.
-        texts: of each row, what was written; empty for the others.
-    """
-
-    example: tuple[int, ...]
-    scores: tuple[NDArray[np.float32], ...] = ()
-    texts: tuple[GeneratedText, ...] = ()
 
 
 class Predictor:
@@ -53,16 +32,7 @@ class Predictor:
         self.manifest = manifest
         self.runtime = runtime
         self.tokenizer = tokenizer
-        task, config = manifest.task, manifest.training.config
-        self._plan = Plan(
-            config.task,
-            task.kind,
-            task.form,
-            tokenizer,
-            task.classes,
-            task.class_ids,
-            task.may_be_none,
-        )
+        self.decoder = AnswerDecoder(manifest, tokenizer)
 
     def predict(self, inputs: Sequence[Any], batch_size: int = BATCH_SIZE) -> list[Prediction]:
         """An answer for each input, in order.
@@ -76,7 +46,7 @@ class Predictor:
             DataError: lists the inputs that are something else.
         """
         examples = as_examples(self.manifest.task, inputs)
-        return self.read(examples, self.outputs(examples, batch_size))
+        return self.decoder.read(examples, self.outputs(examples, batch_size))
 
     def generate(self, inputs: Sequence[Any], batch_size: int = BATCH_SIZE) -> list[str]:
         """The text that the model writes after each input.
@@ -89,7 +59,7 @@ class Predictor:
         written = self._written(examples, batch_size) if examples else Outputs(())
         texts = [""] * len(examples)
         for which, text in zip(written.example, written.texts, strict=True):
-            texts[which] = texts[which] or self._decoded(text)
+            texts[which] = texts[which] or self.decoder.text_of(text)
         return texts
 
     def score(
@@ -112,16 +82,7 @@ class Predictor:
             )
         references = [self._reference(place, label) for place, label in enumerate(labels)]
         examples = as_examples(self.manifest.task, inputs)
-        return self.scored(examples, references, self.outputs(examples, batch_size))
-
-    def scored(
-        self, examples: Sequence[Example], references: Sequence[Any], outputs: Outputs
-    ) -> Score:
-        """The task's metric of outputs; a reference is a class's index, a number, or texts."""
-        classes = {name: index for index, name in enumerate(self.manifest.task.classes)}
-        values = [one.value for one in self.read(examples, outputs)]
-        predicted = [classes[str(value)] for value in values] if classes else values
-        return score_all(self.manifest.task.metrics, predicted, list(references)).score
+        return self.decoder.scored(examples, references, self.outputs(examples, batch_size)).score
 
     def outputs(self, examples: Sequence[Example], batch_size: int = BATCH_SIZE) -> Outputs:
         """What the runtime computes for the examples, before it is read as answers."""
@@ -130,7 +91,7 @@ class Predictor:
         task = self.manifest.task
         if task.form == "text-to-text" and task.kind != "classification":
             return self._written(examples, batch_size)
-        made = input_columns(self._plan, examples)
+        made = input_columns(self.decoder.plan, examples)
         scores: dict[int, NDArray[np.float32]] = {}
         for places, inputs in _batches(made, batch_size, self.tokenizer.pad_token_id):
             if task.form == "head":
@@ -141,65 +102,14 @@ class Predictor:
         in_order = tuple(scores[row] for row in range(len(scores)))
         return Outputs(_examples(made), in_order)
 
-    def read(self, examples: Sequence[Example], outputs: Outputs) -> list[Prediction]:
-        """One answer an example, by the rules that the trial was measured by."""
-        task = self.manifest.task
-        match (task.form, task.kind):
-            case (_, "classification"):
-                return [self._label(row) for row in outputs.scores]
-            case ("head", "regression"):
-                return [Prediction(float(row[0]), {}) for row in outputs.scores]
-            case ("head", "span"):
-                return [Prediction(text, {}) for text in self._spans(examples, outputs)]
-            case (_, "span"):
-                return [Prediction(text, {}) for text in self._best_written(examples, outputs)]
-            case (_, "regression"):
-                texts = [self._decoded(text) for text in outputs.texts]
-                return [Prediction(written_number(text, task.middle), {}) for text in texts]
-            case _:
-                return [Prediction(self._decoded(text), {}) for text in outputs.texts]
-
-    def _label(self, scores: NDArray[np.float32]) -> Prediction:
-        shifted = np.exp(scores.astype(np.float64) - scores.max())
-        shares = shifted / shifted.sum()
-        classes = self.manifest.task.classes
-        probabilities = {name: float(p) for name, p in zip(classes, shares, strict=True)}
-        return Prediction(classes[int(scores.argmax())], probabilities)
-
-    def _spans(self, examples: Sequence[Example], outputs: Outputs) -> list[str]:
-        if not examples:
-            return []
-        made = input_columns(self._plan, examples)
-        windows = [
-            WindowScores(which, begins, ends, scores[:, 0], scores[:, 1])
-            for which, begins, ends, scores in zip(
-                outputs.example, made["begins"], made["ends"], outputs.scores, strict=True
-            )
-        ]
-        contexts = [example.second for example in examples]
-        return best_answers(windows, contexts, may_be_none=self.manifest.task.may_be_none)
-
-    def _best_written(self, examples: Sequence[Example], outputs: Outputs) -> list[str]:
-        written = [
-            Written(
-                which, self._decoded(text), text.mean_log_probability, text.empty_log_probability
-            )
-            for which, text in zip(outputs.example, outputs.texts, strict=True)
-        ]
-        return best_written(written, len(examples), may_be_none=self.manifest.task.may_be_none)
-
     def _written(self, examples: Sequence[Example], batch_size: int) -> Outputs:
-        made = input_columns(self._plan, examples)
+        made = input_columns(self.decoder.plan, examples)
         texts: dict[int, GeneratedText] = {}
         n_new = self.manifest.task.max_new_tokens
         for places, inputs in _batches(made, batch_size, self.tokenizer.pad_token_id):
             written = self.runtime.generate(inputs, max_new_tokens=n_new)
             texts |= dict(zip(places, written, strict=True))
         return Outputs(_examples(made), texts=tuple(texts[row] for row in range(len(texts))))
-
-    def _decoded(self, text: GeneratedText) -> str:
-        decoded: str = self.tokenizer.decode(list(text.token_ids), skip_special_tokens=True)
-        return decoded.strip()
 
     def _reference(self, place: int, label: object) -> Any:
         task = self.manifest.task

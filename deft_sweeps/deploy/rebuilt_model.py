@@ -52,25 +52,36 @@ def _spread(thresholds: tuple[float, ...], gates: Gates) -> tuple[float, ...]:
     return thresholds if len(thresholds) == len(gates) else thresholds[:1] * len(gates)
 
 
-def _merged(folder: Path, manifest: Manifest) -> tuple[nn.Module, Layout, Gates]:
+def open_plain(folder: Path, manifest: Manifest) -> tuple[nn.Module, Layout]:
+    """A merged model as transformers opens it, and the shape of what lies under its head.
+
+    Args:
+        folder: `hf` of a bundle.
+        manifest: of the bundle.
+    """
     if not manifest.task.n_outputs:
         model = checkpoints.load_model(str(folder), "fp32")
-        encoder, answering = model, model
-    else:
-        is_span = manifest.task.kind == "span"
-        name = "AutoModelForQuestionAnswering" if is_span else "AutoModelForSequenceClassification"
-        with quiet_loading():
-            model = getattr(transformers, name).from_pretrained(
-                folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
-            )
-        loaded: Any = model
-        encoder = getattr(loaded, loaded.base_model_prefix)
-        answering = SpanLogits(model) if is_span else model
-    config: Any = encoder.config
-    shape = layout(config.to_dict())
+        return model, _shape_of(model)
+    is_span = manifest.task.kind == "span"
+    name = "AutoModelForQuestionAnswering" if is_span else "AutoModelForSequenceClassification"
+    with quiet_loading():
+        loaded: Any = getattr(transformers, name).from_pretrained(
+            folder, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+        )
+    return SpanLogits(loaded) if is_span else loaded, _shape_of(loaded)
+
+
+def _shape_of(model: Any) -> Layout:
+    return layout(model.config.to_dict())
+
+
+def _merged(folder: Path, manifest: Manifest) -> tuple[nn.Module, Layout, Gates]:
+    model, shape = open_plain(folder, manifest)
+    inner: Any = model.model if isinstance(model, SpanLogits) else model
+    encoder = getattr(inner, inner.base_model_prefix) if manifest.task.n_outputs else inner
     gates = install_gates_(encoder, shape, "pretrained")
     _remove_(encoder, shape, gates, manifest.training.removed)
-    return answering, shape, gates
+    return model, shape, gates
 
 
 def _remove_(model: nn.Module, shape: Layout, gates: Gates, removed: SkippedBlocks) -> None:

@@ -6,9 +6,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deft_sweeps.deploy.manifest import Manifest
+from deft_sweeps.deploy.manifest import ADAPTER, Manifest
 from deft_sweeps.deploy.runtime import Runtime
 from deft_sweeps.errors import BundleError
+
+_Open = Callable[[Path, Manifest, Any, int], Runtime]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,13 +21,17 @@ class RuntimeKind:
         name: as users write it.
         needs: the exported format that it computes; empty for what every bundle has.
         extra: the optional dependency, as in `deft-sweeps[onnx]`.
+        has_threshold: whether it drops gate entries as the trial did.
+        is_rounded: whether its weights are rounded to int8.
         open: from the bundle's folder, its manifest, the tokenizer and the number of threads.
     """
 
     name: str
     needs: str
     extra: str
-    open: Callable[[Path, Manifest, Any, int], Runtime]
+    has_threshold: bool
+    is_rounded: bool
+    open: _Open
 
 
 def _open_torch(folder: Path, manifest: Manifest, tokenizer: Any, n_threads: int) -> Runtime:
@@ -38,6 +44,19 @@ def _open_torch(folder: Path, manifest: Manifest, tokenizer: Any, n_threads: int
     torch.set_num_threads(n_threads)
     model, shape, _ = open_model(folder, manifest)
     return TorchRuntime(model, family_of(shape).answering, int(tokenizer.eos_token_id or 0))
+
+
+def _open_plain(folder: Path, manifest: Manifest, tokenizer: Any, n_threads: int) -> Runtime:
+    import torch
+
+    from deft_sweeps.deploy.rebuilt_model import open_plain
+    from deft_sweeps.deploy.runtimes.torch_runtime import TorchRuntime
+    from deft_sweeps.models.families import family_of
+
+    torch.set_num_threads(n_threads)
+    model, shape = open_plain(folder / "hf", manifest)
+    end_id = int(tokenizer.eos_token_id or 0)
+    return TorchRuntime(model.eval(), family_of(shape).answering, end_id, "hf")
 
 
 def _open_onnx(
@@ -56,14 +75,26 @@ def _open_ct2(
     return Ct2Runtime(folder / target, n_threads)
 
 
+def _kind(name: str, needs: str, extra: str, opened: _Open, *, threshold: bool) -> RuntimeKind:
+    return RuntimeKind(
+        name=name,
+        needs=needs,
+        extra=extra,
+        has_threshold=threshold,
+        is_rounded=name.endswith("int8"),
+        open=opened,
+    )
+
+
 _KINDS = (
-    RuntimeKind(name="torch", needs="", extra="serve", open=_open_torch),
+    _kind("torch", "", "serve", _open_torch, threshold=True),
+    _kind("hf", "hf", "serve", _open_plain, threshold=False),
     *(
-        RuntimeKind(name=name, needs=name, extra="onnx", open=partial(_open_onnx, target=name))
+        _kind(name, name, "onnx", partial(_open_onnx, target=name), threshold=True)
         for name in ("onnx", "onnx-int8")
     ),
     *(
-        RuntimeKind(name=name, needs=name, extra="ct2", open=partial(_open_ct2, target=name))
+        _kind(name, name, "ct2", partial(_open_ct2, target=name), threshold=False)
         for name in ("ct2", "ct2-int8")
     ),
 )
@@ -72,9 +103,13 @@ RUNTIMES: dict[str, RuntimeKind] = {kind.name: kind for kind in _KINDS}
 
 def available(manifest: Manifest) -> tuple[str, ...]:
     """Names of the runtimes that the bundle has the files for."""
-    return tuple(
-        kind.name for kind in _KINDS if not kind.needs or manifest.artifact(kind.needs) is not None
-    )
+    return tuple(kind.name for kind in RUNTIMES.values() if _has_files(kind, manifest))
+
+
+def _has_files(kind: RuntimeKind, manifest: Manifest) -> bool:
+    artifact = manifest.artifact(kind.needs)
+    # An adapter needs its base packed as the trial had it: `torch` does that.
+    return not kind.needs or (artifact is not None and artifact.form != ADAPTER)
 
 
 def runtime_kind(name: str, manifest: Manifest) -> RuntimeKind:
