@@ -108,7 +108,7 @@ def test_a_loaded_bundle_predicts_what_the_trial_does(name: str, tmp_path: Path)
     predicted = predictor.predict(as_inputs(test, pairs=manifest.task.takes_pairs), batch_size=7)
     values, expected = [one.value for one in predicted], trial_predictions(sweep, THRESHOLD)
     if manifest.task.kind == "regression":
-        np.testing.assert_allclose(values, expected, atol=1e-4)
+        np.testing.assert_allclose(np.array(values, float), expected, atol=1e-4)
     else:
         assert values == expected
     if manifest.task.kind == "classification":
@@ -141,9 +141,9 @@ def test_plain_transformers_gives_the_scores_at_threshold_zero(name: str, tmp_pa
     texts = [one.text for one in read_splits(manifest.training.config.task).test[:8]]
     writes = model == "t5"
     cls = "AutoModelForSeq2SeqLM" if writes else "AutoModelForSequenceClassification"
-    asked = [manifest.task.prompt.replace("{text}", text) for text in texts] if writes else texts
+    prompts = [manifest.task.prompt.replace("{text}", text) for text in texts] if writes else texts
     ended = subprocess.run(
-        [sys.executable, "-c", _PLAIN, str(tmp_path / "out" / "hf"), cls, json.dumps(asked)],
+        [sys.executable, "-c", _PLAIN, str(tmp_path / "out" / "hf"), cls, json.dumps(prompts)],
         capture_output=True,
         text=True,
         cwd=tmp_path,
@@ -169,9 +169,9 @@ def test_what_cannot_be_exported_is_told_all_at_once(tmp_path: Path) -> None:
     (tmp_path / "out" / "file").write_text("mine")
     with pytest.raises(ConfigError) as refused:
         bundle_of(sweep, tmp_path / "out", "ct2", "hf", "tensorrt")
-    told = str(refused.value)
+    message = str(refused.value)
     for part in ("is there already", "no target 'tensorrt'", "--target ct2", "--target hf"):
-        assert part in told
+        assert part in message
     assert (tmp_path / "out" / "file").read_text() == "mine"
 
 

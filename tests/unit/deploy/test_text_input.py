@@ -25,8 +25,8 @@ def test_texts_and_pairs_become_examples() -> None:
     for given in (("a", "b"), ["a", "b"], {"text": "a", "text_pair": "b"}):
         (example,) = as_examples(PAIR, [given])
         assert (example.text, example.second) == ("a", "b")
-    (asked,) = as_examples(QUESTION, [{"question": "who?", "context": "me"}])
-    assert (asked.text, asked.second) == ("who?", "me")
+    (question,) = as_examples(QUESTION, [{"question": "who?", "context": "me"}])
+    assert (question.text, question.second) == ("who?", "me")
 
 
 def test_a_lone_surrogate_is_no_error() -> None:
