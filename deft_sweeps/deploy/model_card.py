@@ -14,7 +14,7 @@ from deft_sweeps.deploy.manifest import ADAPTER, Artifact, Figure, Manifest
 from deft_sweeps.deploy.manifest_file import write_manifest
 from deft_sweeps.deploy.markdown_text import bullets, code, escaped, table
 from deft_sweeps.deploy.runtime_table import not_certified, runtime_table
-from deft_sweeps.deploy.targets.registry import TARGETS
+from deft_sweeps.deploy.targets.export_targets import TARGETS
 from deft_sweeps.deploy.transformers_example import sample_input, transformers_example
 from deft_sweeps.metrics import METRICS, SCORE
 from deft_sweeps.report.table_cells import skipped_text

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from deft_sweeps.config.layout import Layout
 from deft_sweeps.deploy.target import Target
-from deft_sweeps.deploy.targets.registry import TARGETS
+from deft_sweeps.deploy.targets.export_targets import TARGETS
 from deft_sweeps.models.families import FAMILIES, layout
 from deft_sweeps.specification.legality_table import CheckedCombination, LegalityTable, Refusal
 

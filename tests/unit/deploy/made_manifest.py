@@ -8,7 +8,7 @@ from deft_sweeps.deploy.manifest import (
     BaseModel,
     Manifest,
     TaskContract,
-    Training,
+    TrainedWeights,
 )
 from deft_sweeps.deploy.target import ExportJob
 from deft_sweeps.tasks.prepare import prompt_of
@@ -33,7 +33,7 @@ def manifest_of(job: ExportJob, *, form: str = "", folder: str = "", **parts: An
         "name": "made",
         "created": "2026-01-01T00:00:00+00:00",
         "base": BaseModel(name=config.checkpoint, revision="0" * 64, folder=folder),
-        "training": Training(trial_id="t-s1", seed=1, config=config, threshold=job.threshold),
+        "training": TrainedWeights(trial_id="t-s1", seed=1, config=config, threshold=job.threshold),
         "task": task,
         "fingerprint": data.fingerprint,
         "splits": {"train": 3, "test": 3},

@@ -1,7 +1,7 @@
 from deft_sweeps.config.axes import Lora, Nf4
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.deploy.target_refusal import MODEL, family_layouts, target_refusals
-from deft_sweeps.deploy.targets.registry import TARGETS
+from deft_sweeps.deploy.targets.export_targets import TARGETS
 from deft_sweeps.models.families import FAMILIES
 from deft_sweeps.specification.legality_table import table_of_all_members, table_of_sweep
 from deft_sweeps.specification.spec_reader import parse_spec
