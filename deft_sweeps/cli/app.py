@@ -370,7 +370,7 @@ def bench(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a bundle's runtimes, each alone, on the same test examples.
+    """Measure a bundle's runtimes, each alone, on its test examples.
 
     Score and its difference from the trial's own, drift of the scores, bytes, memory, latency and
     throughput. The readings go into deployment.yaml; a runtime that drifts is not served.
