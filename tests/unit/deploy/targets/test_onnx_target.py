@@ -204,7 +204,7 @@ def test_removed_blocks_are_not_in_the_graph(tmp_path: Path, method: Any) -> Non
     runtime = exported(job, tmp_path / "onnx")
     assert worst_class_score(job, runtime) < 1e-4
     sizes = [(r.folder / "model.onnx.data").stat().st_size for r in (whole, runtime)]
-    assert sizes[0] - sizes[1] > 2 * 3 * 32 * 48 * 4, "three matrices of two MLPs in float32"
+    assert sizes[0] - sizes[1] >= 2 * 3 * 32 * 48 * 4, "three matrices of two MLPs in float32"
 
 
 @pytest.mark.slow
