@@ -368,6 +368,37 @@ def bench(
     deployment.bench(folder, runtime or [], n_examples=examples, n_threads=threads, as_json=as_json)
 
 
+@app.command(epilog="Example: deft-sweeps serve bundle --port 8080")
+@guarded
+def serve(
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="A bundle's folder.")],
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Of this machine; the default serves it alone.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, metavar="N", help="0 takes a free one.")
+    ] = 8000,
+    runtime: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="One that the bundle has; auto takes the trial's own."),
+    ] = "auto",
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Of the runtime; every core where not given."),
+    ] = None,
+) -> None:
+    """Answer a bundle's model over HTTP until Ctrl-C or SIGTERM.
+
+    POST /invocations {"inputs": [...]} gives {"predictions": [...]}, GET /model says what is
+    served, GET /ping whether it is ready. Requests carry a token, which is in a file of yours or in
+    DEFT_SWEEPS_SERVE_TOKEN. What runs is finished first; the exit code is then 0.
+    """
+    require("serve")
+    from deft_sweeps.cli import serving
+
+    serving.serve(folder, host=host, port=port, runtime=runtime, n_threads=threads)
+
+
 def main() -> None:
     """Entry point of the console script."""
     from deft_sweeps.cli.show import prepare_streams
