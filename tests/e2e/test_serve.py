@@ -98,7 +98,7 @@ def alike(said: dict[str, Any], expected: dict[str, Any]) -> bool:
     )
 
 
-def test_fifty_processes_at_once_each_get_their_own_answers(
+def test_fifty_requests_at_once_each_get_their_own_answers(
     served: Served, expected: dict[str, dict[str, Any]]
 ) -> None:
     texts = list(expected)
