@@ -158,13 +158,11 @@ def _example(manifest: Manifest) -> Any:
 @contextmanager
 def _server(mlflow: Any, tracking_uri: str | None) -> Iterator[str]:
     """MLflow talking to the server; afterwards to whichever it talked to before."""
-    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    before = os.environ.get("MLFLOW_TRACKING_URI")  # MLflow sets it whenever it is told a server.
     if tracking_uri:
         mlflow.set_tracking_uri(tracking_uri)
-        mlflow.set_registry_uri(tracking_uri)
     try:
-        yield without_secrets(mlflow.get_tracking_uri())
+        yield without_secrets(mlflow.get_registry_uri())
     finally:
         if tracking_uri:
-            mlflow.set_tracking_uri(before[0])
-            mlflow.set_registry_uri(before[1])
+            mlflow.set_tracking_uri(before)
