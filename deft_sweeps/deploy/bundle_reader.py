@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from deft_sweeps.deploy.bundle_tokenizer import BundleTokenizer, can_be_read
 from deft_sweeps.deploy.manifest import Manifest
 from deft_sweeps.deploy.manifest_file import check_files, read_manifest
 from deft_sweeps.deploy.predictor import Predictor
@@ -69,13 +70,20 @@ def open_runtime(folder: Path, runtime: str, n_threads: int) -> Predictor:
 
 def _opened(folder: Path, manifest: Manifest, kind: RuntimeKind, n_threads: int) -> Predictor:
     require(kind.extra)
-    tokenizer = open_tokenizer(folder)
+    tokenizer = open_tokenizer(folder, light=kind.extra != "serve")
     opened = kind.open(folder, manifest, tokenizer, n_threads)
     return Predictor(manifest, opened, tokenizer)
 
 
-def open_tokenizer(folder: Path) -> Any:
-    """The bundle's own tokenizer, so that the base need not be had for it."""
+def open_tokenizer(folder: Path, *, light: bool = False) -> Any:
+    """The bundle's own tokenizer, so that the base need not be had for it.
+
+    Args:
+        folder: of the bundle.
+        light: without transformers, which imports torch, if the tokenizer can be read without it.
+    """
+    if light and can_be_read(folder / TOKENIZER_NAME):
+        return BundleTokenizer(folder / TOKENIZER_NAME)
     from transformers import AutoTokenizer
 
     from deft_sweeps.models.quiet_loading import quiet_loading

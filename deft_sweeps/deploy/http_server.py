@@ -2,12 +2,15 @@
 
 import os
 import secrets
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
-from platformdirs import user_runtime_dir
 
+from deft_sweeps.cache import cache_folder
 from deft_sweeps.deploy.http_service import Service
 from deft_sweeps.errors import ConfigError, Problem
 
@@ -60,9 +63,10 @@ def token_for(port: int) -> tuple[str, Path | None]:
     if given:
         return given, None
     token = secrets.token_urlsafe(32)
-    folder = Path(user_runtime_dir("deft_sweeps", ensure_exists=False))
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    folder = Path(runtime) / "deft_sweeps" if runtime else cache_folder() / "serve"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"serve-{port}.token"
+    path = folder / f"serve-{port}.key"
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(token)
@@ -71,7 +75,7 @@ def token_for(port: int) -> tuple[str, Path | None]:
 
 def serve(service: Service, bound: socket.socket) -> None:
     """Answer requests until the process is interrupted or terminated; requests under way are
-    finished first.
+    finished first. Then the function returns: that is how a server ends.
     """
     config = uvicorn.Config(
         service.app(),
@@ -81,4 +85,17 @@ def serve(service: Service, bound: socket.socket) -> None:
         timeout_graceful_shutdown=30,
         lifespan="off",
     )
-    uvicorn.Server(config).run(sockets=[bound])
+    with _signals_ignored():
+        uvicorn.Server(config).run(sockets=[bound])
+
+
+@contextmanager
+def _signals_ignored() -> Iterator[None]:
+    """Uvicorn handles both signals, and once it has ended raises them again, for whom it found."""
+    ended_by = (signal.SIGINT, signal.SIGTERM)
+    before = {one: signal.signal(one, lambda *_: None) for one in ended_by}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
