@@ -213,4 +213,3 @@ class _Call:
         scale = None if rows.scale is None else rows.scale.data_ptr()
         stride = rows.entries.stride(0) * rows.entries.element_size()
         return Rows(rows.entries.data_ptr(), scale, active, stride)
-

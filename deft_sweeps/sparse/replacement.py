@@ -37,9 +37,7 @@ def sparse_mlp_(
         ConfigError: a block cannot be replaced; every reason is listed, and nothing was changed.
     """
     at_prefix = _prefix(model, layout, gates)
-    present = [
-        block for block, at in zip(layout.blocks, gates, strict=True) if not at.gate.skipped
-    ]
+    present = [block for block, at in zip(layout.blocks, gates, strict=True) if not at.gate.skipped]
     problems = [
         Problem(name, what, remedy)
         for block in present
