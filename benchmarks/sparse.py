@@ -11,6 +11,7 @@ whole models of random weights as well, CTranslate2's included where it is insta
 """
 
 import argparse
+import copy
 import itertools
 import statistics
 import tempfile
@@ -79,15 +80,15 @@ def timed(call: Callable[[], object]) -> float:
 
 
 def turns(variants: Mapping[str, list[Callable[[], object]]], seconds: float) -> Times:
-    """Seconds of each call; variants take turns, each through its copies."""
-    copies = {name: itertools.cycle(calls) for name, calls in variants.items()}
+    """Seconds of each call; variants take turns, and no two use the same copy in a row."""
     for calls in variants.values():
         calls[0]()
     times: Times = {name: [] for name in variants}
+    number = itertools.count()
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times[next(iter(times))]) < 8:
-        for name, calls_of in copies.items():
-            times[name].append(timed(next(calls_of)))
+        for name, calls in variants.items():
+            times[name].append(timed(calls[next(number) % len(calls)]))
     return times
 
 
@@ -237,11 +238,8 @@ def whole_models(size: str, n_threads: int, n_tokens: int = 16) -> None:
         with torch.inference_mode():
             return timed(lambda: one.generate(source, do_sample=False, **options)) / n_tokens
 
-    calls: dict[str, Callable[[], float]] = {}
-    calls |= translators(model, source, n_threads, n_tokens)
+    calls = translators(model, source, n_threads, n_tokens)
     variants: dict[str, Any] = {"torch fp32": model}
-    import copy
-
     for density in DENSITIES:
         one = copy.deepcopy(model)
         shape = layout(config.to_dict())

@@ -8,6 +8,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 enum { FLOAT32 = 0, BFLOAT16 = 1, INT8 = 2 };
 enum { PLAIN = 0, AVX2 = 1, AVX512 = 2 };
 enum { CACHE_LINE = 64 };
@@ -74,12 +78,14 @@ static inline float row_scale(const Rows *m, int64_t k) {
 #define NAME(f) avx2_##f
 #define TARGET __attribute__((target("avx2,fma")))
 #define LANES 8
+#define WIDEN(p) _mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)(p)))
 #define ROWS 4
 #include "mlp_rows.h"
 
 #define NAME(f) avx512_##f
 #define TARGET __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")))
 #define LANES 16
+#define WIDEN(p) _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(p)))
 #define ROWS 8
 #include "mlp_rows.h"
 #endif

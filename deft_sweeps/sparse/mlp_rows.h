@@ -2,6 +2,7 @@
  *   NAME(f)  the function's name at this level,
  *   TARGET   the attribute that allows its instructions,
  *   LANES    floats in a vector,
+ *   WIDEN(p) optional: LANES int8 at p as int32, where the compiler's own conversion is slow,
  *   ROWS     rows at a time; ROWS rows with two accumulators each must fit the registers.
  */
 
@@ -12,7 +13,6 @@ typedef float NAME(vec_in) __attribute__((vector_size(BYTES), aligned(4), may_al
 typedef uint32_t NAME(bits) __attribute__((vector_size(BYTES)));
 typedef int32_t NAME(ints) __attribute__((vector_size(BYTES)));
 typedef uint16_t NAME(half_in) __attribute__((vector_size(BYTES / 2), aligned(2), may_alias));
-typedef int16_t NAME(shorts) __attribute__((vector_size(BYTES / 2)));
 typedef int8_t NAME(byte_in) __attribute__((vector_size(BYTES / 4), aligned(1), may_alias));
 
 #define vec NAME(vec)
@@ -25,10 +25,12 @@ INLINE vec NAME(load)(int kind, const char *row, int64_t j) {
     return (vec)(__builtin_convertvector(half, NAME(bits)) << 16);
   }
   if (kind == INT8) {
+#ifdef WIDEN
+    return __builtin_convertvector((NAME(ints))WIDEN(row + j), vec);
+#else
     NAME(byte_in) byte = *(const NAME(byte_in) *)(row + j);
-    /* By way of int16: GCC 12 converts int8 to int32 lane by lane. */
-    NAME(shorts) shorts = __builtin_convertvector(byte, NAME(shorts));
-    return __builtin_convertvector(__builtin_convertvector(shorts, NAME(ints)), vec);
+    return __builtin_convertvector(__builtin_convertvector(byte, NAME(ints)), vec);
+#endif
   }
   return *(const NAME(vec_in) *)(row + 4 * j);
 }
@@ -141,4 +143,5 @@ TARGET static void NAME(run)(const Job *job) {
 #undef NAME
 #undef TARGET
 #undef LANES
+#undef WIDEN
 #undef ROWS
