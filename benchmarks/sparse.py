@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,10 @@ def timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def per_token(call: Callable[[], object], n_tokens: int) -> float:
+    return timed(call) / n_tokens
+
+
 def turns(variants: Mapping[str, list[Callable[[], object]]], seconds: float) -> Times:
     """Seconds of each call; variants take turns, and no two use the same copy in a row."""
     for calls in variants.values():
@@ -130,13 +135,13 @@ def own_variants(
     for density in DENSITIES:
         threshold = 0.0 if density == 1 else float(gate.abs().quantile(1 - density))
         blocks = [own_block(rows, threshold, n_threads) for rows in copies]
-        variants[f"{storage} {density:g}"] = [lambda block=block: block(x) for block in blocks]
+        variants[f"{storage} {density:g}"] = [partial(block, x) for block in blocks]
 
     def listed(rows: tuple[PackedRows, ...]) -> Tensor:
         active = Gate("gelu_new")(row_products(rows[0], token, n_threads))
         return sum_of_rows(rows[1], rows[2], active, token, everything, n_threads)
 
-    variants[f"{storage} listed"] = [lambda rows=rows: listed(rows) for rows in copies]
+    variants[f"{storage} listed"] = [partial(listed, rows) for rows in copies]
     return variants
 
 
@@ -146,7 +151,7 @@ def torch_variants(
     n = max(3, int(ROTATED_BYTES / shape.block_bytes(dtype)))
     copies = [tuple(one.to(DTYPES[dtype], copy=True) for one in weights) for _ in range(n)]
     own_x = x.to(DTYPES[dtype])
-    return {f"torch {dtype}": [lambda rows=rows: torch_block(rows, own_x) for rows in copies]}
+    return {f"torch {dtype}": [partial(torch_block, rows, own_x) for rows in copies]}
 
 
 def attention_step(shape: Shape, rows: list[PackedRows], x: Tensor, n_threads: int) -> None:
@@ -176,9 +181,9 @@ def token_parts(
     times = turns(
         {
             "attention": [
-                lambda rows=rows: attention_step(shape, rows, x, n_threads) for rows in attentions
+                partial(attention_step, shape, rows, x, n_threads) for rows in attentions
             ],
-            "head": [lambda rows=rows: row_products(rows[0], x, n_threads) for rows in heads],
+            "head": [partial(row_products, rows[0], x, n_threads) for rows in heads],
         },
         seconds,
     )
@@ -236,7 +241,7 @@ def whole_models(size: str, n_threads: int, n_tokens: int = 16) -> None:
     def decode(one: Any) -> float:
         options: dict[str, Any] = {"max_new_tokens": n_tokens, "min_new_tokens": n_tokens}
         with torch.inference_mode():
-            return timed(lambda: one.generate(source, do_sample=False, **options)) / n_tokens
+            return per_token(partial(one.generate, source, do_sample=False, **options), n_tokens)
 
     calls = translators(model, source, n_threads, n_tokens)
     variants: dict[str, Any] = {"torch fp32": model}
@@ -250,7 +255,7 @@ def whole_models(size: str, n_threads: int, n_tokens: int = 16) -> None:
         set_densities(one, gates, source, density)
         sparse_mlp_(one, shape, gates, n_threads=n_threads)
         variants[f"sparse fp32 {density:g}"] = one
-    calls |= {name: (lambda one=one: decode(one)) for name, one in variants.items()}
+    calls |= {name: partial(decode, one) for name, one in variants.items()}
     times: Times = {name: [] for name in calls}
     for _ in range(6):
         for name, call in calls.items():
@@ -287,7 +292,7 @@ def translators(
         print("CTranslate2 is not installed: left out (pip install ctranslate2)")
         return {}
     print("CTranslate2 computes whole models only: it is compared by token, not by block")
-    import ctranslate2
+    import ctranslate2  # type: ignore[import-not-found, unused-ignore]
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from transformers import PreTrainedTokenizerFast
@@ -312,9 +317,8 @@ def translators(
             str(folder / kind), inter_threads=1, intra_threads=n_threads, compute_type=kind
         )
         options = {"beam_size": 1, "min_decoding_length": n_tokens, "max_decoding_length": n_tokens}
-        calls[f"CTranslate2 {kind}"] = lambda one=translator, options=options: (
-            timed(lambda: one.translate_batch(tokens, **options)) / n_tokens
-        )
+        translate = partial(translator.translate_batch, tokens, **options)
+        calls[f"CTranslate2 {kind}"] = partial(per_token, translate, n_tokens)
     return calls
 
 

@@ -1,13 +1,17 @@
 """Puts sparse MLP blocks in place of a loaded model's own."""
 
+from typing import cast
+
 import torch
 from torch import nn
 
-from deft_sweeps.axes.activation.gate import Gates
+from deft_sweeps.axes.activation.gate import Gate, Gates
 from deft_sweeps.config.layout import Block, Layout
 from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.sparse.mlp_block import PackedLinear, SparseDown, SparseGatedMlp
 from deft_sweeps.sparse.packed_rows import Storage, pack_rows
+
+USE_TORCH = "use the runtime torch"
 
 
 def sparse_mlp_(
@@ -53,8 +57,8 @@ def sparse_mlp_(
 def _prefix(model: nn.Module, layout: Layout, gates: Gates) -> str:
     """What the layout's names are preceded by in `model`: a head or PEFT wraps the base."""
     block_of = {id(at.gate): block for block, at in zip(layout.blocks, gates, strict=True)}
-    for name, module in model.named_modules():
-        block = block_of.get(id(module))
+    named = ((str(name), block_of.get(id(module))) for name, module in model.named_modules())
+    for name, block in named:
         if block is not None and name.endswith(block.activation):
             return name.removesuffix(block.activation)
     return ""
@@ -87,14 +91,11 @@ def _problems(model: nn.Module, prefix: str, block: Block) -> list[tuple[str, st
     return problems
 
 
-USE_TORCH = "use the runtime torch"
-
-
 def _replace_(
     model: nn.Module, prefix: str, block: Block, storage: Storage | None, n_threads: int | None
 ) -> None:
     names = _linears(block)
-    linears = {role: model.get_submodule(prefix + name) for role, name in names.items()}
+    linears = {role: cast(nn.Linear, model.get_submodule(prefix + names[role])) for role in names}
     # T5 keeps `wo` in float32 beside bfloat16; the kernel reads both projections alike.
     own: Storage = "fp32" if linears["gate"].weight.dtype == torch.float32 else "bf16"
     packed = {
@@ -102,10 +103,12 @@ def _replace_(
         for role, linear in linears.items()
     }
     if "up" in packed:
-        act = model.get_submodule(prefix + block.activation)
+        act = cast(Gate, model.get_submodule(prefix + block.activation))
         whole = SparseGatedMlp(packed["gate"], packed["up"], packed["down"], act, n_threads)
         model.set_submodule(prefix + block.mlp, whole)
         return
-    gate, down = linears["gate"], linears["down"]
-    model.set_submodule(prefix + names["gate"], PackedLinear(packed["gate"], gate.bias, n_threads))
-    model.set_submodule(prefix + names["down"], SparseDown(packed["down"], down.bias, n_threads))
+    biases = {role: linear.bias for role, linear in linears.items()}
+    into = PackedLinear(packed["gate"], biases["gate"], n_threads)
+    back = SparseDown(packed["down"], biases["down"], n_threads)
+    model.set_submodule(prefix + names["gate"], into)
+    model.set_submodule(prefix + names["down"], back)

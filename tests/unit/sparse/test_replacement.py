@@ -86,7 +86,8 @@ def test_int8_is_that_of_the_dense_model_with_rounded_weights(family: str, n_tok
     rounded = copy.deepcopy(model)
     for linear in shape.linears:
         if linear.role in ("gate", "up", "down"):
-            weight = rounded.get_submodule(linear.name).weight
+            module: Any = rounded.get_submodule(linear.name)
+            weight = module.weight
             by_row = weight.t() if linear.role == "down" else weight
             dense = packed_rows.pack_rows(by_row, "int8").dense(torch.float32)
             weight.data = dense.t() if linear.role == "down" else dense
@@ -128,7 +129,7 @@ def test_a_removed_block_is_left_alone() -> None:
 
 def test_lora_on_the_mlp_is_refused_until_it_is_merged() -> None:
     model, shape, gates = tiny("t5 gated")
-    wrapped: Any = get_peft_model(model, LoraConfig(target_modules=["q", "wo"], r=2))  # type: ignore[arg-type]
+    wrapped: Any = get_peft_model(model, LoraConfig(target_modules=["q", "wo"], r=2))
     for name, parameter in wrapped.named_parameters():
         if "lora_B" in name:
             parameter.data = torch.randn_like(parameter)
@@ -144,7 +145,7 @@ def test_lora_on_the_mlp_is_refused_until_it_is_merged() -> None:
 
 def test_lora_elsewhere_stays() -> None:
     model, shape, gates = tiny("t5 gated")
-    wrapped: Any = get_peft_model(model, LoraConfig(target_modules=["q"], r=2))  # type: ignore[arg-type]
+    wrapped: Any = get_peft_model(model, LoraConfig(target_modules=["q"], r=2))
     wanted = output(wrapped.base_model.model, 1)
     assert sparse_mlp_(wrapped, shape, gates) == len(shape.blocks)
     assert off(output(wrapped.base_model.model, 1), wanted) < 1e-5
