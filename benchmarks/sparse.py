@@ -243,7 +243,8 @@ def whole_models(size: str, n_threads: int, n_tokens: int = 16) -> None:
         with torch.inference_mode():
             return per_token(partial(one.generate, source, do_sample=False, **options), n_tokens)
 
-    calls = translators(model, source, n_threads, n_tokens)
+    with tempfile.TemporaryDirectory() as folder:
+        calls = translators(model, source, n_threads, n_tokens, Path(folder))
     variants: dict[str, Any] = {"torch fp32": model}
     for density in DENSITIES:
         one = copy.deepcopy(model)
@@ -285,7 +286,7 @@ def set_densities(model: Any, gates: Any, source: Tensor, density: float) -> Non
 
 
 def translators(
-    model: Any, source: Tensor, n_threads: int, n_tokens: int
+    model: Any, source: Tensor, n_threads: int, n_tokens: int, folder: Path
 ) -> dict[str, Callable[[], float]]:
     """CTranslate2's float32 and int8 models; none, with the reason, where it is not installed."""
     if find_spec("ctranslate2") is None:
@@ -299,7 +300,6 @@ def translators(
 
     words = {str(i): i for i in range(model.config.vocab_size)}
     calls: dict[str, Callable[[], float]] = {}
-    folder = Path(tempfile.mkdtemp())
     model.save_pretrained(folder / "hf")
     made = Tokenizer(WordLevel(words, unk_token="2"))  # noqa: S106
     PreTrainedTokenizerFast(
