@@ -6,33 +6,28 @@ Each size is the block of a Flan-T5 with random weights. The gate's threshold is
 leaves the wanted density. The variants take turns call by call in one process, each on the next of
 several copies of its weights, so that weights come from memory as in a model of many layers. Times
 are medians; the range after a ratio is that of the middle 80 % of the turns. A token is projected:
-all decoder layers and the output projection, from parts that are measured. `--whole` decodes with
-whole models of random weights as well, CTranslate2's included where it is installed.
+all decoder layers and the output projection, from parts that are measured. `--tokens`
+measures several tokens at once instead. Whole models: `benchmarks.sparse_models`.
 """
 
 import argparse
-import copy
 import itertools
 import statistics
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from deft_sweeps.axes.activation.gate import Gate, install_gates_
-from deft_sweeps.models.families import PUBLISHED_CONFIGS, layout
+from deft_sweeps.axes.activation.gate import Gate
+from deft_sweeps.models.families import PUBLISHED_CONFIGS
+from deft_sweeps.sparse import mlp_block
 from deft_sweeps.sparse.kernel import best_level, library
 from deft_sweeps.sparse.mlp_block import SparseGatedMlp
 from deft_sweeps.sparse.packed_rows import PackedRows, Storage, pack_rows, row_products, sum_of_rows
-from deft_sweeps.sparse.replacement import sparse_mlp_
 
 DENSITIES = (1.0, 0.5, 0.25, 0.1, 0.05)
 SIZES = ("small", "base", "large", "xl", "xxl")
@@ -78,10 +73,6 @@ def timed(call: Callable[[], object]) -> float:
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
-
-
-def per_token(call: Callable[[], object], n_tokens: int) -> float:
-    return timed(call) / n_tokens
 
 
 def turns(variants: Mapping[str, list[Callable[[], object]]], seconds: float) -> Times:
@@ -229,97 +220,37 @@ def show_token(shape: Shape, storage: Storage, times: Times, attention: float, h
     )
 
 
-def whole_models(size: str, n_threads: int, n_tokens: int = 16) -> None:
-    """Milliseconds a token of whole models with random weights, 24 source tokens, batch 1."""
-    from transformers import T5Config, T5ForConditionalGeneration
+def one_by_one(block: SparseGatedMlp, x: Tensor, passes: float) -> Tensor:
+    """The block with the switch between the two ways to compute several tokens forced."""
+    mlp_block.DENSE_PASSES = passes
+    result: Tensor = block(x)
+    return result
 
+
+@torch.inference_mode()
+def several_tokens(shape: Shape, storage: Storage, n_threads: int, seconds: float) -> None:
+    """Where one dense product for all tokens is as fast as one sparse product for each."""
     torch.manual_seed(0)
-    config = T5Config(**PUBLISHED_CONFIGS[f"google/flan-t5-{size}"], decoder_start_token_id=0)
-    model: Any = T5ForConditionalGeneration(config).eval()
-    source = torch.randint(5, 30_000, (1, 24))
-
-    def decode(one: Any) -> float:
-        options: dict[str, Any] = {"max_new_tokens": n_tokens, "min_new_tokens": n_tokens}
-        with torch.inference_mode():
-            return per_token(partial(one.generate, source, do_sample=False, **options), n_tokens)
-
-    with tempfile.TemporaryDirectory() as folder:
-        calls = translators(model, source, n_threads, n_tokens, Path(folder))
-    variants: dict[str, Any] = {"torch fp32": model}
-    for density in DENSITIES:
-        one = copy.deepcopy(model)
-        shape = layout(config.to_dict())
-        gates = install_gates_(one, shape, "pretrained")
-        for at in gates:
-            at.gate.threshold = 0.0 if density == 1 else 1e30
-            at.gate.reader = None
-        set_densities(one, gates, source, density)
-        sparse_mlp_(one, shape, gates, n_threads=n_threads)
-        variants[f"sparse fp32 {density:g}"] = one
-    calls |= {name: partial(decode, one) for name, one in variants.items()}
-    times: Times = {name: [] for name in calls}
-    for _ in range(6):
-        for name, call in calls.items():
-            times[name].append(call())
-    print(f"\n{size}, whole model, {n_tokens} tokens, measured (first turn left out)")
-    for name, seconds in times.items():
-        low, high = min(seconds[1:]), max(seconds[1:])
-        middle = statistics.median(seconds[1:])
-        print(f"  {name}: {middle * 1e3:.2f} ms a token ({low * 1e3:.2f} to {high * 1e3:.2f})")
-
-
-def set_densities(model: Any, gates: Any, source: Tensor, density: float) -> None:
-    """Each gate's threshold such that `density` of its entries stay, measured on one token."""
-    if density == 1:
-        return
-    for at in gates:
-        at.gate.threshold = 0.0
-
-        def read(_: Tensor, gate: Tensor, at: Any = at) -> None:
-            at.gate.block_threshold = float(gate[0, -1].abs().quantile(1 - density))
-
-        at.gate.reader = read
-    with torch.inference_mode():
-        model(input_ids=source, decoder_input_ids=torch.zeros(1, 1, dtype=torch.long))
-    for at in gates:
-        at.gate.reader = None
-
-
-def translators(
-    model: Any, source: Tensor, n_threads: int, n_tokens: int, folder: Path
-) -> dict[str, Callable[[], float]]:
-    """CTranslate2's float32 and int8 models; none, with the reason, where it is not installed."""
-    if find_spec("ctranslate2") is None:
-        print("CTranslate2 is not installed: left out (pip install ctranslate2)")
-        return {}
-    print("CTranslate2 computes whole models only: it is compared by token, not by block")
-    import ctranslate2  # type: ignore[import-not-found, unused-ignore]
-    from tokenizers import Tokenizer
-    from tokenizers.models import WordLevel
-    from transformers import PreTrainedTokenizerFast
-
-    words = {str(i): i for i in range(model.config.vocab_size)}
-    calls: dict[str, Callable[[], float]] = {}
-    model.save_pretrained(folder / "hf")
-    made = Tokenizer(WordLevel(words, unk_token="2"))  # noqa: S106
-    PreTrainedTokenizerFast(
-        tokenizer_object=made,
-        pad_token="0",  # noqa: S106
-        eos_token="1",  # noqa: S106
-        unk_token="2",  # noqa: S106
-    ).save_pretrained(folder / "hf")
-    tokens = [[str(int(one)) for one in source[0]]]
-    for kind in ("float32", "int8"):
-        ctranslate2.converters.TransformersConverter(str(folder / "hf")).convert(
-            str(folder / kind), quantization=kind
-        )
-        translator = ctranslate2.Translator(
-            str(folder / kind), inter_threads=1, intra_threads=n_threads, compute_type=kind
-        )
-        options = {"beam_size": 1, "min_decoding_length": n_tokens, "max_decoding_length": n_tokens}
-        translate = partial(translator.translate_batch, tokens, **options)
-        calls[f"CTranslate2 {kind}"] = partial(per_token, translate, n_tokens)
-    return calls
+    weights = [torch.randn(shape.d_ff, shape.d) * shape.d**-0.5 for _ in range(3)]
+    rows = tuple(pack_rows(one, storage) for one in weights)
+    copies = clones(rows, max(3, int(ROTATED_BYTES / shape.block_bytes(storage))))
+    print(f"\n{shape.name} {storage}, several tokens: time(dense) / time(one by one)")
+    for n in (2, 4, 8, 16):
+        x = torch.randn(1, n, shape.d).to(DTYPES[storage])
+        gate = Gate("gelu_new")(x.float() @ weights[0].t())
+        variants: dict[str, list[Callable[[], object]]] = {}
+        for density in (0.05, 0.1, 0.25):
+            threshold = float(gate.abs().flatten()[:200_000].quantile(1 - density))
+            blocks = [own_block(one, threshold, n_threads) for one in copies]
+            for name, passes in (("dense", 0.0), ("sparse", 1e9)):
+                variants[f"{name} {density}"] = [
+                    partial(one_by_one, block, x, passes) for block in blocks
+                ]
+        times = turns(variants, seconds / 8)
+        for density in (0.05, 0.1, 0.25):
+            passes = n * density
+            what = ratio(times, f"dense {density}", f"sparse {density}")
+            print(f"  {n:2d} tokens, density {density:<4g} ({passes:.2f} passes): {what}")
 
 
 def main() -> None:
@@ -331,7 +262,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=12, help="of turns, for each size")
     parser.add_argument(
-        "--whole", nargs="*", choices=SIZES, default=[], help="models to decode with"
+        "--tokens", action="store_true", help="several tokens at once, instead of one"
     )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -343,9 +274,10 @@ def main() -> None:
     roof = read_bandwidth()
     level = best_level(opened).name.lower()
     print(f"{level}, {options.threads} threads, streaming read {roof / 1e9:.1f} GB/s (the roof)")
-    for size in options.whole:
-        whole_models(size, options.threads)
-    for size in [] if options.whole else options.sizes:
+    for size in options.sizes if options.tokens else []:
+        for storage in options.storages or ("fp32", "bf16"):
+            several_tokens(Shape.of(size), storage, options.threads, options.seconds)
+    for size in [] if options.tokens else options.sizes:
         measure(Shape.of(size), options.storages, options.threads, options.seconds, roof)
 
 
