@@ -6,8 +6,8 @@ Each size is the block of a Flan-T5 with random weights. The gate's threshold is
 leaves the wanted density. The variants take turns call by call in one process, each on the next of
 several copies of its weights, so that weights come from memory as in a model of many layers. Times
 are medians; the range after a ratio is that of the middle 80 % of the turns. A token is projected:
-all decoder layers and the output projection, from parts that are measured. `--tokens`
-measures several tokens at once instead. Whole models: `benchmarks.sparse_models`.
+all decoder layers and the output projection, from parts that are measured. Whole models:
+`benchmarks.sparse_models`; several tokens at once: `benchmarks.sparse_switch`.
 """
 
 import argparse
@@ -24,7 +24,6 @@ from torch.nn import functional
 
 from deft_sweeps.axes.activation.gate import Gate
 from deft_sweeps.models.families import PUBLISHED_CONFIGS
-from deft_sweeps.sparse import mlp_block
 from deft_sweeps.sparse.kernel import best_level, library
 from deft_sweeps.sparse.mlp_block import SparseGatedMlp
 from deft_sweeps.sparse.packed_rows import PackedRows, Storage, pack_rows, row_products, sum_of_rows
@@ -220,39 +219,6 @@ def show_token(shape: Shape, storage: Storage, times: Times, attention: float, h
     )
 
 
-def one_by_one(block: SparseGatedMlp, x: Tensor, passes: float) -> Tensor:
-    """The block with the switch between the two ways to compute several tokens forced."""
-    mlp_block.DENSE_PASSES = passes
-    result: Tensor = block(x)
-    return result
-
-
-@torch.inference_mode()
-def several_tokens(shape: Shape, storage: Storage, n_threads: int, seconds: float) -> None:
-    """Where one dense product for all tokens is as fast as one sparse product for each."""
-    torch.manual_seed(0)
-    weights = [torch.randn(shape.d_ff, shape.d) * shape.d**-0.5 for _ in range(3)]
-    rows = tuple(pack_rows(one, storage) for one in weights)
-    copies = clones(rows, max(3, int(ROTATED_BYTES / shape.block_bytes(storage))))
-    print(f"\n{shape.name} {storage}, several tokens: time(dense) / time(one by one)")
-    for n in (2, 4, 8, 16):
-        x = torch.randn(1, n, shape.d).to(DTYPES[storage])
-        gate = Gate("gelu_new")(x.float() @ weights[0].t())
-        variants: dict[str, list[Callable[[], object]]] = {}
-        for density in (0.05, 0.1, 0.25):
-            threshold = float(gate.abs().flatten()[:200_000].quantile(1 - density))
-            blocks = [own_block(one, threshold, n_threads) for one in copies]
-            for name, passes in (("dense", 0.0), ("sparse", 1e9)):
-                variants[f"{name} {density}"] = [
-                    partial(one_by_one, block, x, passes) for block in blocks
-                ]
-        times = turns(variants, seconds / 8)
-        for density in (0.05, 0.1, 0.25):
-            passes = n * density
-            what = ratio(times, f"dense {density}", f"sparse {density}")
-            print(f"  {n:2d} tokens, density {density:<4g} ({passes:.2f} passes): {what}")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -261,9 +227,6 @@ def main() -> None:
     parser.add_argument("--storages", nargs="+", choices=("fp32", "bf16", "int8"))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=12, help="of turns, for each size")
-    parser.add_argument(
-        "--tokens", action="store_true", help="several tokens at once, instead of one"
-    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     opened = library()
@@ -274,10 +237,7 @@ def main() -> None:
     roof = read_bandwidth()
     level = best_level(opened).name.lower()
     print(f"{level}, {options.threads} threads, streaming read {roof / 1e9:.1f} GB/s (the roof)")
-    for size in options.sizes if options.tokens else []:
-        for storage in options.storages or ("fp32", "bf16"):
-            several_tokens(Shape.of(size), storage, options.threads, options.seconds)
-    for size in [] if options.tokens else options.sizes:
+    for size in options.sizes:
         measure(Shape.of(size), options.storages, options.threads, options.seconds, roof)
 
 

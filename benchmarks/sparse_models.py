@@ -1,5 +1,5 @@
-"""Time per generated token of whole T5 models with random weights, batch 1: torch, CTranslate2 where
-it is installed, and the runtime `sparse`.
+"""Time per generated token of whole T5 models with random weights at batch 1: torch, the runtime
+`sparse`, and CTranslate2 where it is installed.
 
     python -m benchmarks.sparse_models small
 
@@ -94,7 +94,7 @@ def translators(
     if find_spec("ctranslate2") is None:
         print("CTranslate2 is not installed: left out (pip install ctranslate2)")
         return {}
-    import ctranslate2  # type: ignore[import-not-found, unused-ignore]
+    import ctranslate2  # type: ignore[import-not-found, import-untyped, unused-ignore]
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
     from transformers import PreTrainedTokenizerFast
