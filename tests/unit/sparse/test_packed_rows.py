@@ -1,5 +1,6 @@
 """The kernel against the same sums in float64, at every level that this processor has."""
 
+import mmap
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -114,6 +115,17 @@ def test_int8_rows_are_near_the_weights() -> None:
     steps = weight.abs().amax(1, keepdim=True) / 127
     assert ((packed.dense(torch.float32) - weight).abs() <= steps * 0.5001).all()
     assert packed.n_bytes == 8 * 100 + 8 * 4
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int8])
+@pytest.mark.parametrize("n", [3, 5_000_000])
+def test_a_copy_in_large_pages_is_a_copy(n: int, dtype: torch.dtype) -> None:
+    values = torch.arange(2 * n).remainder(100).to(dtype).view(n, 2).t()
+    copy = packed_rows.in_large_pages(values)
+    assert copy.is_contiguous()
+    assert torch.equal(copy, values)
+    if copy.nbytes >= 2 * packed_rows.LARGE_PAGE_BYTES and hasattr(mmap, "MADV_HUGEPAGE"):
+        assert copy.data_ptr() % packed_rows.LARGE_PAGE_BYTES == 0
 
 
 def test_nan_and_infinity_come_through(level: str) -> None:
