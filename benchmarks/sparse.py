@@ -5,9 +5,10 @@
 Each size is the block of a Flan-T5 with random weights. The gate's threshold is the quantile that
 leaves the wanted density. The variants take turns call by call in one process, each on the next of
 several copies of its weights, so that weights come from memory as in a model of many layers. Times
-are medians, CPU seconds on one thread; the range after a ratio is that of the middle 80 % of the turns. A token is projected:
-all decoder layers and the output projection, from parts that are measured. Whole models:
-`benchmarks.sparse_models`; several tokens at once: `benchmarks.sparse_switch`.
+are medians, on one thread of its CPU seconds; the range after a ratio is that of the middle 80 % of
+the turns. A token is projected: all decoder layers and the output projection, from parts that are
+measured. Whole models: `benchmarks.sparse_models`; several tokens at once:
+`benchmarks.sparse_switch`.
 """
 
 import argparse
