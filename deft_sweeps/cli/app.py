@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 import typer
 
 from deft_sweeps.cli.guard import guarded
+from deft_sweeps.extras import require
 
+PolicyText = Annotated[
+    str | None,
+    typer.Option(
+        "--policy",
+        metavar="POLICY",
+        help="`best METRIC where LIMIT and ...`, or `knee`; the sweep's own else.",
+    ),
+]
 app = typer.Typer(
     help="Find which combination of PEFT method, density loss, quantization and pruning to ship.",
     epilog=(
@@ -85,6 +94,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
 ) -> None:
     """Write a commented sweep for your own labelled file."""
+    require("sweep")
     from deft_sweeps.cli.init import init as write_first_spec
     from deft_sweeps.specification.column_guess import NamedColumns
 
@@ -110,6 +120,7 @@ def validate(
     if schema:
         specs.print_schema()
     else:
+        require("sweep")
         specs.validate(files or [])
 
 
@@ -125,6 +136,7 @@ def data(
 
     Reads the data as training does; starts nothing.
     """
+    require("sweep")
     from deft_sweeps.cli import data_command as look
 
     look.data(file, as_json=as_json)
@@ -158,6 +170,7 @@ def plan(
     elif file is None:
         raise typer.BadParameter("missing; only --combinations goes without it", param_hint="FILE")
     else:
+        require("sweep")
         specs.plan(file, as_json=as_json)
 
 
@@ -207,6 +220,7 @@ def run(
     DIR/<name> with a report of its own; `run DIR --resume` goes on with all of them, `run
     DIR/<name>` with one.
     """
+    require("sweep")
     from deft_sweeps.cli import sweeps
 
     sweeps.run(
@@ -234,12 +248,16 @@ def report(
         Path | None,
         typer.Option(metavar="SVG", help="Also write the picture of the front to this file."),
     ] = None,
+    policy: PolicyText = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a sweep's report.html and print its front."""
+    """Write a sweep's report.html and print its front.
+
+    With --policy the page is of that policy, in a folder of its own.
+    """
     from deft_sweeps.cli import results
 
-    results.report(folder, front_only=front_only, figure=figure, as_json=as_json)
+    results.report(folder, policy, front_only=front_only, figure=figure, as_json=as_json)
 
 
 @app.command(
@@ -251,13 +269,11 @@ def report(
 @guarded
 def choose(
     folder: SweepFolder,
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            metavar="POLICY",
-            help="`best METRIC where LIMIT and ...`, or `knee`; the sweep's own else.",
-        ),
-    ] = None,
+    policy: PolicyText = None,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Measure the choice on the test split, each part alone."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Name the configuration to ship, and why.
@@ -266,6 +282,8 @@ def choose(
     """
     from deft_sweeps.cli import results
 
+    if measure:
+        results.measure(folder, policy)
     results.choose(folder, policy, as_json=as_json)
 
 

@@ -24,7 +24,7 @@ def verdict(finals: Sequence[FinalMeasurement]) -> str:
         f" {table_cells.density_text(mine.density)}."
     )
     names = {
-        "baseline": "the best plain PEFT",
+        "baseline": "the baseline",
         "twin": "its plain twin thresholded to the same density",
     }
     for role, name in names.items():
@@ -102,8 +102,8 @@ def equal_density_told(gains: Sequence[EqualDensityGain]) -> str:
         )
     better, worse = n_better_and_worse(gains)
     corrected = (
-        f" Corrected for {len(compared)} comparisons (Holm): without any true difference, at most"
-        " 5% of such sweeps would show one."
+        f" Corrected for {len(compared)} comparisons (Holm): without any true difference, about"
+        " 5% of such sweeps at most would show one."
         if len(compared) > 1
         else ""
     )
