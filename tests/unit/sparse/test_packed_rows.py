@@ -1,6 +1,7 @@
 """The kernel against the same sums in float64, at every level that this processor has."""
 
 import mmap
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from deft_sweeps.errors import ConfigError
 from deft_sweeps.sparse import packed_rows
-from deft_sweeps.sparse.kernel import LEVEL_VARIABLE, Level, library
+from deft_sweeps.sparse.kernel import LEVEL_VARIABLE, Level, best_level, library
 from deft_sweeps.sparse.packed_rows import (
     STORAGES,
     PackedRows,
@@ -39,6 +40,13 @@ def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     else:
         monkeypatch.setenv(LEVEL_VARIABLE, name)
     return name
+
+
+@pytest.fixture(autouse=True)
+def level_read_anew() -> Iterator[None]:
+    best_level.cache_clear()
+    yield
+    best_level.cache_clear()
 
 
 @pytest.fixture(autouse=True)
