@@ -16,12 +16,12 @@ from deft_sweeps.cli.guard import FAILED, say, say_next
 from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.findings import Choice, Findings, FrontMember
 from deft_sweeps.findings.front_json import front_json, member_dict
-from deft_sweeps.findings.proxy_spread import proxy_spreads
+from deft_sweeps.findings.limit_price import LimitPrice
 from deft_sweeps.objective import Policy, parse_policy
-from deft_sweeps.report import choice_text, verdict_text
+from deft_sweeps.report import bought_text, choice_text, verdict_text
+from deft_sweeps.report.front_tables import front_table, lost_table
 from deft_sweeps.report.report_text import projection_told
 from deft_sweeps.report.saved_steps import saved_steps
-from deft_sweeps.report.tables import front_table, lost_table
 from deft_sweeps.result import Status
 from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
@@ -81,6 +81,8 @@ def status(folder: Path, *, as_json: bool) -> None:
                 "left_sec": remaining,
                 "hypervolume": findings.front.hypervolume,
                 "n_front": len(findings.front.members),
+                "why_front_is_empty": _why_empty(findings),
+                "awaiting_costs": dict(findings.front.awaiting),
             }
         )
         return
@@ -95,14 +97,20 @@ def status(folder: Path, *, as_json: bool) -> None:
     if remaining is not None:
         show.text(f"projected: {duration(remaining)} left")
     show.table(front_table(findings.front))
-    if not findings.front.members and findings.results:
-        reason = choice_text.why_none_keeps(findings.pool, findings.limits, findings.baselines)
+    if reason := _why_empty(findings):
         show.text(f"The front is empty: {reason}")
     # The front is under the sweep's own limits; the policy's do not show in it.
-    for line in choice_text.proxy_notes(proxy_spreads(findings.results, findings.limits)):
+    for line in choice_text.awaiting_notes(findings.front.awaiting, choice_text.ON_FRONT):
         show.text(line)
     goes_on = state in ("not started", "cut off", "interrupted")
     say_next(*("run", folder, "--resume") if goes_on else ("report", folder))
+
+
+def _why_empty(findings: Findings) -> str:
+    """Why no point is on the front, a sentence or two; empty if one is, or if no trial ended."""
+    if findings.front.members or not findings.results:
+        return ""
+    return choice_text.why_none_keeps(findings.pool, findings.limits, findings.baselines)
 
 
 def driver_state(note: DriverNote | None) -> str:
@@ -131,7 +139,7 @@ def report(
         write_atomically(page, render(sweep, spec, findings).encode())
         say(f"wrote {page}")
     if figure is not None:
-        from deft_sweeps.report.figures import scatter
+        from deft_sweeps.report.front_figure import scatter
 
         write_atomically(figure, scatter(findings).encode())
         say(f"wrote {figure}")
@@ -140,7 +148,7 @@ def report(
         show.json_text(front_json(findings.front, chosen, findings.membership, gains))
     else:
         show.table(front_table(findings.front, findings.choice, findings.membership))
-        for line in choice_text.proxy_notes(findings.choice.proxy_spreads):
+        for line in choice_text.awaiting_notes(findings.choice.awaiting, choice_text.NOT_CHOSEN):
             show.text(line)
         show.text(projection_told(findings.projection))
         of_policy = ("--policy", later_policy) if later_policy else ()
@@ -160,6 +168,9 @@ def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
             "limits": list(verdict_text.limits_told(findings)),
             "certificate": verdict_text.certificate_told(findings),
             "not_judged_on_test": verdict_text.unjudged_on_test(findings),
+            "bought": bought_text.bought_told(findings),
+            "worse_than_baseline": bought_text.worse_told(findings),
+            "limit_prices": [_price_dict(price) for price in findings.limit_prices],
         }
         show.as_json(document | _choice_dict(findings.choice))
     else:
@@ -199,12 +210,15 @@ def print_choice(findings: Findings, sweep: SweepDir) -> None:
     sentences = (
         verdict_text.unjudged_on_test(findings),
         verdict_text.within_chance_told(findings),
-        verdict_text.bought_told(findings),
+        bought_text.bought_told(findings),
+        bought_text.worse_told(findings),
         verdict_text.certificate_told(findings),
         choice_text.why(findings.choice),
     )
     for sentence in filter(None, sentences):
         show.text(sentence)
+    for price in bought_text.prices_told(findings):
+        show.text(f"- {price}")
     for caveat in choice_text.caveats(findings.choice):
         show.text(f"- {caveat}")
     if choice_text.rejected(findings.choice):
@@ -223,6 +237,17 @@ def _open(folder: Path) -> tuple[SweepDir, SweepSpec]:
     if strays := stray_note(sweep.strays()):
         say(f"warning: {strays}")
     return sweep, parts[0].spec
+
+
+def _price_dict(price: LimitPrice) -> dict[str, Any]:
+    return {
+        "limit": str(price.limit),
+        "move": price.move,
+        "metric": price.metric,
+        "gain": price.gain,
+        "name": price.name,
+        "split": price.split,
+    }
 
 
 def _choice_dict(choice: Choice) -> dict[str, Any]:

@@ -11,7 +11,7 @@ others.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
@@ -20,7 +20,7 @@ import numpy as np
 from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.findings.baseline import Baselines
 from deft_sweeps.findings.front_member import FrontMember, trial_ids_of
-from deft_sweeps.findings.limit_check import judgeable, keeps
+from deft_sweeps.findings.limit_check import judgeable, keeps, rests_on_proxy
 from deft_sweeps.findings.limit_p_value import (
     WHOLE_ROWS,
     LimitTest,
@@ -28,15 +28,17 @@ from deft_sweeps.findings.limit_p_value import (
     SelectionSample,
     judge_limit,
 )
+from deft_sweeps.findings.pareto_front import counts_saturation
 from deft_sweeps.metrics import METRICS, SCORE, Metric
 from deft_sweeps.objective import Constraint, Policy, parse_constraint
 from deft_sweeps.result import Candidate, Chain, FinalMeasurement
 from deft_sweeps.result.certificate_chain import alpha_after
 from deft_sweeps.statistics.margin_p_value import fixed_sequence
 
-STEP_SHARE = 0.1
+FIRST_SHARE, STEP_SHARE = 0.1, 0.2
 """A candidate enters the chain if it takes at least this share of the way from the candidate before
-it to the best possible value: each step costs a chance of failing."""
+it to the best possible value: each step costs a chance of failing. The first one after the baseline
+may be nearer, since it is what a run falls back to. `benchmarks/README.md` has what was tried."""
 
 MAX_CANDIDATES = 12
 """Each is measured alone, in seconds to minutes."""
@@ -62,6 +64,15 @@ class Step:
     def p(self) -> float:
         """The largest p-value over its limits; 0 without any."""
         return max((test.p for test in self.tests), default=0.0)
+
+    @property
+    def worst(self) -> LimitTest:
+        """The test with the largest p-value.
+
+        Raises:
+            ValueError: it was tested for no limit.
+        """
+        return max(self.tests, key=lambda test: test.p)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +147,10 @@ def make_chain(
 
     The chain begins with the baseline's own weights, if they keep every limit on validation
     examples. Then come points of rising p-value, each better by the policy's metric than all before
-    it by at least STEP_SHARE. Points that break a limit on validation examples are left out; limits
-    on a metric of which only a proxy was measured are not judged here.
+    it by at least FIRST_SHARE or STEP_SHARE. Points that break a limit on validation examples are
+    left out; limits on a metric of which only a proxy was measured are not judged here. Of points
+    whose zeros are float saturation only the baseline is a candidate, unless the policy's metric
+    counts no zeros.
 
     Args:
         pool: measured points, pooled over seeds.
@@ -170,12 +183,13 @@ def make_chain(
     if not all(judgeable(limit, baselines) for limit in limits):
         return chain
     references = {name: Measured(m.point, m.result.cost) for name, m in fixed.items()}
+    saturated = {member.name for member in pool if counts_saturation(member, (metric,))}
     candidates = [
         _candidate(member, metric, _p_validation(_fixed(member), limits, references))
         for member in pool
         if metric in member.values and _keeps_all(member, limits, baselines)
     ]
-    return replace(chain, candidates=_safest_first(candidates, chain))
+    return replace(chain, candidates=_safest_first(candidates, chain, saturated))
 
 
 def walk(chain: Chain, measurements: Mapping[str, FinalMeasurement]) -> Certificate:
@@ -244,9 +258,7 @@ def _p_validation(
 
 def _judged(limits: Sequence[Constraint], member: FrontMember) -> list[Constraint]:
     """The limits that the member's measurements can judge: a proxy judges none."""
-    cost = member.result.cost
-    is_proxy = cost is None or cost.label == "proxy"
-    return [limit for limit in limits if not (is_proxy and limit.rests_on_proxy)]
+    return [limit for limit in limits if not rests_on_proxy(member, limit.metric)]
 
 
 def _test(
@@ -284,11 +296,13 @@ def _candidate(member: FrontMember, metric: str, p: float) -> Candidate:
     )
 
 
-def _safest_first(candidates: Sequence[Candidate], chain: Chain) -> tuple[Candidate, ...]:
+def _safest_first(
+    candidates: Sequence[Candidate], chain: Chain, saturated: Container[str]
+) -> tuple[Candidate, ...]:
     metric = METRICS[chain.metric]
     own = {baseline.trial_id for baseline in chain.baselines.values()}
     ordered = sorted(
-        candidates,
+        (one for one in candidates if one.name not in saturated),
         # Of equally safe ones the smallest step comes first.
         key=lambda one: (one.p_validation, one.trial_id not in own, -metric.sign * one.value),
     )
@@ -297,20 +311,21 @@ def _safest_first(candidates: Sequence[Candidate], chain: Chain) -> tuple[Candid
     leading = (chain.baselines.get(name) for name in (*named, "peft") if name is not None)
     chosen = [one for one in leading if one is not None and one.name in feasible][:1]
     for one in ordered:
-        if not chosen or _is_step(metric, chosen[-1].value, one.value):
+        share = FIRST_SHARE if len(chosen) == 1 else STEP_SHARE
+        if not chosen or _is_step(metric, chosen[-1].value, one.value, share):
             chosen.append(one)
     return tuple(chosen[:MAX_CANDIDATES])
 
 
-def _is_step(metric: Metric, before: float, value: float) -> bool:
-    """Whether `value` takes STEP_SHARE of the way from `before` to the best possible value; of
-    the way to 0 if the metric has no best possible one.
+def _is_step(metric: Metric, before: float, value: float, share: float) -> bool:
+    """Whether `value` takes at least a share of the way from `before` to the best possible value,
+    or to 0 if the metric has no best possible one.
     """
     gain = metric.sign * (before - value)
     low, high = metric.possible(None)
     ideal = low if metric.direction == "minimize" else high
     way = ideal - before if math.isfinite(ideal) else value
-    return gain > 0 and gain >= STEP_SHARE * abs(way)
+    return gain > 0 and gain >= share * abs(way)
 
 
 def _fingerprint(pool: Sequence[FrontMember]) -> str:

@@ -11,9 +11,8 @@ from deft_sweeps.findings.front_member import (
     seed_spread_of,
     values_of,
 )
-from deft_sweeps.findings.limit_check import excess, judgeable
+from deft_sweeps.findings.limit_check import awaits_cost, excess, judgeable
 from deft_sweeps.findings.pareto_front import ParetoFront
-from deft_sweeps.findings.proxy_spread import ProxySpread
 from deft_sweeps.front import knee_distances
 from deft_sweeps.metrics import METRICS, SCORE
 from deft_sweeps.objective import Constraint, Policy
@@ -39,8 +38,8 @@ class Choice:
         merits: of every point that keeps every limit, by its name; the policy takes the highest.
         nearest_miss: the point that breaks the limits least; only if nothing keeps them.
         n_points: measured points that the choice was made from, each seed by itself.
-        proxy_spreads: for each limit that was judged by a proxy, how far that differs between equal
-            networks; None if no two trials tell.
+        awaiting: limits that cannot judge some points of the pool yet, and a metric that the policy
+            cannot rank them by, with their number; such points are not chosen.
         needs_certificate: only certified configurations were eligible.
     """
 
@@ -55,7 +54,7 @@ class Choice:
     merits: Mapping[str, float] = field(default_factory=dict)
     nearest_miss: FrontMember | None = None
     n_points: int = 0
-    proxy_spreads: Mapping[Constraint, ProxySpread | None] = field(default_factory=dict)
+    awaiting: Mapping[str, int] = field(default_factory=dict)
     needs_certificate: bool = False
 
     @property
@@ -79,7 +78,7 @@ def choose_from(
     policy: Policy,
     limits: Sequence[Constraint],
     n_points: int,
-    proxies: Mapping[Constraint, ProxySpread | None],
+    awaiting: Mapping[str, int],
     *,
     needs_certificate: bool = False,
 ) -> Choice:
@@ -94,7 +93,7 @@ def choose_from(
         policy: to apply.
         limits: of the sweep and of the policy, each once.
         n_points: in the pool, each seed by itself.
-        proxies: as `proxy_spreads` of the results and the limits.
+        awaiting: as in `Choice`.
         needs_certificate: whether `eligible` are the certified ones.
     """
     if not eligible:
@@ -110,7 +109,7 @@ def choose_from(
             difference=None,
             nearest_miss=miss,
             n_points=n_points,
-            proxy_spreads=proxies,
+            awaiting=awaiting,
             needs_certificate=needs_certificate,
         )
     merits = _merits(eligible, axes_of(front.objectives, policy), policy)
@@ -134,7 +133,7 @@ def choose_from(
         difference=difference,
         merits={eligible[i].name: merits[i] for i in ranking},
         n_points=n_points,
-        proxy_spreads=proxies,
+        awaiting=awaiting,
         needs_certificate=needs_certificate,
     )
 
@@ -151,8 +150,12 @@ def axes_of(objectives: Sequence[str], policy: Policy) -> tuple[str, ...]:
     The front of the eligible points then has one more dimension, so that its best by that metric is
     never missed.
     """
-    named = (name for name in (policy.metric, policy.then) if name is not None)
-    return tuple(dict.fromkeys((*objectives, *named)))
+    return tuple(dict.fromkeys((*objectives, *ranked_by(policy))))
+
+
+def ranked_by(policy: Policy) -> tuple[str, ...]:
+    """The metrics that a policy names to be best at; none for the knee."""
+    return tuple(name for name in (policy.metric, policy.then) if name is not None)
 
 
 def _by_second_metric(
@@ -200,4 +203,5 @@ def _nearest_miss(
         by_limit = (excess(member, limit, baselines) / spreads[limit.metric] for limit in limits)
         return math.fsum(max(0.0, beyond) for beyond in by_limit)
 
-    return min(pool, key=miss)
+    judged = [m for m in pool if not any(awaits_cost(m, one, baselines) for one in limits)]
+    return min(judged, key=miss, default=None)

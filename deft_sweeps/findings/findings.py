@@ -5,7 +5,7 @@ from functools import cached_property
 
 from deft_sweeps.findings.baseline import Baselines, baselines_among
 from deft_sweeps.findings.certificate import Certificate, walk
-from deft_sweeps.findings.choice import Choice, axes_of, choose_from
+from deft_sweeps.findings.choice import Choice, axes_of, choose_from, ranked_by
 from deft_sweeps.findings.confirmation import Confirmation, confirm
 from deft_sweeps.findings.equal_density import EqualDensityGain, equal_density_gains
 from deft_sweeps.findings.front_history import history_of_points
@@ -15,10 +15,11 @@ from deft_sweeps.findings.front_member import (
     pooled,
     seed_spread_of,
 )
+from deft_sweeps.findings.limit_check import awaiting_costs, awaits_cost, rests_on_proxy
+from deft_sweeps.findings.limit_price import LimitPrice, limit_prices
 from deft_sweeps.findings.measured_cost import with_measured_costs
 from deft_sweeps.findings.membership import Membership, membership_of
-from deft_sweeps.findings.pareto_front import ParetoFront, front_of
-from deft_sweeps.findings.proxy_spread import proxy_spreads
+from deft_sweeps.findings.pareto_front import ParetoFront, counts_saturation, front_of
 from deft_sweeps.findings.simultaneous_bounds import certificate_for
 from deft_sweeps.findings.verdict import Verdict, too_few, verdict_of
 from deft_sweeps.objective import Constraint, Policy
@@ -171,6 +172,11 @@ class Findings:
         return verdict_of(self.choice, self.certificate_for(self.choice.limits), self.confirmation)
 
     @cached_property
+    def limit_prices(self) -> tuple[LimitPrice, ...]:
+        """What moving a limit of the sweep's own choice would buy."""
+        return limit_prices(self.choice, self.certificate)
+
+    @cached_property
     def finals(self) -> tuple[FinalMeasurement, ...]:
         """The test measurements of the choice; none if those that there are, are of another."""
         return next(filter(self._are_of_choice, self.final_sets), ())
@@ -200,9 +206,9 @@ class Findings:
         if policy is not self.policy:
             baselines = baselines_among(self.points, limits)
         if certified is None or self.certificate is None:
-            eligible = front_of(pool, axes, limits, baselines)
+            eligible = self._eligible(pool, axes, limits, policy)
         else:
-            eligible = front_of(certified, axes)
+            eligible = front_of(certified, axes, with_saturated=True)
             # A better baseline that came later is not the one that the limits were tested beside.
             baselines = {**baselines, **self.certificate.baselines_among(self.points)}
         return choose_from(
@@ -213,9 +219,40 @@ class Findings:
             policy=policy,
             limits=limits,
             n_points=sum(member.n_seeds for member in pool),
-            proxies={} if certified is not None else proxy_spreads(self.results, limits),
+            awaiting=(
+                {}
+                if certified is not None
+                else awaiting_costs(pool, limits, baselines, ranked_by(policy))
+            ),
             needs_certificate=certified is not None,
         )
+
+    def _eligible(
+        self,
+        pool: Sequence[FrontMember],
+        axes: Sequence[str],
+        limits: Sequence[Constraint],
+        policy: Policy,
+    ) -> ParetoFront:
+        """The points to choose from.
+
+        Those that only a proxy would judge are left out. Those that the policy would take for zeros
+        that are float saturation are there only if nothing else keeps the limits: the baseline
+        itself, most often.
+        """
+        ranked = ranked_by(policy)
+        pool = [
+            m
+            for m in pool
+            if not any(awaits_cost(m, limit, self.baselines) for limit in limits)
+            and not any(rests_on_proxy(m, metric) for metric in ranked)
+        ]
+        compared = ranked or self.objectives
+        counting = [m for m in pool if not counts_saturation(m, compared)]
+        front = front_of(counting, axes, limits, self.baselines, with_saturated=True)
+        if front.members:
+            return front
+        return front_of(pool, axes, limits, self.baselines, with_saturated=True)
 
     def _certified(
         self, pool: Sequence[FrontMember], limits: tuple[Constraint, ...]

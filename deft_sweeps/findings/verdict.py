@@ -44,7 +44,7 @@ def verdict_of(
     """
     member = choice.member
     if member is None:
-        return Verdict("nothing", why=_why_none_certified(certificate))
+        return Verdict("nothing", why=_why_none_certified(certificate) or _why_unjudged(choice))
     step = None if certificate is None else certificate.step_of(member)
     if confirmation.broken:
         return Verdict("not confirmed", step)
@@ -83,17 +83,38 @@ def too_few(chain: Chain, limits: tuple[Constraint, ...]) -> str:
 
 
 def _why_uncertified(choice: Choice, certificate: Certificate | None) -> str:
+    """The reason, and what to do about it, a sentence."""
     if certificate is None:
-        return "the sweep has read no selection split, so it was chosen on validation examples"
+        return (
+            "the sweep has read no selection split, so it was chosen on validation examples; a"
+            " sweep with `splits: {selection: 1200}` in its task can certify"
+        )
     if not choice.limits:
-        return "there is no limit to certify"
+        return "there is no limit to certify; state one, `where score >= baseline(peft) - 0.02` say"
     if certificate.n_finalists:
         return _why_not_bounded(certificate)
     if reason := too_few(certificate.chain, choice.limits):
-        return reason
+        return f"{reason}; allow a wider margin, or set more selection examples aside"
     if certificate.missing is not None:
-        return "the walk along the chain of candidates has not come to its end"
-    return "it is not among the candidates that were fixed before the selection split was read"
+        return (
+            "the walk along the chain of candidates has not come to its end; `deft-sweeps run DIR"
+            " --resume` goes on with it"
+        )
+    return (
+        "it is not among the candidates that were fixed before the selection split was read; the"
+        " sweep's own policy chooses among those"
+    )
+
+
+def _why_unjudged(choice: Choice) -> str:
+    """Which limits nothing but a proxy could judge, a clause; empty if none."""
+    if not choice.awaiting:
+        return ""
+    named = ", ".join(f"`{what}`" for what in choice.awaiting)
+    return (
+        f"as far as is known: {named} cannot judge {max(choice.awaiting.values())} points before"
+        " their structures are measured alone"
+    )
 
 
 def _why_not_bounded(certificate: Certificate) -> str:
@@ -101,7 +122,7 @@ def _why_not_bounded(certificate: Certificate) -> str:
     if not certificate.steps:
         return f"{other}, and no finalist was measured on it"
     nearest = min(certificate.steps, key=lambda step: step.p)
-    worst = max(nearest.tests, key=lambda test: test.p)
+    worst = nearest.worst
     unknown = worst.limit.bound.baseline
     if worst.margin is None and unknown is not None:
         return f"{other}, and baseline({unknown}) was not measured on it"
@@ -116,7 +137,7 @@ def _why_none_certified(certificate: Certificate | None) -> str:
     failed = certificate.failed if certificate is not None else None
     if certificate is None or failed is None or certificate.certified:
         return ""
-    worst = max(failed.tests, key=lambda test: test.p)
+    worst = failed.worst
     return (
         f"on {failed.measurement.point.score.n_examples} selection examples the safest candidate"
         f" fails `{worst.limit}` (p = {worst.p:.3g}, at most {certificate.chain.alpha:g} is asked)"

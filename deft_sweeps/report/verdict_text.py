@@ -6,7 +6,7 @@ from deft_sweeps.findings.certificate import Certificate
 from deft_sweeps.findings.front_member import FrontMember, trial_ids_of
 from deft_sweeps.findings.limit_p_value import PAIRED_TEST, LimitTest
 from deft_sweeps.findings.verdict import VerdictKind
-from deft_sweeps.metrics import METRICS, measured
+from deft_sweeps.metrics import METRICS
 from deft_sweeps.report import choice_text
 from deft_sweeps.report.report_table import Mark, ReportTable, Row
 from deft_sweeps.result import FinalMeasurement
@@ -19,9 +19,6 @@ TITLES: dict[VerdictKind, str] = {
     "nothing": "NOTHING MEETS THE LIMITS",
 }
 """The first words of every answer."""
-
-BOUGHT = ("latency_sec", "weight_bytes", "peak_memory_bytes", "energy_ratio", "activation_density")
-"""Metrics that say what a configuration buys beside the baseline, the user's own terms first."""
 
 
 def headline(findings: Findings) -> str:
@@ -61,10 +58,10 @@ def certificate_told(findings: Findings) -> str:
     if any(test.how == PAIRED_TEST for step in certificate.steps for test in step.tests):
         text += f" The {PAIRED_TEST} is approximate: at an alpha of 0.05 it errs in up to 0.06."
     if certificate.failed is not None:
-        worst = max(certificate.failed.tests, key=lambda test: test.p)
+        failed = certificate.failed
         text += (
-            f" {certificate.failed.candidate.name} ended the walk at `{worst.limit}`"
-            f" (p = {worst.p:.3g})."
+            f" {failed.candidate.name} ended the walk at `{failed.worst.limit}`"
+            f" (p = {failed.p:.3g})."
         )
     if chain.n_looks:
         text += (
@@ -85,25 +82,6 @@ def limits_told(findings: Findings) -> tuple[str, ...]:
     return tuple(
         choice_text.kept_by(choice.member, limit, choice.baselines) for limit in choice.limits
     )
-
-
-def bought_told(findings: Findings) -> str:
-    """What the chosen configuration buys beside the baseline, as measured alone, a sentence; empty
-    if either was not measured.
-    """
-    by_role = {final.role: final for final in findings.finals}
-    if "chosen" not in by_role or "baseline" not in by_role:
-        return ""
-    mine, base = by_role["chosen"], by_role["baseline"]
-    values = measured(mine.point, mine.cost), measured(base.point, base.cost)
-    parts = []
-    for name in BOUGHT:
-        if all(name in of for of in values):
-            metric = METRICS[name]
-            how = metric.label(mine.cost) or "measured"
-            texts = [metric.text(of[name]) for of in values]
-            parts.append(f"{metric.title} {texts[0]} instead of {texts[1]} ({how})")
-    return f"Beside the baseline: {', '.join(parts)}." if parts else ""
 
 
 def within_chance_told(findings: Findings) -> str:
@@ -157,7 +135,7 @@ def certificate_table(findings: Findings) -> ReportTable:
         step, member = steps.get(candidate.name), members.get(candidate.name)
         outcome = "not measured"
         if step is not None:
-            outcome = "certified" if step.certified else f"fails {_worst(step.tests).limit}"
+            outcome = "certified" if step.certified else f"fails {step.worst.limit}"
         rows.append(
             Row(
                 (
@@ -177,10 +155,6 @@ def certificate_table(findings: Findings) -> ReportTable:
         " it is measured"
     )
     return ReportTable("Certificate", columns, tuple(rows), note)
-
-
-def _worst(tests: tuple[LimitTest, ...]) -> LimitTest:
-    return max(tests, key=lambda test: test.p)
 
 
 def _mark(findings: Findings, member: FrontMember | None) -> Mark:

@@ -137,7 +137,14 @@ def _first_chain(
             " selection examples may have been trained or searched on there"
         )
         return None
-    return _write_chain(spec, sweep, record)
+    chain = _write_chain(spec, sweep, record)
+    if not chain.candidates:
+        say(
+            "nothing is certified: no point keeps every limit on validation examples, so the"
+            " selection split is not read"
+        )
+        return None
+    return chain
 
 
 def _write_chain(spec: SweepSpec, sweep: SweepDir, record: SelectionRecord) -> Chain:
@@ -159,7 +166,8 @@ def _write_chain(spec: SweepSpec, sweep: SweepDir, record: SelectionRecord) -> C
         ),
         selection_fingerprint=fingerprint,
     )
-    record.write_chain(chain)
+    if chain.candidates:  # What was not read can be certified on later, by `--more` say.
+        record.write_chain(chain)
     return chain
 
 
