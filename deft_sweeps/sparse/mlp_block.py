@@ -39,11 +39,11 @@ def _share(gate: Tensor) -> float:
     return int(gate.count_nonzero()) / gate.numel()
 
 
-def _for_each(x: Tensor, compute: Callable[..., Tensor], *beside: Tensor) -> Tensor:
+def _for_each(x: Tensor, compute: Callable[..., Tensor], *others: Tensor) -> Tensor:
     """What `compute` gives for each token of `x`, and of what is beside it, in float32; one vector
     if there is one token only.
     """
-    columns = [one.reshape(-1, one.shape[-1]).float().contiguous() for one in (x, *beside)]
+    columns = [one.reshape(-1, one.shape[-1]).float().contiguous() for one in (x, *others)]
     if columns[0].shape[0] == 1:
         return compute(*(column[0] for column in columns))
     return torch.stack([compute(*tokens) for tokens in zip(*columns, strict=True)])
