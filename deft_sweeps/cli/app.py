@@ -8,6 +8,14 @@ import typer
 from deft_sweeps.cli.guard import guarded
 from deft_sweeps.extras import require
 
+PolicyText = Annotated[
+    str | None,
+    typer.Option(
+        "--policy",
+        metavar="POLICY",
+        help="`best METRIC where LIMIT and ...`, or `knee`; the sweep's own else.",
+    ),
+]
 app = typer.Typer(
     help="Find which combination of PEFT method, density loss, quantization and pruning to ship.",
     epilog=(
@@ -150,8 +158,8 @@ def plan(
         typer.Option(
             "--combinations",
             help=(
-                "Show which members of the axes go together, and why others do not; all without"
-                " FILE."
+                "Show which members of the axes go together, which of these export to which"
+                " target, and why others do not; all without FILE."
             ),
         ),
     ] = False,
@@ -247,12 +255,16 @@ def report(
         Path | None,
         typer.Option(metavar="SVG", help="Also write the picture of the front to this file."),
     ] = None,
+    policy: PolicyText = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a sweep's report.html and print its front."""
+    """Write a sweep's report.html and print its front.
+
+    With --policy the page is of that policy, in a folder of its own.
+    """
     from deft_sweeps.cli import results
 
-    results.report(folder, front_only=front_only, figure=figure, as_json=as_json)
+    results.report(folder, policy, front_only=front_only, figure=figure, as_json=as_json)
 
 
 @app.command(
@@ -264,13 +276,11 @@ def report(
 @guarded
 def choose(
     folder: SweepFolder,
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            metavar="POLICY",
-            help="`best METRIC where LIMIT and ...`, or `knee`; the sweep's own else.",
-        ),
-    ] = None,
+    policy: PolicyText = None,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Measure the choice on the test split, each part alone."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Name the configuration to ship, and why.
@@ -279,6 +289,8 @@ def choose(
     """
     from deft_sweeps.cli import results
 
+    if measure:
+        results.measure(folder, policy)
     results.choose(folder, policy, as_json=as_json)
 
 
@@ -377,7 +389,7 @@ def bench(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a bundle's runtimes, each alone, on the same test examples.
+    """Measure a bundle's runtimes, each alone, on its test examples.
 
     Score and its difference from the trial's own, drift of the scores, bytes, memory, latency and
     throughput. The readings go into deployment.yaml; a runtime that drifts is not served.

@@ -23,9 +23,10 @@ from deft_sweeps.deploy.answer_decoder import AnswerDecoder, Outputs
 from deft_sweeps.deploy.bundle_reader import open_tokenizer
 from deft_sweeps.deploy.drift import Drift, score_drift, text_drift, tolerance_for
 from deft_sweeps.deploy.manifest import MERGED, Manifest, RuntimeReading
-from deft_sweeps.deploy.manifest_file import check_files, read_manifest, write_manifest
+from deft_sweeps.deploy.manifest_file import check_files, read_manifest
+from deft_sweeps.deploy.model_card import write_description
 from deft_sweeps.deploy.runtime import GeneratedText
-from deft_sweeps.deploy.runtimes.registry import RUNTIMES, available
+from deft_sweeps.deploy.runtimes.runtime_kinds import RUNTIMES, available
 from deft_sweeps.errors import BundleError, ConfigError, DataError, Problem
 from deft_sweeps.statistics.paired_difference import paired_difference
 from deft_sweeps.tasks.check import read_splits
@@ -85,9 +86,7 @@ def bench(
                 readings.append(reading)
                 say(_told(reading))
     earlier = [one for one in manifest.runtimes if one.runtime not in wanted]
-    recorded = replace(manifest, runtimes=(*earlier, *readings))
-    write_manifest(folder, recorded)
-    return recorded
+    return write_description(folder, replace(manifest, runtimes=(*earlier, *readings)))
 
 
 def _wanted(manifest: Manifest, runtimes: Sequence[str]) -> tuple[str, ...]:
@@ -136,8 +135,8 @@ def _reference(manifest: Manifest, example: Example) -> Any:
 
 def _run(job: _Job, name: str) -> tuple[dict[str, Any], Outputs]:
     rows = [{"text": one.text, "second": one.second} for one in job.examples]
-    asked, answered = job.scratch / "examples.json", job.scratch / "outputs.npz"
-    asked.write_text(json.dumps(rows), encoding="utf-8")
+    request, response = job.scratch / "examples.json", job.scratch / "outputs.npz"
+    request.write_text(json.dumps(rows), encoding="utf-8")
     command = [
         sys.executable,
         "-m",
@@ -145,8 +144,8 @@ def _run(job: _Job, name: str) -> tuple[dict[str, Any], Outputs]:
         str(job.folder),
         name,
         str(job.n_threads),
-        str(asked),
-        str(answered),
+        str(request),
+        str(response),
     ]
     ended = subprocess.run(
         command, capture_output=True, text=True, timeout=_TIMEOUT_SEC, check=False
@@ -155,7 +154,7 @@ def _run(job: _Job, name: str) -> tuple[dict[str, Any], Outputs]:
         lines = ended.stderr.strip().splitlines() or ["it said nothing"]
         raise BundleError(f"the runtime {name} failed: {lines[-1][:300]}")
     measured: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
-    return measured, _outputs(answered)
+    return measured, _outputs(response)
 
 
 def _outputs(path: Path) -> Outputs:
@@ -177,7 +176,7 @@ def _reading(
     alone = manifest.training.is_thresholded and not kind.has_threshold
     reference = outputs[_UNTHRESHOLDED if alone else "torch"]
     scored = job.decoder.scored(job.examples, job.references, outputs[name])
-    beside = paired_difference(
+    difference = paired_difference(
         scored.example_scores.array(), manifest.test_scores.array()[: len(job.examples)]
     )
     drift = _drift(manifest, reference, outputs[name], is_thresholded, kind.is_rounded)
@@ -188,9 +187,9 @@ def _reading(
         "score": scored.score.value,
         "standard_error": scored.score.standard_error,
         "n_examples": len(job.examples),
-        "difference": None if beside is None else beside.value,
-        "low": None if beside is None else beside.low,
-        "high": None if beside is None else beside.high,
+        "difference": None if difference is None else difference.value,
+        "low": None if difference is None else difference.low,
+        "high": None if difference is None else difference.high,
         "drift": {
             "largest": drift.largest_difference,
             "mean": drift.mean_difference,

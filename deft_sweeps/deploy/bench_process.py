@@ -87,15 +87,15 @@ def _requests(
     """Times of requests that each ask for other texts than the one before."""
     times = []
     for call in range(_WARM_UPS + n_calls):
-        asked = [examples[(call * size + i) % len(examples)] for i in range(size)]
-        took = timed(partial(_answer, predictor, asked))
+        batch = [examples[(call * size + i) % len(examples)] for i in range(size)]
+        took = timed(partial(_answer, predictor, batch))
         if call >= _WARM_UPS:
             times.append(took)
     return call_times(times)
 
 
-def _answer(predictor: Predictor, asked: Sequence[Example]) -> None:
-    predictor.decoder.read(asked, predictor.outputs(asked))
+def _answer(predictor: Predictor, batch: Sequence[Example]) -> None:
+    predictor.decoder.read(batch, predictor.outputs(batch))
 
 
 def _per_token(

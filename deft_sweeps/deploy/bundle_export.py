@@ -15,11 +15,12 @@ from deft_sweeps.config.axes import Unquantized
 from deft_sweeps.config.data import FileTask, Task, local_path
 from deft_sweeps.deploy.bundle_reader import TOKENIZER_NAME
 from deft_sweeps.deploy.exported_choice import ExportedChoice
-from deft_sweeps.deploy.manifest import Artifact, BaseModel, Manifest, TaskContract, Training
-from deft_sweeps.deploy.manifest_file import file_digests, read_manifest, write_manifest
+from deft_sweeps.deploy.manifest import Artifact, BaseModel, Manifest, TaskContract, TrainedWeights
+from deft_sweeps.deploy.manifest_file import file_digests, read_manifest
+from deft_sweeps.deploy.model_card import write_description
 from deft_sweeps.deploy.target import ExportJob, Target
+from deft_sweeps.deploy.targets.export_targets import TARGETS
 from deft_sweeps.deploy.targets.hf_target import activation_settings, form_of
-from deft_sweeps.deploy.targets.registry import TARGETS
 from deft_sweeps.errors import ConfigError, MissingExtraError, Problem
 from deft_sweeps.extras import require
 from deft_sweeps.models.families import layout
@@ -59,7 +60,7 @@ def export_choice(
         CheckpointError, DataError: base model or data cannot be had.
     """
     wanted = tuple(dict.fromkeys(("hf", *targets)))
-    _refuse_impossible(choice, out, wanted, asked=set(targets))
+    _refuse_impossible(choice, out, wanted, requested=set(targets))
     if out.is_dir():
         out.rmdir()
     say(f"building {choice.trial.trial_id} again from its base")
@@ -69,7 +70,7 @@ def export_choice(
 
 
 def _refuse_impossible(
-    choice: ExportedChoice, out: Path, wanted: Sequence[str], asked: set[str]
+    choice: ExportedChoice, out: Path, wanted: Sequence[str], requested: set[str]
 ) -> None:
     problems = []
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -84,7 +85,7 @@ def _refuse_impossible(
             problems.append(Problem("--target", f"no target {name!r}; there are {choices}"))
             continue
         problems += _missing_packages(target)
-        if name in asked:
+        if name in requested:
             reasons = target.problems(config, _layout(choice))
             problems += [Problem(f"--target {name}", reason) for reason in reasons]
     if problems:
@@ -184,7 +185,7 @@ def _write(
         versions=_versions(),
         files={},
     )
-    write_manifest(folder, replace(manifest, files=file_digests(folder)))
+    write_description(folder, replace(manifest, files=file_digests(folder)))
 
 
 def _highest(point: Point) -> float:
@@ -225,8 +226,8 @@ def _copy_base(into: Path, built: _Built) -> None:
     load_tokenizer(job.trial_model.base.key.model).save_pretrained(into)
 
 
-def _training(trial: CompleteTrial, point: Point) -> Training:
-    return Training(
+def _training(trial: CompleteTrial, point: Point) -> TrainedWeights:
+    return TrainedWeights(
         trial_id=trial.trial_id,
         seed=trial.seed,
         config=trial.config,

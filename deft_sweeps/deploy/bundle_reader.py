@@ -9,7 +9,7 @@ from deft_sweeps.deploy.bundle_tokenizer import BundleTokenizer, can_be_read
 from deft_sweeps.deploy.manifest import Manifest
 from deft_sweeps.deploy.manifest_file import check_files, read_manifest
 from deft_sweeps.deploy.predictor import Predictor
-from deft_sweeps.deploy.runtimes.registry import RuntimeKind, available, runtime_kind
+from deft_sweeps.deploy.runtimes.runtime_kinds import RuntimeKind, available, runtime_kind
 from deft_sweeps.errors import BundleError
 from deft_sweeps.extras import require
 

@@ -107,15 +107,15 @@ def _named(
 ) -> FrontMember:
     of_trial = [member for member in findings.points if member.result.trial_id == trial]
     if not of_trial:
-        known = list(dict.fromkeys(member.result.trial_id for member in findings.points))
-        what = f"no complete trial {trial!r}{suggest(trial, known)}"
+        trial_ids = list(dict.fromkeys(member.result.trial_id for member in findings.points))
+        what = f"no complete trial {trial!r}{suggest(trial, trial_ids)}"
         raise ConfigError([Problem("--trial", what, "`deft-sweeps report DIR` lists them")])
     wanted = otherwise if threshold is None else threshold
     for member in of_trial:
         if member.point.percentile is None and member.point.threshold == wanted:
             return replace(member, seeds=())
-    there = ", ".join(member.point.at for member in of_trial)
-    what = f"{trial} was not measured at threshold {wanted:g}; it was at {there}"
+    thresholds = ", ".join(member.point.at for member in of_trial)
+    what = f"{trial} was not measured at threshold {wanted:g}; it was at {thresholds}"
     raise ConfigError([Problem("--threshold", what)])
 
 

@@ -87,8 +87,8 @@ class Service:
 
     def _check_token(self, request: Request) -> None:
         scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        known = hmac.compare_digest(given.strip().encode(), self.token.encode())
-        if scheme.lower() != "bearer" or not known:
+        matches = hmac.compare_digest(given.strip().encode(), self.token.encode())
+        if scheme.lower() != "bearer" or not matches:
             raise HTTPException(
                 401,
                 "expected the header `Authorization: Bearer TOKEN` with this server's token",
@@ -112,12 +112,12 @@ class Service:
 
     def _inputs(self, body: bytes) -> list[Any]:
         try:
-            asked = json.loads(body, parse_constant=_refuse_constant)
+            request = json.loads(body, parse_constant=_refuse_constant)
         except (ValueError, RecursionError) as error:
             raise HTTPException(400, f"expected {_EXPECTED}; this is no JSON: {error}") from None
-        if not isinstance(asked, dict) or set(asked) != {"inputs"}:
+        if not isinstance(request, dict) or set(request) != {"inputs"}:
             raise HTTPException(422, f"expected {_EXPECTED}")
-        inputs = asked["inputs"]
+        inputs = request["inputs"]
         if not isinstance(inputs, list):
             raise HTTPException(422, f"expected `inputs` to be a list, got {_kind(inputs)}")
         if len(inputs) > self.limits.inputs:

@@ -36,7 +36,7 @@ class BaseModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
+class TrainedWeights:
     """Which trained weights these are, and at which threshold they are to run.
 
     Attributes:
@@ -244,7 +244,7 @@ class Manifest:
     name: str
     created: str
     base: BaseModel
-    training: Training
+    training: TrainedWeights
     task: TaskContract
     fingerprint: str
     splits: dict[str, int]

@@ -16,10 +16,10 @@ EXTRA = "ct2"
 def _problems(config: TrialConfig, layout: Layout) -> tuple[str, ...]:
     lines = []
     if family_of(layout).ct2_loader is None:
-        lines.append(f"CTranslate2 runs {layout.title} models without the head that answers")
+        lines.append("CTranslate2 runs models of this family without the head that answers")
     if not config.peft.merges:
         lines.append(
-            f"{config.peft.label} cannot be merged into the model's own weights, and CTranslate2"
+            "this PEFT method cannot be merged into the model's own weights, and CTranslate2"
             " computes nothing beside them"
         )
     return tuple(lines)

@@ -30,15 +30,13 @@ def form_of(config: TrialConfig, layout: Layout) -> str:
 def _problems(config: TrialConfig, layout: Layout) -> tuple[str, ...]:
     if form_of(config, layout):
         return ()
+    separate = "a quantized base" if config.peft.merges else "a PEFT method that cannot be merged"
     if not config.peft.opens_with_peft:
-        reason = (
-            f"{config.peft.label} is computed by modules that neither transformers nor peft has"
-        )
+        reason = f"neither transformers nor peft has the modules of this {config.peft.kind}"
     elif not config.adaptive.is_none:
-        reason = "blocks were removed from a model that cannot be merged"
+        reason = f"blocks were removed beside {separate}, which peft's format cannot say"
     else:
-        what = config.peft.label if not config.peft.merges else config.quantization.label
-        reason = f"the trained head cannot stand beside {what} in peft's format"
+        reason = f"the trained head cannot stand beside {separate} in peft's format"
     return (f"{reason}; `deft_sweeps.load` opens the bundle without it",)
 
 
@@ -51,6 +49,12 @@ def _differences(config: TrialConfig, threshold: float) -> tuple[str, ...]:
     merges = config.peft.merges and config.quantization.is_none
     if merges and config.dtype != "fp32":
         lines.append(f"is saved in float32, where the trial computed in {config.dtype}")
+    if "load_in_4bit" in config.quantization.bitsandbytes_settings:
+        # Of T5, the only family that is exported beside a packed base.
+        lines.append(
+            "leaves the MLP's last projection unpacked, as transformers does, where the trial"
+            f" packed it to {config.quantization.label}"
+        )
     return tuple(lines)
 
 

@@ -1,14 +1,16 @@
 """ONNX graphs in float32, or with int8 weights: dynamic batch and lengths, threshold inside."""
 
+import ast
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deft_sweeps.config.axes import Int8
 from deft_sweeps.config.layout import Layout
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.deploy.target import ExportJob, Target
@@ -34,7 +36,8 @@ def _differences(config: TrialConfig, threshold: float, *, int8: bool) -> tuple[
     lines = float32_differences(config)
     if int8:
         lines.append(
-            "matrices are stored in int8, and each layer's input is rounded to int8 as it runs"
+            "most layers are stored in int8, and their inputs rounded to int8 by the range of the"
+            " whole batch; the output layer, and layers with extreme inputs, stay in float32"
         )
     return tuple(lines)
 
@@ -65,20 +68,21 @@ def _export(job: ExportJob, folder: Path, *, int8: bool) -> None:
     copy = float32_model(job)
     layout = copy.base.layout
     inputs = _sample_inputs(copy)
+    layers = {linear.name for linear in Int8().packed_linears(layout)} if int8 else None
     if job.n_outputs:
-        _write(HeadProgram(copy.model), inputs, folder / "model.onnx", {}, int8=int8)
+        _write(HeadProgram(copy.model), inputs, folder / "model.onnx", {}, layers)
         return
     if job.data.kind == "classification":
         program = ClassProgram(copy.model, layout, job.data.class_ids)
         classes = json.dumps([list(ids) for ids in job.data.class_ids])
-        _write(program, inputs, folder / "model.onnx", {"class_ids": classes}, int8=int8)
+        _write(program, inputs, folder / "model.onnx", {"class_ids": classes}, layers)
         return
     encoder, decoder = EncoderProgram(copy.model, layout), DecoderProgram(copy.model, layout)
-    _write(encoder, inputs, folder / "encoder.onnx", {}, int8=int8)
+    _write(encoder, inputs, folder / "encoder.onnx", {}, layers)
     settings: Any = decoder.model.config
     ids = {"start_id": settings.decoder_start_token_id, "end_id": settings.eos_token_id}
     tokens = {name: str(value) for name, value in ids.items()}
-    _write(decoder, _step_inputs(encoder, inputs), folder / "decoder.onnx", tokens, int8=int8)
+    _write(decoder, _step_inputs(encoder, inputs), folder / "decoder.onnx", tokens, layers)
 
 
 def _sample_inputs(copy: "TrialModel") -> "dict[str, Tensor]":
@@ -112,21 +116,53 @@ def _step_inputs(encoder: Any, inputs: "dict[str, Tensor]") -> dict[str, Any]:
 
 
 def _write(
-    program: Any, inputs: dict[str, Any], path: Path, metadata: dict[str, str], *, int8: bool
+    program: Any,
+    inputs: dict[str, Any],
+    path: Path,
+    metadata: dict[str, str],
+    int8_layers: Collection[str] | None,
 ) -> None:
-    from transformers.exporters import (
-        OnnxConfig,
-        OnnxRuntimeDynamicConfig,
-        OnnxRuntimeQuantizer,
-    )
+    from transformers.exporters import OnnxConfig
     from transformers.exporters.exporter_onnx import OnnxExporter
 
-    quantizer = OnnxRuntimeQuantizer(OnnxRuntimeDynamicConfig(per_channel=True)) if int8 else None
-    config = OnnxConfig(dynamic_shapes=_dynamic(inputs), quantizer=quantizer)
+    config = OnnxConfig(dynamic_shapes=_dynamic(inputs))
     with _quiet():
         graph = OnnxExporter().export(program.eval(), inputs, config).program
+        if int8_layers is not None:
+            graph = _with_int8(graph, inputs, int8_layers)
         graph.metadata_props.update(metadata)
+        _forget_sources_(graph)
         OnnxExporter.save_program(graph, path)
+
+
+def _with_int8(graph: Any, inputs: dict[str, Any], layers: Collection[str]) -> Any:
+    """Store the token embedding and these linear layers in int8. An int8 output projection would
+    round the scores themselves.
+    """
+    from transformers.exporters import OnnxRuntimeDynamicConfig, OnnxRuntimeQuantizer
+    from transformers.exporters.configs import ExportFormat
+
+    dense = [
+        node.name
+        for node in graph.graph.all_nodes()
+        if node.op_type in ("MatMul", "Gemm") and not _belongs_to(node, layers)
+    ]
+    settings = OnnxRuntimeDynamicConfig(per_channel=True, nodes_to_exclude=dense)
+    return OnnxRuntimeQuantizer(settings).quantize(graph, inputs, ExportFormat.ONNX)
+
+
+def _belongs_to(node: Any, layers: Collection[str]) -> bool:
+    scopes = ast.literal_eval(node.metadata_props.get("pkg.torch.onnx.name_scopes", "[]"))
+    return any(
+        scope == layer or scope.endswith(f".{layer}") for scope in scopes for layer in layers
+    )
+
+
+def _forget_sources_(graph: Any) -> None:
+    """Take out which line of which file on this machine each node comes from."""
+    for node in graph.graph.all_nodes():
+        node.metadata_props.clear()
+        node.doc_string = None
 
 
 def _dynamic(inputs: dict[str, Any]) -> dict[str, Any]:

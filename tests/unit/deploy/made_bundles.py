@@ -26,7 +26,7 @@ NUMBERS = (
     " max_input_tokens: 32}"
 )
 WRITTEN = (
-    f"{{kind: files, path: numbers.csv, task: text, text: text, label: label, {SPLITS},"
+    f"{{kind: files, path: numbers.csv, task: text, text: text, target: label, {SPLITS},"
     " max_input_tokens: 32, max_target_tokens: 6}"
 )
 QUESTIONS = (

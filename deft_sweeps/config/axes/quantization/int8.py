@@ -1,5 +1,6 @@
 """8-bit weights."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -55,6 +56,11 @@ class Int8(Packing):
     @override
     def packed_linears(self, layout: Layout) -> tuple[Linear, ...]:
         return tuple(x for x in layout.linears if x.role not in layout.int8_excluded)
+
+    @property
+    @override
+    def bitsandbytes_settings(self) -> Mapping[str, object]:
+        return {"load_in_8bit": True, "llm_int8_threshold": self.outlier_threshold}
 
     @override
     def packed_bytes(self, layout: Layout) -> float:

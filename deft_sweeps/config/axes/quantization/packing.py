@@ -1,6 +1,7 @@
 """What every way of holding the frozen weights says of itself."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 from deft_sweeps.config.axes.member import AxisMember
@@ -31,6 +32,11 @@ class Packing(AxisMember):
     @abstractmethod
     def packed_bytes(self, layout: Layout) -> float:
         """Of their packed weights with the scales."""
+
+    @property
+    @abstractmethod
+    def bitsandbytes_settings(self) -> Mapping[str, object]:
+        """Arguments of transformers' `BitsAndBytesConfig` for this packing; empty for none."""
 
     def unpacked_bytes(self, n_weights: int, dtype_bytes: int) -> int:
         """Live for a moment while a layer of so many weights is unpacked for a product."""
