@@ -13,7 +13,7 @@ from deft_sweeps.deploy.bundle_reader import load
 from deft_sweeps.deploy.manifest import Manifest
 from deft_sweeps.deploy.manifest_file import check_files
 from deft_sweeps.deploy.predictor import Predictor
-from deft_sweeps.deploy.runtimes.registry import RUNTIMES
+from deft_sweeps.deploy.runtimes.runtime_kinds import RUNTIMES
 from deft_sweeps.deploy.text_input import names_of
 from deft_sweeps.store.secrets import without_secrets
 from deft_sweeps.store.tracking_client import plain_errors
