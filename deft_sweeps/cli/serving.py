@@ -24,8 +24,8 @@ def serve(folder: Path, *, host: str, port: int, runtime: str, n_threads: int | 
     manifest = read_manifest(folder)
     with listening(host, port) as bound:
         port = bound.getsockname()[1]
-        address = f"http://{_reachable(host)}:{port}"
-        if not _is_loopback(host):
+        address = f"http://{reachable(host)}:{port}"
+        if not is_loopback(host):
             say(
                 f"warning: {host} is reachable from other machines, and tokens and texts travel"
                 " unencrypted; put a proxy with TLS in front of it"
@@ -99,14 +99,15 @@ def _say_how(address: str, runtime: str, manifest: Manifest, token_file: Path | 
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches the address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def _reachable(host: str) -> str:
+def reachable(host: str) -> str:
     """The host as a URL of this machine has it."""
     local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  it is no binding
     return f"[{local}]" if ":" in local else local
