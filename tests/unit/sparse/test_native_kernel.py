@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from deft_sweeps.sparse import native_kernel
 from deft_sweeps.sparse.native_kernel import LEVEL_VARIABLE, Level, best_level, in_parts, library
 
 ROOT = Path(__file__).parents[3]
