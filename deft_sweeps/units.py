@@ -94,3 +94,14 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def count(n: int, noun: str, plural: str = "") -> str:
+    """A number of things: `1 row`, `1,200 rows`.
+
+    Args:
+        n: how many.
+        noun: of one.
+        plural: of several; the noun with an s if not given.
+    """
+    return f"{n:,} {noun if n == 1 else plural or f'{noun}s'}"

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from deft_sweeps.cli.guard import guarded
+from deft_sweeps.extras import require
 
 app = typer.Typer(
     help="Find which combination of PEFT method, density loss, quantization and pruning to ship.",
@@ -85,6 +86,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
 ) -> None:
     """Write a commented sweep for your own labelled file."""
+    require("sweep")
     from deft_sweeps.cli.init import init as write_first_spec
     from deft_sweeps.specification.column_guess import NamedColumns
 
@@ -110,6 +112,7 @@ def validate(
     if schema:
         specs.print_schema()
     else:
+        require("sweep")
         specs.validate(files or [])
 
 
@@ -125,6 +128,7 @@ def data(
 
     Reads the data as training does; starts nothing.
     """
+    require("sweep")
     from deft_sweeps.cli import data_command as look
 
     look.data(file, as_json=as_json)
@@ -158,6 +162,7 @@ def plan(
     elif file is None:
         raise typer.BadParameter("missing; only --combinations goes without it", param_hint="FILE")
     else:
+        require("sweep")
         specs.plan(file, as_json=as_json)
 
 
@@ -207,6 +212,7 @@ def run(
     DIR/<name> with a report of its own; `run DIR --resume` goes on with all of them, `run
     DIR/<name>` with one.
     """
+    require("sweep")
     from deft_sweeps.cli import sweeps
 
     sweeps.run(
@@ -287,6 +293,79 @@ def compare(
     from deft_sweeps.cli.compare import compare as compare_sweeps
 
     compare_sweeps(folders, as_json=as_json)
+
+
+@app.command(
+    epilog="Example: deft-sweeps export runs/quickstart bundle --target onnx, then: bench bundle"
+)
+@guarded
+def export(
+    folder: SweepFolder,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder for the bundle.")],
+    target: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--target",
+            metavar="NAME",
+            help="Format besides hf: onnx, onnx-int8, ct2, ct2-int8; repeatable.",
+        ),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(metavar="POLICY", help="Chooses what to export; the sweep's own else."),
+    ] = None,
+    trial: Annotated[
+        str | None, typer.Option(metavar="ID", help="Exports this trial, whatever was chosen.")
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(metavar="T", help="Of --trial; the search's own where not given."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Export the chosen configuration as a bundle that others serve.
+
+    OUT appears whole or not at all: the model for transformers, the trained weights, and
+    deployment.yaml, which says what it is, how it was measured, and what each format leaves out.
+    """
+    from deft_sweeps.cli import deployment
+
+    deployment.export(
+        folder,
+        out,
+        target or [],
+        policy=policy,
+        trial=trial,
+        threshold=threshold,
+        as_json=as_json,
+    )
+
+
+@app.command(epilog="Example: deft-sweeps bench bundle --runtime torch --runtime onnx")
+@guarded
+def bench(
+    folder: Annotated[Path, typer.Argument(metavar="OUT", help="A bundle's folder.")],
+    runtime: Annotated[
+        list[str] | None,
+        typer.Option("--runtime", metavar="NAME", help="Repeatable; all of the bundle's else."),
+    ] = None,
+    examples: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="The first N of the test split; all where not given."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(metavar="N", help="Of each runtime; every core where not given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a bundle's runtimes, each alone, on the same test examples.
+
+    Score and its difference from the trial's own, drift of the scores, bytes, memory, latency and
+    throughput. The readings go into deployment.yaml; a runtime that drifts is not served.
+    """
+    from deft_sweeps.cli import deployment
+
+    deployment.bench(folder, runtime or [], n_examples=examples, n_threads=threads, as_json=as_json)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ interrupted.
 
 import errno
 import os
+import shlex
 import sys
 import tempfile
 import traceback
@@ -24,6 +25,7 @@ from deft_sweeps.errors import (
     SweepError,
     TrialError,
 )
+from deft_sweeps.extras import missing_extra
 from deft_sweeps.report.terminal_text import printable
 from deft_sweeps.store.secrets import short_reason, without_secrets
 
@@ -39,6 +41,11 @@ def say(*lines: str) -> None:
     for line in lines:
         with suppress(OSError):  # Nobody is left to be told.
             print(printable(without_secrets(line)), file=sys.stderr, flush=True)
+
+
+def say_next(*arguments: object) -> None:
+    """To stderr, the command that comes next, as it can be typed."""
+    say(f"next: {shlex.join(['deft-sweeps', *map(str, arguments)])}")
 
 
 def refuse(problems: Iterable[object]) -> NoReturn:
@@ -87,6 +94,8 @@ def _end(error: Exception, named: Iterable[Path]) -> NoReturn:
         case show.OutputError():
             show.discard()
             say(str(error))
+        case ImportError() if (missing := missing_extra(error)) is not None:
+            refuse([missing])
         case _:
             problem = unusable_path(error, named) if isinstance(error, OSError) else None
             if problem is not None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from deft_sweeps.cli.guard import refuse, say
+from deft_sweeps.cli.guard import refuse, say, say_next
 from deft_sweeps.cli.spec_inspection import inspect
 from deft_sweeps.config.data import is_text_encoding
 from deft_sweeps.errors import ConfigError, DataError, Problem
@@ -63,8 +63,8 @@ def init(
         f"decided by: {guess.why}",
         *_notes(guess),
         *(f"note: {note}" for note in inspection.notes),
-        f"next: deft-sweeps plan {file}",
     )
+    say_next("plan", file)
 
 
 def sampled_columns(path: Path, encoding: str | None = None) -> tuple[list[Column], int]:

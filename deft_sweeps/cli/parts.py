@@ -9,6 +9,7 @@ from typing import Protocol
 
 import typer
 
+from deft_sweeps.cli.data_command import keep_profile
 from deft_sweeps.cli.guard import FAILED, INTERRUPTED, refuse, say
 from deft_sweeps.cli.spec_inspection import inspect
 from deft_sweeps.errors import ConfigError, Problem, StoreError, SweepError
@@ -110,10 +111,11 @@ def run_several(
     failed = []
     # One Ray for all, in which each sweep looks for what its own trials ask for.
     with ray_session(Budget(trials=1), address=ray_address):
-        for number, job in enumerate(jobs, 1):
+        for number, (job, inspection) in enumerate(zip(jobs, inspections, strict=True), 1):
             say(f"{number} of {len(jobs)}: {job.part.spec.name}, in {job.sweep.root}")
             if not job.sweep.spec_path.exists():
                 job.sweep.write_spec(job.part.text.encode())
+            keep_profile(job.part.spec, job.sweep, inspection.examination)
             try:
                 run_one(job.part.spec, job.sweep, resume=resume, more=0, ray_address=ray_address)
             except SweepError as error:

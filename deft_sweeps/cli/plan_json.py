@@ -6,12 +6,23 @@ from deft_sweeps.report.power_table import certification_told
 from deft_sweeps.specification.domain import show as words
 from deft_sweeps.specification.sampler_choice import choose_sampler
 from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.tasks.split import Examples
 
 
 def plan_dict(
-    spec: SweepSpec, projection: SweepProjection, not_in_the_time: list[str]
+    spec: SweepSpec,
+    projection: SweepProjection,
+    not_in_the_time: list[str],
+    splits: Examples | None,
 ) -> dict[str, object]:
-    """What would run, and its projections."""
+    """What would run, and its projections.
+
+    Args:
+        spec: the sweep.
+        projection: its memory and time.
+        not_in_the_time: what makes a search shorter or longer than its trials, in sentences.
+        splits: its examples; None if they cannot be read.
+    """
     return {
         "name": spec.name,
         "n_trials": spec.budget.trials,
@@ -50,7 +61,7 @@ def plan_dict(
             "time_sec": projection.time_sec,
         },
         "not_in_the_time": not_in_the_time,
-        "certificate": certification_told(spec),
+        "certificate": certification_told(spec, splits),
         "gpus": {
             base: {
                 "largest": label,

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, get_args
 import typer
 
 from deft_sweeps.cli import show
-from deft_sweeps.cli.guard import FAILED, say
+from deft_sweeps.cli.guard import FAILED, say, say_next
 from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.findings import Choice, Findings, FrontMember
 from deft_sweeps.findings.front_json import front_json, member_dict
@@ -93,8 +93,6 @@ def status(folder: Path, *, as_json: bool) -> None:
         show.text(f"early stopping: {saved.share:.2f} of the training steps saved ({steps})")
     if remaining is not None:
         show.text(f"projected: {duration(remaining)} left")
-    if state == "cut off":
-        say(f"go on with: deft-sweeps run {folder} --resume")
     show.table(front_table(findings.front))
     if not findings.front.members and findings.results:
         reason = choice_text.why_none_keeps(findings.pool, findings.limits, findings.baselines)
@@ -102,6 +100,8 @@ def status(folder: Path, *, as_json: bool) -> None:
     # The front is under the sweep's own limits; the policy's do not show in it.
     for line in choice_text.proxy_notes(proxy_spreads(findings.results, findings.limits)):
         show.text(line)
+    goes_on = state in ("not started", "cut off", "interrupted")
+    say_next(*("run", folder, "--resume") if goes_on else ("report", folder))
 
 
 def driver_state(note: DriverNote | None) -> str:
@@ -137,6 +137,7 @@ def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool
         for line in choice_text.proxy_notes(findings.choice.proxy_spreads):
             show.text(line)
         show.text(projection_told(findings.projection))
+        say_next("choose", folder)
 
 
 @without_collector

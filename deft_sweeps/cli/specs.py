@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from deft_sweeps.cli import show
-from deft_sweeps.cli.guard import refuse, say
+from deft_sweeps.cli.guard import refuse, say, say_next
 from deft_sweeps.cli.plan_json import plan_dict
 from deft_sweeps.cli.spec_inspection import inspect, values_text
 from deft_sweeps.cli.spec_paths import (
@@ -38,6 +38,7 @@ from deft_sweeps.statistics.plateau import WINDOW
 from deft_sweeps.store.spec_origin import spec_folder
 from deft_sweeps.tasks.data_look import look
 from deft_sweeps.tasks.location import located_checkpoint
+from deft_sweeps.tasks.split import Examples
 from deft_sweeps.units import duration, size
 
 
@@ -97,7 +98,7 @@ def idle_flatness(spec: SweepSpec) -> str:
 
 def plan(file: Path, *, as_json: bool) -> None:
     """Print what would run; starts nothing."""
-    lines, notes = [], []
+    lines, notes, n_problems = [], [], 0
     for number, part in enumerate(load_parts(file, spec_folder(file))):
         spec = part.spec
         memory = machine_memory()
@@ -105,16 +106,18 @@ def plan(file: Path, *, as_json: bool) -> None:
         shape = layout(read_config(model))
         inspection = inspect(spec, part.where, part.document)
         projection = project(spec, shape, n_bytes=None if memory is None else memory.available)
+        splits = inspection.examination.splits
         if as_json:
-            lines.append(plan_dict(spec, projection, list(_besides(spec))))
+            lines.append(plan_dict(spec, projection, list(_besides(spec)), splits))
         else:
             if number:
                 show.text("")
-            _print_plan(spec, projection)
-            if inspection.examination.splits is not None:
+            _print_plan(spec, projection, splits)
+            if splits is not None:
                 task = spec.combinations[0].template.task
-                show.text(data_tables.short(look(task, inspection.examination.splits)))
+                show.text(data_tables.short(look(task, splits)))
         slow = slow_dtype(spec.dtype, on_gpu=spec.budget.gpus_per_trial > 0)
+        n_problems += len(inspection.problems)
         notes += [
             *inspection.problems,
             *inspection.notes,
@@ -127,9 +130,11 @@ def plan(file: Path, *, as_json: bool) -> None:
     if as_json:
         show.as_json(lines[0] if len(lines) == 1 else lines)
     say(*(f"note: {problem}" for problem in notes))
+    if not as_json:
+        say_next("validate" if n_problems else "run", file)
 
 
-def _print_plan(spec: SweepSpec, projection: SweepProjection) -> None:
+def _print_plan(spec: SweepSpec, projection: SweepProjection, splits: Examples | None) -> None:
     config = spec.combinations[0].template
     show.text(
         f"{spec.name}: {spec.budget.trials} trials of {config.model} on {task_name(config.task)},"
@@ -186,8 +191,8 @@ def _print_plan(spec: SweepSpec, projection: SweepProjection) -> None:
     )
     for besides in _besides(spec):
         show.text(besides)
-    show.text(certification_told(spec))
-    if (powers := power_table(spec)).rows:
+    show.text(certification_told(spec, splits))
+    if (powers := power_table(spec, splits)).rows:
         show.table(powers)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from deft_sweeps.cli import show
-from deft_sweeps.cli.data_command import examined, profile_of
+from deft_sweeps.cli.data_command import keep_profile
 from deft_sweeps.cli.guard import FAILED, INTERRUPTED, refuse, say
 from deft_sweeps.cli.parts import run_several, several
 from deft_sweeps.cli.results import print_choice
@@ -23,7 +23,6 @@ from deft_sweeps.specification.compute_dtype import slow_dtype
 from deft_sweeps.specification.sampler_choice import choose_sampler
 from deft_sweeps.specification.sweep_file import SweepPart, load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.data_record import DataRecord
 from deft_sweeps.store.sources import unusable_sources
 from deft_sweeps.store.spec_origin import spec_folder, write_origin
 from deft_sweeps.store.sweep_dir import SweepDir
@@ -67,6 +66,7 @@ def run(
     say(*(f"note: {note}" for note in inspection.notes))
     if not sweep.spec_path.exists():
         sweep.write_spec(file.read_bytes())
+    keep_profile(part.spec, sweep, inspection.examination)
     say(*(f"note: {note}" for note in path_notes(part.spec)))
     _run_one(
         part.spec, sweep, resume=resume, more=more, ray_address=ray_address, warm_start=warm_start
@@ -86,7 +86,6 @@ def _run_one(
     instead.
     """
     sweep.protect_spec()
-    _write_profile(spec, sweep)
     write_origin(sweep, spec.folder)
     spec = _with_search(as_begun(spec, sweep), sweep, [str(folder) for folder in warm_start])
     if slow := slow_dtype(spec.dtype, on_gpu=spec.budget.gpus_per_trial > 0):
@@ -110,15 +109,6 @@ def _run_one(
         )
         raise typer.Exit(FAILED)
     _conclude(spec, sweep)
-
-
-def _write_profile(spec: SweepSpec, sweep: SweepDir) -> None:
-    """Keep a look at the data, once, for reports that are made where the data is not."""
-    record = DataRecord(sweep.root)
-    if record.profile() is None:
-        examination = examined(spec)
-        if examination.splits is not None:
-            record.write(profile_of(spec, examination))
 
 
 def _prepare(

@@ -5,8 +5,9 @@ Pareto testing (Laufer-Goldshtein et al., ICLR 2023), a form of learn-then-test 
 al., 2021). The chain of candidates is written down first. Then each is measured on all selection
 examples, in order; it is certified if the largest p-value over its limits is at most alpha. The
 first failure ends the walk. Since a candidate is tested only if all before it have passed, the
-probability that any certified one breaks a limit in truth is at most alpha, without a correction
-for their number.
+probability that any certified one breaks a limit in truth is no larger than the error rate of one
+test, without a correction for their number: at most alpha for an exact test, about alpha for the
+others.
 """
 
 import math

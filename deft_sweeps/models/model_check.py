@@ -16,6 +16,7 @@ from deft_sweeps.models.families import family_of, layout
 from deft_sweeps.models.hub_checkpoint import (
     hub_weight_problems,
 )
+from deft_sweeps.models.tokenizer_json import open_tokenizer
 from deft_sweeps.models.vocabulary import (
     embedding_rows,
     missing_vocabulary,
@@ -45,14 +46,11 @@ def check_tokenizer(name: str, texts: Sequence[str], classes: Sequence[str] = ()
     some = sample(texts)
     if is_packaged(name):
         # Its files are pinned by their hash, and weights need not be converted to read them.
-        from tokenizers import Tokenizer
-
-        own = Tokenizer.from_file(str(source_folder(name) / "tokenizer.json"))
-        own.no_truncation()
-        own.no_padding()
-        unknown = own.token_to_id(family_of(layout(read_config(name))).unknown_token)
-        too_many = too_unknown(unknown_share(own, unknown, some))
-        class_ids = [own.encode(one).ids for one in classes]
+        family = family_of(layout(read_config(name)))
+        own = open_tokenizer(source_folder(name) / "tokenizer.json", family)
+        unknown = own.unknown_id
+        too_many = too_unknown(unknown_share(own.tokenizer, unknown, some))
+        class_ids = [own.tokenizer.encode(one).ids for one in classes]
         return [
             *([too_many] if too_many else []),
             *unwritable_classes(classes, class_ids, unknown),

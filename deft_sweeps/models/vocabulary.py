@@ -1,9 +1,6 @@
 """Whether a tokenizer goes with its model and with the data. Loads no torch."""
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -12,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deft_sweeps.models.families import FAMILIES, Layout
+from deft_sweeps.models.probe_process import ProbeError, answer_of
 from deft_sweeps.models.safetensors_header import has_weights, read_headers
 
 if TYPE_CHECKING:
@@ -232,26 +230,12 @@ def probe(folder: Path, texts: tuple[str, ...], classes: tuple[str, ...] = ()) -
         `n_tokens`, `is_fast`, `kind` (its class), `unknown_share`, `special` (an id by name),
         `unknown_id` and `class_ids`; or `error`.
     """
-    # Not only a start-up of seconds: what reads a spec loads neither transformers nor torch.
-    environment = os.environ | {
-        "HF_HUB_OFFLINE": "1",
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-    }
-    command = [sys.executable, "-m", "deft_sweeps.models.tokenizer_probe"]
-    given = json.dumps({"folder": str(folder.absolute()), "texts": texts, "classes": classes})
+    question = json.dumps({"folder": str(folder.absolute()), "texts": texts, "classes": classes})
     try:
-        done = subprocess.run(
-            command,
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_TIMEOUT_SEC,
-            env=environment,
+        # Not only a start-up of seconds: what reads a spec loads neither transformers nor torch.
+        outcome: dict[str, Any] = answer_of(
+            "deft_sweeps.models.tokenizer_probe", question, _TIMEOUT_SEC
         )
-    except subprocess.TimeoutExpired:
-        return {"error": f"it took longer than {_TIMEOUT_SEC} s"}
-    if done.returncode:
-        return {"error": (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]}
-    outcome: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    except ProbeError as error:
+        return {"error": str(error)}
     return outcome

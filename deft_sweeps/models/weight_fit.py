@@ -3,8 +3,6 @@ in a process of its own.
 """
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
@@ -16,6 +14,7 @@ from deft_sweeps.atomic_build import build_file
 from deft_sweeps.cache import cache_folder
 from deft_sweeps.models.families import family_of, layout
 from deft_sweeps.models.family import Family
+from deft_sweeps.models.probe_process import ProbeError, answer_of
 from deft_sweeps.models.quiet_loading import quiet_loading
 from deft_sweeps.models.safetensors_header import Shapes
 
@@ -73,7 +72,7 @@ def weight_problems(config: Mapping[str, Any], shapes: Shapes) -> list[str]:
     named = sha256(f"{version('transformers')} {given}".encode()).hexdigest()[:24]
 
     def build(file: Path) -> None:
-        file.write_text(json.dumps(_probe(given)), encoding="utf-8")
+        file.write_text(json.dumps(_asked(given)), encoding="utf-8")
 
     path = build_file(cache_folder() / "weight_fit" / f"{named}.json", build)
     problems: list[str] = json.loads(path.read_text(encoding="utf-8"))
@@ -115,31 +114,18 @@ def main() -> None:
     print(json.dumps(try_weights(**json.load(sys.stdin))))
 
 
-def _probe(given: str) -> list[str]:
-    environment = os.environ | {
-        "HF_HUB_OFFLINE": "1",
-        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-    }
-    command = [sys.executable, "-c", "from deft_sweeps.models.weight_fit import main; main()"]
+def _asked(given: str) -> list[str]:
     try:
-        done = subprocess.run(
-            command,
-            input=given,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_TIMEOUT_SEC,
-            env=environment,
-        )
-    except subprocess.TimeoutExpired:
-        raise OSError(f"trying the weights took longer than {_TIMEOUT_SEC} s") from None
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise OSError(f"trying the weights failed: {said[-1]}")
-    problems: list[str] = json.loads(done.stdout.strip().splitlines()[-1])
+        problems: list[str] = answer_of("deft_sweeps.models.weight_fit", given, _TIMEOUT_SEC)
+    except ProbeError as error:
+        raise OSError(f"trying the weights failed: {error}") from None
     return problems
 
 
 def _some(names: Sequence[str]) -> str:
     more = len(names) - _MOST_NAMED
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+if __name__ == "__main__":
+    main()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from deft_sweeps.report.report_table import ReportTable, Row
 from deft_sweeps.result.data_profile import DataProfile, LengthProfile
+from deft_sweeps.units import count
 
 MOST_CLASSES = 20
 """Classes that have a row; the others are summed in the last one."""
@@ -69,7 +70,7 @@ def classes_table(profile: DataProfile) -> ReportTable:
         sums = (sum(counts[name].get(one, 0) for one in others) for name in names)
         rows.append(Row((f"{len(others)} more", *(f"{n:,}" for n in sums))))
     columns = ("class", *(f">{name}" for name in names))
-    return ReportTable(f"{len(classes)} classes", columns, tuple(rows))
+    return ReportTable(count(len(classes), "class", "classes"), columns, tuple(rows))
 
 
 def warnings(profile: DataProfile) -> tuple[str, ...]:
@@ -80,8 +81,8 @@ def warnings(profile: DataProfile) -> tuple[str, ...]:
 def lengths_told(lengths: LengthProfile) -> str:
     """Tokens of the inputs, a sentence."""
     return (
-        f"Inputs have {lengths.median} tokens in the median and {lengths.longest} at most, the"
-        f" template's included ({lengths.n_sampled:,} training examples tokenised);"
+        f"Inputs have {count(lengths.median, 'token')} in the median and {lengths.longest} at most,"
+        f" the template's included ({count(lengths.n_sampled, 'training example')} tokenised);"
         f" max_input_tokens {lengths.max_input_tokens} cuts {lengths.cut_share:.1%} of them, and"
         f" {lengths.enough} would cut less than 1 %."
     )
@@ -97,22 +98,24 @@ def _warnings(profile: DataProfile) -> Iterator[str]:
     few = [name for name, n in train.class_counts.items() if n < 10]
     if few:
         yield (
-            f"{len(few)} classes have fewer than 10 training examples (the rarest:"
-            f" {', '.join(map(repr, few[-3:]))}): merge them, or add examples"
+            f"{count(len(few), 'class has', 'classes have')} fewer than 10 training examples (the"
+            f" rarest: {', '.join(map(repr, few[-3:]))}): merge classes, or add examples"
         )
     if profile.n_contradictory:
         yield (
-            f"{profile.n_contradictory:,} training texts have several labels: no model can learn"
-            " both; correct them, or leave them out"
+            f"{count(profile.n_contradictory, 'training text has', 'training texts have')} several"
+            " labels: no model can learn both; correct the labels, or leave the rows out"
         )
     for name, split in profile.splits.items():
         if split.n_in_train:
+            verb = "is" if split.n_in_train == 1 else "are"
             yield (
-                f"{split.n_in_train:,} of {split.n_rows:,} {name} examples are nearly in train: its"
-                " score flatters; give rows that belong together a `group:`"
+                f"{split.n_in_train:,} of {count(split.n_rows, f'{name} example')} {verb} nearly in"
+                " train: its score flatters; give rows that belong together a `group:`"
             )
     if train.n_repeated:
-        yield f"{train.n_repeated:,} training examples repeat a text: they count several times"
+        repeat = count(train.n_repeated, "training example repeats", "training examples repeat")
+        yield f"{repeat} a text, so the text counts several times"
     if profile.answerable_share is not None and profile.answerable_share < 1:
         yield f"{1 - profile.answerable_share:.1%} of the training questions have no answer"
     lengths = profile.lengths

@@ -102,8 +102,8 @@ def equal_density_told(gains: Sequence[EqualDensityGain]) -> str:
         )
     better, worse = n_better_and_worse(gains)
     corrected = (
-        f" Corrected for {len(compared)} comparisons (Holm): without any true difference, at most"
-        " 5% of such sweeps would show one."
+        f" Corrected for {len(compared)} comparisons (Holm): without any true difference, about"
+        " 5% of such sweeps at most would show one."
         if len(compared) > 1
         else ""
     )

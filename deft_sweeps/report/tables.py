@@ -238,7 +238,7 @@ def _simultaneous_note(n_rows: int) -> str:
     return (
         f"The intervals hold for all {n_rows} compared rows of the sweep at once (Bonferroni, from"
         " the standard error), and better or worse is told by Holm's test: without any true"
-        " difference, at most 5% of such tables show one. "
+        " difference, about 5% of such tables at most show one. "
     )
 
 

@@ -4,7 +4,7 @@ from deft_sweeps.config.label import label
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.certificate import Certificate
 from deft_sweeps.findings.front_member import FrontMember
-from deft_sweeps.findings.limit_p_value import LimitTest
+from deft_sweeps.findings.limit_p_value import PAIRED_TEST, LimitTest
 from deft_sweeps.findings.verdict import VerdictKind
 from deft_sweeps.metrics import METRICS, measured
 from deft_sweeps.report import choice_text
@@ -50,9 +50,12 @@ def certificate_told(findings: Findings) -> str:
     n_examples = certificate.steps[0].measurement.point.score.n_examples
     text = (
         f"{n_certified} of {len(chain.candidates)} candidates, whose order was fixed before, are"
-        f" certified on {n_examples} selection examples: if such sweeps were repeated, in at most"
-        f" {chain.alpha:.3g} of them would any certified configuration break a limit in truth."
+        f" certified on {n_examples} selection examples: if such sweeps were repeated, in about"
+        f" {chain.alpha:.3g} of them at most would any certified configuration break a limit in"
+        " truth."
     )
+    if any(test.how == PAIRED_TEST for step in certificate.steps for test in step.tests):
+        text += f" The {PAIRED_TEST} is approximate: at an alpha of 0.05 it errs in up to 0.06."
     if certificate.failed is not None:
         worst = max(certificate.failed.tests, key=lambda test: test.p)
         text += (

@@ -19,7 +19,7 @@ _PLAIN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,29}")
 _CHARACTERS_PER_TOKEN = 3
 """Of a template, at least."""
 _MOST_LISTED = 20
-_SELECTION = 1200
+ENOUGH_SELECTION = 1200
 """Certify a margin of 0.02 with a power of 80 % where up to 7 % of the answers differ."""
 _FEWEST_SELECTION = 149
 """ln(0.05) / ln(0.98): fewer certify no margin of 0.02 at alpha 0.05."""
@@ -108,7 +108,7 @@ def _selection(guess: ColumnGuess, n_rows: int) -> int:
     """Examples that certify the choice: a quarter of the rows at most, and none if so few can
     certify nothing, or if the task's score has no test.
     """
-    n = min(_SELECTION, n_rows // 4)
+    n = min(ENOUGH_SELECTION, n_rows // 4)
     return n if n >= _FEWEST_SELECTION and guess.task != "regression" else 0
 
 

@@ -169,7 +169,8 @@ def grouped_p(scores: Scores, groups: NDArray[np.int64], bound: float) -> float:
 
 def fixed_sequence(p_values: Iterable[float], alpha: float) -> Iterator[bool]:
     """Tests hypotheses in an order fixed before: whether each is rejected, up to the first that is
-    not. The probability of any false rejection is at most alpha, whatever their number.
+    not. The probability of any false rejection is at most that of one test, whatever their number:
+    alpha if its p-value is valid.
 
     Args:
         p_values: are taken one by one, none after the first above alpha.

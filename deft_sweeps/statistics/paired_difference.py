@@ -114,7 +114,7 @@ def simultaneous(differences: Sequence[PairedDifference]) -> list[PairedDifferen
 
     Bonferroni's intervals and Holm's step-down test, both from value and standard error with the
     normal approximation. They hold however the rows depend on one another. If no row differs in
-    truth, then at most 5 % of such tables show any that does. One row alone stays as it is.
+    truth, then about 5 % of such tables at most show any that does. One row alone stays as it is.
     """
     n_rows = len(differences)
     if n_rows < 2:

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from deft_sweeps.config.trial import codec
 from deft_sweeps.result import StructureCost
-from deft_sweeps.store.atomic_file import write_atomically
+from deft_sweeps.store.json_record import read_record, write_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +23,7 @@ class CostRecord:
 
     def write(self, cost: StructureCost) -> None:
         """Keep what was measured of a structure."""
-        content = codec(StructureCost).dump_json(cost, indent=1) + b"\n"
-        write_atomically(self._folder / f"{cost.trial_id}.json", content)
+        write_record(self._folder / f"{cost.trial_id}.json", cost)
 
     def costs(self) -> tuple[StructureCost, ...]:
         """What was measured; a file that cannot be read is left out, since it can be measured
@@ -34,7 +32,7 @@ class CostRecord:
         costs = []
         for path in sorted(self._folder.glob("*.json")):
             try:
-                costs.append(codec(StructureCost).validate_json(path.read_bytes()))
+                costs.append(read_record(path, StructureCost))
             except (OSError, ValueError):
                 continue
         return tuple(costs)

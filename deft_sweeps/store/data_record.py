@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from deft_sweeps.config.trial import codec
 from deft_sweeps.result.data_profile import DataProfile
-from deft_sweeps.store.atomic_file import write_atomically
+from deft_sweeps.store.json_record import read_record, write_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +23,11 @@ class DataRecord:
 
     def write(self, profile: DataProfile) -> None:
         """Keep the profile; an earlier one is replaced."""
-        write_atomically(self._path, codec(DataProfile).dump_json(profile, indent=1) + b"\n")
+        write_record(self._path, profile)
 
     def profile(self) -> DataProfile | None:
         """The profile; None if there is none that can be read, as in sweeps of earlier versions."""
         try:
-            profile: DataProfile = codec(DataProfile).validate_json(self._path.read_bytes())
+            return read_record(self._path, DataProfile)
         except (OSError, ValueError):
             return None
-        return profile

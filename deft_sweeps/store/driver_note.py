@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from deft_sweeps.config.trial import codec
 from deft_sweeps.store.atomic_file import set_aside, write_atomically
+from deft_sweeps.store.json_record import read_record
 
 _MOST_SEC, _MOST_TRIALS = 1e12, 10**9
 """More than any clock or counter says: a note that holds more is damaged."""
@@ -58,7 +58,7 @@ def read_note(path: Path) -> DriverNote | None:
     sense: a loss of power may leave nothing, and a disk anything.
     """
     try:
-        note: DriverNote = codec(DriverNote).validate_json(path.read_bytes())
+        note = read_record(path, DriverNote)
     except (OSError, ValueError):
         return None
     times = (note.started_at, note.beat_at, note.spent_sec, note.left_sec, *(note.since or ()))

@@ -7,10 +7,9 @@ selection/<trial_id>@<threshold>.json   FinalMeasurement of a candidate or a bas
 from dataclasses import dataclass
 from pathlib import Path
 
-from deft_sweeps.config.trial import codec
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import Chain, FinalMeasurement
-from deft_sweeps.store.atomic_file import write_atomically
+from deft_sweeps.store.json_record import read_record, write_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class SelectionRecord:
             StoreError: it cannot be read. It is never made anew: the examples may have been read.
         """
         try:
-            chain: Chain = codec(Chain).validate_json(self._chain_path.read_bytes())
+            chain = read_record(self._chain_path, Chain)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -67,14 +66,11 @@ class SelectionRecord:
                 f"{self._folder} holds measurements and no chain.json: the examples have been read,"
                 " so no new order of candidates can be certified (restore chain.json from a copy)"
             )
-        write_atomically(self._chain_path, codec(Chain).dump_json(chain, indent=1) + b"\n")
+        write_record(self._chain_path, chain)
 
     def write(self, measurement: FinalMeasurement) -> None:
         """Keep a measurement on the selection split."""
-        write_atomically(
-            self._folder / f"{measurement.name}.json",
-            codec(FinalMeasurement).dump_json(measurement, indent=1) + b"\n",
-        )
+        write_record(self._folder / f"{measurement.name}.json", measurement)
 
     def measurements(self) -> dict[str, FinalMeasurement]:
         """What was measured on the selection split, by the candidate's name.
@@ -85,9 +81,7 @@ class SelectionRecord:
         measurements: dict[str, FinalMeasurement] = {}
         for path in sorted(self._folder.glob("*@*.json")):
             try:
-                measurement: FinalMeasurement = codec(FinalMeasurement).validate_json(
-                    path.read_bytes()
-                )
+                measurement = read_record(path, FinalMeasurement)
             except (OSError, ValueError) as error:
                 raise StoreError(
                     f"{path}: cannot be read as a measurement: {error} (move the file away; it is"

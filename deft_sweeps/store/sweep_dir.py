@@ -23,12 +23,11 @@ Study, tracker and report follow it.
 """
 
 import hashlib
-import json
 import os
 import platform
 from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
@@ -40,15 +39,21 @@ from deft_sweeps.store.atomic_file import PRIVATE, write_atomically
 from deft_sweeps.store.database import sqlite_url
 from deft_sweeps.store.driver_note import DriverNote, read_note, write_note
 from deft_sweeps.store.folder_lock import lock_folder
+from deft_sweeps.store.json_record import read_record, write_record
 from deft_sweeps.store.result_file import is_result_name, read_result_file, unreadable
 from deft_sweeps.store.secrets import holds_secret
+from deft_sweeps.store.step_log import append_steps, read_steps
 
 FINAL_ROLES = ("chosen", "baseline", "twin")
 
 
 @dataclass(frozen=True, slots=True)
 class SweepDir:
-    """The folder of one sweep; every path in it is named here and nowhere else."""
+    """The folder of one sweep.
+
+    It names the paths in it, except those of `data_record`, `cost_record`, `selection_record` and
+    `search.warm_start`, which name their own.
+    """
 
     root: Path
 
@@ -207,20 +212,11 @@ class SweepDir:
         """Append metrics of a trial's steps; a step told again, after a restart from a checkpoint,
         replaces what was told of it.
         """
-        path = self.steps_path(trial_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a") as file:
-            file.write("".join(json.dumps(asdict(metrics)) + "\n" for metrics in steps))
+        append_steps(self.steps_path(trial_id), steps)
 
     def steps(self, trial_id: str) -> tuple[StepMetrics, ...]:
         """Metrics of a trial's steps, rising; a line cut off by a crash is left out."""
-        path = self.steps_path(trial_id)
-        steps: dict[int, StepMetrics] = {}
-        for line in path.read_text().splitlines() if path.is_file() else ():
-            with suppress(ValueError, TypeError):
-                metrics = StepMetrics(**json.loads(line))
-                steps[metrics.step] = metrics
-        return tuple(steps[step] for step in sorted(steps))
+        return read_steps(self.steps_path(trial_id))
 
     def write_rungs(self, trial_id: str, rungs: tuple[Rung, ...]) -> None:
         """Keep what was measured of a trial on its way; what was kept before is replaced."""
@@ -241,10 +237,7 @@ class SweepDir:
 
     def write_final(self, measurement: FinalMeasurement) -> None:
         """Keep a measurement on the test split; one of the same role is replaced."""
-        write_atomically(
-            self.final_path(measurement.role),
-            codec(FinalMeasurement).dump_json(measurement, indent=1) + b"\n",
-        )
+        write_record(self.final_path(measurement.role), measurement)
 
     def clear_finals(self, keep: Collection[str] = ()) -> None:
         """Forget the measurements on the test split, which were of another choice, except those in
@@ -265,9 +258,7 @@ class SweepDir:
             path = self.final_path(role)
             if path.is_file():
                 try:
-                    final: FinalMeasurement = codec(FinalMeasurement).validate_json(
-                        path.read_bytes()
-                    )
+                    final = read_record(path, FinalMeasurement)
                     check_numbers(final)
                 except (ValueError, OverflowError) as error:
                     raise StoreError(unreadable(path, "a final measurement", error)) from error

@@ -7,6 +7,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
 from deft_sweeps.errors import StoreError
+from deft_sweeps.extras import installation
 from deft_sweeps.specification.search_settings import STORAGE_FILES
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store import database
@@ -14,10 +15,11 @@ from deft_sweeps.store.secrets import short_reason, without_secrets
 from deft_sweeps.store.sweep_dir import SweepDir
 
 _DRIVERS = {
-    "postgresql": ("postgresql+psycopg", "psycopg[binary]"),
-    "mysql": ("mysql+pymysql", "pymysql"),
+    "postgresql": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
 }
-"""SQLAlchemy's name of the driver for a URL that names none, and the package that brings it."""
+"""SQLAlchemy's name of the driver for a URL that names none; its key is the extra that brings it.
+"""
 
 
 class MirrorStorage(RDBStorage):
@@ -86,13 +88,12 @@ def root_cause(error: BaseException) -> BaseException:
 
 def _by_url(url: str) -> MirrorStorage:
     scheme, _, rest = url.partition("://")
-    dialect, package = _DRIVERS.get(scheme, (scheme, ""))
-    named = (p for name, (_, p) in _DRIVERS.items() if scheme.startswith(name))
-    package = package or next(named, "")
+    dialect = _DRIVERS.get(scheme, scheme)
+    extra = next((name for name in _DRIVERS if scheme.startswith(name)), None)
     try:
         return _database(f"{dialect}://{rest}")
     except ImportError as error:
-        install = f"; `pip install '{package}'` brings it" if package else ""
+        install = "" if extra is None else f"; type: {installation(extra)}"
         what = f"the database driver of {scheme} is not installed{install}"
         raise StoreError(f"search.storage: {what}") from error
     except Exception as error:  # Each driver raises its own.

@@ -1,5 +1,5 @@
-"""A task's three splits as text, and everything that keeps them from being used, found before
-anything starts. Loads no torch.
+"""A task's splits as text (train, validation, test and, if asked for, selection), and everything
+that keeps them from being used, before anything starts. Loads no torch.
 """
 
 from collections.abc import Sequence

@@ -84,15 +84,10 @@ def columns(task: FileTask) -> list[str]:
     return named + ([task.group] if task.group is not None else [])
 
 
-def example(row: Sequence[Any], task: FileTask) -> Example:
-    """One row of `columns` as an example; `NotText` holds the place of what is no text, for
-    `check_rows` to refuse.
-    """
-    return _example(row, task)[0]
-
-
 def _example(row: Sequence[Any], task: FileTask) -> tuple[Example, int]:
-    """The example, and how many of its answers do not stand where their start says."""
+    """One row of `columns` as an example, and how many of its answers do not stand where their
+    start says. `NotText` holds the place of what is no text, for `check_rows` to refuse.
+    """
     first = _read(as_text, row[0])
     group = _read(as_group, row[-1]) if task.group is not None else None
     match task.task:

@@ -28,6 +28,7 @@ class Examples:
     Attributes:
         shared: how many rows of the training file (`train`), and of a file of validation's own
             (`validation`), were left out because a split drawn before has their group or text.
+        n_selectable: examples that the selection split may have at most.
     """
 
     train: list[Example]
@@ -35,6 +36,7 @@ class Examples:
     test: list[Example]
     selection: list[Example] = field(default_factory=list)
     shared: dict[str, int] = field(default_factory=dict)
+    n_selectable: int = 0
 
 
 def draw(
@@ -72,7 +74,7 @@ def draw(
     reserved = reserved_groups(groups, files) if by_class else set()
     drawn = _Draw(deque(group for group in groups if group[0].group not in reserved), seed)
     n_whole = sum(not example.is_part for example in examples)
-    fifth = int(n_whole * CUT_SHARE)
+    fifth, n_selectable = int(n_whole * CUT_SHARE), int(n_whole * SELECTION_SHARE)
 
     def take(split: str, own: Sequence[Example] | None, size: int | None) -> list[Example]:
         if own is not None:
@@ -80,12 +82,12 @@ def draw(
         return drawn.from_groups(fifth if size is None else size)
 
     tested = take("test", test, splits.test)
-    selected = drawn.from_groups(min(splits.selection, int(n_whole * SELECTION_SHARE)))
+    selected = drawn.from_groups(min(splits.selection, n_selectable))
     validated = take("validation", validation, splits.validation)
     training = drawn.rest(group for group in groups if group[0].group in reserved)
     needed = {row.label for row in (*validated, *selected, *tested)} if by_class else set()
     train = with_every_class(_in_order(training, seed), splits.train, needed)
-    return Examples(train, validated, tested, selected, dict(drawn.shared))
+    return Examples(train, validated, tested, selected, dict(drawn.shared), n_selectable)
 
 
 class _Draw:

@@ -9,6 +9,7 @@ from deft_sweeps.task_metrics import TASK_METRICS, suitable
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.files import some
 from deft_sweeps.tasks.split import Examples
+from deft_sweeps.units import count
 
 SLOW_CLASSES = 50
 """From this many on, it is said that a model that writes may score each class by itself. With 300
@@ -45,7 +46,7 @@ def shared_rows(splits: Examples, task: Task) -> list[str]:
     column = task.group if isinstance(task, FileTask) else None
     what = f"text or {column}" if column else "text"
     return [
-        f"{n:,} {'row' if n == 1 else 'rows'} of {file} left out, because another split has the"
+        f"{count(n, 'row')} of {file} left out, because another split has the"
         f" same {what} (letter case and spacing aside): no example is in two splits"
         for source, file in sources.items()
         if (n := splits.shared.get(source, 0))
@@ -92,10 +93,7 @@ def _unknown_classes(
     unknown = Counter(row.label for row in examples if row.label not in trained_labels)
     if not unknown:
         return []
-    shown = some(
-        f"{label[:40]} ({n} rows)" if n > 1 else f"{label[:40]} (1 row)"
-        for label, n in sorted(unknown.items())
-    )
+    shown = some(f"{label[:40]} ({count(n, 'row')})" for label, n in sorted(unknown.items()))
     own = _own_file(name, task)
     fix = (
         f"add rows of them to the training file, or take them out of {own}"

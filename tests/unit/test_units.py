@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from deft_sweeps.units import EXAMPLES, UNITS, Dimension, duration, parse_quantity, quantity
+from deft_sweeps.units import EXAMPLES, UNITS, Dimension, count, duration, parse_quantity, quantity
 
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 
@@ -58,3 +58,9 @@ def test_text_that_is_no_number_is_refused(text: str) -> None:
 def test_a_number_that_is_not_finite_is_refused() -> None:
     with pytest.raises(ValueError, match="expected a finite number"):
         parse_quantity("1e999", "bytes", "it")
+
+
+def test_one_thing_is_singular() -> None:
+    assert [count(n, "row") for n in (0, 1, 2, 1200)] == ["0 rows", "1 row", "2 rows", "1,200 rows"]
+    assert count(1, "class", "classes") == "1 class"
+    assert count(3, "class", "classes") == "3 classes"

@@ -12,6 +12,7 @@ from deft_sweeps.axes.verb import verb
 from deft_sweeps.config.axes import Dtype
 from deft_sweeps.config.axes.quantization.packing import Packing
 from deft_sweeps.config.layout import Layout
+from deft_sweeps.extras import require
 
 TORCH_DTYPES: dict[Dtype, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
@@ -22,7 +23,11 @@ def quantize_(
     """Replace the blocks' linear layers by packed ones that compute in `dtype`, on `device`.
 
     The model must still be in float32, so that the scales are taken from full-precision weights.
+
+    Raises:
+        MissingExtraError: bitsandbytes is not installed.
     """
+    require("quantized")
     pack = verb(quantization)
     for linear in quantization.packed_linears(layout):
         dense = model.get_submodule(linear.name)

@@ -12,9 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from deft_sweeps.cli.app import app
 from deft_sweeps.cli.guard import unusable_path
 from deft_sweeps.cli.results import QUIET_SEC, driver_state
 from deft_sweeps.cli.spec_inspection import Inspection
@@ -26,6 +24,7 @@ from deft_sweeps.result import DensityReading, FinalMeasurement, Point
 from deft_sweeps.specification.spec_reader import load_spec
 from deft_sweeps.store.driver_note import DriverNote
 from deft_sweeps.store.sweep_dir import SweepDir
+from tests.cli_call import call
 from tests.samples import complete, point, result
 
 ROOT = Path(__file__).parents[3]
@@ -34,12 +33,6 @@ COMMANDS = ("init", "validate", "data", "plan", "run", "status", "report", "choo
 HEAVY = ("torch", "ray", "transformers", "optuna", "mlflow", "peft", "datasets")
 GOOD = "name: tiny\nspace: {density: [none, loss]}\nbudget: {trials: 2}\n"
 UNEVEN = "does not divide the input width of q (512), v (512)"
-
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(
-        app, [str(argument) for argument in arguments], prog_name="deft-sweeps"
-    )
 
 
 def process(*arguments: object) -> subprocess.CompletedProcess[str]:

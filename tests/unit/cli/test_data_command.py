@@ -1,17 +1,20 @@
 """`data`: a look at a spec's examples, and where it goes from there."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from deft_sweeps.cli.app import app
+from deft_sweeps.cli.guard import INTERRUPTED
+from deft_sweeps.config.data import Form, Task
 from deft_sweeps.report.html import render
 from deft_sweeps.result.data_profile import DataProfile, SplitProfile
 from deft_sweeps.store.data_record import DataRecord
 from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.tasks.check import Examination, examine
+from tests.cli_call import call
 from tests.made_sweep import sweep_results, sweep_spec
 from tests.tables import write
 
@@ -33,10 +36,6 @@ PROFILE = DataProfile(
 )
 
 
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(one) for one in arguments])
-
-
 @pytest.fixture
 def spec(tmp_path: Path) -> Path:
     rows = [
@@ -56,7 +55,7 @@ def test_tables_for_people(spec: Path) -> None:
         "majority baseline",
         "good",
         "tokens in the median",
-        "have several labels",
+        "1 training text has several labels",
     ):
         assert part in done.stdout, part
     assert done.stderr.splitlines()[-1] == f"next: deft-sweeps plan {spec}"
@@ -99,3 +98,33 @@ def test_a_damaged_record_is_none(tmp_path: Path) -> None:
     assert record.profile() == PROFILE
     (tmp_path / "data.json").write_text("{")
     assert record.profile() is None
+
+
+@pytest.mark.parametrize("n_sweeps", [1, 2])
+def test_a_run_reads_the_data_of_each_sweep_once_and_keeps_the_look(
+    n_sweeps: int, spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examined: list[Task] = []
+
+    def counted(task: Task, form: Form | None) -> Examination:
+        examined.append(task)
+        return examine(task, form)
+
+    for module in ("spec_inspection", "data_command"):
+        monkeypatch.setattr(f"deft_sweeps.cli.{module}.examine", counted)
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("deft_sweeps.cli.sweeps._session", stop)
+    monkeypatch.setattr("deft_sweeps.sweep.local_ray.ray_session", lambda *_, **__: nullcontext())
+    monkeypatch.chdir(spec.parent)
+    names = ("look", "again")[:n_sweeps]
+    spec.write_text("---".join(SPEC.replace("name: look", f"name: {name}") for name in names))
+    done = call("run", spec, "--out", "out")
+    assert done.exit_code == INTERRUPTED, done.stderr
+    assert len(examined) == n_sweeps
+    profile = DataRecord(Path("out") if n_sweeps == 1 else Path("out", "look")).profile()
+    assert profile is not None
+    assert profile.lengths is not None
+    assert profile.splits["train"].n_rows == 25

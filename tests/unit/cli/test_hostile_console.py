@@ -12,15 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from deft_sweeps.cli import guard, show
-from deft_sweeps.cli.app import app
 from deft_sweeps.report.report_table import ReportTable, Row
 from deft_sweeps.report.terminal_text import printable, printable_json
 from deft_sweeps.store.driver_note import DriverNote
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.progress import LineView, Progress
+from tests.cli_call import call
 from tests.mutated_text import mutations
 from tests.samples import point, result
 
@@ -30,10 +30,6 @@ SMALL = "name: x\nspace: {}\nbudget: {trials: 1}\n"
 # Colour, a link (OSC 8), a C1 introducer, a sign of direction, a forged line, half a character.
 HOSTILE = "\x1b[31m \x1b]8;;http://x\x07 \x9b2J \u202eabc\u2066 \nx.yaml: valid \udc80 \ufeff"
 STEERING = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def shell(command: str, **environment: str) -> subprocess.CompletedProcess[str]:

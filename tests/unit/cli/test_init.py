@@ -5,20 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from deft_sweeps.cli.app import app
 from deft_sweeps.cli.init import path_from
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.specification.spec_reader import load_spec
+from tests.cli_call import call
 from tests.tables import write
 
 N = 40
 CONTEXTS = [f"In year {i} the river was crossed by bridge {i} near the town" for i in range(N)]
-
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def labelled(i: int) -> dict[str, object]:

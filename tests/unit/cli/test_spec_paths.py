@@ -3,14 +3,13 @@
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from deft_sweeps.cli.app import app
 from deft_sweeps.cli.sweeps import _prepare
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.specification.spec_reader import load_spec
 from deft_sweeps.store.spec_origin import write_origin
 from deft_sweeps.store.sweep_dir import SweepDir
+from tests.cli_call import call
 from tests.tables import ROWS, write
 
 SPEC = """name: paths
@@ -23,10 +22,6 @@ task:
 space: {}
 budget: {trials: 2}
 """
-
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

@@ -159,7 +159,10 @@ class TestVerdict:
         assert verdict_text.headline(findings).startswith("SHIP: ")
         (limit,) = verdict_text.limits_told(findings)
         assert "0.020 inside it on 1200 selection examples" in limit
-        assert "are certified on 1200 selection examples" in verdict_text.certificate_told(findings)
+        sentence = verdict_text.certificate_told(findings)
+        assert "are certified on 1200 selection examples" in sentence
+        assert "in about 0.05 of them at most" in sentence
+        assert "score test of the paired difference is approximate" in sentence
 
     def test_ships_the_baseline_where_nothing_else_passes(self) -> None:
         made = chain(PLAIN, DEFT)

@@ -2,6 +2,7 @@
 which revision.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from hashlib import sha1, sha256
@@ -150,6 +151,27 @@ def test_a_revision_is_a_tag_or_a_commit(
     assert read_config(name)["vocab_size"] == len(load_tokenizer(name)) == n_words
     model = load_model(name, "fp32")
     assert model.get_submodule("embeddings.word_embeddings").num_embeddings == n_words
+
+
+@pytest.mark.parametrize(("given", "is_known"), [("v1", False), ("v2", True)])
+def test_data_are_counted_in_the_tokens_of_the_revision(
+    given: str, is_known: bool, cache: Path, models: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """No revision is named main, so nothing else than the one given can be read."""
+    fill(cache, models[0], FIRST, "v1")
+    fill(cache, models[1], SECOND, "v2")
+    rows = [f"music pace {'great ' * (i + 1)},{'good' if i % 2 else 'bad'}" for i in range(40)]
+    (tmp_path / "reviews.csv").write_text("\n".join(["text,label", *rows]) + "\n")
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(
+        f"name: pinned\nmodel: me/small\nrevision: {given}\n"
+        "task: {kind: files, path: reviews.csv, text: text, label: label,"
+        " splits: {validation: 8, test: 8}}\n"
+        "space: {density: [none]}\nbudget: {trials: 1}\n"
+    )
+    done = CliRunner().invoke(app, ["data", str(spec), "--json"])
+    assert done.exit_code == 0, done.output
+    assert (json.loads(done.stdout)["lengths"]["unknown_share"] == 0) == is_known
 
 
 def test_an_unknown_revision_is_one_sentence(cache: Path, models: tuple[Path, Path]) -> None:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.report.power_table import certification_told, power_table
 from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.tasks.examples import Example
+from deft_sweeps.tasks.split import Examples
 from tests.made_sweep import sweep_spec
 
 
@@ -26,6 +28,7 @@ def spec(policy: str, selection: int) -> SweepSpec:
     return replace(base, limits=(), choose=parse_policy(policy), combinations=combinations)
 
 
+ROWS = [Example("a film", "good", "a film")]
 NARROW = "best activation_density where score >= baseline(peft) - 0.02"
 
 
@@ -55,3 +58,28 @@ def test_absolute_limits_have_no_row() -> None:
     assert "can be certified on 1200" in certification_told(limited)
     assert "names a limit" in certification_told(spec("knee", 1200))
     assert "at least 299" in certification_told(spec("best loss where score >= 0.99", 100))
+
+
+def test_no_more_is_proposed_than_a_quarter_of_the_file() -> None:
+    def sentence(n_selectable: int, margin: str = "0.02") -> str:
+        splits = Examples(ROWS, [], [], n_selectable=n_selectable)
+        return certification_told(spec(NARROW.replace("0.02", margin), 0), splits)
+
+    assert "`splits: {selection: 1200}` sets them aside" in sentence(5_000)
+    assert "`splits: {selection: 200}` sets them aside" in sentence(200)
+    assert "a quarter of the training file, 100 examples, is the most there can be" in sentence(100)
+    assert "these limits need at least 149" in sentence(100)
+    assert "`splits: {selection: 100}`" in sentence(100, "0.1")
+
+
+def test_the_examples_that_were_drawn_count_not_those_that_were_asked_for() -> None:
+    requested = spec(NARROW, 1200)
+    splits = Examples(ROWS, [], [], ROWS * 100, n_selectable=100)
+    assert "Nothing can be certified: 100 selection examples" in certification_told(
+        requested, splits
+    )
+    assert "raise" not in certification_told(requested, splits)
+    splits = Examples(ROWS, [], [], ROWS * 464, n_selectable=464)
+    sentence = certification_told(requested, splits)
+    assert sentence == "The choice can be certified on 464 selection examples."
+    assert power_table(requested, splits).rows[0].cells[2] == "80%"

@@ -419,7 +419,7 @@ def config_of(sweep: SweepDir, trial_id: str) -> TrialConfig:
         ("postgresql+nosuch://sweep:hunter2@127.0.0.1:1/x", "cannot be used"),
         (
             "mysql://sweep:hunter2@127.0.0.1:1/x",
-            "database driver of mysql is not installed; `pip install 'pymysql'` brings it",
+            'database driver of mysql is not installed; type: pip install "deft-sweeps[mysql]"',
         ),
         ("sqlite:////nowhere/at/all/study.db", "unable to open database file"),
     ],

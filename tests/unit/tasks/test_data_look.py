@@ -73,9 +73,9 @@ def test_warnings_say_what_to_do() -> None:
     warnings = data_tables.warnings(look(TASK, SPLITS, words))
     for part in (
         "90% of train is 'a'",
-        "1 classes have fewer than 10",
-        "1 training texts have several labels",
-        "1 of 2 validation examples are nearly in train",
+        "1 class has fewer than 10",
+        "1 training text has several labels",
+        "1 of 2 validation examples is nearly in train",
         "3 training examples repeat a text",
         "25.0% of the tokens are unknown",
     ):

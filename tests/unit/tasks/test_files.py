@@ -18,6 +18,7 @@ from deft_sweeps.config.data import FileTask, Splits
 from deft_sweeps.models.checkpoints import load_tokenizer
 from deft_sweeps.tasks.answers import place
 from deft_sweeps.tasks.check import check_task, read_splits
+from deft_sweeps.tasks.files import read_examples
 from deft_sweeps.tasks.prepare import columns, plan_of
 from deft_sweeps.tasks.task_data import load_task
 
@@ -180,9 +181,8 @@ def test_an_answer_is_where_it_says_it_is_or_where_it_first_occurs() -> None:
         place("six", context),
     ) == (8, 0, 0, -1)
     path = FileTask(path="-", task="qa")
-    from deft_sweeps.tasks.files import example
-
-    made = example(["Which?", context, {"text": ["one", " "], "answer_start": [8, 0]}], path)
+    row = ["Which?", context, {"text": ["one", " "], "answer_start": [8, 0]}]
+    (made,) = read_examples([row], path).examples
     assert (made.answers, made.starts) == (("one",), (8,))
 
 

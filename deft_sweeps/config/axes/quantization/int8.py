@@ -31,6 +31,7 @@ class Int8(Packing):
     step_slowdown: ClassVar[float] = 2.3
     # The kernel takes and frees many blocks of odd sizes at each layer.
     evaluation_heap: ClassVar[float] = 7.5
+    quantizes_inputs: ClassVar[bool] = True
 
     kind: Literal["int8"] = "int8"
     outlier_threshold: float = 6.0

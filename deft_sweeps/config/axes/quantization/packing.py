@@ -13,6 +13,8 @@ class Packing(AxisMember):
 
     Attributes:
         step_slowdown: a training step over the same step on unquantized weights (CPU).
+        quantizes_inputs: whether an evaluation also rounds each packed layer's input, so that the
+            unpacked weights alone give other outputs.
         evaluation_heap: resident bytes for each live byte of evaluation (CPU); freed memory goes
             back to the system before it.
     """
@@ -20,6 +22,7 @@ class Packing(AxisMember):
     __slots__ = ()
     step_slowdown: ClassVar[float]
     evaluation_heap: ClassVar[float] = 2.0
+    quantizes_inputs: ClassVar[bool] = False
 
     @abstractmethod
     def packed_linears(self, layout: Layout) -> tuple[Linear, ...]:
