@@ -26,7 +26,14 @@ from deft_sweeps.axes.activation.gate import Gate
 from deft_sweeps.models.families import PUBLISHED_CONFIGS
 from deft_sweeps.sparse.kernel import best_level, library
 from deft_sweeps.sparse.mlp_block import SparseGatedMlp
-from deft_sweeps.sparse.packed_rows import PackedRows, Storage, pack_rows, row_products, sum_of_rows
+from deft_sweeps.sparse.packed_rows import (
+    PackedRows,
+    Storage,
+    in_large_pages,
+    pack_rows,
+    row_products,
+    sum_of_rows,
+)
 
 DENSITIES = (1.0, 0.5, 0.25, 0.1, 0.05)
 SIZES = ("small", "base", "large", "xl", "xxl")
@@ -63,9 +70,11 @@ class Shape:
 
 
 def read_bandwidth() -> float:
-    """Bytes a second of a plain streaming read, the fastest of several."""
-    data = torch.ones(int(ROTATED_BYTES) // 4)
-    return data.nbytes / min(timed(data.sum) for _ in range(5))
+    """Bytes a second of a plain streaming read, the fastest of several sums and products."""
+    data = in_large_pages(torch.ones(int(ROTATED_BYTES) // 16_000, 4_000))
+    vector = torch.ones(4_000)
+    reads = (data.sum, partial(torch.mv, data, vector))
+    return data.nbytes / min(timed(read) for read in reads for _ in range(5))
 
 
 def timed(call: Callable[[], object]) -> float:
@@ -107,7 +116,9 @@ def torch_block(weights: tuple[Tensor, ...], x: Tensor) -> Tensor:
 
 
 def clones(rows: tuple[PackedRows, ...], n: int) -> list[tuple[PackedRows, ...]]:
-    return [tuple(PackedRows(one.entries.clone(), one.scale) for one in rows) for _ in range(n)]
+    return [
+        tuple(PackedRows(in_large_pages(one.entries), one.scale) for one in rows) for _ in range(n)
+    ]
 
 
 def own_variants(

@@ -3,6 +3,8 @@ one token.
 """
 
 import ctypes
+import mmap
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -17,6 +19,7 @@ Storage = Literal["fp32", "bf16", "int8"]
 STORAGES: tuple[Storage, ...] = get_args(Storage)
 _KINDS = {torch.float32: 0, torch.bfloat16: 1, torch.int8: 2}
 
+LARGE_PAGE_BYTES = 2 * 2**20
 MIN_PART_BYTES = 256 * 2**10
 """A thread is asked only for a part that reads at least that much: handing it over takes about as
 long as reading it."""
@@ -52,6 +55,24 @@ class PackedRows:
         return (self.entries.float() * self.scale.unsqueeze(1)).to(dtype)
 
 
+def in_large_pages(values: Tensor) -> Tensor:
+    """A contiguous copy in pages of 2 MiB if the system has such pages and the copy fills some.
+
+    Rows that are skipped to lie in other pages; with small ones, looking up where a page is takes
+    a good part of the time.
+    """
+    advice = getattr(mmap, "MADV_HUGEPAGE", None)
+    if advice is None or values.nbytes < 2 * LARGE_PAGE_BYTES:
+        return values.clone(memory_format=torch.contiguous_format)
+    memory = mmap.mmap(-1, values.nbytes + LARGE_PAGE_BYTES)
+    with suppress(OSError):  # The kernel was built without them.
+        memory.madvise(advice)
+    raw = torch.frombuffer(memory, dtype=torch.uint8)
+    start = -raw.data_ptr() % LARGE_PAGE_BYTES
+    copy = raw[start : start + values.nbytes].view(values.dtype).view(values.shape)
+    return copy.copy_(values)
+
+
 def pack_rows(weight: Tensor, storage: Storage) -> PackedRows:
     """Store a matrix row by row.
 
@@ -65,9 +86,9 @@ def pack_rows(weight: Tensor, storage: Storage) -> PackedRows:
         largest = weight.float().abs().amax(dim=1)
         scale = torch.where(largest > 0, largest / 127, 1.0)
         entries = (weight.float() / scale.unsqueeze(1)).round().to(torch.int8)
-        return PackedRows(entries.contiguous(), scale)
+        return PackedRows(in_large_pages(entries), scale)
     dtype = torch.float32 if storage == "fp32" else torch.bfloat16
-    return PackedRows(weight.to(dtype).contiguous())
+    return PackedRows(in_large_pages(weight.to(dtype)))
 
 
 def active_rows(gate: Tensor) -> Tensor:
