@@ -19,7 +19,7 @@ DENSITY = "loss: {weight: 1.0}"
 SETTINGS: dict[str, dict[str, str]] = {
     "t5": {},
     "t5 relu": {"activation": "relu"},
-    "t5 without blocks": {"adaptive": "ada_deft: {skip: 1}", "density": DENSITY},
+    "t5 without blocks": {"adaptive": "ada: {skip: 1}", "density": DENSITY},
     "bert": {"model": "bert"},
 }
 
