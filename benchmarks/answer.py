@@ -11,8 +11,11 @@ examples that are resampled, or the score that the landscape states. Reported:
 - baseline: draws that end in the baseline; nothing: draws that end in nothing;
 - density ratio: median over the draws of the shipped density over that of a chooser who knows the
   truth;
+- attainable: the same of the sparsest point that its own test certifies in half of the draws, were
+  it the only candidate: no order of candidates has a median below it;
 - bias: mean of the shipped configuration's selection score minus its truth;
-- same: pairs of draws that ship the same configuration, or one within the band of 10 % of density.
+- same: pairs of draws that ship the same configuration, or one within the band of 10 % of density;
+  each draw has validation and selection examples of its own.
 
 The packed tables hold scores, not examples. There, and on the landscape, an example is right or
 wrong by a Gaussian copula: points share most of an example's difficulty, so that two points of the
@@ -28,21 +31,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
+from benchmarks.search import problem
+from benchmarks.search.problem import NOWHERE, UNTIMED
 from benchmarks.search.table import TABLES, read
 from deft_sweeps.config.axes import DensityLoss, Training
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.certificate import make_chain, walk
+from deft_sweeps.metrics import SCORE
 from deft_sweeps.objective import Policy, parse_policy
 from deft_sweeps.outcomes import ExampleScores
 from deft_sweeps.result import (
     CompleteTrial,
-    Cost,
     FinalMeasurement,
     Point,
-    Provenance,
     complete_trials,
 )
+from deft_sweeps.statistics.margin_p_value import absolute_score_p, paired_counts_p
 from deft_sweeps.store.sweep_dir import SweepDir
 
 Booleans = NDArray[np.bool_]
@@ -51,18 +56,12 @@ Sampler = Callable[[np.random.Generator, int], Booleans]
 """Draws n examples: right or wrong of every point, shape (points, n)."""
 
 OBJECTIVES = ("score", "activation_density")
+ALPHA = 0.05
 BAND = 0.1
 """Share of the density within which two configurations count as the same answer."""
 
-PROVENANCE = Provenance(
-    packages={},
-    commit="",
-    python="",
-    device="cpu",
-    n_threads=1,
-    dataset_fingerprint="resampled",
-    checkpoint_revision="",
-)
+MEASURED = replace(UNTIMED, label="measured")
+"""Costs of every trial alike; policies on the score and the density ask for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +99,15 @@ class Draw:
         certified: with a certificate.
         is_baseline: the baseline itself.
         selection_score: of the shipped point on selection examples; nan without.
+        passes: whether each point would pass the policy's tests on the selection examples, were it
+            the only candidate; none without selection examples.
     """
 
     shipped: int | None
     certified: bool
     is_baseline: bool
     selection_score: float
+    passes: Booleans
 
 
 def of_sweep(folder: Path) -> Population:
@@ -188,30 +190,12 @@ def _correlation(score: float, discordance: float) -> float:
 
 
 def _point(threshold: float, score: float, density: float) -> Point:
-    from benchmarks.search.problem import point
-
-    return point(threshold, score, density, 1000, density, 1 - score)
+    return problem.point(threshold, score, density, 1000, density, 1 - score)
 
 
 def _trial(config: TrialConfig, seed: int, points: Sequence[Point]) -> CompleteTrial:
-    cost = Cost(
-        label="measured",
-        trainable_parameters=1,
-        total_parameters=1,
-        weight_bytes=1,
-        weight_sparsity=0.0,
-        peak_memory_bytes=1,
-        latency_sec=1.0,
-        build_time_sec=0.0,
-        train_time_sec=0.0,
-        evaluate_time_sec=0.0,
-    )
     return CompleteTrial(
-        config=config,
-        seed=seed,
-        points=tuple(points),
-        cost=cost,
-        provenance=PROVENANCE,
+        config=config, seed=seed, points=tuple(points), cost=MEASURED, provenance=NOWHERE
     )
 
 
@@ -235,7 +219,7 @@ def _measurement(trial: CompleteTrial, point: Point, right: Booleans) -> FinalMe
         trial_id=trial.trial_id,
         point=_scored(point, right),
         cost=trial.cost,
-        provenance=PROVENANCE,
+        provenance=NOWHERE,
     )
 
 
@@ -263,15 +247,17 @@ def play(
     ]
     names = [f"{trial.trial_id}@{point.at}" for trial, point in population.points]
     findings = Findings(trials, OBJECTIVES, (), policy)
+    passes = np.zeros(len(names), dtype=bool)
     if n_selection:
         drawn = population.sample(rng, n_selection)
+        passes = _passes(population, policy, drawn)
         chain = make_chain(
             findings.pool_for(policy),
             findings.baselines,
             policy,
             policy.where,
             n_examples=n_selection,
-            alpha=0.05,
+            alpha=ALPHA,
         )
         needed = {one.name for one in (*chain.candidates, *chain.baselines.values())}
         measurements = {
@@ -283,54 +269,100 @@ def play(
         findings = Findings(trials, OBJECTIVES, (), policy, (), certificate)
     member = findings.choice.member
     if member is None:
-        return Draw(None, False, False, float("nan"))
+        return Draw(None, False, False, float("nan"), passes)
     step = findings.verdict.step
     return Draw(
         names.index(member.name),
         step is not None,
         findings.choice.baseline is not None and findings.choice.baseline.name == member.name,
         float("nan") if step is None else step.measurement.point.score.value,
+        passes,
     )
+
+
+def _passes(population: Population, policy: Policy, right: Booleans) -> Booleans:
+    base = right[_baseline(population)]
+    passes = np.ones(len(right), dtype=bool)
+    for limit in policy.where:
+        if limit.metric != SCORE.name:
+            continue
+        for i, row in enumerate(right):
+            p = (
+                absolute_score_p(row.astype(float), limit.bound.value)
+                if limit.bound.baseline is None
+                else paired_counts_p(
+                    int((row & ~base).sum()),
+                    int((base & ~row).sum()),
+                    len(row),
+                    -limit.bound.value,
+                )
+            )
+            passes[i] &= p <= ALPHA
+    return passes
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Shares of the draws, in [0, 1]; see the module."""
+    """Shares of the draws, in [0, 1], and densities over the all-knowing chooser's; see the
+    module.
+    """
 
     broken: float
     baseline: float
     nothing: float
     density_ratio: float
+    attainable: float
     bias: float
     same: float
 
 
-def summarise(population: Population, draws: Sequence[Draw], margin: float) -> Summary:
+def summarise(population: Population, draws: Sequence[Draw], policy: Policy) -> Summary:
     """What the draws came to.
 
     Args:
         population: that was drawn from.
         draws: at least two.
-        margin: of the limit on the score, beside the baseline.
+        policy: that chose; its limits are on the score.
     """
     truth, densities = population.truth, population.densities
-    base = _baseline(population)
-    keeps = truth >= truth[base] - margin - 1e-12
+    keeps = _kept(population, policy)
     best = float(densities[keeps].min())
     shipped = [draw for draw in draws if draw.shipped is not None]
     places = np.array([draw.shipped for draw in shipped], dtype=int)
     certified = [draw for draw in shipped if draw.certified]
     gaps = [draw.selection_score - truth[draw.shipped or 0] for draw in certified]
-    pairs = list(zip(shipped[::2], shipped[1::2], strict=False))
-    same = [_is_same(densities, a.shipped or 0, b.shipped or 0) for a, b in pairs]
+    passing = np.mean([draw.passes for draw in draws], axis=0) >= 0.5
     return Summary(
         broken=float((~keeps[places]).sum() / len(draws)),
         baseline=sum(draw.is_baseline for draw in shipped) / len(draws),
         nothing=1 - len(shipped) / len(draws),
         density_ratio=float(np.median(densities[places]) / best) if len(places) else float("nan"),
+        attainable=float(densities[passing].min() / best) if passing.any() else float("nan"),
         bias=float(np.mean(gaps)) if gaps else float("nan"),
-        same=float(np.mean(same)) if same else float("nan"),
+        same=_share_of_same(densities[places]),
     )
+
+
+def _kept(population: Population, policy: Policy) -> Booleans:
+    """Whether each point keeps the limits on the score in truth."""
+    base = float(population.truth[_baseline(population)])
+    keeps = np.ones(len(population.truth), dtype=bool)
+    for limit in policy.where:
+        if limit.metric == SCORE.name:
+            keeps &= np.array([limit.violation(t, base) <= 1e-12 for t in population.truth])
+    return keeps
+
+
+def _share_of_same(shipped: Floats) -> float:
+    """Share of all pairs of draws whose densities lie within the band."""
+    if len(shipped) < 2:
+        return float("nan")
+    values, counts = np.unique(shipped, return_counts=True)
+    larger = np.maximum(values[:, None], values[None, :])
+    same = np.abs(values[:, None] - values[None, :]) <= BAND * larger
+    n = len(shipped)
+    n_same = counts @ same @ counts - n  # Without each draw beside itself.
+    return float(n_same / (n * (n - 1)))
 
 
 def _baseline(population: Population) -> int:
@@ -340,10 +372,6 @@ def _baseline(population: Population) -> int:
         if trial.config.is_baseline("peft") and point.is_unthresholded
     ]
     return -max(plain)[1]
-
-
-def _is_same(densities: Floats, a: int, b: int) -> bool:
-    return a == b or abs(densities[a] - densities[b]) <= BAND * max(densities[a], densities[b])
 
 
 def populations(folders: Sequence[Path], discordance: float) -> Iterator[Population]:
@@ -359,19 +387,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
     parser.add_argument("folders", nargs="*", type=Path, help="finished sweeps")
     parser.add_argument("--draws", type=int, default=1000)
-    parser.add_argument("--margins", type=float, nargs="+", default=[0.02])
+    parser.add_argument(
+        "--policy",
+        action="append",
+        help="with limits on the score; may be repeated (default: a margin of 0.02)",
+    )
     parser.add_argument("--validation", type=int, default=400, help="validation examples")
     parser.add_argument("--selection", type=int, default=1200, help="selection examples")
     parser.add_argument("--discordance", type=float, default=0.06)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    head = f"{'points of':28}{'margin':>7}  {'chosen on':12}"
-    print(head + "broken  baseline  nothing  density ratio    bias  same")
-    for population in populations(arguments.folders, arguments.discordance):
-        for margin in arguments.margins:
-            policy = parse_policy(
-                f"best activation_density where score >= baseline(peft) - {margin:g}"
-            )
+    policies = arguments.policy or ["best activation_density where score >= baseline(peft) - 0.02"]
+    head = f"{'points of':24}{'chosen on':12}"
+    for text in policies:
+        policy = parse_policy(text)
+        print(f"{text}\n{head}broken  baseline  nothing  density  attainable    bias  same")
+        for population in populations(arguments.folders, arguments.discordance):
             for how, n_selection in (("validation", 0), ("selection", arguments.selection)):
                 rng = np.random.default_rng(arguments.seed)
                 draws = [
@@ -384,11 +415,11 @@ def main() -> None:
                     )
                     for _ in range(arguments.draws)
                 ]
-                total = summarise(population, draws, margin)
+                total = summarise(population, draws, policy)
                 print(
-                    f"{population.name[-27:]:28}{margin:7.3f}  {how:12}{total.broken:6.1%}"
-                    f"{total.baseline:10.1%}{total.nothing:9.1%}{total.density_ratio:15.2f}"
-                    f"{total.bias:+8.4f}{total.same:6.0%}",
+                    f"{population.name[-23:]:24}{how:12}{total.broken:6.1%}"
+                    f"{total.baseline:10.1%}{total.nothing:9.1%}{total.density_ratio:9.2f}"
+                    f"{total.attainable:12.2f}{total.bias:+8.4f}{total.same:6.0%}",
                     flush=True,
                 )
 

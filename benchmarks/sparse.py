@@ -5,9 +5,10 @@
 Each size is the block of a Flan-T5 with random weights. The gate's threshold is the quantile that
 leaves the wanted density. The variants take turns call by call in one process, each on the next of
 several copies of its weights, so that weights come from memory as in a model of many layers. Times
-are medians; the range after a ratio is that of the middle 80 % of the turns. A token is projected:
-all decoder layers and the output projection, from parts that are measured. Whole models:
-`benchmarks.sparse_models`; several tokens at once: `benchmarks.sparse_switch`.
+are medians, on one thread of its CPU seconds; the range after a ratio is that of the middle 80 % of
+the turns. A token is projected: all decoder layers and the output projection, from parts that are
+measured. Whole models: `benchmarks.sparse_models`; several tokens at once:
+`benchmarks.sparse_switch`.
 """
 
 import argparse
@@ -74,16 +75,24 @@ def read_bandwidth() -> float:
     data = in_large_pages(torch.ones(int(ROTATED_BYTES) // 16_000, 4_000))
     vector = torch.ones(4_000)
     reads = (data.sum, partial(torch.mv, data, vector))
-    return data.nbytes / min(timed(read) for read in reads for _ in range(5))
+    return data.nbytes / min(
+        timed(read, torch.get_num_threads()) for read in reads for _ in range(5)
+    )
 
 
-def timed(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
+def timed(call: Callable[[], object], n_threads: int | None = None) -> float:
+    """Seconds of a call. On one thread its CPU seconds, which leave out what other processes take
+    from it; on several or an unknown number, on the clock.
+    """
+    clock = time.thread_time if n_threads == 1 else time.perf_counter
+    start = clock()
     call()
-    return time.perf_counter() - start
+    return clock() - start
 
 
-def turns(variants: Mapping[str, list[Callable[[], object]]], seconds: float) -> Times:
+def turns(
+    variants: Mapping[str, list[Callable[[], object]]], seconds: float, n_threads: int
+) -> Times:
     """Seconds of each call; variants take turns, and no two use the same copy in a row."""
     for calls in variants.values():
         calls[0]()
@@ -92,7 +101,7 @@ def turns(variants: Mapping[str, list[Callable[[], object]]], seconds: float) ->
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times[next(iter(times))]) < 8:
         for name, calls in variants.items():
-            times[name].append(timed(calls[next(number) % len(calls)]))
+            times[name].append(timed(calls[next(number) % len(calls)], n_threads))
     return times
 
 
@@ -187,6 +196,7 @@ def token_parts(
             "head": [partial(row_products, rows[0], x, n_threads) for rows in heads],
         },
         seconds,
+        n_threads,
     )
     return statistics.median(times["attention"]), statistics.median(times["head"])
 
@@ -256,7 +266,7 @@ def main() -> None:
 def measure(
     shape: Shape, wanted: list[Storage] | None, n_threads: int, seconds: float, roof: float
 ) -> None:
-    # A decoder of XXL in float32 is 22 GB.
+    # A decoder of XXL in float32 does not fit the memory of most machines.
     fitting: list[Storage] = ["bf16", "int8"] if shape.name == "xxl" else ["fp32", "bf16", "int8"]
     storages = wanted or fitting
     torch.manual_seed(0)
@@ -269,7 +279,7 @@ def measure(
     for dtype in DTYPES:
         if dtype == "bf16" or "fp32" in storages:
             variants |= torch_variants(shape, weights, dtype, x)
-    times = turns(variants, seconds)
+    times = turns(variants, seconds, n_threads)
     show(shape, storages, times, roof)
     del variants
     for storage in storages:

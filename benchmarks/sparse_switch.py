@@ -46,7 +46,7 @@ def several_tokens(shape: Shape, storage: Storage, n_threads: int, seconds: floa
                 variants[f"{name} {density}"] = [
                     partial(one_by_one, block, x, passes) for block in blocks
                 ]
-        times = turns(variants, seconds / 8)
+        times = turns(variants, seconds / 8, n_threads)
         for density in (0.05, 0.1, 0.25):
             passes = n * density
             what = ratio(times, f"dense {density}", f"sparse {density}")

@@ -2,10 +2,12 @@
 the command line.
 
     constraint  [surely] METRIC (<= | >= | < | >) BOUND
+    BOUND       NUMBER, or baseline(KIND [, AXIS: MEMBER ...]) [(+ | -) NUMBER]
     policy      best METRIC [within SHARE %, then METRIC] [where CONSTRAINT [and ...]]
                 or knee [where CONSTRAINT [and ...]]
 
     score >= baseline(peft) - 0.01
+    score >= baseline(peft, quantization: nf4) - 2 %
     weight_bytes <= 64 MiB
     best activation_density where score >= baseline(peft) - 0.02
     best activation_density within 5 %, then score where score >= baseline(peft) - 0.02
@@ -20,11 +22,18 @@ dimension; beside a baseline it is a difference in that dimension, so `score >= 
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Literal
 
-from deft_sweeps.config.baseline_kind import BASELINES, BaselineName
+from deft_sweeps.config.baseline_kind import (
+    AXIS_MEMBERS,
+    BASELINES,
+    Baseline,
+    BaselineName,
+    baseline_of,
+)
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.units import EXAMPLES, QUANTITY, parse_quantity, shortened
 
@@ -98,7 +107,7 @@ class Constraint:
             if baseline is None:
                 raise ValueError(
                     f"`{self}` needs the baseline {self.bound.baseline}:"
-                    f" {BASELINES[self.bound.baseline]}"
+                    f" {baseline_of(self.bound.baseline).meaning}"
                 )
             limit += baseline
         return value - limit if self.relation == "<=" else limit - value
@@ -120,6 +129,10 @@ class Policy:
     band: float = 0.0
     then: str | None = None
 
+    def limits_with(self, limits: Iterable[Constraint]) -> tuple[Constraint, ...]:
+        """The limits of a sweep, then the policy's own, each once."""
+        return tuple(dict.fromkeys((*limits, *self.where)))
+
     def __str__(self) -> str:
         head = "knee" if self.metric is None else f"best {self.metric}"
         if self.then is not None:
@@ -136,7 +149,7 @@ _BEST = re.compile(
 )
 _PLAIN_BOUND = re.compile(rf"^{QUANTITY}$")
 _BASELINE_BOUND = re.compile(
-    rf"^baseline\(\s*(?P<name>\w+)\s*\)(?:\s*(?P<sign>[-+])\s*(?P<offset>{QUANTITY}))?$"
+    rf"^baseline\((?P<inside>[^()]*)\)(?:\s*(?P<sign>[-+])\s*(?P<offset>{QUANTITY}))?$"
 )
 
 
@@ -214,16 +227,47 @@ def parse_policy(text: str) -> Policy:
     return Policy(metric, where, band, then)
 
 
+def parse_baseline(text: str) -> Baseline:
+    """Read `KIND [, AXIS: MEMBER ...]`, as in the brackets of `baseline(...)`.
+
+    Raises:
+        ValueError: with what there is to choose from.
+    """
+    given, *settings = (part.strip() for part in text.split(","))
+    kind = next((kind for kind in BASELINES if kind == given), None)
+    if kind is None:
+        raise ValueError(
+            f"no baseline {shortened(given)!r}{suggest(given, BASELINES)}; there are"
+            f" {', '.join(BASELINES)}"
+        )
+    members: dict[str, str] = {}
+    for setting in settings:
+        axis, colon, member = (part.strip() for part in setting.partition(":"))
+        if not colon or axis in members:
+            what = "each axis once, as in `baseline(peft, quantization: nf4)`"
+            raise ValueError(f"expected {what}, got {shortened(setting)!r}")
+        members[axis] = _axis_member(axis, member)
+    return Baseline(kind, tuple((axis, members[axis]) for axis in AXIS_MEMBERS if axis in members))
+
+
+def _axis_member(axis: str, member: str) -> str:
+    if axis not in AXIS_MEMBERS:
+        raise ValueError(
+            f"a baseline names no {shortened(axis)!r}{suggest(axis, list(AXIS_MEMBERS))}; it may"
+            f" name {', '.join(AXIS_MEMBERS)}"
+        )
+    if member not in AXIS_MEMBERS[axis]:
+        raise ValueError(
+            f"no {axis} {shortened(member)!r}{suggest(member, AXIS_MEMBERS[axis])}; there are"
+            f" {', '.join(AXIS_MEMBERS[axis])}"
+        )
+    return member
+
+
 def _parse_bound(text: str, metric: str) -> Bound:
     relative = _BASELINE_BOUND.match(text)
     if relative is not None:
-        name = next((b for b in BASELINES if b == relative["name"]), None)
-        if name is None:
-            given = relative["name"]
-            raise ValueError(
-                f"no baseline {shortened(given)!r}{suggest(given, BASELINES)}; there are"
-                f" {', '.join(BASELINES)}"
-            )
+        name = str(parse_baseline(relative["inside"]))
         dimension = METRICS[metric].dimension
         if relative["unit"] == "%" and dimension != "share":
             what = (

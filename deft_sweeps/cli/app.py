@@ -8,6 +8,14 @@ import typer
 from deft_sweeps.cli.guard import guarded
 from deft_sweeps.extras import require
 
+PolicyText = Annotated[
+    str | None,
+    typer.Option(
+        "--policy",
+        metavar="POLICY",
+        help="`best METRIC where LIMIT and ...`, or `knee`; the sweep's own else.",
+    ),
+]
 app = typer.Typer(
     help="Find which combination of PEFT method, density loss, quantization and pruning to ship.",
     epilog=(
@@ -240,12 +248,16 @@ def report(
         Path | None,
         typer.Option(metavar="SVG", help="Also write the picture of the front to this file."),
     ] = None,
+    policy: PolicyText = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write a sweep's report.html and print its front."""
+    """Write a sweep's report.html and print its front.
+
+    With --policy the page is of that policy, in a folder of its own.
+    """
     from deft_sweeps.cli import results
 
-    results.report(folder, front_only=front_only, figure=figure, as_json=as_json)
+    results.report(folder, policy, front_only=front_only, figure=figure, as_json=as_json)
 
 
 @app.command(
@@ -257,13 +269,11 @@ def report(
 @guarded
 def choose(
     folder: SweepFolder,
-    policy: Annotated[
-        str | None,
-        typer.Option(
-            metavar="POLICY",
-            help="`best METRIC where LIMIT and ...`, or `knee`; the sweep's own else.",
-        ),
-    ] = None,
+    policy: PolicyText = None,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="Measure the choice on the test split, each part alone."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Name the configuration to ship, and why.
@@ -272,6 +282,8 @@ def choose(
     """
     from deft_sweeps.cli import results
 
+    if measure:
+        results.measure(folder, policy)
     results.choose(folder, policy, as_json=as_json)
 
 

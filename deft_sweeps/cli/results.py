@@ -16,18 +16,19 @@ from deft_sweeps.cli.guard import FAILED, say, say_next
 from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.findings import Choice, Findings, FrontMember
 from deft_sweeps.findings.front_json import front_json, member_dict
-from deft_sweeps.findings.proxy_spread import proxy_spreads
-from deft_sweeps.objective import parse_policy
-from deft_sweeps.report import choice_text, verdict_text
+from deft_sweeps.findings.limit_price import LimitPrice
+from deft_sweeps.objective import Policy, parse_policy
+from deft_sweeps.report import bought_text, choice_text, verdict_text
+from deft_sweeps.report.front_tables import front_table, lost_table
 from deft_sweeps.report.report_text import projection_told
 from deft_sweeps.report.saved_steps import saved_steps
-from deft_sweeps.report.tables import front_table, lost_table
 from deft_sweeps.result import Status
 from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.atomic_file import write_atomically
 from deft_sweeps.store.driver_note import DriverNote
 from deft_sweeps.store.result_file import stray_note
+from deft_sweeps.store.spec_origin import spec_folder
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.units import duration
 
@@ -80,6 +81,8 @@ def status(folder: Path, *, as_json: bool) -> None:
                 "left_sec": remaining,
                 "hypervolume": findings.front.hypervolume,
                 "n_front": len(findings.front.members),
+                "why_front_is_empty": _why_empty(findings),
+                "awaiting_costs": dict(findings.front.awaiting),
             }
         )
         return
@@ -94,14 +97,20 @@ def status(folder: Path, *, as_json: bool) -> None:
     if remaining is not None:
         show.text(f"projected: {duration(remaining)} left")
     show.table(front_table(findings.front))
-    if not findings.front.members and findings.results:
-        reason = choice_text.why_none_keeps(findings.pool, findings.limits, findings.baselines)
+    if reason := _why_empty(findings):
         show.text(f"The front is empty: {reason}")
     # The front is under the sweep's own limits; the policy's do not show in it.
-    for line in choice_text.proxy_notes(proxy_spreads(findings.results, findings.limits)):
+    for line in choice_text.awaiting_notes(findings.front.awaiting, choice_text.ON_FRONT):
         show.text(line)
     goes_on = state in ("not started", "cut off", "interrupted")
     say_next(*("run", folder, "--resume") if goes_on else ("report", folder))
+
+
+def _why_empty(findings: Findings) -> str:
+    """Why no point is on the front, a sentence or two; empty if one is, or if no trial ended."""
+    if findings.front.members or not findings.results:
+        return ""
+    return choice_text.why_none_keeps(findings.pool, findings.limits, findings.baselines)
 
 
 def driver_state(note: DriverNote | None) -> str:
@@ -115,17 +124,22 @@ def driver_state(note: DriverNote | None) -> str:
 
 
 @without_collector
-def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool) -> None:
+def report(
+    folder: Path, policy: str | None, *, front_only: bool, figure: Path | None, as_json: bool
+) -> None:
     """Write the page and the figure, and print the front."""
     sweep, spec = _open(folder)
+    wanted = _policy(policy, spec)
+    later_policy, spec = spec.later_policy(wanted), replace(spec, choose=wanted)
     findings = Findings.read(spec, sweep)
     if not front_only:
         from deft_sweeps.report.html import render
 
-        write_atomically(sweep.report_path, render(sweep, spec, findings).encode())
-        say(f"wrote {sweep.report_path}")
+        page = sweep.page_path(later_policy)
+        write_atomically(page, render(sweep, spec, findings).encode())
+        say(f"wrote {page}")
     if figure is not None:
-        from deft_sweeps.report.figures import scatter
+        from deft_sweeps.report.front_figure import scatter
 
         write_atomically(figure, scatter(findings).encode())
         say(f"wrote {figure}")
@@ -134,20 +148,18 @@ def report(folder: Path, *, front_only: bool, figure: Path | None, as_json: bool
         show.json_text(front_json(findings.front, chosen, findings.membership, gains))
     else:
         show.table(front_table(findings.front, findings.choice, findings.membership))
-        for line in choice_text.proxy_notes(findings.choice.proxy_spreads):
+        for line in choice_text.awaiting_notes(findings.choice.awaiting, choice_text.NOT_CHOSEN):
             show.text(line)
         show.text(projection_told(findings.projection))
-        say_next("choose", folder)
+        of_policy = ("--policy", later_policy) if later_policy else ()
+        say_next("choose", folder, *of_policy)
 
 
 @without_collector
 def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
     """Print which configuration a policy chooses."""
     sweep, spec = _open(folder)
-    try:
-        wanted = spec.choose if policy is None else parse_policy(policy)
-    except ValueError as error:
-        raise ConfigError([Problem("--policy", str(error))]) from error
+    wanted = _policy(policy, spec)
     findings = Findings.read(replace(spec, choose=wanted), sweep)
     if as_json:
         document = {
@@ -156,12 +168,35 @@ def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
             "limits": list(verdict_text.limits_told(findings)),
             "certificate": verdict_text.certificate_told(findings),
             "not_judged_on_test": verdict_text.unjudged_on_test(findings),
+            "bought": bought_text.bought_told(findings),
+            "worse_than_baseline": bought_text.worse_told(findings),
+            "limit_prices": [_price_dict(price) for price in findings.limit_prices],
         }
         show.as_json(document | _choice_dict(findings.choice))
     else:
         print_choice(findings, sweep)
     if findings.choice.member is None:
         raise typer.Exit(FAILED)
+    if not findings.finals and findings.results and not as_json:
+        of_policy = () if policy is None else ("--policy", str(wanted))
+        say_next("choose", folder, *of_policy, "--measure")
+
+
+def measure(folder: Path, policy: str | None) -> None:
+    """Measure a policy's choice on the test split, with its baseline and twin."""
+    sweep, spec = _open(folder)
+    wanted = _policy(policy, spec)
+    from deft_sweeps.sweep.later_policy import measure_policy
+
+    for warning in measure_policy(spec, sweep, wanted, say):
+        say(f"warning: {warning}")
+
+
+def _policy(text: str | None, spec: SweepSpec) -> Policy:
+    try:
+        return spec.choose if text is None else parse_policy(text)
+    except ValueError as error:
+        raise ConfigError([Problem("--policy", str(error))]) from error
 
 
 def print_choice(findings: Findings, sweep: SweepDir) -> None:
@@ -175,12 +210,15 @@ def print_choice(findings: Findings, sweep: SweepDir) -> None:
     sentences = (
         verdict_text.unjudged_on_test(findings),
         verdict_text.within_chance_told(findings),
-        verdict_text.bought_told(findings),
+        bought_text.bought_told(findings),
+        bought_text.worse_told(findings),
         verdict_text.certificate_told(findings),
         choice_text.why(findings.choice),
     )
     for sentence in filter(None, sentences):
         show.text(sentence)
+    for price in bought_text.prices_told(findings):
+        show.text(f"- {price}")
     for caveat in choice_text.caveats(findings.choice):
         show.text(f"- {caveat}")
     if choice_text.rejected(findings.choice):
@@ -190,7 +228,7 @@ def print_choice(findings: Findings, sweep: SweepDir) -> None:
 
 def _open(folder: Path) -> tuple[SweepDir, SweepSpec]:
     sweep = SweepDir(folder).require()
-    parts = load_parts(sweep.spec_path)
+    parts = load_parts(sweep.spec_path, spec_folder(sweep.spec_path))
     if len(parts) > 1:
         folders = ", ".join(str(folder / part.spec.name) for part in parts)
         raise ConfigError(
@@ -199,6 +237,17 @@ def _open(folder: Path) -> tuple[SweepDir, SweepSpec]:
     if strays := stray_note(sweep.strays()):
         say(f"warning: {strays}")
     return sweep, parts[0].spec
+
+
+def _price_dict(price: LimitPrice) -> dict[str, Any]:
+    return {
+        "limit": str(price.limit),
+        "move": price.move,
+        "metric": price.metric,
+        "gain": price.gain,
+        "name": price.name,
+        "split": price.split,
+    }
 
 
 def _choice_dict(choice: Choice) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from deft_sweeps.cli.spec_inspection import inspect
 from deft_sweeps.cli.spec_paths import path_notes, unusable_warm_start
 from deft_sweeps.errors import ConfigError, Problem, StoreError
 from deft_sweeps.findings import Findings
+from deft_sweeps.report.front_tables import finals_table, front_table
 from deft_sweeps.report.report_text import projection_told
-from deft_sweeps.report.tables import equal_density_table, finals_table, front_table
+from deft_sweeps.report.trial_tables import equal_density_table
 from deft_sweeps.specification.compute_dtype import slow_dtype
 from deft_sweeps.specification.sampler_choice import choose_sampler
 from deft_sweeps.specification.sweep_file import SweepPart, load_parts

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache, lru_cache
-from typing import Any, assert_never
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -30,7 +30,7 @@ from deft_sweeps.config.axes import (
     check_path,
     check_revision,
 )
-from deft_sweeps.config.baseline_kind import BaselineName
+from deft_sweeps.config.baseline_kind import BaselineName, members_asked
 from deft_sweeps.config.data import PackagedTask, Task
 
 
@@ -87,24 +87,14 @@ class TrialConfig:
         """No density loss, the checkpoint's activation, no block skipped, unpruned, unquantized:
         what `baseline(peft)` compares with.
         """
-        untouched = (self.density, self.adaptive, self.pruning, self.quantization)
-        return self.activation == "pretrained" and all(member.is_none for member in untouched)
+        return self.is_baseline("peft")
 
     def is_baseline(self, name: BaselineName) -> bool:
-        """Whether a trial of this configuration may be the baseline `name` of
-        `baseline_kind.BASELINES`.
-        """
-        match name:
-            case "peft":
-                return self.is_plain_peft
-            case "plain":
-                return self.density.is_none and self.adaptive.is_none
-            case "dense":
-                return self.pruning.is_none and self.adaptive.is_none
-            case "unquantized":
-                return self.quantization.is_none
-            case unknown:
-                assert_never(unknown)
+        """Whether a trial of this configuration may be the baseline of that name."""
+        return all(
+            (self.activation if axis == "activation" else getattr(self, axis).kind) == member
+            for axis, member in members_asked(name)
+        )
 
     @property
     def checkpoint(self) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from deft_sweeps.config.baseline_kind import BASELINES, BaselineName
 from deft_sweeps.findings.front_member import FrontMember, candidates, pooled
 from deft_sweeps.metrics import SCORE
+from deft_sweeps.objective import Constraint
 from deft_sweeps.result import TrainingAtRung, TrialResult
 
 Baselines = Mapping[BaselineName, FrontMember]
@@ -19,17 +20,25 @@ def best_baseline(members: Iterable[FrontMember]) -> FrontMember | None:
 
 
 def baselines_of(
-    results: Iterable[TrialResult | TrainingAtRung],
+    results: Iterable[TrialResult | TrainingAtRung], limits: Iterable[Constraint] = ()
 ) -> dict[BaselineName, FrontMember]:
     """Every baseline that the results have."""
-    return baselines_among(candidates(results))
+    return baselines_among(candidates(results), limits)
 
 
-def baselines_among(points: Iterable[FrontMember]) -> dict[BaselineName, FrontMember]:
-    """Every baseline among measured points, each training by itself."""
+def baselines_among(
+    points: Iterable[FrontMember], limits: Iterable[Constraint] = ()
+) -> dict[BaselineName, FrontMember]:
+    """The baselines of every kind, and those that limits name, among measured points.
+
+    Args:
+        points: each training by itself.
+        limits: may name members of axes.
+    """
     whole = [member for member in points if member.point.is_unthresholded]
     best: dict[BaselineName, FrontMember] = {}
-    for name in BASELINES:
+    named = (limit.bound.baseline for limit in limits if limit.bound.baseline is not None)
+    for name in dict.fromkeys((*BASELINES, *named)):
         fitting = pooled(m for m in whole if m.result.config.is_baseline(name))
         member = best_baseline(fitting)
         if member is not None:

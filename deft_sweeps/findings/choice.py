@@ -11,11 +11,10 @@ from deft_sweeps.findings.front_member import (
     seed_spread_of,
     values_of,
 )
-from deft_sweeps.findings.limit_check import excess, judgeable
+from deft_sweeps.findings.limit_check import awaits_cost, excess, judgeable
 from deft_sweeps.findings.pareto_front import ParetoFront
-from deft_sweeps.findings.proxy_spread import ProxySpread
 from deft_sweeps.front import knee_distances
-from deft_sweeps.metrics import METRICS
+from deft_sweeps.metrics import METRICS, SCORE
 from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.statistics.paired_difference import PairedDifference, mean_difference
 from deft_sweeps.statistics.seed_spread import SeedSpread
@@ -34,13 +33,13 @@ class Choice:
         member: the chosen one; None if nothing keeps every limit.
         runner_up: what the policy would take without `member`.
         baselines: that limits compare with, as far as the sweep has them.
-        difference: chosen minus the best plain PEFT, paired over the same validation examples; None
+        difference: chosen minus `baseline`, paired over the same validation examples; None
             if either is missing, or if they cannot be paired.
         merits: of every point that keeps every limit, by its name; the policy takes the highest.
         nearest_miss: the point that breaks the limits least; only if nothing keeps them.
         n_points: measured points that the choice was made from, each seed by itself.
-        proxy_spreads: for each limit that was judged by a proxy, how far that differs between equal
-            networks; None if no two trials tell.
+        awaiting: limits that cannot judge some points of the pool yet, and a metric that the policy
+            cannot rank them by, with their number; such points are not chosen.
         needs_certificate: only certified configurations were eligible.
     """
 
@@ -55,13 +54,15 @@ class Choice:
     merits: Mapping[str, float] = field(default_factory=dict)
     nearest_miss: FrontMember | None = None
     n_points: int = 0
-    proxy_spreads: Mapping[Constraint, ProxySpread | None] = field(default_factory=dict)
+    awaiting: Mapping[str, int] = field(default_factory=dict)
     needs_certificate: bool = False
 
     @property
     def baseline(self) -> FrontMember | None:
-        """The best plain PEFT without a threshold; None if the sweep has none."""
-        return self.baselines.get("peft")
+        """What a limit on the score compares with, otherwise the best plain PEFT, without a
+        threshold; None if the sweep has neither.
+        """
+        return _main_baseline(self.limits, self.baselines)
 
     @property
     def seed_spread(self) -> SeedSpread | None:
@@ -77,7 +78,7 @@ def choose_from(
     policy: Policy,
     limits: Sequence[Constraint],
     n_points: int,
-    proxies: Mapping[Constraint, ProxySpread | None],
+    awaiting: Mapping[str, int],
     *,
     needs_certificate: bool = False,
 ) -> Choice:
@@ -92,7 +93,7 @@ def choose_from(
         policy: to apply.
         limits: of the sweep and of the policy, each once.
         n_points: in the pool, each seed by itself.
-        proxies: as `proxy_spreads` of the results and the limits.
+        awaiting: as in `Choice`.
         needs_certificate: whether `eligible` are the certified ones.
     """
     if not eligible:
@@ -108,7 +109,7 @@ def choose_from(
             difference=None,
             nearest_miss=miss,
             n_points=n_points,
-            proxy_spreads=proxies,
+            awaiting=awaiting,
             needs_certificate=needs_certificate,
         )
     merits = _merits(eligible, axes_of(front.objectives, policy), policy)
@@ -117,7 +118,7 @@ def choose_from(
     if policy.then is not None:
         ranking = _by_second_metric(ranking, eligible, policy)
     member = eligible[ranking[0]]
-    baseline = baselines.get("peft")
+    baseline = _main_baseline(limits, baselines)
     difference = None
     if baseline is not None and baseline.name != member.name:
         difference = mean_difference(member.points, baseline.points)
@@ -132,9 +133,15 @@ def choose_from(
         difference=difference,
         merits={eligible[i].name: merits[i] for i in ranking},
         n_points=n_points,
-        proxy_spreads=proxies,
+        awaiting=awaiting,
         needs_certificate=needs_certificate,
     )
+
+
+def _main_baseline(limits: Sequence[Constraint], baselines: Baselines) -> FrontMember | None:
+    named = (limit.bound.baseline for limit in limits if limit.metric == SCORE.name)
+    measured = (baselines.get(name) for name in (*named, "peft") if name is not None)
+    return next((member for member in measured if member is not None), None)
 
 
 def axes_of(objectives: Sequence[str], policy: Policy) -> tuple[str, ...]:
@@ -143,8 +150,12 @@ def axes_of(objectives: Sequence[str], policy: Policy) -> tuple[str, ...]:
     The front of the eligible points then has one more dimension, so that its best by that metric is
     never missed.
     """
-    named = (name for name in (policy.metric, policy.then) if name is not None)
-    return tuple(dict.fromkeys((*objectives, *named)))
+    return tuple(dict.fromkeys((*objectives, *ranked_by(policy))))
+
+
+def ranked_by(policy: Policy) -> tuple[str, ...]:
+    """The metrics that a policy names to be best at; none for the knee."""
+    return tuple(name for name in (policy.metric, policy.then) if name is not None)
 
 
 def _by_second_metric(
@@ -192,4 +203,5 @@ def _nearest_miss(
         by_limit = (excess(member, limit, baselines) / spreads[limit.metric] for limit in limits)
         return math.fsum(max(0.0, beyond) for beyond in by_limit)
 
-    return min(pool, key=miss)
+    judged = [m for m in pool if not any(awaits_cost(m, one, baselines) for one in limits)]
+    return min(judged, key=miss, default=None)

@@ -63,13 +63,15 @@ def at_equal_density(deft: CompleteTrial, plain: CompleteTrial) -> list[EqualDen
     either threshold with that probability has exactly this density and score in expectation
     (example by example, or all examples at one of the two if the score is no mean over examples).
     So the mix is an operating point that can be had, not a guess of a curve. Nothing is said of
-    densities outside the plain trial's measured ones.
+    densities outside the plain trial's measured ones, nor of points whose zeros are float
+    saturation.
     """
     data = [r.provenance.dataset_fingerprint for r in (deft, plain) if r.provenance]
     if len(set(data)) > 1:
         note = "the two trials were measured on different data"
         return [EqualDensityGain(deft, plain, point, note=note) for point in deft.points]
-    ladder = sorted(((p.density.overall, p) for p in plain.points), key=lambda step: step[0])
+    measured = (p for p in plain.points if not p.float_saturation)
+    ladder = sorted(((p.density.overall, p) for p in measured), key=lambda step: step[0])
     return [_gain(deft, plain, point, ladder) for point in deft.points]
 
 
@@ -117,6 +119,9 @@ def _gain(
     """`at_equal_density` of one point; `ladder` has the plain trial's points, rising in their
     density.
     """
+    if point.float_saturation:
+        note = "no threshold: its zeros are float saturation"
+        return EqualDensityGain(deft, plain, point, note=note)
     density = point.density.overall
     below = [step for step in ladder if step[0] <= density]
     above = [step for step in ladder if step[0] >= density]

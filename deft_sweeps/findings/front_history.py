@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from deft_sweeps.findings.baseline import Baselines, baselines_among
 from deft_sweeps.findings.front_member import FrontMember, candidates, pooled, values_of
-from deft_sweeps.findings.limit_check import judgeable, keeps
-from deft_sweeps.findings.pareto_front import reference_of
+from deft_sweeps.findings.limit_check import admits, judgeable
+from deft_sweeps.findings.pareto_front import counts_saturation, reference_of
 from deft_sweeps.metrics import as_losses
 from deft_sweeps.objective import Constraint
 from deft_sweeps.result import TrialResult
@@ -17,7 +17,7 @@ def history_of(
 ) -> FrontHistory:
     """What the front grew from; limits whose baseline was not measured yet are left out."""
     points = candidates(results)
-    return history_of_points(results, points, objectives, limits, baselines_among(points))
+    return history_of_points(results, points, objectives, limits, baselines_among(points, limits))
 
 
 def history_of_points(
@@ -41,7 +41,9 @@ def history_of_points(
     reference, _ = reference_of(pooled(pool), objectives, {})
     inside: dict[int, list[FrontMember]] = {id(result): [] for result in _by_end(results)}
     for member in pool:
-        if all(keeps(member, limit, baselines) for limit in judged):
+        if counts_saturation(member, objectives):
+            continue
+        if all(admits(member, limit, baselines) for limit in judged):
             inside[id(member.result)].append(member)
     losses = [as_losses(values_of(own, objectives), objectives) for own in inside.values()]
     corner = as_losses([reference[name] for name in objectives], objectives)

@@ -38,6 +38,8 @@ def front_json(
         "hypervolume": front.hypervolume,
         "n_candidates": front.n_candidates,
         "n_outside_limits": front.n_outside,
+        "n_float_saturation": front.n_saturated,
+        "awaiting_costs": dict(front.awaiting),
         "unjudged_limits": [str(limit) for limit in front.unjudged],
         "chosen": None if chosen is None else chosen.name,
         **({} if sure is None else {"noise": {"source": sure.source, "note": sure.note}}),
@@ -88,6 +90,7 @@ def member_dict(member: FrontMember) -> dict[str, Any]:
         "threshold": member.point.threshold,
         **_by_block(member.point),
         "metrics": member.values,
+        "float_saturation": member.point.float_saturation,
         "n_seeds": member.n_seeds,
         **_over_seeds(member),
         "score": {

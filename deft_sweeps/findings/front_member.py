@@ -43,14 +43,19 @@ class FrontMember:
     seeds: tuple["FrontMember", ...] = ()
 
     @property
+    def trainings(self) -> tuple["FrontMember", ...]:
+        """Each training by itself: one with several seeds, otherwise the member."""
+        return self.seeds or (self,)
+
+    @property
     def n_seeds(self) -> int:
         """Number of trainings behind it, at least 1."""
-        return len(self.seeds) or 1
+        return len(self.trainings)
 
     @property
     def points(self) -> tuple[Point, ...]:
         """Its point of each seed, rising in the seed."""
-        return tuple(one.point for one in self.seeds) or (self.point,)
+        return tuple(one.point for one in self.trainings)
 
     def over_seeds(self, name: str) -> SeedMean | None:
         """Mean and interval of a metric over the seeds, cut to its possible values; None with one
@@ -72,6 +77,11 @@ class FrontMember:
     def name(self) -> str:
         """`<trial_id>@<threshold>`, or `<trial_id>@p<percentile>`; unique in a sweep."""
         return point_name(self.result.trial_id, self.point.threshold, self.point.percentile)
+
+
+def trial_ids_of(members: Iterable[FrontMember]) -> set[str]:
+    """The trials behind some members, those of every seed."""
+    return {one.result.trial_id for member in members for one in member.trainings}
 
 
 def directions_of(objectives: Iterable[str]) -> tuple[Direction, ...]:

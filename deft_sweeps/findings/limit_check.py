@@ -5,13 +5,13 @@ interval speaks of other examples, not of training again with another seed.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from deft_sweeps.findings.baseline import Baselines
 from deft_sweeps.findings.front_member import FrontMember, MeasuredTraining
-from deft_sweeps.metrics import SCORE
+from deft_sweeps.metrics import METRICS, SCORE
 from deft_sweeps.objective import Constraint
 from deft_sweeps.result import Point
 from deft_sweeps.statistics.paired_difference import Z_95, mean_difference
@@ -38,6 +38,47 @@ def judgeable(limit: Constraint, baselines: Baselines) -> bool:
     """Whether the baseline that the limit names, if any, was measured and has its metric."""
     name = limit.bound.baseline
     return name is None or (name in baselines and limit.metric in baselines[name].values)
+
+
+def rests_on_proxy(member: FrontMember, metric: str) -> bool:
+    """Whether the member has only a proxy of a metric, taken beside other trials."""
+    cost = member.result.cost
+    return METRICS[metric].proxy_in_search and cost is not None and cost.label == "proxy"
+
+
+def awaits_cost(member: FrontMember, limit: Constraint, baselines: Baselines) -> bool:
+    """Whether the limit cannot judge the member before its structure, or that of the baseline, was
+    measured alone: a proxy is no reason.
+    """
+    name = limit.bound.baseline
+    other = None if name is None else baselines.get(name)
+    return rests_on_proxy(member, limit.metric) or (
+        other is not None and rests_on_proxy(other, limit.metric)
+    )
+
+
+def awaiting_costs(
+    members: Iterable[FrontMember],
+    limits: Iterable[Constraint],
+    baselines: Baselines,
+    ranked: Iterable[str] = (),
+) -> dict[str, int]:
+    """How many of the members each limit cannot judge yet, and each metric cannot rank; those with
+    none are left out.
+    """
+    members = tuple(members)
+    counts = {str(one): sum(awaits_cost(m, one, baselines) for m in members) for one in limits}
+    counts |= {f"best {name}": sum(rests_on_proxy(m, name) for m in members) for name in ranked}
+    return {what: n for what, n in counts.items() if n}
+
+
+def admits(member: FrontMember, limit: Constraint, baselines: Baselines) -> bool:
+    """Whether the limit excludes the member from no front: it is kept, or cannot judge it yet.
+
+    Raises:
+        ValueError: as `excess`.
+    """
+    return awaits_cost(member, limit, baselines) or keeps(member, limit, baselines)
 
 
 def excess(member: FrontMember, limit: Constraint, baselines: Baselines) -> float:

@@ -10,6 +10,7 @@ from deft_sweeps.config.baseline_kind import BaselineName
 from deft_sweeps.metrics import LATENCY_SEC, SCORE, measured
 from deft_sweeps.objective import Constraint
 from deft_sweeps.result import Cost, Point
+from deft_sweeps.statistics.correlation_p_value import CORRELATIONS, correlation_p
 from deft_sweeps.statistics.margin_p_value import (
     absolute_score_p,
     grouped_p,
@@ -26,6 +27,7 @@ BINOMIAL_TEST = "exact binomial test"
 BOOTSTRAP_TEST = "studentised bootstrap of the examples"
 GROUP_TEST = "studentised bootstrap of the groups"
 METRIC_TEST = "studentised bootstrap of the metric over the examples"
+CORRELATION_TEST = "studentised bootstrap of the correlation over the examples"
 NO_TEST = "no test for this metric on these examples"
 FEWEST_OF_A_CLASS = 10
 """Selection examples that each class needs for metrics that average over classes."""
@@ -123,8 +125,12 @@ def _metric_test(
     whole = [(weight, outcomes) for weight, outcomes in terms if outcomes is not None]
     if len(whole) < len(terms):
         return 1.0, NO_TEST
-    p = metric_p(point.score.metric, whole, sign * limit.bound.value)
-    return (1.0, NO_TEST) if p is None else (p, METRIC_TEST)
+    metric, bound = point.score.metric, sign * limit.bound.value
+    if metric in CORRELATIONS:
+        p, how = correlation_p(metric, whole, bound), CORRELATION_TEST
+    else:
+        p, how = metric_p(metric, whole, bound), METRIC_TEST
+    return (1.0, NO_TEST) if p is None else (p, how)
 
 
 def _value(of: Measured, metric: str, *, upper: bool = False) -> float | None:
@@ -147,7 +153,7 @@ def _score_test(
     if base is None:
         bound = 1 + bound if mirrored else bound
         if len(groups):
-            return grouped_p(scores, groups, bound), GROUP_TEST
+            return grouped_p(scores, groups, bound, worst=0.0), GROUP_TEST
         if is_right_or_wrong(scores):
             return absolute_score_p(scores, bound), BINOMIAL_TEST
         return mean_p(scores, bound), BOOTSTRAP_TEST
@@ -156,7 +162,7 @@ def _score_test(
         return 1.0, NO_TEST
     others = 1 - others if mirrored else others
     if len(groups):
-        return grouped_p(scores - others, groups, bound), GROUP_TEST
+        return grouped_p(scores - others, groups, bound, worst=-1.0), GROUP_TEST
     if is_right_or_wrong(np.concatenate([scores, others])):
         return paired_score_p(scores, others, -bound), PAIRED_TEST
     return paired_mean_p(scores, others, -bound), BOOTSTRAP_TEST

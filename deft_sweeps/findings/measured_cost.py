@@ -1,10 +1,11 @@
 """Latency and memory of trials as measured alone, once for all trials of a structure."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
-from deft_sweeps.findings.proxy_spread import structure_of
-from deft_sweeps.metrics import LATENCY_SEC, METRICS
+from deft_sweeps.config.axes import NoDensityLoss, NoSkipping, Training
+from deft_sweeps.metrics import METRICS
 from deft_sweeps.result import CompleteTrial, StructureCost, TrialResult, complete_trials
 
 
@@ -42,8 +43,23 @@ def needs_measured_costs(metrics: Iterable[str]) -> bool:
 
 
 def deployed_structure(trial: CompleteTrial) -> Hashable:
-    """What decides a trial's costs when it is deployed: training is no part of it."""
-    return structure_of(trial, LATENCY_SEC.name)
+    """What a trial shares with all trials that cost the same when they are deployed: everything but
+    its seed and what changes trained values alone.
+
+    Optimiser, dropout and density loss change no network. Removed blocks do.
+    """
+    scale: dict[str, Any] = {"alpha": 1, "rslora": False, "dropout": 0.0}
+    peft: Any = trial.config.peft
+    given = {field.name for field in fields(peft)}
+    config = replace(
+        trial.config,
+        peft=replace(peft, **{name: value for name, value in scale.items() if name in given}),
+        density=NoDensityLoss(),
+        adaptive=NoSkipping(),
+        training=Training(),
+        base_dropout=0.0,
+    )
+    return config, trial.skipped
 
 
 def _with_cost(result: TrialResult, by_structure: dict[Hashable, StructureCost]) -> TrialResult:

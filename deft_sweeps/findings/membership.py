@@ -8,8 +8,8 @@ import numpy as np
 
 from deft_sweeps.findings.baseline import Baselines
 from deft_sweeps.findings.front_member import FrontMember, values_of
-from deft_sweeps.findings.limit_check import judgeable, keeps
-from deft_sweeps.findings.pareto_front import ParetoFront
+from deft_sweeps.findings.limit_check import admits, judgeable
+from deft_sweeps.findings.pareto_front import ParetoFront, counts_saturation
 from deft_sweeps.metrics import SCORE, as_losses, signs
 from deft_sweeps.objective import Constraint
 from deft_sweeps.statistics.front_probability import N_DRAWS, front_probabilities
@@ -61,8 +61,13 @@ def membership_of(
     if not front.members:
         return Membership()
     objectives = front.objectives
+    on_front = {member.name for member in front.members}
     judged = [limit for limit in limits if judgeable(limit, baselines)]
-    inside = [all(keeps(m, limit, baselines) for limit in judged) for m in everyone]
+    inside = [
+        all(admits(m, limit, baselines) for limit in judged)
+        and (m.name in on_front or not counts_saturation(m, objectives))
+        for m in everyone
+    ]
     members = [member for member, keep in zip(everyone, inside, strict=True) if keep]
     pool = [noisy_point(member, objectives) for member in members]
     repeated = [noisy_point(member, objectives) for member in everyone if member.seeds]

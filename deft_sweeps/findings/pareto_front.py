@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from deft_sweeps.findings.baseline import Baselines, baselines_of
 from deft_sweeps.findings.front_member import FrontMember, configurations, directions_of, values_of
-from deft_sweeps.findings.limit_check import judgeable, keeps
+from deft_sweeps.findings.limit_check import admits, awaiting_costs, judgeable
 from deft_sweeps.front import hypervolume, non_dominated
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.objective import Constraint
@@ -28,8 +28,11 @@ class ParetoFront:
         n_candidates: measured points that have every objective; those of a configuration's seeds at
             one threshold count as one.
         n_outside: candidates that break a limit, or lack a metric that a limit names.
+        n_saturated: candidates that keep every limit and do not compete, by `counts_saturation`.
         unjudged: limits that cannot be judged because their baseline was not measured yet; while
             there are any, no point is a member.
+        awaiting: limits that exclude nothing of some candidates yet, with their number: only a
+            proxy of the metric was measured. Each structure is measured alone after the search.
         equal: by the member's name, how many points it stands for; only those with several.
     """
 
@@ -40,8 +43,10 @@ class ParetoFront:
     hypervolume: float
     n_candidates: int
     n_outside: int
+    n_saturated: int = 0
     unjudged: tuple[Constraint, ...] = ()
     equal: Mapping[str, int] = field(default_factory=dict)
+    awaiting: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ def pareto_front(
     results = tuple(results)
     if baselines is None:
         named = any(limit.bound.baseline for limit in limits)
-        baselines = baselines_of(results) if named else {}
+        baselines = baselines_of(results, limits) if named else {}
     return front_of(configurations(results, objectives), objectives, limits, baselines, reference)
 
 
@@ -90,13 +95,29 @@ def front_of(
     limits: Sequence[Constraint] = (),
     baselines: Baselines | None = None,
     reference: Mapping[str, float] | None = None,
+    *,
+    with_saturated: bool = False,
 ) -> ParetoFront:
-    """The front of points that are pooled over seeds already; otherwise as `pareto_front`."""
+    """The front of points that are pooled over seeds already; otherwise as `pareto_front`.
+
+    Args:
+        pool: measured points.
+        objectives: names of metrics.
+        limits: as in `pareto_front`.
+        baselines: that limits compare with.
+        reference: as in `pareto_front`.
+        with_saturated: points whose zeros are float saturation compete too.
+    """
     known_baselines = baselines or {}
     unjudged = tuple(limit for limit in limits if not judgeable(limit, known_baselines))
     inside: tuple[FrontMember, ...] = ()
     if not unjudged:
-        inside = tuple(m for m in pool if all(keeps(m, limit, known_baselines) for limit in limits))
+        inside = tuple(
+            m for m in pool if all(admits(m, limit, known_baselines) for limit in limits)
+        )
+    n_inside = len(inside)
+    if not with_saturated:
+        inside = tuple(m for m in inside if not counts_saturation(m, objectives))
     corner, note = reference_of(pool, objectives, reference or {})
     directions = directions_of(objectives)
     values = values_of(inside, objectives)
@@ -117,10 +138,20 @@ def front_of(
         reference_note=note,
         hypervolume=volume,
         n_candidates=len(pool),
-        n_outside=len(pool) - len(inside),
+        n_outside=len(pool) - n_inside,
+        n_saturated=n_inside - len(inside),
         unjudged=unjudged,
         equal=equal,
+        awaiting=awaiting_costs(pool, limits, known_baselines),
     )
+
+
+def counts_saturation(member: FrontMember, metrics: Iterable[str]) -> bool:
+    """Whether one of the metrics would compare the member by zeros that are float saturation.
+
+    Such points stay baselines of limits, and samplers learn from them.
+    """
+    return member.point.float_saturation and any(METRICS[name].counts_zeros for name in metrics)
 
 
 def _distinct(

@@ -7,7 +7,7 @@ from deft_sweeps.findings.certificate import Certificate, Step
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.confirmation import Confirmation
 from deft_sweeps.metrics import SCORE
-from deft_sweeps.objective import Constraint, parse_constraint
+from deft_sweeps.objective import Constraint
 from deft_sweeps.result import Chain
 from deft_sweeps.statistics.certification_power import fewest_examples
 
@@ -39,14 +39,13 @@ def verdict_of(
 
     Args:
         choice: of the policy.
-        certificate: of the sweep; None if no chain was written.
+        certificate: of the choice's limits; None if no chain was written.
         confirmation: of the choice on the test split.
     """
     member = choice.member
     if member is None:
-        return Verdict("nothing", why=_why_none_certified(certificate))
-    covers = certificate is not None and covers_limits(certificate, choice.limits)
-    step = certificate.step_of(member) if certificate is not None and covers else None
+        return Verdict("nothing", why=_why_none_certified(certificate) or _why_unjudged(choice))
+    step = None if certificate is None else certificate.step_of(member)
     if confirmation.broken:
         return Verdict("not confirmed", step)
     if step is None:
@@ -54,12 +53,6 @@ def verdict_of(
     named = {limit.bound.baseline for limit in choice.limits} - {None} or {"peft"}
     own = {choice.baselines[name].name for name in choice.baselines if name in named}
     return Verdict("baseline" if member.name in own else "ship", step)
-
-
-def covers_limits(certificate: Certificate, limits: tuple[Constraint, ...]) -> bool:
-    """Whether the chain was tested for all of these limits."""
-    tested = {parse_constraint(text) for text in certificate.chain.limits}
-    return {limit.bare for limit in limits} <= tested
 
 
 def floor_of(limits: tuple[Constraint, ...], alpha: float) -> int:
@@ -90,26 +83,61 @@ def too_few(chain: Chain, limits: tuple[Constraint, ...]) -> str:
 
 
 def _why_uncertified(choice: Choice, certificate: Certificate | None) -> str:
+    """The reason, and what to do about it, a sentence."""
     if certificate is None:
-        return "the sweep has read no selection split, so it was chosen on validation examples"
-    if not choice.limits:
-        return "there is no limit to certify"
-    if not covers_limits(certificate, choice.limits):
         return (
-            f"the selection split was read for other limits ({', '.join(certificate.chain.limits)})"
+            "the sweep has read no selection split, so it was chosen on validation examples; a"
+            " sweep with `splits: {selection: 1200}` in its task can certify"
         )
+    if not choice.limits:
+        return "there is no limit to certify; state one, `where score >= baseline(peft) - 0.02` say"
+    if certificate.n_finalists:
+        return _why_not_bounded(certificate)
     if reason := too_few(certificate.chain, choice.limits):
-        return reason
+        return f"{reason}; allow a wider margin, or set more selection examples aside"
     if certificate.missing is not None:
-        return "the walk along the chain of candidates has not come to its end"
-    return "it is not among the candidates that were fixed before the selection split was read"
+        return (
+            "the walk along the chain of candidates has not come to its end; `deft-sweeps run DIR"
+            " --resume` goes on with it"
+        )
+    return (
+        "it is not among the candidates that were fixed before the selection split was read; the"
+        " sweep's own policy chooses among those"
+    )
+
+
+def _why_unjudged(choice: Choice) -> str:
+    """Which limits nothing but a proxy could judge, a clause; empty if none."""
+    if not choice.awaiting:
+        return ""
+    named = ", ".join(f"`{what}`" for what in choice.awaiting)
+    return (
+        f"as far as is known: {named} cannot judge {max(choice.awaiting.values())} points before"
+        " their structures are measured alone"
+    )
+
+
+def _why_not_bounded(certificate: Certificate) -> str:
+    other = f"the selection split was read for other limits ({', '.join(certificate.chain.limits)})"
+    if not certificate.steps:
+        return f"{other}, and no finalist was measured on it"
+    nearest = min(certificate.steps, key=lambda step: step.p)
+    worst = nearest.worst
+    unknown = worst.limit.bound.baseline
+    if worst.margin is None and unknown is not None:
+        return f"{other}, and baseline({unknown}) was not measured on it"
+    return (
+        f"{other}, and by simultaneous bounds over {certificate.n_finalists} finalists it is not"
+        f" certified: of those measured the nearest has p = {nearest.p:.3g} at `{worst.limit}`"
+        f" (at most {certificate.level:.3g} is asked)"
+    )
 
 
 def _why_none_certified(certificate: Certificate | None) -> str:
     failed = certificate.failed if certificate is not None else None
     if certificate is None or failed is None or certificate.certified:
         return ""
-    worst = max(failed.tests, key=lambda test: test.p)
+    worst = failed.worst
     return (
         f"on {failed.measurement.point.score.n_examples} selection examples the safest candidate"
         f" fails `{worst.limit}` (p = {worst.p:.3g}, at most {certificate.chain.alpha:g} is asked)"

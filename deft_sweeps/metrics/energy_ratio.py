@@ -13,6 +13,7 @@ ENERGY_RATIO = Metric(
     dimension="share",
     read=lambda point, _cost: point.energy_ratio,
     of_point=True,
+    counts_zeros=True,
     possible=unit_interval,
     display="card",
     projection=(

@@ -35,7 +35,6 @@ PEAK_MEMORY_BYTES = Metric(
     possible=at_least_zero,
     display="table",
     proxy_in_search=True,
-    of_training=True,
 )
 LATENCY_SEC = Metric(
     name="latency_sec",

@@ -5,9 +5,13 @@ from deft_sweeps.result import Point
 from deft_sweeps.units import share
 
 
-def _kept_blocks(point: Point) -> str:
+def _remark(point: Point) -> str:
     density = point.density
-    return f"kept blocks {share(density.of_kept_blocks)}" if density.skipped else ""
+    remarks = (
+        f"kept blocks {share(density.of_kept_blocks)}" if density.skipped else "",
+        "float saturation" if point.float_saturation else "",
+    )
+    return "; ".join(filter(None, remarks))
 
 
 def _without_decoder(of: Measurable) -> str:
@@ -30,8 +34,9 @@ ACTIVATION_DENSITY = Metric(
     dimension="share",
     read=lambda point, _cost: point.density.overall,
     of_point=True,
+    counts_zeros=True,
     possible=unit_interval,
-    remark=_kept_blocks,
+    remark=_remark,
     display="table",
 )
 ENCODER_DENSITY = Metric(
@@ -42,6 +47,7 @@ ENCODER_DENSITY = Metric(
     dimension="share",
     read=lambda point, _cost: point.density.encoder,
     of_point=True,
+    counts_zeros=True,
     possible=unit_interval,
     part_of=ACTIVATION_DENSITY.name,
 )
@@ -55,6 +61,7 @@ DECODER_DENSITY = Metric(
     dimension="share",
     read=lambda point, _cost: point.density.decoder,
     of_point=True,
+    counts_zeros=True,
     possible=unit_interval,
     part_of=ACTIVATION_DENSITY.name,
     why_unmeasured=_without_decoder,
@@ -73,6 +80,7 @@ WRITTEN_DENSITY = Metric(
     dimension="share",
     read=_written,
     of_point=True,
+    counts_zeros=True,
     possible=unit_interval,
     display="table",
     why_unmeasured=_without_writing,

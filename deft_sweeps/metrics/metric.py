@@ -82,7 +82,8 @@ class Metric:
             measured.
         proxy_in_search: whether a search takes it beside other trials. Such values differ up to
             fourfold between equal networks, so they exclude no trial while searching.
-        of_training: whether it includes training, so that the batch and the kind of losses count.
+        counts_zeros: whether it falls with the zeros of the gate. At a point whose zeros are float
+            saturation such a value says nothing of the configuration.
     """
 
     name: str
@@ -101,7 +102,7 @@ class Metric:
     why_unmeasured: Callable[[Measurable], str] = always_measured
     projection: str = ""
     proxy_in_search: bool = False
-    of_training: bool = False
+    counts_zeros: bool = False
 
     @property
     def has_interval(self) -> bool:

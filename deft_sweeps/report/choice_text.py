@@ -9,8 +9,14 @@ from deft_sweeps.config.label import label
 from deft_sweeps.findings.baseline import Baselines
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.front_member import FrontMember
-from deft_sweeps.findings.limit_check import excess, interval_words, judgeable, keeps
-from deft_sweeps.findings.proxy_spread import ProxySpread
+from deft_sweeps.findings.limit_check import (
+    admits,
+    awaiting_costs,
+    excess,
+    interval_words,
+    judgeable,
+    keeps,
+)
 from deft_sweeps.metrics import METRICS, SCORE
 from deft_sweeps.objective import Constraint
 from deft_sweeps.report.seed_text import seeds_told
@@ -137,7 +143,7 @@ def caveats(choice: Choice) -> tuple[str, ...]:
     """What the validation figures cannot promise, a sentence each."""
     member = choice.member
     if member is None:
-        return proxy_notes(choice.proxy_spreads)
+        return awaiting_notes(choice.awaiting, NOT_CHOSEN)
     sentences = [*_of_seeds(member), *_of_difference(choice)]
     sentences += [
         f"`{limit}` was judged {interval_words(member, limit, choice.baselines)}."
@@ -149,22 +155,25 @@ def caveats(choice: Choice) -> tuple[str, ...]:
             f"It was picked from {choice.n_points} measured points on the same examples, so its "
             "validation score flatters it; the test measurement does not."
         )
-    return (*sentences, *proxy_notes(choice.proxy_spreads))
+    return (*sentences, *awaiting_notes(choice.awaiting, NOT_CHOSEN))
 
 
-def proxy_notes(spreads: Mapping[Constraint, ProxySpread | None]) -> tuple[str, ...]:
-    """A sentence for each limit that was judged by a proxy: that it was, and how far it varies."""
-    return tuple(f"`{limit}` {_proxy_note(spread, limit)}" for limit, spread in spreads.items())
+ON_FRONT = "they may be on the front until then"
+NOT_CHOSEN = "they are not chosen until then"
 
 
-def _proxy_note(spread: ProxySpread | None, limit: Constraint) -> str:
-    head = "was judged by a proxy, taken beside other trials"
-    if spread is None:
-        return f"{head}; no two trials of one structure show how far it varies."
-    text = METRICS[limit.metric].text
-    return (
-        f"{head}: between {spread.n_trials} trials of one structure, which cost the same alone, it "
-        f"ranged from {text(spread.low)} to {text(spread.high)}, {spread.ratio:.1f}-fold."
+def awaiting_notes(awaiting: Mapping[str, int], meanwhile: str) -> tuple[str, ...]:
+    """A sentence or two for each limit or metric that cannot judge some points yet.
+
+    Args:
+        awaiting: how many points.
+        meanwhile: what becomes of them, a clause.
+    """
+    return tuple(
+        f"`{what}` cannot judge {n} points yet: of their structures there is only a proxy, taken"
+        " beside other trials, which decides nothing. Each structure is measured alone when the"
+        f" search has ended; {meanwhile}."
+        for what, n in awaiting.items()
     )
 
 
@@ -201,7 +210,8 @@ def _of_difference(choice: Choice) -> list[str]:
         sentences.append(f"That interval is over examples: {sentence}.")
     for limit in choice.limits:
         on_score = limit.metric == SCORE.name and limit.relation == ">="
-        relative = on_score and limit.bound.baseline == "peft" and not limit.surely
+        named = choice.baselines.get(limit.bound.baseline or "")
+        relative = on_score and named is baseline and not limit.surely
         if relative and difference.low < limit.bound.value and not choice.needs_certificate:
             sentences.append(
                 f"The interval reaches below `{limit}`: these examples cannot tell for certain that"
@@ -220,16 +230,30 @@ def why_none_keeps(
     if missing:
         needs = f"`{missing[0]}` needs baseline({missing[0].bound.baseline})"
         return f"{needs}, and no trial of that kind has finished."
-    n_broken = {limit: sum(not keeps(m, limit, baselines) for m in pool) for limit in limits}
-    worst = max(n_broken, key=lambda limit: n_broken[limit])
-    excluded = f"`{worst}` excludes most, {n_broken[worst]} of {len(pool)}."
-    return f"no measured point keeps every limit. {excluded}"
+    n_broken = {limit: sum(not admits(m, limit, baselines) for m in pool) for limit in limits}
+    worst = max(n_broken, key=lambda limit: n_broken[limit], default=None)
+    if worst is not None and n_broken[worst]:
+        excluded = f"`{worst}` excludes most, {n_broken[worst]} of {len(pool)}."
+        return f"no measured point keeps every limit. {excluded}"
+    if awaiting_costs(pool, limits, baselines):
+        return "no point that a limit can judge is left."
+    return (
+        "every point that keeps the limits has no threshold, and its zeros are float saturation;"
+        " a threshold above 0 in `evaluation` gives points that count."
+    )
+
+
+def _keeps_every(member: FrontMember, choice: Choice) -> bool:
+    return all(
+        judgeable(limit, choice.baselines) and keeps(member, limit, choice.baselines)
+        for limit in choice.limits
+    )
 
 
 def _why_none(choice: Choice) -> str:
     pool, baselines, limits = choice.pool, choice.baselines, choice.limits
     head = "Nothing can be chosen"
-    if choice.needs_certificate:
+    if choice.needs_certificate and any(_keeps_every(m, choice) for m in pool):
         return f"{head}: no candidate was certified."
     text = f"{head}: {why_none_keeps(pool, limits, baselines)}"
     miss = choice.nearest_miss

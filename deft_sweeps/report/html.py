@@ -14,15 +14,19 @@ from deft_sweeps.findings.equal_density import twin_config
 from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.metrics import ACTIVATION_DENSITY, METRICS, SCORE
 from deft_sweeps.report import (
+    bought_text,
     choice_text,
     data_tables,
-    figures,
+    density_figures,
+    front_figure,
+    front_tables,
     provenance,
     report_text,
     table_cells,
-    tables,
+    trial_tables,
     verdict_text,
 )
+from deft_sweeps.report.point_element import ref_of
 from deft_sweeps.report.report_table import ReportTable
 from deft_sweeps.report.svg import inline
 from deft_sweeps.report.terminal_text import printable_lines
@@ -58,18 +62,20 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
     results, choice, gains = findings.results, findings.choice, findings.equal_density_gains
     pair = block_pair(findings)
     threshold = spec.evaluation.objective_threshold
-    drawn = figures.drawn_points(findings)
+    drawn = front_figure.drawn_points(findings)
     profile = DataRecord(sweep.root).profile()
     page_tables = {
-        "front": tables.front_table(findings.front, choice, findings.membership),
-        "lost": tables.lost_table(choice),
-        "steps": tables.steps_table(findings.front),
-        "gains": tables.equal_density_table(gains, findings.seed_spread, tables.MOST_ROWS),
-        "trials": tables.trials_table(results, threshold, tables.MOST_ROWS),
+        "front": front_tables.front_table(findings.front, choice, findings.membership),
+        "lost": front_tables.lost_table(choice),
+        "steps": front_tables.steps_table(findings.front),
+        "gains": trial_tables.equal_density_table(
+            gains, findings.seed_spread, trial_tables.MOST_ROWS
+        ),
+        "trials": trial_tables.trials_table(results, threshold, trial_tables.MOST_ROWS),
         **_data_tables(profile),
         "certificate": verdict_text.certificate_table(findings),
-        "finals": tables.finals_table(findings.every_final, findings.seed_spread),
-        "sparsity": tables.sparsity_table(results, tables.MOST_ROWS),
+        "finals": front_tables.finals_table(findings.every_final, findings.seed_spread),
+        "sparsity": trial_tables.sparsity_table(results, trial_tables.MOST_ROWS),
     }
     return (
         _environment()
@@ -79,7 +85,7 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
             spec_text=without_secrets(sweep.spec_path.read_text("utf-8"))
             if sweep.spec_path.is_file()
             else "",
-            summary=tables.summary(results),
+            summary=trial_tables.summary(results),
             finished=_day(results),
             choice=choice,
             why=choice_text.why(choice),
@@ -88,17 +94,19 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
             answered=findings.verdict.kind in ("ship", "baseline"),
             limits_told=verdict_text.limits_told(findings),
             certificate_told=verdict_text.certificate_told(findings),
-            bought_told=verdict_text.bought_told(findings),
+            bought_told=bought_text.bought_told(findings),
+            worse_told=bought_text.worse_told(findings),
+            prices_told=bought_text.prices_told(findings),
             within_chance_told=verdict_text.within_chance_told(findings),
             unjudged_told=verdict_text.unjudged_on_test(findings),
             chosen_settings=settings(choice.member.result.config) if choice.member else {},
             finals_differ=bool(findings.every_final) and not findings.finals,
             verdict=report_text.verdict(findings.finals),
             tiles=report_text.tiles(findings),
-            scatter=_picture(figures.scatter(findings, drawn)),
+            scatter=_picture(front_figure.scatter(findings, drawn)),
             equal_density_told=report_text.equal_density_told(gains),
             projection_told=report_text.projection_told(findings.projection),
-            gain_figure=_picture(figures.gain_by_density(gains))
+            gain_figure=_picture(density_figures.gain_by_density(gains))
             if any(gain.difference for gain in gains)
             else "",
             pair=pair,
@@ -107,7 +115,7 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
             if pair
             else "",
             blocks=_picture(
-                figures.density_by_block(pair.deft.point.density, pair.plain.point.density)
+                density_figures.density_by_block(pair.deft.point.density, pair.plain.point.density)
             )
             if pair
             else "",
@@ -125,7 +133,7 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
                 ("search", choose_sampler(spec).describe(spec.limits)),
             ],
             provenance=provenance.provenance(results, findings.every_final),
-            points={tables.ref_of(m): point_card(m) for m in drawn},
+            points={ref_of(m): point_card(m) for m in drawn},
             metrics={name: METRICS[name] for name in spec.objectives},
         )
     )

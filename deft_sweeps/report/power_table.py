@@ -57,7 +57,7 @@ def certification_told(spec: SweepSpec, splits: Examples | None = None) -> str:
         spec: the sweep.
         splits: its examples; None if they cannot be read.
     """
-    limits = (*spec.limits, *spec.choose.where)
+    limits = spec.every_limit
     n, floor = _n_selection(spec, splits), floor_of(limits, spec.alpha)
     if not n:
         return (
@@ -107,10 +107,9 @@ def _more(floor: int, splits: Examples | None) -> str:
 
 
 def _relative(spec: SweepSpec) -> list[Constraint]:
-    limits = dict.fromkeys((*spec.limits, *spec.choose.where))
     return [
         limit
-        for limit in limits
+        for limit in spec.every_limit
         if limit.metric == SCORE.name
         and limit.relation == ">="
         and limit.bound.baseline is not None

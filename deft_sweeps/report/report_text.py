@@ -24,7 +24,7 @@ def verdict(finals: Sequence[FinalMeasurement]) -> str:
         f" {table_cells.density_text(mine.density)}."
     )
     names = {
-        "baseline": "the best plain PEFT",
+        "baseline": "the baseline",
         "twin": "its plain twin thresholded to the same density",
     }
     for role, name in names.items():

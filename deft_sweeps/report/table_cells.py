@@ -15,9 +15,11 @@ from deft_sweeps.metrics import (
     score_range,
     shown,
 )
+from deft_sweeps.report.seed_text import seeds_told
 from deft_sweeps.result import Cost, DensityReading, Point, Score, SkippedBlocks
 from deft_sweeps.statistics.paired_difference import METHODS, PERCENTILES, Z_95, PairedDifference
 from deft_sweeps.statistics.seed_mean import SeedMean
+from deft_sweeps.statistics.seed_spread import SeedSpread
 from deft_sweeps.units import share
 
 DENSITY_NOTE = (
@@ -200,3 +202,19 @@ def interval_text(score: Score) -> str:
 
 def _share(value: float) -> str:
     return MISSING if math.isnan(value) else share(value)
+
+
+def measured_on(scores: Iterable[Score]) -> str:
+    """What the scores of a table were measured on, a clause; empty without any."""
+    metrics = sorted({(score.metric, score.n_examples) for score in scores})
+    if not metrics:
+        return ""
+    return (
+        "; ".join(f"score = {metric} on {n} validation examples, measured" for metric, n in metrics)
+        + f"; {SCORE_NOTE}; {DENSITY_NOTE}"
+    )
+
+
+def over_examples_note(spread: SeedSpread | None) -> str:
+    """That intervals are over examples, and how far the seed alone moves a score, a sentence."""
+    return f"Intervals are over examples, not over seeds: {seeds_told(spread)}"

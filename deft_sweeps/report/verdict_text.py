@@ -3,10 +3,10 @@
 from deft_sweeps.config.label import label
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.certificate import Certificate
-from deft_sweeps.findings.front_member import FrontMember
+from deft_sweeps.findings.front_member import FrontMember, trial_ids_of
 from deft_sweeps.findings.limit_p_value import PAIRED_TEST, LimitTest
 from deft_sweeps.findings.verdict import VerdictKind
-from deft_sweeps.metrics import METRICS, measured
+from deft_sweeps.metrics import METRICS
 from deft_sweeps.report import choice_text
 from deft_sweeps.report.report_table import Mark, ReportTable, Row
 from deft_sweeps.result import FinalMeasurement
@@ -19,9 +19,6 @@ TITLES: dict[VerdictKind, str] = {
     "nothing": "NOTHING MEETS THE LIMITS",
 }
 """The first words of every answer."""
-
-BOUGHT = ("latency_sec", "weight_bytes", "peak_memory_bytes", "energy_ratio", "activation_density")
-"""Metrics that say what a configuration buys beside the baseline, the user's own terms first."""
 
 
 def headline(findings: Findings) -> str:
@@ -38,14 +35,18 @@ def headline(findings: Findings) -> str:
             return f"{head}; {verdict.why}"
         case "baseline":
             return f"{head}; nothing that is certified is better by `{findings.choice.policy}`"
+    if verdict.step is not None and verdict.step.n_finalists:
+        head += f"; {_by_bounds(verdict.step.n_finalists)}"
     return head
 
 
 def certificate_told(findings: Findings) -> str:
     """What was certified, and what that means, a few sentences; empty without a certificate."""
-    certificate = findings.certificate
+    certificate = findings.certificate_for(findings.choice.limits)
     if certificate is None or not certificate.steps:
         return ""
+    if certificate.n_finalists:
+        return _bounds_told(certificate) + _later_trials(findings, certificate)
     chain, n_certified = certificate.chain, len(certificate.certified)
     n_examples = certificate.steps[0].measurement.point.score.n_examples
     text = (
@@ -57,10 +58,10 @@ def certificate_told(findings: Findings) -> str:
     if any(test.how == PAIRED_TEST for step in certificate.steps for test in step.tests):
         text += f" The {PAIRED_TEST} is approximate: at an alpha of 0.05 it errs in up to 0.06."
     if certificate.failed is not None:
-        worst = max(certificate.failed.tests, key=lambda test: test.p)
+        failed = certificate.failed
         text += (
-            f" {certificate.failed.candidate.name} ended the walk at `{worst.limit}`"
-            f" (p = {worst.p:.3g})."
+            f" {failed.candidate.name} ended the walk at `{failed.worst.limit}`"
+            f" (p = {failed.p:.3g})."
         )
     if chain.n_looks:
         text += (
@@ -81,25 +82,6 @@ def limits_told(findings: Findings) -> tuple[str, ...]:
     return tuple(
         choice_text.kept_by(choice.member, limit, choice.baselines) for limit in choice.limits
     )
-
-
-def bought_told(findings: Findings) -> str:
-    """What the chosen configuration buys beside the baseline, as measured alone, a sentence; empty
-    if either was not measured.
-    """
-    by_role = {final.role: final for final in findings.finals}
-    if "chosen" not in by_role or "baseline" not in by_role:
-        return ""
-    mine, base = by_role["chosen"], by_role["baseline"]
-    values = measured(mine.point, mine.cost), measured(base.point, base.cost)
-    parts = []
-    for name in BOUGHT:
-        if all(name in of for of in values):
-            metric = METRICS[name]
-            how = metric.label(mine.cost) or "measured"
-            texts = [metric.text(of[name]) for of in values]
-            parts.append(f"{metric.title} {texts[0]} instead of {texts[1]} ({how})")
-    return f"Beside the baseline: {', '.join(parts)}." if parts else ""
 
 
 def within_chance_told(findings: Findings) -> str:
@@ -146,14 +128,14 @@ def certificate_table(findings: Findings) -> ReportTable:
     columns = ("candidate", "configuration", ">score", ">p", "outcome")
     if certificate is None:
         return ReportTable("Certificate", columns, ())
-    members = {one.name: one for m in findings.pool for one in (m, *m.seeds)}
+    members = {one.name: one for m in findings.pool for one in m.trainings}
     steps = {step.candidate.name: step for step in certificate.steps}
     rows = []
     for candidate in certificate.chain.candidates:
         step, member = steps.get(candidate.name), members.get(candidate.name)
         outcome = "not measured"
         if step is not None:
-            outcome = "certified" if step.certified else f"fails {_worst(step.tests).limit}"
+            outcome = "certified" if step.certified else f"fails {step.worst.limit}"
         rows.append(
             Row(
                 (
@@ -175,10 +157,6 @@ def certificate_table(findings: Findings) -> ReportTable:
     return ReportTable("Certificate", columns, tuple(rows), note)
 
 
-def _worst(tests: tuple[LimitTest, ...]) -> LimitTest:
-    return max(tests, key=lambda test: test.p)
-
-
 def _mark(findings: Findings, member: FrontMember | None) -> Mark:
     chosen = findings.choice.member
     return "chosen" if member and chosen and member.name == chosen.name else ""
@@ -196,9 +174,25 @@ def _tested(test: LimitTest, n_examples: int) -> str:
     )
 
 
+def _by_bounds(n_finalists: int) -> str:
+    return f"certified by simultaneous bounds over {n_finalists} finalists"
+
+
+def _bounds_told(certificate: Certificate) -> str:
+    """What a policy has that came after the selection split was read, a few sentences."""
+    n_certified = len(certificate.certified)
+    return (
+        f"{n_certified} of {certificate.n_finalists} finalists"
+        f" {'is' if n_certified == 1 else 'are'} certified by simultaneous bounds: the selection"
+        " split had been read when these limits were named, so each bound takes an error"
+        f" probability of {certificate.level:.2g}. Of repeated sweeps, in at most"
+        f" {certificate.chain.alpha:.3g} would any answer to any later policy that is so certified"
+        f" break a limit in truth; {len(certificate.steps)} finalists were measured."
+    )
+
+
 def _later_trials(findings: Findings, certificate: Certificate) -> str:
-    n_now = len({one.result.trial_id for m in findings.pool for one in (m, *m.seeds)})
-    n_later = n_now - certificate.chain.n_trials
+    n_later = len(trial_ids_of(findings.pool)) - certificate.chain.n_trials
     if n_later <= 0:
         return ""
     return f" {n_later} trials ended after the order was fixed and have no part in it."

@@ -9,6 +9,11 @@ from deft_sweeps.result.measured_point import point_name
 CHAIN_VERSION = 1
 
 
+def alpha_after(n_looks: int, alpha: float) -> float:
+    """The alpha of a walk along examples that `n_looks` earlier walks have read: halved by each."""
+    return alpha * 0.5**n_looks
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     """Trained weights at a fixed threshold.

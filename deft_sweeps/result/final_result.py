@@ -16,7 +16,7 @@ class FinalMeasurement:
 
     Attributes:
         role: `candidate` of the certificate, on the selection split; on the test split `chosen`;
-            `baseline`, the plain PEFT that the policy compares with; or `twin`, plain PEFT of the
+            `baseline`, what the limits compare with, or plain PEFT; or `twin`, plain PEFT of the
             same other settings as the chosen one, thresholded to the chosen one's density.
         point: on that split; a twin's threshold was calibrated on validation examples.
     """

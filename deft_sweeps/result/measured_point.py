@@ -122,6 +122,9 @@ class Point:
         example_scores: per held-out example in the split's order, for paired comparison; empty
             where the score is no mean of such.
         outcomes: what the score was taken of, for the same; None where there are example_scores.
+        float_saturation: the zeros that the density counts are, in some block, those of a smooth
+            activation (GELU, SiLU) without a threshold: the float saturates there, so the kernel
+            and the dtype decide the count, and no work is saved.
     """
 
     threshold: float
@@ -134,6 +137,7 @@ class Point:
     block_thresholds: tuple[float, ...] = ()
     energy_ratio: float | None = None
     outcomes: Outcomes | None = None
+    float_saturation: bool = False
 
     def __post_init__(self) -> None:
         check(

@@ -82,8 +82,9 @@ def _opened(path: Path) -> ctypes.CDLL:
     return opened
 
 
+@cache
 def best_level(opened: ctypes.CDLL) -> Level:
-    """The best level of this processor, or a lower one that LEVEL_VARIABLE names.
+    """The best level of this processor, or a lower one that LEVEL_VARIABLE named at the first call.
 
     Raises:
         ConfigError: the variable names no level.

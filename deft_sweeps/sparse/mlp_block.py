@@ -8,6 +8,7 @@ enough to be computed one by one.
 """
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -51,6 +52,16 @@ def _share(gate: Tensor) -> float:
     return int(gate.count_nonzero()) / gate.numel()
 
 
+def _for_each(x: Tensor, compute: Callable[..., Tensor], *beside: Tensor) -> Tensor:
+    """What `compute` gives for each token of `x`, and of what is beside it, in float32; one vector
+    if there is one token only.
+    """
+    columns = [one.reshape(-1, one.shape[-1]).float().contiguous() for one in (x, *beside)]
+    if columns[0].shape[0] == 1:
+        return compute(*(column[0] for column in columns))
+    return torch.stack([compute(*tokens) for tokens in zip(*columns, strict=True)])
+
+
 class PackedLinear(nn.Module):
     """A linear layer whose weights are all read: the projection into the gate.
 
@@ -66,12 +77,11 @@ class PackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) to (..., out), in x's dtype."""
-        tokens = x.reshape(-1, x.shape[-1])
-        if len(tokens) != 1 and not _one_by_one(len(tokens), self.rows, x.dtype):
+        n = x.numel() // x.shape[-1]
+        if n != 1 and not _one_by_one(n, self.rows, x.dtype):
             return functional.linear(x, self.rows.dense(x.dtype), self.bias)
         n_threads = self.n_threads or torch.get_num_threads()
-        out = [row_products(self.rows, token, n_threads) for token in tokens.float().contiguous()]
-        products = torch.stack(out) if len(out) != 1 else out[0]
+        products = _for_each(x, lambda token: row_products(self.rows, token, n_threads))
         if self.bias is not None:
             products = products + self.bias.float()
         return products.to(x.dtype).view(*x.shape[:-1], self.rows.n_rows)
@@ -95,16 +105,13 @@ class SparseDown(nn.Module):
 
     def forward(self, gate: Tensor) -> Tensor:
         """(..., d_ff) to (..., d), in the gate's dtype."""
-        tokens = gate.reshape(-1, gate.shape[-1])
-        n = len(tokens)
-        if n != 1 and not _one_by_one(n * _share(tokens), self.rows, gate.dtype):
+        n = gate.numel() // gate.shape[-1]
+        if n != 1 and not _one_by_one(n * _share(gate), self.rows, gate.dtype):
             return functional.linear(gate, self.rows.dense(gate.dtype).t(), self.bias)
         n_threads = self.n_threads or torch.get_num_threads()
-        sums = torch.stack(
-            [
-                sum_of_rows(None, self.rows, token, None, _list_of(token), n_threads)
-                for token in tokens.float().contiguous()
-            ]
+        sums = _for_each(
+            gate,
+            lambda token: sum_of_rows(None, self.rows, token, None, _list_of(token), n_threads),
         )
         if self.bias is not None:
             sums = sums + self.bias.float()
@@ -136,17 +143,13 @@ class SparseGatedMlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., d) to (..., d), in x's dtype."""
-        tokens = x.reshape(-1, x.shape[-1])
-        n = len(tokens)
+        n = x.numel() // x.shape[-1]
         # One token keeps its products in float32, which the kernel gives them in.
         gate = self.act(self.wi_0(x.float() if n == 1 else x))
-        gates = gate.reshape(-1, gate.shape[-1])
-        if n != 1 and not _one_by_one(n * _share(gates), self.up, x.dtype):
+        if n != 1 and not _one_by_one(n * _share(gate), self.up, x.dtype):
             hidden = gate * functional.linear(x, self.up.dense(x.dtype))
             return functional.linear(hidden, self.down.dense(x.dtype).t())
-        pairs = zip(tokens.float().contiguous(), gates.float().contiguous(), strict=True)
-        sums = torch.stack([self._sum(token, entries) for token, entries in pairs])
-        return sums.to(x.dtype).view(x.shape)
+        return _for_each(x, self._sum, gate).to(x.dtype).view(x.shape)
 
     def _sum(self, token: Tensor, gate: Tensor) -> Tensor:
         n_threads = self.n_threads or torch.get_num_threads()

@@ -3,18 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deft_sweeps.config.baseline_kind import BASELINES, BaselineName
+from deft_sweeps.config.baseline_kind import BASELINES, BaselineName, baseline_of
 from deft_sweeps.objective import Constraint
 from deft_sweeps.specification.combination import Combination, Start, middles
-
-_NOT_REDUCED = "adaptive none, pruning none and quantization none"
-MEMBERS: dict[BaselineName, str] = {
-    "peft": f"activation pretrained, density none, {_NOT_REDUCED}",
-    "plain": "density none and adaptive none",
-    "dense": "pruning none and adaptive none",
-    "unquantized": "quantization none",
-}
-"""The members that a space needs for each baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +16,14 @@ class MissingBaseline:
     limit: Constraint
 
     def __str__(self) -> str:
-        needs = f"`{self.limit}` needs the baseline {self.name}, {BASELINES[self.name]}"
+        needs = f"`{self.limit}` needs the baseline {self.name}, {baseline_of(self.name).meaning}"
         return f"{needs}; the space has no such combination"
+
+    @property
+    def members(self) -> str:
+        """The members that the space would need."""
+        needs = baseline_of(self.name).members.items()
+        return " and ".join(f"{axis} {member}" for axis, member in needs)
 
 
 def with_baselines(
@@ -48,13 +45,15 @@ def with_baselines(
         legal: the space's combinations.
     """
     points, missing = list(first), []
-    for name in BASELINES:
-        needed_by = next((c for c in (*limits, *where) if c.bound.baseline == name), None)
-        if needed_by is None:
-            continue
+    needed: dict[BaselineName, Constraint] = {}
+    for limit in (*limits, *where):
+        if limit.bound.baseline is not None:
+            needed.setdefault(limit.bound.baseline, limit)
+    kinds = list(BASELINES)
+    for name in sorted(needed, key=lambda name: kinds.index(baseline_of(name).kind)):
         candidates = [c for c in legal if c.template.is_baseline(name)]
         if not candidates:
-            missing.append(MissingBaseline(name, needed_by))
+            missing.append(MissingBaseline(name, needed[name]))
             continue
         labels = {combination.label for combination in candidates}
         named = next((point for point in points if point.combination in labels), None)

@@ -31,7 +31,10 @@ class SamplerChoice:
             )
         proxies = ", ".join(f"`{limit}`" for limit in limits if limit.rests_on_proxy)
         if proxies:
-            judged = "judged by a proxy, so only the choice looks at it, never the search"
+            judged = (
+                "judged once each structure was measured alone, after the search, which therefore"
+                " excludes nothing by it"
+            )
             sentence += f"; {proxies}: {judged}"
         return sentence
 

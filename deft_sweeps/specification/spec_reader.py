@@ -19,7 +19,7 @@ from deft_sweeps.specification.combination_space import CombinationSpace
 from deft_sweeps.specification.first_point import read_first
 from deft_sweeps.specification.policy_reader import PolicySection, read_policy
 from deft_sweeps.specification.problem_collector import ProblemCollector
-from deft_sweeps.specification.required_baseline import MEMBERS, with_baselines
+from deft_sweeps.specification.required_baseline import with_baselines
 from deft_sweeps.specification.search_reader import (
     SearchSection,
     check_objectives_at_rungs,
@@ -99,7 +99,7 @@ def _read_first_points(
     given = read_first(data.get("first"), space, problems)
     first, missing = with_baselines(given, policy.limits, policy.choose.where, space.legal)
     for baseline in missing:
-        mend = f"add {MEMBERS[baseline.name]}"
+        mend = f"add {baseline.members}"
         problems.add(policy.location_of(baseline.limit), str(baseline), mend)
     budget = section.budget
     if budget is not None and section.stopping is not None and budget.trials < len(first):

@@ -87,10 +87,19 @@ class SweepSpec:
         return tuple(limit for limit in self.limits if not limit.rests_on_proxy)
 
     @property
+    def every_limit(self) -> tuple[Constraint, ...]:
+        """The limits, then the policy's own, each once."""
+        return self.choose.limits_with(self.limits)
+
+    def later_policy(self, policy: Policy) -> str:
+        """A policy's text if it is not the sweep's own; otherwise empty."""
+        return "" if policy == self.choose else str(policy)
+
+    @property
     def compared(self) -> tuple[str, ...]:
         """Every metric that the sweep compares trials by or limits."""
         chosen = tuple(name for name in (self.choose.metric, self.choose.then) if name)
-        limited = (limit.metric for limit in (*self.limits, *self.choose.where))
+        limited = (limit.metric for limit in self.every_limit)
         return tuple(dict.fromkeys((*self.objectives, *chosen, *limited)))
 
     @property

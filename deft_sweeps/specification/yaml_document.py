@@ -107,7 +107,7 @@ def _nodes(yaml: YAML, text: str, where: str) -> list[Node]:
         mark = error.problem_mark or error.context_mark
         place = _place(where, mark) if mark else f"{where}:1:1"
         what = f"not YAML: {error.problem or error.context}"
-        raise ConfigError([Problem(place, what)]) from error
+        raise ConfigError([Problem(place, what, _mend(error))]) from error
     except ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         column = error.position - text.rfind("\n", 0, error.position)
@@ -153,6 +153,11 @@ def _spans(nodes: Sequence[Node], lines: Sequence[str], where: str) -> list[tupl
         spans.append((start, end))
         last = node.end_mark.line
     return spans
+
+
+def _mend(error: MarkedYAMLError) -> str:
+    is_colon = "mapping values are not allowed" in str(error.problem)
+    return "put a text that holds a colon and a space in quotes" if is_colon else ""
 
 
 def _place(where: str, mark: Any) -> str:

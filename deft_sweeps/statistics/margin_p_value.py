@@ -146,24 +146,25 @@ def grouped(scores: Scores, groups: NDArray[np.int64]) -> Scores:
     return np.asarray(sums * (len(sums) / len(scores)), dtype=float)
 
 
-def grouped_p(scores: Scores, groups: NDArray[np.int64], bound: float) -> float:
+def grouped_p(scores: Scores, groups: NDArray[np.int64], bound: float, *, worst: float) -> float:
     """The p-value of "the mean of the scores is at most `bound`" if examples come in groups.
 
     The studentised bootstrap of the groups. It cannot see a loss that falls on whole groups of
-    which none was drawn, so the p-value is never below (1 - m)^g: m is the distance from the best
-    possible mean to the bound, or for differences the margin, and g the number of equal groups that
-    weigh as much as these (Kish, 1965: the square of the sum of their sizes over the sum of their
-    squares).
+    which none was drawn, so the p-value is never below (1 - u)^g: u is the share of unseen groups
+    of the worst score that would bring the mean down to the bound, and g the number of equal groups
+    that weigh as much as these (Kish, 1965: the square of the sum of their sizes over the sum of
+    their squares).
 
     Args:
         scores: or differences of scores, shape (n,).
         groups: the group of each, numbered from 0, shape (n,).
         bound: in units of the scores.
+        worst: the lowest possible score: 0, or -1 for differences.
     """
     sizes = np.bincount(groups).astype(float)
     effective = float(sizes.sum() ** 2 / (sizes**2).sum())
-    best = 0.0 if bound < 0 else 1.0
-    unseen = max(0.0, min(1.0, best - bound))
+    mean = float(scores.mean())
+    unseen = min(1.0, (mean - bound) / (mean - worst)) if mean > max(bound, worst) else 0.0
     return max(mean_p(grouped(scores, groups), bound), float((1.0 - unseen) ** effective))
 
 

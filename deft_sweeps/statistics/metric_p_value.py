@@ -16,8 +16,7 @@ from deft_sweeps.task_metrics.resample import Array, resamples
 
 N_RESAMPLES = 2000
 MAX_KINDS = 128
-"""Distinct examples (reference and predictions) beyond which the test takes too long: those of
-numbers are all distinct."""
+"""Distinct examples (reference and predictions) beyond which the test takes too long."""
 
 _STEP = 1e-3
 

@@ -13,6 +13,7 @@ Study, tracker and report follow it.
   data.json               counts of the task's examples, see `data_record`
   costs/                  latency and memory measured alone, see `cost_record`
   final/<role>.json       FinalMeasurement on the test split
+  policies/<id>/          the same of a later policy, with its report, see `final_record`
   selection/              the certificate's chain and its measurements, see `selection_record`
   pending.json            what is running: number, seed, point and verdicts of each trial
   study.db                mirror for Optuna's tools; can be rebuilt from results/
@@ -25,7 +26,7 @@ Study, tracker and report follow it.
 import hashlib
 import os
 import platform
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from operator import attrgetter
@@ -38,13 +39,11 @@ from deft_sweeps.result.number_check import check_numbers
 from deft_sweeps.store.atomic_file import PRIVATE, write_atomically
 from deft_sweeps.store.database import sqlite_url
 from deft_sweeps.store.driver_note import DriverNote, read_note, write_note
+from deft_sweeps.store.final_record import FinalRecord
 from deft_sweeps.store.folder_lock import lock_folder
-from deft_sweeps.store.json_record import read_record, write_record
-from deft_sweeps.store.result_file import is_result_name, read_result_file, unreadable
+from deft_sweeps.store.result_file import is_result_name, read_result_file
 from deft_sweeps.store.secrets import holds_secret
 from deft_sweeps.store.step_log import append_steps, read_steps
-
-FINAL_ROLES = ("chosen", "baseline", "twin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +131,14 @@ class SweepDir:
         """Of every trial that has one."""
         return tuple(self.checkpoint_path("any").parent.glob("*.ckpt"))
 
-    def final_path(self, role: str) -> Path:
-        """A measurement on the test split."""
-        return self.root / "final" / f"{role}.json"
+    def page_path(self, later_policy: str = "") -> Path:
+        """The page of the sweep's own policy, or of a later one."""
+        if not later_policy:
+            return self.report_path
+        return self._policy_folder(later_policy) / "report.html"
+
+    def _policy_folder(self, policy: str) -> Path:
+        return self.root / "policies" / hashlib.sha256(policy.encode()).hexdigest()[:12]
 
     @property
     def _note_path(self) -> Path:
@@ -235,35 +239,19 @@ class SweepDir:
             return ()
         return rungs
 
-    def write_final(self, measurement: FinalMeasurement) -> None:
-        """Keep a measurement on the test split; one of the same role is replaced."""
-        write_record(self.final_path(measurement.role), measurement)
-
-    def clear_finals(self, keep: Collection[str] = ()) -> None:
-        """Forget the measurements on the test split, which were of another choice, except those in
-        the roles to `keep`.
-        """
-        for role in FINAL_ROLES:
-            if role not in keep:
-                self.final_path(role).unlink(missing_ok=True)
+    def final_record(self, later_policy: str = "") -> FinalRecord:
+        """The measurements on the test split of the sweep's own choice, or of a later policy's."""
+        if not later_policy:
+            return FinalRecord(self.root / "final")
+        return FinalRecord(self._policy_folder(later_policy), later_policy)
 
     def finals(self) -> tuple[FinalMeasurement, ...]:
-        """The measurements on the test split, `chosen` first.
+        """The measurements of the sweep's own choice on the test split, `chosen` first.
 
         Raises:
             StoreError: a file cannot be read; the message names it.
         """
-        finals: list[FinalMeasurement] = []
-        for role in FINAL_ROLES:
-            path = self.final_path(role)
-            if path.is_file():
-                try:
-                    final = read_record(path, FinalMeasurement)
-                    check_numbers(final)
-                except (ValueError, OverflowError) as error:
-                    raise StoreError(unreadable(path, "a final measurement", error)) from error
-                finals.append(final)
-        return tuple(finals)
+        return self.final_record().measurements()
 
     def write_note(self, note: DriverNote) -> None:
         """Keep what the driver says of itself.

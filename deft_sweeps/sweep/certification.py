@@ -13,8 +13,10 @@ from deft_sweeps.errors import StoreError
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.certificate import Certificate, Step, make_chain, walk
 from deft_sweeps.findings.limit_p_value import SelectionSample
+from deft_sweeps.findings.simultaneous_bounds import finalists
 from deft_sweeps.findings.verdict import too_few
 from deft_sweeps.result import Candidate, Chain, CompleteTrial, FinalMeasurement
+from deft_sweeps.result.certificate_chain import alpha_after
 from deft_sweeps.search.warm_start import taken
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.selection_record import SelectionRecord
@@ -41,7 +43,7 @@ def certify(
         say: is told each step in a line.
         ray_address: of a Ray cluster; None starts a local Ray.
     """
-    limits = tuple(dict.fromkeys((*spec.limits, *spec.choose.where)))
+    limits = spec.every_limit
     if not spec.splits.selection or not limits:
         return
     record = SelectionRecord(sweep.root)
@@ -52,7 +54,7 @@ def certify(
         return
     if chain is None:
         return
-    if chain.alpha != spec.alpha / 2**chain.n_looks:
+    if chain.alpha != alpha_after(chain.n_looks, spec.alpha):
         say(f"the chain of candidates was fixed with alpha {chain.alpha:g}, which stays")
     if reason := too_few(chain, limits):
         say(f"nothing can be certified: {reason}")
@@ -75,6 +77,57 @@ def certify(
             say(f"warning: the walk ends before its end, so nothing is certified: {error}")
 
 
+def unmeasured_finalists(spec: SweepSpec, sweep: SweepDir) -> tuple[Candidate, ...]:
+    """The finalists of the chain that the walk left out, if the policy came later than the chain:
+    simultaneous bounds count each of them, measured or not.
+
+    Args:
+        spec: of the sweep, with the policy.
+        sweep: its folder.
+    """
+    record = SelectionRecord(sweep.root)
+    chain, limits = record.chain(), spec.every_limit
+    if chain is None or not limits:
+        return ()
+    measurements = record.measurements()
+    if walk(chain, measurements).covers(limits):
+        return ()
+    return tuple(one for one in finalists(chain) if one.name not in measurements)
+
+
+def measure_finalists(
+    spec: SweepSpec,
+    sweep: SweepDir,
+    say: Callable[[str], None],
+    ray_address: str | None = None,
+) -> None:
+    """Measure the unmeasured finalists on the selection split, each alone.
+
+    Args:
+        spec: of the sweep, with the policy.
+        sweep: its folder.
+        say: is told each step in a line.
+        ray_address: of a Ray cluster; None starts a local Ray.
+    """
+    missing = unmeasured_finalists(spec, sweep)
+    if not missing:
+        return
+    say(f"measuring {len(missing)} finalists on the selection split, for simultaneous bounds")
+    record = SelectionRecord(sweep.root)
+    with measuring(sweep) as beat:
+        for one in missing:
+            try:
+                job = final.candidate_job(one, _trial(sweep, one))
+                measurement = _measured(job, spec, sweep, ray_address)
+            except StoreError as error:
+                say(f"warning: {error}")
+                continue
+            record.write(measurement)
+            score = measurement.point.score
+            say(f"{one.name}: {score.metric} {score.value:.3f} on {score.n_examples} examples")
+            beat()
+
+
 def _first_chain(
     spec: SweepSpec, sweep: SweepDir, record: SelectionRecord, say: Callable[[str], None]
 ) -> Chain | None:
@@ -84,12 +137,18 @@ def _first_chain(
             " selection examples may have been trained or searched on there"
         )
         return None
-    return _write_chain(spec, sweep, record)
+    chain = _write_chain(spec, sweep, record)
+    if not chain.candidates:
+        say(
+            "nothing is certified: no point keeps every limit on validation examples, so the"
+            " selection split is not read"
+        )
+        return None
+    return chain
 
 
 def _write_chain(spec: SweepSpec, sweep: SweepDir, record: SelectionRecord) -> Chain:
     findings = Findings.read(spec, sweep)
-    limits = tuple(dict.fromkeys((*spec.limits, *spec.choose.where)))
     task = located(spec.combinations[0].template, spec.folder).task
     splits = read_splits(task)
     fingerprint = _fingerprint(splits.selection)
@@ -97,7 +156,7 @@ def _write_chain(spec: SweepSpec, sweep: SweepDir, record: SelectionRecord) -> C
         findings.pool_for(spec.choose),
         findings.baselines,
         spec.choose,
-        limits,
+        spec.every_limit,
         n_examples=len(splits.selection),
         alpha=spec.alpha,
         n_looks=_n_looks(spec, sweep, fingerprint),
@@ -107,7 +166,8 @@ def _write_chain(spec: SweepSpec, sweep: SweepDir, record: SelectionRecord) -> C
         ),
         selection_fingerprint=fingerprint,
     )
-    record.write_chain(chain)
+    if chain.candidates:  # What was not read can be certified on later, by `--more` say.
+        record.write_chain(chain)
     return chain
 
 

@@ -78,7 +78,7 @@ class Unmeasured:
 
 
 def final_jobs(choice: Choice, results: Sequence[TrialResult]) -> tuple[FinalJob, ...]:
-    """The chosen member, the best plain PEFT, and the twin thresholded to the chosen one's density;
+    """The chosen member, the baseline, and the twin thresholded to the chosen one's density;
     none where nothing is chosen. Their weights are not read yet.
     """
     if choice.member is None:

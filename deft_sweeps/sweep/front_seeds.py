@@ -21,9 +21,8 @@ of it."""
 def missing_seeds(spec: SweepSpec, results: Sequence[TrialResult]) -> tuple[Start, ...]:
     """The points to run again, one entry for each seed that is missing.
 
-    Of every configuration of the front, with and without the limits that rest on a proxy; and of
-    each baseline where a limit or the policy compares with it, since a comparison with one lucky
-    training would undo what the seeds are for.
+    Of every configuration of the front; and of each baseline where a limit or the policy compares
+    with it, since a comparison with one lucky training would undo what the seeds are for.
     """
     n_complete = Counter(result.config_id for result in complete_trials(results))
     starts: list[Start] = []
@@ -40,21 +39,10 @@ def n_configurations(starts: Sequence[Start]) -> int:
 
 
 def _configurations(spec: SweepSpec, results: Sequence[TrialResult]) -> tuple[TrialConfig, ...]:
-    # A proxy alone excludes no configuration, and what it lets through may be on the front all the
-    # same.
-    fronts = [
-        pareto_front(results, spec.objectives, limits)
-        for limits in dict.fromkeys((spec.limits, spec.search_limits))
-    ]
-    configs = {
-        member.result.config_id: member.result.config
-        for front in fronts
-        for member in front.members
-    }
-    compared = (
-        {limit.bound.baseline for limit in (*spec.limits, *spec.choose.where)} if configs else set()
-    )
-    for name, baseline in baselines_of(results).items():
+    front = pareto_front(results, spec.objectives, spec.limits)
+    configs = {member.result.config_id: member.result.config for member in front.members}
+    compared = {limit.bound.baseline for limit in spec.every_limit} if configs else set()
+    for name, baseline in baselines_of(results, spec.every_limit).items():
         if name in compared:
             configs.setdefault(baseline.result.config_id, baseline.result.config)
     return tuple(configs.values())

@@ -2,15 +2,15 @@
 against, the test split, the report.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 
 from deft_sweeps.errors import StoreError
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.front_json import front_json
+from deft_sweeps.findings.front_member import trial_ids_of
 from deft_sweeps.projection.memory_fit import check_device, machine_memory, trials_in_memory
 from deft_sweeps.report.html import render
-from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.atomic_file import write_atomically
@@ -19,9 +19,9 @@ from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.study_mirror import StudyMirror
 from deft_sweeps.sweep import final
 from deft_sweeps.sweep.certification import certify
+from deft_sweeps.sweep.choice_measurement import measure_choice
 from deft_sweeps.sweep.front_seeds import ROUNDS, missing_seeds, n_configurations
 from deft_sweeps.sweep.local_ray import ray_session
-from deft_sweeps.sweep.measuring_note import measuring
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.runner import Outcome, run_sweep
 from deft_sweeps.sweep.structure_costs import measure_costs
@@ -106,7 +106,8 @@ def _run(
         )
         messages = (*messages, *outcome.messages)
     if not outcome.interrupted:
-        warnings = _measure(spec, sweep, _final_jobs(spec, sweep), say, ray_address)
+        jobs = _final_jobs(spec, sweep)
+        warnings = measure_choice(spec, sweep, sweep.final_record(), jobs, say, ray_address)
         warnings = (*warnings, *publish(spec, sweep))
         for warning in warnings:
             say(f"warning: {warning}")
@@ -192,8 +193,7 @@ def publish(spec: SweepSpec, sweep: SweepDir, *, limit_sec: float = PUBLISH_SEC)
         "report.html": page,
         "front.json": front_json(front, chosen, findings.membership).encode(),
     }
-    seeds = (one for member in front.members for one in (member, *member.seeds))
-    on_front = {one.result.trial_id for one in seeds}
+    on_front = trial_ids_of(front.members)
     warnings = []
     mirror = Mirror(sweep, spec.name, spec.tracking_uri)
 
@@ -212,52 +212,3 @@ def publish(spec: SweepSpec, sweep: SweepDir, *, limit_sec: float = PUBLISH_SEC)
     except StoreError as error:
         warnings.append(f"the front and the choice are not marked: {error}")
     return tuple(warnings)
-
-
-def _measure(
-    spec: SweepSpec,
-    sweep: SweepDir,
-    jobs: tuple[FinalJob, ...],
-    say: Callable[[str], None],
-    ray_address: str | None,
-) -> tuple[str, ...]:
-    """Measures on the test split what was not measured there before.
-
-    Returns:
-        A sentence for each job that cannot be done. What was measured of it before, stays.
-    """
-    finals = sweep.finals()
-    if not jobs or final.already_measured(jobs, finals):
-        return ()
-    ready, unmeasured = final.with_weights(sweep, jobs)
-    of_lost = [job for job in jobs if job.role in {each.role for each in unmeasured}]
-    standing = {f.role for f in finals if any(final.is_of(f, job) for job in of_lost)}
-    unmeasured = tuple(each for each in unmeasured if each.role not in standing)
-    if ready and not final.already_measured(ready, [f for f in finals if f.role not in standing]):
-        sweep.clear_finals(keep=standing)
-        measurements = final.measure(ready, spec, ray_address=ray_address)
-        with measuring(sweep) as beat:
-            unmeasured += _measure_each(sweep, measurements, say, beat)
-    return tuple(map(str, unmeasured))
-
-
-def _measure_each(
-    sweep: SweepDir,
-    measurements: Iterable[FinalMeasurement | final.Unmeasured],
-    say: Callable[[str], None],
-    beat: Callable[[], None],
-) -> tuple[final.Unmeasured, ...]:
-    unmeasured: list[final.Unmeasured] = []
-    for measurement in measurements:
-        if isinstance(measurement, final.Unmeasured):
-            unmeasured.append(measurement)
-            continue
-        sweep.write_final(measurement)
-        score = measurement.point.score
-        say(
-            f"{measurement.role} on the test split: {score.metric} {score.value:.3f} (s.e."
-            f" {score.standard_error:.3f}, n = {score.n_examples}) at activation density"
-            f" {measurement.point.density.overall:.3f}, measured alone"
-        )
-        beat()
-    return tuple(unmeasured)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from deft_sweeps.findings.measured_cost import needs_measured_costs, unmeasured_structures
-from deft_sweeps.result import StructureCost
+from deft_sweeps.result import CompleteTrial, StructureCost
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.cost_record import CostRecord
 from deft_sweeps.store.sweep_dir import SweepDir
@@ -26,12 +26,10 @@ def measure_costs(
         say: is told what happens, in a line.
         ray_address: of a Ray cluster; None starts a local Ray.
     """
-    if not needs_measured_costs(spec.compared):
-        return
-    record = CostRecord(sweep.root)
-    trials = unmeasured_structures(sweep.results(), record.costs())
+    trials = trials_to_measure(spec, sweep)
     if not trials:
         return
+    record = CostRecord(sweep.root)
     say(f"latency and memory: {len(trials)} structures, each measured alone")
     ready, unmeasured = final.with_weights(sweep, [final.cost_job(trial) for trial in trials])
     for lost in unmeasured:
@@ -47,6 +45,13 @@ def measure_costs(
                 f"{cost.trial_id}: latency {1e3 * cost.latency_sec:.3g} ms, peak memory"
                 f" {cost.peak_memory_bytes / 2**20:.1f} MiB, measured alone"
             )
+
+
+def trials_to_measure(spec: SweepSpec, sweep: SweepDir) -> tuple[CompleteTrial, ...]:
+    """A trial of each structure that was not measured yet, if latency or memory is asked for."""
+    if not needs_measured_costs(spec.compared):
+        return ()
+    return tuple(unmeasured_structures(sweep.results(), CostRecord(sweep.root).costs()))
 
 
 def _lost_told(lost: final.Unmeasured) -> str:

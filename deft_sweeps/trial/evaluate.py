@@ -88,6 +88,7 @@ class Evaluator:
         total, n_predicted, n_rows = 0.0, 0, 0
         writing = GenerationMeter(self.gates)
         with thresholded(self.gates, threshold), evaluating(self.model):
+            float_saturation = any(at.gate.counts_saturation for at in self.gates)
             for batch in self.batches:
                 inputs, masks = model_inputs(batch, self.device)
                 with meter.reading(masks):
@@ -108,6 +109,7 @@ class Evaluator:
             written_density=writing.result() if self.answers.writes else None,
             example_scores=scored.example_scores,
             outcomes=scored.outcomes,
+            float_saturation=float_saturation,
         )
 
 

@@ -24,9 +24,9 @@ from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.metrics import METRICS, Direction, Measurable, Metric, measured
 from deft_sweeps.metrics.metric import Display
 from deft_sweeps.objective import parse_constraint, parse_policy
-from deft_sweeps.report.figures import Plane, scatter
+from deft_sweeps.report.front_figure import Plane, scatter
+from deft_sweeps.report.front_tables import front_table
 from deft_sweeps.report.html import point_card
-from deft_sweeps.report.tables import front_table
 from deft_sweeps.result import CompleteTrial, DensityReading, Point, Rung
 from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.statistics.paired_difference import score_difference
@@ -62,13 +62,14 @@ def full_point(i: int, threshold: float = 0.01) -> Point:
 
 
 def full_trial(i: int) -> CompleteTrial:
-    """A trial that has every metric; a greater `i` is worse in all of them."""
+    """A trial that has every metric, costs as if alone; a greater `i` is worse in all of them."""
     trial = result(
         full_point(i, 0.0), full_point(i), learning_rate=1e-3 * (i + 1), finished_at=i + 1.0
     )
     assert trial.cost is not None
     cost = replace(
         trial.cost,
+        label="measured",
         weight_bytes=100 * 2**20 * (i + 1),
         trainable_parameters=1000 * (i + 1),
         peak_memory_bytes=2**30 * (i + 1),

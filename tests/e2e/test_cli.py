@@ -150,6 +150,31 @@ def test_later_commands_read_the_folder_alone(
     assert not re.search(r"""(?:src|href)=["']https?://""", page)
 
 
+def test_a_later_policy_is_measured_and_has_a_page_of_its_own(
+    finished: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, _ = finished
+    sweep, policy = SweepDir(folder / "runs/tiny"), "best score"
+    own, page = sweep.finals(), sweep.report_path.read_bytes()
+    named = ("runs/tiny", "--policy", policy)
+    first = command("choose", *named, cwd=folder)
+    assert "choose runs/tiny --policy 'best score' --measure" in first.stderr
+    measured = command("choose", *named, "--measure", cwd=folder)
+    assert measured.returncode == 0, measured.stderr
+    assert "measuring on the test split, each alone: chosen" in measured.stderr
+    assert "Not measured on the test split" not in measured.stdout
+    finals = sweep.final_record(policy).measurements()
+    assert finals[0].role == "chosen"
+    assert all(final.point.score.n_examples == 60 for final in finals)
+    again = command("choose", *named, "--measure", cwd=folder)
+    assert "nothing is left to measure" in again.stderr
+    reported = command("report", *named, cwd=folder)
+    assert reported.returncode == 0, reported.stderr
+    assert policy in sweep.page_path(policy).read_text()
+    assert sweep.finals() == own
+    assert sweep.report_path.read_bytes() == page
+
+
 def test_a_finished_sweep_is_not_run_again(
     finished: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:

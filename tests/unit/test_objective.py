@@ -1,9 +1,12 @@
 """The grammar of limits and policies, and what a limit makes of a value."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deft_sweeps.config.baseline_kind import AXIS_MEMBERS, BASELINES, Baseline
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.objective import (
     Bound,
@@ -16,6 +19,14 @@ from deft_sweeps.objective import (
 
 numbers = st.integers(-10_000, 10_000).map(lambda n: n / 1000)
 bounds = st.one_of(numbers.map(Bound), numbers.map(lambda n: Bound(n, "peft")))
+baselines = st.builds(
+    lambda kind, settings: str(Baseline(kind, settings)),
+    st.sampled_from(list(BASELINES)),
+    st.fixed_dictionaries(
+        {}, optional={axis: st.sampled_from(of) for axis, of in AXIS_MEMBERS.items()}
+    ).map(lambda chosen: tuple((axis, chosen[axis]) for axis in AXIS_MEMBERS if axis in chosen)),
+)
+bounds |= st.builds(Bound, numbers, baselines)
 bounds |= numbers.map(lambda n: Bound(n, "dense")) | numbers.map(lambda n: Bound(n, "unquantized"))
 relations = st.sampled_from(("<=", ">="))
 constraints = st.builds(
@@ -56,6 +67,10 @@ def test_a_bound_loses_no_digit_in_its_text(value: float) -> None:
         ("score >= baseline(peft)", Bound(0.0, "peft")),
         ("score >= baseline( peft ) - 1 %", Bound(-0.01, "peft")),
         ("score >= baseline(peft) + 0.5", Bound(0.5, "peft")),
+        (
+            "score >= baseline( plain ,quantization:nf4, peft: lora ) - 2 %",
+            Bound(-0.02, "plain, peft: lora, quantization: nf4"),
+        ),
     ],
 )
 def test_units_and_baselines(text: str, bound: Bound) -> None:
@@ -91,19 +106,27 @@ def test_units_and_baselines(text: str, bound: Bound) -> None:
         ),
         (
             "latency_sec <= baseline(peft) + 10 %",
-            "never a share of the baseline: write `baseline(peft) [+] 5 ms` say",
+            "never a share of the baseline: write `baseline(peft) + 5 ms` say",
         ),
         ("loss <= baseline(peft) - 1 ms", "no unit 'ms' for loss; expected a plain number"),
         ("score >= baseline(peft) - 1e400", "expected a finite number, got 1e400"),
         ("weight_bytes <= 1e305 MB", "expected a finite number, got 1e305"),
         ("score >= baseline(pfet)", "did you mean peft"),
+        ("score >= baseline(peft, quantisation: nf4)", "did you mean quantization"),
+        (
+            "score >= baseline(peft, quantization: nf5)",
+            "no quantization 'nf5' (did you mean nf4?); there are none, nf4, fp4, int8",
+        ),
+        ("score >= baseline(peft, density: loss)", "it may name peft, activation, quantization"),
+        ("score >= baseline(peft, nf4)", "each axis once, as in"),
+        ("score >= baseline(peft, peft: lora, peft: ia3)", "each axis once, as in"),
         ("score >= baseline(peft) * 2", "a number with an optional unit, or baseline"),
         ("surely loss <= 1", "`surely` needs a metric with a standard error (score), got 'loss'"),
         ("", "METRIC <= BOUND"),
     ],
 )
 def test_what_is_wrong_with_a_constraint_is_said(text: str, message: str) -> None:
-    with pytest.raises(ValueError, match=message.replace("(", r"\(").replace(")", r"\)")):
+    with pytest.raises(ValueError, match=re.escape(message)):
         parse_constraint(text)
 
 

@@ -32,6 +32,10 @@ FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 """By the name that a transformers config gives them; `gelu_new` is the tanh approximation of arXiv
 1606.08415."""
 
+EXACT_ZEROS = frozenset({"relu"})
+"""Functions that are exactly zero over a range of inputs. The others reach zero only where the
+float saturates."""
+
 
 Reader = Callable[[Tensor, Tensor], None]
 """Called with the pre-activation (batch, tokens, d_ff) in the base's dtype and the gate, same
@@ -67,6 +71,14 @@ class Gate(nn.Module):
         self.block_threshold = 0.0
         self.skipped = False
         self.reader: Reader | None = None
+
+    @property
+    def counts_saturation(self) -> bool:
+        """Whether its zeros are where the float saturates: nothing is zeroed by a threshold, and
+        the function has no zeros of its own.
+        """
+        whole = max(self.threshold, self.block_threshold) == 0
+        return whole and not self.skipped and self.function not in EXACT_ZEROS
 
     def forward(self, x: Tensor) -> Tensor:
         """The gate in the input's dtype, computed in float32; entries at or below the threshold are

@@ -18,7 +18,7 @@ def root(tmp_path: Path) -> Path:
     for result in sweep_results():
         sweep.write(result)
     for final in sweep_finals():
-        sweep.write_final(final)
+        sweep.final_record().write(final)
     return tmp_path
 
 

@@ -660,7 +660,7 @@ class TestSweepFolder:
             ("baseline", plain, point(0.0, 0.78, 0.6)),
         )
         for role, trial, at in measured:
-            sweep.write_final(
+            sweep.final_record().write(
                 FinalMeasurement(
                     role=role,  # type: ignore[arg-type]
                     trial_id=trial.trial_id,

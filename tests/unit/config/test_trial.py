@@ -90,6 +90,17 @@ def test_plain_peft() -> None:
         assert not replace(TrialConfig(), **change).is_plain_peft
 
 
+def test_a_named_member_takes_the_place_of_what_the_kind_asks_of_its_axis() -> None:
+    nf4, plain = replace(TrialConfig(), quantization=Nf4()), TrialConfig()
+    assert nf4.is_baseline("peft, quantization: nf4")
+    assert not plain.is_baseline("peft, quantization: nf4")
+    assert plain.is_baseline("peft, peft: lora, activation: pretrained")
+    assert not replace(nf4, density=DensityLoss()).is_baseline("peft, quantization: nf4")
+    assert not nf4.is_baseline("plain, quantization: int8")
+    assert replace(nf4, density=DensityLoss()).is_baseline("dense, quantization: nf4")
+    assert not nf4.is_baseline("dense, peft: ia3")
+
+
 @pytest.mark.parametrize(
     "settings",
     [

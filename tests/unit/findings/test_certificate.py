@@ -1,68 +1,36 @@
 """The chain of candidates and the walk along it."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from deft_sweeps.config.axes import Nf4
+from deft_sweeps.config.trial import codec
 from deft_sweeps.findings import Findings
-from deft_sweeps.findings.certificate import STEP_SHARE, Certificate, make_chain, walk
+from deft_sweeps.findings.certificate import FIRST_SHARE, STEP_SHARE, make_chain, walk
 from deft_sweeps.findings.limit_p_value import Measured, SelectionSample, judge_limit
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.outcomes import ExampleScores, Outcomes
 from deft_sweeps.report import verdict_text
-from deft_sweeps.result import Chain, CompleteTrial, FinalMeasurement, Point
+from deft_sweeps.result import Chain, CompleteTrial, FinalMeasurement
 from deft_sweeps.statistics.margin_p_value import fixed_sequence, paired_counts_p
-from tests.made_sweep import PROVENANCE, cost
+from tests.made_chain import (
+    DEFT,
+    FEW,
+    OBJECTIVES,
+    PLAIN,
+    POLICY,
+    N,
+    chain,
+    measurement,
+    scored,
+    trial,
+    walked,
+)
+from tests.made_sweep import cost
 from tests.samples import point, result
-
-OBJECTIVES = ("score", "activation_density")
-POLICY = parse_policy("best activation_density where score >= baseline(peft) - 0.02")
-N = 1200
-
-
-def scored(at: Point, score: float, n: int = N) -> Point:
-    """The point with the first examples right."""
-    right = round(score * n)
-    return replace(
-        at,
-        score=replace(at.score, value=right / n, n_examples=n),
-        example_scores=ExampleScores.of([1.0] * right + [0.0] * (n - right)),
-    )
-
-
-def trial(*points: tuple[float, float, float], weight: float = 0.0) -> CompleteTrial:
-    """A trial with points of threshold, score and density."""
-    return result(*(point(t, s, d, n=400) for t, s, d in points), weight=weight)
-
-
-PLAIN = trial((0.0, 0.80, 0.90), (0.2, 0.80, 0.70), (0.5, 0.70, 0.40))
-DEFT = trial((0.0, 0.80, 0.50), (0.2, 0.795, 0.30), (0.5, 0.79, 0.10), weight=1.0)
-FEW = trial((0.0, 0.80, 0.88), (0.2, 0.79, 0.095), weight=2.0)
-
-
-def chain(*trials: CompleteTrial, policy: str = str(POLICY), alpha: float = 0.05) -> Chain:
-    findings = Findings(trials, OBJECTIVES, (), parse_policy(policy))
-    limits = parse_policy(policy).where
-    pool = findings.pool_for(findings.policy)
-    return make_chain(pool, findings.baselines, findings.policy, limits, n_examples=N, alpha=alpha)
-
-
-def measurement(of: CompleteTrial, threshold: float, score: float) -> FinalMeasurement:
-    at = next(one for one in of.points if one.threshold == threshold)
-    return FinalMeasurement(
-        role="candidate",
-        trial_id=of.trial_id,
-        point=scored(at, score),
-        cost=replace(cost(), label="measured"),
-        provenance=PROVENANCE,
-    )
-
-
-def walked(of: Chain, measurements: Iterable[FinalMeasurement]) -> Certificate:
-    return walk(of, {one.name: one for one in measurements})
 
 
 class TestChain:
@@ -75,8 +43,9 @@ class TestChain:
 
     def test_every_step_gains_a_share_of_the_way_to_the_best_value(self) -> None:
         values = [candidate.value for candidate in chain(PLAIN, DEFT, FEW).candidates]
-        for before, after in pairwise(values):
-            assert before - after >= STEP_SHARE * before
+        shares = [(a - b) / a for a, b in pairwise(values)]
+        assert shares[0] >= FIRST_SHARE
+        assert all(share >= STEP_SHARE for share in shares[1:])
 
     def test_points_that_break_a_limit_on_validation_are_left_out(self) -> None:
         assert f"{PLAIN.trial_id}@0.5" not in {one.name for one in chain(PLAIN, DEFT).candidates}
@@ -255,6 +224,26 @@ class TestWhatIsTested:
         made = chain(PLAIN, DEFT, policy=str(POLICY).replace("(peft)", "(unquantized)"))
         assert made.candidates[0].name == made.baselines["unquantized"].name
 
+    def test_a_quantized_sweep_is_certified_beside_its_own_plain_trial(self) -> None:
+        trials = tuple(
+            replace(one, config=replace(one.config, quantization=Nf4())) for one in (PLAIN, DEFT)
+        )
+        name = "peft, quantization: nf4"
+        policy = str(POLICY).replace("peft", name)
+        made = chain(*trials, policy=policy)
+        assert "peft" not in made.baselines
+        assert made.candidates[0].name == made.baselines[name].name
+        read = codec(Chain).validate_json(codec(Chain).dump_json(made))
+        assert read == made
+        taken = [
+            measurement(next(t for t in trials if t.trial_id == one.trial_id), one.threshold, 0.8)
+            for one in made.candidates
+        ]
+        findings = Findings(trials, OBJECTIVES, (), parse_policy(policy), (), walked(read, taken))
+        assert findings.verdict.kind == "ship"
+        assert findings.choice.baseline is not None
+        assert findings.choice.baseline.name == made.baselines[name].name
+
     def test_without_limits_there_is_nothing_to_certify(self) -> None:
         made = chain(PLAIN, DEFT, policy="knee")
         taken = [measurement(PLAIN, 0.0, 0.8)]
@@ -262,7 +251,7 @@ class TestWhatIsTested:
             (PLAIN, DEFT), OBJECTIVES, (), parse_policy("knee"), (), walked(made, taken)
         )
         assert findings.verdict.kind == "not certified"
-        assert findings.verdict.why == "there is no limit to certify"
+        assert findings.verdict.why.startswith("there is no limit to certify; state one")
 
     def test_exact_limits_are_walked_in_small_steps(self) -> None:
         made = chain(PLAIN, DEFT, policy="best activation_density where weight_bytes <= 1 GiB")

@@ -22,8 +22,8 @@ from deft_sweeps.metrics import ACTIVATION_DENSITY, SCORE, Direction
 from deft_sweeps.objective import Constraint, parse_constraint, parse_policy
 from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.report import choice_text
+from deft_sweeps.report.front_tables import front_table
 from deft_sweeps.report.table_cells import MeasuredRow, metric_text
-from deft_sweeps.report.tables import front_table
 from deft_sweeps.result import CompleteTrial
 from deft_sweeps.statistics.front_probability import _rivals, front_shares
 from deft_sweeps.statistics.measurement_noise import SeedNoise

@@ -53,7 +53,7 @@ def test_a_limit_is_judged_by_what_was_measured_alone() -> None:
     alone = Findings(with_measured_costs(PROXIES, [ALONE]), OBJECTIVES, (limit,), policy)
     assert alone.choice.member is not None
     assert alone.choice.member.result.trial_id == DEFT.trial_id
-    assert alone.choice.proxy_spreads == {}
+    assert alone.choice.awaiting == {}
 
 
 def test_costs_are_stored_and_a_damaged_file_is_measured_again(tmp_path: Path) -> None:

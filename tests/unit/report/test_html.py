@@ -70,7 +70,7 @@ def made(
     for one in results:
         sweep.write(one)
     for final in finals:
-        sweep.write_final(final)
+        sweep.final_record().write(final)
     sweep.spec_path.write_text(text)
     return render(sweep, spec or sweep_spec())
 

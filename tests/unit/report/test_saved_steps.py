@@ -3,7 +3,7 @@ import pytest
 from deft_sweeps.config.axes import Training
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.report.saved_steps import SavedSteps, saved_steps, stopped_text
-from deft_sweeps.report.tables import summary, trials_table
+from deft_sweeps.report.trial_tables import summary, trials_table
 from deft_sweeps.result import Rung, StoppedTrial, TrialResult
 from tests.samples import point, result
 

@@ -73,10 +73,13 @@ def test_a_level_above_the_processor_s_is_not_used(monkeypatch: pytest.MonkeyPat
     if opened is None:
         pytest.skip("no compiler when this was installed")
     monkeypatch.delenv(LEVEL_VARIABLE, raising=False)
+    best_level.cache_clear()
     best = best_level(opened)
     for level in Level:
         monkeypatch.setenv(LEVEL_VARIABLE, level.name.lower())
+        best_level.cache_clear()
         assert best_level(opened) == min(level, best)
+    best_level.cache_clear()
 
 
 def test_parts_are_computed_once_each_and_errors_come_back() -> None:

@@ -1,5 +1,7 @@
 """The kernel against the same sums in float64, at every level that this processor has."""
 
+import mmap
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,7 +10,7 @@ from torch import Tensor
 
 from deft_sweeps.errors import ConfigError
 from deft_sweeps.sparse import packed_rows
-from deft_sweeps.sparse.kernel import LEVEL_VARIABLE, Level, library
+from deft_sweeps.sparse.kernel import LEVEL_VARIABLE, Level, best_level, library
 from deft_sweeps.sparse.packed_rows import (
     STORAGES,
     PackedRows,
@@ -38,6 +40,13 @@ def level(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     else:
         monkeypatch.setenv(LEVEL_VARIABLE, name)
     return name
+
+
+@pytest.fixture(autouse=True)
+def level_read_anew() -> Iterator[None]:
+    best_level.cache_clear()
+    yield
+    best_level.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +123,17 @@ def test_int8_rows_are_near_the_weights() -> None:
     steps = weight.abs().amax(1, keepdim=True) / 127
     assert ((packed.dense(torch.float32) - weight).abs() <= steps * 0.5001).all()
     assert packed.n_bytes == 8 * 100 + 8 * 4
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int8])
+@pytest.mark.parametrize("n", [3, 2_200_000])
+def test_a_copy_in_large_pages_is_a_copy(n: int, dtype: torch.dtype) -> None:
+    values = torch.arange(2 * n).remainder(100).to(dtype).view(n, 2).t()
+    copy = packed_rows.in_large_pages(values)
+    assert copy.is_contiguous()
+    assert torch.equal(copy, values)
+    if copy.nbytes >= 2 * packed_rows.LARGE_PAGE_BYTES and hasattr(mmap, "MADV_HUGEPAGE"):
+        assert copy.data_ptr() % packed_rows.LARGE_PAGE_BYTES == 0
 
 
 def test_nan_and_infinity_come_through(level: str) -> None:

@@ -422,6 +422,25 @@ def test_a_baseline_that_limits_name_leads_the_first_points() -> None:
     ]
 
 
+def test_a_baseline_may_name_members_so_that_a_quantized_space_has_one() -> None:
+    limit = "score >= baseline(peft, quantization: nf4) - 2 %"
+    quantized = {
+        "pruning": "  pruning: [none]\n  quantization: [nf4]",
+        "first": "first: []",
+        "choose": "choose: knee",
+        "limits": f"limits: ['{limit}']",
+    }
+    spec = parse_spec(text_of(quantized), "s.yaml")
+    assert spec.first[0].combination == "pretrained lora none none nf4 none"
+    assert [str(each) for each in spec.limits] == [limit]
+    other = quantized | {"limits": f"limits: ['{limit.replace('nf4', 'int8')}']"}
+    message = only_problem(other)
+    assert "density none, adaptive none, pruning none, quantization int8" in message
+    assert "the space has no such combination" in message
+    unquoted = quantized | {"limits": "limits: []", "choose": f"choose: knee where {limit}"}
+    assert "in quotes" in only_problem(unquoted)
+
+
 def test_members_of_one_kind_have_labels_of_their_own() -> None:
     spec = parse_spec(
         text_of(

@@ -25,7 +25,7 @@ from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.outcomes import Outcomes
 from deft_sweeps.report import choice_text
 from deft_sweeps.report.table_cells import interval_text
-from deft_sweeps.report.tables import equal_density_table
+from deft_sweeps.report.trial_tables import equal_density_table
 from deft_sweeps.result import CompleteTrial, DensityReading, Point, Score, read_result
 from deft_sweeps.statistics.bootstrap import N_RESAMPLES, resampled_differences
 from deft_sweeps.statistics.paired_difference import (

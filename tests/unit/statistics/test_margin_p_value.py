@@ -12,6 +12,7 @@ from deft_sweeps.statistics.margin_p_value import (
     grouped_p,
     mean_p,
     paired_counts_p,
+    paired_mean_p,
     paired_score_p,
 )
 
@@ -103,8 +104,8 @@ class TestGroupedLimit:
         equal = np.zeros(1200)
         gain = equal.copy()
         gain[0] = 0.001
-        assert grouped_p(equal, groups, -0.02) == 1.0
-        assert grouped_p(gain, groups, -0.02) == pytest.approx(0.98**20)
+        assert grouped_p(equal, groups, -0.02, worst=-1.0) == 1.0
+        assert grouped_p(gain, groups, -0.02, worst=-1.0) == pytest.approx(0.98**20, rel=1e-4)
 
     def test_unequal_groups_count_by_their_weight(self) -> None:
         sizes = np.array([91] * 16 + [1] * 144)
@@ -113,7 +114,40 @@ class TestGroupedLimit:
         gain[-1] = 1.0
         effective = sizes.sum() ** 2 / (sizes**2).sum()
         assert effective < 20
-        assert grouped_p(gain, groups, -0.02) >= 0.98**effective
+        mean = 1 / len(groups)
+        unseen = (mean + 0.02) / (mean + 1)
+        assert grouped_p(gain, groups, -0.02, worst=-1.0) >= (1 - unseen) ** effective
+
+
+class TestMonotone:
+    """A p-value that falls as the margin grows bounds the score at every margin at once."""
+
+    MARGINS = np.linspace(-0.3, 0.9, 61)
+
+    def falls(self, p_values: list[float]) -> bool:
+        return bool((np.diff(p_values) <= 1e-9).all())
+
+    @pytest.mark.parametrize("n", [20, 400, 1200])
+    def test_paired(self, n: int) -> None:
+        rng = np.random.default_rng(n)
+        pairs = [(0, 0), (1, 0), (0, 1), (n // 2, n // 2), *rng.integers(0, n // 2, (40, 2))]
+        for b, c in pairs:
+            assert self.falls([paired_counts_p(int(b), int(c), n, m) for m in self.MARGINS])
+
+    @pytest.mark.parametrize("right", [0, 1, 55, 100])
+    def test_absolute(self, right: int) -> None:
+        scores = np.r_[np.ones(right), np.zeros(100 - right)]
+        assert self.falls([absolute_score_p(scores, 0.8 - m) for m in self.MARGINS])
+
+    @pytest.mark.parametrize("shift", [-0.1, 0.0, 0.05])
+    def test_means_and_groups(self, shift: float) -> None:
+        rng = np.random.default_rng(3)
+        scores = np.where(rng.random(300) < 0.2, rng.uniform(-1, 1, 300), 0.0) + shift
+        groups = rng.integers(0, 40, 300)
+        assert self.falls([mean_p(scores, -m) for m in self.MARGINS])
+        assert self.falls([grouped_p(scores, groups, -m, worst=-1.0) for m in self.MARGINS])
+        equal = np.ones(300)
+        assert self.falls([paired_mean_p(equal, equal, m) for m in self.MARGINS])
 
 
 class TestMean:

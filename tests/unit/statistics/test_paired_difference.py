@@ -11,7 +11,7 @@ from deft_sweeps.findings import Findings
 from deft_sweeps.findings.equal_density import equal_density_gains, n_better_and_worse
 from deft_sweeps.findings.front_json import front_json
 from deft_sweeps.report.report_text import equal_density_told
-from deft_sweeps.report.tables import equal_density_table
+from deft_sweeps.report.trial_tables import equal_density_table
 from deft_sweeps.statistics.paired_difference import (
     PairedDifference,
     paired_difference,

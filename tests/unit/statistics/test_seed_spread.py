@@ -12,8 +12,9 @@ from deft_sweeps.findings.pareto_front import pareto_front
 from deft_sweeps.findings.sweep_comparison import ComparedSweep, compare
 from deft_sweeps.report.choice_text import caveats
 from deft_sweeps.report.comparison_tables import levels_table
+from deft_sweeps.report.front_tables import finals_table
 from deft_sweeps.report.seed_text import seeds_told
-from deft_sweeps.report.tables import equal_density_table, finals_table
+from deft_sweeps.report.trial_tables import equal_density_table
 from deft_sweeps.result import CompleteTrial
 from deft_sweeps.statistics.seed_mean import t_975
 from deft_sweeps.statistics.seed_spread import seed_spread

@@ -68,7 +68,7 @@ def test_why_a_file_is_unreadable_is_one_line_with_its_mending(tmp_path: Path) -
             str(raised.value) == f"{path}: cannot be read as a trial's result: {reason} "
             f"(move the file away, then `deft-sweeps run {tmp_path} --resume` runs another trial)"
         )
-    write_atomically(sweep.final_path("chosen"), b"{")
+    write_atomically(sweep.final_record().path("chosen"), b"{")
     with pytest.raises(
         StoreError,
         match=(
@@ -129,9 +129,9 @@ def test_finals_come_back_chosen_first(tmp_path: Path) -> None:
     sweep = SweepDir(tmp_path)
     finals = sweep_finals()
     for final in reversed(finals):
-        sweep.write_final(final)
+        sweep.final_record().write(final)
     assert sweep.finals() == finals
-    write_atomically(sweep.final_path("twin"), b"{")
+    write_atomically(sweep.final_record().path("twin"), b"{")
     with pytest.raises(StoreError, match=r"twin\.json"):
         sweep.finals()
 

@@ -229,6 +229,20 @@ def test_a_limit_of_the_policy_alone_holds_nothing_back(tmp_path: Path) -> None:
     assert all(isinstance(searcher.suggest(name), dict) for name in "abcd")
 
 
+def test_a_baseline_with_named_members_is_waited_for_and_judged_beside() -> None:
+    spec = limited("score >= baseline(peft, quantization: nf4) - 0.1")
+    judge, name = LimitJudge(spec), "peft, quantization: nf4"
+    assert judge.missing == name
+    start = judge.start(name)
+    assert start is not None
+    assert start.combination == "pretrained lora none nf4 none"
+    judge.take(some(spec, 1e-3))
+    assert judge.missing == name
+    quantized = some(spec, 1e-3, quantized=True)
+    judge.take(quantized)
+    assert judge.baselines[name].result.config == quantized.config
+
+
 def test_a_baseline_that_the_space_cannot_give_is_not_waited_for(tmp_path: Path) -> None:
     spec = limited("score >= baseline(dense)")
     pruned = tuple(

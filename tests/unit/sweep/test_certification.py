@@ -1,39 +1,19 @@
 """The walk along a chain of candidates, with measurements in closed form."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from deft_sweeps.objective import parse_policy
-from deft_sweeps.outcomes import ExampleScores
-from deft_sweeps.result import FinalMeasurement, complete_trials
-from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.selection_record import SelectionRecord
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import certification, final
 from deft_sweeps.sweep.certification import certify
-from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.split import Examples
-from deft_sweeps.trial.final_measurement import FinalJob
-from tests.made_sweep import PROVENANCE, cost, examples, sweep_results, sweep_spec
-
-N = 1200
-SELECTION = [Example(f"text {i}", ("good", "bad")[i % 2], f"text {i}") for i in range(N)]
-
-
-def spec(policy: str, selection: int = N) -> SweepSpec:
-    base = sweep_spec()
-    combinations = []
-    for one in base.combinations:
-        task = one.template.task
-        splits = replace(task.splits, selection=selection)
-        template = replace(one.template, task=replace(task, splits=splits))
-        combinations.append(replace(one, template=template))
-    return replace(base, limits=(), choose=parse_policy(policy), combinations=tuple(combinations))
-
+from tests.made_selection import SELECTION, N, measured_in_closed_form, spec
+from tests.made_sweep import sweep_results
 
 POLICY = "best activation_density where score >= baseline(peft) - 0.02"
 
@@ -41,32 +21,7 @@ POLICY = "best activation_density where score >= baseline(peft) - 0.02"
 @pytest.fixture
 def measured(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the candidates that were measured, in order."""
-    names: list[str] = []
-
-    def measure(jobs: Sequence[FinalJob], *_: Any, **__: Any) -> Iterator[FinalMeasurement]:
-        for job in jobs:
-            trial = next(
-                one for one in complete_trials(sweep_results()) if one.trial_id == job.trial_id
-            )
-            at = next(one for one in trial.points if one.threshold == job.threshold)
-            scores = ExampleScores.of(examples(at.score.value, N, 0))
-            point = replace(at, score=replace(at.score, n_examples=N), example_scores=scores)
-            one = FinalMeasurement(
-                role="candidate",
-                trial_id=job.trial_id,
-                point=point,
-                cost=cost(),
-                provenance=PROVENANCE,
-            )
-            names.append(one.name)
-            yield one
-
-    monkeypatch.setattr(final, "measure", measure)
-    monkeypatch.setattr(final, "with_weights", lambda _, jobs: (tuple(jobs), ()))
-    monkeypatch.setattr(
-        certification, "read_splits", lambda _: Examples(SELECTION[:4], [], [], SELECTION)
-    )
-    return names
+    return measured_in_closed_form(monkeypatch)
 
 
 @pytest.fixture

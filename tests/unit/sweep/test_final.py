@@ -21,6 +21,7 @@ from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import final, session
+from deft_sweeps.sweep.choice_measurement import measure_choice
 from deft_sweeps.sweep.final import (
     already_measured,
     final_jobs,
@@ -198,14 +199,14 @@ class TestWeightsMissingTruncatedOrForeign:
             yield from fake_finals.measured(jobs)
 
         monkeypatch.setattr(final, "measure", counted)
-        assert session._measure(FAKE, sweep, jobs, lambda _: None, None) == ()
+        assert measure_choice(FAKE, sweep, sweep.final_record(), jobs, lambda _: None) == ()
         before = sweep.finals()
         assert n_measured == [len(jobs)] == [len(before)]
         for job in jobs:
             sweep.weights_path(job.trial_id).unlink()
-        assert session._measure(FAKE, sweep, jobs, lambda _: None, None) == ()
-        sweep.clear_finals()
-        (warning,) = session._measure(FAKE, sweep, jobs, lambda _: None, None)
+        assert measure_choice(FAKE, sweep, sweep.final_record(), jobs, lambda _: None) == ()
+        sweep.final_record().clear()
+        (warning,) = measure_choice(FAKE, sweep, sweep.final_record(), jobs, lambda _: None)
         assert warning.startswith(f"chosen ({jobs[0].trial_id}) is not measured on the test split")
         assert len(n_measured) == 1
 

@@ -34,6 +34,23 @@ def test_accuracy_and_its_standard_error() -> None:
     assert scored.standard_error == (0.75 * 0.25 / 4) ** 0.5
 
 
+@pytest.mark.parametrize(("activation", "is_smooth"), [("pretrained", True), ("relu", False)])
+def test_zeros_of_a_gelu_without_a_threshold_are_float_saturation(
+    starter: TorchTrialStarter, tiny_config: TrialConfig, activation: str, is_smooth: bool
+) -> None:
+    config = replace(tiny_config, activation=activation)
+    data = starter.data(config)
+    trial_model = build(starter.base(config, data), config, 0)
+    evaluator = starter.measurer.evaluator(trial_model, data, "validation")
+    n_blocks = len(trial_model.gates)
+    assert evaluator.point(0.0).float_saturation is is_smooth
+    assert not evaluator.point(0.01).float_saturation
+    # One block without a threshold of its own decides.
+    mixed = (0.0, *(0.1 for _ in range(n_blocks - 1)))
+    assert evaluator.point_by_block(0.1, mixed).float_saturation is is_smooth
+    assert not evaluator.point_by_block(0.1, (0.1,) * n_blocks).float_saturation
+
+
 @pytest.mark.parametrize("threshold", [0.0, 0.3])
 def test_score_and_loss_equal_a_loop_over_single_examples(
     starter: TorchTrialStarter, tiny_config: TrialConfig, threshold: float

@@ -1,4 +1,4 @@
-"""Figures: deterministic, every point an element of its own, nothing loaded from elsewhere."""
+"""The scatter: deterministic, every point an element of its own, nothing loaded from elsewhere."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -8,13 +8,13 @@ from itertools import pairwise
 import pytest
 
 from deft_sweeps.findings import Findings
-from deft_sweeps.findings.equal_density import equal_density_gains
 from deft_sweeps.findings.front_member import candidates
 from deft_sweeps.metrics import METRICS
-from deft_sweeps.report.figures import Plane, density_by_block, gain_by_density, scatter
+from deft_sweeps.report.front_figure import Plane, scatter
+from deft_sweeps.report.point_element import point_id
 from deft_sweeps.report.svg import INK, inline
-from deft_sweeps.report.tables import point_id
-from deft_sweeps.result import CompleteTrial, DensityReading, TrialResult, complete_trials
+from deft_sweeps.result import CompleteTrial, TrialResult, complete_trials
+from tests.drawn_spots import spots
 from tests.made_sweep import sweep_results, sweep_spec
 from tests.samples import point, result
 
@@ -24,14 +24,6 @@ SPEC = sweep_spec()
 
 def drawn(results: tuple[TrialResult, ...]) -> str:
     return scatter(Findings.of(SPEC, results))
-
-
-def spots(svg: str) -> dict[str, dict[str, str]]:
-    return {
-        e.attrib["id"]: e.attrib
-        for e in ET.fromstring(svg).iter()
-        if e.attrib.get("class") == "spot"
-    }
 
 
 def test_every_measured_point_is_one_element_that_says_what_it_is() -> None:
@@ -143,14 +135,6 @@ def costing(trial: CompleteTrial, i: int) -> CompleteTrial:
         trainable_parameters=1000 * (i + 3),
     )
     return replace(trial, cost=cost)
-
-
-def test_gains_and_blocks_are_drawn() -> None:
-    gains = equal_density_gains(RESULTS)
-    assert len(spots(gain_by_density(gains))) == sum(gain.difference is not None for gain in gains)
-    one = DensityReading(encoder_blocks=(0.1, 0.2), decoder_blocks=())
-    assert "encoder block" in density_by_block(one, one)
-    assert "decoder block" not in density_by_block(one, one)
 
 
 def test_inline_takes_the_pages_ink_and_names_no_address() -> None:

@@ -1,30 +1,22 @@
-"""The pictures of a sweep. Colours are Okabe and Ito's, which colour-blind readers can tell apart;
-shapes say the same again.
-"""
+"""The picture of a sweep's points: the first two objectives, the front, and plain PEFT beside."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis, XAxis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from deft_sweeps.config.label import label
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.choice import Choice
-from deft_sweeps.findings.equal_density import EqualDensityGain
 from deft_sweeps.findings.front_member import FrontMember
+from deft_sweeps.findings.pareto_front import counts_saturation
 from deft_sweeps.front import non_dominated
-from deft_sweeps.metrics import ACTIVATION_DENSITY, DEFAULT_OBJECTIVES, METRICS, Metric
+from deft_sweeps.metrics import DEFAULT_OBJECTIVES, METRICS, Metric
+from deft_sweeps.report.figure_axis import BLUE, GREEN, GREY, ORANGE, scale_axis
+from deft_sweeps.report.point_element import ref_of
 from deft_sweeps.report.svg import INK, Spot, style, to_svg
-from deft_sweeps.report.table_cells import MeasuredRow, difference_text, metric_text
-from deft_sweeps.report.tables import point_id, ref_of
-from deft_sweeps.result import DensityReading
-
-BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
-LOG_FROM = 20.0
-"""Ratio of the largest to the smallest value from which an axis is logarithmic."""
+from deft_sweeps.report.table_cells import MeasuredRow, metric_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +34,14 @@ class Plane:
             return Plane(x=first, y=second)
         return Plane(x=second, y=first)
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """Of both metrics."""
+        return self.x.name, self.y.name
+
     def points(self, members: Sequence[FrontMember]) -> tuple[list[float], list[float]]:
         """The members' values on both axes."""
-        names = self.x.name, self.y.name
-        x, y = ([member.values[name] for member in members] for name in names)
+        x, y = ([member.values[name] for member in members] for name in self.names)
         return x, y
 
     def holds(self, member: FrontMember) -> bool:
@@ -118,12 +114,13 @@ def scatter(findings: Findings, drawn: Sequence[FrontMember] | None = None) -> s
     plane = Plane.of(findings.objectives)
     pool = [m for m in (drawn_points(findings) if drawn is None else drawn) if plane.holds(m)]
     choice, n_points = findings.choice, len(findings.points)
-    series = _series(pool, choice)
+    series = _series(pool, choice, findings.objectives)
     with style():
         figure = Figure(figsize=(8.6, 5.0), layout="constrained")
         axes = figure.subplots()
         _draw_front(axes, plane, choice.front.members)
-        _draw_plain(axes, plane, [member for member in findings.pool if plane.holds(member)])
+        shown = [member for member in findings.pool if plane.holds(member)]
+        _draw_plain(axes, plane, [m for m in shown if not counts_saturation(m, plane.names)])
         for one in series:
             x, y = plane.points(one.members)
             axes.plot(
@@ -141,8 +138,8 @@ def scatter(findings: Findings, drawn: Sequence[FrontMember] | None = None) -> s
                 zorder=4 + one.size / 10,
             )
         x, y = plane.points(pool)
-        _scale(axes.xaxis, x, plane.x)
-        _scale(axes.yaxis, y, plane.y, from_zero=False)
+        scale_axis(axes.xaxis, x, plane.x)
+        scale_axis(axes.yaxis, y, plane.y, from_zero=False)
         axes.set_xlabel(_axis_label(plane.x, pool), parse_math=False)
         axes.set_ylabel(_axis_label(plane.y, pool), parse_math=False)
         if pool:
@@ -154,77 +151,14 @@ def scatter(findings: Findings, drawn: Sequence[FrontMember] | None = None) -> s
         return to_svg(figure, f"{_capitalised(plane.y.title)} over {plane.x.title} of {of}", spots)
 
 
-def gain_by_density(gains: Sequence[EqualDensityGain]) -> str:
-    """DEFT minus plain PEFT at equal density, over the density; above zero the density loss pays.
-
-    The 95% intervals hold for all rows at once.
-    """
-    compared = [(gain, gain.difference) for gain in gains if gain.difference is not None]
-    compared = compared[:: max(1, -(-len(compared) // MOST_DRAWN))]
-    x = [gain.point.density.overall for gain, _ in compared]
-    y = [difference.value for _, difference in compared]
-    reach = [[d.value - d.low for _, d in compared], [d.high - d.value for _, d in compared]]
-    with style():
-        figure = Figure(figsize=(8.6, 2.9), layout="constrained")
-        axes = figure.subplots()
-        axes.axhline(0, color=INK, linewidth=1.0)
-        axes.errorbar(
-            x, y, yerr=reach, fmt="none", ecolor=BLUE, elinewidth=1.1, capsize=2.5, alpha=0.8
-        )
-        axes.plot(x, y, "o", color=BLUE, markeredgecolor=INK, gid="series-gain")
-        _scale(axes.xaxis, x, ACTIVATION_DENSITY)
-        axes.set_xlabel(f"{ACTIVATION_DENSITY.title} of both")
-        axes.set_ylabel("DEFT - plain PEFT")
-        spots = [
-            Spot(
-                f"gain-{point_id(gain.deft.trial_id, gain.point.at)}",
-                f"{label(gain.deft.config)}: {difference_text(d)}",
-            )
-            for gain, d in compared
-        ]
-        return to_svg(
-            figure, "Score of DEFT minus plain PEFT at equal density", {"series-gain": spots}
-        )
-
-
-def density_by_block(deft: DensityReading, plain: DensityReading) -> str:
-    """Density of each MLP block, plain PEFT beside DEFT, as SVG text; one panel a stack."""
-    stacks = [
-        (name, a, b)
-        for name, a, b in (
-            ("encoder", deft.encoder_blocks, plain.encoder_blocks),
-            ("decoder", deft.decoder_blocks, plain.decoder_blocks),
-        )
-        if a or b
-    ]
-    with style():
-        figure = Figure(figsize=(8.6, 2.9), layout="constrained")
-        panels = figure.subplots(1, len(stacks), sharey=True, squeeze=False)[0]
-        for axes, (name, mine, theirs) in zip(panels, stacks, strict=True):
-            axes.plot(
-                range(1, len(theirs) + 1),
-                theirs,
-                "s--",
-                color=ORANGE,
-                markeredgecolor=INK,
-                label="plain PEFT",
-            )
-            axes.plot(
-                range(1, len(mine) + 1), mine, "o-", color=BLUE, markeredgecolor=INK, label="DEFT"
-            )
-            axes.set_xlabel(f"{name} block")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.set_ylim(bottom=0)
-        panels[0].set_ylabel(ACTIVATION_DENSITY.title)
-        panels[-1].legend()
-        return to_svg(figure, "Activation density of each MLP block, plain PEFT beside DEFT", {})
-
-
-def _series(pool: Sequence[FrontMember], choice: Choice) -> list[_Series]:
+def _series(
+    pool: Sequence[FrontMember], choice: Choice, objectives: Sequence[str]
+) -> list[_Series]:
     """Every point in exactly one series; the ones that matter most come last and lie on top."""
     front = {member.name: member for member in choice.front.members}
     chosen = choice.member.name if choice.member else ""
     parts: dict[str, list[FrontMember]] = {
+        "saturated": [],
         "plain": [],
         "deft": [],
         "front-plain": [],
@@ -235,10 +169,15 @@ def _series(pool: Sequence[FrontMember], choice: Choice) -> list[_Series]:
         # Of several seeds, the one that stands for them lies at their mean.
         member = front.get(one.name, one)
         kind = "deft" if member.result.config.has_density_loss else "plain"
-        parts[
-            "chosen" if member.name == chosen else f"front-{kind}" if member.name in front else kind
-        ].append(member)
+        if member.name == chosen:
+            kind = "chosen"
+        elif member.name in front:
+            kind = f"front-{kind}"
+        elif counts_saturation(member, objectives):
+            kind = "saturated"
+        parts[kind].append(member)
     looks = {
+        "saturated": ("no threshold: float saturation", "D", 4.5, "none", GREY, 0.9),
         "plain": ("no density loss", "s", 5.0, ORANGE, ORANGE, 0.55),
         "deft": ("density loss (DEFT)", "o", 5.0, BLUE, BLUE, 0.5),
         "front-plain": ("no density loss, on the front", "s", 7.5, ORANGE, INK, 1.0),
@@ -334,19 +273,3 @@ def _axis_label(metric: Metric, members: Sequence[FrontMember]) -> str:
 
 def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _scale(axis: Axis, values: Sequence[float], metric: Metric, *, from_zero: bool = True) -> None:
-    """Makes an axis logarithmic if its values span LOG_FROM, and labels it in the metric's unit."""
-    has_unit = metric.dimension in ("bytes", "seconds")
-    text = metric.text if has_unit else "{:g}".format
-    is_log = bool(values) and min(values) > 0 and max(values) / min(values) > LOG_FROM
-    is_x = isinstance(axis, XAxis)
-    if is_log:
-        (axis.axes.set_xscale if is_x else axis.axes.set_yscale)("log")
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.set_minor_formatter(NullFormatter())
-    elif from_zero:
-        (axis.axes.set_xlim if is_x else axis.axes.set_ylim)(min(0.0, *values) if values else 0.0)
-    if is_log or has_unit:
-        axis.set_major_formatter(FuncFormatter(lambda value, _: text(value)))
