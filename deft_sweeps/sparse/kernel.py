@@ -79,6 +79,12 @@ def _opened(path: Path) -> ctypes.CDLL:
     opened.deft_run.restype = None
     opened.deft_active.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p]
     opened.deft_active.restype = ctypes.c_int64
+    pointer, size = ctypes.c_void_p, ctypes.c_int64
+    opened.deft_gate.argtypes = [
+        *(pointer, size, ctypes.c_int32, ctypes.c_float, pointer),
+        *(pointer, size),
+    ]
+    opened.deft_gate.restype = ctypes.c_int64
     return opened
 
 

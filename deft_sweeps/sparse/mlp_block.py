@@ -15,12 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deft_sweeps.axes.activation.gate import Gate
-from deft_sweeps.sparse.packed_rows import (
-    PackedRows,
-    active_rows,
-    row_products,
-    sum_of_rows,
-)
+from deft_sweeps.sparse.gate_rows import activated, listed_rows
+from deft_sweeps.sparse.packed_rows import PackedRows, row_products, sum_of_rows
 
 DENSE_PASSES = 0.8
 """Tokens are computed one by one while their active rows, all together, are at most that many times
@@ -30,9 +26,6 @@ CONVERTED_PASSES = 4.0
 """The same if the dense product must first convert the weights to the input's dtype, which writes
 and reads a copy."""
 
-SPARSE_BELOW = 0.95
-"""A gate with a larger share of active entries is computed without a list of them."""
-
 
 def _one_by_one(n_tokens: float, rows: PackedRows, dtype: torch.dtype) -> bool:
     """Whether products with `n_tokens` (times their density) are cheaper token by token.
@@ -40,12 +33,6 @@ def _one_by_one(n_tokens: float, rows: PackedRows, dtype: torch.dtype) -> bool:
     A single dense token always is: its weights are read once in either case.
     """
     return n_tokens <= (DENSE_PASSES if rows.entries.dtype == dtype else CONVERTED_PASSES)
-
-
-def _list_of(gate: Tensor) -> Tensor | None:
-    """Numbers of the active entries; None, for all, where skipping would save nothing."""
-    active = active_rows(gate)
-    return None if active.shape[0] > SPARSE_BELOW * gate.shape[0] else active
 
 
 def _share(gate: Tensor) -> float:
@@ -111,7 +98,7 @@ class SparseDown(nn.Module):
         n_threads = self.n_threads or torch.get_num_threads()
         sums = _for_each(
             gate,
-            lambda token: sum_of_rows(None, self.rows, token, None, _list_of(token), n_threads),
+            lambda token: sum_of_rows(None, self.rows, token, None, listed_rows(token), n_threads),
         )
         if self.bias is not None:
             sums = sums + self.bias.float()
@@ -144,16 +131,25 @@ class SparseGatedMlp(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(..., d) to (..., d), in x's dtype."""
         n = x.numel() // x.shape[-1]
-        # One token keeps its products in float32, which the kernel gives them in.
-        gate = self.act(self.wi_0(x.float() if n == 1 else x))
-        if n != 1 and not _one_by_one(n * _share(gate), self.up, x.dtype):
-            hidden = gate * functional.linear(x, self.up.dense(x.dtype))
-            return functional.linear(hidden, self.down.dense(x.dtype).t())
-        return _for_each(x, self._sum, gate).to(x.dtype).view(x.shape)
+        if n == 1:
+            token = x.reshape(-1).float()
+            return self._sum(token, *self._activated(token)).to(x.dtype).view(x.shape)
+        gate = self.act(self.wi_0(x))
+        if _one_by_one(n * _share(gate), self.up, x.dtype):
+            return _for_each(x, self._sum_of_active, gate).to(x.dtype).view(x.shape)
+        hidden = gate * functional.linear(x, self.up.dense(x.dtype))
+        return functional.linear(hidden, self.down.dense(x.dtype).t())
 
-    def _sum(self, token: Tensor, gate: Tensor) -> Tensor:
+    def _activated(self, token: Tensor) -> tuple[Tensor, Tensor | None]:
+        """One token keeps its products in float32, which the kernel gives them in."""
         n_threads = self.n_threads or torch.get_num_threads()
+        return activated(self.act, row_products(self.wi_0.rows, token, n_threads), token)
+
+    def _sum_of_active(self, token: Tensor, gate: Tensor) -> Tensor:
         # An inactive entry is 0 times its up product, which is NaN where that is not finite.
         finite = math.isfinite(float(token.sum()))
-        active = _list_of(gate) if finite else None
+        return self._sum(token, gate, listed_rows(gate) if finite else None)
+
+    def _sum(self, token: Tensor, gate: Tensor, active: Tensor | None) -> Tensor:
+        n_threads = self.n_threads or torch.get_num_threads()
         return sum_of_rows(self.up, self.down, gate, token, active, n_threads)

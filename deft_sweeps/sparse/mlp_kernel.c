@@ -5,6 +5,7 @@
  * own.
  */
 
+#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 
 enum { FLOAT32 = 0, BFLOAT16 = 1, INT8 = 2 };
 enum { PLAIN = 0, AVX2 = 1, AVX512 = 2 };
+enum { RELU = 0, GELU = 1, GELU_TANH = 2, SILU = 3 };
 enum { CACHE_LINE = 64 };
 
 /* A matrix whose rows lie one after the other.
@@ -123,6 +125,40 @@ void deft_run(const Job *job) {
 int64_t deft_active(const float *gate, int64_t n, int32_t *active) {
   int64_t count = 0;
   for (int64_t i = 0; i < n; i++) {
+    active[count] = (int32_t)i;
+    count += gate[i] != 0;
+  }
+  return count;
+}
+
+static float activation(int function, float value) {
+  switch (function) {
+    case GELU:
+      return 0.5f * value * (1 + erff(value * 0.70710678118654752f));
+    case GELU_TANH:
+      return 0.5f * value *
+             (1 + tanhf(0.79788456080286536f * (value + 0.044715f * value * value * value)));
+    case SILU:
+      return value / (1 + expf(-value));
+    default:
+      return value < 0 ? 0 : value; /* NaN stays */
+  }
+}
+
+/* Turns pre-activations into a gate, in place. Above 0, a threshold leaves entries with
+ * |gate| > threshold and makes the others, NaN too, zero, as the module Gate does. Lists
+ * those that are not zero.
+ *
+ * Returns how many there are; -1, with the gate untouched, if some x is not finite. */
+int64_t deft_gate(float *gate, int64_t n, int32_t function, float threshold, int32_t *active,
+                  const float *x, int64_t width) {
+  int64_t count = 0;
+  float sum = 0;
+  for (int64_t j = 0; j < width; j++) sum += 0 * x[j];
+  if (sum != 0) return -1;
+  for (int64_t i = 0; i < n; i++) {
+    float value = activation(function, gate[i]);
+    gate[i] = threshold > 0 && !(fabsf(value) > threshold) ? 0 : value;
     active[count] = (int32_t)i;
     count += gate[i] != 0;
   }
