@@ -20,7 +20,7 @@ from deft_sweeps.sparse.packed_rows import PackedRows, row_products, sum_of_rows
 
 DENSE_PASSES = 0.8
 """Tokens are computed one by one while their active rows, all together, are at most that many times
-the matrix: the dense product reads it once. (`benchmarks/sparse.py`)"""
+the matrix: the dense product reads it once. An estimate (`benchmarks/sparse_switch.py`)."""
 
 CONVERTED_PASSES = 4.0
 """The same if the dense product must first convert the weights to the input's dtype, which writes
@@ -28,10 +28,7 @@ and reads a copy."""
 
 
 def _one_by_one(n_tokens: float, rows: PackedRows, dtype: torch.dtype) -> bool:
-    """Whether products with `n_tokens` (times their density) are cheaper token by token.
-
-    A single dense token always is: its weights are read once in either case.
-    """
+    """Whether products with `n_tokens`, times their density, are cheaper token by token."""
     return n_tokens <= (DENSE_PASSES if rows.entries.dtype == dtype else CONVERTED_PASSES)
 
 
@@ -40,7 +37,7 @@ def _share(gate: Tensor) -> float:
 
 
 def _for_each(x: Tensor, compute: Callable[..., Tensor], *others: Tensor) -> Tensor:
-    """What `compute` gives for each token of `x`, and of what is beside it, in float32; one vector
+    """What `compute` gives for each token of `x`, and of the others, in float32; one vector
     if there is one token only.
     """
     columns = [one.reshape(-1, one.shape[-1]).float().contiguous() for one in (x, *others)]

@@ -41,8 +41,8 @@ class Rows(ctypes.Structure):
     )
 
 
-class RowsJob(ctypes.Structure):
-    """`RowsJob` of mlp_kernel.c."""
+class KernelJob(ctypes.Structure):
+    """`Job` of mlp_kernel.c."""
 
     _fields_ = (
         ("up", Rows),
