@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from deft_sweeps.deploy.runtimes.registry import available
 
 from deft_sweeps.deploy.bundle_reader import open_runtime
 from deft_sweeps.deploy.manifest_file import read_manifest
+from deft_sweeps.deploy.runtimes.runtime_kinds import available
 from deft_sweeps.deploy.text_input import as_examples
 from deft_sweeps.errors import BundleError
 from deft_sweeps.sparse.mlp_block import SparseDown, SparseGatedMlp
