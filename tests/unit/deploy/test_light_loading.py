@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.hidden_packages import ONLY_REPORTS, ONLY_SWEEPS, without
 from tests.unit.deploy.made_bundles import bundle_of, tiny_sweep
-from tests.unit.test_extras import ONLY_REPORTS, ONLY_SWEEPS, without
 
 PREDICTING = """
 import deft_sweeps
