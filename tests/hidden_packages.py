@@ -1,4 +1,4 @@
-"""Python code run where some packages seem not to be installed."""
+"""Processes in which packages seem not to be installed."""
 
 import subprocess
 import sys

@@ -117,8 +117,8 @@ def test_fifty_requests_at_once_each_get_their_own_answers(
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_printed_line_works_when_pasted_and_shows_no_token(served: Served) -> None:
     assert not any(served.token in line for line in served.lines)
-    ended = subprocess.run(["sh", "-c", served.lines[-1]], capture_output=True, text=True)
-    (answer,) = json.loads(ended.stdout)["predictions"]
+    done = subprocess.run(["sh", "-c", served.lines[-1]], capture_output=True, text=True)
+    (answer,) = json.loads(done.stdout)["predictions"]
     assert answer["value"] in ("positive", "negative")
 
 

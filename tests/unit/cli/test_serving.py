@@ -24,7 +24,7 @@ def test_the_example_is_a_request_of_the_task(task: TaskContract) -> None:
     assert len(as_examples(task, example_request(task)["inputs"])) == 1
 
 
-@pytest.mark.parametrize("file", [Path("/run/user/0/serve-1.key"), Path("/a b/it's.key"), None])
+@pytest.mark.parametrize("file", [Path("/run/user/0/serve-1.key"), Path("/a b/one.key"), None])
 def test_the_line_survives_a_shell_and_the_masking_of_secrets(file: Path | None) -> None:
     line = curl_line("http://[::1]:80", TASKS[0], file)
     assert without_secrets(line) == line

@@ -204,13 +204,13 @@ def test_a_real_server_registers_it_and_mlflow_serves_it_to_another_process(
     expected = {text: predictor.predict([text])[0].as_json() for text in texts}
 
     def own(number: int) -> bool:
-        batch = texts[3 * number : 3 * number + 3]
-        body = {"dataframe_split": {"columns": ["text"], "data": [[text] for text in batch]}}
+        own_texts = texts[3 * number : 3 * number + 3]
+        body = {"dataframe_split": {"columns": ["text"], "data": [[text] for text in own_texts]}}
         status, said = ask(served, json.dumps(body).encode())
         return status == 200 and all(
             answer["value"] == expected[text]["value"]
             and answer["probabilities"] == pytest.approx(expected[text]["probabilities"], abs=1e-5)
-            for answer, text in zip(said["predictions"], batch, strict=True)
+            for answer, text in zip(said["predictions"], own_texts, strict=True)
         )
 
     # Under `inputs`, MLflow itself makes texts of numbers before a model sees them.
