@@ -25,6 +25,7 @@ import torch
 from deft_sweeps.config.axes import AdaDeft, DensityLoss, Lora, Training
 from deft_sweeps.config.data import PackagedTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
+from deft_sweeps.process_memory import resident_bytes
 from deft_sweeps.report.table_cells import difference_text, skipped_text
 from deft_sweeps.result import CompleteTrial, read_result
 from deft_sweeps.statistics.paired_difference import paired_difference
@@ -32,7 +33,7 @@ from deft_sweeps.statistics.seed_mean import seed_mean
 from deft_sweeps.store.atomic_file import write_atomically
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.base import model_inputs
-from deft_sweeps.trial.cost import PeakMemory, measure_latency, resident_bytes, tensor_bytes
+from deft_sweeps.trial.cost import PeakMemory, measure_latency, tensor_bytes
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
 

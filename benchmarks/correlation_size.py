@@ -97,8 +97,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--examples", type=int, nargs="+", default=[400, 1200])
-    parser.add_argument("--draws", type=int, default=2000)
+    parser.add_argument("--examples", type=int, nargs="+", default=[400])
+    parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--resamples", type=int, default=399)
     options = parser.parse_args()
     print("| examples | population | metric | by itself | beside a baseline |")

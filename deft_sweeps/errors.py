@@ -5,7 +5,8 @@ DeftSweepsError
 ├── DataError (ValueError)          a data set cannot be used as the spec asks
 ├── CheckpointError (OSError)       weights or a tokenizer are missing, altered or unknown
 ├── StoreError (OSError)            a sweep folder is missing, locked or unreadable
-├── MissingExtraError (ImportError)  packages of an extra are not installed
+├── BundleError (OSError)           an exported bundle is missing, changed or unreadable
+├── MissingExtraError (ImportError) packages of an extra are not installed
 ├── TrialError (RuntimeError)       one trial cannot go on (its loss is not finite, say)
 └── SweepError (RuntimeError)       the sweep as a whole cannot go on
 """
@@ -53,6 +54,10 @@ class CheckpointError(DeftSweepsError, OSError):
 
 class StoreError(DeftSweepsError, OSError):
     """A sweep folder is missing, in use by another driver, or unreadable."""
+
+
+class BundleError(DeftSweepsError, OSError):
+    """An exported bundle is missing, changed, or of a version that is not known."""
 
 
 class MissingExtraError(DeftSweepsError, ImportError):

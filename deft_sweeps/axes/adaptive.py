@@ -174,7 +174,7 @@ class GatedBlocks:
         """Ids of the parameters that go when block `number` is removed."""
         return {
             id(p)
-            for name in _paths(self.layout.blocks[number])
+            for name in module_paths(self.layout.blocks[number])
             for p in self.model.get_submodule(name).parameters()
         }
 
@@ -185,7 +185,7 @@ class GatedBlocks:
         """
         for number in numbers:
             block = self.layout.blocks[number]
-            for name in _paths(block):
+            for name in module_paths(block):
                 self.model.set_submodule(name, NoMlp() if name == block.mlp else nn.Identity())
             self.gates[number].gate.skipped = True
             # What holds this object must not hold the removed weights.
@@ -229,7 +229,7 @@ def removed_parameters(layout: Layout, numbers: Sequence[int]) -> int:
     )
 
 
-def _paths(block: Block) -> tuple[str, ...]:
+def module_paths(block: Block) -> tuple[str, ...]:
     """Modules that go with the block's MLP, none inside another: the whole residual branch where
     nothing of it is needed.
     """

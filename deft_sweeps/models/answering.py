@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
+def first_tokens_differ(class_ids: Sequence[Sequence[int]]) -> bool:
+    """Whether every class begins with a token of its own."""
+    return len({ids[0] for ids in class_ids}) == len(class_ids)
+
+
 @dataclass(frozen=True, slots=True)
 class HeadAnswering:
     """Answers through a head that is trained beside the PEFT method.
@@ -20,11 +25,17 @@ class HeadAnswering:
     Attributes:
         activation: between the projection of the first token and the output layer, as the
             family's own classification head has it.
+        projection: path of that projection in the family's own model for classification.
+        output: path of the output layer there.
+        span_output: path of the output layer in the family's own model for question answering.
     """
 
     form: ClassVar[Form] = "head"
 
     activation: Literal["tanh", "relu"]
+    projection: str
+    output: str
+    span_output: str = "qa_outputs"
 
 
 class TextAnswering(Protocol):

@@ -29,6 +29,8 @@ class Family:
         optional_pooler: name of the pretrained projection of the first token, which checkpoints
             from masked-LM training lack; None where the family is loaded without one in any case.
         answering: how the model answers; scores classes and generates where it writes text.
+        activation_settings: fields of the config that say that the gate has a function, by the
+            function's name and the model's shape.
         linear_task: task that peft is told of where a method stands on linear layers; None hands
             every argument of the forward pass through.
         prompt_task: task whose peft wrapper puts virtual tokens before the model's own.
@@ -37,6 +39,8 @@ class Family:
         int8_excluded: roles of linear layers that int8 does not pack.
         norm_in_float32: whether the norms are computed in float32 with copies of their input in
             bfloat16, which counts in a trial's projected memory.
+        ct2_loader: CTranslate2's loader of the family's models, by class name; None where it runs
+            none of them with what answers.
         evaluate_runtime_bytes: resident bytes of tokenizer and metrics on the CPU, from the first
             evaluation on.
     """
@@ -53,11 +57,13 @@ class Family:
     token_embedding: str
     optional_pooler: str | None
     answering: Answering
+    activation_settings: Callable[[str, Layout], Mapping[str, Any]]
     linear_task: Literal["SEQ_2_SEQ_LM"] | None
     prompt_task: Literal["SEQ_2_SEQ_LM", "FEATURE_EXTRACTION"]
     prefix_stack: Stack | None
     int8_excluded: tuple[Role, ...]
     norm_in_float32: bool
+    ct2_loader: str | None
     evaluate_runtime_bytes: int
 
     @property

@@ -28,10 +28,13 @@ class CheckedCombination:
     Attributes:
         parts: name of its member by axis.
         reason: why it is illegal; None if it is legal.
+        config: with the open settings at the middle of their domains; None of a combination that
+            the sweep's own rules exclude.
     """
 
     parts: Mapping[str, str]
     reason: str | None
+    config: TrialConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def table_of_all_members() -> LegalityTable:
         config = TrialConfig(
             **{axis: value for axis, (_, value) in zip(by_axis, chosen, strict=True)}
         )
-        checked.append(CheckedCombination(parts, illegal(config)))
+        checked.append(CheckedCombination(parts, illegal(config), config))
     return _table(checked)
 
 
@@ -114,12 +117,12 @@ def table_of_sweep(
 
     `problems_of` says what the sweep's model forbids of a combination.
     """
-    reasons = {c.label: "; ".join(problems_of(c)) or None for c in spec.combinations}
-    reasons |= {excluded.label: excluded.reason for excluded in spec.excluded}
-    return _table(
-        CheckedCombination(dict(zip(MEMBER_AXES, label.split(" "), strict=True)), reason)
-        for label, reason in reasons.items()
-    )
+    named = [
+        CheckedCombination(_parts(c.label), "; ".join(problems_of(c)) or None, c.template)
+        for c in spec.combinations
+    ]
+    excluded = [CheckedCombination(_parts(one.label), one.reason) for one in spec.excluded]
+    return _table([*named, *excluded])
 
 
 def variants(name: str, of: type[Any] | None) -> list[tuple[str, Any]]:
@@ -142,6 +145,10 @@ def variants(name: str, of: type[Any] | None) -> list[tuple[str, Any]]:
             others = (word for word in get_args(hints[f.name]) if word != now)
             result += [(f"{name} {word}", replace(default, **{f.name: word})) for word in others]
     return result
+
+
+def _parts(label: str) -> dict[str, str]:
+    return dict(zip(MEMBER_AXES, label.split(" "), strict=True))
 
 
 def _table(combinations: Iterable[CheckedCombination]) -> LegalityTable:

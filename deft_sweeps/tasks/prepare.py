@@ -76,6 +76,32 @@ def classes_of(task: Task, splits: Examples) -> tuple[str, ...]:
     return tuple(sorted({example.label for example in splits.train}))
 
 
+def input_columns(plan: Plan, examples: Sequence[Example]) -> Columns:
+    """What the model reads of some examples, whose answers need not be known.
+
+    Args:
+        plan: of the task.
+        examples: one at least.
+
+    Returns:
+        `input_ids`; `token_type_ids` where the family uses them; of long contexts a row a window
+        with `example`, the index into `examples`, and what `encode_windows` or `encode_passages`
+        say besides.
+    """
+    task, tokenizer = plan.task, plan.tokenizer
+    if plan.form == "head" and plan.kind == "span":
+        return encode_windows(tokenizer, examples, task.max_input_tokens, _stride(task))
+    if plan.kind == "span":
+        prompt = prompt_of(task)
+        return encode_passages(tokenizer, examples, prompt, task.max_input_tokens, _stride(task))
+    if plan.form == "head":
+        return encode_for_head(tokenizer, examples, task.max_input_tokens)
+    seconds = [e.second for e in examples] if "{text_pair}" in prompt_of(task) else None
+    texts = [e.text for e in examples]
+    ids = encode(tokenizer, texts, prompt_of(task), task.max_input_tokens, seconds)
+    return {"input_ids": ids}
+
+
 def columns(plan: Plan, examples: Sequence[Example], first: int, *, evaluated: bool) -> Columns:
     """The columns of some examples, as `TaskData` describes them.
 
@@ -85,9 +111,8 @@ def columns(plan: Plan, examples: Sequence[Example], first: int, *, evaluated: b
         first: index of the first of them in the split.
         evaluated: whether the split's answers are looked for in its contexts.
     """
-    task, tokenizer = plan.task, plan.tokenizer
+    made = input_columns(plan, examples)
     if plan.form == "head" and plan.kind == "span":
-        made = encode_windows(tokenizer, examples, task.max_input_tokens, _stride(task))
         made["example"] = [first + i for i in made["example"]]
         return (
             made
@@ -95,20 +120,7 @@ def columns(plan: Plan, examples: Sequence[Example], first: int, *, evaluated: b
             else {name: values for name, values in made.items() if name not in ("begins", "ends")}
         )
     if plan.kind == "span":
-        return _passages(plan, examples, first, evaluated=evaluated)
-    if plan.form == "head":
-        made = encode_for_head(tokenizer, examples, task.max_input_tokens)
-    else:
-        seconds = [e.second for e in examples] if "{text_pair}" in prompt_of(task) else None
-        made = {
-            "input_ids": encode(
-                tokenizer,
-                [e.text for e in examples],
-                prompt_of(task),
-                task.max_input_tokens,
-                seconds,
-            )
-        }
+        return _passages(plan, made, examples, first, evaluated=evaluated)
     made["example"] = list(range(first, first + len(examples)))
     if plan.kind == "classification":
         index = {name: i for i, name in enumerate(plan.classes)}
@@ -137,14 +149,12 @@ def prompt_of(task: Task) -> str:
             )
 
 
-def _passages(plan: Plan, examples: Sequence[Example], first: int, *, evaluated: bool) -> Columns:
+def _passages(
+    plan: Plan, made: Columns, examples: Sequence[Example], first: int, *, evaluated: bool
+) -> Columns:
     """Windows for a model that writes; all of them where answers are looked for, those with
     something to learn where it trains.
     """
-    task, tokenizer = plan.task, plan.tokenizer
-    made = encode_passages(
-        tokenizer, examples, prompt_of(task), task.max_input_tokens, _stride(task)
-    )
     rows = list(
         zip(
             made["input_ids"],
@@ -164,7 +174,9 @@ def _passages(plan: Plan, examples: Sequence[Example], first: int, *, evaluated:
         "input_ids": [ids for ids, _, _ in trainable],
         "example": [first + which for _, which, _ in trainable],
         "target_ids": list(
-            encode_targets(tokenizer, [text for _, _, text in trainable], _longest_target(task))
+            encode_targets(
+                plan.tokenizer, [text for _, _, text in trainable], _longest_target(plan.task)
+            )
         ),
     }
 

@@ -87,6 +87,15 @@ def number_text(value: float, step: float | None = None) -> str:
     return f"{value:g}" if step is None else f"{round(value / step) * step:.1f}"
 
 
+def written_number(text: str, otherwise: float) -> float:
+    """The number that a text writes; `otherwise` where it writes none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return otherwise
+    return value if value - value == 0 else otherwise
+
+
 def fill(template: str, text: str, second: str) -> str:
     """The template with a text, or a pair of texts, in it."""
     # Spaces at the ends would be tokens of their own. One pass: a text that holds `{text_pair}`

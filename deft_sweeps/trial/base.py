@@ -102,8 +102,14 @@ class FrozenBase:
         return model, find_gates(model, self.layout)
 
 
-def build_base(config: TrialConfig, data: TaskData, device: torch.device) -> FrozenBase:
+def build_base(config: TrialConfig, data: TaskData | None, device: torch.device) -> FrozenBase:
     """Load dense, swap the activation, prune, quantize or cast: the one legal order.
+
+    Args:
+        config: of the trial.
+        data: of its task, whose first training examples pruning looks at; None will do where
+            nothing is pruned by them.
+        device: of the base.
 
     The dense weights stay in the host's memory; what goes to a GPU is final: each layer as it is
     packed, all else in the trial's dtype. Pruning computes on the GPU, with the dense weights of
@@ -129,7 +135,7 @@ def build_base(config: TrialConfig, data: TaskData, device: torch.device) -> Fro
     if not config.quantization.is_none:
         quantize_(model, shape, config.quantization, config.dtype, device)
     cast_(model, TORCH_DTYPES[config.dtype], device)
-    key = BaseKey.of(config, data.fingerprint, device)
+    key = BaseKey.of(config, "" if data is None else data.fingerprint, device)
     return FrozenBase(
         key, model, shape, pad_id, sparsity, checkpoints.revision(config.checkpoint), n_parameters
     )
@@ -235,12 +241,14 @@ def _prune(
     model: nn.Module,
     shape: Layout,
     pruning: Pruning,
-    data: TaskData,
+    data: TaskData | None,
     pad_id: int,
     device: torch.device,
 ) -> dict[str, float]:
     if not pruning.needs_calibration:
         return prune_(model, shape, pruning, device=device)
+    if data is None:
+        raise ValueError(f"expected training examples, which {pruning.label} looks at")
     n = min(pruning.calibration_examples, len(data.train))
     batch = collate([data.train[i] for i in range(n)], data.class_ids, pad_id)
     inputs, masks = model_inputs(batch, device)

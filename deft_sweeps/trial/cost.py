@@ -1,21 +1,15 @@
 """What a trial costs in bytes and seconds, as measured in its own process."""
 
-import math
-import re
-import resource
-import statistics
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
+from deft_sweeps.process_memory import forget_peak, peak_resident_bytes
+from deft_sweeps.statistics.call_time import Latency, latency_of
 from deft_sweeps.trial.freed_memory import give_back_freed
-
-_STATUS = Path("/proc/self/status")
 
 
 def tensor_bytes(model: nn.Module) -> int:
@@ -33,11 +27,6 @@ def tensor_bytes(model: nn.Module) -> int:
         if isinstance(int8_scales, torch.Tensor):
             held[int8_scales.data_ptr()] = int8_scales
     return sum(tensor.numel() * tensor.element_size() for tensor in held.values())
-
-
-def resident_bytes() -> int:
-    """Memory of this process that is in RAM now."""
-    return _status_bytes("VmRSS")
 
 
 def gpu_memory_bytes() -> int | None:
@@ -60,39 +49,13 @@ class PeakMemory:
             torch.cuda.reset_peak_memory_stats(device)
         else:
             give_back_freed()
-            _forget_peak()
+            forget_peak()
 
     def read(self) -> int:
         """Bytes, at least 0."""
         if self._device.type == "cuda":
             return int(torch.cuda.max_memory_allocated(self._device))
-        return max(0, _status_bytes("VmHWM") - self._floor)
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Wall time of a call, in seconds.
-
-    Attributes:
-        median: over the timed calls.
-        high: upper end of the median's 95 % interval: the fastest call that lies above the median
-            with that probability, whatever the distribution; None with fewer than five calls.
-    """
-
-    median: float
-    high: float | None
-
-
-def latency_of(times: Sequence[float]) -> Latency:
-    """Median and its upper bound from the times of at least one call, in seconds.
-
-    Each call is above the median with probability 1/2, so the k-th fastest of n is below it with
-    the probability that at least k of n coins show heads.
-    """
-    ordered, n = sorted(times), len(times)
-    below = [sum(math.comb(n, i) for i in range(k, n + 1)) / 2**n for k in range(1, n + 1)]
-    high = next((t for t, risk in zip(ordered, below, strict=True) if risk <= 0.05), None)
-    return Latency(statistics.median(times), high)
+        return max(0, peak_resident_bytes() - self._floor)
 
 
 def measure_latency(run: Callable[[], object], repeats: int, device: torch.device) -> Latency:
@@ -106,20 +69,3 @@ def measure_latency(run: Callable[[], object], repeats: int, device: torch.devic
         if number:
             times.append(time.perf_counter() - start)
     return latency_of(times)
-
-
-def _forget_peak() -> None:
-    """Let the system's high-water mark start again from the present; where it has no such thing,
-    the mark is the process's own.
-    """
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
-
-
-def _status_bytes(name: str) -> int:
-    if not _STATUS.exists():
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    line = re.search(rf"{name}:\s+(\d+) kB", _STATUS.read_text())
-    return int(line[1]) * 1024 if line else 0

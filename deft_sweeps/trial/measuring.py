@@ -10,11 +10,12 @@ from deft_sweeps.config.trial import Evaluation
 from deft_sweeps.models.checkpoints import load_tokenizer
 from deft_sweeps.models.families import family_of
 from deft_sweeps.result import Cost, Label
+from deft_sweeps.statistics.call_time import Latency
 from deft_sweeps.tasks.batches import Batch, collate
 from deft_sweeps.tasks.task_data import TaskData
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.build import TrialModel
-from deft_sweeps.trial.cost import Latency, PeakMemory, measure_latency, tensor_bytes
+from deft_sweeps.trial.cost import PeakMemory, measure_latency, tensor_bytes
 from deft_sweeps.trial.evaluate import Evaluator, evaluating
 from deft_sweeps.trial.freed_memory import give_back_freed
 from deft_sweeps.trial.heads import mean_target

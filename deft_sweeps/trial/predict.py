@@ -9,25 +9,17 @@ from torch import Tensor, nn
 from transformers import LogitsProcessor
 
 from deft_sweeps.axes.decoding import GenerationMeter, generated_lengths
-from deft_sweeps.models.answering import Answering, HeadAnswering, TextAnswering
+from deft_sweeps.models.answering import (
+    Answering,
+    HeadAnswering,
+    TextAnswering,
+    first_tokens_differ,
+)
 from deft_sweeps.tasks.batches import Batch
 from deft_sweeps.tasks.passages import Written, best_written
 from deft_sweeps.tasks.spans import WindowScores, best_answers
 from deft_sweeps.tasks.task_data import TaskData
-
-
-def first_tokens_differ(class_ids: Sequence[Sequence[int]]) -> bool:
-    """Whether every class begins with a token of its own."""
-    return len({ids[0] for ids in class_ids}) == len(class_ids)
-
-
-def as_number(text: str, otherwise: float) -> float:
-    """The number that a text writes; `otherwise` where it writes none."""
-    try:
-        value = float(text)
-    except ValueError:
-        return otherwise
-    return value if value - value == 0 else otherwise
+from deft_sweeps.tasks.tokens import written_number
 
 
 class TokenConfidence(LogitsProcessor):  # type: ignore[misc]
@@ -112,7 +104,7 @@ class AnswerReader:
             case ("text-to-text", "classification"):
                 return [int(i) for i in self._class_scores(inputs, logits).argmax(-1).tolist()]
             case ("text-to-text", "regression"):
-                return [as_number(text, self.middle) for text in self._write(inputs, meter)]
+                return [written_number(text, self.middle) for text in self._write(inputs, meter)]
             case ("text-to-text", "text"):
                 return self._write(inputs, meter)
             case ("text-to-text", "span"):

@@ -8,12 +8,13 @@ import torch
 
 from deft_sweeps.config.data import Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
+from deft_sweeps.process_memory import resident_bytes
 from deft_sweeps.result import Label
 from deft_sweeps.tasks.location import located
 from deft_sweeps.tasks.task_data import TaskData, load_task
 from deft_sweeps.trial.base import BaseKey, FrozenBase, build_base
 from deft_sweeps.trial.build import build
-from deft_sweeps.trial.cost import PeakMemory, resident_bytes
+from deft_sweeps.trial.cost import PeakMemory
 from deft_sweeps.trial.heads import HeadSpec
 from deft_sweeps.trial.measuring import Measurer
 from deft_sweeps.trial.protocol import TrialRun

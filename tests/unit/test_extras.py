@@ -13,15 +13,11 @@ from deft_sweeps.errors import DeftSweepsError, MissingExtraError
 from deft_sweeps.extras import installation, missing_extra, require
 from deft_sweeps.store.sweep_dir import SweepDir
 from tests.cli_call import call
+from tests.hidden_packages import ONLY_REPORTS, ONLY_SWEEPS, without
 from tests.samples import point, result
 
 ROOT = Path(__file__).parents[2]
 QUICKSTART = ROOT / "search_spaces" / "quickstart.yaml"
-DRIVERS = ("ray", "mlflow", "optuna")
-ONLY_SWEEPS = (*DRIVERS, "datasets", "pyarrow", "onnx", "bitsandbytes", "threadpoolctl")
-ONLY_REPORTS = ("matplotlib", "scipy")
-"""They belong to every installation; loading a model should not wait for them."""
-
 SERVING = (
     "axes.density_meter",
     "axes.peft.bottleneck",
@@ -46,35 +42,6 @@ SERVING = (
     "trial.heads",
     "trial.predict",
 )
-
-HIDING = """
-import sys
-from importlib import import_module
-
-class Hiding:
-    def __init__(self, finder):
-        self.finder = finder
-
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] not in {hidden!r}:
-            return self.finder.find_spec(name, path, target)
-
-    def __getattr__(self, name):
-        return getattr(self.finder, name)
-
-sys.meta_path[:] = map(Hiding, sys.meta_path)
-"""
-
-
-def without(hidden: tuple[str, ...], code: str) -> subprocess.CompletedProcess[str]:
-    """Runs Python code in a process in which packages seem not to be installed."""
-    return subprocess.run(
-        [sys.executable, "-c", HIDING.format(hidden=hidden) + code],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=120,
-    )
 
 
 def declared(extra: str) -> list[str]:

@@ -107,11 +107,13 @@ FAMILY = Family(
     unknown_token="[UNK]",  # noqa: S106 (no secret)
     token_embedding="embeddings.word_embeddings",  # noqa: S106 (no secret)
     optional_pooler="pooler.dense",
-    answering=HeadAnswering(activation="tanh"),
+    answering=HeadAnswering(activation="tanh", projection="bert.pooler.dense", output="classifier"),
+    activation_settings=lambda function, _: {"hidden_act": function},
     linear_task=None,
     prompt_task="FEATURE_EXTRACTION",
     prefix_stack="encoder",
     int8_excluded=(),
     norm_in_float32=False,
+    ct2_loader=None,
     evaluate_runtime_bytes=20 * 2**20,
 )

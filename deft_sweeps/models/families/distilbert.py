@@ -79,13 +79,15 @@ FAMILY = Family(
     unknown_token="[UNK]",  # noqa: S106 (no secret)
     token_embedding="embeddings.word_embeddings",  # noqa: S106 (no secret)
     optional_pooler=None,
-    answering=HeadAnswering(activation="relu"),
+    answering=HeadAnswering(activation="relu", projection="pre_classifier", output="classifier"),
+    activation_settings=lambda function, _: {"activation": function},
     linear_task=None,
     prompt_task="FEATURE_EXTRACTION",
     # Its attention takes no keys and values from outside.
     prefix_stack=None,
     int8_excluded=(),
     norm_in_float32=False,
+    ct2_loader=None,
     # Taken from BERT, whose tokenizer it has; not measured for DistilBERT.
     evaluate_runtime_bytes=20 * 2**20,
 )

@@ -42,12 +42,16 @@ FAMILY = Family(
     unknown_token="<unk>",  # noqa: S106 (no secret)
     token_embedding="embeddings.word_embeddings",  # noqa: S106 (no secret)
     optional_pooler=None,
-    answering=HeadAnswering(activation="tanh"),
+    answering=HeadAnswering(
+        activation="tanh", projection="classifier.dense", output="classifier.out_proj"
+    ),
+    activation_settings=lambda function, _: {"hidden_act": function},
     linear_task=None,
     prompt_task="FEATURE_EXTRACTION",
     prefix_stack="encoder",
     int8_excluded=(),
     norm_in_float32=False,
+    ct2_loader=None,
     # Taken from BERT; not measured for RoBERTa.
     evaluate_runtime_bytes=20 * 2**20,
 )

@@ -77,6 +77,16 @@ def _attention(
     ]
 
 
+def _activation_settings(function: str, shape: Layout) -> dict[str, Any]:
+    name = "gelu" if function == "gelu_new" and shape.gated else function
+    return {
+        "feed_forward_proj": f"gated-{name}" if shape.gated else name,
+        # What feed_forward_proj says is read when a config is made, not when one is changed.
+        "dense_act_fn": function,
+        "is_gated_act": shape.gated,
+    }
+
+
 def _sizes(d_model: int, d_ff: int, d_kv: int, num_heads: int, num_layers: int) -> dict[str, Any]:
     return {
         "model_type": "t5",
@@ -133,11 +143,13 @@ FAMILY = Family(
     token_embedding="shared",  # noqa: S106 (no secret)
     optional_pooler=None,
     answering=EncoderDecoderAnswering(),
+    activation_settings=_activation_settings,
     linear_task="SEQ_2_SEQ_LM",
     prompt_task="SEQ_2_SEQ_LM",
     prefix_stack="decoder",
     # The input of the projection back to d_model reaches 66,246 in Flan-T5-XXL, beyond float16.
     int8_excluded=("down",),
     norm_in_float32=True,
+    ct2_loader="T5Loader",
     evaluate_runtime_bytes=47 * 2**20,
 )

@@ -516,6 +516,20 @@ class TestPlan:
         assert of_file["table"][0] == {"peft": "oft", "quantization": "none", "legal": "no"}
         assert "oft block 48 does not divide" in of_file["refused"][0]["why"]
 
+    def test_combinations_that_no_target_takes(self, tmp_path: Path) -> None:
+        output = call("plan", "--combinations").stdout
+        assert re.search(r"^hf +peft: adapter, adapter houlsby", output, re.MULTILINE)
+        assert re.search(r"^ct2, ct2-int8 +model: bert, roberta", output, re.MULTILINE)
+        file = tmp_path / "x.yaml"
+        file.write_text(GOOD.replace("space: {", "space: {peft: [lora, adapter], "))
+        of_file = json.loads(call("plan", file, "--combinations", "--json").stdout)
+        assert [(one["targets"], one["where"]) for one in of_file["not_exported"]] == [
+            (["hf"], {"peft": ["adapter"]}),
+            (["ct2", "ct2-int8"], {"peft": ["adapter"]}),
+        ]
+        file.write_text(GOOD)
+        assert "not exported" not in call("plan", file, "--combinations").stdout
+
     def test_combinations_of_a_file_with_several_sweeps_and_what_a_range_ends_in(
         self, tmp_path: Path
     ) -> None:

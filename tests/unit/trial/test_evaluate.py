@@ -12,6 +12,7 @@ from deft_sweeps.config.axes import Lora
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import StoreError
+from deft_sweeps.models.answering import first_tokens_differ
 from deft_sweeps.result import read_result
 from deft_sweeps.store.weights_file import read_weights
 from deft_sweeps.task_metrics import score
@@ -23,7 +24,6 @@ from deft_sweeps.trial.final_measurement import (
     measure_structure,
     threshold_for,
 )
-from deft_sweeps.trial.predict import first_tokens_differ
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter
 

@@ -17,10 +17,10 @@ from deft_sweeps.result import read_result
 from deft_sweeps.task_metrics import score_all
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.tasks.spans import WindowScores, best_answers
+from deft_sweeps.tasks.tokens import written_number
 from deft_sweeps.trial.build import TrialModel, build
 from deft_sweeps.trial.final_measurement import threshold_for
 from deft_sweeps.trial.heads import HeadSpec
-from deft_sweeps.trial.predict import as_number
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.train import loss_sum, n_targets
 from tests.tiny import HEAD_FAMILIES
@@ -273,7 +273,9 @@ def test_what_a_t5_writes_is_scored_and_its_density_counted(kind: str, t5: Trial
             for at in trial_model.gates:
                 at.gate.reader = None
     middle = sum(data.references["train"]) / 12 if kind == "regression" else 0.0
-    predictions = [as_number(text, middle) for text in texts] if kind == "regression" else texts
+    predictions = (
+        [written_number(text, middle) for text in texts] if kind == "regression" else texts
+    )
     expected = score_all(data.metrics, predictions, data.references["validation"])
     assert point.score == expected.score
     assert point.written_density is not None
@@ -295,7 +297,7 @@ def test_calibrating_a_threshold_writes_nothing(
 
 def test_words_that_are_no_number_stand_for_the_middle() -> None:
     assert [
-        as_number(text, 2.5) for text in ("3.8", " 1 ", "very good", "", "nan", "inf", "-2")
+        written_number(text, 2.5) for text in ("3.8", " 1 ", "very good", "", "nan", "inf", "-2")
     ] == [3.8, 1.0, 2.5, 2.5, 2.5, 2.5, -2.0]
 
 

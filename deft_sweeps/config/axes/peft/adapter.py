@@ -26,6 +26,7 @@ class Adapter(PeftMethod):
     """
 
     torch_verb: ClassVar[str] = "deft_sweeps.axes.peft.bottleneck:attach"
+    merges: ClassVar[bool] = False
 
     kind: Literal["adapter"] = "adapter"
     reduction: int = 16
@@ -35,6 +36,11 @@ class Adapter(PeftMethod):
     def __post_init__(self) -> None:
         check(self.reduction >= 1, "reduction >= 1", self.reduction)
         check(self.scale != 0, "scale other than 0", self.scale)
+
+    @property
+    @override
+    def opens_with_peft(self) -> bool:
+        return False
 
     @property
     @override

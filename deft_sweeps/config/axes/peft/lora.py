@@ -53,6 +53,11 @@ class Lora(TargetedMethod):
         name = f"{'rs' if self.rslora else ''}{'DoRA' if self.dora else 'LoRA'}"
         return f"{'masked ' if self.masked else ''}{name} r{self.r} on {' '.join(self.targets)}"
 
+    @property
+    @override
+    def opens_with_peft(self) -> bool:
+        return not self.masked
+
     @override
     def conflicts(self, config: "TrialConfig") -> list[str]:
         reasons = []

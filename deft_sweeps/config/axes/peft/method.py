@@ -20,17 +20,24 @@ class PeftMethod(AxisMember):
 
     Attributes:
         starts_as_identity: whether the model computes what its base does until the first step.
+        merges: whether what is trained can be added into the weights of the model's own layers.
         optimizer_bytes: of the gradient and the optimiser's state, for each trained parameter.
     """
 
     __slots__ = ()
     starts_as_identity: ClassVar[bool] = True
+    merges: ClassVar[bool] = True
     # In float32: the gradient and AdamW's two moments.
     optimizer_bytes: ClassVar[int] = 12
 
     @abstractmethod
     @override
     def n_trained(self, layout: Layout) -> int: ...
+
+    @property
+    def opens_with_peft(self) -> bool:
+        """Whether peft alone computes what was trained, from an adapter in its own format."""
+        return True
 
     @property
     def input_tokens(self) -> int:
@@ -114,6 +121,7 @@ class PromptMethod(PeftMethod):
     __slots__ = ()
     virtual_tokens: int
     starts_as_identity: ClassVar[bool] = False
+    merges: ClassVar[bool] = False
 
     @property
     @override

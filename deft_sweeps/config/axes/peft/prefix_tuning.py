@@ -26,6 +26,7 @@ class PrefixTuning(PeftMethod):
 
     torch_verb: ClassVar[str] = "deft_sweeps.axes.peft.prefix_keys:attach"
     starts_as_identity: ClassVar[bool] = False
+    merges: ClassVar[bool] = False
 
     kind: Literal["prefix_tuning"] = "prefix_tuning"
     virtual_tokens: int = 20

@@ -1,5 +1,6 @@
 """What the 4-bit formats share."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from typing_extensions import override
@@ -39,6 +40,15 @@ class FourBit(Packing):
     @override
     def packed_linears(self, layout: Layout) -> tuple[Linear, ...]:
         return layout.linears
+
+    @property
+    @override
+    def bitsandbytes_settings(self) -> Mapping[str, object]:
+        return {
+            "load_in_4bit": True,
+            "bnb_4bit_quant_type": self.kind,
+            "bnb_4bit_use_double_quant": self.double,
+        }
 
     @override
     def packed_bytes(self, layout: Layout) -> float:

@@ -1,5 +1,6 @@
 """8-bit weights."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -31,6 +32,7 @@ class Int8(Packing):
     step_slowdown: ClassVar[float] = 2.3
     # The kernel takes and frees many blocks of odd sizes at each layer.
     evaluation_heap: ClassVar[float] = 7.5
+    quantizes_inputs: ClassVar[bool] = True
 
     kind: Literal["int8"] = "int8"
     outlier_threshold: float = 6.0
@@ -54,6 +56,11 @@ class Int8(Packing):
     @override
     def packed_linears(self, layout: Layout) -> tuple[Linear, ...]:
         return tuple(x for x in layout.linears if x.role not in layout.int8_excluded)
+
+    @property
+    @override
+    def bitsandbytes_settings(self) -> Mapping[str, object]:
+        return {"load_in_8bit": True, "llm_int8_threshold": self.outlier_threshold}
 
     @override
     def packed_bytes(self, layout: Layout) -> float:

@@ -1,6 +1,7 @@
 """What every way of holding the frozen weights says of itself."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar
 
 from deft_sweeps.config.axes.member import AxisMember
@@ -13,6 +14,8 @@ class Packing(AxisMember):
 
     Attributes:
         step_slowdown: a training step over the same step on unquantized weights (CPU).
+        quantizes_inputs: whether an evaluation also rounds each packed layer's input, so that the
+            unpacked weights alone give other outputs.
         evaluation_heap: resident bytes for each live byte of evaluation (CPU); freed memory goes
             back to the system before it.
     """
@@ -20,6 +23,7 @@ class Packing(AxisMember):
     __slots__ = ()
     step_slowdown: ClassVar[float]
     evaluation_heap: ClassVar[float] = 2.0
+    quantizes_inputs: ClassVar[bool] = False
 
     @abstractmethod
     def packed_linears(self, layout: Layout) -> tuple[Linear, ...]:
@@ -28,6 +32,11 @@ class Packing(AxisMember):
     @abstractmethod
     def packed_bytes(self, layout: Layout) -> float:
         """Of their packed weights with the scales."""
+
+    @property
+    @abstractmethod
+    def bitsandbytes_settings(self) -> Mapping[str, object]:
+        """Arguments of transformers' `BitsAndBytesConfig` for this packing; empty for none."""
 
     def unpacked_bytes(self, n_weights: int, dtype_bytes: int) -> int:
         """Live for a moment while a layer of so many weights is unpacked for a product."""

@@ -1,5 +1,6 @@
 """The member that keeps the weights in the trial's dtype."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -37,6 +38,11 @@ class Unquantized(Packing):
     @override
     def packed_linears(self, layout: Layout) -> tuple[Linear, ...]:
         return ()
+
+    @property
+    @override
+    def bitsandbytes_settings(self) -> Mapping[str, object]:
+        return {}
 
     @override
     def packed_bytes(self, layout: Layout) -> float:

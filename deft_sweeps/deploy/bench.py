@@ -1,0 +1,247 @@
+"""Every runtime of a bundle on the same test examples, each alone in a fresh process, side by side.
+
+A runtime is compared with torch at the threshold that it runs at: the same predictor, so what
+differs is the conversion. The score is compared with the trial's own test measurement: there the
+threshold and the rounding count too.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from deft_sweeps.config.trial import codec
+from deft_sweeps.deploy.answer_decoder import AnswerDecoder, Outputs
+from deft_sweeps.deploy.bundle_reader import open_tokenizer
+from deft_sweeps.deploy.drift import Drift, score_drift, text_drift, tolerance_for
+from deft_sweeps.deploy.manifest import MERGED, Manifest, RuntimeReading
+from deft_sweeps.deploy.manifest_file import check_files, read_manifest
+from deft_sweeps.deploy.model_card import write_description
+from deft_sweeps.deploy.runtime import GeneratedText
+from deft_sweeps.deploy.runtimes.runtime_kinds import RUNTIMES, available
+from deft_sweeps.errors import BundleError, ConfigError, DataError, Problem
+from deft_sweeps.statistics.paired_difference import paired_difference
+from deft_sweeps.tasks.check import read_splits
+from deft_sweeps.tasks.examples import Example
+
+_TIMEOUT_SEC = 6 * 3600
+_UNTHRESHOLDED = "torch@0"
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    folder: Path
+    manifest: Manifest
+    decoder: AnswerDecoder
+    examples: Sequence[Example]
+    references: Sequence[Any]
+    n_threads: int
+    scratch: Path
+
+
+def bench(
+    folder: Path,
+    *,
+    runtimes: Sequence[str] = (),
+    n_examples: int | None = None,
+    n_threads: int | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Manifest:
+    """Measure a bundle's runtimes and record the readings in its manifest.
+
+    Args:
+        folder: of the bundle.
+        runtimes: names; empty takes all that the bundle has files for.
+        n_examples: of the test split, the first ones; None takes all.
+        n_threads: of each runtime; None takes every core that this process may use.
+        say: is told each step in a line.
+
+    Raises:
+        BundleError: the bundle is damaged, lacks a runtime, or a runtime failed.
+        DataError: the test examples cannot be read here.
+    """
+    manifest = read_manifest(folder)
+    check_files(folder, manifest)
+    wanted = _wanted(manifest, runtimes)
+    examples = _test_examples(manifest, n_examples)
+    n = n_threads or len(os.sched_getaffinity(0))
+    references = [_reference(manifest, example) for example in examples]
+    readings, decoder = [], AnswerDecoder(manifest, open_tokenizer(folder))
+    with tempfile.TemporaryDirectory(prefix="deft-sweeps-bench-") as scratch:
+        job = _Job(folder, manifest, decoder, examples, references, n, Path(scratch))
+        outputs: dict[str, Outputs] = {}
+        for name in _with_references(manifest, wanted):
+            say(f"{name}: {len(examples)} test examples, alone, {n} threads")
+            measured, outputs[name] = _run(job, name)
+            if name in wanted:
+                reading = _reading(job, name, measured, outputs)
+                readings.append(reading)
+                say(_told(reading))
+    earlier = [one for one in manifest.runtimes if one.runtime not in wanted]
+    return write_description(folder, replace(manifest, runtimes=(*earlier, *readings)))
+
+
+def _wanted(manifest: Manifest, runtimes: Sequence[str]) -> tuple[str, ...]:
+    has = available(manifest)
+    problems = [
+        Problem("--runtime", f"the bundle has no runtime {name!r}; it has {', '.join(has)}")
+        for name in runtimes
+        if name not in has
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return tuple(runtimes) or has
+
+
+def _with_references(manifest: Manifest, wanted: Sequence[str]) -> list[str]:
+    """The runtimes to run, torch first, since the others are compared with it."""
+    needs_zero = manifest.training.is_thresholded and any(
+        not RUNTIMES[name].has_threshold for name in wanted
+    )
+    first = ["torch", _UNTHRESHOLDED] if needs_zero else ["torch"]
+    return [*first, *(name for name in wanted if name != "torch")]
+
+
+def _test_examples(manifest: Manifest, n_examples: int | None) -> list[Example]:
+    if n_examples is not None and n_examples < 1:
+        raise ConfigError([Problem("--examples", f"expected at least 1, got {n_examples}")])
+    try:
+        test = read_splits(manifest.training.config.task).test
+    except (OSError, DataError) as error:
+        raise DataError(
+            f"the test examples of {manifest.name} cannot be read here, where the data is not as"
+            f" the sweep had it: {error}"
+        ) from None
+    return list(test[:n_examples])
+
+
+def _reference(manifest: Manifest, example: Example) -> Any:
+    match manifest.task.kind:
+        case "classification":
+            return manifest.task.classes.index(example.label)
+        case "regression":
+            return float(example.label)
+        case _:
+            return list(example.answers)
+
+
+def _run(job: _Job, name: str) -> tuple[dict[str, Any], Outputs]:
+    rows = [{"text": one.text, "second": one.second} for one in job.examples]
+    request, response = job.scratch / "examples.json", job.scratch / "outputs.npz"
+    request.write_text(json.dumps(rows), encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "deft_sweeps.deploy.bench_process",
+        str(job.folder),
+        name,
+        str(job.n_threads),
+        str(request),
+        str(response),
+    ]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=_TIMEOUT_SEC, check=False
+    )
+    if ended.returncode != 0:
+        lines = ended.stderr.strip().splitlines() or ["it said nothing"]
+        raise BundleError(f"the runtime {name} failed: {lines[-1][:300]}")
+    measured: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+    return measured, _outputs(response)
+
+
+def _outputs(path: Path) -> Outputs:
+    with np.load(path, allow_pickle=False) as arrays:
+        written = json.loads(bytes(arrays["texts"]).decode())
+        n_scores = sum(name.startswith("score") for name in arrays.files)
+        return Outputs(
+            tuple(arrays["example"].tolist()),
+            tuple(arrays[f"score{row}"] for row in range(n_scores)),
+            tuple(GeneratedText(tuple(t["ids"]), t["mean"], t["empty"]) for t in written),
+        )
+
+
+def _reading(
+    job: _Job, name: str, measured: dict[str, Any], outputs: dict[str, Outputs]
+) -> RuntimeReading:
+    manifest, kind = job.manifest, RUNTIMES[name]
+    is_thresholded = manifest.training.is_thresholded and kind.has_threshold
+    alone = manifest.training.is_thresholded and not kind.has_threshold
+    reference = outputs[_UNTHRESHOLDED if alone else "torch"]
+    scored = job.decoder.scored(job.examples, job.references, outputs[name])
+    difference = paired_difference(
+        scored.example_scores.array(), manifest.test_scores.array()[: len(job.examples)]
+    )
+    drift = _drift(manifest, reference, outputs[name], is_thresholded, kind.is_rounded)
+    document = measured | {
+        "runtime": name,
+        "threshold": max(manifest.training.gate_thresholds) if is_thresholded else 0.0,
+        "metric": scored.score.metric,
+        "score": scored.score.value,
+        "standard_error": scored.score.standard_error,
+        "n_examples": len(job.examples),
+        "difference": None if difference is None else difference.value,
+        "low": None if difference is None else difference.low,
+        "high": None if difference is None else difference.high,
+        "drift": {
+            "largest": drift.largest_difference,
+            "mean": drift.mean_difference,
+            "changed": drift.changed_share,
+            "reasons": drift.reasons,
+        },
+        "file_bytes": _file_bytes(job.folder, manifest, kind.needs),
+        "n_threads": job.n_threads,
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+    reading: RuntimeReading = codec(RuntimeReading).validate_python(document)
+    return reading
+
+
+def _drift(
+    manifest: Manifest, reference: Outputs, outputs: Outputs, thresholded: bool, rounded: bool
+) -> Drift:
+    hf = manifest.artifact("hf")
+    # Of a model that was not merged, torch computes in the trial's dtype.
+    in_float32 = hf is not None and hf.form == MERGED
+    is_rounded = rounded or not (in_float32 or manifest.training.config.dtype == "fp32")
+    tolerance = tolerance_for(rounded=is_rounded, thresholded=thresholded)
+    if outputs.texts:
+        return text_drift(reference.texts, outputs.texts, tolerance)
+    is_span = manifest.task.kind == "span"
+    return score_drift(_table(reference), _table(outputs), tolerance, over_tokens=is_span)
+
+
+def _table(outputs: Outputs) -> np.ndarray:
+    """All rows in one array, a span's padded to the longest with the lowest float."""
+    longest = max(len(row) for row in outputs.scores)
+    lowest = np.finfo(np.float32).min
+    rows = []
+    for row in outputs.scores:
+        short = longest - len(row)
+        rows.append(np.pad(row, [(0, short)] + [(0, 0)] * (row.ndim - 1), constant_values=lowest))
+    return np.stack(rows)
+
+
+def _file_bytes(folder: Path, manifest: Manifest, needs: str) -> int:
+    hf = manifest.artifact("hf")
+    if needs:
+        top = {needs}
+    else:
+        top = {"hf"} if hf is not None and hf.form == MERGED else {"weights.safetensors", "base"}
+    files = [name for name in manifest.files if name.split("/")[0] in top | {"tokenizer"}]
+    return sum((folder / name).stat().st_size for name in files)
+
+
+def _told(reading: RuntimeReading) -> str:
+    verdict = f"DRIFTS: {'; '.join(reading.drift.reasons)}" if reading.drifts else "no drift"
+    return (
+        f"{reading.runtime}: {reading.metric} {reading.score:.3f}, one text"
+        f" {1e3 * reading.one.median:.3g} ms, {verdict}"
+    )

@@ -1,0 +1,99 @@
+"""Opens an exported bundle for prediction."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from deft_sweeps.deploy.bundle_tokenizer import BundleTokenizer, can_be_read
+from deft_sweeps.deploy.manifest import Manifest
+from deft_sweeps.deploy.manifest_file import check_files, read_manifest
+from deft_sweeps.deploy.predictor import Predictor
+from deft_sweeps.deploy.runtimes.runtime_kinds import RuntimeKind, available, runtime_kind
+from deft_sweeps.errors import BundleError
+from deft_sweeps.extras import require
+
+TOKENIZER_NAME = "tokenizer"
+
+_FASTEST_FIRST = ("sparse", "torch")
+"""Runtimes that `auto` may take: those that compute the trial's own predictor."""
+
+
+def load(bundle: str | Path, runtime: str = "auto", n_threads: int | None = None) -> Predictor:
+    """Open a bundle that `deft-sweeps export` made.
+
+    Args:
+        bundle: its folder.
+        runtime: `torch`, or another one that the bundle was exported for; `auto` takes the fastest
+            one that computes what the trial computed.
+        n_threads: of the runtime; None takes every core that this process may use.
+
+    Raises:
+        BundleError: there is no bundle, a file of it was changed, or it lacks the runtime.
+        MissingExtraError: the runtime's packages are not installed.
+        CheckpointError: the base model cannot be had.
+    """
+    folder = Path(bundle)
+    manifest = read_manifest(folder)
+    if runtime == "auto":
+        has = available(manifest)
+        runtime = next((name for name in _FASTEST_FIRST if name in has), has[0])
+    kind = runtime_kind(runtime, manifest)
+    reading = manifest.reading(kind.name)
+    if reading is not None and reading.drifts:
+        raise BundleError(
+            f"the runtime {kind.name} computes other scores than it should"
+            f" ({'; '.join(reading.drift.reasons)}), so it is not served; take another one"
+        )
+    check_files(folder, manifest, _parts(kind.needs))
+    return _opened(folder, manifest, kind, n_threads or len(os.sched_getaffinity(0)))
+
+
+def open_runtime(folder: Path, runtime: str, n_threads: int) -> Predictor:
+    """A runtime to be measured, whether it drifts or not; the files are not checked again.
+
+    Args:
+        folder: of the bundle.
+        runtime: name; `torch@0` is torch without a threshold.
+        n_threads: of the runtime.
+
+    Raises:
+        BundleError: the bundle lacks the runtime.
+    """
+    manifest = read_manifest(folder)
+    name, at, _ = runtime.partition("@")
+    if at:
+        bare = replace(manifest.training, threshold=0.0, percentile=None, block_thresholds=())
+        manifest = replace(manifest, training=bare)
+    return _opened(folder, manifest, runtime_kind(name, manifest), n_threads)
+
+
+def _opened(folder: Path, manifest: Manifest, kind: RuntimeKind, n_threads: int) -> Predictor:
+    require(kind.extra)
+    tokenizer = open_tokenizer(folder, light=kind.extra != "serve")
+    opened = kind.open(folder, manifest, tokenizer, n_threads)
+    return Predictor(manifest, opened, tokenizer)
+
+
+def open_tokenizer(folder: Path, *, light: bool = False) -> Any:
+    """The bundle's own tokenizer, so that the base need not be had for it.
+
+    Args:
+        folder: of the bundle.
+        light: without transformers, which imports torch, if the tokenizer can be read without it.
+    """
+    if light and can_be_read(folder / TOKENIZER_NAME):
+        return BundleTokenizer(folder / TOKENIZER_NAME)
+    from transformers import AutoTokenizer
+
+    from deft_sweeps.models.quiet_loading import quiet_loading
+
+    with quiet_loading():
+        return AutoTokenizer.from_pretrained(folder / TOKENIZER_NAME, trust_remote_code=False)
+
+
+def _parts(needs: str) -> list[str] | None:
+    """Top folders and files that a runtime opens; None for all that the trial's own model may
+    need.
+    """
+    return [TOKENIZER_NAME, needs] if needs else None

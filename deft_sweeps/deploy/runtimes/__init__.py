@@ -1,0 +1,1 @@
+"""What computes an exported model's outputs, one module a library."""
