@@ -41,13 +41,8 @@ class Rows(ctypes.Structure):
     )
 
 
-<<<<<<<< HEAD:deft_sweeps/sparse/mlp_library.py
-class KernelJob(ctypes.Structure):
-    """`Job` of mlp_kernel.c."""
-========
 class RowsJob(ctypes.Structure):
     """`Job` of mlp_kernel.c."""
->>>>>>>> main:deft_sweeps/sparse/native_kernel.py
 
     _fields_ = (
         ("up", Rows),

@@ -59,6 +59,12 @@ def _open_plain(folder: Path, manifest: Manifest, tokenizer: Any, n_threads: int
     return TorchRuntime(model.eval(), family_of(shape).answering, end_id, "hf")
 
 
+def _open_sparse(folder: Path, manifest: Manifest, tokenizer: Any, n_threads: int) -> Runtime:
+    from deft_sweeps.deploy.runtimes.sparse_runtime import open_sparse
+
+    return open_sparse(folder, manifest, int(tokenizer.eos_token_id or 0), n_threads)
+
+
 def _open_onnx(
     folder: Path, manifest: Manifest, tokenizer: Any, n_threads: int, *, target: str
 ) -> Runtime:
@@ -88,6 +94,7 @@ def _kind(name: str, needs: str, extra: str, opened: _Open, *, threshold: bool) 
 
 _KINDS = (
     _kind("torch", "", "serve", _open_torch, threshold=True),
+    _kind("sparse", "hf", "serve", _open_sparse, threshold=True),
     _kind("hf", "hf", "serve", _open_plain, threshold=False),
     *(
         _kind(name, name, "onnx", partial(_open_onnx, target=name), threshold=True)
