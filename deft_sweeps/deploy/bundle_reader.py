@@ -9,13 +9,13 @@ from deft_sweeps.deploy.bundle_tokenizer import BundleTokenizer, can_be_read
 from deft_sweeps.deploy.manifest import Manifest
 from deft_sweeps.deploy.manifest_file import check_files, read_manifest
 from deft_sweeps.deploy.predictor import Predictor
-from deft_sweeps.deploy.runtimes.runtime_kinds import RuntimeKind, available, runtime_kind
+from deft_sweeps.deploy.runtimes.runtime_kinds import RuntimeKind, runtime_kind
 from deft_sweeps.errors import BundleError
 from deft_sweeps.extras import require
 
 TOKENIZER_NAME = "tokenizer"
 
-_FASTEST_FIRST = ("sparse", "torch")
+_OWN = ("torch", "sparse")
 """Runtimes that `auto` may take: those that compute the trial's own predictor."""
 
 
@@ -24,8 +24,8 @@ def load(bundle: str | Path, runtime: str = "auto", n_threads: int | None = None
 
     Args:
         bundle: its folder.
-        runtime: `torch`, or another one that the bundle was exported for; `auto` takes the fastest
-            one that computes what the trial computed.
+        runtime: `torch`, or another one that the bundle was exported for; `auto` takes `sparse`
+            where `deft-sweeps bench` found it faster, else `torch`.
         n_threads: of the runtime; None takes every core that this process may use.
 
     Raises:
@@ -36,8 +36,7 @@ def load(bundle: str | Path, runtime: str = "auto", n_threads: int | None = None
     folder = Path(bundle)
     manifest = read_manifest(folder)
     if runtime == "auto":
-        has = available(manifest)
-        runtime = next((name for name in _FASTEST_FIRST if name in has), has[0])
+        runtime = _fastest(manifest)
     kind = runtime_kind(runtime, manifest)
     reading = manifest.reading(kind.name)
     if reading is not None and reading.drifts:
@@ -47,6 +46,13 @@ def load(bundle: str | Path, runtime: str = "auto", n_threads: int | None = None
         )
     check_files(folder, manifest, _parts(kind.needs))
     return _opened(folder, manifest, kind, n_threads or len(os.sched_getaffinity(0)))
+
+
+def _fastest(manifest: Manifest) -> str:
+    """The fastest measured runtime of those that compute what the trial did; torch without one."""
+    measured = [reading for reading in manifest.runtimes if reading.runtime in _OWN]
+    usable = [reading for reading in measured if not reading.drifts]
+    return min(usable, key=lambda one: one.one.median).runtime if usable else _OWN[0]
 
 
 def open_runtime(folder: Path, runtime: str, n_threads: int) -> Predictor:

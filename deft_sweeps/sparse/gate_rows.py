@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from deft_sweeps.axes.activation.gate import FUNCTIONS, Gate
-from deft_sweeps.sparse.native_kernel import library
+from deft_sweeps.sparse.mlp_library import library
 from deft_sweeps.sparse.packed_rows import active_rows
 
 SPARSE_BELOW = 0.95

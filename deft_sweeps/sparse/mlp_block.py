@@ -37,7 +37,7 @@ def _share(gate: Tensor) -> float:
 
 
 def _for_each(x: Tensor, compute: Callable[..., Tensor], *others: Tensor) -> Tensor:
-    """What `compute` gives for each token of `x`, and of what is beside it, in float32; one vector
+    """What `compute` gives for each token of `x`, and of the others, in float32; one vector
     if there is one token only.
     """
     columns = [one.reshape(-1, one.shape[-1]).float().contiguous() for one in (x, *others)]

@@ -1,6 +1,6 @@
 /* Products of the active rows of an MLP's projections with one token.
  *
- * Plain C without Python or torch headers: native_kernel.py calls it by ctypes. Nothing is allocated and
+ * Plain C without Python or torch headers: mlp_library.py calls it by ctypes. Nothing is allocated and
  * there is no state, so that any number of threads may call at the same time, each for rows of its
  * own.
  */

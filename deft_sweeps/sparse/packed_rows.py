@@ -11,7 +11,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from deft_sweeps.sparse.native_kernel import Rows, RowsJob, best_level, in_parts, library
+from deft_sweeps.sparse.mlp_library import KernelJob, Rows, best_level, in_parts, library
 
 Storage = Literal["fp32", "bf16", "int8"]
 """How weights are stored: float32, bfloat16, or int8 with a float32 factor for each row."""
@@ -211,7 +211,7 @@ class _Call:
         level = best_level(opened)
 
         def compute(part: int) -> None:
-            job = RowsJob(
+            job = KernelJob(
                 up,
                 down,
                 self.entries.shape[1],

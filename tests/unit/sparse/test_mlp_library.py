@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from deft_sweeps.sparse import native_kernel
-from deft_sweeps.sparse.native_kernel import LEVEL_VARIABLE, Level, best_level, in_parts, library
+from deft_sweeps.sparse import mlp_library
+from deft_sweeps.sparse.mlp_library import LEVEL_VARIABLE, Level, best_level, in_parts, library
 
 ROOT = Path(__file__).parents[3]
 setuptools = pytest.importorskip("setuptools", minversion="74.1")
@@ -60,7 +60,7 @@ def test_an_installation_without_a_compiler_works(tmp_path: Path) -> None:
 def test_a_missing_kernel_is_said_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(native_kernel, "EXTENSION_SUFFIXES", [".missing"])
+    monkeypatch.setattr(mlp_library, "EXTENSION_SUFFIXES", [".missing"])
     with caplog.at_level(logging.WARNING):
         assert library() is None
         assert library() is None

@@ -41,7 +41,7 @@ class Rows(ctypes.Structure):
     )
 
 
-class RowsJob(ctypes.Structure):
+class KernelJob(ctypes.Structure):
     """`Job` of mlp_kernel.c."""
 
     _fields_ = (
