@@ -446,7 +446,7 @@ def register(
         str, typer.Option(metavar="NAME", help="That the registered model answers with.")
     ] = "auto",
 ) -> None:
-    """Add a bundle to MLflow's model registry as the latest version of a model.
+    """Add a bundle to MLflow's model registry as a new version.
 
     It is logged from code, with signature, example and pinned requirements, and holds no pickle.
     Its tags say what the sweep said of it.
