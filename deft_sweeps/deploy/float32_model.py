@@ -119,7 +119,7 @@ def fill_removed_blocks_(made: TrialModel) -> None:
     """
     if made.blocks is None:
         return
-    model, blocks = made.model, made.base.layout.blocks
+    model, blocks = made.blocks.model, made.base.layout.blocks
     for block, gated, at in zip(blocks, made.blocks.mlps, made.gates, strict=True):
         if not at.gate.skipped:
             model.set_submodule(block.mlp, gated.mlp)

@@ -8,8 +8,8 @@ import pytest
 import deft_sweeps
 
 PUBLIC = (
-    "Choice DeftSweepsError Findings ParetoFront SweepDir SweepSpec TrialConfig TrialResult choose"
-    " load_spec pareto_front"
+    "Choice DeftSweepsError Findings ParetoFront Prediction Predictor SweepDir SweepSpec"
+    " TrialConfig TrialResult choose load load_spec pareto_front"
 )
 
 
