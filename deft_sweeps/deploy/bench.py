@@ -22,7 +22,7 @@ from deft_sweeps.config.trial import codec
 from deft_sweeps.deploy.answer_decoder import AnswerDecoder, Outputs
 from deft_sweeps.deploy.bundle_reader import open_tokenizer
 from deft_sweeps.deploy.drift import Drift, score_drift, text_drift, tolerance_for
-from deft_sweeps.deploy.manifest import MERGED, Manifest, RuntimeReading
+from deft_sweeps.deploy.manifest import Manifest, RuntimeReading
 from deft_sweeps.deploy.manifest_file import check_files, read_manifest
 from deft_sweeps.deploy.model_card import write_description
 from deft_sweeps.deploy.runtime import GeneratedText
@@ -45,6 +45,11 @@ class _Job:
     references: Sequence[Any]
     n_threads: int
     scratch: Path
+
+    @property
+    def request(self) -> Path:
+        """The examples' texts, as every runtime reads them."""
+        return self.scratch / "examples.json"
 
 
 def bench(
@@ -77,6 +82,8 @@ def bench(
     readings, decoder = [], AnswerDecoder(manifest, open_tokenizer(folder))
     with tempfile.TemporaryDirectory(prefix="deft-sweeps-bench-") as scratch:
         job = _Job(folder, manifest, decoder, examples, references, n, Path(scratch))
+        rows = [{"text": one.text, "second": one.second} for one in examples]
+        job.request.write_text(json.dumps(rows), encoding="utf-8")
         outputs: dict[str, Outputs] = {}
         for name in _with_references(manifest, wanted):
             say(f"{name}: {len(examples)} test examples, alone, {n} threads")
@@ -134,9 +141,7 @@ def _reference(manifest: Manifest, example: Example) -> Any:
 
 
 def _run(job: _Job, name: str) -> tuple[dict[str, Any], Outputs]:
-    rows = [{"text": one.text, "second": one.second} for one in job.examples]
-    request, response = job.scratch / "examples.json", job.scratch / "outputs.npz"
-    request.write_text(json.dumps(rows), encoding="utf-8")
+    response = job.scratch / "outputs.npz"
     command = [
         sys.executable,
         "-m",
@@ -144,7 +149,7 @@ def _run(job: _Job, name: str) -> tuple[dict[str, Any], Outputs]:
         str(job.folder),
         name,
         str(job.n_threads),
-        str(request),
+        str(job.request),
         str(response),
     ]
     ended = subprocess.run(
@@ -207,10 +212,8 @@ def _reading(
 def _drift(
     manifest: Manifest, reference: Outputs, outputs: Outputs, thresholded: bool, rounded: bool
 ) -> Drift:
-    hf = manifest.artifact("hf")
     # Of a model that was not merged, torch computes in the trial's dtype.
-    in_float32 = hf is not None and hf.form == MERGED
-    is_rounded = rounded or not (in_float32 or manifest.training.config.dtype == "fp32")
+    is_rounded = rounded or not (manifest.is_merged or manifest.training.config.dtype == "fp32")
     tolerance = tolerance_for(rounded=is_rounded, thresholded=thresholded)
     if outputs.texts:
         return text_drift(reference.texts, outputs.texts, tolerance)
@@ -230,12 +233,8 @@ def _table(outputs: Outputs) -> np.ndarray:
 
 
 def _file_bytes(folder: Path, manifest: Manifest, needs: str) -> int:
-    hf = manifest.artifact("hf")
-    if needs:
-        top = {needs}
-    else:
-        top = {"hf"} if hf is not None and hf.form == MERGED else {"weights.safetensors", "base"}
-    files = [name for name in manifest.files if name.split("/")[0] in top | {"tokenizer"}]
+    parts = manifest.parts_of(needs)
+    files = [name for name in manifest.files if name.split("/")[0] in parts]
     return sum((folder / name).stat().st_size for name in files)
 
 

@@ -13,9 +13,18 @@ from typing import Any
 from deft_sweeps.atomic_build import build_folder
 from deft_sweeps.config.axes import Unquantized
 from deft_sweeps.config.data import FileTask, Task, local_path
-from deft_sweeps.deploy.bundle_reader import TOKENIZER_NAME
 from deft_sweeps.deploy.exported_choice import ExportedChoice
-from deft_sweeps.deploy.manifest import Artifact, BaseModel, Manifest, TaskContract, TrainedWeights
+from deft_sweeps.deploy.manifest import (
+    BASE_NAME,
+    MERGED,
+    TOKENIZER_NAME,
+    WEIGHTS_NAME,
+    Artifact,
+    BaseModel,
+    Manifest,
+    TaskContract,
+    TrainedWeights,
+)
 from deft_sweeps.deploy.manifest_file import file_digests, read_manifest
 from deft_sweeps.deploy.model_card import write_description
 from deft_sweeps.deploy.target import ExportJob, Target
@@ -77,7 +86,6 @@ def _refuse_impossible(
         problems.append(
             Problem(str(out), "is there already", "name a new folder, or remove this one")
         )
-    config = choice.trial.config
     for name in wanted:
         target = TARGETS.get(name)
         if target is None:
@@ -85,9 +93,14 @@ def _refuse_impossible(
             problems.append(Problem("--target", f"no target {name!r}; there are {choices}"))
             continue
         problems += _missing_packages(target)
-        if name in requested:
-            reasons = target.problems(config, _layout(choice))
-            problems += [Problem(f"--target {name}", reason) for reason in reasons]
+    known = [TARGETS[name] for name in wanted if name in requested and name in TARGETS]
+    if known:
+        shape = _layout(choice)
+        problems += [
+            Problem(f"--target {target.name}", reason)
+            for target in known
+            for reason in target.problems(choice.trial.config, shape)
+        ]
     if problems:
         raise ConfigError(problems)
 
@@ -147,7 +160,7 @@ def _write(
 
     job, trial = built.job, choice.trial
     shape = job.trial_model.base.layout
-    shutil.copyfile(choice.sweep.weights_path(trial.trial_id), folder / "weights.safetensors")
+    shutil.copyfile(choice.sweep.weights_path(trial.trial_id), folder / WEIGHTS_NAME)
     load_tokenizer(job.trial_model.base.key.model).save_pretrained(folder / TOKENIZER_NAME)
     artifacts, unavailable = [], {}
     for name in wanted:
@@ -197,15 +210,15 @@ def _base(folder: Path, built: _Built, form: str) -> BaseModel:
     is_local = local_path(built.located.model).is_dir()
     # A merged model holds the base's weights itself. Otherwise a base is copied that nobody else
     # has: pruned here, or a folder of this machine.
-    copied = form != "merged" and (is_local or not config.pruning.is_none)
+    copied = form != MERGED and (is_local or not config.pruning.is_none)
     if copied:
-        _copy_base(folder / "base", built)
+        _copy_base(folder / BASE_NAME, built)
     model: Any = base.model
     settings = model.config.to_dict()
     return BaseModel(
         name=config.checkpoint,
         revision=base.revision,
-        folder="base" if copied else "",
+        folder=BASE_NAME if copied else "",
         license=str(settings.get("license") or ""),
     )
 

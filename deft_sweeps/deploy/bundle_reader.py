@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from deft_sweeps.deploy.bundle_tokenizer import BundleTokenizer, can_be_read
-from deft_sweeps.deploy.manifest import Manifest
+from deft_sweeps.deploy.manifest import TOKENIZER_NAME, Manifest
 from deft_sweeps.deploy.manifest_file import check_files, read_manifest
 from deft_sweeps.deploy.predictor import Predictor
 from deft_sweeps.deploy.runtimes.runtime_kinds import RuntimeKind, runtime_kind
 from deft_sweeps.errors import BundleError
 from deft_sweeps.extras import require
-
-TOKENIZER_NAME = "tokenizer"
 
 _OWN = ("torch", "sparse")
 """Runtimes that `auto` may take: those that compute the trial's own predictor."""
@@ -44,7 +42,7 @@ def load(bundle: str | Path, runtime: str = "auto", n_threads: int | None = None
             f"the runtime {kind.name} computes other scores than it should"
             f" ({'; '.join(reading.drift.reasons)}), so it is not served; take another one"
         )
-    check_files(folder, manifest, _parts(kind.needs))
+    check_files(folder, manifest, manifest.parts_of(kind.needs) if kind.needs else None)
     return _opened(folder, manifest, kind, n_threads or len(os.sched_getaffinity(0)))
 
 
@@ -96,10 +94,3 @@ def open_tokenizer(folder: Path, *, light: bool = False) -> Any:
 
     with quiet_loading():
         return AutoTokenizer.from_pretrained(folder / TOKENIZER_NAME, trust_remote_code=False)
-
-
-def _parts(needs: str) -> list[str] | None:
-    """Top folders and files that a runtime opens; None for all that the trial's own model may
-    need.
-    """
-    return [TOKENIZER_NAME, needs] if needs else None

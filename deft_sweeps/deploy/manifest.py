@@ -13,6 +13,9 @@ from deft_sweeps.statistics.call_time import CallTimes
 
 MANIFEST_VERSION = 1
 
+WEIGHTS_NAME, BASE_NAME, TOKENIZER_NAME = "weights.safetensors", "base", "tokenizer"
+"""In a bundle: what the trial trained; the base, if it was copied; the tokenizer."""
+
 MERGED, ADAPTER = "merged", "adapter"
 """Forms of the trained weights in a bundle: a whole model of transformers, or what was trained
 beside a base."""
@@ -265,6 +268,21 @@ class Manifest:
             f"schema_version {MANIFEST_VERSION}",
             self.schema_version,
         )
+
+    @property
+    def is_merged(self) -> bool:
+        """Whether `hf` holds the whole model, so that torch needs no base."""
+        hf = self.artifact("hf")
+        return hf is not None and hf.form == MERGED
+
+    def parts_of(self, needs: str) -> frozenset[str]:
+        """The top folders and files that a runtime opens.
+
+        Args:
+            needs: the exported format that it computes; empty for torch.
+        """
+        own = {"hf"} if self.is_merged else {WEIGHTS_NAME, BASE_NAME}
+        return frozenset({TOKENIZER_NAME, *({needs} if needs else own)})
 
     def artifact(self, target: str) -> Artifact | None:
         """The exported format of that name; None if the bundle has none."""

@@ -15,7 +15,7 @@ from deft_sweeps.axes.activation.gate import Gates, install_gates_
 from deft_sweeps.axes.adaptive import NoMlp, module_paths
 from deft_sweeps.config.axes import NoPruning
 from deft_sweeps.config.layout import Layout
-from deft_sweeps.deploy.manifest import MERGED, Manifest
+from deft_sweeps.deploy.manifest import WEIGHTS_NAME, Manifest
 from deft_sweeps.models import checkpoints
 from deft_sweeps.models.families import layout
 from deft_sweeps.models.quiet_loading import quiet_loading
@@ -23,9 +23,6 @@ from deft_sweeps.result import SkippedBlocks
 from deft_sweeps.trial.base import build_base
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.heads import HeadSpec
-
-WEIGHTS_NAME = "weights.safetensors"
-BASE_NAME = "base"
 
 
 def open_model(folder: Path, manifest: Manifest) -> tuple[nn.Module, Layout, Gates]:
@@ -38,8 +35,7 @@ def open_model(folder: Path, manifest: Manifest) -> tuple[nn.Module, Layout, Gat
     Raises:
         CheckpointError: the base cannot be had.
     """
-    merged = manifest.artifact("hf")
-    if merged is not None and merged.form == MERGED:
+    if manifest.is_merged:
         model, shape, gates = _merged(folder / "hf", manifest)
     else:
         model, shape, gates = _rebuilt(folder, manifest)
