@@ -7,7 +7,7 @@ from typing import Any
 from deft_sweeps.config.layout import Layout
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.deploy.target import ExportJob, Target
-from deft_sweeps.deploy.targets.onnx_target import float32_differences
+from deft_sweeps.deploy.targets.stated_difference import in_float32, without_threshold
 from deft_sweeps.models.families import family_of
 
 EXTRA = "ct2"
@@ -26,15 +26,9 @@ def _problems(config: TrialConfig, layout: Layout) -> tuple[str, ...]:
 
 
 def _differences(config: TrialConfig, threshold: float, *, int8: bool) -> tuple[str, ...]:
-    lines = float32_differences(config)
-    if threshold > 0:
-        lines.append(
-            f"computes with all gate entries, where the trial set those up to {threshold:g} to zero"
-        )
+    lines = in_float32(config) + without_threshold(threshold)
     if int8:
-        lines.append(
-            "matrices are stored in int8, and each layer's input is rounded to int8 as it runs"
-        )
+        lines.append("stores matrices in int8 and rounds each layer's input to int8 as it runs")
     return tuple(lines)
 
 
@@ -54,19 +48,16 @@ def _export(job: ExportJob, folder: Path, *, int8: bool) -> None:
     convert(model, load_tokenizer(job.config.checkpoint), loader, folder, int8=int8)
 
 
-CT2 = Target(
-    name="ct2",
-    title="CTranslate2, float32",
-    extra=EXTRA,
-    problems=_problems,
-    differences=partial(_differences, int8=False),
-    export=partial(_export, int8=False),
-)
-CT2_INT8 = Target(
-    name="ct2-int8",
-    title="CTranslate2, int8",
-    extra=EXTRA,
-    problems=_problems,
-    differences=partial(_differences, int8=True),
-    export=partial(_export, int8=True),
-)
+def _target(name: str, title: str, *, int8: bool) -> Target:
+    return Target(
+        name=name,
+        title=title,
+        extra=EXTRA,
+        problems=_problems,
+        differences=partial(_differences, int8=int8),
+        export=partial(_export, int8=int8),
+    )
+
+
+CT2 = _target("ct2", "CTranslate2, float32", int8=False)
+CT2_INT8 = _target("ct2-int8", "CTranslate2, int8", int8=True)

@@ -11,6 +11,7 @@ from deft_sweeps.config.layout import Layout
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.deploy.manifest import ADAPTER, MERGED
 from deft_sweeps.deploy.target import ExportJob, Target
+from deft_sweeps.deploy.targets.stated_difference import without_threshold
 from deft_sweeps.models.families import family_of
 
 if TYPE_CHECKING:
@@ -41,11 +42,7 @@ def _problems(config: TrialConfig, layout: Layout) -> tuple[str, ...]:
 
 
 def _differences(config: TrialConfig, threshold: float) -> tuple[str, ...]:
-    lines = []
-    if threshold > 0:
-        lines.append(
-            f"computes with all gate entries, where the trial set those up to {threshold:g} to zero"
-        )
+    lines = without_threshold(threshold)
     merges = config.peft.merges and config.quantization.is_none
     if merges and config.dtype != "fp32":
         lines.append(f"is saved in float32, where the trial computed in {config.dtype}")

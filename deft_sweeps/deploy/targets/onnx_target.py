@@ -14,6 +14,7 @@ from deft_sweeps.config.axes import Int8
 from deft_sweeps.config.layout import Layout
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.deploy.target import ExportJob, Target
+from deft_sweeps.deploy.targets.stated_difference import in_float32
 from deft_sweeps.models.families import family_of
 
 if TYPE_CHECKING:
@@ -33,26 +34,13 @@ def _problems(config: TrialConfig, layout: Layout) -> tuple[str, ...]:
 
 
 def _differences(config: TrialConfig, threshold: float, *, int8: bool) -> tuple[str, ...]:
-    lines = float32_differences(config)
+    lines = in_float32(config)
     if int8:
         lines.append(
-            "most layers are stored in int8, and their inputs rounded to int8 by the range of the"
-            " whole batch; the output layer, and layers with extreme inputs, stay in float32"
+            "stores most layers in int8 and rounds their inputs to int8, by the range of the whole"
+            " batch; the output layer, and layers with extreme inputs, stay in float32"
         )
     return tuple(lines)
-
-
-def float32_differences(config: TrialConfig) -> list[str]:
-    """What a float32 copy of a trial's model computes otherwise than the trial."""
-    lines = []
-    if config.dtype != "fp32":
-        lines.append(f"computes in float32 what the trial computed in {config.dtype}")
-    if config.quantization.quantizes_inputs:
-        lines.append(
-            f"multiplies by the {config.quantization.label} weights in float32, where the trial"
-            " also rounded each layer's input to int8"
-        )
-    return lines
 
 
 def _export(job: ExportJob, folder: Path, *, int8: bool) -> None:
@@ -194,19 +182,16 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-ONNX = Target(
-    name="onnx",
-    title="ONNX, float32",
-    extra=EXTRA,
-    problems=_problems,
-    differences=partial(_differences, int8=False),
-    export=partial(_export, int8=False),
-)
-ONNX_INT8 = Target(
-    name="onnx-int8",
-    title="ONNX, int8",
-    extra=EXTRA,
-    problems=_problems,
-    differences=partial(_differences, int8=True),
-    export=partial(_export, int8=True),
-)
+def _target(name: str, title: str, *, int8: bool) -> Target:
+    return Target(
+        name=name,
+        title=title,
+        extra=EXTRA,
+        problems=_problems,
+        differences=partial(_differences, int8=int8),
+        export=partial(_export, int8=int8),
+    )
+
+
+ONNX = _target("onnx", "ONNX, float32", int8=False)
+ONNX_INT8 = _target("onnx-int8", "ONNX, int8", int8=True)
