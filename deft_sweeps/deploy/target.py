@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from deft_sweeps.config.layout import Layout
 from deft_sweeps.config.trial import TrialConfig
@@ -54,3 +55,44 @@ class Target:
     problems: Callable[[TrialConfig, Layout], tuple[str, ...]]
     differences: Callable[[TrialConfig, float], tuple[str, ...]]
     export: Callable[[ExportJob, Path], None]
+
+
+class _Differences(Protocol):
+    def __call__(self, config: TrialConfig, threshold: float, *, int8: bool) -> tuple[str, ...]: ...
+
+
+class _Export(Protocol):
+    def __call__(self, job: ExportJob, folder: Path, *, int8: bool) -> None: ...
+
+
+def float32_and_int8(
+    name: str,
+    title: str,
+    *,
+    extra: str,
+    problems: Callable[[TrialConfig, Layout], tuple[str, ...]],
+    differences: _Differences,
+    export: _Export,
+) -> tuple[Target, Target]:
+    """A format's two targets: `name` in float32 and `name-int8`.
+
+    Args:
+        name: of the format.
+        title: of the format.
+        extra: as `Target` has it.
+        problems: the same for both.
+        differences: as `Target` has it; `int8` says whether weights are stored so.
+        export: likewise.
+    """
+
+    def target(suffix: str, precision: str, *, int8: bool) -> Target:
+        return Target(
+            name=f"{name}{suffix}",
+            title=f"{title}, {precision}",
+            extra=extra,
+            problems=problems,
+            differences=partial(differences, int8=int8),
+            export=partial(export, int8=int8),
+        )
+
+    return target("", "float32", int8=False), target("-int8", "int8", int8=True)

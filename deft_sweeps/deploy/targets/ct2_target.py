@@ -1,12 +1,11 @@
 """CTranslate2's format for T5, in float32 or with int8 weights. It has no threshold."""
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from deft_sweeps.config.layout import Layout
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.deploy.target import ExportJob, Target
+from deft_sweeps.deploy.target import ExportJob, float32_and_int8
 from deft_sweeps.deploy.targets.stated_difference import in_float32, without_threshold
 from deft_sweeps.models.families import family_of
 
@@ -48,16 +47,11 @@ def _export(job: ExportJob, folder: Path, *, int8: bool) -> None:
     convert(model, load_tokenizer(job.config.checkpoint), loader, folder, int8=int8)
 
 
-def _target(name: str, title: str, *, int8: bool) -> Target:
-    return Target(
-        name=name,
-        title=title,
-        extra=EXTRA,
-        problems=_problems,
-        differences=partial(_differences, int8=int8),
-        export=partial(_export, int8=int8),
-    )
-
-
-CT2 = _target("ct2", "CTranslate2, float32", int8=False)
-CT2_INT8 = _target("ct2-int8", "CTranslate2, int8", int8=True)
+CT2, CT2_INT8 = float32_and_int8(
+    "ct2",
+    "CTranslate2",
+    extra=EXTRA,
+    problems=_problems,
+    differences=_differences,
+    export=_export,
+)

@@ -6,14 +6,13 @@ import logging
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deft_sweeps.config.axes import Int8
 from deft_sweeps.config.layout import Layout
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.deploy.target import ExportJob, Target
+from deft_sweeps.deploy.target import ExportJob, float32_and_int8
 from deft_sweeps.deploy.targets.stated_difference import in_float32
 from deft_sweeps.models.families import family_of
 
@@ -182,16 +181,11 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _target(name: str, title: str, *, int8: bool) -> Target:
-    return Target(
-        name=name,
-        title=title,
-        extra=EXTRA,
-        problems=_problems,
-        differences=partial(_differences, int8=int8),
-        export=partial(_export, int8=int8),
-    )
-
-
-ONNX = _target("onnx", "ONNX, float32", int8=False)
-ONNX_INT8 = _target("onnx-int8", "ONNX, int8", int8=True)
+ONNX, ONNX_INT8 = float32_and_int8(
+    "onnx",
+    "ONNX",
+    extra=EXTRA,
+    problems=_problems,
+    differences=_differences,
+    export=_export,
+)
