@@ -25,15 +25,12 @@ class Ct2Runtime:
     Attributes:
         folder: that holds `model.bin`, `config.json` and `shared_vocabulary.json`.
         n_threads: for one batch.
+        name: of the runtime.
     """
 
     folder: Path
     n_threads: int = 1
-
-    @property
-    def name(self) -> str:
-        """See `Runtime`."""
-        return "ct2"
+    name: str = "ct2"
 
     def class_log_probabilities(
         self, inputs: ModelInputs, class_ids: Sequence[Sequence[int]]

@@ -21,15 +21,12 @@ class OnnxRuntime:
     Attributes:
         folder: that holds `model.onnx`, or `encoder.onnx` and `decoder.onnx`.
         n_threads: that one operator may use.
+        name: of the runtime.
     """
 
     folder: Path
     n_threads: int = 1
-
-    @property
-    def name(self) -> str:
-        """See `Runtime`."""
-        return "onnx"
+    name: str = "onnx"
 
     def class_log_probabilities(
         self, inputs: ModelInputs, class_ids: Sequence[Sequence[int]]

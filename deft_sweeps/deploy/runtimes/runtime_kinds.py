@@ -34,35 +34,12 @@ class RuntimeKind:
     open: _Open
 
 
-def _open_torch(folder: Path, manifest: Manifest, tokenizer: Any, n_threads: int) -> Runtime:
-    import torch
+def _open_torch(
+    folder: Path, manifest: Manifest, tokenizer: Any, n_threads: int, *, name: str
+) -> Runtime:
+    from deft_sweeps.deploy.runtimes.torch_runtime import open_torch
 
-    from deft_sweeps.deploy.rebuilt_model import open_model
-    from deft_sweeps.deploy.runtimes.torch_runtime import TorchRuntime
-    from deft_sweeps.models.families import family_of
-
-    torch.set_num_threads(n_threads)
-    model, shape, _ = open_model(folder, manifest)
-    return TorchRuntime(model, family_of(shape).answering, int(tokenizer.eos_token_id or 0))
-
-
-def _open_plain(folder: Path, manifest: Manifest, tokenizer: Any, n_threads: int) -> Runtime:
-    import torch
-
-    from deft_sweeps.deploy.rebuilt_model import open_plain
-    from deft_sweeps.deploy.runtimes.torch_runtime import TorchRuntime
-    from deft_sweeps.models.families import family_of
-
-    torch.set_num_threads(n_threads)
-    model, shape = open_plain(folder / "hf", manifest)
-    end_id = int(tokenizer.eos_token_id or 0)
-    return TorchRuntime(model.eval(), family_of(shape).answering, end_id, "hf")
-
-
-def _open_sparse(folder: Path, manifest: Manifest, tokenizer: Any, n_threads: int) -> Runtime:
-    from deft_sweeps.deploy.runtimes.sparse_runtime import open_sparse
-
-    return open_sparse(folder, manifest, int(tokenizer.eos_token_id or 0), n_threads)
+    return open_torch(folder, manifest, int(tokenizer.eos_token_id or 0), n_threads, name=name)
 
 
 def _open_onnx(
@@ -70,7 +47,7 @@ def _open_onnx(
 ) -> Runtime:
     from deft_sweeps.deploy.runtimes.onnx_runtime import OnnxRuntime
 
-    return OnnxRuntime(folder / target, n_threads)
+    return OnnxRuntime(folder / target, n_threads, target)
 
 
 def _open_ct2(
@@ -78,7 +55,7 @@ def _open_ct2(
 ) -> Runtime:
     from deft_sweeps.deploy.runtimes.ct2_runtime import Ct2Runtime
 
-    return Ct2Runtime(folder / target, n_threads)
+    return Ct2Runtime(folder / target, n_threads, target)
 
 
 def _kind(name: str, needs: str, extra: str, opened: _Open, *, threshold: bool) -> RuntimeKind:
@@ -93,9 +70,9 @@ def _kind(name: str, needs: str, extra: str, opened: _Open, *, threshold: bool) 
 
 
 _KINDS = (
-    _kind("torch", "", "serve", _open_torch, threshold=True),
-    _kind("sparse", "hf", "serve", _open_sparse, threshold=True),
-    _kind("hf", "hf", "serve", _open_plain, threshold=False),
+    _kind("torch", "", "serve", partial(_open_torch, name="torch"), threshold=True),
+    _kind("sparse", "hf", "serve", partial(_open_torch, name="sparse"), threshold=True),
+    _kind("hf", "hf", "serve", partial(_open_torch, name="hf"), threshold=False),
     *(
         _kind(name, name, "onnx", partial(_open_onnx, target=name), threshold=True)
         for name in ("onnx", "onnx-int8")

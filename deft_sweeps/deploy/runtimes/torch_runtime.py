@@ -1,7 +1,10 @@
-"""Computes a deployed model with torch: a merged model of transformers, or a trial's own."""
+"""Computes a deployed model with torch: as the trial did, with MLP blocks that compute active rows
+only, or as plain transformers opens it.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deft_sweeps.axes.decoding import generated_lengths
+from deft_sweeps.deploy.manifest import Manifest
+from deft_sweeps.deploy.rebuilt_model import open_model, open_plain
 from deft_sweeps.deploy.runtime import GeneratedText, ModelInputs
 from deft_sweeps.models.answering import (
     Answering,
@@ -17,6 +22,8 @@ from deft_sweeps.models.answering import (
     TextAnswering,
     first_tokens_differ,
 )
+from deft_sweeps.models.families import family_of
+from deft_sweeps.sparse.replacement import sparse_mlp_
 from deft_sweeps.trial.predict import TokenConfidence
 
 
@@ -34,7 +41,7 @@ class TorchRuntime:
     model: nn.Module
     answering: Answering
     end_id: int
-    name: str = "torch"
+    name: str
 
     @torch.inference_mode()
     def class_log_probabilities(
@@ -93,6 +100,32 @@ class TorchRuntime:
         if inputs.token_type_ids is not None:
             columns["token_type_ids"] = inputs.token_type_ids
         return {name: torch.from_numpy(column).to(device) for name, column in columns.items()}
+
+
+def open_torch(
+    folder: Path, manifest: Manifest, end_id: int, n_threads: int, *, name: str
+) -> TorchRuntime:
+    """A bundle's model in a runtime of torch.
+
+    Args:
+        folder: of the bundle.
+        manifest: of it.
+        end_id: token that ends a text.
+        n_threads: of torch, and of the kernel of `sparse`.
+        name: `torch`, `sparse` or `hf`.
+
+    Raises:
+        CheckpointError: the base cannot be had.
+        ConfigError: a block cannot be replaced by a sparse one.
+    """
+    torch.set_num_threads(n_threads)
+    if name == "hf":
+        model, shape = open_plain(folder / "hf", manifest)
+    else:
+        model, shape, gates = open_model(folder, manifest)
+        if name == "sparse":
+            sparse_mlp_(model, shape, gates, n_threads=n_threads)
+    return TorchRuntime(model.eval(), family_of(shape).answering, end_id, name)
 
 
 def _array(values: Tensor) -> NDArray[np.float32]:
