@@ -33,7 +33,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from deft_sweeps.axes.activation.gate import Gates
+from deft_sweeps.axes.activation.gate import GateAt, Gates
 from deft_sweeps.config.axes import AdaDeft
 from deft_sweeps.config.layout import Block, Layout, Linear
 from deft_sweeps.result import BlockGates
@@ -184,10 +184,7 @@ class GatedBlocks:
         train no more, and their blocks are open.
         """
         for number in numbers:
-            block = self.layout.blocks[number]
-            for name in module_paths(block):
-                self.model.set_submodule(name, NoMlp() if name == block.mlp else nn.Identity())
-            self.gates[number].gate.skipped = True
+            remove_block_(self.model, self.layout.blocks[number], self.gates[number])
             # What holds this object must not hold the removed weights.
             self.mlps[number].mlp = nn.Identity()
         for gate in self.block_gates:
@@ -205,6 +202,13 @@ def gate_blocks_(model: nn.Module, layout: Layout, gates: Gates, settings: AdaDe
         mlps.append(GatedMlp(model.get_submodule(block.mlp)))
         model.set_submodule(block.mlp, mlps[-1])
     return GatedBlocks(settings, model, layout, gates, tuple(mlps))
+
+
+def remove_block_(model: nn.Module, block: Block, at: GateAt) -> None:
+    """Take a block's MLP out of the model, with all that goes with it."""
+    for name in module_paths(block):
+        model.set_submodule(name, NoMlp() if name == block.mlp else nn.Identity())
+    at.gate.skipped = True
 
 
 def removed_linears(layout: Layout, numbers: Iterable[int]) -> tuple[Linear, ...]:

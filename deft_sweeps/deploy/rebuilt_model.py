@@ -12,7 +12,7 @@ import transformers
 from torch import Tensor, nn
 
 from deft_sweeps.axes.activation.gate import Gates, install_gates_
-from deft_sweeps.axes.adaptive import NoMlp, module_paths
+from deft_sweeps.axes.adaptive import remove_block_
 from deft_sweeps.config.axes import NoPruning
 from deft_sweeps.config.layout import Layout
 from deft_sweeps.deploy.manifest import WEIGHTS_NAME, Manifest
@@ -84,9 +84,7 @@ def _remove_(model: nn.Module, shape: Layout, gates: Gates, removed: SkippedBloc
     """Take the blocks out that a merged model holds as zeros."""
     for block, at in zip(shape.blocks, gates, strict=True):
         if block.index in getattr(removed, block.stack):
-            for name in module_paths(block):
-                model.set_submodule(name, NoMlp() if name == block.mlp else nn.Identity())
-            at.gate.skipped = True
+            remove_block_(model, block, at)
 
 
 def _rebuilt(folder: Path, manifest: Manifest) -> tuple[nn.Module, Layout, Gates]:

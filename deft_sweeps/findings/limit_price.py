@@ -7,14 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-
-from deft_sweeps.config.baseline_kind import BaselineName
-from deft_sweeps.findings.certificate import Certificate, Step
+from deft_sweeps.findings.certificate import Certificate, Step, tested_steps
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.front_member import FrontMember
 from deft_sweeps.findings.limit_check import awaits_cost, excess, judgeable, keeps
-from deft_sweeps.findings.limit_p_value import Measured, SelectionSample, judge_limit
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.objective import Constraint
 
@@ -110,19 +106,11 @@ def _move_to_pass(step: Step, limit: Constraint, certificate: Certificate) -> fl
     """The smallest move of the bound at which the candidate passes; None within a unit of the
     score's range there is none.
     """
-    chain = certificate.chain
-    measured = {one.candidate.name: one.measurement for one in certificate.steps}
-    references: Mapping[BaselineName, Measured] = {
-        name: Measured(measured[one.name].point, measured[one.name].cost)
-        for name, one in chain.baselines.items()
-        if one.name in measured
-    }
-    candidate = Measured(step.measurement.point, step.measurement.cost)
-    sample = SelectionSample(np.array(chain.groups, dtype=np.int64), chain.fewest_of_a_class)
+    chain, measurements = certificate.chain, certificate.measurements
 
     def passes(move: float) -> bool:
-        test = judge_limit(moved(limit, move), candidate, references, sample)
-        return test.p <= chain.alpha
+        (again,) = tested_steps(chain, [step.candidate], measurements, [moved(limit, move)])
+        return again.p <= chain.alpha
 
     low, high = 0.0, max(1.0, abs(limit.bound.value))
     if not passes(high):
