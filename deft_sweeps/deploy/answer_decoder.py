@@ -12,7 +12,7 @@ from deft_sweeps.deploy.prediction import Prediction
 from deft_sweeps.deploy.runtime import GeneratedText
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.passages import Written, best_written
-from deft_sweeps.tasks.prepare import Plan, input_columns
+from deft_sweeps.tasks.prepare import Plan
 from deft_sweeps.tasks.spans import WindowScores, best_answers
 from deft_sweeps.tasks.tokens import written_number
 
@@ -30,11 +30,14 @@ class Outputs:
         scores: of each row: (classes,) log-probabilities or logits, (1,) a number, or (tokens, 2)
             logits of a span's ends; empty where texts are written.
         texts: of each row, what was written; empty for the others.
+        places: of each row of a span's head, where each token begins and ends in the context, -1
+            for a token that is not of it; empty for the others.
     """
 
     example: tuple[int, ...]
     scores: tuple[NDArray[np.float32], ...] = ()
     texts: tuple[GeneratedText, ...] = ()
+    places: tuple[tuple[Sequence[int], Sequence[int]], ...] = ()
 
 
 class AnswerDecoder:
@@ -105,14 +108,10 @@ class AnswerDecoder:
         return Prediction(classes[int(scores.argmax())], probabilities)
 
     def _spans(self, examples: Sequence[Example], outputs: Outputs) -> list[str]:
-        if not examples:
-            return []
-        made = input_columns(self.plan, examples)
+        rows = zip(outputs.example, outputs.places, outputs.scores, strict=True)
         windows = [
             WindowScores(which, begins, ends, scores[:, 0], scores[:, 1])
-            for which, begins, ends, scores in zip(
-                outputs.example, made["begins"], made["ends"], outputs.scores, strict=True
-            )
+            for which, (begins, ends), scores in rows
         ]
         contexts = [example.second for example in examples]
         return best_answers(windows, contexts, may_be_none=self.manifest.task.may_be_none)

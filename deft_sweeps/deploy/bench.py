@@ -164,12 +164,13 @@ def _run(job: _Job, name: str) -> tuple[dict[str, Any], Outputs]:
 
 def _outputs(path: Path) -> Outputs:
     with np.load(path, allow_pickle=False) as arrays:
-        written = json.loads(bytes(arrays["texts"]).decode())
+        written, places = (json.loads(bytes(arrays[name])) for name in ("texts", "places"))
         n_scores = sum(name.startswith("score") for name in arrays.files)
         return Outputs(
             tuple(arrays["example"].tolist()),
             tuple(arrays[f"score{row}"] for row in range(n_scores)),
             tuple(GeneratedText(tuple(t["ids"]), t["mean"], t["empty"]) for t in written),
+            tuple((begins, ends) for begins, ends in places),
         )
 
 

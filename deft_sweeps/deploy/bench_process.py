@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deft_sweeps.deploy.answer_decoder import Outputs
 from deft_sweeps.deploy.bundle_reader import open_runtime
@@ -76,9 +77,15 @@ def save_outputs(path: Path, outputs: Outputs) -> None:
     np.savez(
         path,
         example=np.array(outputs.example),
-        texts=np.frombuffer(json.dumps(written).encode(), dtype=np.uint8),
+        texts=as_bytes(written),
+        places=as_bytes(outputs.places),
         **arrays,
     )
+
+
+def as_bytes(value: object) -> NDArray[np.uint8]:
+    """JSON in an array, which needs no pickle."""
+    return np.frombuffer(json.dumps(value).encode(), dtype=np.uint8)
 
 
 def _requests(

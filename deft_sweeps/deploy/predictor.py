@@ -100,7 +100,8 @@ class Predictor:
                 computed = self.runtime.class_log_probabilities(inputs, task.class_ids)
             scores |= dict(zip(places, computed, strict=True))
         in_order = tuple(scores[row] for row in range(len(scores)))
-        return Outputs(_examples(made), in_order)
+        in_context = tuple(zip(made.get("begins", ()), made.get("ends", ()), strict=True))
+        return Outputs(_examples(made), in_order, places=in_context)
 
     def _written(self, examples: Sequence[Example], batch_size: int) -> Outputs:
         made = input_columns(self.decoder.plan, examples)
