@@ -1,9 +1,10 @@
 """export and bench: a front member as a bundle that others serve, and what its runtimes cost."""
 
+import shlex
 from pathlib import Path
 
 from deft_sweeps.cli import show
-from deft_sweeps.cli.guard import say
+from deft_sweeps.cli.guard import command_line, say, say_next
 from deft_sweeps.config.trial import codec
 from deft_sweeps.deploy.manifest import Manifest
 from deft_sweeps.deploy.runtime_table import not_certified, runtime_table
@@ -21,11 +22,10 @@ def export(
     as_json: bool,
 ) -> None:
     """Write a bundle and say what is in it."""
+    from deft_sweeps.deploy.bundle_export import export_choice
     from deft_sweeps.deploy.exported_choice import choose_export
 
     choice = choose_export(folder, policy=policy, trial=trial, threshold=threshold)
-    from deft_sweeps.deploy.bundle_export import export_choice
-
     manifest = export_choice(choice, out, targets, say)
     if as_json:
         show.as_json(codec(Manifest).dump_python(manifest, mode="json"))
@@ -49,9 +49,10 @@ def print_bundle(out: Path, manifest: Manifest) -> None:
         show.text("")
         show.table(runtime_table(manifest))
     show.text("")
-    show.text(f"deft-sweeps bench {out}    # every runtime on the test examples, side by side")
-    show.text(f"deft-sweeps serve {out}    # over HTTP on this machine")
-    show.text(f"python -c \"import deft_sweeps; deft_sweeps.load('{out}').predict(['...'])\"")
+    code = f"import deft_sweeps; print(deft_sweeps.load({str(out)!r}).predict(['...']))"
+    show.text(f"{command_line('bench', out)}    # every runtime on the test examples, side by side")
+    show.text(f"{command_line('serve', out)}    # over HTTP on this machine")
+    show.text(shlex.join(["python", "-c", code]))
 
 
 def bench(
@@ -77,4 +78,4 @@ def bench(
             show.text(f"{reading.runtime} is not offered for serving: {reason}")
     for line in not_certified(manifest):
         show.text(line)
-    say(f"next: deft-sweeps serve {folder}")
+    say_next("serve", folder)

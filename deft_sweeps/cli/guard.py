@@ -43,9 +43,14 @@ def say(*lines: str) -> None:
             print(printable(without_secrets(line)), file=sys.stderr, flush=True)
 
 
+def command_line(*arguments: object) -> str:
+    """A command of this program, as it can be typed in a shell."""
+    return shlex.join(["deft-sweeps", *map(str, arguments)])
+
+
 def say_next(*arguments: object) -> None:
     """To stderr, the command that comes next, as it can be typed."""
-    say(f"next: {shlex.join(['deft-sweeps', *map(str, arguments)])}")
+    say(f"next: {command_line(*arguments)}")
 
 
 def refuse(problems: Iterable[object]) -> NoReturn:

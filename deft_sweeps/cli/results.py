@@ -23,12 +23,11 @@ from deft_sweeps.report.front_tables import front_table, lost_table
 from deft_sweeps.report.report_text import projection_told
 from deft_sweeps.report.saved_steps import saved_steps
 from deft_sweeps.result import Status
-from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.atomic_file import write_atomically
 from deft_sweeps.store.driver_note import DriverNote
 from deft_sweeps.store.result_file import stray_note
-from deft_sweeps.store.spec_origin import spec_folder
+from deft_sweeps.store.stored_spec import stored_spec
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.units import duration
 
@@ -228,15 +227,10 @@ def print_choice(findings: Findings, sweep: SweepDir) -> None:
 
 def _open(folder: Path) -> tuple[SweepDir, SweepSpec]:
     sweep = SweepDir(folder).require()
-    parts = load_parts(sweep.spec_path, spec_folder(sweep.spec_path))
-    if len(parts) > 1:
-        folders = ", ".join(str(folder / part.spec.name) for part in parts)
-        raise ConfigError(
-            [Problem(str(folder), f"holds {len(parts)} sweeps", f"name one of them: {folders}")]
-        )
+    spec = stored_spec(sweep)
     if strays := stray_note(sweep.strays()):
         say(f"warning: {strays}")
-    return sweep, parts[0].spec
+    return sweep, spec
 
 
 def _price_dict(price: LimitPrice) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from deft_sweeps.objective import parse_policy, suggest
 from deft_sweeps.outcomes import NO_SCORES, ExampleScores
 from deft_sweeps.report import verdict_text
 from deft_sweeps.result import CompleteTrial, Cost, FinalMeasurement, Point
-from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.store.stored_spec import stored_spec
 from deft_sweeps.store.sweep_dir import SweepDir
 
 
@@ -53,11 +53,12 @@ def choose_export(
         threshold: one of the trial's measured ones; None takes the search's.
 
     Raises:
-        ConfigError: no such trial or threshold, or no configuration keeps the limits.
+        ConfigError: no such trial or threshold, no configuration keeps the limits, or the folder
+            holds several sweeps.
         StoreError: the folder cannot be read.
     """
     sweep = SweepDir(folder).require()
-    spec = load_parts(sweep.spec_path)[0].spec
+    spec = stored_spec(sweep)
     if policy is not None:
         try:
             spec = replace(spec, choose=parse_policy(policy))

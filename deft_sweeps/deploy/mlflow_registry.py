@@ -8,7 +8,6 @@ from importlib.metadata import requires, version
 from pathlib import Path
 from typing import Any
 
-from deft_sweeps.config.axes import Unquantized
 from deft_sweeps.deploy.bundle_reader import load
 from deft_sweeps.deploy.manifest import Manifest
 from deft_sweeps.deploy.manifest_file import check_files
@@ -136,7 +135,7 @@ def requirements(predictor: Predictor) -> list[str]:
     from packaging.version import Version
 
     extras = {"serve", RUNTIMES[predictor.runtime.name].extra}
-    if not isinstance(predictor.manifest.training.config.quantization, Unquantized):
+    if not predictor.manifest.training.config.quantization.is_none:
         extras.add("quantized")
     listed = [Requirement(line) for line in requires(_PACKAGE) or []]
     names = [
