@@ -31,6 +31,7 @@ from deft_sweeps.errors import BundleError, ConfigError, DataError, Problem
 from deft_sweeps.statistics.paired_difference import paired_difference
 from deft_sweeps.tasks.check import read_splits
 from deft_sweeps.tasks.examples import Example
+from deft_sweeps.tasks.location import located_task
 
 _TIMEOUT_SEC = 6 * 3600
 _UNTHRESHOLDED = "torch@0"
@@ -120,13 +121,20 @@ def _with_references(manifest: Manifest, wanted: Sequence[str]) -> list[str]:
 def _test_examples(manifest: Manifest, n_examples: int | None) -> list[Example]:
     if n_examples is not None and n_examples < 1:
         raise ConfigError([Problem("--examples", f"expected at least 1, got {n_examples}")])
+    task = located_task(manifest.training.config.task, manifest.data_folder)
     try:
-        test = read_splits(manifest.training.config.task).test
+        test = read_splits(task).test
     except (OSError, DataError) as error:
         raise DataError(
             f"the test examples of {manifest.name} cannot be read here, where the data is not as"
             f" the sweep had it: {error}"
         ) from None
+    n_test = manifest.splits.get("test", len(test))
+    if len(test) != n_test:
+        raise DataError(
+            f"the test examples of {manifest.name} are not those of the sweep: {len(test)} here,"
+            f" {n_test} there"
+        )
     return list(test[:n_examples])
 
 

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +156,7 @@ def _write(
     say: Callable[[str], None],
 ) -> None:
     from deft_sweeps.models.checkpoints import load_tokenizer
+    from deft_sweeps.trial.run_provenance import versions
 
     job, trial = built.job, choice.trial
     shape = job.trial_model.base.layout
@@ -189,13 +189,14 @@ def _write(
         task=_contract(job),
         fingerprint=job.data.fingerprint,
         splits=_split_sizes(job.data),
-        data_note=_data_note(trial),
+        data_note="; ".join(job.data.notes),
+        data_folder=str(spec_folder(choice.sweep.spec_path)),
         answer=choice.answer,
         figures=choice.figures,
         test_scores=choice.test_scores,
         artifacts=tuple(artifacts),
         unavailable=unavailable,
-        versions=_versions(),
+        versions={"python": platform.python_version(), **versions(_PACKAGES)},
         files={},
     )
     write_description(folder, replace(manifest, files=file_digests(folder)))
@@ -284,18 +285,3 @@ def _split_sizes(data: Any) -> dict[str, int]:
     names = ("train", "validation", "selection", "test")
     splits = {name: getattr(data, name) for name in names}
     return {name: len(rows) for name, rows in splits.items() if rows is not None}
-
-
-def _data_note(trial: CompleteTrial) -> str:
-    task = trial.config.task
-    return f"task kind {task.kind}"
-
-
-def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return versions

@@ -235,7 +235,9 @@ class Manifest:
     Attributes:
         name: of the sweep.
         splits: fingerprint of the data, and the number of examples of each split.
-        data_note: where the data came from.
+        data_note: how the examples were read, where that is not as a file's name says.
+        data_folder: that relative paths in the trial's configuration start from, on the machine
+            that exported.
         test_scores: of each test example, as the trial itself was measured at this threshold,
             packed as `outcomes.ExampleScores`; empty if it was not.
         unavailable: why a format was not written, by its name.
@@ -252,6 +254,7 @@ class Manifest:
     fingerprint: str
     splits: dict[str, int]
     data_note: str = ""
+    data_folder: str = ""
     answer: Answer
     figures: tuple[Figure, ...] = ()
     test_scores: ExampleScores = NO_SCORES

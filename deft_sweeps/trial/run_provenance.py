@@ -27,7 +27,7 @@ def provenance(
 ) -> Provenance:
     """Versions, commit and device of this process."""
     return Provenance(
-        packages=_versions(),
+        packages=versions(PACKAGES),
         commit=_commit(),
         python=platform.python_version(),
         device=torch.cuda.get_device_name(device)
@@ -40,14 +40,15 @@ def provenance(
 
 
 @cache
-def _versions() -> dict[str, str]:
-    versions = {}
-    for package in PACKAGES:
+def versions(packages: tuple[str, ...]) -> dict[str, str]:
+    """Versions of those packages that are installed here."""
+    installed = {}
+    for package in packages:
         try:
-            versions[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    return versions
+    return installed
 
 
 @cache

@@ -12,7 +12,7 @@ from deft_sweeps.deploy.exported_choice import choose_export
 from deft_sweeps.deploy.manifest import Manifest
 from deft_sweeps.result import CompleteTrial
 from deft_sweeps.specification.sweep_file import load_parts
-from deft_sweeps.store.spec_origin import spec_folder
+from deft_sweeps.store.spec_origin import spec_folder, write_origin
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
@@ -63,20 +63,31 @@ _SETTINGS = {
 }
 
 
-def tiny_sweep(folder: Path, model: str = "t5", task: str = CLASSES, **settings: str) -> SweepDir:
+def tiny_sweep(
+    folder: Path,
+    model: str = "t5",
+    task: str = CLASSES,
+    *,
+    origin: str = "",
+    **settings: str,
+) -> SweepDir:
     """A sweep's folder with one finished trial.
 
     Args:
         folder: to make it in, data and model beside it.
         model: `t5`, or a family with a head.
         task: as YAML.
+        origin: folder that the data's path starts from; empty writes the path in full.
         settings: of the trial, as YAML.
     """
     _write_inputs(folder, model)
     sweep = SweepDir(folder / "sweep")
     sweep.root.mkdir()
     text = _SPEC.format(model=folder / model, task=task, **(_SETTINGS | settings))
-    text = text.replace("path: ", f"path: {folder}/")
+    if origin:
+        write_origin(sweep, origin)
+    else:
+        text = text.replace("path: ", f"path: {folder}/")
     sweep.write_spec(text.encode())
     sweep.write(train(sweep))
     return sweep

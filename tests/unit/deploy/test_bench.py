@@ -19,7 +19,9 @@ N_EXAMPLES = 6
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bench")
-    bundle_of(tiny_sweep(folder, "bert", QUESTIONS), folder / "out", threshold=0.05)
+    # A path that starts from another folder than the tests' own.
+    sweep = tiny_sweep(folder, "bert", QUESTIONS, origin=str(folder))
+    bundle_of(sweep, folder / "out", threshold=0.05)
     return folder / "out"
 
 
