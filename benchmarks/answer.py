@@ -37,7 +37,8 @@ from benchmarks.search.table import TABLES, read
 from deft_sweeps.config.axes import DensityLoss, Training
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.findings import Findings
-from deft_sweeps.findings.certificate import make_chain, walk
+from deft_sweeps.findings.candidate_chain import make_chain
+from deft_sweeps.findings.certificate import walk
 from deft_sweeps.metrics import SCORE
 from deft_sweeps.objective import Policy, parse_policy
 from deft_sweeps.outcomes import ExampleScores

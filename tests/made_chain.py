@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from deft_sweeps.findings import Findings
-from deft_sweeps.findings.certificate import Certificate, make_chain, walk
+from deft_sweeps.findings.candidate_chain import make_chain
+from deft_sweeps.findings.certificate import Certificate, walk
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.outcomes import ExampleScores
 from deft_sweeps.result import Chain, CompleteTrial, FinalMeasurement, Point

@@ -92,12 +92,12 @@ def _refuse_impossible(
             problems.append(Problem("--target", f"no target {name!r}; there are {choices}"))
             continue
         problems += _missing_packages(target)
-    known = [TARGETS[name] for name in wanted if name in requested and name in TARGETS]
-    if known:
+    checked = [TARGETS[name] for name in wanted if name in requested and name in TARGETS]
+    if checked:
         shape = _layout(choice)
         problems += [
             Problem(f"--target {target.name}", reason)
-            for target in known
+            for target in checked
             for reason in target.problems(choice.trial.config, shape)
         ]
     if problems:

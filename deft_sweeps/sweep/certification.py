@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from deft_sweeps.config.data import FileTask, Task, task_kind
 from deft_sweeps.errors import StoreError
 from deft_sweeps.findings import Findings
-from deft_sweeps.findings.certificate import Certificate, Step, make_chain, walk
+from deft_sweeps.findings.candidate_chain import make_chain
+from deft_sweeps.findings.certificate import Certificate, Step, walk
 from deft_sweeps.findings.limit_p_value import SelectionSample
 from deft_sweeps.findings.simultaneous_bounds import finalists
 from deft_sweeps.findings.verdict import too_few

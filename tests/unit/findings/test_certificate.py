@@ -9,7 +9,8 @@ import pytest
 from deft_sweeps.config.axes import Nf4
 from deft_sweeps.config.trial import codec
 from deft_sweeps.findings import Findings
-from deft_sweeps.findings.certificate import FIRST_SHARE, STEP_SHARE, make_chain, walk
+from deft_sweeps.findings.candidate_chain import FIRST_SHARE, STEP_SHARE, make_chain
+from deft_sweeps.findings.certificate import walk
 from deft_sweeps.findings.limit_p_value import Measured, SelectionSample, judge_limit
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.outcomes import ExampleScores, Outcomes

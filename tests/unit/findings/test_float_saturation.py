@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from deft_sweeps.findings import Findings
-from deft_sweeps.findings.certificate import make_chain
+from deft_sweeps.findings.candidate_chain import make_chain
 from deft_sweeps.findings.equal_density import at_equal_density
 from deft_sweeps.findings.front_json import member_dict
 from deft_sweeps.findings.front_member import configurations

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from deft_sweeps.cli.app import app
 from deft_sweeps.config.axes import Nf4
 from deft_sweeps.findings import Findings
-from deft_sweeps.findings.certificate import make_chain, walk
+from deft_sweeps.findings.candidate_chain import make_chain
+from deft_sweeps.findings.certificate import walk
 from deft_sweeps.findings.limit_price import moved
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.outcomes import ExampleScores
