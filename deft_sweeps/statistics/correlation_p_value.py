@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from deft_sweeps.outcomes import Outcomes
+from deft_sweeps.statistics.studentised_bootstrap import share_beyond
 from deft_sweeps.task_metrics.correlation import ranks
 from deft_sweeps.task_metrics.resample import Array, resamples
 
@@ -103,14 +104,12 @@ def studentised_p(
         if abs(bound) >= 1:
             return 1.0 if bound > 0 else 0.0
         bound = float(np.arctanh(bound))
-    observed, n_beyond = (whole - bound) / error, 0
-    for many in resamples(np.ones(n, dtype=np.int64), n_resamples):
-        for weights in np.array_split(many, max(1, many.size // _CHUNK)):
-            drawn, deviation = statistic(weights)
-            with np.errstate(divide="ignore", invalid="ignore"):
-                distances = (drawn - whole) / deviation
-            n_beyond += int((np.nan_to_num(distances, nan=0.0) >= observed).sum())
-    return (n_beyond + 1) / (n_resamples + 1)
+    resampled = (
+        statistic(weights)
+        for many in resamples(np.ones(n, dtype=np.int64), n_resamples)
+        for weights in np.array_split(many, max(1, many.size // _CHUNK))
+    )
+    return share_beyond(whole, error, bound, resampled, n_resamples)
 
 
 def effective_examples(influence: Array) -> float:

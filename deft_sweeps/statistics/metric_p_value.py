@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from deft_sweeps.outcomes import Outcomes
+from deft_sweeps.statistics.studentised_bootstrap import share_beyond
 from deft_sweeps.task_metrics import weighted_metric
 from deft_sweeps.task_metrics.resample import Array, resamples
 
@@ -63,16 +64,12 @@ def metric_p(
             square += weights[:, kind] * ((value(moved) - values) / _STEP) ** 2
         return np.asarray(np.sqrt(square))
 
-    whole = counts[None].astype(float)
-    measured = value(whole)
-    error = float(standard_error(whole, measured)[0])
+    def with_error(weights: Array) -> tuple[Array, Array]:
+        values = value(weights)
+        return values, standard_error(weights, values)
+
+    measured, error = (float(each[0]) for each in with_error(counts[None].astype(float)))
     if error == 0:
         return 1.0
-    observed = (float(measured[0]) - bound) / error
-    n_beyond = 0
-    for weights in resamples(counts, n_resamples):
-        drawn = value(weights)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            distances = (drawn - measured[0]) / standard_error(weights, drawn)
-        n_beyond += int((np.nan_to_num(distances, nan=0.0) >= observed).sum())
-    return (n_beyond + 1) / (n_resamples + 1)
+    resampled = map(with_error, resamples(counts, n_resamples))
+    return share_beyond(measured, error, bound, resampled, n_resamples)
