@@ -166,8 +166,8 @@ def _certificate(manifest: Manifest) -> str:
         return bullets(lines)
     if answer.alpha is not None:
         lines.append(
-            f"Certified: if such sweeps were repeated, in at most {answer.alpha:.3g} of them would"
-            " any certified configuration break a limit in truth."
+            f"Certified: if such sweeps were repeated, in about {answer.alpha:.3g} of them at most"
+            " would any certified configuration break a limit in truth."
         )
     lines.append(
         "The certificate belongs to these trained weights at this threshold, as the trial computes"

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from deft_sweeps.statistics.studentised_bootstrap import share_beyond
+
 Scores = NDArray[np.float64]
 
 N_RESAMPLES = 2000
@@ -119,17 +121,15 @@ def mean_p(differences: Scores, bound: float, *, seed: int = 0) -> float:
     error = float(differences.std(ddof=1)) / math.sqrt(n) if n > 1 else 0.0
     if error == 0:
         return 1.0
-    observed = (mean - bound) / error
     rng = np.random.default_rng(seed)
     chunk = max(1, 2_000_000 // n)
-    n_beyond = 0
-    for start in range(0, N_RESAMPLES, chunk):
-        drawn = differences[rng.integers(0, n, (min(chunk, N_RESAMPLES - start), n))]
-        deviation = drawn.std(axis=1, ddof=1) / math.sqrt(n)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            distances = (drawn.mean(axis=1) - mean) / deviation
-        n_beyond += int((np.nan_to_num(distances, nan=0.0) >= observed).sum())
-    return (n_beyond + 1) / (N_RESAMPLES + 1)
+
+    def resampled() -> Iterator[tuple[Scores, Scores]]:
+        for start in range(0, N_RESAMPLES, chunk):
+            drawn = differences[rng.integers(0, n, (min(chunk, N_RESAMPLES - start), n))]
+            yield drawn.mean(axis=1), drawn.std(axis=1, ddof=1) / math.sqrt(n)
+
+    return share_beyond(mean, error, bound, resampled(), N_RESAMPLES)
 
 
 def grouped(scores: Scores, groups: NDArray[np.int64]) -> Scores:

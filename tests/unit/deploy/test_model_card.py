@@ -93,14 +93,14 @@ def test_says_what_it_is_and_what_was_measured(manifest: Manifest) -> None:
 
 def test_the_certificate_in_words(manifest: Manifest) -> None:
     certified = model_card(manifest)
-    assert "in at most 0.05 of them" in certified
+    assert "in about 0.05 of them at most" in certified
     assert "Limit score \\>= 0.5: 0.1 inside it" in certified
     assert "Not certified" not in certified
     bare = Answer(verdict="named by hand, not chosen by a policy")
     by_hand = model_card(replace(manifest, answer=bare))
     assert "Not certified" in by_hand
     assert "Chosen by" not in by_hand
-    assert "in at most" not in by_hand
+    assert "of them at most" not in by_hand
 
 
 def test_what_a_format_leaves_out(manifest: Manifest) -> None:
