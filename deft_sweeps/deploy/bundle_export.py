@@ -225,7 +225,7 @@ def _base(folder: Path, built: _Built, form: str) -> BaseModel:
 
 
 def _copy_base(into: Path, built: _Built) -> None:
-    """The dense base as it is before it is packed: pruned, with its activation in the config."""
+    """Write the dense base: pruned, not yet packed, with its activation in the config."""
     from deft_sweeps.models.checkpoints import load_tokenizer
     from deft_sweeps.models.quiet_loading import quiet_loading
     from deft_sweeps.trial.base import build_base

@@ -1,5 +1,5 @@
-"""A bundle's tokenizer by the package `tokenizers` alone, for runtimes that need no torch:
-transformers imports it, which takes seconds.
+"""A bundle's tokenizer, read by the package `tokenizers` alone, for runtimes without torch:
+importing transformers imports torch, which takes seconds.
 """
 
 import json

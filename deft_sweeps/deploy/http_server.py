@@ -74,9 +74,7 @@ def token_for(port: int) -> tuple[str, Path | None]:
 
 
 def serve(service: Service, bound: socket.socket) -> None:
-    """Answer requests until the process is interrupted or terminated; requests under way are
-    finished first. Then the function returns: that is how a server ends.
-    """
+    """Answer requests until SIGINT or SIGTERM. Requests under way are finished, then it returns."""
     config = uvicorn.Config(
         service.app(),
         log_level="warning",
@@ -91,7 +89,9 @@ def serve(service: Service, bound: socket.socket) -> None:
 
 @contextmanager
 def _signals_ignored() -> Iterator[None]:
-    """Uvicorn handles both signals, and once it has ended raises them again, for whom it found."""
+    """Ignore SIGINT and SIGTERM outside of uvicorn, which handles both, and after it has stopped
+    raises them again for the handlers that stood before.
+    """
     ended_by = (signal.SIGINT, signal.SIGTERM)
     before = {one: signal.signal(one, lambda *_: None) for one in ended_by}
     try:

@@ -156,7 +156,7 @@ def _example(manifest: Manifest) -> Any:
 
 @contextmanager
 def _server(mlflow: Any, tracking_uri: str | None) -> Iterator[str]:
-    """MLflow talking to the server; afterwards to whichever it talked to before."""
+    """Point MLflow at the server inside the context, and afterwards back at the one before."""
     before = os.environ.get("MLFLOW_TRACKING_URI")  # MLflow sets it whenever it is told a server.
     if tracking_uri:
         mlflow.set_tracking_uri(tracking_uri)

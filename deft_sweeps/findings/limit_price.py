@@ -28,8 +28,8 @@ class LimitPrice:
         metric: that the policy is best at.
         gain: how much better the point is in it than the chosen one, in its unit, > 0.
         name: of the point, `<trial_id>@<threshold>`.
-        split: whose examples tell it: `validation`, by the values; `selection`, by the test of the
-            candidate that ended the walk.
+        split: that the price was read off: the values on `validation` examples, or the test on
+            `selection` examples of the candidate that ended the walk.
     """
 
     limit: Constraint

@@ -1,12 +1,12 @@
 """Certificates of limits that nobody had named when the selection split was read.
 
 A later policy is chosen with the split's measurements in view, so its limits may be the luckiest
-ones. Bonferroni's correction holds whatever is chosen, and by whatever look at the results: each
-finalist's score is bounded from below, by itself and beside each baseline, with an error
-probability of alpha over the number of these bounds. All of them hold at once with a probability of
-at least 1 - alpha. A p-value that falls as the margin grows is such a bound at every margin at
-once, so any limit may be asked. The finalists are those of the chain and its baselines, fixed
-before the split was read; how many of them were measured is not, and does not matter.
+ones. Bonferroni's correction holds however the choice was made. Each finalist's score is bounded
+from below, by itself and beside each baseline, with an error probability of alpha over the number
+of these bounds. All of them hold at once with a probability of at least 1 - alpha. A p-value that
+falls as the margin grows is a bound at every margin, so the policy may name any margin. The
+finalists are those of the chain and its baselines, fixed before the split was read; how many of
+them were measured is not, and does not matter.
 """
 
 from collections.abc import Iterable

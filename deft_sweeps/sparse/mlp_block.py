@@ -138,7 +138,9 @@ class SparseGatedMlp(nn.Module):
         return functional.linear(hidden, self.down.dense(x.dtype).t())
 
     def _activated(self, token: Tensor) -> tuple[Tensor, Tensor | None]:
-        """One token keeps its products in float32, which the kernel gives them in."""
+        """One token's gate in float32, as the kernel gives it, and the rows of its active
+        entries.
+        """
         n_threads = self.n_threads or torch.get_num_threads()
         return activated(self.act, row_products(self.wi_0.rows, token, n_threads), token)
 

@@ -17,8 +17,8 @@ def append_steps(path: Path, steps: Iterable[StepMetrics]) -> None:
 
 
 def read_steps(path: Path) -> tuple[StepMetrics, ...]:
-    """The metrics, by rising step, the last ones of a step that is there twice; a line cut off by a
-    crash is left out.
+    """The metrics by rising step. Of a step that was written twice the later ones count; a line cut
+    off by a crash is left out.
     """
     steps: dict[int, StepMetrics] = {}
     for line in path.read_text().splitlines() if path.is_file() else ():

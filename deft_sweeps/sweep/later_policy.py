@@ -1,4 +1,4 @@
-"""Measures the choice of a policy that a finished sweep is asked for.
+"""Measures the choice of a policy that was named after the sweep had finished.
 
 The sweep's own policy was named before the selection and the test split were read; a later one was
 not. So its certificate comes from simultaneous bounds alone, over finalists that were fixed before,
