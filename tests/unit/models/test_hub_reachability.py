@@ -49,7 +49,7 @@ def test_a_closed_port(monkeypatch: pytest.MonkeyPatch) -> None:
     start = time.perf_counter()
     (problem,) = check_model("someone/small")
     assert "http://127.0.0.1:9 does not answer: Connection refused" in problem
-    assert time.perf_counter() - start < 2
+    assert time.perf_counter() - start < 10
 
 
 def test_a_server_that_takes_the_call_and_is_silent(
@@ -60,7 +60,7 @@ def test_a_server_that_takes_the_call_and_is_silent(
     start = time.perf_counter()
     assert ask(address, monkeypatch).startswith(f"{address} does not answer")
     assert address in check_model("someone/small")[0]
-    assert time.perf_counter() - start < 2
+    assert time.perf_counter() - start < 10
 
 
 def test_a_look_up_of_the_name_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
