@@ -20,6 +20,9 @@ MERGED, ADAPTER = "merged", "adapter"
 """Forms of the trained weights in a bundle: a whole model of transformers, or what was trained
 beside a base."""
 
+NOT_STATED = "not stated"
+"""In place of a licence that neither config nor model card names."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseModel:
@@ -29,13 +32,15 @@ class BaseModel:
         name: hub id, `packaged/...`, or the folder as the sweep named it.
         revision: the hub's commit, or a hash of the files.
         folder: in the bundle, where its files were copied to; empty where the name is enough.
-        license: as its config or card says; empty if they say none.
+        license: of the weights, in the hub's words; NOT_STATED if nothing that was read names one.
+        license_source: what states it; empty of one that is not stated.
     """
 
     name: str
     revision: str
     folder: str = ""
-    license: str = ""
+    license: str = NOT_STATED
+    license_source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +192,8 @@ class RuntimeReading:
         runtime: its name.
         threshold: that it ran at; 0 of one that has no threshold.
         metric, score, standard_error, n_examples: the task's metric on the examples.
+        density: activation density of torch at the same threshold on the examples, in [0, 1]; None
+            where the runtime's rounded weights have another one, which nothing counts.
         difference, low, high: score minus the trial's own on the same examples, with the 95 %
             interval; None where the trial was not measured on them.
         drift: beside torch at the same threshold.
@@ -208,6 +215,7 @@ class RuntimeReading:
     score: float
     standard_error: float
     n_examples: int
+    density: float | None = None
     difference: float | None = None
     low: float | None = None
     high: float | None = None

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from deft_sweeps.cache import sha256_file
 from deft_sweeps.config.data import task_name
 from deft_sweeps.config.label import label
-from deft_sweeps.deploy.manifest import ADAPTER, Artifact, Figure, Manifest
+from deft_sweeps.deploy.manifest import ADAPTER, NOT_STATED, Artifact, BaseModel, Figure, Manifest
 from deft_sweeps.deploy.manifest_file import write_manifest
 from deft_sweeps.deploy.markdown_text import bullets, code, escaped, table
 from deft_sweeps.deploy.runtime_table import not_certified, runtime_table
@@ -72,7 +72,7 @@ def _metadata(manifest: Manifest) -> str:
         fields["pipeline_tag"] = _PIPELINES[manifest.task.kind]
     if re.fullmatch("[0-9a-f]{40}", base.revision):  # A commit of the hub; other bases have a hash.
         fields["base_model"] = manifest.training.config.model
-    if base.license:
+    if base.license_source:
         fields["license"] = base.license
     text = io.StringIO()
     yaml = YAML(typ="safe", pure=True)
@@ -230,7 +230,7 @@ def _limits(manifest: Manifest) -> list[str]:
         lines = [f"Contexts are read in windows of {longest} tokens."]
     else:
         lines = [f"Inputs are cut at {longest} tokens."]
-    if task.max_new_tokens:
+    if task.max_new_tokens and task.kind != "classification":
         lines.append(f"Answers end after {task.max_new_tokens} tokens at the latest.")
     if training.is_thresholded:
         lines.append(
@@ -243,6 +243,12 @@ def _limits(manifest: Manifest) -> list[str]:
     )
     lines.append("What the base model was pretrained on may show in its answers.")
     return lines
+
+
+def _license(base: BaseModel) -> str:
+    if not base.license_source:
+        return f"{NOT_STATED} in the files that were read; look it up before use"
+    return f"{base.license}, as {base.license_source} states"
 
 
 def _threshold(manifest: Manifest) -> str:
@@ -259,7 +265,7 @@ def _origin(manifest: Manifest) -> str:
     rows = [
         ("base model", base.name),
         ("revision", base.revision),
-        ("licence", base.license or "not stated by the base model; look it up before use"),
+        ("licence", _license(base)),
         ("data", f"{task_name(config.task)}; {manifest.data_note}".removesuffix("; ")),
         ("examples", splits),
         ("fingerprint of the splits", manifest.fingerprint),

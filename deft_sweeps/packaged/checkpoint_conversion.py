@@ -72,7 +72,7 @@ _BERT_CONFIG: dict[str, Any] = {
     "pad_token_id": 0,
 }
 
-_6681992d43e581b35b3dd61f3c81ee0f891fbf13ad54f8b692ea868bd46b066b_CONFIG = {
+_BERT_TOKENIZER_CONFIG = {
     "tokenizer_class": "PreTrainedTokenizerFast",
     "cls_token": "[CLS]",
     "mask_token": "[MASK]",
@@ -98,6 +98,7 @@ class _Packaged:
         files: SHA-256 of each file that is used, `tokenizer.json` among them.
         written_tensors: `_tensors_sha256` of the weights that the conversion writes.
         written_tokenizer: SHA-256 of the tokenizer.json that it writes.
+        license: of the weights, as the package states it, under the hub's name for it.
         write_weights: from the package's folder to a model.safetensors.
     """
 
@@ -109,6 +110,7 @@ class _Packaged:
     written_tokenizer: str
     config: dict[str, Any]
     tokenizer_config: dict[str, Any]
+    license: str
     write_weights: Callable[[Path, Path], None]
 
     @property
@@ -146,6 +148,7 @@ _PACKAGED = {
         written_tokenizer="dde94c10f534a2c4d65bb22d5789d55d62ab7e242d443d223f5cc5d8975ae18b",
         config=_T5_CONFIG,
         tokenizer_config=_T5_TOKENIZER_CONFIG,
+        license="mit",
         write_weights=_from_onnx,
     ),
     f"{PREFIX}minilm-l6": _Packaged(
@@ -159,7 +162,9 @@ _PACKAGED = {
         written_tensors="cdd108705ffbdd0e4644143984110cb60ad6dc77215148617db992dd137a411d",
         written_tokenizer="6681992d43e581b35b3dd61f3c81ee0f891fbf13ad54f8b692ea868bd46b066b",
         config=_BERT_CONFIG,
-        tokenizer_config=_6681992d43e581b35b3dd61f3c81ee0f891fbf13ad54f8b692ea868bd46b066b_CONFIG,
+        tokenizer_config=_BERT_TOKENIZER_CONFIG,
+        # The package's own code is under the MIT licence; its description names the weights' own.
+        license="apache-2.0",
         write_weights=_as_they_are,
     ),
 }
@@ -179,6 +184,19 @@ def packaged_config(name: str) -> dict[str, Any]:
         CheckpointError: no such packaged checkpoint.
     """
     return dict(_find(name).config)
+
+
+def packaged_license(name: str) -> tuple[str, str]:
+    """The licence of the weights, and where it is stated.
+
+    Returns:
+        The hub's name for the licence, `mit` say, and the package with its release.
+
+    Raises:
+        CheckpointError: no such packaged checkpoint.
+    """
+    checkpoint = _find(name)
+    return checkpoint.license, f"the package {checkpoint.requirement}"
 
 
 def packaged_revision(name: str) -> str:

@@ -158,7 +158,12 @@ def test_the_metadata_of_a_hub_model_and_of_an_adapter(manifest: Manifest) -> No
     made = replace(
         manifest,
         training=replace(manifest.training, config=config),
-        base=BaseModel(name="google/flan-t5-small@main", revision="0" * 40, license="apache-2.0"),
+        base=BaseModel(
+            name="google/flan-t5-small@main",
+            revision="0" * 40,
+            license="apache-2.0",
+            license_source="README.md",
+        ),
         artifacts=(Artifact(target="hf", form=ADAPTER, file_bytes=1),),
     )
     assert metadata(model_card(made)) == {
@@ -177,7 +182,13 @@ def test_hostile_names_stay_text(manifest: Manifest) -> None:
         manifest,
         name=HOSTILE,
         training=replace(manifest.training, config=config, trial_id=HOSTILE),
-        base=replace(manifest.base, name=HOSTILE, revision=HOSTILE, license=HOSTILE),
+        base=replace(
+            manifest.base,
+            name=HOSTILE,
+            revision=HOSTILE,
+            license=HOSTILE,
+            license_source=HOSTILE,
+        ),
         task=replace(
             manifest.task, prompt=task.template, classes=(HOSTILE, f"{HOSTILE}2"), kind="text"
         ),
@@ -241,3 +252,12 @@ def test_card_and_manifest_are_written_together(manifest: Manifest, tmp_path: Pa
     later = write_description(tmp_path, replace(written, name="renamed"))
     check_files(tmp_path, later)
     assert later.files != written.files
+
+
+def test_a_licence_is_stated_with_its_source_or_said_to_be_missing(manifest: Manifest) -> None:
+    assert "license" not in metadata(model_card(manifest))
+    assert "| licence | not stated in the files that were read" in model_card(manifest)
+    stated = replace(manifest.base, license="mit", license_source="the package some-model==1.0")
+    card = model_card(replace(manifest, base=stated))
+    assert metadata(card)["license"] == "mit"
+    assert "| licence | mit, as the package some-model==1.0 states |" in card.replace("\\", "")
