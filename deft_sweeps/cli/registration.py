@@ -20,5 +20,7 @@ def register(
     made = register_bundle(folder, name, alias=alias, tracking_uri=tracking_uri, runtime=runtime)
     moved = f", which the alias {made.alias} now names" if made.alias else "; no alias was moved"
     say(f"{made.name} version {made.version} is in {made.registry}{moved}")
-    command = ["mlflow", "models", "serve", "-m", made.uri, "--env-manager", "local"]
+    # Its own default port is the one where a tracking server mostly is.
+    serving = ("--env-manager", "local", "--port", "8001")
+    command = ["mlflow", "models", "serve", "-m", made.uri, *serving]
     say(f"next: MLFLOW_TRACKING_URI={shlex.quote(made.registry)} {shlex.join(command)}")

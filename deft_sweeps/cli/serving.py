@@ -16,7 +16,7 @@ from deft_sweeps.deploy.http_service import Service
 from deft_sweeps.deploy.manifest import Manifest, TaskContract
 from deft_sweeps.deploy.manifest_file import read_manifest
 from deft_sweeps.deploy.predictor import Predictor
-from deft_sweeps.deploy.text_input import names_of
+from deft_sweeps.deploy.text_input import example_inputs, names_of
 
 
 def serve(folder: Path, *, host: str, port: int, runtime: str, n_threads: int | None) -> None:
@@ -41,10 +41,7 @@ def serve(folder: Path, *, host: str, port: int, runtime: str, n_threads: int | 
 
 def example_request(task: TaskContract) -> dict[str, Any]:
     """A body for `/invocations` that a model of the task answers."""
-    names = names_of(task)
-    if len(names) == 1:
-        return {"inputs": ["a text"]}
-    return {"inputs": [dict.fromkeys(names, "a text")]}
+    return {"inputs": example_inputs(task)}
 
 
 def curl_line(address: str, task: TaskContract, token_file: Path | None) -> str:

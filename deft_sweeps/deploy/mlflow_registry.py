@@ -13,7 +13,7 @@ from deft_sweeps.deploy.manifest import Manifest
 from deft_sweeps.deploy.manifest_file import check_files
 from deft_sweeps.deploy.predictor import Predictor
 from deft_sweeps.deploy.runtimes.runtime_kinds import RUNTIMES
-from deft_sweeps.deploy.text_input import names_of
+from deft_sweeps.deploy.text_input import example_inputs, names_of
 from deft_sweeps.store.secrets import without_secrets
 from deft_sweeps.store.tracking_client import plain_errors
 
@@ -34,7 +34,8 @@ SETTINGS: dict[str, Any] = {
     "max_characters": 16_000_000,
 }
 """`model_config` of a registered model; `mlflow.pyfunc.load_model(uri, model_config={...})`
-changes it. The limits are those of one call."""
+changes it. The limits are those of one call. A registered model also has `inputs`, the keys of one
+input, which decide what MLflow takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +91,20 @@ def register(
     for variable, value in _ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
     import mlflow
-    from mlflow.models import infer_signature
 
     predictor = load(bundle, runtime)
     check_files(Path(bundle), predictor.manifest)
-    example = _example(predictor.manifest)
-    answers = [one.as_json() for one in predictor.predict(example.values.tolist())]
+    task = predictor.manifest.task
+    examples = example_inputs(task)
+    predictor.predict(examples)
     with _server(mlflow, tracking_uri) as address, plain_errors(address):
         logged = mlflow.pyfunc.log_model(
             name=predictor.manifest.name,
             python_model=str(_CODE),
             artifacts={_ARTIFACT: str(Path(bundle).resolve())},
-            signature=infer_signature(example, answers),
-            input_example=example,
+            input_example=examples,
             pip_requirements=requirements(predictor),
-            model_config=SETTINGS | {"runtime": runtime},
+            model_config=SETTINGS | {"runtime": runtime, "inputs": list(names_of(task))},
         )
         made = mlflow.register_model(logged.model_uri, name, tags=tags(predictor.manifest))
         if alias:
@@ -146,12 +146,6 @@ def requirements(predictor: Predictor) -> list[str]:
     # Without the local part: 2.13.0+cpu is on no index.
     pinned = [f"{name}=={Version(version(name)).public}" for name in ("mlflow", *names)]
     return [f"{_PACKAGE}[{','.join(sorted(extras))}]=={version(_PACKAGE)}", *dict.fromkeys(pinned)]
-
-
-def _example(manifest: Manifest) -> Any:
-    import pandas as pd
-
-    return pd.DataFrame([dict.fromkeys(names_of(manifest.task), "an example text")])
 
 
 @contextmanager

@@ -17,6 +17,12 @@ def names_of(task: TaskContract) -> tuple[str, ...]:
     return ("question", "context") if task.kind == "span" else ("text", "text_pair")
 
 
+def example_inputs(task: TaskContract) -> list[Any]:
+    """One input that a model of the task answers, in a list."""
+    names = names_of(task)
+    return [dict.fromkeys(names, "a text") if len(names) > 1 else "a text"]
+
+
 def as_examples(task: TaskContract, inputs: Sequence[Any]) -> list[Example]:
     """The inputs as examples without answers.
 

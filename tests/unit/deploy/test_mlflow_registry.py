@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -24,7 +25,7 @@ from deft_sweeps.cli.guard import BAD_INPUT
 from deft_sweeps.deploy.mlflow_registry import RegisteredVersion, register
 from deft_sweeps.errors import BundleError, StoreError
 from tests.cli_call import call
-from tests.unit.deploy.made_bundles import bundle_of, tiny_sweep
+from tests.unit.deploy.made_bundles import CLASSES, QUESTIONS, bundle_of, tiny_sweep
 
 TEXTS = [f"{word} plot and number {i}" for word in ("great", "awful") for i in range(75)]
 
@@ -67,18 +68,43 @@ def test_it_loads_without_pickles_and_answers_as_the_bundle(
         model = mlflow.pyfunc.load_model(made.uri)
     texts = TEXTS[:9]
     expected = [one.as_json() for one in deft_sweeps.load(bundle).predict(texts)]
-    assert model.predict(pd.DataFrame({"text": texts})) == expected
+    assert model.predict(texts) == model.predict(pd.DataFrame({"text": texts})) == expected
     signature = model.metadata.signature
-    assert [(one.name, one.type.name) for one in signature.inputs] == [("text", "string")]
-    assert signature.outputs.input_names() == ["value", "probabilities"]
+    assert [one.type.name for one in signature.inputs] == ["string"]
+    [answer] = signature.outputs
+    assert [one.name for one in answer.type.properties] == ["probabilities", "value"]
+    wrong: Any
     for wrong in (
-        {"text": [1, 2]},
-        {"text": ["a", None]},
-        {"other": ["a"]},
-        {"text": ["a"] * 10_001},
+        [1, 2],
+        ["a", None],
+        [["a"]],
+        [{"text": "a"}],
+        "a",
+        ["a"] * 10_001,
+        ["a" * 16_000_001],
+        pd.DataFrame({"text": [1, 2]}),
+        pd.DataFrame({"text": ["a", None]}),
     ):
         with pytest.raises(MlflowException) as refused:
-            model.predict(pd.DataFrame(wrong))
+            model.predict(wrong)
+        assert 400 <= refused.value.get_http_status_code() < 500
+
+
+@pytest.mark.parametrize("names", [("text", "text_pair"), ("question", "context")])
+def test_a_model_of_two_texts_takes_both_by_their_names(
+    names: tuple[str, str], store: str, tmp_path: Path
+) -> None:
+    made = _pair_bundle(names, tmp_path)
+    with talking_to(store):
+        model = mlflow.pyfunc.load_model(register(made, names[1], tracking_uri=store).uri)
+    pairs = [dict(zip(names, texts, strict=True)) for texts in pairwise(TEXTS[:4])]
+    expected = [one.as_json() for one in deft_sweeps.load(made).predict(pairs)]
+    assert model.predict(pairs) == model.predict(pd.DataFrame(pairs)) == expected
+    (one_input,) = model.metadata.signature.inputs
+    assert {one.name for one in one_input.type.properties} == set(names)
+    for wrong in ({names[0]: "a"}, {names[0]: "a", names[1]: 1}, {**pairs[0], "other": "a"}, "a"):
+        with pytest.raises(MlflowException) as refused:
+            model.predict([wrong])
         assert 400 <= refused.value.get_http_status_code() < 500
 
 
@@ -143,6 +169,16 @@ def test_what_cannot_be_registered_is_refused(bundle: Path, tmp_path: Path, stor
     assert (alone.exit_code, "--register" in alone.stderr) == (BAD_INPUT, True)
 
 
+def _pair_bundle(names: tuple[str, str], folder: Path) -> Path:
+    is_span = names == ("question", "context")
+    pairs = CLASSES.replace(
+        "kind: files,", "kind: files, text: text, text_pair: text, label: label,"
+    )
+    sweep = tiny_sweep(folder, "bert", QUESTIONS if is_span else pairs)
+    bundle_of(sweep, folder / "bundle")
+    return folder / "bundle"
+
+
 def free_port() -> int:
     with closing(socket.create_server(("127.0.0.1", 0))) as bound:
         return int(bound.getsockname()[1])
@@ -205,15 +241,13 @@ def test_a_real_server_registers_it_and_mlflow_serves_it_to_another_process(
 
     def own(number: int) -> bool:
         own_texts = texts[3 * number : 3 * number + 3]
-        body = {"dataframe_split": {"columns": ["text"], "data": [[text] for text in own_texts]}}
-        status, said = ask(served, json.dumps(body).encode())
+        status, said = ask(served, json.dumps({"inputs": own_texts}).encode())
         return status == 200 and all(
             answer["value"] == expected[text]["value"]
             and answer["probabilities"] == pytest.approx(expected[text]["probabilities"], abs=1e-5)
             for answer, text in zip(said["predictions"], own_texts, strict=True)
         )
 
-    # Under `inputs`, MLflow itself makes texts of numbers before a model sees them.
     with running(registry, tmp_path, *server):
         done = call("register", bundle, "films", "--tracking-uri", uri, "--alias", "live")
         assert done.exit_code == 0, done.stderr
@@ -230,12 +264,15 @@ def test_a_real_server_registers_it_and_mlflow_serves_it_to_another_process(
             for wrong in (
                 b"{",
                 b"[]",
-                b'{"inputs": {"other": ["a"]}}',
+                b'{"inputs": "a"}',
+                b'{"inputs": [1, true]}',
+                b'{"inputs": [null]}',
                 b'{"inputs": [["a"]]}',
-                b'{"dataframe_records": [{"text": 1}, {"text": true}]}',
-                b'{"dataframe_split": {"columns": ["text"], "data": [[null]]}}',
-                json.dumps({"inputs": {"text": ["a"] * 10_001}}).encode(),
-                json.dumps({"inputs": {"text": ["a" * 16_000_001]}}).encode(),
+                b'{"inputs": {"text": ["a"]}}',
+                b'{"input": ["a"]}',
+                b'{"dataframe_records": [{"text": 1}]}',
+                json.dumps({"inputs": ["a"] * 10_001}).encode(),
+                json.dumps({"inputs": ["a" * 16_000_001]}).encode(),
             ):
                 status, said = ask(served, wrong)
                 assert 400 <= status < 500, (status, said)
