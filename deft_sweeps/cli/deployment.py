@@ -1,5 +1,6 @@
 """export and bench: a front member as a bundle that others serve, and what its runtimes cost."""
 
+import json
 import shlex
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from deft_sweeps.cli.guard import command_line, say, say_next
 from deft_sweeps.config.trial import codec
 from deft_sweeps.deploy.manifest import Manifest
 from deft_sweeps.deploy.runtime_table import not_certified, runtime_table
+from deft_sweeps.deploy.text_input import example_inputs
 from deft_sweeps.units import size
 
 
@@ -19,6 +21,7 @@ def export(
     policy: str | None,
     trial: str | None,
     threshold: float | None,
+    percentile: float | None,
     as_json: bool,
 ) -> None:
     """Write a bundle and say what is in it."""
@@ -26,7 +29,9 @@ def export(
     from deft_sweeps.deploy.deployment_check import deployed_targets
     from deft_sweeps.deploy.exported_choice import choose_export
 
-    choice = choose_export(folder, policy=policy, trial=trial, threshold=threshold)
+    choice = choose_export(
+        folder, policy=policy, trial=trial, threshold=threshold, percentile=percentile
+    )
     manifest = export_choice(choice, out, targets or deployed_targets(choice.spec.deploy), say)
     if as_json:
         show.as_json(codec(Manifest).dump_python(manifest, mode="json"))
@@ -50,7 +55,8 @@ def print_bundle(out: Path, manifest: Manifest) -> None:
         show.text("")
         show.table(runtime_table(manifest))
     show.text("")
-    code = f"import deft_sweeps; print(deft_sweeps.load({str(out)!r}).predict(['...']))"
+    inputs = json.dumps(example_inputs(manifest.task))
+    code = f"import deft_sweeps; print(deft_sweeps.load({json.dumps(str(out))}).predict({inputs}))"
     show.text(f"{command_line('bench', out)}    # every runtime on the test examples, side by side")
     show.text(f"{command_line('serve', out)}    # over HTTP on this machine")
     show.text(shlex.join(["python", "-c", code]))

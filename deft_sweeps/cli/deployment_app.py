@@ -44,6 +44,10 @@ def export(
         float | None,
         typer.Option(metavar="T", help="Of --trial; the search's own where not given."),
     ] = None,
+    percentile: Annotated[
+        float | None,
+        typer.Option(metavar="P", help="Of --trial, in place of a threshold: 0.5 for `p0.5`."),
+    ] = None,
     register: Annotated[
         str | None,
         typer.Option(
@@ -70,6 +74,7 @@ def export(
         policy=policy,
         trial=trial,
         threshold=threshold,
+        percentile=percentile,
         as_json=as_json,
     )
     if register is not None:

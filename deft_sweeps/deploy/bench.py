@@ -22,7 +22,7 @@ from deft_sweeps.deploy.drift import Drift, score_drift, text_drift, tolerance_f
 from deft_sweeps.deploy.manifest import Manifest, RuntimeReading
 from deft_sweeps.deploy.manifest_file import check_files, read_manifest
 from deft_sweeps.deploy.model_card import write_description
-from deft_sweeps.deploy.runtime_run import RuntimeRunner, file_bytes, reference_of
+from deft_sweeps.deploy.runtime_run import RuntimeRun, RuntimeRunner, file_bytes, reference_of
 from deft_sweeps.deploy.runtimes.runtime_kinds import RUNTIMES, available
 from deft_sweeps.errors import ConfigError, DataError, Problem
 from deft_sweeps.statistics.paired_difference import paired_difference
@@ -74,13 +74,12 @@ def bench(
     with tempfile.TemporaryDirectory(prefix="deft-sweeps-bench-") as scratch:
         job = _Job(folder, manifest, decoder, examples, references, n)
         runner = RuntimeRunner(folder, examples, n, Path(scratch))
-        outputs: dict[str, Outputs] = {}
+        runs: dict[str, RuntimeRun] = {}
         for name in _with_references(manifest, wanted):
             say(f"{name}: {len(examples)} test examples, alone, {n} threads")
-            run = runner.run(name)
-            outputs[name] = run.outputs
+            runs[name] = runner.run(name)
             if name in wanted:
-                reading = _reading(job, name, run.costs, outputs)
+                reading = _reading(job, name, runs)
                 readings.append(reading)
                 say(_told(reading))
     earlier = [one for one in manifest.runtimes if one.runtime not in wanted]
@@ -128,25 +127,24 @@ def _test_examples(manifest: Manifest, n_examples: int | None) -> list[Example]:
     return list(test[:n_examples])
 
 
-def _reading(
-    job: _Job, name: str, measured: dict[str, Any], outputs: dict[str, Outputs]
-) -> RuntimeReading:
-    manifest, kind = job.manifest, RUNTIMES[name]
+def _reading(job: _Job, name: str, runs: dict[str, RuntimeRun]) -> RuntimeReading:
+    manifest, kind, run = job.manifest, RUNTIMES[name], runs[name]
     is_thresholded = manifest.training.is_thresholded and kind.has_threshold
     alone = manifest.training.is_thresholded and not kind.has_threshold
-    reference = outputs[_UNTHRESHOLDED if alone else "torch"]
-    scored = job.decoder.scored(job.examples, job.references, outputs[name])
+    reference = runs[_UNTHRESHOLDED if alone else "torch"]
+    scored = job.decoder.scored(job.examples, job.references, run.outputs)
     difference = paired_difference(
         scored.example_scores.array(), manifest.test_scores.array()[: len(job.examples)]
     )
-    drift = _drift(manifest, reference, outputs[name], is_thresholded, kind.is_rounded)
-    document = measured | {
+    drift = _drift(manifest, reference.outputs, run.outputs, is_thresholded, kind.is_rounded)
+    document = run.costs | {
         "runtime": name,
         "threshold": max(manifest.training.gate_thresholds) if is_thresholded else 0.0,
         "metric": scored.score.metric,
         "score": scored.score.value,
         "standard_error": scored.score.standard_error,
         "n_examples": len(job.examples),
+        "density": None if kind.is_rounded else reference.costs["density"],
         "difference": None if difference is None else difference.value,
         "low": None if difference is None else difference.low,
         "high": None if difference is None else difference.high,

@@ -49,7 +49,8 @@ def measure(
 
     Returns:
         The fields of `RuntimeReading` that one process can tell. With a `batch`, `latency` stands
-        in place of the times: a `Latency` of requests of that size.
+        in place of the times: a `Latency` of requests of that size. `density` is None of a runtime
+        whose gates cannot be read.
     """
     forget_peak()
     start = time.perf_counter()
@@ -76,6 +77,7 @@ def measure(
         "one": asdict(call_times(_requests(predictor, examples, 1, _ONE_CALLS))),
         "eight": asdict(call_times(_requests(predictor, examples, 8, _EIGHT_CALLS))),
         "per_token": _per_token(predictor, examples, outputs),
+        "density": _density(predictor, examples),
     }
 
 
@@ -131,11 +133,34 @@ def _per_token(
     return asdict(call_times(times))
 
 
+def _density(predictor: Predictor, examples: Sequence[Example]) -> float | None:
+    if not (gates := getattr(predictor.runtime, "gates", ())):
+        return None
+    from deft_sweeps.deploy.bench_density import activation_density
+
+    runtime: Any = predictor.runtime
+    plan, pad_id = predictor.decoder.plan, predictor.tokenizer.pad_token_id
+    return activation_density(
+        runtime.model, gates, plan, examples, pad_id=pad_id, batch_size=BATCH_SIZE
+    )
+
+
+def read_examples(path: Path) -> list[Example]:
+    """The examples that `write_examples` wrote."""
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    listed = ("answers", "starts")
+    return [Example(**(row | {name: tuple(row[name]) for name in listed})) for row in rows]
+
+
+def write_examples(path: Path, examples: Sequence[Example]) -> None:
+    """Write examples with their answers, as JSON."""
+    path.write_text(json.dumps([asdict(example) for example in examples]), encoding="utf-8")
+
+
 def main() -> None:
     """Entry point of the process."""
     bundle, runtime, n_threads, examples_path, outputs_path, batch = sys.argv[1:]
-    rows = json.loads(Path(examples_path).read_text(encoding="utf-8"))
-    examples = [Example(row["text"], "", "", second=row["second"]) for row in rows]
+    examples = read_examples(Path(examples_path))
     reading = measure(
         Path(bundle), runtime, int(n_threads), examples, Path(outputs_path), int(batch)
     )

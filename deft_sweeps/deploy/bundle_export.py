@@ -16,6 +16,7 @@ from deft_sweeps.deploy.exported_choice import ExportedChoice
 from deft_sweeps.deploy.manifest import (
     BASE_NAME,
     MERGED,
+    NOT_STATED,
     TOKENIZER_NAME,
     WEIGHTS_NAME,
     Artifact,
@@ -67,13 +68,16 @@ def export_choice(
         StoreError: the trial's weights are missing or damaged.
         CheckpointError, DataError: base model or data cannot be had.
     """
+    from deft_sweeps.models.quiet_loading import quiet_loading
+
     wanted = tuple(dict.fromkeys(("hf", *targets)))
     _refuse_impossible(choice, out, wanted, requested=set(targets))
     if out.is_dir():
         out.rmdir()
     say(f"building {choice.trial.trial_id} again from its base")
-    built = _build(choice)
-    build_folder(out, lambda folder: _write(folder, choice, built, wanted, say))
+    with quiet_loading():
+        built = _build(choice)
+        build_folder(out, lambda folder: _write(folder, choice, built, wanted, say))
     return read_manifest(out)
 
 
@@ -207,6 +211,8 @@ def _highest(point: Point) -> float:
 
 
 def _base(folder: Path, built: _Built, form: str) -> BaseModel:
+    from deft_sweeps.models.checkpoint_license import checkpoint_license
+
     base, config = built.job.trial_model.base, built.job.config
     is_local = local_path(built.located.model).is_dir()
     # A merged model holds the base's weights itself. Otherwise a base is copied that nobody else
@@ -215,19 +221,19 @@ def _base(folder: Path, built: _Built, form: str) -> BaseModel:
     if copied:
         _copy_base(folder / BASE_NAME, built)
     model: Any = base.model
-    settings = model.config.to_dict()
+    license_name, source = checkpoint_license(built.located.model, model.config.to_dict())
     return BaseModel(
         name=config.checkpoint,
         revision=base.revision,
         folder=BASE_NAME if copied else "",
-        license=str(settings.get("license") or ""),
+        license=license_name or NOT_STATED,
+        license_source=source,
     )
 
 
 def _copy_base(into: Path, built: _Built) -> None:
     """Write the dense base: pruned, not yet packed, with its activation in the config."""
     from deft_sweeps.models.checkpoints import load_tokenizer
-    from deft_sweeps.models.quiet_loading import quiet_loading
     from deft_sweeps.trial.base import build_base
 
     job = built.job
@@ -235,8 +241,7 @@ def _copy_base(into: Path, built: _Built) -> None:
     model: Any = build_base(dense, job.data, built.starter.device).model
     for name, value in activation_settings(job.trial_model).items():
         setattr(model.config, name, value)
-    with quiet_loading():
-        model.save_pretrained(into, safe_serialization=True)
+    model.save_pretrained(into, safe_serialization=True)
     load_tokenizer(job.trial_model.base.key.model).save_pretrained(into)
 
 
@@ -258,8 +263,8 @@ def _contract(job: ExportJob) -> TaskContract:
 
     data, task = job.data, job.config.task
     longest = 0
-    if data.form == "text-to-text" and data.kind != "classification":
-        longest = max(len(ids) for ids in data.test["target_ids"])
+    if data.form == "text-to-text":
+        longest = max(map(len, data.class_ids or data.test["target_ids"]))
     return TaskContract(
         kind=data.kind,
         form=data.form,

@@ -43,6 +43,7 @@ def choose_export(
     policy: str | None = None,
     trial: str | None = None,
     threshold: float | None = None,
+    percentile: float | None = None,
 ) -> ExportedChoice:
     """Find the point to export.
 
@@ -51,6 +52,7 @@ def choose_export(
         policy: to choose by; None takes the sweep's own.
         trial: id of a complete trial, instead of a policy.
         threshold: one of the trial's measured ones; None takes the search's.
+        percentile: one of the trial's measured ones, in place of a threshold.
 
     Raises:
         ConfigError: no such trial or threshold, no configuration keeps the limits, or the folder
@@ -66,11 +68,15 @@ def choose_export(
             raise ConfigError([Problem("--policy", str(error))]) from None
     findings = Findings.read(spec, sweep)
     if trial is not None:
-        member = _named(findings, trial, threshold, spec.evaluation.objective_threshold)
+        if threshold is not None and percentile is not None:
+            raise ConfigError([Problem("--percentile", "takes the place of --threshold")])
+        wanted = spec.evaluation.objective_threshold if threshold is None else threshold
+        member = _named(findings, trial, wanted, percentile)
         answer = Answer(verdict="named by hand, not chosen by a policy")
     else:
-        if threshold is not None:
-            raise ConfigError([Problem("--threshold", "goes with --trial alone")])
+        for option, value in (("--threshold", threshold), ("--percentile", percentile)):
+            if value is not None:
+                raise ConfigError([Problem(option, "goes with --trial alone")])
         member = _chosen(findings)
         answer = _answer(findings)
     if not isinstance(member.result, CompleteTrial):
@@ -104,20 +110,22 @@ def _chosen(findings: Findings) -> FrontMember:
 
 
 def _named(
-    findings: Findings, trial: str, threshold: float | None, otherwise: float
+    findings: Findings, trial: str, threshold: float, percentile: float | None
 ) -> FrontMember:
     of_trial = [member for member in findings.points if member.result.trial_id == trial]
     if not of_trial:
         trial_ids = list(dict.fromkeys(member.result.trial_id for member in findings.points))
         what = f"no complete trial {trial!r}{suggest(trial, trial_ids)}"
         raise ConfigError([Problem("--trial", what, "`deft-sweeps report DIR` lists them")])
-    wanted = otherwise if threshold is None else threshold
     for member in of_trial:
-        if member.point.percentile is None and member.point.threshold == wanted:
+        at = member.point.percentile
+        if at == percentile and (at is not None or member.point.threshold == threshold):
             return replace(member, seeds=())
-    thresholds = ", ".join(member.point.at for member in of_trial)
-    what = f"{trial} was not measured at threshold {wanted:g}; it was at {thresholds}"
-    raise ConfigError([Problem("--threshold", what)])
+    measured_at = ", ".join(member.point.at for member in of_trial)
+    option = "threshold" if percentile is None else "percentile"
+    wanted = threshold if percentile is None else percentile
+    what = f"{trial} was not measured at {option} {wanted:g}; it was at {measured_at}"
+    raise ConfigError([Problem(f"--{option}", what)])
 
 
 def _answer(findings: Findings) -> Answer:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from deft_sweeps.deploy.answer_decoder import Outputs
+from deft_sweeps.deploy.bench_process import write_examples
 from deft_sweeps.deploy.manifest import Manifest
 from deft_sweeps.deploy.runtime import GeneratedText
 from deft_sweeps.errors import BundleError
@@ -53,8 +54,7 @@ class RuntimeRunner:
     ) -> None:
         self._bundle, self._n_threads, self._batch = bundle, n_threads, batch
         self._request, self._response = scratch / "examples.json", scratch / "outputs.npz"
-        rows = [{"text": one.text, "second": one.second} for one in examples]
-        self._request.write_text(json.dumps(rows), encoding="utf-8")
+        write_examples(self._request, examples)
 
     def run(self, runtime: str) -> RuntimeRun:
         """Measure one runtime.

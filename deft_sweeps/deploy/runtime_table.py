@@ -2,12 +2,14 @@
 
 from deft_sweeps.deploy.manifest import Manifest, RuntimeReading
 from deft_sweeps.report.report_table import ReportTable, Row
+from deft_sweeps.statistics.call_time import CallTimes
 from deft_sweeps.units import size
 
 _HEADS = (
     "runtime",
     "threshold",
     "score",
+    "density",
     "minus the sweep's",
     "drift: largest, changed",
     "files",
@@ -15,14 +17,14 @@ _HEADS = (
     "peak",
     "one text, median (p95)",
     "eight texts",
-    "a token",
+    "a token, median (p95)",
     "texts / s",
 )
 
 
 def runtime_table(manifest: Manifest) -> ReportTable:
     """One row a runtime that was measured."""
-    rows = tuple(Row(_cells(reading)) for reading in manifest.runtimes)
+    rows = tuple(Row(_cells(manifest, reading)) for reading in manifest.runtimes)
     return ReportTable("Runtimes", _HEADS, rows, note=_note(manifest))
 
 
@@ -38,23 +40,35 @@ def not_certified(manifest: Manifest) -> tuple[str, ...]:
     )
 
 
-def _cells(reading: RuntimeReading) -> tuple[str, ...]:
-    drift, one, token = reading.drift, reading.one, reading.per_token
+def _cells(manifest: Manifest, reading: RuntimeReading) -> tuple[str, ...]:
+    drift, token = reading.drift, reading.per_token
     verdict = "DRIFTS, " if reading.drifts else ""
     return (
         reading.runtime,
-        f"{reading.threshold:g}",
+        _place(manifest, reading),
         f"{reading.score:.3f} ± {reading.standard_error:.3f}",
+        "-" if reading.density is None else f"{reading.density:.3f}",
         _difference(reading),
         f"{verdict}{drift.largest:.2g}, {100 * drift.changed:.2g} %",
         size(reading.file_bytes),
         size(reading.resident_bytes),
         size(reading.peak_bytes),
-        f"{1e3 * one.median:.1f} ms ({1e3 * one.p95:.1f})",
+        _milliseconds(reading.one),
         f"{1e3 * reading.eight.median:.1f} ms",
-        "-" if token is None else f"{1e3 * token.median:.2f} ms",
+        "-" if token is None else _milliseconds(token),
         f"{reading.examples_per_sec:.1f}",
     )
+
+
+def _place(manifest: Manifest, reading: RuntimeReading) -> str:
+    """The threshold, or `p0.5` for the blocks' own thresholds at that percentile."""
+    percentile = manifest.training.percentile
+    by_block = percentile is not None and reading.threshold > 0
+    return f"p{percentile:g}" if by_block else f"{reading.threshold:g}"
+
+
+def _milliseconds(times: CallTimes) -> str:
+    return f"{1e3 * times.median:.1f} ms ({1e3 * times.p95:.1f})"
 
 
 def _difference(reading: RuntimeReading) -> str:
@@ -67,8 +81,11 @@ def _note(manifest: Manifest) -> str:
     if not manifest.runtimes:
         return ""
     first = manifest.runtimes[0]
+    writes = any(reading.per_token is not None for reading in manifest.runtimes)
     return (
         f"measured, each alone in a fresh process, {first.n_threads} threads, {first.machine}, on"
         f" {first.n_examples} test examples; resident and peak count the libraries; one text:"
-        f" median of {first.one.n_calls} requests, tokenising included"
+        f" median of {first.one.n_calls} requests, tokenising included; density: activation density"
+        " of torch at the same threshold"
+        f"{'' if writes else '; no time a token, since this task writes no text'}"
     )

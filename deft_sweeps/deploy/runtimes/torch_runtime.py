@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from deft_sweeps.axes.activation.gate import Gates
 from deft_sweeps.axes.decoding import generated_lengths
 from deft_sweeps.deploy.manifest import Manifest
 from deft_sweeps.deploy.rebuilt_model import open_model, open_plain
@@ -36,12 +37,14 @@ class TorchRuntime:
         answering: of its family.
         end_id: token that ends a text.
         name: of the runtime.
+        gates: of the model, with their thresholds; empty where nothing can read them.
     """
 
     model: nn.Module
     answering: Answering
     end_id: int
     name: str
+    gates: Gates = ()
 
     @torch.inference_mode()
     def class_log_probabilities(
@@ -121,11 +124,12 @@ def open_torch(
     torch.set_num_threads(n_threads)
     if name == "hf":
         model, shape = open_plain(folder / "hf", manifest)
-    else:
-        model, shape, gates = open_model(folder, manifest)
-        if name == "sparse":
-            sparse_mlp_(model, shape, gates, n_threads=n_threads)
-    return TorchRuntime(model.eval(), family_of(shape).answering, end_id, name)
+        return TorchRuntime(model.eval(), family_of(shape).answering, end_id, name)
+    model, shape, gates = open_model(folder, manifest)
+    if name == "sparse":
+        sparse_mlp_(model, shape, gates, n_threads=n_threads)
+        gates = ()
+    return TorchRuntime(model.eval(), family_of(shape).answering, end_id, name, gates)
 
 
 def _array(values: Tensor) -> NDArray[np.float32]:

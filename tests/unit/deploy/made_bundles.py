@@ -46,10 +46,10 @@ space:
   pruning: [{pruning}]
   adaptive: [{adaptive}]
   density: [{density}]
-  training: {{steps: 3, batch_size: 8, learning_rate: 2e-2}}
+  training: {{steps: {steps}, batch_size: 8, learning_rate: {learning_rate}}}
 objectives: [score, activation_density]
 choose: best activation_density
-evaluation: {{thresholds: [0, 0.05], objective_threshold: 0.05}}
+evaluation: {{thresholds: [0, 0.05], objective_threshold: 0.05{evaluation}}}
 budget: {{trials: 1}}
 """
 _SETTINGS = {
@@ -60,6 +60,9 @@ _SETTINGS = {
     "pruning": "none",
     "adaptive": "none",
     "density": "none",
+    "steps": "3",
+    "learning_rate": "2e-2",
+    "evaluation": "",
 }
 
 
@@ -81,15 +84,20 @@ def tiny_sweep(
         settings: of the trial, as YAML.
     """
     _write_inputs(folder, model)
-    sweep = SweepDir(folder / "sweep")
-    sweep.root.mkdir()
-    text = _SPEC.format(model=folder / model, task=task, **(_SETTINGS | settings))
+    data = task if origin else task.replace("path: ", f"path: {folder}/")
+    sweep = sweep_of(folder, model=str(folder / model), task=data, **settings)
     if origin:
         write_origin(sweep, origin)
-    else:
-        text = text.replace("path: ", f"path: {folder}/")
-    sweep.write_spec(text.encode())
     sweep.write(train(sweep))
+    return sweep
+
+
+def sweep_of(folder: Path, *, model: str, task: str, **settings: str) -> SweepDir:
+    """A sweep's folder with a spec of one configuration, which is not trained yet."""
+    sweep = SweepDir(folder / "sweep")
+    sweep.root.mkdir()
+    text = _SPEC.format(model=model, task=task, **(_SETTINGS | settings))
+    sweep.write_spec(text.encode())
     return sweep
 
 

@@ -10,6 +10,7 @@ from deft_sweeps.deploy.bench import bench
 from deft_sweeps.deploy.manifest import Manifest
 from deft_sweeps.deploy.manifest_file import check_files, read_manifest
 from deft_sweeps.deploy.model_card import write_description
+from deft_sweeps.deploy.runtime_table import runtime_table
 from deft_sweeps.errors import BundleError, ConfigError
 from tests.unit.deploy.made_bundles import QUESTIONS, bundle_of, tiny_sweep
 
@@ -33,6 +34,8 @@ def measured(bundle: Path) -> Manifest:
 def test_each_runtime_has_a_reading_beside_torch_at_its_own_threshold(measured: Manifest) -> None:
     at = {reading.runtime: reading for reading in measured.runtimes}
     assert {name: reading.threshold for name, reading in at.items()} == {"torch": 0.05, "hf": 0.0}
+    densities = [at[name].density or 0.0 for name in ("torch", "hf")]
+    assert 0 < densities[0] < densities[1] <= 1
     for reading in at.values():
         assert reading.n_examples == N_EXAMPLES
         assert reading.drift.largest < 1e-4
@@ -45,7 +48,10 @@ def test_each_runtime_has_a_reading_beside_torch_at_its_own_threshold(measured: 
 def test_the_readings_are_in_the_bundle_and_on_its_card(bundle: Path, measured: Manifest) -> None:
     assert read_manifest(bundle) == measured
     check_files(bundle, measured)
-    assert "| hf |" in (bundle / "README.md").read_text()
+    row = runtime_table(measured).rows[0]
+    cells = dict(zip((head for head, _ in runtime_table(measured).heads), row.cells, strict=True))
+    assert float(cells["density"]) == pytest.approx(measured.runtimes[0].density, abs=5e-4)
+    assert f"| {cells['density']} |" in (bundle / "README.md").read_text()
 
 
 def test_a_runtime_that_drifts_is_not_loaded(bundle: Path, measured: Manifest) -> None:

@@ -15,8 +15,10 @@ import torch
 import deft_sweeps
 from deft_sweeps.axes.activation.gate import thresholded
 from deft_sweeps.axes.decoding import GenerationMeter
+from deft_sweeps.deploy.bundle_export import export_choice
 from deft_sweeps.deploy.bundle_reader import open_runtime
 from deft_sweeps.deploy.exported_choice import choose_export
+from deft_sweeps.deploy.text_input import as_examples
 from deft_sweeps.errors import ConfigError
 from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.store.sweep_dir import SweepDir
@@ -106,6 +108,9 @@ def test_a_loaded_bundle_predicts_what_the_trial_does(name: str, tmp_path: Path)
     predictor = deft_sweeps.load(tmp_path / "out", n_threads=2)
     test = list(read_splits(manifest.training.config.task).test)
     predicted = predictor.predict(as_inputs(test, pairs=manifest.task.takes_pairs), batch_size=7)
+    if manifest.task.form == "text-to-text":
+        first = as_inputs(test[:3], pairs=manifest.task.takes_pairs)
+        assert [type(text) for text in predictor.generate(first)] == [str] * 3
     values, expected = [one.value for one in predicted], trial_predictions(sweep, THRESHOLD)
     if manifest.task.kind == "regression":
         np.testing.assert_allclose(np.array(values, float), expected, atol=1e-4)
@@ -161,6 +166,40 @@ def test_plain_transformers_gives_the_scores_at_threshold_zero(name: str, tmp_pa
     else:
         assert said["labels"] == {str(i): name for i, name in enumerate(manifest.task.classes)}
         np.testing.assert_allclose(logits, ours, atol=1e-4)
+
+
+def test_a_percentile_is_exported_with_the_blocks_own_thresholds(tmp_path: Path) -> None:
+    sweep = tiny_sweep(tmp_path, activation="relu", evaluation=", percentiles: [0.9]")
+    (trial_id,) = sweep.trial_ids()
+    choice = choose_export(sweep.root, trial=trial_id, percentile=0.9)
+    manifest = export_choice(choice, tmp_path / "out", ["onnx"])
+    assert manifest.training.percentile == 0.9
+    assert manifest.training.block_thresholds == choice.point.block_thresholds
+    assert len(set(manifest.training.block_thresholds)) > 1
+    validation = read_splits(manifest.training.config.task).validation
+    texts, labels = [one.text for one in validation], [one.label for one in validation]
+    outputs = {}
+    for name in ("torch", "torch@0", "sparse", "onnx"):
+        opened = open_runtime(tmp_path / "out", name, 2)
+        outputs[name] = np.stack(opened.outputs(as_examples(manifest.task, texts)).scores)
+    np.testing.assert_allclose(outputs["sparse"], outputs["torch"], atol=1e-4)
+    np.testing.assert_allclose(outputs["onnx"], outputs["torch"], atol=1e-4)
+    assert abs(outputs["torch@0"] - outputs["torch"]).max() > 1e-2
+    scored = deft_sweeps.load(tmp_path / "out", n_threads=2).score(texts, labels)
+    assert scored.value == choice.point.score.value
+    for wanted, message in (
+        (
+            {"trial": trial_id, "percentile": 0.5},
+            "not measured at percentile 0.5; it was at 0, 0.05, p0.9",
+        ),
+        (
+            {"trial": trial_id, "percentile": 0.9, "threshold": 0.05},
+            "takes the place of --threshold",
+        ),
+        ({"percentile": 0.9}, "goes with --trial alone"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            choose_export(sweep.root, **wanted)
 
 
 def test_what_cannot_be_exported_is_told_all_at_once(tmp_path: Path) -> None:
