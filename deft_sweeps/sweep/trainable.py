@@ -8,6 +8,7 @@ checkpoints hold nothing.
 
 import math
 import os
+import socket
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -67,6 +68,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         stopping: Stopping = NoStopping(),  # noqa: B008 (frozen)
         rung_thresholds: tuple[float, ...] = (),
         may_be_replaced: bool = False,
+        marker: str = "",
     ) -> None:
         """Take the worker's fixed things, then its first trial.
 
@@ -80,7 +82,14 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
             stopping: at whose rungs a trial is measured, and may be ended by the driver.
             rung_thresholds: measured there.
             may_be_replaced: a trial that a worker refuses is taken to another one.
+            marker: a file of the driver in the sweep's folder, which this worker must see; empty
+                looks for none.
+
+        Raises:
+            TrialError: the sweep's folder is not shared with this node.
         """
+        if marker and not os.path.exists(marker):
+            raise TrialError(f"{folder} of {socket.gethostname()} is not the driver's folder")
         os.environ["OMP_NUM_THREADS"] = str(n_threads)
         self._maker = maker
         self._starter: TrialStarter | None = None

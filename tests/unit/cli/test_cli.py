@@ -29,7 +29,10 @@ from tests.samples import complete, point, result
 
 ROOT = Path(__file__).parents[3]
 QUICKSTART = ROOT / "search_spaces" / "quickstart.yaml"
-COMMANDS = ("init", "validate", "data", "plan", "run", "status", "report", "choose", "compare")
+COMMANDS = (
+    *("init", "validate", "data", "plan", "run", "status", "report", "choose", "compare"),
+    "doctor",
+)
 HEAVY = ("torch", "ray", "transformers", "optuna", "mlflow", "peft", "datasets")
 GOOD = "name: tiny\nspace: {density: [none, loss]}\nbudget: {trials: 2}\n"
 UNEVEN = "does not divide the input width of q (512), v (512)"
