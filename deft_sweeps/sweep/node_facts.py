@@ -19,7 +19,7 @@ SHARED_MEMORY = "/dev/shm"  # noqa: S108 (it is looked at only)
 
 
 def gather_facts(
-    package: str, libraries: tuple[str, ...], marker: str | None, reply: str | None
+    package: str, libraries: tuple[str, ...], marker: Path | None, reply: Path | None
 ) -> dict[str, Any]:
     """The fields of a NodeFacts, as plain data.
 
@@ -81,19 +81,18 @@ def _source_digest(package: str) -> str:
     return digest.hexdigest() if folders else ""
 
 
-def _folder_problem(marker: str, reply: str | None) -> str:
+def _folder_problem(marker: Path, reply: Path | None) -> str:
     """Why this node cannot use the driver's folder: `absent`, `another`, or what the system says
     about writing there; empty if it can.
     """
-    folder = os.path.dirname(marker)
-    if not os.path.isdir(folder):
+    if not marker.parent.is_dir():
         return "absent"
-    if not os.path.exists(marker):
+    if not marker.exists():
         return "another"
     if reply is None:
         return ""
     try:
-        os.close(os.open(reply, os.O_CREAT | os.O_WRONLY, 0o666))
+        reply.touch()
     except OSError as error:
         return error.strerror or str(error)
     return ""

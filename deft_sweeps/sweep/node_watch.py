@@ -146,7 +146,7 @@ class NodeWatch:
             reply = None if marker is None else marker.with_name(f"{marker.name}.{node.node_id}")
             on_node = NodeAffinitySchedulingStrategy(node.node_id, soft=False)
             reference = self._ask.options(scheduling_strategy=on_node).remote(
-                PACKAGE, LIBRARIES, marker and str(marker), reply and str(reply)
+                PACKAGE, LIBRARIES, marker, reply
             )
             self._sent[node.node_id] = _Question(node, reference, reply, time.time())
 
@@ -215,7 +215,8 @@ def node_watch(
     Args:
         folder: of the sweep, absolute and existing; a file lies in it for as long as the context
             lasts. None if the nodes need none.
-        is_candidate, warn: as in NodeWatch.
+        is_candidate: whether trials would fit on a node; others are not checked.
+        warn: receives a sentence about nodes that get no trials.
 
     Raises:
         OSError: the folder cannot be written here.

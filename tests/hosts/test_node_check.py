@@ -112,9 +112,9 @@ def test_nodes_that_fail_get_no_trial_and_are_named_once(
         wait_until(lambda: sound.name in starts(root), log)
         wait_until(lambda: f"no trials on {late.name} ({late.ip})" in log.read_text(), log)
     warnings = [line for line in log.read_text().splitlines() if "no trials on" in line]
-    for reason, host in [*unsound.items(), (reason, late)]:
+    for part, host in [*unsound.items(), (reason, late)]:
         (warning,) = [line for line in warnings if f"{host.name} ({host.ip})" in line]
-        assert reason in warning
+        assert part in warning
     assert set(starts(root)) == {cluster.hosts[0].name, sound.name}
     sound.power_off()
 

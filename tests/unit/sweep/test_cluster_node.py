@@ -14,8 +14,8 @@ from deft_sweeps.sweep.cluster_node import (
 )
 
 
-def node(host: str = "worker", **resources: float) -> ClusterNode:
-    return ClusterNode(host, host, "10.0.0.1", resources)
+def node(resources: dict[str, float]) -> ClusterNode:
+    return ClusterNode("a1", "worker", "10.0.0.1", resources)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def node(host: str = "worker", **resources: float) -> ClusterNode:
 def test_a_node_has_as_many_slots_as_its_scarcest_resource(
     has: dict[str, float], needs: dict[str, float], slots: int
 ) -> None:
-    assert node(**has).slots(needs) == slots
+    assert node(has).slots(needs) == slots
 
 
 def test_needs_are_told_in_units() -> None:
@@ -44,11 +44,8 @@ def test_needs_are_told_in_units() -> None:
 
 def test_the_largest_node_is_the_one_that_lacks_least() -> None:
     """For a trial with a GPU that is one with a GPU, however many cores others have."""
-    many, gpu, both = (
-        node("many", CPU=64.0),
-        node("gpu", CPU=2.0, GPU=1.0),
-        node("both", CPU=4.0, GPU=1.0),
-    )
+    many, gpu = node({"CPU": 64.0}), node({"CPU": 2.0, "GPU": 1.0})
+    both = node({"CPU": 4.0, "GPU": 1.0})
     assert largest([many, gpu, both], {"CPU": 8.0, "GPU": 1.0}) is both
     assert largest([many, gpu], {"CPU": 128.0}) is many
     assert largest([], {"CPU": 1.0}) is None

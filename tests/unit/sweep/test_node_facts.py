@@ -16,9 +16,7 @@ from tests.hidden_packages import without
 
 
 def facts(marker: Path | None = None, reply: Path | None = None) -> NodeFacts:
-    return NodeFacts(
-        **gather_facts(PACKAGE, LIBRARIES, marker and str(marker), reply and str(reply))
-    )
+    return NodeFacts(**gather_facts(PACKAGE, LIBRARIES, marker, reply))
 
 
 def test_this_process_describes_itself() -> None:

@@ -33,13 +33,13 @@ def test_nodes_are_left_out_as_they_stand_at_the_request(monkeypatch: pytest.Mon
 
 def test_requests_that_leave_out_other_nodes_are_equal() -> None:
     """Tune gives a free worker to a trial with an equal request only."""
-    one, other = TrialPlacement(NEEDS, lambda: ["a"]), TrialPlacement(NEEDS, lambda: [])
+    one, other = TrialPlacement(NEEDS, lambda: ["a"]), TrialPlacement(NEEDS, list)
     assert one == other
     assert hash(one) == hash(other)
 
 
 def test_it_stays_with_the_driver() -> None:
-    placement = TrialPlacement(NEEDS, lambda: [])
+    placement = TrialPlacement(NEEDS, list)
     assert copy.deepcopy({"resources": placement})["resources"] is placement
     shipped = pickle.loads(pickle.dumps(placement))
     assert type(shipped) is PlacementGroupFactory
@@ -53,7 +53,7 @@ def test_only_requests_that_are_not_met_wait(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(
         trial_placement, "placement_group_table", lambda group: {"state": states[group]}
     )
-    placement = TrialPlacement(NEEDS, lambda: [])
+    placement = TrialPlacement(NEEDS, list)
     for _ in states:
         placement.to_placement_group()
     assert placement.n_waiting() == 1
