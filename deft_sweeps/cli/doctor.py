@@ -25,14 +25,16 @@ _ANY_TRIAL = {"CPU": 1.0}
 
 def doctor(file: Path | None, out: Path | None, *, ray_address: str | None, as_json: bool) -> None:
     """Print a line a node; end with the code of bad input if something is wrong."""
-    specs, folder = _target(file, out)
+    specs, target = _target(file, out)
     from deft_sweeps.sweep.cluster_report import examine
     from deft_sweeps.sweep.local_ray import ray_session
+    from deft_sweeps.sweep.ready_cluster import nearest_folder
     from deft_sweeps.sweep.trial_slots import trial_needs
 
     needs = dict(_ANY_TRIAL)
     for spec in specs:
         needs |= {name: max(need, needs.get(name, 0.0)) for name, need in trial_needs(spec).items()}
+    folder = None if target is None else nearest_folder(target)
     with ray_session(Budget(trials=1), address=ray_address) as session:
         report = examine(session, needs, folder)
     if as_json:
@@ -46,30 +48,22 @@ def doctor(file: Path | None, out: Path | None, *, ray_address: str | None, as_j
 
 
 def _target(file: Path | None, out: Path | None) -> tuple[list[SweepSpec], Path | None]:
-    """The sweeps to check for, and the folder that their nodes must share.
+    """The sweeps to check for, and the folder that they are written to.
 
     Raises:
-        ConfigError: the spec is wrong, or --out has none.
+        ConfigError: the spec is wrong, or both arguments name a folder.
     """
     if file is None:
-        if out is None:
-            return [], None
-        return [], _existing(out)
+        return [], out
     if not file.is_dir():
         parts = load_parts(file, spec_folder(file))
-        return [part.spec for part in parts], _existing(out or Path("runs") / parts[0].spec.name)
+        return [part.spec for part in parts], out or Path("runs") / parts[0].spec.name
     if out is not None:
         what, remedy = f"{file} is a sweep's folder already", "leave --out away, or give a YAML"
         raise ConfigError([Problem("--out", what, remedy)])
     sweep = SweepDir(file).require()
     parts = load_parts(sweep.spec_path, spec_folder(sweep.spec_path))
-    return [part.spec for part in parts], file.resolve()
-
-
-def _existing(folder: Path) -> Path:
-    """The folder, or the one above it that the sweep's folder will be made in."""
-    whole = folder.resolve()
-    return next(path for path in (whole, *whole.parents) if path.is_dir())
+    return [part.spec for part in parts], file
 
 
 def _lines(report: "ClusterReport") -> Iterator[str]:

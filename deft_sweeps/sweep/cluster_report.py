@@ -69,7 +69,7 @@ def examine(session: Session, needs: Mapping[str, float], folder: Path | None) -
         watch.wait()
         nodes = tuple(
             NodeReport(verdict.node, verdict.problems, verdict.node.slots(needs), verdict.facts)
-            for verdict in watch.verdicts.values()
+            for verdict in sorted(watch.verdicts.values(), key=lambda verdict: str(verdict.node))
         )
     try:
         check_fit(live_nodes(), needs, session.where)

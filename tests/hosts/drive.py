@@ -1,4 +1,4 @@
-"""A driver on a host: `python -m tests.hosts.drive FOLDER HOST:PORT TRIALS STEP_SEC [CPUS]`.
+"""A driver on a host: `python -m tests.hosts.drive FOLDER HOST:PORT TRIALS STEP_SEC`.
 
 Trials note the host that they train on and the settings there; see `starts` and `settings`.
 """
@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import typer
 
 from deft_sweeps.cli.guard import guarded
 from deft_sweeps.config.trial import TrialConfig
@@ -48,10 +50,9 @@ def setting_digest(environment: Mapping[str, str]) -> str:
 @guarded
 def main() -> None:
     """Run a sweep whose concurrency is left to the cluster."""
-    root, address, trials, step_sec, *cpus = sys.argv[1:]
+    root, address, trials, step_sec = sys.argv[1:]
     spec = fake_spec(int(trials))
-    n_cpus = int(cpus[0]) if cpus else 1
-    spec = replace(spec, budget=replace(spec.budget, concurrency=None, cpus_per_trial=n_cpus))
+    spec = replace(spec, budget=replace(spec.budget, concurrency=None))
     maker = HostMaker(Path(root).parent, step_sec=float(step_sec))
     with LineView(sys.stdout) as view:
         outcome = run_sweep(spec, SweepDir(Path(root)), maker, view=view, ray_address=address)
@@ -59,4 +60,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
