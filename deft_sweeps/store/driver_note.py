@@ -77,7 +77,8 @@ def read_note(path: Path) -> DriverNote | None:
     times = (note.started_at, note.beat_at, note.spent_sec, note.left_sec, *(note.since or ()))
     counts = (note.pid, note.n_budget, note.ended, note.n_waiting)
     makes_sense = (
-        note.n_waiting <= len(note.running)
+        note.state != ""
+        and note.n_waiting <= len(note.running)
         and all(0 <= sec <= _MOST_SEC for sec in times if sec is not None)
         and all(0 <= n <= _MOST_TRIALS for n in counts if n is not None)
     )

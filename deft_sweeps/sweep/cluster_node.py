@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import ray
 from ray._private import ray_constants
 from ray._private.state import state
-from ray.experimental.internal_kv import _internal_kv_get
+from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled
 
 from deft_sweeps.units import size
 
@@ -111,9 +111,11 @@ def grows_on_demand() -> bool:
         for group in config.node_group_configs
     ):
         return True
-    if _internal_kv_get("__autoscaler_v2_enabled", namespace=b"__autoscaler") == b"1":
+    head = GcsClient(address=ray.get_runtime_context().gcs_address)
+    if head.internal_kv_get(b"__autoscaler_v2_enabled", b"__autoscaler") == b"1":
         return True
-    return _manages_nodes(_internal_kv_get(ray_constants.DEBUG_AUTOSCALING_STATUS))
+    status = head.internal_kv_get(ray_constants.DEBUG_AUTOSCALING_STATUS.encode(), None)
+    return _manages_nodes(status)
 
 
 def _manages_nodes(status: bytes | None) -> bool:

@@ -37,7 +37,7 @@ class NodeFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class NodeReading:
     """A node's facts, and what the driver knows of them.
 
     Attributes:
@@ -65,7 +65,7 @@ class Reading:
         return min(0.0, self.facts.clock - self.sent_at)
 
 
-def node_problems(reading: Reading, driver: NodeFacts, folder: Path | None) -> tuple[str, ...]:
+def node_problems(reading: NodeReading, driver: NodeFacts, folder: Path | None) -> tuple[str, ...]:
     """Reasons why a node cannot run the driver's trials, each with its remedy; none if it can.
 
     Args:
@@ -96,7 +96,7 @@ def _version_problems(node: NodeFacts, driver: NodeFacts) -> Iterator[str]:
         yield "its deft_sweeps has other source files than the driver's: install the same checkout"
 
 
-def _folder_problems(reading: Reading, folder: Path) -> Iterator[str]:
+def _folder_problems(reading: NodeReading, folder: Path) -> Iterator[str]:
     match reading.facts.folder_problem:
         case "absent":
             yield f"it has no {folder}: mount the shared folder there under the same path"
@@ -108,7 +108,7 @@ def _folder_problems(reading: Reading, folder: Path) -> Iterator[str]:
             yield f"it cannot write to {folder}: {reason}"
 
 
-def _clock_problems(reading: Reading) -> Iterator[str]:
+def _clock_problems(reading: NodeReading) -> Iterator[str]:
     difference = reading.clock_difference_sec
     if abs(difference) > CLOCK_SEC:
         direction = "ahead of" if difference > 0 else "behind"
@@ -118,7 +118,7 @@ def _clock_problems(reading: Reading) -> Iterator[str]:
         )
 
 
-def _shared_memory_problems(reading: Reading) -> Iterator[str]:
+def _shared_memory_problems(reading: NodeReading) -> Iterator[str]:
     available, needed = reading.facts.shared_memory_bytes, reading.object_store_bytes
     if available is not None and available < needed:
         yield (

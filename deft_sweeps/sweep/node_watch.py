@@ -18,7 +18,7 @@ from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep import node_facts
 from deft_sweeps.sweep.cluster_node import ClusterNode, live_nodes
-from deft_sweeps.sweep.node_check import LIBRARIES, PACKAGE, NodeFacts, Reading, node_problems
+from deft_sweeps.sweep.node_check import LIBRARIES, PACKAGE, NodeFacts, NodeReading, node_problems
 
 OTHERS_SEC = 8.0
 """That further nodes are waited for at the start once one has passed."""
@@ -35,7 +35,7 @@ cloudpickle.register_pickle_by_value(node_facts)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class NodeVerdict:
     """What a node's check came to.
 
     Attributes:
@@ -83,7 +83,7 @@ class NodeWatch:
         self._driver = NodeFacts(**node_facts.gather_facts(PACKAGE, LIBRARIES, None, None))
         self._ask = ray.remote(num_cpus=0, max_retries=0)(node_facts.gather_facts)
         self._sent: dict[str, _Question] = {}
-        self.verdicts: dict[str, Verdict] = {}
+        self.verdicts: dict[str, NodeVerdict] = {}
 
     def nodes(self) -> list[ClusterNode]:
         """The live nodes that have passed; does not wait for answers.
@@ -150,7 +150,7 @@ class NodeWatch:
             )
             self._sent[node.node_id] = _Question(node, reference, reply, time.time())
 
-    def _collect(self) -> list[Verdict]:
+    def _collect(self) -> list[NodeVerdict]:
         """Take the answers that have come.
 
         Returns:
@@ -170,7 +170,7 @@ class NodeWatch:
                 failed.append(verdict)
         return failed
 
-    def _judge(self, question: _Question, received_at: float) -> Verdict:
+    def _judge(self, question: _Question, received_at: float) -> NodeVerdict:
         try:
             facts = NodeFacts(**ray.get(question.reference))
         except RayError as error:
@@ -181,14 +181,14 @@ class NodeWatch:
         if reply is not None:
             reply.unlink(missing_ok=True)
         store_bytes = question.node.resources.get("object_store_memory", 0.0)
-        reading = Reading(facts, question.sent_at, received_at, reply_seen, store_bytes)
+        reading = NodeReading(facts, question.sent_at, received_at, reply_seen, store_bytes)
         problems = node_problems(reading, self._driver, self._folder)
         return self._note(question.node, problems, facts)
 
     def _note(
         self, node: ClusterNode, problems: tuple[str, ...], facts: NodeFacts | None
-    ) -> Verdict:
-        verdict = Verdict(node, problems, facts, time.monotonic())
+    ) -> NodeVerdict:
+        verdict = NodeVerdict(node, problems, facts, time.monotonic())
         self.verdicts[node.node_id] = verdict
         return verdict
 
@@ -198,7 +198,7 @@ class NodeWatch:
             for node_id in [node_id for node_id in by_id if node_id not in alive]:
                 del by_id[node_id]
 
-    def _warn_of(self, failed: Sequence[Verdict]) -> None:
+    def _warn_of(self, failed: Sequence[NodeVerdict]) -> None:
         for sentence in _by_reason(failed):
             self._warn(f"no trials on {sentence}")
 
@@ -243,7 +243,7 @@ def _remove_stale(folder: Path) -> None:
                 path.unlink()
 
 
-def _by_reason(failed: Sequence[Verdict]) -> Iterator[str]:
+def _by_reason(failed: Sequence[NodeVerdict]) -> Iterator[str]:
     """`host1 (10.0.0.1), host2 (10.0.0.2): reason`, for each reason."""
     by_reason: Mapping[str, list[str]] = defaultdict(list)
     for verdict in failed:

@@ -6,6 +6,7 @@ client can neither be stopped nor be kept from aborting. It prints a line when i
 then an Answer, and the versions of the cluster's Ray and Python if they are others.
 """
 
+import json
 import os
 import socket
 import subprocess
@@ -107,13 +108,15 @@ def _connect(address: str) -> None:
 
 def other_versions(address: str) -> str:
     """Versions of the cluster's Ray and Python; empty if this process may attach with its own."""
-    from ray._common.usage.usage_lib import get_cluster_metadata
+    from ray._private.ray_constants import KV_NAMESPACE_CLUSTER
     from ray._private.utils import check_version_info
     from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled
 
-    metadata = get_cluster_metadata(GcsClient(address=address))
-    if not metadata:
+    head = GcsClient(address=address)
+    written = head.internal_kv_get(b"CLUSTER_METADATA", KV_NAMESPACE_CLUSTER)
+    if not written:
         return ""
+    metadata = json.loads(written)
     try:
         check_version_info(metadata, "")
     except RuntimeError:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deft_sweeps.sweep.node_check import NodeFacts, Reading, node_problems
+from deft_sweeps.sweep.node_check import NodeFacts, NodeReading, node_problems
 
 FOLDER = Path("/shared/runs/first")
 VERSIONS = {"Python": "3.11", "deft-sweeps": "0.1.0", "ray": "2.60.0", "peft": "0.21.2"}
@@ -20,11 +20,11 @@ def reading(
     received_at: float = 1001.0,
     reply_seen: bool = True,
     object_store_bytes: float = 2.0**29,
-) -> Reading:
-    return Reading(facts, sent_at, received_at, reply_seen, object_store_bytes)
+) -> NodeReading:
+    return NodeReading(facts, sent_at, received_at, reply_seen, object_store_bytes)
 
 
-def problems(of: Reading, folder: Path | None = FOLDER) -> tuple[str, ...]:
+def problems(of: NodeReading, folder: Path | None = FOLDER) -> tuple[str, ...]:
     return node_problems(of, DRIVER, folder)
 
 
@@ -70,7 +70,7 @@ def test_a_file_that_does_not_reach_the_driver_is_no_shared_folder() -> None:
 
 
 @pytest.mark.parametrize(
-    ("clock", "told"),
+    ("clock", "beginning"),
     [
         (994.5, ""),
         (1005.5, ""),
@@ -79,11 +79,11 @@ def test_a_file_that_does_not_reach_the_driver_is_no_shared_folder() -> None:
     ],
 )
 def test_a_clock_is_apart_if_no_time_between_question_and_answer_fits(
-    clock: float, told: str
+    clock: float, beginning: str
 ) -> None:
-    found = problems(reading(replace(NODE, clock=clock)))
-    assert "".join(found).startswith(told)
-    assert bool(found) == bool(told)
+    named = problems(reading(replace(NODE, clock=clock)))
+    assert "".join(named).startswith(beginning)
+    assert bool(named) == bool(beginning)
 
 
 def test_shared_memory_must_hold_rays_object_store() -> None:
