@@ -1,4 +1,4 @@
-"""A driver on a host: `python -m tests.hosts.drive FOLDER HOST:PORT TRIALS STEP_SEC`.
+"""A driver on a host: `python -m tests.hosts.drive FOLDER HOST:PORT TRIALS STEP_SEC [CPUS]`.
 
 Trials note the host that they train on and the settings there; see `starts` and `settings`.
 """
@@ -50,9 +50,10 @@ def setting_digest(environment: Mapping[str, str]) -> str:
 @guarded
 def main() -> None:
     """Run a sweep whose concurrency is left to the cluster."""
-    root, address, trials, step_sec = sys.argv[1:]
+    root, address, trials, step_sec, *cpus = sys.argv[1:]
     spec = fake_spec(int(trials))
-    spec = replace(spec, budget=replace(spec.budget, concurrency=None))
+    n_cpus = int(cpus[0]) if cpus else 1
+    spec = replace(spec, budget=replace(spec.budget, concurrency=None, cpus_per_trial=n_cpus))
     maker = HostMaker(Path(root).parent, step_sec=float(step_sec))
     with LineView(sys.stdout) as view:
         outcome = run_sweep(spec, SweepDir(Path(root)), maker, view=view, ray_address=address)

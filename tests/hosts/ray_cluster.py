@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,12 +51,14 @@ class Trait:
         shm_size: of its /dev/shm.
         environment: changes to the environment of its `ray start`.
         n_cpus: that Ray offers there.
+        options: of its `ray start`, beside the usual ones.
     """
 
     prepare: str = ""
     shm_size: str = SHM_SIZE
     environment: Environment = field(default_factory=dict)
     n_cpus: int = 1
+    options: tuple[str, ...] = ()
 
 
 class RayCluster:
@@ -125,7 +127,7 @@ class RayCluster:
         if len(self.hosts) > 1:
             role = ["--address", self.address]
         command = ["ray", "start", *role, "--node-ip-address", host.ip]
-        command += ["--num-cpus", str(trait.n_cpus)]
+        command += ["--num-cpus", str(trait.n_cpus), *trait.options]
         command += ["--object-store-memory", "80000000", "--disable-usage-stats", "--block"]
         if len(self.hosts) > 1:
             command.remove("--disable-usage-stats")  # Of the head only.
@@ -161,13 +163,27 @@ def leave_token(cluster: RayCluster, token: str | None) -> None:
     assert done.code == 0, done.output
 
 
-def tasks_on_all(cluster: RayCluster, environment: Environment) -> None:
-    """Attach from the head as a sweep does, and run a task on each host."""
-    command = ["python", "-m", "tests.hosts.attach", cluster.address]
+def tasks_on_all(cluster: RayCluster, environment: Environment, address: str = "") -> None:
+    """Attach from the head as a sweep does, and run a task on each host.
+
+    Args:
+        cluster: of the hosts.
+        environment: changes to the driver's.
+        address: as the driver gets it; empty is the cluster's.
+    """
+    command = ["python", "-m", "tests.hosts.attach", address or cluster.address]
     done = cluster.run(cluster.hosts[0], command, environment)
     assert done.code == 0, done.output
     names = " ".join(sorted(host.name for host in cluster.hosts))
     assert done.output.splitlines()[-1] == names, done.output
+
+
+def wait_until(condition: Callable[[], bool], log: Path) -> None:
+    """Wait for the condition to hold; show the driver's log if it does not."""
+    until = time.monotonic() + RUN_SEC
+    while not condition():
+        assert time.monotonic() < until, log.read_text()[-3000:]
+        time.sleep(0.5)
 
 
 def _full(command: Sequence[str]) -> list[str]:

@@ -1,7 +1,6 @@
 """Nodes that cannot run trials are named with the reason and get none."""
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from deft_sweeps.cli.guard import BAD_INPUT
 from deft_sweeps.store.sweep_dir import SweepDir
 from tests.hosts.drive import setting_digest, settings, starts
 from tests.hosts.machines import ROOT, Host, Machines, ended
-from tests.hosts.ray_cluster import RUN_SEC, Environment, RayCluster, Trait
+from tests.hosts.ray_cluster import Environment, RayCluster, Trait, wait_until
 
 pytestmark = pytest.mark.hosts
 
@@ -186,12 +185,3 @@ def test_nodes_that_fail_get_no_trial_and_are_named_once(mixed: Mixed, shared: P
         (warning,) = [line for line in warnings if f"{host.name} ({host.ip})" in line]
         assert all(reason in warning for reason in reasons)
     assert set(starts(root)) == {mixed.head.name, sound.name}
-
-
-def wait_until(condition: object, log: Path) -> None:
-    """Wait for the condition to hold; show the driver's log if it does not."""
-    assert callable(condition)
-    until = time.monotonic() + RUN_SEC
-    while not condition():
-        assert time.monotonic() < until, log.read_text()[-3000:]
-        time.sleep(0.5)
