@@ -82,6 +82,7 @@ class NodeWatch:
         self._folder, self._is_candidate, self._warn = folder, is_candidate, warn
         self._driver = NodeFacts(**node_facts.gather_facts(PACKAGE, LIBRARIES, None, None))
         self._ask = ray.remote(num_cpus=0, max_retries=0)(node_facts.gather_facts)
+        self._alive: list[str] = []
         self._sent: dict[str, _Question] = {}
         self.verdicts: dict[str, NodeVerdict] = {}
 
@@ -92,14 +93,16 @@ class NodeWatch:
             RayError: the head does not answer.
         """
         nodes = live_nodes()
+        self._drop_all_but(nodes)
         self._send(nodes)
         self._warn_of(self._collect())
-        self._drop_all_but(nodes)
         return [node for node in nodes if self._has_passed(node.node_id)]
 
     def excluded(self) -> list[str]:
         """Ids of live nodes that have not passed, or not yet."""
-        return [node.node_id for node in live_nodes() if not self._has_passed(node.node_id)]
+        with suppress(RayError):  # The head is restarting: the last nodes stand.
+            self._alive = [node.node_id for node in live_nodes()]
+        return [node_id for node_id in self._alive if not self._has_passed(node_id)]
 
     def wait(self) -> None:
         """Wait for the first answers; nodes that fail are not warned of."""
@@ -112,8 +115,8 @@ class NodeWatch:
             ray.wait([question.reference for question in self._sent.values()], timeout=_POLL_SEC)
             self._collect()
         for question in self._sent.values():
-            silent = f"no answer within {time.monotonic() - started:.0f} s"
-            self._note(question.node, (silent,), None)
+            waited = f"no answer within {time.monotonic() - started:.0f} s"
+            self._note(question.node, (f"{waited}; trials run there once it answers",), None)
 
     def require(self, where: str) -> None:
         """Wait for the first answers, and warn of the nodes that fail.

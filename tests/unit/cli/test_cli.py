@@ -619,6 +619,15 @@ class TestSweepFolder:
         assert "0 running" in done.stdout
         assert f"deft-sweeps run {sweep.root} --resume" in done.stderr
 
+    def test_status_tells_a_trial_that_waits_from_a_running_one(self, sweep: SweepDir) -> None:
+        import time
+
+        now, ids = time.time(), ("a-s0", "b-s0", "c-s0")
+        sweep.write_note(DriverNote(1, now, now, 20, ids, "searching", None, n_waiting=2))
+        assert "1 running, 2 waiting for resources" in call("status", sweep.root).stdout
+        document = json.loads(call("status", sweep.root, "--json").stdout)
+        assert (document["running"], document["n_waiting"]) == (list(ids), 2)
+
     def test_driver_states(self) -> None:
         import time
 
