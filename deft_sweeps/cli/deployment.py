@@ -23,10 +23,11 @@ def export(
 ) -> None:
     """Write a bundle and say what is in it."""
     from deft_sweeps.deploy.bundle_export import export_choice
+    from deft_sweeps.deploy.deployment_check import deployed_targets
     from deft_sweeps.deploy.exported_choice import choose_export
 
     choice = choose_export(folder, policy=policy, trial=trial, threshold=threshold)
-    manifest = export_choice(choice, out, targets, say)
+    manifest = export_choice(choice, out, targets or deployed_targets(choice.spec.deploy), say)
     if as_json:
         show.as_json(codec(Manifest).dump_python(manifest, mode="json"))
         return

@@ -166,6 +166,7 @@ def choose(folder: Path, policy: str | None, *, as_json: bool) -> None:
             "verdict_kind": findings.verdict.kind,
             "limits": list(verdict_text.limits_told(findings)),
             "certificate": verdict_text.certificate_told(findings),
+            "runtime": findings.runtime or None,
             "not_judged_on_test": verdict_text.unjudged_on_test(findings),
             "bought": bought_text.bought_told(findings),
             "worse_than_baseline": bought_text.worse_told(findings),
@@ -207,6 +208,7 @@ def print_choice(findings: Findings, sweep: SweepDir) -> None:
     for limit in verdict_text.limits_told(findings):
         show.text(f"- {limit}")
     sentences = (
+        verdict_text.runtime_told(findings),
         verdict_text.unjudged_on_test(findings),
         verdict_text.within_chance_told(findings),
         bought_text.bought_told(findings),

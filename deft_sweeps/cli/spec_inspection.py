@@ -13,6 +13,7 @@ from deft_sweeps.cli.spec_paths import (
 )
 from deft_sweeps.config.compat import length_problem
 from deft_sweeps.config.data import task_kind
+from deft_sweeps.deploy.deployment_check import unexportable
 from deft_sweeps.errors import CheckpointError, Problem
 from deft_sweeps.metrics import unmeasured
 from deft_sweeps.models.checkpoints import read_config
@@ -82,6 +83,10 @@ def inspect(spec: SweepSpec, where: str, document: Document | None = None) -> In
                     f"{what} (first point {start.combination}: {values_text(start.values)})",
                 )
             )
+        mend = "leave that combination out of the space, or take another runtime"
+        problems += [
+            Problem(at("deploy", "runtime"), what, mend) for what in unexportable(spec, shape)
+        ]
         if too_long := length_problem(config, shape):
             problems.append(Problem(at("task", "max_input_tokens"), too_long))
         writes = family_of(shape).text is not None and task_kind(config.task) != "classification"

@@ -143,7 +143,7 @@ def _print_plan(spec: SweepSpec, projection: SweepProjection, splits: Examples |
     show.text(f"objectives: {', '.join(spec.objectives)}; choose: {spec.choose}")
     if spec.limits:
         show.text(f"limits: {', '.join(str(limit) for limit in spec.limits)}")
-    show.text(choose_sampler(spec).describe(spec.limits))
+    show.text(choose_sampler(spec).describe(spec.search_limits, spec.later_limits))
     show.text("")
     rows = tuple(
         Row(

@@ -213,7 +213,7 @@ def _with_search(spec: SweepSpec, sweep: SweepDir, folders: Sequence[str]) -> Sw
     if problems:
         raise ConfigError(problems)
     check_reachable(spec, sweep)
-    say(choose_sampler(spec).describe(spec.limits))
+    say(choose_sampler(spec).describe(spec.search_limits, spec.later_limits))
     return replace(
         spec,
         search=replace(

@@ -5,11 +5,8 @@ differs is the conversion. The score is compared with the trial's own test measu
 threshold and the rounding count too.
 """
 
-import json
 import os
 import platform
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -25,15 +22,14 @@ from deft_sweeps.deploy.drift import Drift, score_drift, text_drift, tolerance_f
 from deft_sweeps.deploy.manifest import Manifest, RuntimeReading
 from deft_sweeps.deploy.manifest_file import check_files, read_manifest
 from deft_sweeps.deploy.model_card import write_description
-from deft_sweeps.deploy.runtime import GeneratedText
+from deft_sweeps.deploy.runtime_run import RuntimeRunner, file_bytes, reference_of
 from deft_sweeps.deploy.runtimes.runtime_kinds import RUNTIMES, available
-from deft_sweeps.errors import BundleError, ConfigError, DataError, Problem
+from deft_sweeps.errors import ConfigError, DataError, Problem
 from deft_sweeps.statistics.paired_difference import paired_difference
 from deft_sweeps.tasks.check import read_splits
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.location import located_task
 
-_TIMEOUT_SEC = 6 * 3600
 _UNTHRESHOLDED = "torch@0"
 
 
@@ -45,12 +41,6 @@ class _Job:
     examples: Sequence[Example]
     references: Sequence[Any]
     n_threads: int
-    scratch: Path
-
-    @property
-    def request(self) -> Path:
-        """The examples' texts, as every runtime reads them."""
-        return self.scratch / "examples.json"
 
 
 def bench(
@@ -79,18 +69,18 @@ def bench(
     wanted = _wanted(manifest, runtimes)
     examples = _test_examples(manifest, n_examples)
     n = n_threads or len(os.sched_getaffinity(0))
-    references = [_reference(manifest, example) for example in examples]
+    references = [reference_of(manifest, example) for example in examples]
     readings, decoder = [], AnswerDecoder(manifest, open_tokenizer(folder))
     with tempfile.TemporaryDirectory(prefix="deft-sweeps-bench-") as scratch:
-        job = _Job(folder, manifest, decoder, examples, references, n, Path(scratch))
-        rows = [{"text": one.text, "second": one.second} for one in examples]
-        job.request.write_text(json.dumps(rows), encoding="utf-8")
+        job = _Job(folder, manifest, decoder, examples, references, n)
+        runner = RuntimeRunner(folder, examples, n, Path(scratch))
         outputs: dict[str, Outputs] = {}
         for name in _with_references(manifest, wanted):
             say(f"{name}: {len(examples)} test examples, alone, {n} threads")
-            measured, outputs[name] = _run(job, name)
+            run = runner.run(name)
+            outputs[name] = run.outputs
             if name in wanted:
-                reading = _reading(job, name, measured, outputs)
+                reading = _reading(job, name, run.costs, outputs)
                 readings.append(reading)
                 say(_told(reading))
     earlier = [one for one in manifest.runtimes if one.runtime not in wanted]
@@ -138,50 +128,6 @@ def _test_examples(manifest: Manifest, n_examples: int | None) -> list[Example]:
     return list(test[:n_examples])
 
 
-def _reference(manifest: Manifest, example: Example) -> Any:
-    match manifest.task.kind:
-        case "classification":
-            return manifest.task.classes.index(example.label)
-        case "regression":
-            return float(example.label)
-        case _:
-            return list(example.answers)
-
-
-def _run(job: _Job, name: str) -> tuple[dict[str, Any], Outputs]:
-    response = job.scratch / "outputs.npz"
-    command = [
-        sys.executable,
-        "-m",
-        "deft_sweeps.deploy.bench_process",
-        str(job.folder),
-        name,
-        str(job.n_threads),
-        str(job.request),
-        str(response),
-    ]
-    ended = subprocess.run(
-        command, capture_output=True, text=True, timeout=_TIMEOUT_SEC, check=False
-    )
-    if ended.returncode != 0:
-        lines = ended.stderr.strip().splitlines() or ["it said nothing"]
-        raise BundleError(f"the runtime {name} failed: {lines[-1][:300]}")
-    measured: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
-    return measured, _outputs(response)
-
-
-def _outputs(path: Path) -> Outputs:
-    with np.load(path, allow_pickle=False) as arrays:
-        written, places = (json.loads(bytes(arrays[name])) for name in ("texts", "places"))
-        n_scores = sum(name.startswith("score") for name in arrays.files)
-        return Outputs(
-            tuple(arrays["example"].tolist()),
-            tuple(arrays[f"score{row}"] for row in range(n_scores)),
-            tuple(GeneratedText(tuple(t["ids"]), t["mean"], t["empty"]) for t in written),
-            tuple((begins, ends) for begins, ends in places),
-        )
-
-
 def _reading(
     job: _Job, name: str, measured: dict[str, Any], outputs: dict[str, Outputs]
 ) -> RuntimeReading:
@@ -210,7 +156,7 @@ def _reading(
             "changed": drift.changed_share,
             "reasons": drift.reasons,
         },
-        "file_bytes": _file_bytes(job.folder, manifest, kind.needs),
+        "file_bytes": file_bytes(job.folder, manifest, kind.needs),
         "n_threads": job.n_threads,
         "machine": f"{platform.system()} {platform.machine()}",
     }
@@ -239,12 +185,6 @@ def _table(outputs: Outputs) -> np.ndarray:
         short = longest - len(row)
         rows.append(np.pad(row, [(0, short)] + [(0, 0)] * (row.ndim - 1), constant_values=lowest))
     return np.stack(rows)
-
-
-def _file_bytes(folder: Path, manifest: Manifest, needs: str) -> int:
-    parts = manifest.parts_of(needs)
-    files = [name for name in manifest.files if name.split("/")[0] in parts]
-    return sum((folder / name).stat().st_size for name in files)
 
 
 def _told(reading: RuntimeReading) -> str:

@@ -1,6 +1,6 @@
 """Measures one runtime of a bundle alone, in the process that runs this module.
 
-    python -m deft_sweeps.deploy.bench_process BUNDLE RUNTIME THREADS EXAMPLES.json OUTPUTS.npz
+    python -m deft_sweeps.deploy.bench_process BUNDLE RUNTIME THREADS EXAMPLES.json OUTPUTS.npz N
 
 The last line on stdout is JSON. Loads no more than the runtime needs.
 """
@@ -21,7 +21,7 @@ from deft_sweeps.deploy.answer_decoder import Outputs
 from deft_sweeps.deploy.bundle_reader import open_runtime
 from deft_sweeps.deploy.predictor import BATCH_SIZE, Predictor
 from deft_sweeps.process_memory import forget_peak, peak_resident_bytes, resident_bytes
-from deft_sweeps.statistics.call_time import CallTimes, call_times, timed
+from deft_sweeps.statistics.call_time import call_times, latency_of, timed
 from deft_sweeps.tasks.examples import Example
 
 _WARM_UPS = 3
@@ -30,7 +30,12 @@ _TEXTS_FOR_TOKENS = 10
 
 
 def measure(
-    bundle: Path, runtime: str, n_threads: int, examples: Sequence[Example], outputs_path: Path
+    bundle: Path,
+    runtime: str,
+    n_threads: int,
+    examples: Sequence[Example],
+    outputs_path: Path,
+    batch: int = 0,
 ) -> dict[str, Any]:
     """What a runtime costs, and its outputs on all examples into a file.
 
@@ -40,9 +45,11 @@ def measure(
         n_threads: of the runtime.
         examples: to answer, one at least.
         outputs_path: of the npz to write.
+        batch: texts a request, if requests of one size alone are asked for; 0 otherwise.
 
     Returns:
-        The fields of `RuntimeReading` that one process can tell.
+        The fields of `RuntimeReading` that one process can tell. With a `batch`, `latency` stands
+        in place of the times: a `Latency` of requests of that size.
     """
     forget_peak()
     start = time.perf_counter()
@@ -50,19 +57,24 @@ def measure(
     predictor.outputs(examples[:1])
     load_sec = time.perf_counter() - start
     resident = resident_bytes()
-    started = time.perf_counter()
-    outputs = predictor.outputs(examples)
+    started, size = time.perf_counter(), batch or BATCH_SIZE
+    outputs = predictor.outputs(examples, size)
     examples_per_sec = len(examples) / (time.perf_counter() - started)
     peak = peak_resident_bytes()
     save_outputs(outputs_path, outputs)
-    return {
+    costs = {
         "load_sec": load_sec,
         "resident_bytes": resident,
         "peak_bytes": peak,
         "examples_per_sec": examples_per_sec,
-        "batch_size": BATCH_SIZE,
-        "one": asdict(_requests(predictor, examples, 1, _ONE_CALLS)),
-        "eight": asdict(_requests(predictor, examples, 8, _EIGHT_CALLS)),
+        "batch_size": size,
+    }
+    if batch:
+        times = _requests(predictor, examples, batch, _ONE_CALLS)
+        return costs | {"latency": asdict(latency_of(times))}
+    return costs | {
+        "one": asdict(call_times(_requests(predictor, examples, 1, _ONE_CALLS))),
+        "eight": asdict(call_times(_requests(predictor, examples, 8, _EIGHT_CALLS))),
         "per_token": _per_token(predictor, examples, outputs),
     }
 
@@ -90,15 +102,15 @@ def as_bytes(value: object) -> NDArray[np.uint8]:
 
 def _requests(
     predictor: Predictor, examples: Sequence[Example], size: int, n_calls: int
-) -> CallTimes:
-    """Times of requests that each ask for other texts than the one before."""
+) -> list[float]:
+    """Seconds of requests that each ask for other texts than the one before."""
     times = []
     for call in range(_WARM_UPS + n_calls):
         batch = [examples[(call * size + i) % len(examples)] for i in range(size)]
         took = timed(partial(_answer, predictor, batch))
         if call >= _WARM_UPS:
             times.append(took)
-    return call_times(times)
+    return times
 
 
 def _answer(predictor: Predictor, batch: Sequence[Example]) -> None:
@@ -121,10 +133,12 @@ def _per_token(
 
 def main() -> None:
     """Entry point of the process."""
-    bundle, runtime, n_threads, examples_path, outputs_path = sys.argv[1:]
+    bundle, runtime, n_threads, examples_path, outputs_path, batch = sys.argv[1:]
     rows = json.loads(Path(examples_path).read_text(encoding="utf-8"))
     examples = [Example(row["text"], "", "", second=row["second"]) for row in rows]
-    reading = measure(Path(bundle), runtime, int(n_threads), examples, Path(outputs_path))
+    reading = measure(
+        Path(bundle), runtime, int(n_threads), examples, Path(outputs_path), int(batch)
+    )
     print(json.dumps(reading), flush=True)
 
 

@@ -9,7 +9,7 @@ from deft_sweeps.deploy.bundle_tokenizer import BundleTokenizer, can_be_read
 from deft_sweeps.deploy.manifest import TOKENIZER_NAME, Manifest
 from deft_sweeps.deploy.manifest_file import check_files, read_manifest
 from deft_sweeps.deploy.predictor import Predictor
-from deft_sweeps.deploy.runtimes.runtime_kinds import RuntimeKind, runtime_kind
+from deft_sweeps.deploy.runtimes.runtime_kinds import RuntimeKind, available, runtime_kind
 from deft_sweeps.errors import BundleError
 from deft_sweeps.extras import require
 
@@ -22,8 +22,9 @@ def load(bundle: str | Path, runtime: str = "auto", n_threads: int | None = None
 
     Args:
         bundle: its folder.
-        runtime: `torch`, or another one that the bundle was exported for; `auto` takes `sparse`
-            where `deft-sweeps bench` found it faster, else `torch`.
+        runtime: `torch`, or another one that the bundle was exported for; `auto` takes the
+            one that the sweep deployed to; otherwise `sparse` where `deft-sweeps bench` found it
+            faster, else `torch`.
         n_threads: of the runtime; None takes every core that this process may use.
 
     Raises:
@@ -34,7 +35,8 @@ def load(bundle: str | Path, runtime: str = "auto", n_threads: int | None = None
     folder = Path(bundle)
     manifest = read_manifest(folder)
     if runtime == "auto":
-        runtime = _fastest(manifest)
+        served = manifest.answer.runtime
+        runtime = served if served in available(manifest) else _fastest(manifest)
     kind = runtime_kind(runtime, manifest)
     reading = manifest.reading(kind.name)
     if reading is not None and reading.drifts:

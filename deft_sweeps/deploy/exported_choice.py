@@ -128,6 +128,7 @@ def _answer(findings: Findings) -> Answer:
         lines=verdict_text.limits_told(findings),
         certified=step is not None,
         alpha=certificate.chain.alpha if step is not None and certificate is not None else None,
+        runtime=findings.runtime,
     )
 
 

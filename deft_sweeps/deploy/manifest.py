@@ -131,8 +131,9 @@ class Answer:
         verdict: the first line, such as `SHIP: ...`.
         policy: that chose it; empty for a trial that was named by hand.
         lines: each limit with its test, in words.
-        certified: whether it has a certificate. It belongs to the trial's own computation; each
-            artefact says how far it differs.
+        certified: whether it has a certificate. It belongs to the computation in `runtime`; each
+            artefact says how far it differs from the trial.
+        runtime: that was scored and certified; empty is the trial's own computation.
         alpha: of the certificate; None without one.
     """
 
@@ -141,6 +142,7 @@ class Answer:
     lines: tuple[str, ...] = ()
     certified: bool = False
     alpha: float | None = None
+    runtime: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

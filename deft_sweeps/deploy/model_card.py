@@ -170,8 +170,9 @@ def _certificate(manifest: Manifest) -> str:
             " would any certified configuration break a limit in truth."
         )
     lines.append(
-        "The certificate belongs to these trained weights at this threshold, as the trial computes"
-        " them. It speaks of examples like those of the selection split, and not of training again."
+        "The certificate belongs to these trained weights at this threshold, as"
+        f" {answer.runtime or 'the trial'} computes them. It speaks of examples like those of the"
+        " selection split, and not of training again."
     )
     return bullets(lines)
 
@@ -216,7 +217,9 @@ def _title(name: str) -> str:
 def _differing(artifact: Artifact, manifest: Manifest) -> str:
     if not artifact.differences:
         return "no"
-    note = "; not covered by the certificate" if manifest.answer.certified else ""
+    answer = manifest.answer
+    covered = answer.runtime == artifact.target or not answer.certified
+    note = "" if covered else "; not covered by the certificate"
     return "it " + "; it ".join(artifact.differences) + note
 
 

@@ -8,7 +8,7 @@ _HEADS = (
     "runtime",
     "threshold",
     "score",
-    "minus the trial's",
+    "minus the sweep's",
     "drift: largest, changed",
     "files",
     "resident",
@@ -34,7 +34,7 @@ def not_certified(manifest: Manifest) -> tuple[str, ...]:
         f"{reading.runtime}: not certified; its score differs from the certified computation's by"
         f" {_difference(reading)} on {reading.n_examples} test examples"
         for reading in manifest.runtimes
-        if reading.difference is not None
+        if reading.difference is not None and reading.runtime != manifest.answer.runtime
     )
 
 

@@ -42,6 +42,7 @@ def make_chain(
     n_looks: int = 0,
     sample: SelectionSample = WHOLE_ROWS,
     selection_fingerprint: str = "",
+    runtime: str = "",
 ) -> Chain:
     """Order the candidates by what validation examples say of them.
 
@@ -62,6 +63,7 @@ def make_chain(
         n_looks: see `Chain`.
         sample: what is known of the selection examples before any is answered.
         selection_fingerprint: see `Chain`.
+        runtime: see `Chain`.
     """
     limits = tuple(dict.fromkeys(limit.bare for limit in limits))
     metric = _ordering_metric(policy, pool)
@@ -79,6 +81,7 @@ def make_chain(
         groups=tuple(int(group) for group in sample.groups),
         fewest_of_a_class=sample.fewest_of_a_class,
         selection_fingerprint=selection_fingerprint,
+        runtime=runtime,
     )
     if not all(judgeable(limit, baselines) for limit in limits):
         return chain

@@ -89,7 +89,7 @@ class Findings:
         record = SelectionRecord(sweep.root)
         chain = record.chain()
         certificate = None if chain is None else walk(chain, record.measurements())
-        results = with_measured_costs(sweep.results(), CostRecord(sweep.root).costs())
+        results = with_measured_costs(sweep.results(), CostRecord(sweep.root).costs(), spec.deploy)
         later_finals = sweep.final_record(str(spec.choose)).measurements()
         return Findings.of(spec, results, sweep.finals(), certificate, later_finals)
 
@@ -180,6 +180,13 @@ class Findings:
     def finals(self) -> tuple[FinalMeasurement, ...]:
         """The test measurements of the choice; none if those that there are, are of another."""
         return next(filter(self._are_of_choice, self.final_sets), ())
+
+    @property
+    def runtime(self) -> str:
+        """That gave the scores and costs of candidates and choice; empty is the trial itself."""
+        if self.finals:
+            return self.finals[0].runtime
+        return "" if self.certificate is None else self.certificate.chain.runtime
 
     @property
     def every_final(self) -> tuple[FinalMeasurement, ...]:

@@ -41,9 +41,10 @@ def judgeable(limit: Constraint, baselines: Baselines) -> bool:
 
 
 def rests_on_proxy(member: FrontMember, metric: str) -> bool:
-    """Whether the member has only a proxy of a metric, taken beside other trials."""
-    cost = member.result.cost
-    return METRICS[metric].proxy_in_search and cost is not None and cost.label == "proxy"
+    """Whether the member has only a proxy of a metric: taken beside other trials, or not in the
+    runtime that the sweep deploys to.
+    """
+    return METRICS[metric].rests_on_proxy(member.result.cost)
 
 
 def awaits_cost(member: FrontMember, limit: Constraint, baselines: Baselines) -> bool:

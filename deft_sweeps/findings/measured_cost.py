@@ -7,13 +7,24 @@ from typing import Any
 from deft_sweeps.config.axes import NoDensityLoss, NoSkipping, Training
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.result import CompleteTrial, StructureCost, TrialResult, complete_trials
+from deft_sweeps.specification.deployment import Deployment
 
 
 def with_measured_costs(
-    results: Sequence[TrialResult], costs: Sequence[StructureCost]
+    results: Sequence[TrialResult],
+    costs: Sequence[StructureCost],
+    deploy: Deployment | None = None,
 ) -> tuple[TrialResult, ...]:
-    """The results with measured latency and memory in place of the proxies, where there are any."""
-    if not costs:
+    """The results with measured latency and memory in place of the proxies, where there are any.
+
+    Args:
+        results: of a sweep.
+        costs: that were measured of it.
+        deploy: the runtime, whose costs alone count: those of a trial whose structure was not
+            measured in it are labelled `undeployed`.
+    """
+    costs = costs_in(deploy, costs)
+    if not costs and deploy is None:
         return tuple(results)
     by_trial = {cost.trial_id: cost for cost in costs}
     by_structure = {
@@ -21,7 +32,15 @@ def with_measured_costs(
         for trial in complete_trials(results)
         if trial.trial_id in by_trial
     }
-    return tuple(_with_cost(result, by_structure) for result in results)
+    return tuple(_with_cost(result, by_structure, proxies=deploy is None) for result in results)
+
+
+def costs_in(
+    deploy: Deployment | None, costs: Sequence[StructureCost]
+) -> tuple[StructureCost, ...]:
+    """Those of the costs that were measured in a runtime; without one, of the trials themselves."""
+    wanted = ("", 0) if deploy is None else (deploy.runtime, deploy.batch)
+    return tuple(cost for cost in costs if (cost.runtime, cost.batch) == wanted)
 
 
 def unmeasured_structures(
@@ -62,17 +81,20 @@ def deployed_structure(trial: CompleteTrial) -> Hashable:
     return config, trial.skipped
 
 
-def _with_cost(result: TrialResult, by_structure: dict[Hashable, StructureCost]) -> TrialResult:
+def _with_cost(
+    result: TrialResult, by_structure: dict[Hashable, StructureCost], *, proxies: bool
+) -> TrialResult:
     if not isinstance(result, CompleteTrial) or result.cost is None:
         return result
     cost = by_structure.get(deployed_structure(result))
     if cost is None:
-        return result
+        return result if proxies else replace(result, cost=replace(result.cost, label="undeployed"))
     alone = replace(
         result.cost,
         label="measured",
         latency_sec=cost.latency_sec,
         latency_high_sec=cost.latency_high_sec,
         peak_memory_bytes=cost.peak_memory_bytes,
+        weight_bytes=cost.file_bytes or result.cost.weight_bytes,
     )
     return replace(result, cost=alone)

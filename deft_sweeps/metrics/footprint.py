@@ -12,6 +12,7 @@ WEIGHT_BYTES = Metric(
     of_point=False,
     possible=at_least_zero,
     display="table",
+    of_runtime=True,
 )
 TRAINABLE_PARAMETERS = Metric(
     name="trainable_parameters",
@@ -35,6 +36,7 @@ PEAK_MEMORY_BYTES = Metric(
     possible=at_least_zero,
     display="table",
     proxy_in_search=True,
+    of_runtime=True,
 )
 LATENCY_SEC = Metric(
     name="latency_sec",
@@ -47,4 +49,5 @@ LATENCY_SEC = Metric(
     possible=at_least_zero,
     display="table",
     proxy_in_search=True,
+    of_runtime=True,
 )

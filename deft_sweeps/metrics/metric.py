@@ -82,6 +82,7 @@ class Metric:
             measured.
         proxy_in_search: whether a search takes it beside other trials. Such values differ up to
             fourfold between equal networks, so they exclude no trial while searching.
+        of_runtime: whether the program that serves a model decides it.
         counts_zeros: whether it falls with the zeros of the gate. At a point whose zeros are float
             saturation such a value says nothing of the configuration.
     """
@@ -102,6 +103,7 @@ class Metric:
     why_unmeasured: Callable[[Measurable], str] = always_measured
     projection: str = ""
     proxy_in_search: bool = False
+    of_runtime: bool = False
     counts_zeros: bool = False
 
     @property
@@ -125,14 +127,27 @@ class Metric:
         return "higher" if self.direction == "maximize" else "lower"
 
     def label(self, cost: Cost | None) -> str:
-        """How a value was come by, if that has to be said: `projected`, `proxy`, `measured`.
+        """How a value was come by, if that has to be said: `projected`, or a cost's label.
 
         Args:
             cost: of the trial, which says whether it ran alone.
         """
         if self.projection:
             return "projected"
-        return cost.label if self.proxy_in_search and cost is not None else ""
+        said = self.proxy_in_search or self.rests_on_proxy(cost)
+        return cost.label if said and cost is not None else ""
+
+    def rests_on_proxy(self, cost: Cost | None) -> bool:
+        """Whether a trial's value of it is not the one that the sweep asks for, only near it.
+
+        Args:
+            cost: of the trial, which says how it was taken.
+        """
+        if cost is None:
+            return False
+        if cost.label == "undeployed":
+            return self.of_runtime
+        return self.proxy_in_search and cost.label == "proxy"
 
     def worst(self, point: Point | None) -> float | None:
         """The worst possible value, None if values have no worst one."""

@@ -98,6 +98,7 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
             worse_told=bought_text.worse_told(findings),
             prices_told=bought_text.prices_told(findings),
             within_chance_told=verdict_text.within_chance_told(findings),
+            runtime_told=verdict_text.runtime_told(findings),
             unjudged_told=verdict_text.unjudged_on_test(findings),
             chosen_settings=settings(choice.member.result.config) if choice.member else {},
             finals_differ=bool(findings.every_final) and not findings.finals,
@@ -130,7 +131,7 @@ def render(sweep: SweepDir, spec: SweepSpec, findings: Findings | None = None) -
                 *provenance.method(
                     results, choice, growth_projected=findings.projection is not None
                 ),
-                ("search", choose_sampler(spec).describe(spec.limits)),
+                ("search", choose_sampler(spec).describe(spec.search_limits, spec.later_limits)),
             ],
             provenance=provenance.provenance(results, findings.every_final),
             points={ref_of(m): point_card(m) for m in drawn},

@@ -28,6 +28,8 @@ def headline(findings: Findings) -> str:
     if member is None:
         return f"{title}{f': {verdict.why}' if verdict.why else ''}"
     head = f"{title}: {label(member.result.config)}, threshold {member.point.at}"
+    if findings.runtime:
+        head += f", in {findings.runtime}"
     match verdict.kind:
         case "not confirmed":
             return f"{head}; {_breaches_on_test(findings)}; {_baseline_on_test(findings)}"
@@ -69,6 +71,16 @@ def certificate_told(findings: Findings) -> str:
             " examples, so alpha was halved for each."
         )
     return text + _later_trials(findings, certificate)
+
+
+def runtime_told(findings: Findings) -> str:
+    """That another runtime was measured, a sentence; empty if the trial itself was."""
+    if not findings.runtime:
+        return ""
+    return (
+        f"Scores, latency, memory and bytes are those of {findings.runtime}, measured on exported"
+        " artefacts; densities are counted in torch."
+    )
 
 
 def limits_told(findings: Findings) -> tuple[str, ...]:

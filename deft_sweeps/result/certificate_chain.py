@@ -61,6 +61,7 @@ class Chain:
             without classes.
         selection_fingerprint: of the selection examples alone: the same rows have the same one,
             whatever the model and the other splits.
+        runtime: that every score is taken in; empty is the trial itself.
         n_looks: walks over the same examples by earlier sweeps, whose results this one started
             from.
     """
@@ -77,6 +78,7 @@ class Chain:
     groups: tuple[int, ...] = ()
     fewest_of_a_class: int | None = None
     selection_fingerprint: str = ""
+    runtime: str = ""
     n_looks: int = 0
     schema_version: int = CHAIN_VERSION
 

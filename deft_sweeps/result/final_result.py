@@ -18,6 +18,7 @@ class FinalMeasurement:
         role: `candidate` of the certificate, on the selection split; on the test split `chosen`;
             `baseline`, what the limits compare with, or plain PEFT; or `twin`, plain PEFT of the
             same other settings as the chosen one, thresholded to the chosen one's density.
+        runtime: that computed the score and has the costs; empty is the trial itself.
         point: on that split; a twin's threshold was calibrated on validation examples.
     """
 
@@ -26,6 +27,7 @@ class FinalMeasurement:
     point: Point
     cost: Cost
     provenance: Provenance
+    runtime: str = ""
     schema_version: int = SCHEMA_VERSION
 
     @property

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Label = Literal["measured", "proxy"]
+Label = Literal["measured", "proxy", "undeployed"]
 """`measured` alone on the machine; `proxy` beside other trials or in a worker that others have
-used."""
+used; `undeployed`: of the trial itself, where the sweep asks for those of another runtime."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +13,7 @@ class Cost:
     """What the trial costs.
 
     Attributes:
-        label: whether latency and memory were taken alone (`measured`) or beside others (`proxy`).
+        label: how latency, memory and, if `undeployed`, bytes were taken.
         trainable_parameters: adapters, and a head where there is one.
         total_parameters: base and adapters, counted before quantization packs them.
         weight_bytes: of all parameters and quantization scales as held in memory.

@@ -16,6 +16,9 @@ class StructureCost:
         latency_high_sec: as a `Cost` has it.
         peak_memory_bytes: of a fresh process that builds the model and answers one batch, above its
             size after imports; of the device's allocator on CUDA. Training is no part of it.
+        runtime: that was measured, with its libraries in the peak, on requests of `batch` texts;
+            empty is the trial itself.
+        file_bytes: of the exported artefact that the runtime reads; None of the trial itself.
     """
 
     trial_id: str
@@ -23,4 +26,7 @@ class StructureCost:
     latency_high_sec: float | None
     peak_memory_bytes: int
     provenance: Provenance
+    runtime: str = ""
+    batch: int = 0
+    file_bytes: int | None = None
     schema_version: int = SCHEMA_VERSION

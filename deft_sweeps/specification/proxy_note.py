@@ -1,6 +1,5 @@
 """Says what a search measures by a proxy only, where the spec makes it count."""
 
-from deft_sweeps.metrics import METRICS
 from deft_sweeps.specification.sweep_spec import SweepSpec
 
 
@@ -9,14 +8,16 @@ def proxy_note(spec: SweepSpec) -> str:
     search have only a proxy of; empty if there are none. Those in `limits` are named with the
     sampler.
     """
-    named = [f"objective {name}" for name in spec.objectives if METRICS[name].proxy_in_search]
+    named = [f"objective {name}" for name in spec.objectives if spec.is_proxy_in_search(name)]
     best = spec.choose.metric
-    if best is not None and METRICS[best].proxy_in_search:
+    if best is not None and spec.is_proxy_in_search(best):
         named.append(f"choose: best {best}")
-    named += [f"choose: `{limit}`" for limit in spec.choose.where if limit.rests_on_proxy]
+    named += [
+        f"choose: `{limit}`" for limit in spec.choose.where if spec.is_proxy_in_search(limit.metric)
+    ]
     if not named:
         return ""
     return (
-        f"{'; '.join(named)}: trials measure it beside others, which is a proxy; after the search"
+        f"{'; '.join(named)}: what trials measure is a proxy; after the search"
         " each structure is measured alone, which may order configurations otherwise"
     )

@@ -20,22 +20,27 @@ class SamplerChoice:
     name: ConcreteName
     why: str = ""
 
-    def describe(self, limits: Sequence[Constraint] = ()) -> str:
-        """One sentence: the sampler's name, why it was picked, and how it treats the limits."""
+    def describe(self, seen: Sequence[Constraint] = (), later: Sequence[Constraint] = ()) -> str:
+        """One sentence: the sampler's name, why it was picked, and how it treats the limits.
+
+        Args:
+            seen: limits that the search acts on.
+            later: limits that only measurements after the search can judge.
+        """
         sentence = f"sampler: {self.name}" + (f", picked because {self.why}" if self.why else "")
-        if any(not limit.rests_on_proxy for limit in limits):
+        if seen:
             aims = SAMPLERS[self.name].uses_limits
             sees = "it sees how far a trial breaks the limits"
             sentence += (
                 f"; {sees if aims else 'it does not see the limits, which the front judges'}"
             )
-        proxies = ", ".join(f"`{limit}`" for limit in limits if limit.rests_on_proxy)
-        if proxies:
+        if later:
+            named = ", ".join(f"`{limit}`" for limit in later)
             judged = (
                 "judged once each structure was measured alone, after the search, which therefore"
                 " excludes nothing by it"
             )
-            sentence += f"; {proxies}: {judged}"
+            sentence += f"; {named}: {judged}"
         return sentence
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from deft_sweeps.config.trial import Evaluation
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.specification.combination import Combination, fewest_steps
+from deft_sweeps.specification.deployment import Deployment
 from deft_sweeps.specification.problem_collector import ProblemCollector
 from deft_sweeps.specification.sampler_choice import why_not_suited
 from deft_sweeps.specification.search_settings import Budget, Halving, Search, Stopping
@@ -24,6 +25,7 @@ class SearchSection:
     search: Search | None
     budget: Budget | None
     stopping: Stopping | None
+    deploy: Deployment | None
 
     @property
     def on_gpu(self) -> bool:
@@ -32,13 +34,40 @@ class SearchSection:
 
 
 def read_search(data: Mapping[str, Any], problems: ProblemCollector) -> SearchSection:
-    """The sections `evaluation`, `search`, `budget` and `stopping`."""
-    return SearchSection(
+    """The sections `evaluation`, `search`, `budget`, `stopping` and `deploy`."""
+    section = SearchSection(
         _read_evaluation(data.get("evaluation"), problems),
         build(Search, data.get("search"), ("search",), problems),
         build(Budget, data.get("budget"), ("budget",), problems),
         _read_stopping(given_or_default(data, "stopping"), problems),
+        _read_deployment(data.get("deploy"), problems),
     )
+    _check_deployment(section, problems)
+    return section
+
+
+def _read_deployment(data: Any, problems: ProblemCollector) -> Deployment | None:
+    deploy: Deployment | None = None
+    if data is not None:
+        deploy = build(Deployment, data, ("deploy",), problems)
+    return deploy
+
+
+def _check_deployment(section: SearchSection, problems: ProblemCollector) -> None:
+    """Reports a runtime that cannot compute what the sweep measures."""
+    deploy, evaluation = section.deploy, section.evaluation
+    if deploy is None:
+        return
+    if section.on_gpu:
+        what = f"{deploy.runtime} is measured on the CPU, but trials run on a GPU"
+        problems.add(("deploy", "runtime"), what, "leave out deploy, and use `deft-sweeps bench`")
+    if evaluation is None or deploy.has_threshold:
+        return
+    used = (*evaluation.thresholds, evaluation.objective_threshold)
+    if any(used) or evaluation.percentiles:
+        what = f"{deploy.runtime} drops no gate entries, but the sweep measures thresholds above 0"
+        mend = "write `evaluation: {thresholds: [0], objective_threshold: 0}`, or take onnx"
+        problems.add(("deploy", "runtime"), what, mend)
 
 
 def _read_evaluation(data: Any, problems: ProblemCollector) -> Evaluation | None:

@@ -138,4 +138,5 @@ def _assemble(
         tracking_uri=given_or_default(data, "tracking_uri"),
         alpha=given_or_default(data, "alpha"),
         stopping=stopping,
+        deploy=section.deploy,
     )

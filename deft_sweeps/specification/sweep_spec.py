@@ -8,8 +8,10 @@ from typing import assert_never
 from deft_sweeps.config.axes import Dtype
 from deft_sweeps.config.data import Splits, Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
+from deft_sweeps.metrics import METRICS
 from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.specification.combination import Combination, Excluded, Start
+from deft_sweeps.specification.deployment import Deployment
 from deft_sweeps.specification.search_settings import (
     Budget,
     Halving,
@@ -41,6 +43,8 @@ class SweepSpec:
             it has so many, each with a seed of its own, before the choice; 1 adds none.
         alpha: of the certificate: the probability, at most, with which a certified configuration
             breaks a limit in truth. Only with a `selection` split.
+        deploy: what the choice will run in: its costs and scores are measured there; None measures
+            the trial itself.
         tracking_uri: of an MLflow server; without one, a SQLite file in the sweep's folder is used.
         folder: that the relative paths of its model and data start from, absolute; empty is the
             working directory. Specs that differ in it alone are equal.
@@ -61,6 +65,7 @@ class SweepSpec:
     tracking_uri: str | None = None
     alpha: float = 0.05
     stopping: Stopping = field(default_factory=NoStopping)
+    deploy: Deployment | None = None
     folder: str = field(default="", compare=False)
 
     @cached_property
@@ -83,8 +88,20 @@ class SweepSpec:
 
     @property
     def search_limits(self) -> tuple[Constraint, ...]:
-        """The limits that the search itself acts on: those that do not rest on a proxy."""
-        return tuple(limit for limit in self.limits if not limit.rests_on_proxy)
+        """The limits that the search itself acts on: those that do not rest on a proxy, and not
+        those on costs of another runtime.
+        """
+        return tuple(limit for limit in self.limits if not self.is_proxy_in_search(limit.metric))
+
+    @property
+    def later_limits(self) -> tuple[Constraint, ...]:
+        """The limits that are judged after the search, by what is measured alone then."""
+        return tuple(limit for limit in self.limits if limit not in self.search_limits)
+
+    def is_proxy_in_search(self, metric: str) -> bool:
+        """Whether trials measure only a proxy of the metric, which is measured after the search."""
+        of = METRICS[metric]
+        return of.proxy_in_search or (self.deploy is not None and of.of_runtime)
 
     @property
     def every_limit(self) -> tuple[Constraint, ...]:

@@ -13,6 +13,7 @@ from pydantic import Discriminator, Field, Tag, create_model
 from deft_sweeps.config.data import PackagedTask, Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.metrics import DEFAULT_OBJECTIVES, METRICS
+from deft_sweeps.specification.deployment import Deployment
 from deft_sweeps.specification.search_settings import Budget, Search, Stopping
 from deft_sweeps.specification.setting_model import (
     Shape,
@@ -153,6 +154,13 @@ def _aim_fields() -> dict[str, Any]:
         "alpha": (
             Annotated[float, Field(gt=0, lt=1)],
             Field(default=SweepSpec.alpha, description=attribute_docs(SweepSpec)["alpha"]),
+        ),
+        "deploy": (
+            settings_model(Deployment, searched=False) | None,
+            Field(
+                default=None,
+                description="What the choice will run in; its costs and scores are measured there.",
+            ),
         ),
     }
 

@@ -57,7 +57,7 @@ def certify(
         return
     if chain.alpha != alpha_after(chain.n_looks, spec.alpha):
         say(f"the chain of candidates was fixed with alpha {chain.alpha:g}, which stays")
-    if reason := too_few(chain, limits):
+    if reason := _other_runtime(chain, spec) or too_few(chain, limits):
         say(f"nothing can be certified: {reason}")
         return
     if walk(chain, record.measurements()).missing is None:
@@ -76,6 +76,17 @@ def certify(
                 n_said = len(certificate.steps)
         except StoreError as error:
             say(f"warning: the walk ends before its end, so nothing is certified: {error}")
+
+
+def _other_runtime(chain: Chain, spec: SweepSpec) -> str:
+    if chain.runtime == _runtime(spec):
+        return ""
+    measured_in = chain.runtime or "the trials' own computation"
+    return f"the chain was fixed for {measured_in}, and the spec names another runtime since"
+
+
+def _runtime(spec: SweepSpec) -> str:
+    return "" if spec.deploy is None else spec.deploy.runtime
 
 
 def unmeasured_finalists(spec: SweepSpec, sweep: SweepDir) -> tuple[Candidate, ...]:
@@ -166,6 +177,7 @@ def _write_chain(spec: SweepSpec, sweep: SweepDir, record: SelectionRecord) -> C
             _fewest_of_a_class(task, splits.train, splits.selection),
         ),
         selection_fingerprint=fingerprint,
+        runtime=_runtime(spec),
     )
     if chain.candidates:  # What was not read can be certified on later, by `--more` say.
         record.write_chain(chain)
@@ -240,7 +252,7 @@ def _measured(
     job: FinalJob, spec: SweepSpec, sweep: SweepDir, ray_address: str | None
 ) -> FinalMeasurement:
     ready, unmeasured = final.with_weights(sweep, (job,))
-    for measured in (*unmeasured, *final.measure(ready, spec, ray_address=ray_address)):
+    for measured in (*unmeasured, *final.measure(ready, spec, sweep, ray_address=ray_address)):
         if isinstance(measured, FinalMeasurement):
             return measured
         raise StoreError(str(measured))

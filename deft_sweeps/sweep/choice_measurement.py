@@ -41,7 +41,7 @@ def measure_choice(
     unmeasured = tuple(each for each in unmeasured if each.role not in standing)
     if ready and not final.already_measured(ready, [f for f in finals if f.role not in standing]):
         record.clear(keep=standing)
-        measurements = final.measure(ready, spec, ray_address=ray_address)
+        measurements = final.measure(ready, spec, sweep, ray_address=ray_address)
         with measuring(sweep) as beat:
             unmeasured += _measure_each(record, measurements, say, beat)
     return tuple(map(str, unmeasured))

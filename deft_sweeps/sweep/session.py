@@ -5,6 +5,7 @@ against, the test split, the report.
 from collections.abc import Callable
 from dataclasses import replace
 
+from deft_sweeps.deploy.deployment_check import require_runtime
 from deft_sweeps.errors import StoreError
 from deft_sweeps.findings import Findings
 from deft_sweeps.findings.front_json import front_json
@@ -59,7 +60,9 @@ def run(
 
     Raises:
         StoreError, SweepError: as `run_sweep` does.
+        MissingExtraError: the runtime to deploy to is not installed.
     """
+    require_runtime(spec.deploy)
     if ray_address is None:  # Before Ray takes its seconds to start.
         trials_in_memory(spec, machine_memory())
         if spec.budget.gpus_per_trial:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from deft_sweeps.findings.measured_cost import needs_measured_costs, unmeasured_structures
+from deft_sweeps.findings.measured_cost import costs_in, needs_measured_costs, unmeasured_structures
 from deft_sweeps.result import CompleteTrial, StructureCost
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.cost_record import CostRecord
@@ -35,7 +35,7 @@ def measure_costs(
     for lost in unmeasured:
         say(_lost_told(lost))
     with measuring(sweep) as beat:
-        for cost in final.measure_structures(ready, spec, ray_address=ray_address):
+        for cost in final.measure_structures(ready, spec, sweep, ray_address=ray_address):
             beat()
             if not isinstance(cost, StructureCost):
                 say(_lost_told(cost))
@@ -48,10 +48,13 @@ def measure_costs(
 
 
 def trials_to_measure(spec: SweepSpec, sweep: SweepDir) -> tuple[CompleteTrial, ...]:
-    """A trial of each structure that was not measured yet, if latency or memory is asked for."""
-    if not needs_measured_costs(spec.compared):
+    """A trial of each structure that was not measured yet, if latency or memory is asked for, or a
+    runtime is named.
+    """
+    if spec.deploy is None and not needs_measured_costs(spec.compared):
         return ()
-    return tuple(unmeasured_structures(sweep.results(), CostRecord(sweep.root).costs()))
+    costs = costs_in(spec.deploy, CostRecord(sweep.root).costs())
+    return tuple(unmeasured_structures(sweep.results(), costs))
 
 
 def _lost_told(lost: final.Unmeasured) -> str:

@@ -66,7 +66,7 @@ def test_stopped_trials_are_pruned_counted_and_never_points(tmp_path: Path) -> N
     results = sweep.results()
     stopped = [result for result in results if result.status == "stopped"]
     assert (outcome.n_complete + outcome.n_stopped, outcome.n_failed) == (14, 0)
-    assert len(stopped) == outcome.n_stopped >= 2
+    assert len(stopped) == outcome.n_stopped >= 1
     counts_are_equal(spec, sweep)
     nothing_is_left(sweep)
     assert list((sweep.root / "rungs").iterdir()) == []

@@ -98,7 +98,7 @@ def train(sweep: SweepDir) -> CompleteTrial:
     spec = load_parts(sweep.spec_path)[0].spec
     config: TrialConfig = spec.combinations[0].template
     factory = TorchTrialStarterFactory(
-        replace(spec.evaluation, batch_size=8), 2, folder=str(spec_folder(sweep.spec_path))
+        replace(spec.evaluation, batch_size=8), 1, folder=str(spec_folder(sweep.spec_path))
     )
     run: Any = factory()(config, 0)
     assert isinstance(run, TorchTrialRun)

@@ -7,6 +7,7 @@ from deft_sweeps.findings import Findings
 from deft_sweeps.findings.measured_cost import unmeasured_structures, with_measured_costs
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.result import CompleteTrial, StructureCost, complete_trials
+from deft_sweeps.specification.deployment import Deployment
 from deft_sweeps.store.cost_record import CostRecord
 from tests.made_sweep import PROVENANCE
 from tests.samples import point, result
@@ -63,3 +64,19 @@ def test_costs_are_stored_and_a_damaged_file_is_measured_again(tmp_path: Path) -
     assert record.costs() == (ALONE,)
     (tmp_path / "costs" / f"{ALONE.trial_id}.json").write_text("{")
     assert record.costs() == ()
+
+
+def test_only_costs_of_the_runtime_count_where_one_is_named() -> None:
+    onnx = replace(ALONE, runtime="onnx", batch=8, latency_sec=0.02, file_bytes=77)
+    deploy = Deployment("onnx", 8)
+    for costs in ([ALONE], [replace(onnx, batch=1)], []):
+        trials = complete_trials(with_measured_costs(PROXIES, costs, deploy))
+        assert [t.cost.label for t in trials if t.cost] == ["undeployed", "undeployed"]
+    (cost, _) = [
+        t.cost for t in complete_trials(with_measured_costs(PROXIES, [ALONE, onnx], deploy))
+    ]
+    assert cost is not None
+    assert (cost.label, cost.latency_sec, cost.weight_bytes) == ("measured", 0.02, 77)
+    (cost, _) = [t.cost for t in complete_trials(with_measured_costs(PROXIES, [onnx]))]
+    assert cost is not None
+    assert cost.label == "proxy"

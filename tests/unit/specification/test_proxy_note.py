@@ -30,4 +30,4 @@ def test_objectives_and_what_choose_looks_at_are_named(
     if not named:
         assert note == ""
         return
-    assert note.startswith(f"{'; '.join(named)}: trials measure it beside others, which is a proxy")
+    assert note.startswith(f"{'; '.join(named)}: what trials measure is a proxy")

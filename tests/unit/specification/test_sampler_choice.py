@@ -72,13 +72,14 @@ def test_limits_on_a_proxy_are_named_apart() -> None:
     """The search acts on the others alone."""
     proxy = parse_constraint("latency_sec <= 20 ms")
     other = parse_constraint("weight_bytes <= 1 MiB")
-    alone = choose_sampler(spec_for(60, "tpe")).describe([proxy])
+    alone = choose_sampler(spec_for(60, "tpe")).describe([], [proxy])
     judged = (
         "judged once each structure was measured alone, after the search, which therefore excludes"
         " nothing by it"
     )
     assert alone.endswith(f"`latency_sec <= 20 ms`: {judged}")
     assert "how far a trial breaks" not in alone
-    both = choose_sampler(spec_for(60, "tpe")).describe([proxy, other])
+    both = choose_sampler(spec_for(60, "tpe")).describe([other], [proxy])
     assert "it sees how far a trial breaks the limits; `latency_sec" in both
-    assert replace(spec_for(60), limits=(proxy, other)).search_limits == (other,)
+    spec = replace(spec_for(60), limits=(proxy, other))
+    assert (spec.search_limits, spec.later_limits) == ((other,), (proxy,))
