@@ -123,6 +123,7 @@ def _manages_nodes(status: bytes | None) -> bool:
     report = json.loads(status).get("autoscaler_report") if status else None
     if not report:
         return False
-    types = [*report["active_nodes"], *(report.get("pending_launches") or {})]
+    types = [*report["active_nodes"], *(report.get("node_type_mapping") or {}).values()]
+    types += report.get("pending_launches") or {}
     types += [pending[1] for pending in report.get("pending_nodes") or []]
     return not all(_MADE_UP_TYPE.fullmatch(name) for name in types)

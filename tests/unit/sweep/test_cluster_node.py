@@ -58,13 +58,16 @@ def status(**report: Any) -> bytes:
 def test_an_autoscaler_that_only_watches_adds_no_nodes() -> None:
     assert not _manages_nodes(None)
     assert not _manages_nodes(b"{}")
-    assert not _manages_nodes(status(active_nodes={f"node_{'0a' * 28}": 1}))
+    own_type = f"node_{'0a' * 28}"
+    mapping = {"0a" * 28: own_type}
+    assert not _manages_nodes(status(active_nodes={own_type: 1}, node_type_mapping=mapping))
 
 
 @pytest.mark.parametrize(
     "report",
     [
         {"active_nodes": {"ray.head.default": 1}},
+        {"node_type_mapping": {"10.0.0.1": "ray.head.default"}},
         {"pending_launches": {"gpu_worker": 2}},
         {"pending_nodes": [["10.0.0.2", "gpu_worker", "setting-up"]]},
     ],
