@@ -18,7 +18,7 @@ from deft_sweeps.deploy.runtimes.runtime_kinds import RUNTIMES
 from deft_sweeps.errors import StoreError
 from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.result import CompleteTrial, FinalMeasurement, Point, StructureCost
-from deft_sweeps.specification.deployment import Deployment
+from deft_sweeps.specification.deployment_setting import Deployment
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.task_metrics import Scored

@@ -4,7 +4,7 @@ from deft_sweeps.config.layout import Layout
 from deft_sweeps.deploy.runtimes.runtime_kinds import RUNTIMES
 from deft_sweeps.deploy.targets.export_targets import TARGETS
 from deft_sweeps.extras import require
-from deft_sweeps.specification.deployment import Deployment
+from deft_sweeps.specification.deployment_setting import Deployment
 from deft_sweeps.specification.sweep_spec import SweepSpec
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from deft_sweeps.config.axes import NoDensityLoss, NoSkipping, Training
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.result import CompleteTrial, StructureCost, TrialResult, complete_trials
-from deft_sweeps.specification.deployment import Deployment
+from deft_sweeps.specification.deployment_setting import Deployment
 
 
 def with_measured_costs(

@@ -71,8 +71,9 @@ def worse_told(findings: Findings) -> str:
     parts = []
     for name, word in WORSE.items():
         own, other = getattr(mine, name), getattr(base, name)
-        if own > reach.get(name, other):
-            as_text = METRICS[name].text
+        as_text = METRICS[name].text
+        # What reads alike is no difference that anybody could act on.
+        if own > reach.get(name, other) and as_text(own) != as_text(other):
             parts.append(f"{word} ({as_text(own)} instead of {as_text(other)})")
     if not parts:
         return ""

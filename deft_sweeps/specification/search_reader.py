@@ -8,7 +8,7 @@ from typing import Any
 from deft_sweeps.config.trial import Evaluation
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.specification.combination import Combination, fewest_steps
-from deft_sweeps.specification.deployment import Deployment
+from deft_sweeps.specification.deployment_setting import Deployment
 from deft_sweeps.specification.problem_collector import ProblemCollector
 from deft_sweeps.specification.sampler_choice import why_not_suited
 from deft_sweeps.specification.search_settings import Budget, Halving, Search, Stopping

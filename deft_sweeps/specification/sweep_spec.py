@@ -11,7 +11,7 @@ from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.metrics import METRICS
 from deft_sweeps.objective import Constraint, Policy
 from deft_sweeps.specification.combination import Combination, Excluded, Start
-from deft_sweeps.specification.deployment import Deployment
+from deft_sweeps.specification.deployment_setting import Deployment
 from deft_sweeps.specification.search_settings import (
     Budget,
     Halving,

@@ -13,7 +13,7 @@ from pydantic import Discriminator, Field, Tag, create_model
 from deft_sweeps.config.data import PackagedTask, Task
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.metrics import DEFAULT_OBJECTIVES, METRICS
-from deft_sweeps.specification.deployment import Deployment
+from deft_sweeps.specification.deployment_setting import Deployment
 from deft_sweeps.specification.search_settings import Budget, Search, Stopping
 from deft_sweeps.specification.setting_model import (
     Shape,

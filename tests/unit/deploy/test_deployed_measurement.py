@@ -12,7 +12,7 @@ from deft_sweeps.deploy.deployed_measurement import (
 from deft_sweeps.deploy.manifest import Manifest
 from deft_sweeps.errors import ConfigError
 from deft_sweeps.result import CompleteTrial
-from deft_sweeps.specification.deployment import Deployment, RuntimeName
+from deft_sweeps.specification.deployment_setting import Deployment, RuntimeName
 from deft_sweeps.store.stored_spec import stored_spec
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.weights_file import read_weights

@@ -5,7 +5,7 @@ import pytest
 from deft_sweeps.deploy.deployment_check import deployed_targets, unexportable
 from deft_sweeps.deploy.runtimes.runtime_kinds import RUNTIMES
 from deft_sweeps.deploy.target_refusal import family_layouts
-from deft_sweeps.specification.deployment import Deployment, RuntimeName
+from deft_sweeps.specification.deployment_setting import Deployment, RuntimeName
 from deft_sweeps.specification.spec_reader import parse_spec
 
 LAYOUTS = family_layouts()

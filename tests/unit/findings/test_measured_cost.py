@@ -7,7 +7,7 @@ from deft_sweeps.findings import Findings
 from deft_sweeps.findings.measured_cost import unmeasured_structures, with_measured_costs
 from deft_sweeps.objective import parse_constraint, parse_policy
 from deft_sweeps.result import CompleteTrial, StructureCost, complete_trials
-from deft_sweeps.specification.deployment import Deployment
+from deft_sweeps.specification.deployment_setting import Deployment
 from deft_sweeps.store.cost_record import CostRecord
 from tests.made_sweep import PROVENANCE
 from tests.samples import point, result

@@ -176,6 +176,7 @@ VALID = {
     "high": "2",
     "choice": "[1]",
     "kind": "files",
+    "runtime": "onnx",
 }
 
 

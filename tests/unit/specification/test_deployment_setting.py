@@ -3,7 +3,7 @@
 import pytest
 
 from deft_sweeps.errors import ConfigError
-from deft_sweeps.specification.deployment import Deployment
+from deft_sweeps.specification.deployment_setting import Deployment
 from deft_sweeps.specification.spec_reader import parse_spec
 
 SPEC = "name: x\nspace: {}\nbudget: {trials: 1}\nlimits: [weight_bytes <= 64 MiB]\n"
