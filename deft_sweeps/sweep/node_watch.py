@@ -81,7 +81,7 @@ class NodeWatch:
         self.marker = marker
         self._folder, self._is_candidate, self._warn = folder, is_candidate, warn
         self._driver = NodeFacts(**node_facts.gather_facts(PACKAGE, LIBRARIES, None, None))
-        self._ask = ray.remote(num_cpus=0, max_retries=0)(node_facts.gather_facts)
+        self._ask = ray.remote(num_cpus=0)(node_facts.gather_facts)
         self._alive: list[str] = []
         self._sent: dict[str, _Question] = {}
         self.verdicts: dict[str, NodeVerdict] = {}
