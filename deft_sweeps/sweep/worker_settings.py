@@ -7,6 +7,7 @@ one is written to the log files of each node and shown to everybody who lists ac
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ray import cloudpickle
@@ -30,11 +31,11 @@ class ShippedCall:
     settings: Mapping[str, str] = field(repr=False)
     payload: bytes = field(repr=False)
 
-    def __call__(self) -> Any:
-        """Apply the settings to this process, then make the call."""
+    def unpacked(self) -> Callable[[], Any]:
+        """Apply the settings to this process, then unpickle the call; whoever calls it makes it."""
         os.environ.update(self.settings)
         function, arguments = cloudpickle.loads(self.payload)
-        return function(*arguments)
+        return partial(function, *arguments)
 
 
 def shipped(function: Callable[..., Any], *arguments: object) -> ShippedCall:
@@ -54,4 +55,4 @@ def worker_settings() -> dict[str, str]:
 
 def call(shipped_call: ShippedCall) -> Any:
     """Make the call; for a task of Ray."""
-    return shipped_call()
+    return shipped_call.unpacked()()

@@ -63,4 +63,4 @@ def test_a_library_that_is_imported_for_the_call_sees_the_settings(
 
 
 def test_a_call_gives_what_its_function_gives() -> None:
-    assert ShippedCall({}, cloudpickle.dumps((max, (1, 3, 2))))() == 3
+    assert call(ShippedCall({}, cloudpickle.dumps((max, (1, 3, 2))))) == 3
