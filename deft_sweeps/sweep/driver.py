@@ -61,7 +61,7 @@ class Driver:
         self._n_took, self._took_sec = len(took), sum(took)
         self._saved_steps = saved_steps(self.results)
         self.running: Callable[[], tuple[Proposal, ...]] = lambda: ()
-        self.slots = 1
+        self.slots, self.n_waiting = 1, 0
         self.stopping = False
         self.state = "searching"
         self._messages: dict[str, None] = {}
@@ -129,7 +129,8 @@ class Driver:
         rows, n_front, volume = self._front
         progress = Progress(
             n_done=len(self.results),
-            n_running=len(self.running()),
+            n_running=len(self.running()) - self.n_waiting,
+            n_waiting=self.n_waiting,
             n_failed=len(self.results) - self._n_took,
             n_budget=self.target,
             front=rows,
@@ -168,6 +169,7 @@ class Driver:
             left_sec=left_sec,
             spent_sec=self.spent.wall_sec,
             ended=self.ended,
+            n_waiting=self.n_waiting,
             since=None if self._since is None else (self._since.wall_sec, self._since.trial_sec),
         )
         try:
@@ -210,10 +212,18 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
 
     Args:
         slots: trials that may run at a time from now on.
+        n_waiting: trials under way that wait for resources.
     """
 
-    def __init__(self, driver: Driver, searcher: StudySearcher, slots: Callable[[], int]) -> None:
-        self._driver, self._searcher, self._slots = driver, searcher, slots
+    def __init__(
+        self,
+        driver: Driver,
+        searcher: StudySearcher,
+        slots: Callable[[], int],
+        n_waiting: Callable[[], int],
+    ) -> None:
+        self._driver, self._searcher = driver, searcher
+        self._slots, self._n_waiting = slots, n_waiting
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Between two events is where an interrupted driver may stop: nothing is half done."""
@@ -224,6 +234,7 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Keep what waits, and show how things stand."""
         self._searcher.store_queued()
+        self._driver.n_waiting = min(self._n_waiting(), len(self._searcher.running))
         self._driver.beat()
 
     def on_trial_result(

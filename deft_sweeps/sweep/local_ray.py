@@ -47,10 +47,17 @@ class Session:
     Attributes:
         scratch: a folder for Tune's own files, removed at the end.
         slots: trials that fit at a time; None where the cluster may grow.
+        address: of the cluster, as it was given; None is a local Ray.
     """
 
     scratch: Path
     slots: int | None
+    address: str | None = None
+
+    @property
+    def where(self) -> str:
+        """What the Ray is of, for a message."""
+        return f"--ray-address {self.address}" if self.address else "this machine"
 
 
 @contextmanager
@@ -79,6 +86,7 @@ def ray_session(
             yield Session(
                 scratch / "tune",
                 _slots(budget, ray.cluster_resources()) if address is None else None,
+                address,
             )
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -95,6 +103,7 @@ def ray_session(
             yield Session(
                 scratch / "tune",
                 _slots(budget, ray.cluster_resources()) if address is None else None,
+                address,
             )
         finally:
             # An object reference that another thread collects while Ray goes down would end the

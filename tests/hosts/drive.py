@@ -1,12 +1,17 @@
-"""A driver on a host: `python -m tests.hosts.drive FOLDER HOST:PORT TRIALS STEP_SEC`.
+"""A driver on a host: `python -m tests.hosts.drive FOLDER HOST:PORT TRIALS STEP_SEC [CPUS]`.
 
-Trials note the host that they train on; see `starts`.
+Trials note the host that they train on and the settings there; see `starts` and `settings`.
 """
 
+import hashlib
+import os
 import socket
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import typer
 
 from deft_sweeps.cli.guard import guarded
 from deft_sweeps.config.trial import TrialConfig
@@ -18,10 +23,11 @@ from tests.fakes import FakeMaker, FakeRun, fake_spec
 
 @dataclass(frozen=True)
 class HostMaker(FakeMaker):
-    """Fake trials that note the name of their host at each start."""
+    """Fake trials that note the name of their host, and its settings, at each start."""
 
     def start(self, config: TrialConfig, seed: int, state: bytes | None) -> FakeRun:
         self.note("host", socket.gethostname(), 0)
+        self.note("settings", setting_digest(os.environ), 0)
         return super().start(config, seed, state)
 
 
@@ -30,12 +36,24 @@ def starts(root: Path) -> list[str]:
     return [host for host, _ in FakeMaker(root.parent).notes("host")]
 
 
+def settings(root: Path) -> set[str]:
+    """Digests of the settings at the starts of trials."""
+    return {digest for digest, _ in FakeMaker(root.parent).notes("settings")}
+
+
+def setting_digest(environment: Mapping[str, str]) -> str:
+    """Of the settings that workers need; no test writes a secret where another looks for it."""
+    values = [environment.get(name, "") for name in ("DEFT_SWEEPS_CACHE", "HF_TOKEN")]
+    return hashlib.sha256("\n".join(values).encode()).hexdigest()
+
+
 @guarded
 def main() -> None:
     """Run a sweep whose concurrency is left to the cluster."""
-    root, address, trials, step_sec = sys.argv[1:]
+    root, address, trials, step_sec, *cpus = sys.argv[1:]
     spec = fake_spec(int(trials))
-    spec = replace(spec, budget=replace(spec.budget, concurrency=None))
+    n_cpus = int(cpus[0]) if cpus else 1
+    spec = replace(spec, budget=replace(spec.budget, concurrency=None, cpus_per_trial=n_cpus))
     maker = HostMaker(Path(root).parent, step_sec=float(step_sec))
     with LineView(sys.stdout) as view:
         outcome = run_sweep(spec, SweepDir(Path(root)), maker, view=view, ray_address=address)
@@ -43,4 +61,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
