@@ -36,5 +36,5 @@ def without(hidden: tuple[str, ...], code: str) -> subprocess.CompletedProcess[s
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=120,
+        timeout=600,
     )

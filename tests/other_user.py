@@ -42,7 +42,7 @@ def as_nobody(imports: str, script: str, *, environment: dict[str, str] | None =
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert completed.returncode == 0, completed.stderr
     return completed.stdout.strip()

@@ -41,7 +41,7 @@ UNEVEN = "does not divide the input width of q (512), v (512)"
 def process(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "deft_sweeps", *map(str, arguments)]
     return subprocess.run(
-        command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=120
+        command, capture_output=True, text=True, cwd=ROOT, check=False, timeout=600
     )
 
 
@@ -104,7 +104,7 @@ class TestHelp:
             text=True,
             cwd=ROOT,
             check=True,
-            timeout=120,
+            timeout=600,
         )
         assert done.stderr.strip().splitlines()[-1] == "[]"
 
@@ -122,7 +122,7 @@ class TestHelp:
             text=True,
             cwd=ROOT,
             check=True,
-            timeout=120,
+            timeout=600,
         )
         assert done.stderr.strip().splitlines()[-1] == "[]"
         assert "wrote" in done.stderr
@@ -730,7 +730,7 @@ class TestSweepFolder:
             text=True,
             cwd=ROOT,
             check=True,
-            timeout=120,
+            timeout=600,
         )
         assert done.stderr == ""
         assert done.stdout == "{\n0\n"

@@ -153,7 +153,7 @@ def test_plain_transformers_gives_the_scores_at_threshold_zero(name: str, tmp_pa
         text=True,
         cwd=tmp_path,
         check=True,
-        timeout=200,
+        timeout=600,
     )
     said = json.loads(ended.stdout.splitlines()[-1])
     examples = [Example(text, "", "") for text in texts]

@@ -48,7 +48,7 @@ def ask(
     path: str = "/invocations",
     method: str = "POST",
 ) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     headers = {"Content-Type": kind} | ({"Authorization": f"Bearer {token}"} if token else {})
     connection.request(method, path, body, headers)
     response = connection.getresponse()
