@@ -62,8 +62,9 @@ class SharedRay:
         from deft_sweeps.sweep.local_ray import ray_session
 
         if self._up is None:
-            self._up = ExitStack()
-            self._up.enter_context(ray_session(Budget(trials=1), n_cpus=2))
+            starting = ExitStack()
+            starting.enter_context(ray_session(Budget(trials=1), n_cpus=2))
+            self._up = starting
 
     def stop(self) -> None:
         if self._up is not None:
