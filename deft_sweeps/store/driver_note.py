@@ -20,13 +20,15 @@ class DriverNote:
         started_at, beat_at: seconds since the epoch; `beat_at` moves while the driver lives.
         n_budget: trials the sweep is to finish.
         running: trial_ids under way.
-        state: `searching`, `stopping`, `measuring`, `finished`, `interrupted` or `failed`.
+        state: `searching`, `stopping`, `measuring`, `finished`, `interrupted`, `failed` or
+            `cluster lost`.
         left_sec: projected time to the end, None where nothing is finished to project from.
         spent_sec: wall time of all drivers that have searched on the folder, this one's included.
         ended: finished trials to which the search came, and those asked for since; None while it is
             not at its end. It outlives the state, which says what the driver does after the search.
         since: wall time, and trials' time, used when trials beyond the budget were asked for; None
             where none were.
+        host: name of the driver's host; empty in notes of earlier versions.
     """
 
     pid: int
@@ -39,6 +41,7 @@ class DriverNote:
     spent_sec: float = 0.0
     ended: int | None = None
     since: tuple[float, float] | None = None
+    host: str = ""
 
 
 def write_note(path: Path, note: DriverNote) -> None:
@@ -66,4 +69,4 @@ def read_note(path: Path) -> DriverNote | None:
     makes_sense = all(0 <= sec <= _MOST_SEC for sec in times if sec is not None) and all(
         0 <= n <= _MOST_TRIALS for n in counts if n is not None
     )
-    return note if makes_sense else None
+    return note if makes_sense and note.state else None

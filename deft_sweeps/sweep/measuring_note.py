@@ -1,6 +1,7 @@
 """What the driver's note says while candidates, costs or finalists are measured."""
 
 import os
+import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -30,6 +31,7 @@ def measuring(sweep: SweepDir) -> Iterator[Callable[[], None]]:
             running=(),
             state=state,
             left_sec=None,
+            host=platform.node(),
         )
         with suppress(OSError):  # Nothing that only shows may end a measurement.
             sweep.write_note(now)

@@ -11,6 +11,7 @@ from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep.cluster import SlotCount
 from deft_sweeps.sweep.driver import Driver, DriverCallback
 from deft_sweeps.sweep.local_ray import Session
+from deft_sweeps.sweep.stall_watch import StallWatch
 from deft_sweeps.sweep.trainable import TrialTrainable
 from deft_sweeps.sweep.trial_slots import cluster_slots, local_slots
 from deft_sweeps.trial.protocol import TrialStarterFactory
@@ -50,6 +51,7 @@ def run_tune(
         rung_thresholds=driver.spec.rung_thresholds,
         may_be_replaced=budget.max_failures > 0,
     )
+    stalls = StallWatch(budget.stall_minutes)
     try:
         tune.run(
             trainable,
@@ -58,10 +60,10 @@ def run_tune(
             search_alg=searcher,
             scheduler=RungScheduler(
                 searcher.may_continue,
-                searcher.lost.__setitem__,
+                lambda tune_id, why: searcher.lost.update({tune_id: stalls.reason(tune_id, why)}),
                 all_fit=lambda: count is not None and len(searcher.running) <= count(),
             ),
-            callbacks=[DriverCallback(driver, searcher, slots)],
+            callbacks=[DriverCallback(driver, searcher, slots, stalls)],
             resources_per_trial=needs,
             max_failures=budget.max_failures,
             reuse_actors=True,
