@@ -106,7 +106,10 @@ class RayCluster:
         command += ["--object-store-memory", "80000000", "--disable-usage-stats", "--block"]
         if len(self.hosts) > 1:
             command.remove("--disable-usage-stats")  # Of the head only.
-        process = host.start(_full(command), self._log(host), self._environment)
+        full = _full(command)
+        if len(self.hosts) > 1:  # As cluster/README.md has it: a node that was cut off joins again.
+            full = ["bash", "-c", 'until "$@"; do sleep 1; done', "join", *full]
+        process = host.start(full, self._log(host), self._environment)
         if len(self.hosts) == 1:
             self._joined(host, process)
         return host, process
