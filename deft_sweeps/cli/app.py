@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from deft_sweeps.cli.arguments import AsJson, PolicyText, SweepFolder
+from deft_sweeps.cli.cluster_app import app as cluster_app
 from deft_sweeps.cli.deployment_app import app as deployment_app
 from deft_sweeps.cli.guard import guarded
 from deft_sweeps.extras import require
@@ -297,6 +298,7 @@ def compare(
     compare_sweeps(folders, as_json=as_json)
 
 
+app.add_typer(cluster_app)
 app.add_typer(deployment_app)
 
 

@@ -25,7 +25,7 @@ from deft_sweeps.report.saved_steps import saved_steps
 from deft_sweeps.result import Status
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.atomic_file import write_atomically
-from deft_sweeps.store.driver_note import DriverNote
+from deft_sweeps.store.driver_note import DriverNote, under_way
 from deft_sweeps.store.result_file import stray_note
 from deft_sweeps.store.stored_spec import stored_spec
 from deft_sweeps.store.sweep_dir import SweepDir
@@ -65,7 +65,7 @@ def status(folder: Path, *, as_json: bool) -> None:
     n_of = Counter(result.status for result in findings.results)
     saved, state = saved_steps(findings.results), driver_state(note)
     n_budget = note.n_budget if note else spec.budget.trials
-    running = note.running if note and state in ("searching", "measuring") else ()
+    alive = note if note and state in ("searching", "measuring") else None
     remaining = note.left_sec if note and state == "searching" else None
     if as_json:
         show.as_json(
@@ -76,7 +76,8 @@ def status(folder: Path, *, as_json: bool) -> None:
                 **{f"n_{name}": n_of[name] for name in get_args(Status)},
                 "n_steps": saved.n_steps,
                 "n_steps_whole": saved.n_steps_whole,
-                "running": list(running),
+                "running": list(alive.running if alive else ()),
+                "n_waiting": alive.n_waiting if alive else 0,
                 "left_sec": remaining,
                 "hypervolume": findings.front.hypervolume,
                 "n_front": len(findings.front.members),
@@ -87,9 +88,8 @@ def status(folder: Path, *, as_json: bool) -> None:
         return
     done = ", ".join(f"{n_of[s]} {s}" for s in get_args(Status) if n_of[s] or s == "complete")
     n_done = len(findings.results)
-    show.text(
-        f"{spec.name}: {state}, {n_done} of {n_budget} trials done ({done}), {len(running)} running"
-    )
+    running = alive.under_way if alive else under_way(0, 0)
+    show.text(f"{spec.name}: {state}, {n_done} of {n_budget} trials done ({done}), {running}")
     if saved.n_stopped:
         steps = f"{saved.n_steps} of {saved.n_steps_whole} run, measured"
         show.text(f"early stopping: {saved.share:.2f} of the training steps saved ({steps})")

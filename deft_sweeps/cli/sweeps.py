@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,10 +43,6 @@ def run(
     warm_start: Sequence[Path] = (),
 ) -> None:
     """Run the sweeps of a spec, or go on with those of a folder."""
-    if ray_address is not None and "://" not in ray_address:
-        from deft_sweeps.sweep.probe import check
-
-        check(ray_address)  # Before data and models take their time.
     jobs = several(file, out, more=more)
     if jobs:
         if warm_start:
@@ -58,20 +55,41 @@ def run(
                     )
                 ]
             )
-        run_several(file, out, jobs, resume=resume, ray_address=ray_address, run_one=_run_one)
+        with _attached([job.part.spec for job in jobs], jobs[0].sweep.root, ray_address):
+            run_several(file, out, jobs, resume=resume, ray_address=ray_address, run_one=_run_one)
         return
     part, sweep = _prepare(file, out, resume=resume, more=more)
-    inspection = inspect(part.spec, part.where, part.document)
-    if inspection.problems:
-        refuse(inspection.problems)
-    say(*(f"note: {note}" for note in inspection.notes))
-    if not sweep.spec_path.exists():
-        sweep.write_spec(file.read_bytes())
-    keep_profile(part.spec, sweep, inspection.examination)
-    say(*(f"note: {note}" for note in path_notes(part.spec)))
-    _run_one(
-        part.spec, sweep, resume=resume, more=more, ray_address=ray_address, warm_start=warm_start
-    )
+    with _attached([part.spec], sweep.root, ray_address):
+        inspection = inspect(part.spec, part.where, part.document)
+        if inspection.problems:
+            refuse(inspection.problems)
+        say(*(f"note: {note}" for note in inspection.notes))
+        if not sweep.spec_path.exists():
+            sweep.write_spec(file.read_bytes())
+        keep_profile(part.spec, sweep, inspection.examination)
+        say(*(f"note: {note}" for note in path_notes(part.spec)))
+        _run_one(
+            part.spec,
+            sweep,
+            resume=resume,
+            more=more,
+            ray_address=ray_address,
+            warm_start=warm_start,
+        )
+
+
+def _attached(
+    specs: Sequence[SweepSpec], folder: Path, ray_address: str | None
+) -> AbstractContextManager[None]:
+    """A cluster that can run the trials, before data and models take their time.
+
+    A local Ray is started later.
+    """
+    if ray_address is None:
+        return nullcontext()
+    from deft_sweeps.sweep.ready_cluster import ready_cluster
+
+    return ready_cluster(specs, folder, ray_address)
 
 
 def _run_one(

@@ -20,6 +20,7 @@ class DriverNote:
         started_at, beat_at: seconds since the epoch; `beat_at` moves while the driver lives.
         n_budget: trials the sweep is to finish.
         running: trial_ids under way.
+        n_waiting: how many of them wait for resources.
         state: `searching`, `stopping`, `measuring`, `finished`, `interrupted`, `failed` or
             `cluster lost`.
         left_sec: projected time to the end, None where nothing is finished to project from.
@@ -41,7 +42,19 @@ class DriverNote:
     spent_sec: float = 0.0
     ended: int | None = None
     since: tuple[float, float] | None = None
+    n_waiting: int = 0
     host: str = ""
+
+    @property
+    def under_way(self) -> str:
+        """The running trials and those that wait, in words."""
+        return under_way(len(self.running) - self.n_waiting, self.n_waiting)
+
+
+def under_way(n_running: int, n_waiting: int) -> str:
+    """`2 running, 1 waiting for resources`: a trial that waits is not a running one."""
+    waiting = f", {n_waiting} waiting for resources" if n_waiting else ""
+    return f"{n_running} running{waiting}"
 
 
 def write_note(path: Path, note: DriverNote) -> None:
@@ -65,8 +78,11 @@ def read_note(path: Path) -> DriverNote | None:
     except (OSError, ValueError):
         return None
     times = (note.started_at, note.beat_at, note.spent_sec, note.left_sec, *(note.since or ()))
-    counts = (note.pid, note.n_budget, note.ended)
-    makes_sense = all(0 <= sec <= _MOST_SEC for sec in times if sec is not None) and all(
-        0 <= n <= _MOST_TRIALS for n in counts if n is not None
+    counts = (note.pid, note.n_budget, note.ended, note.n_waiting)
+    makes_sense = (
+        note.state != ""
+        and note.n_waiting <= len(note.running)
+        and all(0 <= sec <= _MOST_SEC for sec in times if sec is not None)
+        and all(0 <= n <= _MOST_TRIALS for n in counts if n is not None)
     )
-    return note if makes_sense and note.state else None
+    return note if makes_sense else None

@@ -63,7 +63,7 @@ class Driver:
         self._n_took, self._took_sec = len(took), sum(took)
         self._saved_steps = saved_steps(self.results)
         self.running: Callable[[], tuple[Proposal, ...]] = lambda: ()
-        self.slots = 1
+        self.slots, self.n_waiting = 1, 0
         self.stopping = False
         self.state = "searching"
         self._messages: dict[str, None] = {}
@@ -131,7 +131,8 @@ class Driver:
         rows, n_front, volume = self._front
         progress = Progress(
             n_done=len(self.results),
-            n_running=len(self.running()),
+            n_running=len(self.running()) - self.n_waiting,
+            n_waiting=self.n_waiting,
             n_failed=len(self.results) - self._n_took,
             n_budget=self.target,
             front=rows,
@@ -170,6 +171,7 @@ class Driver:
             left_sec=left_sec,
             spent_sec=self.spent.wall_sec,
             ended=self.ended,
+            n_waiting=self.n_waiting,
             since=None if self._since is None else (self._since.wall_sec, self._since.trial_sec),
             host=platform.node(),
         )
@@ -215,6 +217,7 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
         driver: is told.
         searcher: knows the trials.
         slots: trials that may run at a time from now on.
+        n_waiting: trials under way that wait for resources.
         stalls: ends workers that are silent for too long.
     """
 
@@ -223,10 +226,11 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
         driver: Driver,
         searcher: StudySearcher,
         slots: Callable[[], int],
+        n_waiting: Callable[[], int],
         stalls: StallWatch,
     ) -> None:
         self._driver, self._searcher = driver, searcher
-        self._slots, self._stalls = slots, stalls
+        self._slots, self._n_waiting, self._stalls = slots, n_waiting, stalls
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Between two events is where an interrupted driver may stop: nothing is half done."""
@@ -238,6 +242,7 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
         """Keep what waits, end silent workers, and show how things stand."""
         self._searcher.store_queued()
         self._stalls.end_stalled()
+        self._driver.n_waiting = min(self._n_waiting(), len(self._searcher.running))
         self._driver.beat()
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

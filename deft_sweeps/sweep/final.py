@@ -3,6 +3,7 @@ nothing has seen.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -33,7 +34,11 @@ from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.weights_file import read_weights
-from deft_sweeps.sweep.local_ray import ray_session
+from deft_sweeps.sweep.local_ray import Session, ray_session
+from deft_sweeps.sweep.node_watch import node_watch
+from deft_sweeps.sweep.trial_placement import elsewhere
+from deft_sweeps.sweep.trial_slots import trial_needs
+from deft_sweeps.sweep.worker_settings import call, shipped
 from deft_sweeps.trial.final_measurement import FinalJob, measure_final, measure_structure
 from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
 
@@ -195,7 +200,10 @@ def _alone(
     ray_address: str | None,
     deployed: tuple[object, ...] = (),
 ) -> Iterator[Measurement | Unmeasured]:
-    with ray_session(spec.budget, address=ray_address):
+    with (
+        ray_session(spec.budget, address=ray_address) as session,
+        _placement(spec, session) as label_selector,
+    ):
         n_cpus = (
             spec.budget.cpus_per_trial
             if ray_address
@@ -203,17 +211,39 @@ def _alone(
         )
         alone = ray.remote(
             max_calls=1, max_retries=2, num_cpus=n_cpus, num_gpus=_gpus(spec.budget)
-        )(measurement)
+        )(call)
         maker = TorchTrialStarterFactory(
             spec.evaluation, n_threads=n_cpus, label="measured", n_bases=1, folder=spec.folder
         )
         for job in jobs:
-            threads = {"env_vars": {"OMP_NUM_THREADS": str(n_cpus)}}
-            reference = alone.options(runtime_env=threads).remote(job, maker, *deployed)
-            measured: Measurement | Unmeasured = _result_of(job, reference)
+            options = {
+                "runtime_env": {"env_vars": {"OMP_NUM_THREADS": str(n_cpus)}},
+                "label_selector": label_selector(),
+            }
+            # Through the object store: Ray writes small arguments into its tables.
+            measuring = ray.put(shipped(measurement, job, maker, *deployed))
+            measured: Measurement | Unmeasured = _result_of(
+                job, alone.options(**options).remote(measuring)
+            )
             yield measured
             if job.role == "chosen" and isinstance(measured, Unmeasured):
                 return
+
+
+@contextmanager
+def _placement(spec: SweepSpec, session: Session) -> Iterator[Callable[[], dict[str, str]]]:
+    """A label selector for the nodes that can measure, asked anew for each job.
+
+    Raises:
+        ConfigError: no node of a cluster can run a trial.
+    """
+    if session.address is None:
+        yield dict
+        return
+    needs = trial_needs(spec)
+    with node_watch(None, is_candidate=lambda node: node.slots(needs) > 0) as watch:
+        watch.require(session.where)
+        yield lambda: elsewhere(watch.excluded())
 
 
 def _result_of(job: FinalJob, reference: Any) -> Any:

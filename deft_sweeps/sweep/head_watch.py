@@ -85,5 +85,7 @@ def _end(sweep: SweepDir, address: str, view: View) -> NoReturn:
     note = sweep.note()
     with suppress(OSError):
         if note is not None:
-            sweep.write_note(replace(note, state=STATE, running=(), beat_at=time.time()))
+            sweep.write_note(
+                replace(note, state=STATE, running=(), n_waiting=0, beat_at=time.time())
+            )
     os._exit(CLUSTER_LOST)

@@ -45,12 +45,19 @@ class Session:
     Attributes:
         scratch: a folder for Tune's own files, removed at the end.
         slots: trials that fit at a time; None where the cluster may grow.
-        head: HOST:PORT of the cluster's head; None is a local Ray.
+        address: of the cluster, as it was given; None is a local Ray.
+        head: HOST:PORT of the cluster's head, if it has one that can be asked.
     """
 
     scratch: Path
     slots: int | None
-    head: str | None
+    address: str | None = None
+    head: str | None = None
+
+    @property
+    def where(self) -> str:
+        """What the Ray is of, for a message."""
+        return f"--ray-address {self.address}" if self.address else "this machine"
 
 
 @contextmanager
@@ -99,9 +106,9 @@ def ray_session(
 
 def _session(scratch: Path, budget: Budget, address: str | None) -> Session:
     if address is None:
-        return Session(scratch / "tune", _slots(budget, ray.cluster_resources()), None)
+        return Session(scratch / "tune", _slots(budget, ray.cluster_resources()))
     head = None if "://" in address else ray.get_runtime_context().gcs_address
-    return Session(scratch / "tune", None, head)
+    return Session(scratch / "tune", None, address, head)
 
 
 def _start(scratch: Path, address: str | None, n_cpus: int | None) -> None:

@@ -3,14 +3,16 @@
 Ray itself waits 20 s or more before it reports a refusal or an address without a cluster. The
 question is put by a process of its own, `python -m deft_sweeps.sweep.probe HOST:PORT`, since Ray's
 client can neither be stopped nor be kept from aborting. It prints a line when its imports are done,
-then an Answer.
+then an Answer, and the versions of the cluster's Ray and Python if they are others.
 """
 
+import json
 import os
 import socket
 import subprocess
 import sys
 from importlib.metadata import version
+from platform import python_version
 from threading import Timer
 from typing import Literal, cast, get_args
 
@@ -19,9 +21,10 @@ from deft_sweeps.errors import ConfigError, Problem
 CONNECT_SEC = 5.0
 ANSWER_SEC = 10.0
 
-Answer = Literal["open", "token", "no token", "wrong token", "disabled", "silent"]
+Answer = Literal["open", "token", "no token", "wrong token", "disabled", "silent", "other versions"]
 """`open`: no token is demanded; `token`: this process has the one that is; `disabled`: one is
-demanded and RAY_AUTH_MODE forbids to send it; `silent`: no answer, or none of Ray's."""
+demanded and RAY_AUTH_MODE forbids to send it; `silent`: no answer, or none of Ray's;
+`other versions`: of Ray or Python, with which Ray refuses to attach."""
 
 
 def check(address: str) -> tuple[str, bool]:
@@ -38,9 +41,9 @@ def check(address: str) -> tuple[str, bool]:
     """
     resolved = _resolved(address)
     _connect(resolved)
-    answer = _ask(resolved)
+    answer, versions = _ask(resolved)
     if answer not in ("open", "token"):
-        raise ConfigError([_problem(resolved, answer)])
+        raise ConfigError([_problem(resolved, answer, versions)])
     return resolved, answer == "token"
 
 
@@ -103,7 +106,26 @@ def _connect(address: str) -> None:
         raise ConfigError([Problem(_where(address), what, remedy)]) from error
 
 
-def _ask(address: str) -> Answer:
+def other_versions(address: str) -> str:
+    """Versions of the cluster's Ray and Python; empty if this process may attach with its own."""
+    from ray._private.ray_constants import KV_NAMESPACE_CLUSTER
+    from ray._private.utils import check_version_info
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled
+
+    head = GcsClient(address=address)
+    written = head.internal_kv_get(b"CLUSTER_METADATA", KV_NAMESPACE_CLUSTER)
+    if not written:
+        return ""
+    metadata = json.loads(written)
+    try:
+        check_version_info(metadata, "")
+    except RuntimeError:
+        return f"Ray {metadata['ray_version']} on Python {metadata['python_version']}"
+    return ""
+
+
+def _ask(address: str) -> tuple[Answer, str]:
+    """The answer, and the versions of the cluster if they are others."""
     command = [sys.executable, "-m", "deft_sweeps.sweep.probe", address]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as child:
@@ -111,13 +133,13 @@ def _ask(address: str) -> Answer:
         next(lines, "")  # On a busy machine the imports take as long as they take.
         timer = Timer(ANSWER_SEC, child.kill)
         timer.start()
-        answer = next(lines, "").strip()
+        answer, versions = next(lines, "").strip(), next(lines, "").strip()
         timer.cancel()
-    return cast(Answer, answer) if answer in get_args(Answer) else "silent"
+    return (cast(Answer, answer) if answer in get_args(Answer) else "silent"), versions
 
 
 # The word before a secret masks what follows it, so no message says `token` in its midst.
-def _problem(address: str, answer: Answer) -> Problem:
+def _problem(address: str, answer: Answer, versions: str = "") -> Problem:
     remedy = "set RAY_AUTH_TOKEN_PATH or RAY_AUTH_TOKEN as on its nodes"
     match answer:
         case "no token":
@@ -127,6 +149,12 @@ def _problem(address: str, answer: Answer) -> Problem:
         case "disabled":
             what = "the cluster demands credentials, which RAY_AUTH_MODE=disabled withholds"
             remedy = f"unset it, and {remedy}"
+        case "other versions":
+            what = (
+                f"the cluster runs {versions}, and this process Ray {version('ray')} on Python"
+                f" {python_version()}"
+            )
+            remedy = "install the same versions on every machine"
         case _:
             what = f"no Ray {version('ray')} answers there"
             remedy = "give the port of the head's `ray start --head --port`, 6379 by default"
@@ -152,7 +180,9 @@ def main() -> None:
 
     print("ready", flush=True)
     try:
-        print(probe(sys.argv[1]), flush=True)
+        answer = probe(sys.argv[1])
+        versions = other_versions(sys.argv[1]) if answer in ("open", "token") else ""
+        print("other versions" if versions else answer, versions, sep="\n", flush=True)
     except Exception:  # Whatever else Ray raises, there is no cluster to use.
         print("silent", flush=True)
 

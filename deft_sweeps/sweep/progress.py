@@ -21,6 +21,7 @@ from deft_sweeps.objective import Constraint
 from deft_sweeps.report.saved_steps import SavedSteps, stopped_text
 from deft_sweeps.report.terminal_text import printable
 from deft_sweeps.result import CompleteTrial, StoppedTrial, TrialResult
+from deft_sweeps.store.driver_note import under_way
 from deft_sweeps.units import duration
 
 N_ROWS = 6
@@ -59,6 +60,7 @@ class Progress:
 
     Attributes:
         n_done: trials that ended, failed ones included.
+        n_waiting: trials that wait for resources; they are not among the running ones.
         n_budget: trials to finish.
         front: some members, best first by the first objective, spread over the whole front.
         n_front: members of the front.
@@ -83,6 +85,7 @@ class Progress:
     saved_steps: SavedSteps | None = None
     state: str = "searching"
     phase: str = ""
+    n_waiting: int = 0
 
     @property
     def line(self) -> str:
@@ -92,8 +95,8 @@ class Progress:
         stopped = f", {self.saved_steps}" if self.saved_steps is not None else ""
         phase = f", {self.phase}" if self.phase else ""
         return (
-            f"{self.n_done}/{self.n_budget} trials done, {self.n_running}"
-            f" running{failed}{stopped}{remaining}{phase}"
+            f"{self.n_done}/{self.n_budget} trials done,"
+            f" {under_way(self.n_running, self.n_waiting)}{failed}{stopped}{remaining}{phase}"
         )
 
     @property

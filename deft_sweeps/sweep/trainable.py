@@ -8,6 +8,7 @@ checkpoints hold nothing. Each attempt writes under a number of its own (`store/
 
 import math
 import os
+import socket
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -26,6 +27,7 @@ from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopp
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.unfinished_trial import Attempt, UnfinishedTrial
+from deft_sweeps.sweep.worker_settings import ShippedCall
 from deft_sweeps.trial.protocol import TrialRun, TrialStarter, TrialStarterFactory
 
 N_REPORTS = 10
@@ -60,29 +62,37 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
     def setup(
         self,
         config: dict[str, Any],
-        maker: TrialStarterFactory | None = None,
+        maker: TrialStarterFactory | ShippedCall | None = None,
         folder: str = "",
         n_threads: int = 1,
         checkpoint_every_sec: float = CHECKPOINT_EVERY_SEC,
         stopping: Stopping = NoStopping(),  # noqa: B008 (frozen)
         rung_thresholds: tuple[float, ...] = (),
         may_be_replaced: bool = False,
+        marker: str = "",
     ) -> None:
         """Take the worker's fixed things, then its first trial.
 
         Args:
             config: `config`, a TrialConfig's JSON, and `seed`.
-            maker: of the TrialStarter; called by the first trial, not here, so that what it raises
-                is that trial's failure.
+            maker: of the TrialStarter, as it is or with the driver's settings; called by the first
+                trial, not here, so that what it raises is that trial's failure.
             folder: of the sweep, absolute.
             n_threads: of a trial, for OpenMP, which reads it when torch is imported.
             checkpoint_every_sec: of training, at least, between two checkpoints.
             stopping: at whose rungs a trial is measured, and may be ended by the driver.
             rung_thresholds: measured there.
             may_be_replaced: a trial that a worker refuses is taken to another one.
+            marker: a file of the driver in the sweep's folder, which this worker must see; empty
+                looks for none.
+
+        Raises:
+            TrialError: the sweep's folder is not shared with this node.
         """
+        if marker and not os.path.exists(marker):
+            raise TrialError(f"{folder} of {socket.gethostname()} is not the driver's folder")
         os.environ["OMP_NUM_THREADS"] = str(n_threads)
-        self._maker = maker
+        self._maker = maker.unpacked() if isinstance(maker, ShippedCall) else maker
         self._starter: TrialStarter | None = None
         self._sweep = SweepDir(Path(folder))
         self._checkpoint_every_sec = checkpoint_every_sec

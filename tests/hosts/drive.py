@@ -1,67 +1,34 @@
-"""A driver on a host: `python -m tests.hosts.drive FOLDER HOST:PORT TRIALS STEP_SEC`.
+"""A driver on a host: `python -m tests.hosts.drive FOLDER HOST:PORT TRIALS STEP_SEC [CPUS]`.
 
-Trials note the host that they train on, see `starts`. The driver goes on with a folder that has
-results. One more argument, `dies`, lets every worker die; two more, HOST and SEC, let the
-measurement at the end of a trial take so long on that host.
+Trials note the host that they train on and the settings there; see `starts` and `settings`.
 """
 
+import hashlib
+import os
 import socket
 import sys
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import safetensors.numpy
+import typer
 
 from deft_sweeps.cli.guard import guarded
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.result import CompleteTrial
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.progress import LineView
 from deft_sweeps.sweep.runner import run_sweep
 from tests.fakes import FakeMaker, FakeRun, fake_spec
 
 
-@dataclass
-class HostRun(FakeRun):
-    """A fake trial whose result and weights both name the host that trained it."""
-
-    maker: "HostMaker"
-
-    def weights(self) -> bytes:
-        self.maker.note("weights", socket.gethostname(), round(time.time()))
-        metadata = {"trial_id": self.config.trial_id(self.seed), "host": socket.gethostname()}
-        return safetensors.numpy.save({"lora": np.zeros(4)}, metadata)
-
-    def finish(self) -> CompleteTrial:
-        if socket.gethostname() == self.maker.slow_host:
-            self.maker.note("slow", self.config.trial_id(self.seed), round(time.time()))
-            time.sleep(self.maker.slow_sec)
-        result = super().finish()
-        assert result.provenance is not None
-        return replace(result, provenance=replace(result.provenance, device=socket.gethostname()))
-
-
 @dataclass(frozen=True)
 class HostMaker(FakeMaker):
-    """Fake trials that note the name of their host, and the time, at each start.
-
-    Attributes:
-        slow_host: takes `slow_sec` for the measurement at the end of a trial.
-        dies: every worker dies at `fault_step`.
-    """
-
-    slow_host: str = ""
-    slow_sec: float = 0.0
-    dies: bool = False
+    """Fake trials that note the name of their host, and its settings, at each start."""
 
     def start(self, config: TrialConfig, seed: int, state: bytes | None) -> FakeRun:
-        self.note("host", socket.gethostname(), round(time.time()))
-        self.note("began", config.trial_id(seed), round(time.time()))
-        begun = super().start(config, seed, state)
-        maker = replace(self, faults={config.config_id: "die_always"}) if self.dies else self
-        return HostRun(config, seed, maker, begun.step, begun.started_at)
+        self.note("host", socket.gethostname(), 0)
+        self.note("settings", setting_digest(os.environ), 0)
+        return super().start(config, seed, state)
 
 
 def starts(root: Path) -> list[str]:
@@ -69,28 +36,32 @@ def starts(root: Path) -> list[str]:
     return [host for host, _ in FakeMaker(root.parent).notes("host")]
 
 
+def settings(root: Path) -> set[str]:
+    """Digests of the settings at the starts of trials."""
+    return {digest for digest, _ in FakeMaker(root.parent).notes("settings")}
+
+
+def setting_digest(environment: Mapping[str, str]) -> str:
+    """Of the settings that workers need; no test writes a secret where another looks for it."""
+    values = [environment.get(name, "") for name in ("DEFT_SWEEPS_CACHE", "HF_TOKEN")]
+    return hashlib.sha256("\n".join(values).encode()).hexdigest()
+
+
 @guarded
 def main() -> None:
     """Run a sweep whose concurrency is left to the cluster."""
-    root, address, trials, step_sec, *slow = sys.argv[1:]
-    dies = slow == ["dies"]
-    spec = fake_spec(int(trials), max_failures=0 if dies else 1)
-    spec = replace(spec, budget=replace(spec.budget, concurrency=None))
-    maker = HostMaker(Path(root).parent, step_sec=float(step_sec), dies=dies)
-    if slow and not dies:
-        maker = replace(maker, slow_host=slow[0], slow_sec=float(slow[1]))
+    root, address, trials, step_sec, *cpus = sys.argv[1:]
+    spec = fake_spec(int(trials))
+    n_cpus = int(cpus[0]) if cpus else 1
+    spec = replace(spec, budget=replace(spec.budget, concurrency=None, cpus_per_trial=n_cpus))
+    maker = HostMaker(Path(root).parent, step_sec=float(step_sec))
     with LineView(sys.stdout) as view:
-        outcome = run_sweep(
-            spec,
-            SweepDir(Path(root)),
-            maker,
-            view=view,
-            resume=True,
-            ray_address=address,
-            checkpoint_every_sec=1.0,
-        )
+        outcome = run_sweep(spec, SweepDir(Path(root)), maker, view=view, ray_address=address)
     print(outcome)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except typer.Exit as end:
+        sys.exit(end.exit_code)

@@ -37,6 +37,7 @@ mount --rbind "$stage" /tmp
 chmod 1777 /tmp
 mount -t tmpfs -o size=$SHM_SIZE tmpfs /dev/shm
 hostname "$name"
+eval "$PREPARE"
 ip link set lo up
 touch /tmp/up
 exec sleep infinity
@@ -67,7 +68,7 @@ class Host:
         self._bridge = 0
         self.init = 0
 
-    def up(self, bridge: int, stage: Path) -> Self:
+    def up(self, bridge: int, stage: Path, prepare: str, shm_size: str) -> Self:
         """Create the namespaces and plug the host into the bridge of process `bridge`."""
         stage.mkdir()
         errors = stage.with_suffix(".log")
@@ -81,7 +82,7 @@ class Host:
                 ],
                 stdin=subprocess.DEVNULL,
                 stderr=log,
-                env={**os.environ, "SHM_SIZE": SHM_SIZE},
+                env={**os.environ, "SHM_SIZE": shm_size, "PREPARE": prepare},
                 start_new_session=True,
             )
         self._holder = holder
@@ -211,12 +212,17 @@ class Machines:
     ) -> None:
         self._at_end.close()
 
-    def add(self) -> Host:
-        """Another host, which is up."""
+    def add(self, prepare: str = "", shm_size: str = SHM_SIZE) -> Host:
+        """Another host, which is up.
+
+        Args:
+            prepare: commands of its shell, run as root among its own mounts.
+            shm_size: of its /dev/shm, as `mount` reads it.
+        """
         host = Host(len(self._hosts), self._folders)
         self._hosts.append(host)
         self._at_end.callback(host.power_off)
-        return host.up(self._switch.pid, self._folder / host.name)
+        return host.up(self._switch.pid, self._folder / host.name, prepare, shm_size)
 
 
 def end(process: subprocess.Popen[bytes], patience_sec: float = 20.0) -> None:

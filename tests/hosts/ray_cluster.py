@@ -3,11 +3,11 @@
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.hosts.machines import ROOT, Host, Machines, end
+from tests.hosts.machines import ROOT, SHM_SIZE, Host, Machines, end
 
 PORT = 6379
 HOME = "/tmp/home"
@@ -42,8 +42,27 @@ class Ended:
     took_sec: float
 
 
+@dataclass(frozen=True)
+class Trait:
+    """How a host differs from the others.
+
+    Attributes:
+        prepare: commands of its shell before Ray starts.
+        shm_size: of its /dev/shm.
+        environment: changes to the environment of its `ray start`.
+        n_cpus: that Ray offers there.
+        options: of its `ray start`, beside the usual ones.
+    """
+
+    prepare: str = ""
+    shm_size: str = SHM_SIZE
+    environment: Environment = field(default_factory=dict)
+    n_cpus: int = 1
+    options: tuple[str, ...] = ()
+
+
 class RayCluster:
-    """A head and workers with one core each.
+    """A head and workers, of one core each unless a Trait says more.
 
     Args:
         folder: of logs, not yet there.
@@ -66,7 +85,11 @@ class RayCluster:
 
     def grow(self, n_hosts: int) -> list[Host]:
         """Start so many hosts more; the first of all is the head."""
-        joined = [self._start(self._machines.add()) for _ in range(n_hosts)]
+        return self.join(*[Trait()] * n_hosts)
+
+    def join(self, *traits: "Trait") -> list[Host]:
+        """Start a host more for each of these."""
+        joined = [self._start(trait) for trait in traits]
         return [self._joined(host, process) for host, process in joined]
 
     def run(
@@ -97,19 +120,22 @@ class RayCluster:
         process = host.start(_full(command), log, {**_CLEAN, **(environment or {})})
         return process, log, time.monotonic()
 
-    def _start(self, host: Host) -> tuple[Host, subprocess.Popen[bytes]]:
+    def _start(self, trait: "Trait") -> tuple[Host, subprocess.Popen[bytes]]:
+        host = self._machines.add(trait.prepare, trait.shm_size)
         self.hosts.append(host)
         role = ["--head", "--port", str(PORT), "--include-dashboard", "false"]
         if len(self.hosts) > 1:
             role = ["--address", self.address]
-        command = ["ray", "start", *role, "--node-ip-address", host.ip, "--num-cpus", "1"]
+        command = ["ray", "start", *role, "--node-ip-address", host.ip]
+        command += ["--num-cpus", str(trait.n_cpus), *trait.options]
         command += ["--object-store-memory", "80000000", "--disable-usage-stats", "--block"]
         if len(self.hosts) > 1:
             command.remove("--disable-usage-stats")  # Of the head only.
         full = _full(command)
         if len(self.hosts) > 1:  # As cluster/README.md has it: a node that was cut off joins again.
             full = ["bash", "-c", 'until "$@"; do sleep 1; done', "join", *full]
-        process = host.start(full, self._log(host), self._environment)
+        environment = {**self._environment, **trait.environment}
+        process = host.start(full, self._log(host), environment)
         if len(self.hosts) == 1:
             self._joined(host, process)
         return host, process
@@ -140,13 +166,27 @@ def leave_token(cluster: RayCluster, token: str | None) -> None:
     assert done.code == 0, done.output
 
 
-def tasks_on_all(cluster: RayCluster, environment: Environment) -> None:
-    """Attach from the head as a sweep does, and run a task on each host."""
-    command = ["python", "-m", "tests.hosts.attach", cluster.address]
+def tasks_on_all(cluster: RayCluster, environment: Environment, address: str = "") -> None:
+    """Attach from the head as a sweep does, and run a task on each host.
+
+    Args:
+        cluster: of the hosts.
+        environment: changes to the driver's.
+        address: as the driver gets it; empty is the cluster's.
+    """
+    command = ["python", "-m", "tests.hosts.attach", address or cluster.address]
     done = cluster.run(cluster.hosts[0], command, environment)
     assert done.code == 0, done.output
     names = " ".join(sorted(host.name for host in cluster.hosts))
     assert done.output.splitlines()[-1] == names, done.output
+
+
+def wait_until(condition: Callable[[], bool], log: Path) -> None:
+    """Wait for the condition to hold; show the driver's log if it does not."""
+    until = time.monotonic() + RUN_SEC
+    while not condition():
+        assert time.monotonic() < until, log.read_text()[-3000:]
+        time.sleep(0.5)
 
 
 def _full(command: Sequence[str]) -> list[str]:

@@ -47,7 +47,7 @@ def drive(root: Path, cluster: RayCluster, trials: int, step_sec: float, *fault:
     """The command of a driver."""
     root.parent.mkdir(exist_ok=True)
     settings = [str(root), cluster.address, str(trials), str(step_sec), *fault]
-    return ["python", "-m", "tests.hosts.drive", *settings]
+    return ["python", "-m", "tests.hosts.drive_faults", *settings]
 
 
 def wait_for(holds: Callable[[], object], process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -1,6 +1,5 @@
 """A cluster without a token is used as a whole, with no setting."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from deft_sweeps.store.sweep_dir import SweepDir
 from tests.hosts.drive import starts
 from tests.hosts.machines import Machines, ended
-from tests.hosts.ray_cluster import RUN_SEC, RayCluster, leave_token, tasks_on_all
+from tests.hosts.ray_cluster import RayCluster, leave_token, tasks_on_all, wait_until
 
 pytestmark = pytest.mark.hosts
 
@@ -58,16 +57,9 @@ def test_a_host_that_joins_while_the_sweep_runs_trains_too(
         wait_until(lambda: joined.name in starts(root), log)
 
 
-@pytest.mark.parametrize("token", ["a" * 64, None])
-def test_a_token_that_a_local_ray_left_does_no_harm(token: str | None, cluster: RayCluster) -> None:
+@pytest.mark.parametrize(("token", "address"), [("a" * 64, ""), (None, "auto")])
+def test_a_token_that_a_local_ray_left_does_no_harm(
+    token: str | None, address: str, cluster: RayCluster
+) -> None:
     leave_token(cluster, token)
-    tasks_on_all(cluster, {})
-
-
-def wait_until(condition: object, log: Path) -> None:
-    """Wait for the condition to hold; show the driver's log if it does not."""
-    assert callable(condition)
-    until = time.monotonic() + RUN_SEC
-    while not condition():
-        assert time.monotonic() < until, log.read_text()[-3000:]
-        time.sleep(0.5)
+    tasks_on_all(cluster, {}, address)

@@ -81,10 +81,12 @@ def test_a_driver_uses_the_token_of_the_nodes(
     sweep_on_both(closed, shared / "recipe" / "sweep", recipe)
 
 
-@pytest.mark.parametrize("source", ["file", "environment"])
-def test_a_driver_sends_a_token_that_it_has_without_a_mode(source: str, closed: RayCluster) -> None:
+@pytest.mark.parametrize(("source", "address"), [("file", ""), ("environment", "auto")])
+def test_a_driver_sends_a_token_that_it_has_without_a_mode(
+    source: str, address: str, closed: RayCluster
+) -> None:
     leave_token(closed, TOKEN if source == "file" else ANOTHER)
-    tasks_on_all(closed, {"RAY_AUTH_TOKEN": TOKEN} if source == "environment" else {})
+    tasks_on_all(closed, {"RAY_AUTH_TOKEN": TOKEN} if source == "environment" else {}, address)
 
 
 def test_a_driver_without_the_token_says_so(

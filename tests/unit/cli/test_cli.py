@@ -29,7 +29,10 @@ from tests.samples import complete, point, result
 
 ROOT = Path(__file__).parents[3]
 QUICKSTART = ROOT / "search_spaces" / "quickstart.yaml"
-COMMANDS = ("init", "validate", "data", "plan", "run", "status", "report", "choose", "compare")
+COMMANDS = (
+    *("init", "validate", "data", "plan", "run", "status", "report", "choose", "compare"),
+    "doctor",
+)
 HEAVY = ("torch", "ray", "transformers", "optuna", "mlflow", "peft", "datasets")
 GOOD = "name: tiny\nspace: {density: [none, loss]}\nbudget: {trials: 2}\n"
 UNEVEN = "does not divide the input width of q (512), v (512)"
@@ -615,6 +618,15 @@ class TestSweepFolder:
         assert "cut off, 3 of 20 trials done" in done.stdout
         assert "0 running" in done.stdout
         assert f"deft-sweeps run {sweep.root} --resume" in done.stderr
+
+    def test_status_tells_a_trial_that_waits_from_a_running_one(self, sweep: SweepDir) -> None:
+        import time
+
+        now, ids = time.time(), ("a-s0", "b-s0", "c-s0")
+        sweep.write_note(DriverNote(1, now, now, 20, ids, "searching", None, n_waiting=2))
+        assert "1 running, 2 waiting for resources" in call("status", sweep.root).stdout
+        document = json.loads(call("status", sweep.root, "--json").stdout)
+        assert (document["running"], document["n_waiting"]) == (list(ids), 2)
 
     def test_driver_states(self) -> None:
         import time

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -112,3 +113,9 @@ def test_a_front_that_waits_for_its_baseline_is_shown_without_limits() -> None:
         results, OBJECTIVES, (parse_constraint("score >= baseline(peft) - 0.01"),)
     )
     assert (len(rows), n) == (1, 1)
+
+
+def test_a_trial_that_waits_for_resources_is_no_running_one() -> None:
+    assert progress().line.startswith("2/12 trials done, 1 running, 1 failed")
+    waiting = replace(progress(), n_waiting=3)
+    assert waiting.line.startswith("2/12 trials done, 1 running, 3 waiting for resources, 1 failed")
