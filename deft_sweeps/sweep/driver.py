@@ -171,7 +171,7 @@ class Driver:
             left_sec=left_sec,
             spent_sec=self.spent.wall_sec,
             ended=self.ended,
-            n_waiting=self.n_waiting,
+            n_waiting=min(self.n_waiting, len(self.running())),  # The count is of the last step.
             since=None if self._since is None else (self._since.wall_sec, self._since.trial_sec),
             host=platform.node(),
         )

@@ -29,6 +29,7 @@ def measuring(sweep: SweepDir) -> Iterator[Callable[[], None]]:
             beat_at=time.time(),
             n_budget=n,
             running=(),
+            n_waiting=0,
             state=state,
             left_sec=None,
             host=platform.node(),
