@@ -34,6 +34,7 @@ from deft_sweeps.result import TrialResult
 from deft_sweeps.specification.search_settings import Budget, Halving
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.store.unfinished_trial import unfinished_trials
 
 N_TRIALS = 16
 TRIAL_SEC = 1.5
@@ -148,7 +149,7 @@ def counted(spec: SweepSpec, sweep: SweepDir, changed: list[str]) -> tuple[list[
     results = sweep.results()
     ids = {result.trial_id for result in results}
     lost = [f"{trial_id}: its result changed or is gone" for trial_id in changed]
-    lost += [f"{path.stem}: its checkpoint was not resumed" for path in sweep.checkpoints()]
+    lost += [f"{trial.trial_id}: was not resumed" for trial in unfinished_trials(sweep)]
     lost += [f"{trial_id}: in the record, not in the results" for trial_id in running_in(sweep)]
     if len(ids) < spec.budget.trials:
         lost.append(f"{spec.budget.trials - len(ids)} of {spec.budget.trials} trials")

@@ -38,7 +38,7 @@ THRESHOLDS = (0.0, 0.01, 0.5)
 N_EXAMPLES = 200
 N_STEPS = 20
 
-Fault = Literal["raise", "nan", "die_once", "die_always"]
+Fault = Literal["raise", "nan", "die_once", "die_always", "hang_once", "stop_once"]
 
 
 def surface(config: TrialConfig, seed: int, threshold: float) -> tuple[float, float]:
@@ -121,6 +121,11 @@ class FakeRun:
             fault == "die_once" and self.maker.first_time(self.config.config_id)
         ):
             os.kill(os.getpid(), signal.SIGKILL)
+        if fault in ("hang_once", "stop_once") and self.maker.first_time(self.config.config_id):
+            self.maker.note("silent", self.config.trial_id(self.seed), self.step)
+            if fault == "stop_once":
+                os.kill(os.getpid(), signal.SIGSTOP)
+            time.sleep(3600)
 
 
 def fake_weights(trial_id: str) -> bytes:

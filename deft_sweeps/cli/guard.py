@@ -1,5 +1,5 @@
 """From an error to an exit code and a line on stderr: 0 done, 1 the sweep failed, 2 bad input, 130
-interrupted.
+interrupted. A process whose cluster is lost ends with 3 (`sweep/head_watch`).
 """
 
 import errno

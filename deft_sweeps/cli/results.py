@@ -101,7 +101,7 @@ def status(folder: Path, *, as_json: bool) -> None:
     # The front is under the sweep's own limits; the policy's do not show in it.
     for line in choice_text.awaiting_notes(findings.front.awaiting, choice_text.ON_FRONT):
         show.text(line)
-    goes_on = state in ("not started", "cut off", "interrupted")
+    goes_on = state in ("not started", "cut off", "interrupted", "cluster lost")
     say_next(*("run", folder, "--resume") if goes_on else ("report", folder))
 
 

@@ -1,10 +1,20 @@
 """Aborts the sweep after ten consecutive trials fail with the same unexpected error."""
 
+import re
+
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import FailedTrial, TrialResult
 
 MOST_ALIKE = 10
 """Consecutive failures with one error that abort the sweep."""
+
+_N_COMPARED = 160
+"""Characters of two errors that are compared: a stored error was cut off at a length, so its end
+moves with the length of the ids in it."""
+
+_VARIABLE = re.compile(r"[^\s'\"()<>\[\]{},;=]*\d[^\s'\"()<>\[\]{},;=]*|\btmp\w{8}\b|\b[a-f]{8,}\b")
+"""A word with a digit, which is what ids, process numbers, addresses, sizes and times are, or a
+temporary name without one."""
 
 
 class ConsecutiveFailures:
@@ -23,7 +33,8 @@ class ConsecutiveFailures:
         if not isinstance(result, FailedTrial) or result.error.startswith(expected):
             self._error, self._n = "", 0
         else:
-            self._n = self._n + 1 if result.error == self._error else 1
+            is_same = error_kind(result.error) == error_kind(self._error)
+            self._n = self._n + 1 if is_same else 1
             self._error = result.error
 
     @property
@@ -33,3 +44,11 @@ class ConsecutiveFailures:
             return ""
         failed = f"{self._n} trials failed one after the other: {self._error}"
         return f"{failed}; mend that, then resume the sweep"
+
+
+def error_kind(error: str) -> str:
+    """The part of an error's text that is the same whenever the error has the same cause.
+
+    Ray names the worker, the node, the process and the time in its texts.
+    """
+    return _VARIABLE.sub("#", error)[:_N_COMPARED]

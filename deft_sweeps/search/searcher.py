@@ -19,13 +19,14 @@ from deft_sweeps.search.proposer import Proposer
 from deft_sweeps.search.reported_result import checked_result, failed, stopped
 from deft_sweeps.search.requested_points import RequestedPoints
 from deft_sweeps.search.result_recorder import ResultRecorder
-from deft_sweeps.search.trial_report import RESULT, reported_rung
+from deft_sweeps.search.trial_report import ATTEMPT, RESULT, reported_rung
 from deft_sweeps.search.warm_start import first_points, prior_trials
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.stopping.early_stopping import EarlyStopping
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.store.unfinished_trial import UnfinishedTrial
 from deft_sweeps.study.optuna_study import finished
 from deft_sweeps.study.parameters import start_of
 from deft_sweeps.study.pending import read_pending
@@ -104,7 +105,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self._recorder = ResultRecorder(sweep, self._study, pending, on_trouble)
         self._early = EarlyStopping(spec, self._study, pending, stored, on_trouble)
         for proposal in pending.proposals.values():
-            self._early.resume(proposal, sweep.rungs(proposal.trial_id))
+            self._early.resume(proposal, UnfinishedTrial(sweep, proposal.trial_id).rungs())
 
     @property
     def study(self) -> Study:
@@ -168,8 +169,14 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         why = self.lost.pop(trial_id, "no reason is known")
         if proposal is None:
             return
-        ended = self._ended(proposal, (result or {}).get(RESULT), why if error else None)
-        self._recorder.add(proposal, replace(ended, number=proposal.number))
+        reported = result or {}
+        ended = self._ended(proposal, reported.get(RESULT), why if error else None)
+        attempt = reported.get(ATTEMPT)
+        self._recorder.add(
+            proposal,
+            replace(ended, number=proposal.number),
+            attempt if isinstance(attempt, int) else None,
+        )
         self.store_queued(now=True)
 
     def store_queued(self, *, now: bool = False) -> None:

@@ -13,6 +13,8 @@ STEPS = "steps"
 """JSON of the metrics of each step since the last report."""
 RESULT = "result"
 """The TrialResult's JSON; in the last report of a trial only."""
+ATTEMPT = "attempt"
+"""Number of the attempt that wrote the trial's weights; beside the result of a complete trial."""
 RUNG = "rung"
 """JSON of the Rung that the report ends at; absent elsewhere."""
 TROUBLE = "trouble"
@@ -25,6 +27,7 @@ def report(
     result: TrialResult | None = None,
     rung: Rung | None = None,
     trouble: str = "",
+    attempt: int | None = None,
 ) -> dict[str, Any]:
     """A report of a trial's progress; with its result it is the last one, with a rung somebody may
     end the trial there.
@@ -37,6 +40,8 @@ def report(
         reported[RUNG] = codec(Rung).dump_json(rung).decode()
     if trouble:
         reported[TROUBLE] = trouble
+    if attempt is not None:
+        reported[ATTEMPT] = attempt
     return (
         reported if result is None else reported | {RESULT: result.to_json().decode(), "done": True}
     )

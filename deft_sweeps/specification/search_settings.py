@@ -74,6 +74,10 @@ class Budget:
         cpus_per_trial: cores, and threads of torch, a trial, >= 1.
         gpus_per_trial: a share of one GPU, in [0, 1], or a whole number.
         max_failures: times a trial is started again after its worker or node was lost, >= 0.
+        stall_minutes: a worker that reports nothing for so long is ended, and its trial goes on
+            elsewhere from its checkpoint, which `max_failures` counts; > 0. None is no limit, since
+            a trial is also silent while it loads its model and is measured at its end, which takes
+            minutes or hours by model and machine.
     """
 
     trials: int
@@ -85,12 +89,13 @@ class Budget:
     cpus_per_trial: int = 1
     gpus_per_trial: float = 0.0
     max_failures: int = 2
+    stall_minutes: float | None = None
 
     def __post_init__(self) -> None:
         check(self.trials >= 1, "trials >= 1", self.trials)
-        for name in ("hours", "gpu_hours", "cpu_hours"):
-            hours = getattr(self, name)
-            check(hours is None or hours > 0, f"{name} > 0 or null", hours)
+        for name in ("hours", "gpu_hours", "cpu_hours", "stall_minutes"):
+            duration = getattr(self, name)
+            check(duration is None or duration > 0, f"{name} > 0 or null", duration)
         check(
             self.until_flat is None or 0 < self.until_flat < 1,
             "until_flat in (0, 1) or null",

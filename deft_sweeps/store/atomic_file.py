@@ -48,6 +48,19 @@ def write_atomically(
         raise
 
 
+def move_durably(path: Path, target: Path) -> None:
+    """Moves a file that was written durably, so that the move survives a loss of power too.
+
+    An earlier file at `target` is replaced.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path.replace(target)
+    _sync_folder(target.parent)
+
+
 def set_aside(path: Path) -> None:
     """Renames a file or folder that cannot be used to `<name>.broken`; an earlier one of that name
     is replaced.

@@ -21,13 +21,15 @@ class DriverNote:
         n_budget: trials the sweep is to finish.
         running: trial_ids under way.
         n_waiting: how many of them wait for resources.
-        state: `searching`, `stopping`, `measuring`, `finished`, `interrupted` or `failed`.
+        state: `searching`, `stopping`, `measuring`, `finished`, `interrupted`, `failed` or
+            `cluster lost`.
         left_sec: projected time to the end, None where nothing is finished to project from.
         spent_sec: wall time of all drivers that have searched on the folder, this one's included.
         ended: finished trials to which the search came, and those asked for since; None while it is
             not at its end. It outlives the state, which says what the driver does after the search.
         since: wall time, and trials' time, used when trials beyond the budget were asked for; None
             where none were.
+        host: name of the driver's host; empty in notes of earlier versions.
     """
 
     pid: int
@@ -41,6 +43,7 @@ class DriverNote:
     ended: int | None = None
     since: tuple[float, float] | None = None
     n_waiting: int = 0
+    host: str = ""
 
     @property
     def under_way(self) -> str:

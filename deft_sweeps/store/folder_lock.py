@@ -1,5 +1,15 @@
-"""One driver a folder: the lock that it holds."""
+"""One driver a folder: the lock that it holds.
 
+The lock alone decides whether a driver is dead. It is the system's (flock): on one host it is free
+at the moment the process ends, however it ends; on a network drive the server frees it once the
+lease of a host that is gone has run out (90 s for NFS). A limit of time of our own would be a
+guess: a driver that was only stopped would go on beside the second one. The holder's note decides
+whether the lock is worth waiting for.
+"""
+
+import os
+import platform
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -8,6 +18,13 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from deft_sweeps.errors import StoreError
+from deft_sweeps.store.driver_note import DriverNote
+
+PATIENCE_SEC = 120.0
+"""How long the lock of a silent driver on another host is waited for: the lease and its checks."""
+POLL_SEC = 1.0
+SILENT_SEC = 5.0
+"""Before it is said that the lock is waited for; a live driver writes its note each second."""
 
 _HELD: ContextVar[frozenset[Path]] = ContextVar("_HELD", default=frozenset())
 """Folders that this thread's driver holds: one that holds a folder for a whole session may take it
@@ -15,13 +32,21 @@ again for a part."""
 
 
 @contextmanager
-def lock_folder(folder: Path, holder: Callable[[], str]) -> Iterator[None]:
+def lock_folder(
+    folder: Path,
+    note: Callable[[], DriverNote | None],
+    say: Callable[[str], None] = lambda _: None,
+) -> Iterator[None]:
     """Holds a folder for this driver, also if it holds it already; the system lets go of it when
     the process ends, however it ends.
 
+    If another driver holds it, ran on another host, and its note does not move, the lock is waited
+    for: the host may be gone, as after a job was requeued.
+
     Args:
         folder: of the sweep; made if it is missing.
-        holder: names the driver that holds it, asked only if another one does; may be empty.
+        note: what the folder's driver last said of itself.
+        say: is told a sentence if the lock is waited for.
 
     Raises:
         StoreError: another driver holds it.
@@ -31,15 +56,68 @@ def lock_folder(folder: Path, holder: Callable[[], str]) -> Iterator[None]:
         yield
         return
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        acquired = FileLock(folder / ".lock", blocking=False).acquire()
-    except Timeout as error:
-        raise StoreError(
-            f"{folder} is in use by another driver{holder()}; wait for it, or stop it"
-        ) from error
-    with acquired:
+    with _acquired(folder, note, say):
         token = _HELD.set(held | {root})
         try:
             yield
         finally:
             _HELD.reset(token)
+
+
+@contextmanager
+def _acquired(
+    folder: Path, note: Callable[[], DriverNote | None], say: Callable[[str], None]
+) -> Iterator[None]:
+    lock = FileLock(folder / ".lock", blocking=False)
+    began, first, has_said = time.monotonic(), note(), False
+    while not _try(lock):
+        waited_sec = time.monotonic() - began
+        if _lives(first, note()) or waited_sec >= PATIENCE_SEC:
+            raise StoreError(
+                f"{folder} is in use by another driver{_name(note())}; wait for it, or stop it"
+            )
+        if waited_sec >= SILENT_SEC and not has_said:
+            has_said = True
+            say(
+                f"waiting up to {PATIENCE_SEC:.0f} s for the lock of another driver{_name(first)},"
+                " which is silent: a network drive frees the lock of a host that is gone"
+            )
+        time.sleep(POLL_SEC)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _try(lock: FileLock) -> bool:
+    try:
+        lock.acquire()
+    except Timeout:
+        return False
+    return True
+
+
+def _lives(first: DriverNote | None, now: DriverNote | None) -> bool:
+    """Whether the holder is known to live: it runs on this host, or its note moves.
+
+    Without a note it is a driver's first second: no dead one has ever held the folder.
+    """
+    if first is None or now is None or first != now:
+        return True
+    return now.host == platform.node() and _is_running(now.pid)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _name(note: DriverNote | None) -> str:
+    if note is None:
+        return ""
+    return f" (process {note.pid}" + (f" on {note.host})" if note.host else ")")

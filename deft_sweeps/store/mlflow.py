@@ -17,7 +17,14 @@ from deft_sweeps.result import FailedTrial, Status, TrialResult
 from deft_sweeps.store.run_metrics import run_metrics
 from deft_sweeps.store.secrets import without_secrets
 from deft_sweeps.store.sweep_dir import SweepDir
-from deft_sweeps.store.tracking_client import open_client, plain_errors, tracking_uri
+from deft_sweeps.store.sweep_identity import sweep_id
+from deft_sweeps.store.tracking_client import (
+    create_run,
+    every_run,
+    open_client,
+    plain_errors,
+    tracking_uri,
+)
 
 TRIAL_ID = "trial_id"
 SWEEP = "deft_sweeps.sweep"
@@ -147,8 +154,8 @@ class Mirror:
             else self._client.create_experiment(self._name, artifact_location=where)
         )
         tags = {SWEEP: self._key, "mlflow.runName": self._name}
-        self._parent = (
-            self._the_parent() or self._client.create_run(self._experiment, tags=tags).info.run_id
+        self._parent = self._the_parent() or create_run(
+            self._client, self._experiment, self._which_parent, tags=tags
         )
         self._client.update_run(self._parent, status="RUNNING")
 
@@ -158,10 +165,18 @@ class Mirror:
 
     @property
     def _key(self) -> str:
-        """What tells this sweep's run from others: a store of its own has one sweep in it, wherever
-        the folder is moved; on a server, sweeps of one name lie side by side.
+        """What tells this sweep's run from others: its name in a store of its own, its id on a
+        server, where sweeps of one name lie side by side.
         """
-        return self._name if self._is_own else self._sweep.token
+        return self._name if self._is_own else sweep_id(self._sweep)
+
+    @property
+    def _which_parent(self) -> str:
+        return f"tags.`{SWEEP}` = '{self._key}'"
+
+    @property
+    def _which_children(self) -> str:
+        return f"tags.`{_PARENT}` = '{self._parent}'"
 
     def _the_parent(self) -> str:
         """Run id of the sweep's run; empty if there is none.
@@ -169,7 +184,7 @@ class Mirror:
         A server that is slower than its client may make a run that nobody waits for any more. Of
         several, the one with children stays, and the others are deleted.
         """
-        runs = self._search(f"tags.`{SWEEP}` = '{self._key}'")
+        runs = self._search(self._which_parent)
         if len(runs) < 2:
             return runs[0].info.run_id if runs else ""
         runs.sort(key=lambda run: (not self._has_children(run), run.info.start_time))
@@ -190,7 +205,7 @@ class Mirror:
         ended stays, and the others are deleted, as in `_the_parent`.
         """
         runs: dict[str, tuple[str, str]] = {}
-        every = self._search(f"tags.`{_PARENT}` = '{self._parent}'")
+        every = self._search(self._which_children)
         every.sort(key=lambda run: (run.info.status not in ENDED.values(), run.info.run_id))
         for run in every:
             trial_id = run.data.tags.get(TRIAL_ID)
@@ -201,17 +216,7 @@ class Mirror:
         return runs
 
     def _search(self, which: str) -> list[Any]:
-        """Every run that a filter lets through."""
-        runs: list[Any] = []
-        token = None
-        while True:
-            page = self._client.search_runs(
-                [self._experiment], which, max_results=1000, page_token=token
-            )
-            runs += page
-            token = page.token
-            if not token:
-                return runs
+        return every_run(self._client, self._experiment, which)
 
     def _write(self, result: TrialResult, run_id: str | None) -> None:
         """Write a child run; `run_id` is of one that was begun and not ended, whose entries are
@@ -231,8 +236,8 @@ class Mirror:
             if isinstance(result, FailedTrial):
                 tags["error"] = without_secrets(result.error)
             began = round(result.started_at * 1000)
-            run = self._client.create_run(self._experiment, start_time=began, tags=tags)
-            run_id = str(run.info.run_id)
+            which = f"{self._which_children} and tags.`{TRIAL_ID}` = '{result.trial_id}'"
+            run_id = create_run(self._client, self._experiment, which, start_time=began, tags=tags)
         params = [
             Param(name, value[:6000])
             for name, value in (settings(result.config) | {"seed": str(result.seed)}).items()

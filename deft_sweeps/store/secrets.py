@@ -94,11 +94,13 @@ def short_reason(error: BaseException) -> str:
     Names of temporary files are left out: they are others each time, and a warning of the same
     trouble must be the same sentence.
     """
-    lines = str(error).strip().splitlines()
+    lines = _COLOUR.sub("", str(error)).strip().splitlines()
     said = _TEMPORARY.sub("tmp***", without_secrets(lines[0])) if lines else ""
     return (f"{type(error).__name__}: {said}" if said else type(error).__name__)[:MAX_LENGTH]
 
 
+_COLOUR = re.compile(r"\x1b\[[\d;?]*[ -/]*[@-~]")
+"""An escape sequence of terminals, with which Ray colours its texts."""
 _TEMPORARY = re.compile(r"(?<=/)tmp[a-z0-9_]{8}(?![\w])")
 """A name that Python's tempfile makes."""
 
@@ -110,7 +112,8 @@ def last_failure(log: str) -> str:
     Of a traceback that is the line after its last frame; of a dead worker the first line after
     those that name it.
     """
-    lines = [line for line in log.rpartition("Failure # ")[2].splitlines()[1:] if line.strip()]
+    log = _COLOUR.sub("", log.rpartition("Failure # ")[2])
+    lines = [line for line in log.splitlines()[1:] if line.strip()]
     frames = [i for i, line in enumerate(lines) if line.startswith("  File ")]
     after = lines[frames[-1] + 1 :] if frames else lines[1:]
     telling = next((line for line in after if not line[0].isspace()), lines[0] if lines else "")

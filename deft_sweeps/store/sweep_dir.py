@@ -5,11 +5,11 @@ Study, tracker and report follow it.
 <sweep>/
   spec.yaml               the spec as it was run, byte for byte
   origin.json             the folder that the relative paths in it start from
+  identity.json           the sweep's id on servers that sweeps share
   results/<trial_id>.json one TrialResult
   weights/<trial_id>.safetensors   what the trial trained
   steps/<trial_id>.jsonl  metrics of each optimiser step, for the tracker
-  checkpoints/<trial_id>.ckpt      of a trial that is not finished
-  rungs/<trial_id>.json   what was measured on the way of one; moves into its result
+  unfinished/<trial_id>/<attempt>/   a worker's checkpoint, rungs and weights, until it has a result
   data.json               counts of the task's examples, see `data_record`
   costs/                  latency and memory measured alone, see `cost_record`
   final/<role>.json       FinalMeasurement on the test split
@@ -25,17 +25,14 @@ Study, tracker and report follow it.
 
 import hashlib
 import os
-import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
-from deft_sweeps.config.trial import codec
 from deft_sweeps.errors import StoreError
-from deft_sweeps.result import FinalMeasurement, Rung, StepMetrics, TrialResult
-from deft_sweeps.result.number_check import check_numbers
+from deft_sweeps.result import FinalMeasurement, StepMetrics, TrialResult
 from deft_sweeps.store.atomic_file import PRIVATE, write_atomically
 from deft_sweeps.store.database import sqlite_url
 from deft_sweeps.store.driver_note import DriverNote, read_note, write_note
@@ -82,10 +79,9 @@ class SweepDir:
         return self.root / "pending.json"
 
     @property
-    def token(self) -> str:
-        """16 hex digits that tell this folder from others on a server that several sweeps share."""
-        where = f"{platform.node()}:{self.root.resolve()}"
-        return hashlib.sha256(where.encode()).hexdigest()[:16]
+    def identity_path(self) -> Path:
+        """The record of the sweep's id, see `sweep_identity`."""
+        return self.root / "identity.json"
 
     @property
     def mlflow_path(self) -> Path:
@@ -119,17 +115,10 @@ class SweepDir:
         """Metrics of a trial's steps."""
         return self.root / "steps" / f"{trial_id}.jsonl"
 
-    def checkpoint_path(self, trial_id: str) -> Path:
-        """Of a trial under way."""
-        return self.root / "checkpoints" / f"{trial_id}.ckpt"
-
-    def rungs_path(self, trial_id: str) -> Path:
-        """What was measured of a trial under way."""
-        return self.root / "rungs" / f"{trial_id}.json"
-
-    def checkpoints(self) -> tuple[Path, ...]:
-        """Of every trial that has one."""
-        return tuple(self.checkpoint_path("any").parent.glob("*.ckpt"))
+    @property
+    def unfinished_path(self) -> Path:
+        """Folder of what workers write of unfinished trials, see `unfinished_trial`."""
+        return self.root / "unfinished"
 
     def page_path(self, later_policy: str = "") -> Path:
         """The page of the sweep's own policy, or of a later one."""
@@ -222,23 +211,6 @@ class SweepDir:
         """Metrics of a trial's steps, rising; a line cut off by a crash is left out."""
         return read_steps(self.steps_path(trial_id))
 
-    def write_rungs(self, trial_id: str, rungs: tuple[Rung, ...]) -> None:
-        """Keep what was measured of a trial on its way; what was kept before is replaced."""
-        write_atomically(self.rungs_path(trial_id), codec(tuple[Rung, ...]).dump_json(rungs))
-
-    def rungs(self, trial_id: str) -> tuple[Rung, ...]:
-        """What was measured of an unfinished trial; nothing where that cannot be read, since it can
-        be measured again.
-        """
-        try:
-            rungs: tuple[Rung, ...] = codec(tuple[Rung, ...]).validate_json(
-                self.rungs_path(trial_id).read_bytes()
-            )
-            check_numbers(rungs)
-        except (OSError, ValueError, OverflowError):
-            return ()
-        return rungs
-
     def final_record(self, later_policy: str = "") -> FinalRecord:
         """The measurements on the test split of the sweep's own choice, or of a later policy's."""
         if not later_policy:
@@ -265,18 +237,16 @@ class SweepDir:
         """What the driver last said; None where none ever ran here, or where it cannot be read."""
         return read_note(self._note_path)
 
-    def lock(self) -> AbstractContextManager[None]:
-        """Hold the folder for this driver, also if it holds it already; the system lets go of it
-        when the process ends, however it ends.
+    def lock(self, say: Callable[[str], None] = lambda _: None) -> AbstractContextManager[None]:
+        """Holds the folder for this driver, see `lock_folder`.
+
+        Args:
+            say: is told a sentence if the lock is waited for.
 
         Raises:
             StoreError: another driver holds it.
         """
-        return lock_folder(self.root, self._holder)
-
-    def _holder(self) -> str:
-        note = self.note()
-        return f" (process {note.pid})" if note else ""
+        return lock_folder(self.root, self.note, say)
 
     def _result_paths(self) -> list[Path]:
         return [path for path in self._result_files() if is_result_name(path.name)]

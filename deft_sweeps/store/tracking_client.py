@@ -6,6 +6,7 @@ mlflow is imported when it is first needed: that takes seconds.
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,6 +17,10 @@ from deft_sweeps.errors import StoreError
 from deft_sweeps.store import database
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
+
+LATE_SEC = 20.0
+"""How long a run is looked for that a server may still be creating. It is below the time for which
+the driver waits for news of its mirrors."""
 
 _ENVIRONMENT = {
     # A server that is down must cost seconds, not MLflow's default of minutes.
@@ -53,6 +58,45 @@ def open_client(sweep: SweepDir, uri: str) -> Any:
     build_file(path, lambda unfinished: _client(database.sqlite_url(unfinished)))
     database.write_ahead(path)
     return _client(uri)
+
+
+def every_run(client: Any, experiment: str, which: str) -> list[Any]:
+    """Every run of an experiment that a filter lets through."""
+    runs: list[Any] = []
+    token = None
+    while True:
+        page = client.search_runs([experiment], which, max_results=1000, page_token=token)
+        runs += page
+        token = page.token
+        if not token:
+            return runs
+
+
+def create_run(client: Any, experiment: str, which: str, **settings: Any) -> str:
+    """Creates a run that the caller has searched for in vain; returns its id.
+
+    A server may create a run after its client has stopped waiting, and MLflow lets no client name
+    a run in advance. So the run is searched for after a failure too, for LATE_SEC.
+
+    Args:
+        client: an MlflowClient.
+        experiment: id of the experiment.
+        which: filter that only this run passes.
+        settings: of the run, as `MlflowClient.create_run` takes them.
+    """
+    from mlflow.exceptions import RestException
+
+    try:
+        return str(client.create_run(experiment, **settings).info.run_id)
+    except RestException:  # The server's own answer: it has created nothing.
+        raise
+    except Exception:
+        until = time.monotonic() + LATE_SEC
+        while not (runs := every_run(client, experiment, which)):
+            if time.monotonic() > until:
+                raise
+            time.sleep(1.0)
+        return str(runs[0].info.run_id)
 
 
 @contextmanager

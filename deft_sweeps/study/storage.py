@@ -13,6 +13,7 @@ from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store import database
 from deft_sweeps.store.secrets import short_reason, without_secrets
 from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.store.sweep_identity import sweep_id
 
 _DRIVERS = {
     "postgresql": "postgresql+psycopg",
@@ -40,8 +41,8 @@ def place(spec: SweepSpec, sweep: SweepDir) -> str:
 
 
 def study_name(spec: SweepSpec, sweep: SweepDir) -> str:
-    """The sweep's own name; on a database that sweeps share, with the folder's token."""
-    return spec.name if is_own_file(spec) else f"{spec.name} ({sweep.token})"
+    """The sweep's own name; on a database that sweeps share, with the sweep's id."""
+    return spec.name if is_own_file(spec) else f"{spec.name} ({sweep_id(sweep)})"
 
 
 def open_storage(spec: SweepSpec, sweep: SweepDir) -> MirrorStorage:

@@ -3,6 +3,7 @@ whenever a trial ends.
 """
 
 import os
+import platform
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -23,6 +24,7 @@ from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.proposal import Proposal
 from deft_sweeps.sweep.progress import Ended, Progress, View, ended, front_rows
+from deft_sweeps.sweep.stall_watch import StallWatch
 from deft_sweeps.sweep.trial_goal import TrialGoal
 
 BEAT_SEC = 1.0
@@ -169,8 +171,9 @@ class Driver:
             left_sec=left_sec,
             spent_sec=self.spent.wall_sec,
             ended=self.ended,
-            n_waiting=self.n_waiting,
+            n_waiting=min(self.n_waiting, len(self.running())),  # The count is of the last step.
             since=None if self._since is None else (self._since.wall_sec, self._since.trial_sec),
+            host=platform.node(),
         )
         try:
             self.sweep.write_note(note)
@@ -211,8 +214,11 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
     """Tune's loop as the driver's clock; step metrics go to the sweep's folder as they come.
 
     Args:
+        driver: is told.
+        searcher: knows the trials.
         slots: trials that may run at a time from now on.
         n_waiting: trials under way that wait for resources.
+        stalls: ends workers that are silent for too long.
     """
 
     def __init__(
@@ -221,9 +227,10 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
         searcher: StudySearcher,
         slots: Callable[[], int],
         n_waiting: Callable[[], int],
+        stalls: StallWatch,
     ) -> None:
         self._driver, self._searcher = driver, searcher
-        self._slots, self._n_waiting = slots, n_waiting
+        self._slots, self._n_waiting, self._stalls = slots, n_waiting, stalls
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
         """Between two events is where an interrupted driver may stop: nothing is half done."""
@@ -232,15 +239,27 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
         self._driver.slots = self._slots()  # Before Tune asks the searcher for trials.
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """Keep what waits, and show how things stand."""
+        """Keep what waits, end silent workers, and show how things stand."""
         self._searcher.store_queued()
+        self._stalls.end_stalled()
         self._driver.n_waiting = min(self._n_waiting(), len(self._searcher.running))
         self._driver.beat()
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """From here on the trial has a worker, whose reports are waited for."""
+        self._stalls.heard(trial)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """It needs no worker any more."""
+        self._stalls.forget(trial)
+
+    on_trial_error = on_trial_complete
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """Note a trial's steps and its troubles."""
+        self._stalls.heard(trial)
         proposal = self._searcher.proposal(trial.trial_id)
         if proposal is not None:
             if TROUBLE in result:
@@ -252,6 +271,7 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Say that a trial lost its worker and goes on."""
+        self._stalls.forget(trial)
         proposal = self._searcher.proposal(trial.trial_id)
         if proposal is not None:
             why = self._searcher.lost.get(trial.trial_id, "no reason is known")

@@ -7,8 +7,6 @@ import logging
 import os
 import re
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -21,9 +19,9 @@ from deft_sweeps.errors import SweepError
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep.cluster import authenticated
+from deft_sweeps.sweep.scratch_folder import scratch_folder
 
 OBJECT_STORE_BYTES = 200 * 2**20
-_PREFIX = "deft-"
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # Else each worker without a GPU warns.
@@ -48,11 +46,13 @@ class Session:
         scratch: a folder for Tune's own files, removed at the end.
         slots: trials that fit at a time; None where the cluster may grow.
         address: of the cluster, as it was given; None is a local Ray.
+        head: HOST:PORT of the cluster's head, if it has one that can be asked.
     """
 
     scratch: Path
     slots: int | None
     address: str | None = None
+    head: str | None = None
 
     @property
     def where(self) -> str:
@@ -81,47 +81,42 @@ def ray_session(
         SweepError: Ray does not start, or no trial fits on this machine.
     """
     if ray.is_initialized():
-        scratch = _scratch()
-        try:
-            yield Session(
-                scratch / "tune",
-                _slots(budget, ray.cluster_resources()) if address is None else None,
-                address,
-            )
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+        with scratch_folder() as scratch:
+            yield _session(scratch, budget, address)
         return
-    _remove_stale()
     if address is None:
         # Before Ray takes its seconds to start.
         _slots(budget, {"CPU": float(n_cpus or os.cpu_count() or 1), "GPU": float("inf")})
     own = _own_token() if address is None else nullcontext()
-    with own, authenticated(address) as resolved, _environment(_ENVIRONMENT):
-        scratch = _scratch()
+    with (
+        own,
+        authenticated(address) as resolved,
+        _environment(_ENVIRONMENT),
+        scratch_folder() as scratch,
+    ):
         try:
             _start(scratch, resolved, n_cpus)
-            yield Session(
-                scratch / "tune",
-                _slots(budget, ray.cluster_resources()) if address is None else None,
-                address,
-            )
+            yield _session(scratch, budget, address)
         finally:
             # An object reference that another thread collects while Ray goes down would end the
             # process.
             gc.collect()
             ray.shutdown()
-            shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _scratch() -> Path:
-    return Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_short_temporary_folder()))
+def _session(scratch: Path, budget: Budget, address: str | None) -> Session:
+    if address is None:
+        return Session(scratch / "tune", _slots(budget, ray.cluster_resources()))
+    head = None if "://" in address else ray.get_runtime_context().gcs_address
+    return Session(scratch / "tune", None, address, head)
 
 
 def _start(scratch: Path, address: str | None, n_cpus: int | None) -> None:
-    # Ray prints a paragraph for each lost worker, whatever its log level; the driver says it in a
-    # line.
+    # Ray prints a coloured paragraph for each worker and node that is lost, whatever its log level;
+    # the driver says it in a sentence.
     with suppress(AttributeError):
-        ray_logging.stdout_deduplicator.skip_re = re.compile("A worker died or was killed")
+        ray_logging.RAY_DEDUP_LOGS = True
+        ray_logging.stdout_deduplicator.skip_re = re.compile("")
     # These two name their own level after ray.init has set the others'.
     for name in ("ray.tune", "ray.train"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -196,31 +191,6 @@ def _on_loopback() -> Iterator[None]:
         yield
     finally:
         ray_constants.ENABLE_RAY_CLUSTER = before
-
-
-def _short_temporary_folder() -> str:
-    # A socket's path may have 107 characters, of which those below it take up to 90.
-    usual = tempfile.gettempdir()
-    return usual if len(usual) <= 17 or not os.access("/tmp", os.W_OK) else "/tmp"  # noqa: S108
-
-
-def _remove_stale() -> None:
-    """Remove what drivers left that were killed."""
-    for path in Path(_short_temporary_folder()).glob(f"{_PREFIX}*-*"):
-        with suppress(ValueError, OSError):
-            owner = int(path.name.removeprefix(_PREFIX).split("-")[0])
-            if path.stat().st_uid == os.getuid() and not _alive(owner):
-                shutil.rmtree(path, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What the driver's note says while candidates, costs or finalists are measured."""
 
 import os
+import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -28,8 +29,10 @@ def measuring(sweep: SweepDir) -> Iterator[Callable[[], None]]:
             beat_at=time.time(),
             n_budget=n,
             running=(),
+            n_waiting=0,
             state=state,
             left_sec=None,
+            host=platform.node(),
         )
         with suppress(OSError):  # Nothing that only shows may end a measurement.
             sweep.write_note(now)

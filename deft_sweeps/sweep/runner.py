@@ -12,9 +12,13 @@ from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.result_file import stray_note
+from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.store.sweep_identity import sweep_id
+from deft_sweeps.store.unfinished_trial import unfinished_trials
 from deft_sweeps.sweep.driver import BEAT_SEC, Driver
 from deft_sweeps.sweep.follower import Follower
+from deft_sweeps.sweep.head_watch import head_watch
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.stop_signal import stoppable
@@ -102,6 +106,11 @@ def _driver(
     """The driver at its start. What it keeps of the results that there are is small; whole, with
     the scores of single examples, they are let go of here, before anything runs.
     """
+    try:
+        sweep_id(sweep)  # Before anything is written by which an earlier version is recognised.
+    except OSError as error:
+        what = f"{sweep.identity_path} cannot be written: {short_reason(error)}"
+        raise StoreError(what) from error
     results = sweep.results()
     if results and not (resume or more or n_extra):
         raise StoreError(
@@ -109,9 +118,10 @@ def _driver(
             " choose another folder"
         )
     within_space = [result for result in results if spec.locate(result.config) is not None]
-    for result in within_space:  # The driver ended between storing a result and this.
-        sweep.checkpoint_path(result.trial_id).unlink(missing_ok=True)
-        sweep.rungs_path(result.trial_id).unlink(missing_ok=True)
+    stored = {result.trial_id for result in within_space}
+    for trial in unfinished_trials(sweep):
+        if trial.trial_id in stored:  # The driver ended between storing the result and this.
+            trial.remove()
     goal = next_goal(
         spec.budget.trials,
         len(within_space),
@@ -151,6 +161,7 @@ def _drive(
             if searcher.n_finished < driver.target:
                 with (
                     ray_session(driver.spec.budget, address=ray_address, n_cpus=n_cpus) as session,
+                    head_watch(driver.sweep, session.head, driver.view),
                     stoppable(driver, waits=True),
                 ):
                     run_tune(driver, searcher, session, maker, checkpoint_every_sec)
@@ -237,15 +248,9 @@ def _end(driver: Driver, follower: Follower) -> None:
     if driver.state != "failed":
         driver.state = "interrupted" if interrupted else "finished"
     if driver.state == "finished":
-        _remove_checkpoints(driver.sweep)
+        for trial in unfinished_trials(driver.sweep):  # Of a lost record: no trial resumes them.
+            trial.remove()
     if not follower.close(interrupted=interrupted, patience_sec=15.0 if interrupted else 60.0):
         driver.warn(BEHIND)
     driver.running = lambda: ()
     driver.beat(now=True)
-
-
-def _remove_checkpoints(sweep: SweepDir) -> None:
-    """Removes checkpoints that no trial will resume: those of a lost record."""
-    for path in sweep.checkpoints():
-        path.unlink(missing_ok=True)
-        sweep.rungs_path(path.stem).unlink(missing_ok=True)

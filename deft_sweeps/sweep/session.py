@@ -22,6 +22,7 @@ from deft_sweeps.sweep import final
 from deft_sweeps.sweep.certification import certify
 from deft_sweeps.sweep.choice_measurement import measure_choice
 from deft_sweeps.sweep.front_seeds import ROUNDS, missing_seeds, n_configurations
+from deft_sweeps.sweep.head_watch import head_watch
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.runner import Outcome, run_sweep
@@ -69,7 +70,11 @@ def run(
             check_device(spec, gpu_memory_bytes())
     # One lock for all of it: a second driver beside the measuring would forget what the first has
     # measured of the test split.
-    with sweep.lock(), ray_session(spec.budget, address=ray_address):
+    with (
+        sweep.lock(say),
+        ray_session(spec.budget, address=ray_address) as opened,
+        head_watch(sweep, opened.head, view),
+    ):
         return _run(spec, sweep, view, say, resume=resume, more=more, ray_address=ray_address)
 
 

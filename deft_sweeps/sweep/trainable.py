@@ -3,7 +3,7 @@
 The worker process outlives its trials, and with it the TrialStarter: imports, base and data are
 paid for once a worker. A trial's own checkpoint lies in the sweep's folder, so whoever takes the
 trial up again, in this sweep or after a restart of the driver, goes on from there; Tune's
-checkpoints hold nothing.
+checkpoints hold nothing. Each attempt writes under a number of its own (`store/unfinished_trial`).
 """
 
 import math
@@ -24,9 +24,9 @@ from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.result import Advance, CompleteTrial, FailedTrial, Rung, StepMetrics, TrialResult
 from deft_sweeps.search.trial_report import report
 from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopping
-from deft_sweeps.store.atomic_file import write_atomically
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.store.unfinished_trial import Attempt, UnfinishedTrial
 from deft_sweeps.sweep.worker_settings import ShippedCall
 from deft_sweeps.trial.protocol import TrialRun, TrialStarter, TrialStarterFactory
 
@@ -104,6 +104,9 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         """Take the next trial."""
         self._trial_config: TrialConfig = codec(TrialConfig).validate_json(new_config["config"])
         self._seed = int(new_config["seed"])
+        trial_id = self._trial_config.trial_id(self._seed)
+        self._files = UnfinishedTrial(self._sweep, trial_id)
+        self._own_files: Attempt | None = None
         self._run: TrialRun | None = None
         self._unkept: tuple[TrialResult, bytes] | None = None
         self._step = 0
@@ -164,8 +167,14 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         self._run = self._starter = None
 
     @property
-    def _checkpoint(self) -> Path:
-        return self._sweep.checkpoint_path(self._trial_config.trial_id(self._seed))
+    def _attempt(self) -> Attempt:
+        """This worker's at the trial.
+
+        Raises:
+            OSError: it cannot be begun; the next use tries again.
+        """
+        self._own_files = self._own_files or self._files.begin()
+        return self._own_files
 
     @property
     def _rungs_ahead(self) -> tuple[int, ...]:
@@ -188,11 +197,14 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
             if self._maker is None:
                 raise TrialError("the worker was given nothing to make trials with")
             self._starter = self._maker()
+        with suppress(OSError):  # A full disk: the first write begins it.
+            _ = self._attempt
         if self._rungs_ahead:
-            self._rungs = self._sweep.rungs(self._trial_config.trial_id(self._seed))
-        if self._checkpoint.is_file():
+            self._rungs = self._files.rungs()
+        checkpoint = self._files.checkpoint()
+        if checkpoint is not None:
             try:
-                run = self._starter(self._trial_config, self._seed, self._checkpoint.read_bytes())
+                run = self._starter(self._trial_config, self._seed, checkpoint.read_bytes())
                 if self._rungs_ahead:
                     self._step = run.advance(0).step
                 return run
@@ -202,7 +214,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
                 if _passes(error):
                     raise _NoRoomNowError from error
                 # Written by another version, say: the trial costs its first steps again, no more.
-                self._checkpoint.unlink(missing_ok=True)
+                checkpoint.unlink(missing_ok=True)
         return self._starter(self._trial_config, self._seed, None)
 
     def _next_report(self, run: TrialRun, rung: Advance) -> dict[str, Any]:
@@ -229,7 +241,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
             rung = Rung(step=self._step, points=points)
             self._rungs = (*self._rungs, rung)
             with suppress(OSError):  # As with checkpoints: a full disk costs a second measurement.
-                self._sweep.write_rungs(self._trial_config.trial_id(self._seed), self._rungs)
+                self._attempt.write_rungs(self._rungs)
         self._save(run)
         return report(self._step, steps, rung=rung)
 
@@ -239,10 +251,11 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         """The trial's result, once its weights are kept; until there is room for them, a report
         that says what it waits for.
         """
-        self._run = None
+        self._run, attempt = None, None
         if isinstance(result, CompleteTrial):
             try:
-                write_atomically(self._sweep.weights_path(result.trial_id), weights)
+                self._attempt.write_weights(weights)
+                attempt = self._attempt.number
             except OSError as error:
                 self._unkept = result, weights
                 time.sleep(WAIT_SEC)
@@ -251,11 +264,11 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
                     steps,
                     trouble=f"weights cannot be written, waiting: {short_reason(error)}",
                 )
-        return report(self._step, steps, result)
+        return report(self._step, steps, result, attempt=attempt)
 
     def _save(self, run: TrialRun) -> None:
         with suppress(OSError):  # A full disk costs the checkpoint; the trial itself needs none.
-            write_atomically(self._checkpoint, run.state())
+            self._attempt.write_checkpoint(run.state())
         self._saved_at = time.monotonic()
 
     def _failed(self, error: Exception) -> FailedTrial:

@@ -11,6 +11,7 @@ from deft_sweeps.stopping.early_stopping import RungScheduler
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep.driver import Driver, DriverCallback
 from deft_sweeps.sweep.local_ray import Session
+from deft_sweeps.sweep.stall_watch import StallWatch
 from deft_sweeps.sweep.trainable import TrialTrainable
 from deft_sweeps.sweep.trial_slots import trial_slots
 from deft_sweeps.sweep.worker_settings import shipped
@@ -30,6 +31,7 @@ def run_tune(
         ConfigError: no node of a cluster can run a trial.
         SweepError: Tune itself stopped.
     """
+    stalls = StallWatch(driver.spec.budget.stall_minutes)
     with trial_slots(driver, session) as slots:
         driver.slots = slots.allowed()
         try:
@@ -40,10 +42,14 @@ def run_tune(
                 search_alg=searcher,
                 scheduler=RungScheduler(
                     searcher.may_continue,
-                    searcher.lost.__setitem__,
+                    lambda tune_id, why: searcher.lost.update(
+                        {tune_id: stalls.reason(tune_id, why)}
+                    ),
                     all_fit=lambda: slots.all_fit(len(searcher.running)),
                 ),
-                callbacks=[DriverCallback(driver, searcher, slots.allowed, slots.n_waiting)],
+                callbacks=[
+                    DriverCallback(driver, searcher, slots.allowed, slots.n_waiting, stalls)
+                ],
                 resources_per_trial=slots.resources,
                 max_failures=driver.spec.budget.max_failures,
                 reuse_actors=True,

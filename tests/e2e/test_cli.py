@@ -14,6 +14,7 @@ import pytest
 
 from deft_sweeps.result import CompleteTrial, FailedTrial, FinalMeasurement, complete_trials
 from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.store.unfinished_trial import unfinished_trials
 
 pytestmark = pytest.mark.timeout(1500)  # A whole sweep, beside other tests on a small machine.
 
@@ -100,7 +101,7 @@ def test_every_trial_is_real_and_counted_alike_in_store_study_and_tracker(
         parents = tracker.execute("select count(*) from runs").fetchone()
     assert tagged == (len(results),)
     assert parents == (len(results) + 1,)
-    assert not list((sweep.root / "checkpoints").glob("*.ckpt"))
+    assert unfinished_trials(sweep) == ()
 
 
 def test_quantized_and_pruned_trial_did_what_it_says(

@@ -65,6 +65,7 @@ class Host:
         self._folders = folders
         self._started: list[subprocess.Popen[bytes]] = []
         self._holder: subprocess.Popen[bytes] | None = None
+        self._bridge = 0
         self.init = 0
 
     def up(self, bridge: int, stage: Path, prepare: str, shm_size: str) -> Self:
@@ -85,7 +86,7 @@ class Host:
                 start_new_session=True,
             )
         self._holder = holder
-        self.init = self._set_up(holder, errors)
+        self.init, self._bridge = self._set_up(holder, errors), bridge
         cable = f"h{self.init}"
         _run("ip", "link", "add", cable, "type", "veth", "peer", "name", f"b{self.init}")
         _run("ip", "link", "set", f"b{self.init}", "netns", str(bridge))
@@ -141,6 +142,25 @@ class Host:
             )
         self._started.append(process)
         return process
+
+    def cut_off(self) -> None:
+        """Unplug the host from the bridge; `plug_in` ends it. Shared folders stay."""
+        _inside(self._bridge, "ip", "link", "set", f"b{self.init}", "down")
+
+    def plug_in(self) -> None:
+        """Plug the host into the bridge again."""
+        _inside(self._bridge, "ip", "link", "set", f"b{self.init}", "up")
+
+    def pids_of(self, name: str) -> list[int]:
+        """Process numbers, as this process sees them, of the host's processes of a name."""
+        namespace = os.readlink(f"/proc/{self.init}/ns/pid")
+        pids = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # It has ended meanwhile.
+                is_named = (process / "comm").read_text().strip() == name
+                if is_named and os.readlink(process / "ns" / "pid") == namespace:
+                    pids.append(int(process.name))
+        return pids
 
     def power_off(self) -> None:
         """Kill every process of the host at once."""

@@ -131,8 +131,11 @@ class RayCluster:
         command += ["--object-store-memory", "80000000", "--disable-usage-stats", "--block"]
         if len(self.hosts) > 1:
             command.remove("--disable-usage-stats")  # Of the head only.
+        full = _full(command)
+        if len(self.hosts) > 1:  # As cluster/README.md has it: a node that was cut off joins again.
+            full = ["bash", "-c", 'until "$@"; do sleep 1; done', "join", *full]
         environment = {**self._environment, **trait.environment}
-        process = host.start(_full(command), self._log(host), environment)
+        process = host.start(full, self._log(host), environment)
         if len(self.hosts) == 1:
             self._joined(host, process)
         return host, process

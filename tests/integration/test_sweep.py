@@ -15,6 +15,7 @@ from deft_sweeps.errors import StoreError, SweepError
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.store.unfinished_trial import unfinished_trials
 from deft_sweeps.sweep.progress import LineView, Progress
 from deft_sweeps.sweep.runner import run_sweep
 from tests.fakes import N_STEPS, FakeMaker, Fault, fake_spec, plain
@@ -182,7 +183,8 @@ def test_a_trial_whose_worker_cannot_start_says_why(tmp_path: Path) -> None:
 
 def half_way(sweep: SweepDir) -> set[str]:
     """Trials that have a checkpoint and no result."""
-    return {path.stem for path in sweep.checkpoints()} - set(sweep.trial_ids())
+    with_checkpoint = {t.trial_id for t in unfinished_trials(sweep) if t.checkpoint() is not None}
+    return with_checkpoint - set(sweep.trial_ids())
 
 
 @pytest.mark.usefixtures("own_ray")

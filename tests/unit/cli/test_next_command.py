@@ -37,6 +37,7 @@ def sweep(tmp_path: Path) -> SweepDir:
         ("searching", 0.0, "report {}"),
         ("searching", 2 * QUIET_SEC, "run {} --resume"),
         ("interrupted", 0.0, "run {} --resume"),
+        ("cluster lost", 0.0, "run {} --resume"),
         ("failed", 0.0, "report {}"),
         ("finished", 2 * QUIET_SEC, "report {}"),
     ],

@@ -7,8 +7,10 @@ from optuna.trial import TrialState
 
 from deft_sweeps.config.axes import NoPruning, Wanda
 from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.errors import TrialError
 from deft_sweeps.metrics import measured
 from deft_sweeps.result import FailedTrial, TrialResult
+from deft_sweeps.search import result_recorder
 from deft_sweeps.search.consecutive_failures import MOST_ALIKE
 from deft_sweeps.search.repeats import N_ASKS
 from deft_sweeps.search.searcher import StudySearcher
@@ -19,6 +21,7 @@ from deft_sweeps.specification.sampler_entry import SamplerName
 from deft_sweeps.specification.search_settings import Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.store.unfinished_trial import UnfinishedTrial, unfinished_trials
 from deft_sweeps.study.optuna_study import finished
 from tests.fakes import fake_result, fake_spec, plain
 from tests.played_search import failed, play, states, trial_of
@@ -273,11 +276,44 @@ def test_a_result_that_cannot_be_written_waits_and_holds_back_new_trials(sweep: 
 def test_a_finished_trial_leaves_no_checkpoint(sweep: SweepDir) -> None:
     searcher = StudySearcher(fake_spec(1), sweep, target=1)
     config, seed = trial_of(searcher.suggest("a"))
-    path = sweep.checkpoint_path(config.trial_id(seed))
-    path.parent.mkdir()
-    path.write_bytes(b"half way")
+    UnfinishedTrial(sweep, config.trial_id(seed)).begin().write_checkpoint(b"half way")
     searcher.on_trial_complete("a", report(20, (), fake_result(config, seed)))
-    assert not path.exists()
+    assert unfinished_trials(sweep) == ()
+
+
+def test_the_weights_of_a_finished_trial_are_those_of_the_attempt_that_gave_its_result(
+    sweep: SweepDir,
+) -> None:
+    searcher = StudySearcher(fake_spec(1), sweep, target=1)
+    config, seed = trial_of(searcher.suggest("a"))
+    trial = UnfinishedTrial(sweep, config.trial_id(seed))
+    attempts = [trial.begin() for _ in range(3)]
+    for attempt in attempts:
+        attempt.write_weights(b"of %d" % attempt.number)
+    searcher.on_trial_complete("a", report(20, (), fake_result(config, seed), attempt=2))
+    assert sweep.weights_path(trial.trial_id).read_bytes() == b"of 2"
+    for attempt in attempts:  # Workers that nobody listens to any more.
+        with pytest.raises(TrialError, match="has ended on another worker"):
+            attempt.write_weights(b"later")
+    assert sweep.weights_path(trial.trial_id).read_bytes() == b"of 2"
+    assert unfinished_trials(sweep) == ()
+
+
+def test_a_trial_whose_weights_lie_in_another_folder_fails(
+    sweep: SweepDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are waited for, since a network drive may show them late."""
+    troubles: list[str] = []
+    searcher = StudySearcher(fake_spec(1), sweep, target=1, on_trouble=troubles.append)
+    config, seed = trial_of(searcher.suggest("a"))
+    searcher.on_trial_complete("a", report(20, (), fake_result(config, seed), attempt=1))
+    assert len(searcher.waiting) == len(troubles) == 1
+    monkeypatch.setattr(result_recorder, "APPEAR_SEC", 0.0)
+    searcher.store_queued(now=True)
+    (result,) = sweep.results()
+    assert error_of(result).startswith(f"its weights are not in {sweep.root}")
+    assert result.number == 0
+    assert states(searcher) == {config.trial_id(seed): TrialState.FAIL}
 
 
 def test_a_start_outside_the_space_is_no_start() -> None:

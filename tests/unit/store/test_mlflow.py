@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -30,6 +30,7 @@ from deft_sweeps.store.database import sqlite_url
 from deft_sweeps.store.mlflow import SWEEP, Mirror
 from deft_sweeps.store.run_metrics import final_metrics
 from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.store.sweep_identity import sweep_id
 from deft_sweeps.store.tracking_client import tracking_uri
 from deft_sweeps.study.study_mirror import StudyMirror
 from tests.fakes import fake_result, fake_spec, plain
@@ -241,7 +242,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             os.killpg(process.pid, signal.SIGTERM)
-            process.wait(20)
+            process.wait(60)
 
 
 def test_two_sweeps_of_one_name_lie_side_by_side_on_a_server(server: str, tmp_path: Path) -> None:
@@ -264,6 +265,22 @@ def test_two_sweeps_of_one_name_lie_side_by_side_on_a_server(server: str, tmp_pa
     assert "hunter2" not in "".join(
         path.read_text(errors="ignore") for path in (tmp_path / "a").rglob("*") if path.is_file()
     )
+
+
+def test_a_sweep_that_goes_on_elsewhere_stays_one_sweep_on_a_server(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On another host, after its folder was moved."""
+    sweep = SweepDir(tmp_path / "begun")
+    sweep_id(sweep)  # As a driver does before it writes anything else.
+    filled(sweep.root, rates=(1e-3,))
+    assert Mirror(sweep, "elsewhere", server).catch_up() == 2
+    monkeypatch.setattr("platform.node", lambda: "another-head")
+    moved = SweepDir(sweep.root.rename(tmp_path / "moved"))
+    moved.write(fake_result(config(3e-3), 0))
+    assert Mirror(moved, "elsewhere", server).catch_up() == 1
+    parents, children = runs(server, "elsewhere")
+    assert (len(parents), len(children)) == (1, 3)
 
 
 def test_a_server_that_is_down_costs_seconds_and_says_so_without_the_password(
@@ -289,19 +306,28 @@ def test_the_spec_goes_before_the_environment_and_that_before_the_folder(
     assert tracking_uri(sweep, "http://spec") == "http://spec"
 
 
+def wait_for(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
 class SlowlyAnswered(ThreadingHTTPServer):
-    """Passes requests on to a tracking server; the first answers to what makes a run come late.
+    """Passes requests on to a tracking server; the first ones that make a run are answered late.
 
     Attributes:
+        made_late: the server makes these runs late too, when nobody waits any more.
         n_late: answers that still come late.
         n_created: requests that made a run.
     """
 
     daemon_threads = True
 
-    def __init__(self, server: str, late_sec: float) -> None:
+    def __init__(self, server: str, late_sec: float, *, made_late: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), _Relay)
-        self.server, self.late_sec, self.n_late, self.n_created = server, late_sec, 0, 0
+        self.server, self.late_sec, self.made_late = server, late_sec, made_late
+        self.n_late = self.n_created = 0
 
     def __enter__(self) -> "SlowlyAnswered":
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -327,16 +353,19 @@ class _Relay(BaseHTTPRequestHandler):
             {"Content-Type": self.headers.get("Content-Type") or "application/json"},
             method=self.command,
         )
+        late_sec = 0.0
+        if self.path.endswith("/runs/create"):
+            self.server.n_created += 1
+            if self.server.n_late:
+                self.server.n_late -= 1
+                late_sec = self.server.late_sec
+        time.sleep(late_sec if self.server.made_late else 0.0)
         try:
             with urllib.request.urlopen(request) as answer:
                 code, content = answer.status, answer.read()
         except urllib.error.HTTPError as error:
             code, content = error.code, error.read()
-        if self.path.endswith("/runs/create"):
-            self.server.n_created += 1
-            if self.server.n_late:
-                self.server.n_late -= 1
-                time.sleep(self.server.late_sec)
+        time.sleep(0.0 if self.server.made_late else late_sec)
         with suppress(OSError):  # Nobody waits any more.
             self.send_response(code)
             self.send_header("Content-Type", "application/json")
@@ -378,6 +407,38 @@ class TestTrackerThatAnswersSlowly:
             parents[0].info.run_id
         }
         assert {child.info.status for child in children} == {"FINISHED", "FAILED"}
+
+    @pytest.mark.parametrize("made_late", [False, True], ids=["answered-late", "made-late"])
+    def test_a_run_that_nobody_waited_for_is_taken_instead_of_another(
+        self, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made_late: bool
+    ) -> None:
+        """Three requests make three runs, though no answer comes in time, and none is in vain."""
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+        sweep, name = filled(tmp_path, rates=(1e-3,)), f"taken-{made_late}"
+        with SlowlyAnswered(server, 1.4, made_late=made_late) as slow:
+            slow.n_late = 3
+            assert Mirror(sweep, name, slow.uri).catch_up() == 2
+            assert (slow.n_late, slow.n_created) == (0, 3)
+        parents, children = runs(server, name)
+        assert (len(parents), len(children)) == (1, 2)
+
+    def test_a_run_that_is_made_even_later_is_deleted_at_the_end(
+        self, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The mirror has looked for it in vain, and has made another one."""
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+        monkeypatch.setattr(tracking_client, "LATE_SEC", 0.0)
+        sweep = filled(tmp_path, rates=(1e-3,))
+        with SlowlyAnswered(server, 3.0, made_late=True) as slow:
+            mirror = Mirror(sweep, "later", slow.uri)
+            slow.n_late = 1
+            with pytest.raises(StoreError, match="MLflow at"):
+                mirror.catch_up()
+            mirror.catch_up()
+            wait_for(lambda: len(runs(server, "later")[0]) == 2)
+            mirror.close()
+        parents, children = runs(server, "later")
+        assert (len(parents), len(children)) == (1, 2)
 
 
 class TestMlflowDatabase:

@@ -1,48 +1,10 @@
 import os
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 
 import pytest
 
 from deft_sweeps.errors import SweepError
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.sweep import local_ray
-
-
-def test_folders_of_killed_drivers_are_removed_and_others_stay(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(local_ray, "_short_temporary_folder", lambda: str(tmp_path))
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    for name in (f"deft-{gone.pid}-abc", f"deft-{os.getpid()}-abc", "deft-notes-abc", "other"):
-        (tmp_path / name / "session").mkdir(parents=True)
-    local_ray._remove_stale()
-    assert {path.name for path in tmp_path.iterdir()} == {
-        f"deft-{os.getpid()}-abc",
-        "deft-notes-abc",
-        "other",
-    }
-
-
-def test_a_long_temporary_folder_is_not_used_for_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", "/tmp/" + "x" * 90)
-    assert local_ray._short_temporary_folder() == "/tmp"
-
-
-def test_a_sockets_path_is_short_enough_in_the_longest_temporary_folder(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    used = []
-    for length in range(5, 100):
-        monkeypatch.setattr(tempfile, "tempdir", "/tmp/".ljust(length, "x"))
-        used.append(local_ray._short_temporary_folder())
-    longest_pid = "4194304"  # Of Linux.
-    session = f"session_2026-11-27_08-47-02_888921_{longest_pid}/sockets/plasma_store"
-    paths = [f"{folder}/deft-{longest_pid}-abcdefgh/ray/{session}" for folder in used]
-    assert max(map(len, paths)) == 107
 
 
 def test_the_environment_is_as_before_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:

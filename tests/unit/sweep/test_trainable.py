@@ -10,9 +10,16 @@ from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import Point, read_result
 from deft_sweeps.search.search_end import trial_sec
-from deft_sweeps.search.trial_report import RESULT, TROUBLE, reported_rung, reported_steps
+from deft_sweeps.search.trial_report import (
+    ATTEMPT,
+    RESULT,
+    TROUBLE,
+    reported_rung,
+    reported_steps,
+)
 from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopping
 from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.store.unfinished_trial import UnfinishedTrial
 from deft_sweeps.sweep import trainable as module
 from deft_sweeps.sweep.trainable import TrialTrainable, rung_steps
 from deft_sweeps.trial.protocol import TrialStarter, TrialStarterFactory
@@ -61,6 +68,16 @@ def worker(
     return trainable
 
 
+def files(tmp_path: Path, config: TrialConfig = CONFIG) -> UnfinishedTrial:
+    """What the workers of `worker` write of a trial."""
+    return UnfinishedTrial(SweepDir(tmp_path / "sweep"), config.trial_id(0))
+
+
+def accept(tmp_path: Path, last: dict[str, Any]) -> None:
+    """Take the weights of the attempt whose last report this is, as the driver does."""
+    files(tmp_path).accept(last[ATTEMPT])
+
+
 @pytest.fixture(autouse=True)
 def _same_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
@@ -82,9 +99,9 @@ def test_a_trial_advances_in_rungs_and_ends_with_its_result_and_weights(tmp_path
     result = read_result(reports[-1][RESULT].encode())
     assert result.status == "complete"
     assert result.trial_id == CONFIG.trial_id(0)
-    assert SweepDir(tmp_path / "sweep").weights_path(result.trial_id).read_bytes() == fake_weights(
-        result.trial_id
-    )
+    accept(tmp_path, reports[-1])
+    weights = SweepDir(tmp_path / "sweep").weights_path(result.trial_id)
+    assert weights.read_bytes() == fake_weights(result.trial_id)
 
 
 def test_a_worker_taken_up_again_goes_on_from_the_checkpoint(tmp_path: Path) -> None:
@@ -120,16 +137,14 @@ def test_a_pause_of_days_does_not_count_as_the_trials_time(
 def test_a_checkpoint_is_not_written_more_often_than_asked(tmp_path: Path) -> None:
     trainable = worker(tmp_path, every=3600.0)
     trainable.step()
-    path = SweepDir(tmp_path / "sweep").checkpoint_path(CONFIG.trial_id(0))
-    assert not path.exists()
+    trial = files(tmp_path)
+    assert trial.checkpoint() is None
     assert trainable.save_checkpoint("") == {}
-    assert path.exists()
+    assert trial.checkpoint() is not None
 
 
 def test_a_checkpoint_that_cannot_be_read_costs_its_steps_and_no_more(tmp_path: Path) -> None:
-    path = SweepDir(tmp_path / "sweep").checkpoint_path(CONFIG.trial_id(0))
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"not json")
+    files(tmp_path).begin().write_checkpoint(b"not json")
     assert worker(tmp_path).step()["step"] == 2
 
 
@@ -160,7 +175,7 @@ def test_what_a_trial_raises_becomes_a_failed_result(tmp_path: Path) -> None:
         trainable.step()
     result = read_result(trainable.step()[RESULT].encode())
     assert error_of(result) == ("TrialError: loss is not finite at step 7")
-    assert not SweepDir(tmp_path / "sweep").weights_path(result.trial_id).exists()
+    assert not list((tmp_path / "sweep").rglob("*.safetensors"))
 
 
 def test_a_base_that_cannot_be_loaded_fails_the_trial_without_secrets(tmp_path: Path) -> None:
@@ -185,22 +200,21 @@ def test_the_next_trial_of_a_worker_starts_afresh_with_the_same_starter(tmp_path
 
 def test_reports_end_at_rungs_and_carry_what_was_measured_there(tmp_path: Path) -> None:
     trainable = worker(tmp_path, stopping=Halving())
-    sweep, trial_id = SweepDir(tmp_path / "sweep"), CONFIG.trial_id(0)
     reports: list[dict[str, Any]] = []
     while not reports or RESULT not in reports[-1]:
         reports.append(trainable.step())
         if reported_rung(reports[-1]):
-            assert (
-                json.loads(sweep.checkpoint_path(trial_id).read_bytes())["step"]
-                == reports[-1]["step"]
-            )
+            checkpoint = files(tmp_path).checkpoint()
+            assert checkpoint is not None
+            assert json.loads(checkpoint.read_bytes())["step"] == reports[-1]["step"]
     assert [r["step"] for r in reports] == [2, 4, 6, 7, 9, 11, 13, 15, 17, 19, 20]
     rungs = [rung for r in reports if (rung := reported_rung(r))]
     assert [(rung.step, [point.threshold for point in rung.points]) for rung in rungs] == [
         (2, list(THRESHOLDS)),
         (7, list(THRESHOLDS)),
     ]
-    assert read_result(reports[-1][RESULT].encode()).rungs == tuple(rungs) == sweep.rungs(trial_id)
+    assert read_result(reports[-1][RESULT].encode()).rungs == tuple(rungs)
+    assert files(tmp_path).rungs() == tuple(rungs)
 
 
 def test_a_rung_is_told_again_after_a_restart_and_not_measured_again(tmp_path: Path) -> None:
@@ -269,7 +283,7 @@ def test_a_trained_trial_whose_weights_find_no_room_waits_for_it(
     monkeypatch.setattr(module, "WAIT_SEC", 0.0)
     trainable, sweep = worker(tmp_path), SweepDir(tmp_path / "sweep")
     sweep.root.mkdir()
-    (sweep.root / "weights").write_text("in the way")
+    sweep.unfinished_path.write_text("in the way")
     for _ in range(N_STEPS // 2 - 1):
         trainable.step()
     first, second = trainable.step(), trainable.step()
@@ -278,7 +292,9 @@ def test_a_trained_trial_whose_weights_find_no_room_waits_for_it(
         "steps are told once"
     )
     assert RESULT not in first | second
-    (sweep.root / "weights").unlink()
-    result = read_result(trainable.step()[RESULT].encode())
+    sweep.unfinished_path.unlink()
+    last = trainable.step()
+    result = read_result(last[RESULT].encode())
     assert result.status == "complete"
+    accept(tmp_path, last)
     assert sweep.weights_path(result.trial_id).read_bytes() == fake_weights(result.trial_id)
