@@ -69,7 +69,7 @@ points = st.builds(
 )
 configs = st.builds(
     TrialConfig,
-    model=st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=10),
+    model=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=10),
     activation=st.sampled_from(("pretrained", "relu")),
     peft=st.one_of(
         st.builds(Lora, r=st.integers(1, 64)), st.builds(Adapter, reduction=st.integers(1, 64))
