@@ -111,7 +111,7 @@ def test_a_worker_that_was_cut_off_changes_nothing_of_a_trial_that_went_on_elsew
     mirror.catch_up()
     assert set(mirror.trials()) == set(sweep.trial_ids())
     lost = [line for line in output.splitlines() if "lost its worker" in line]
-    print(f"joined again {joined_at - cut_at - CUT_SEC:.0f} s after the cut; {lost}")
+    print(f"joined again {joined_at - cut_at - CUT_SEC:.0f} s after the network was back; {lost}")
     again = [at for who, at in notes.notes("began") if who == trial_id]
     print(f"gone on with {again[1] - cut_at:.0f} s after the cut")
 
