@@ -203,7 +203,8 @@ def test_heads_with_every_method(tmp_path: Path, family: str, method: Any, kind:
         pytest.skip(problems[0])
     job = job_of(config, kind)
     runtime = exported(job, tmp_path / "onnx")
-    assert worst_logit(job, runtime, segments=family == "bert") < 1e-5
+    # float32 sums in another order; a number near zero is what is left of larger ones.
+    assert worst_logit(job, runtime, segments=family == "bert") < 1e-4
 
 
 @pytest.mark.slow
