@@ -143,6 +143,8 @@ def _print_plan(spec: SweepSpec, projection: SweepProjection, splits: Examples |
     show.text(f"objectives: {', '.join(spec.objectives)}; choose: {spec.choose}")
     if spec.limits:
         show.text(f"limits: {', '.join(str(limit) for limit in spec.limits)}")
+    if spec.deploy:
+        show.text(f"deploy: {spec.deploy}; scores and costs of what is chosen are taken there")
     show.text(choose_sampler(spec).describe(spec.search_limits, spec.later_limits))
     show.text("")
     rows = tuple(

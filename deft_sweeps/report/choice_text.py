@@ -170,9 +170,9 @@ def awaiting_notes(awaiting: Mapping[str, int], meanwhile: str) -> tuple[str, ..
         meanwhile: what becomes of them, a clause.
     """
     return tuple(
-        f"`{what}` cannot judge {n} points yet: of their structures there is only a proxy, taken"
-        " beside other trials, which decides nothing. Each structure is measured alone when the"
-        f" search has ended; {meanwhile}."
+        f"`{what}` cannot judge {n} points yet: of their structures there is only a proxy, which"
+        " decides nothing. Each structure is measured alone when the search has ended;"
+        f" {meanwhile}."
         for what, n in awaiting.items()
     )
 

@@ -472,6 +472,11 @@ class TestPlan:
         ):
             assert words in done.stdout
 
+    def test_says_where_the_choice_will_run(self, tmp_path: Path) -> None:
+        file = tmp_path / "x.yaml"
+        file.write_text(f"{GOOD}deploy: {{runtime: onnx, batch: 8}}\n")
+        assert "deploy: onnx, 8 texts a request; scores" in call("plan", file).stdout
+
     def test_says_what_is_excluded_and_why(self, tmp_path: Path) -> None:
         file = tmp_path / "x.yaml"
         file.write_text(GOOD.replace("loss]", "loss: {surrogate: tanh, eps: 1e-3}]"))
