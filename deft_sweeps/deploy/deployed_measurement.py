@@ -1,8 +1,9 @@
 """Measures trained weights in the runtime that will serve them: exported, then run alone.
 
-Both functions are called in a process of their own, as those of `trial.final_measurement` are.
+Both methods are called in a process of their own, as `trial.final_measurement` is.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,7 @@ from deft_sweeps.task_metrics import Scored
 from deft_sweeps.tasks.check import read_splits
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.location import located_task
+from deft_sweeps.tasks.split import Examples
 from deft_sweeps.trial.final_measurement import FinalJob, measure_final
 from deft_sweeps.trial.run_provenance import provenance
 from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
@@ -43,123 +45,112 @@ class _Run:
     artifact_bytes: int
 
 
-def measure_final_deployed(
-    job: FinalJob,
-    factory: TorchTrialStarterFactory,
-    sweep: SweepDir,
-    spec: SweepSpec,
-    deploy: Deployment,
-) -> FinalMeasurement:
-    """As `measure_final`, but the score and the costs are the runtime's.
+@dataclass(frozen=True, slots=True)
+class DeployedMeasurement:
+    """Measures trained weights of a sweep in the runtime that its spec deploys to.
 
-    Density and energy are counted in torch at the same threshold.
+    Both methods raise ConfigError if the trial cannot be exported for the runtime, and BundleError
+    if the runtime failed.
 
-    Args:
-        job: as there.
-        factory: as there.
-        sweep: that the trial is of.
-        spec: of the sweep.
-        deploy: the runtime.
-
-    Raises:
-        ConfigError: the trial cannot be exported for the runtime.
-        BundleError: the runtime failed.
+    Attributes:
+        sweep: that the trials are of.
+        spec: of the sweep, with a `deploy`.
     """
-    measured = measure_final(job, factory)
-    examples = getattr(read_splits(located_task(job.config.task, spec.folder)), job.split)
-    run = _run(_choice(job, measured.point, sweep, spec), deploy, examples, factory.n_threads)
-    scored = run.scored
-    return replace(
-        measured,
-        runtime=deploy.runtime,
-        point=replace(
-            measured.point,
-            score=scored.score,
-            example_scores=scored.example_scores,
-            outcomes=scored.outcomes,
-        ),
-        cost=replace(
-            measured.cost,
-            weight_bytes=run.artifact_bytes,
-            peak_memory_bytes=run.peak_bytes,
-            latency_sec=run.latency_sec,
-            latency_high_sec=run.latency_high_sec,
-        ),
-    )
 
+    sweep: SweepDir
+    spec: SweepSpec
 
-def measure_structure_deployed(
-    job: FinalJob,
-    factory: TorchTrialStarterFactory,
-    sweep: SweepDir,
-    spec: SweepSpec,
-    deploy: Deployment,
-) -> StructureCost:
-    """As `measure_structure`, of the runtime and its artefact at threshold 0; no runtime but
-    `sparse` computes faster at a higher one.
+    def final(self, job: FinalJob, factory: TorchTrialStarterFactory) -> FinalMeasurement:
+        """As `measure_final`, but the score and the costs are the runtime's.
 
-    Args:
-        job: as there.
-        factory: as there.
-        sweep: that the trial is of.
-        spec: of the sweep.
-        deploy: the runtime.
-
-    Raises:
-        ConfigError: the trial cannot be exported for the runtime.
-        BundleError: the runtime failed.
-    """
-    point = replace(
-        _trial(job, sweep).points[0], threshold=0.0, percentile=None, block_thresholds=()
-    )
-    examples = read_splits(located_task(job.config.task, spec.folder)).validation[:_COST_EXAMPLES]
-    run = _run(_choice(job, point, sweep, spec), deploy, examples, factory.n_threads)
-    return StructureCost(
-        trial_id=job.trial_id,
-        latency_sec=run.latency_sec,
-        latency_high_sec=run.latency_high_sec,
-        peak_memory_bytes=run.peak_bytes,
-        provenance=provenance(
-            factory().device, run.manifest.fingerprint, run.manifest.base.revision
-        ),
-        runtime=deploy.runtime,
-        batch=deploy.batch,
-        file_bytes=run.artifact_bytes,
-    )
-
-
-def _choice(job: FinalJob, point: Point, sweep: SweepDir, spec: SweepSpec) -> ExportedChoice:
-    answer = Answer(verdict="exported to be measured")
-    return ExportedChoice(sweep, spec, _trial(job, sweep), point, answer, (), NO_SCORES)
-
-
-def _trial(job: FinalJob, sweep: SweepDir) -> CompleteTrial:
-    trial = sweep.result(job.trial_id)
-    if not isinstance(trial, CompleteTrial):
-        raise StoreError(f"{job.trial_id} is no complete trial of {sweep.root}")
-    return trial
-
-
-def _run(
-    choice: ExportedChoice, deploy: Deployment, examples: list[Example], n_threads: int
-) -> _Run:
-    with TemporaryDirectory(prefix="deft-sweeps-deploy-") as scratch:
-        bundle = Path(scratch) / "bundle"
-        manifest = export_choice(choice, bundle, deployed_targets(deploy))
-        runner = RuntimeRunner(bundle, examples, n_threads, Path(scratch), deploy.batch)
-        run = runner.run(deploy.runtime)
-        scored = _scored(bundle, manifest, examples, run.outputs)
-        return _Run(
-            manifest,
-            scored,
-            run.costs["latency"]["median"],
-            run.costs["latency"]["high"],
-            run.costs["peak_bytes"],
-            file_bytes(bundle, manifest, RUNTIMES[deploy.runtime].needs),
+        Density and energy are counted in torch at the same threshold.
+        """
+        measured = measure_final(job, factory)
+        examples = getattr(self._splits(job), job.split)
+        run = self._run(job, measured.point, examples, factory.n_threads)
+        scored = run.scored
+        return replace(
+            measured,
+            runtime=self._deploy.runtime,
+            point=replace(
+                measured.point,
+                score=scored.score,
+                example_scores=scored.example_scores,
+                outcomes=scored.outcomes,
+            ),
+            cost=replace(
+                measured.cost,
+                weight_bytes=run.artifact_bytes,
+                peak_memory_bytes=run.peak_bytes,
+                latency_sec=run.latency_sec,
+                latency_high_sec=run.latency_high_sec,
+            ),
         )
 
+    def structure(self, job: FinalJob, factory: TorchTrialStarterFactory) -> StructureCost:
+        """As `measure_structure`, of the runtime and its artefact.
 
-def _scored(bundle: Path, manifest: Manifest, examples: list[Example], outputs: Outputs) -> Scored:
+        The threshold is 0: of all runtimes only `sparse`, which no spec names, is faster at
+        another.
+        """
+        point = replace(
+            self._trial(job).points[0], threshold=0.0, percentile=None, block_thresholds=()
+        )
+        examples = self._splits(job).validation[:_COST_EXAMPLES]
+        run = self._run(job, point, examples, factory.n_threads)
+        manifest = run.manifest
+        return StructureCost(
+            trial_id=job.trial_id,
+            latency_sec=run.latency_sec,
+            latency_high_sec=run.latency_high_sec,
+            peak_memory_bytes=run.peak_bytes,
+            provenance=provenance(factory().device, manifest.fingerprint, manifest.base.revision),
+            runtime=self._deploy.runtime,
+            batch=self._deploy.batch,
+            file_bytes=run.artifact_bytes,
+        )
+
+    @property
+    def _deploy(self) -> Deployment:
+        if self.spec.deploy is None:
+            raise TypeError("the spec names no runtime")
+        return self.spec.deploy
+
+    def _splits(self, job: FinalJob) -> Examples:
+        return read_splits(located_task(job.config.task, self.spec.folder))
+
+    def _trial(self, job: FinalJob) -> CompleteTrial:
+        trial = self.sweep.result(job.trial_id)
+        if not isinstance(trial, CompleteTrial):
+            raise StoreError(f"{job.trial_id} is no complete trial of {self.sweep.root}")
+        return trial
+
+    def _run(
+        self, job: FinalJob, point: Point, examples: Sequence[Example], n_threads: int
+    ) -> _Run:
+        deploy = self._deploy
+        answer = Answer(verdict="exported to be measured")
+        choice = ExportedChoice(
+            self.sweep, self.spec, self._trial(job), point, answer, (), NO_SCORES
+        )
+        with TemporaryDirectory(prefix="deft-sweeps-deploy-") as scratch:
+            bundle = Path(scratch) / "bundle"
+            manifest = export_choice(choice, bundle, deployed_targets(deploy))
+            runner = RuntimeRunner(bundle, examples, n_threads, Path(scratch), deploy.batch)
+            run = runner.run(deploy.runtime)
+            return _Run(
+                manifest,
+                _scored(bundle, manifest, examples, run.outputs),
+                run.costs["latency"]["median"],
+                run.costs["latency"]["high"],
+                run.costs["peak_bytes"],
+                file_bytes(bundle, manifest, RUNTIMES[deploy.runtime].needs),
+            )
+
+
+def _scored(
+    bundle: Path, manifest: Manifest, examples: Sequence[Example], outputs: Outputs
+) -> Scored:
     decoder = AnswerDecoder(manifest, open_tokenizer(bundle))
     references = [reference_of(manifest, example) for example in examples]
     return decoder.scored(examples, references, outputs)

@@ -40,7 +40,7 @@ class AnsweredInput(BaseModel):
     probabilities: dict[str, float] | None = None
 
 
-class BundleModel(PythonModel):  # type: ignore[misc]
+class BundleModel(PythonModel):  # type: ignore[misc]  # MLflow is typed only in part
     """Opens the bundle; its settings are in `mlflow_registry.SETTINGS`."""
 
     def load_context(self, context: Any) -> None:

@@ -10,10 +10,7 @@ from typing import Any, TypeVar
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from deft_sweeps.deploy.deployed_measurement import (
-    measure_final_deployed,
-    measure_structure_deployed,
-)
+from deft_sweeps.deploy.deployed_measurement import DeployedMeasurement
 from deft_sweeps.errors import StoreError
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.equal_density import twin_config
@@ -175,30 +172,25 @@ def measure(
     machine, or what a trial gets on a cluster; in the runtime that the spec deploys to. After a
     chosen one that cannot be measured, the others are not.
     """
-    if spec.deploy is None:
-        yield from _alone(measure_final, jobs, spec, ray_address)
-        return
-    deployed = (sweep, spec, spec.deploy)
-    yield from _alone(measure_final_deployed, jobs, spec, ray_address, deployed)
+    deployed = DeployedMeasurement(sweep, spec)
+    measurement = measure_final if spec.deploy is None else deployed.final
+    yield from _alone(measurement, jobs, spec, ray_address)
 
 
 def measure_structures(
     jobs: Sequence[FinalJob], spec: SweepSpec, sweep: SweepDir, *, ray_address: str | None = None
 ) -> Iterator[StructureCost | Unmeasured]:
     """Latency and memory of each job's structure, measured as `measure` does."""
-    if spec.deploy is None:
-        yield from _alone(measure_structure, jobs, spec, ray_address)
-        return
-    deployed = (sweep, spec, spec.deploy)
-    yield from _alone(measure_structure_deployed, jobs, spec, ray_address, deployed)
+    deployed = DeployedMeasurement(sweep, spec)
+    measurement = measure_structure if spec.deploy is None else deployed.structure
+    yield from _alone(measurement, jobs, spec, ray_address)
 
 
 def _alone(
-    measurement: Callable[..., Measurement],
+    measurement: Callable[[FinalJob, TorchTrialStarterFactory], Measurement],
     jobs: Sequence[FinalJob],
     spec: SweepSpec,
     ray_address: str | None,
-    deployed: tuple[object, ...] = (),
 ) -> Iterator[Measurement | Unmeasured]:
     with (
         ray_session(spec.budget, address=ray_address) as session,
@@ -221,7 +213,7 @@ def _alone(
                 "label_selector": label_selector(),
             }
             # Through the object store: Ray writes small arguments into its tables.
-            measuring = ray.put(shipped(measurement, job, maker, *deployed))
+            measuring = ray.put(shipped(measurement, job, maker))
             measured: Measurement | Unmeasured = _result_of(
                 job, alone.options(**options).remote(measuring)
             )

@@ -56,7 +56,7 @@ def _with_distinct_tokens(loader: Any) -> Any:
     would repeat names of other tokens.
     """
 
-    class Distinct(loader):  # type: ignore[misc]
+    class Distinct(loader):  # type: ignore[misc]  # CTranslate2 ships no types
         def get_vocabulary(self, model: Any, tokenizer: Any) -> list[str]:
             tokens: list[str] = loaders.ModelLoader.get_vocabulary(self, model, tokenizer)
             n_rows = model.config.vocab_size

@@ -5,10 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from deft_sweeps.deploy.deployed_measurement import (
-    measure_final_deployed,
-    measure_structure_deployed,
-)
+from deft_sweeps.deploy.deployed_measurement import DeployedMeasurement
 from deft_sweeps.deploy.manifest import Manifest
 from deft_sweeps.errors import ConfigError
 from deft_sweeps.result import CompleteTrial
@@ -42,13 +39,15 @@ def factory(sweep: SweepDir) -> TorchTrialStarterFactory:
     return TorchTrialStarterFactory(evaluation, 1)
 
 
+def measurement_in(sweep: SweepDir, deploy: Deployment) -> DeployedMeasurement:
+    return DeployedMeasurement(sweep, replace(stored_spec(sweep), deploy=deploy))
+
+
 def test_the_score_is_the_runtimes_and_the_density_is_torchs(
     sweep: SweepDir, job: FinalJob
 ) -> None:
     alone = measure_final(job, factory(sweep))
-    deployed = measure_final_deployed(
-        job, factory(sweep), sweep, stored_spec(sweep), Deployment("onnx")
-    )
+    deployed = measurement_in(sweep, Deployment("onnx")).final(job, factory(sweep))
     assert (alone.runtime, deployed.runtime) == ("", "onnx")
     # float32 in both, so every example is answered alike.
     assert deployed.point == replace(alone.point, loss=deployed.point.loss)
@@ -62,7 +61,7 @@ def test_a_structure_costs_what_its_artefact_does(
     runtime: RuntimeName, sweep: SweepDir, job: FinalJob, tmp_path: Path
 ) -> None:
     deploy = Deployment(runtime, batch=4)
-    cost = measure_structure_deployed(job, factory(sweep), sweep, stored_spec(sweep), deploy)
+    cost = measurement_in(sweep, deploy).structure(job, factory(sweep))
     manifest = bundle_of(sweep, tmp_path / "out", *([] if runtime == "torch" else [runtime]))
     assert (cost.runtime, cost.batch) == (runtime, 4)
     assert cost.file_bytes == pytest.approx(read_by(manifest, runtime, tmp_path / "out"), rel=0.01)
@@ -86,6 +85,4 @@ def test_what_cannot_be_exported_is_refused(tmp_path: Path) -> None:
     weights = read_weights(sweep.weights_path(trial_id))
     job = FinalJob("chosen", trial.config, trial.seed, weights, threshold=0.0)
     with pytest.raises(ConfigError, match="--target ct2"):
-        measure_structure_deployed(
-            job, factory(sweep), sweep, stored_spec(sweep), Deployment("ct2")
-        )
+        measurement_in(sweep, Deployment("ct2")).structure(job, factory(sweep))
