@@ -183,7 +183,7 @@ class Findings:
 
     @property
     def runtime(self) -> str:
-        """That gave the scores and costs of candidates and choice; empty is the trial itself."""
+        """The runtime in which candidates and choice were measured; empty is the trial itself."""
         if self.finals:
             return self.finals[0].runtime
         return "" if self.certificate is None else self.certificate.chain.runtime

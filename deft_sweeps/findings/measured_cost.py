@@ -38,7 +38,7 @@ def with_measured_costs(
 def costs_in(
     deploy: Deployment | None, costs: Sequence[StructureCost]
 ) -> tuple[StructureCost, ...]:
-    """Those of the costs that were measured in a runtime; without one, of the trials themselves."""
+    """The costs that were measured in a runtime; without one, those of the trials themselves."""
     wanted = ("", 0) if deploy is None else (deploy.runtime, deploy.batch)
     return tuple(cost for cost in costs if (cost.runtime, cost.batch) == wanted)
 

@@ -138,7 +138,7 @@ class Metric:
         return cost.label if said and cost is not None else ""
 
     def rests_on_proxy(self, cost: Cost | None) -> bool:
-        """Whether a trial's value of it is not the one that the sweep asks for, only near it.
+        """Whether a trial has only a proxy of it: taken beside other trials, or in another runtime.
 
         Args:
             cost: of the trial, which says how it was taken.

@@ -13,8 +13,8 @@ _N_COMPARED = 160
 moves with the length of the ids in it."""
 
 _VARIABLE = re.compile(r"[^\s'\"()<>\[\]{},;=]*\d[^\s'\"()<>\[\]{},;=]*|\btmp\w{8}\b|\b[a-f]{8,}\b")
-"""A word with a digit, which is what ids, process numbers, addresses, sizes and times are, or a
-temporary name without one."""
+"""What differs between failures of one cause: words with a digit (ids, process numbers, addresses,
+sizes, times) and temporary names."""
 
 
 class ConsecutiveFailures:

@@ -16,8 +16,8 @@ from deft_sweeps.study.sweep_study import SweepStudy
 
 RETRY_SEC = 1.0
 APPEAR_SEC = 90.0
-"""How long weights are waited for that a worker has written: a network drive's client may trust for
-a minute that there is no such file."""
+"""How long the driver waits for the weights that a worker has written: on a network drive a new
+file may take a minute to appear."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,10 @@ from deft_sweeps.errors import StoreError
 from deft_sweeps.store.driver_note import DriverNote
 
 PATIENCE_SEC = 120.0
-"""How long the lock of a silent driver on another host is waited for: the lease and its checks."""
+"""How long to wait for the lock of a silent driver on another host; NFS frees it after 90 s."""
 POLL_SEC = 1.0
 SILENT_SEC = 5.0
-"""Before it is said that the lock is waited for; a live driver writes its note each second."""
+"""After so long a wait it is said. A live driver, which writes each second, is noticed before."""
 
 _HELD: ContextVar[frozenset[Path]] = ContextVar("_HELD", default=frozenset())
 """Folders that this thread's driver holds: one that holds a folder for a whole session may take it

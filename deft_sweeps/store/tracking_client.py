@@ -19,8 +19,8 @@ from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
 
 LATE_SEC = 20.0
-"""How long a run is looked for that a server may still be creating. It is below the time for which
-the driver waits for news of its mirrors."""
+"""How long to search for a run after the request for it failed: the server may still create it.
+Less than the time for which the driver waits for news of its mirrors."""
 
 _ENVIRONMENT = {
     # A server that is down must cost seconds, not MLflow's default of minutes.
