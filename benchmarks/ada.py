@@ -35,7 +35,8 @@ from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.cost import PeakMemory, measure_latency, tensor_bytes
 from deft_sweeps.trial.run import TorchTrialRun
-from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
+from deft_sweeps.trial.torch_starter import TorchTrialStarter
 
 THRESHOLD = 0.01
 ROWS = (

@@ -96,7 +96,7 @@ def train(spec: SweepSpec, folder: Path, n_repeated: int, n_seeds: int, until: f
     from deft_sweeps.trial.cost import tensor_bytes
     from deft_sweeps.trial.run import TorchTrialRun
     from deft_sweeps.trial.run_provenance import provenance
-    from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
+    from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 
     starter = TorchTrialStarterFactory(spec.evaluation, n_threads=1, n_bases=8)()
     thresholds = spec.evaluation.thresholds[1:]

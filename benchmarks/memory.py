@@ -135,7 +135,7 @@ def measure(name: str, steps: int) -> dict[str, int]:
     import transformers.models.t5.modeling_t5  # noqa: F401
 
     from deft_sweeps.trial.cost import PeakMemory
-    from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
+    from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 
     starter = TorchTrialStarterFactory(EVALUATION, n_bases=1)()
     memory = PeakMemory(starter.device, starter.memory_floor)

@@ -35,7 +35,8 @@ from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.evaluate import evaluating
 from deft_sweeps.trial.run import TorchTrialRun
-from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
+from deft_sweeps.trial.torch_starter import TorchTrialStarter
 
 PATTERNS: tuple[Pattern, ...] = ("unstructured", "2:4")
 

@@ -16,7 +16,8 @@ from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, NoDensityLoss, T
 from deft_sweeps.config.data import PackagedTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.trial.run import TorchTrialRun
-from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
+from deft_sweeps.trial.torch_starter import TorchTrialStarter
 
 ROUNDS = 12
 PLAIN = TrialConfig(

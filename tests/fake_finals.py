@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from deft_sweeps.result import FinalMeasurement
-from deft_sweeps.trial.final_measurement import FinalJob
+from deft_sweeps.trial.final_job import FinalJob
 from tests.fakes import fake_point, fake_result
 
 

@@ -13,7 +13,7 @@ from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.sweep import certification, final
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.split import Examples
-from deft_sweeps.trial.final_measurement import FinalJob
+from deft_sweeps.trial.final_job import FinalJob
 from tests.made_sweep import PROVENANCE, cost, examples, sweep_results, sweep_spec
 
 N = 1200

@@ -130,7 +130,7 @@ def _build(choice: ExportedChoice) -> _Built:
     from deft_sweeps.tasks.location import located
     from deft_sweeps.trial.build import build
     from deft_sweeps.trial.heads import HeadSpec
-    from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
+    from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 
     trial, folder = choice.trial, str(spec_folder(choice.sweep.spec_path))
     weights = read_weights(choice.sweep.weights_path(trial.trial_id))

@@ -27,9 +27,10 @@ from deft_sweeps.tasks.check import read_splits
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.location import located_task
 from deft_sweeps.tasks.split import Examples
-from deft_sweeps.trial.final_measurement import FinalJob, measure_final
+from deft_sweeps.trial.final_job import FinalJob
+from deft_sweeps.trial.final_measurement import measure_final
 from deft_sweeps.trial.run_provenance import provenance
-from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 
 _COST_EXAMPLES = 64
 """Validation examples that a structure's requests are made of."""

@@ -27,7 +27,7 @@ from deft_sweeps.sweep.measuring_note import measuring
 from deft_sweeps.tasks.check import read_splits
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.location import located
-from deft_sweeps.trial.final_measurement import FinalJob
+from deft_sweeps.trial.final_job import FinalJob
 
 
 def certify(

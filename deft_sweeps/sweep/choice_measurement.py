@@ -8,7 +8,7 @@ from deft_sweeps.store.final_record import FinalRecord
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import final
 from deft_sweeps.sweep.measuring_note import measuring
-from deft_sweeps.trial.final_measurement import FinalJob
+from deft_sweeps.trial.final_job import FinalJob
 
 
 def measure_choice(

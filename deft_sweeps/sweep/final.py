@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from deft_sweeps.deploy.deployed_measurement import DeployedMeasurement
+from deft_sweeps.deploy.trial_measurement import TrialMeasurement
 from deft_sweeps.errors import StoreError
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.equal_density import twin_config
@@ -36,8 +36,8 @@ from deft_sweeps.sweep.node_watch import node_watch
 from deft_sweeps.sweep.trial_placement import elsewhere
 from deft_sweeps.sweep.trial_slots import trial_needs
 from deft_sweeps.sweep.worker_settings import call, shipped
-from deft_sweeps.trial.final_measurement import FinalJob, measure_final, measure_structure
-from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
+from deft_sweeps.trial.final_job import FinalJob
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 
 Measurement = TypeVar("Measurement")
 
@@ -172,18 +172,14 @@ def measure(
     machine, or what a trial gets on a cluster; in the runtime that the spec deploys to. After a
     chosen one that cannot be measured, the others are not.
     """
-    deployed = DeployedMeasurement(sweep, spec)
-    measurement = measure_final if spec.deploy is None else deployed.final
-    yield from _alone(measurement, jobs, spec, ray_address)
+    yield from _alone(TrialMeasurement(sweep, spec).final, jobs, spec, ray_address)
 
 
 def measure_structures(
     jobs: Sequence[FinalJob], spec: SweepSpec, sweep: SweepDir, *, ray_address: str | None = None
 ) -> Iterator[StructureCost | Unmeasured]:
     """Latency and memory of each job's structure, measured as `measure` does."""
-    deployed = DeployedMeasurement(sweep, spec)
-    measurement = measure_structure if spec.deploy is None else deployed.structure
-    yield from _alone(measurement, jobs, spec, ray_address)
+    yield from _alone(TrialMeasurement(sweep, spec).structure, jobs, spec, ray_address)
 
 
 def _alone(

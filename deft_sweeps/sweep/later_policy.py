@@ -17,7 +17,7 @@ from deft_sweeps.sweep.certification import measure_finalists, unmeasured_finali
 from deft_sweeps.sweep.choice_measurement import measure_choice
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.structure_costs import measure_costs, trials_to_measure
-from deft_sweeps.trial.final_measurement import FinalJob
+from deft_sweeps.trial.final_job import FinalJob
 
 
 def measure_policy(

@@ -28,10 +28,9 @@ from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.runner import Outcome, run_sweep
 from deft_sweeps.sweep.structure_costs import measure_costs
 from deft_sweeps.sweep.time_limit import run_within
-from deft_sweeps.trial.cost import gpu_memory_bytes
-from deft_sweeps.trial.final_measurement import FinalJob
+from deft_sweeps.trial.final_job import FinalJob
 from deft_sweeps.trial.protocol import TrialStarterFactory
-from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 
 PUBLISH_SEC = 60.0
 """That a tracker is waited for at the end of a session, at most."""
@@ -67,6 +66,8 @@ def run(
     if ray_address is None:  # Before Ray takes its seconds to start.
         trials_in_memory(spec, machine_memory())
         if spec.budget.gpus_per_trial:
+            from deft_sweeps.trial.cost import gpu_memory_bytes  # Loads torch.
+
             check_device(spec, gpu_memory_bytes())
     # One lock for all of it: a second driver beside the measuring would forget what the first has
     # measured of the test split.

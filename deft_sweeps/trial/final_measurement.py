@@ -3,58 +3,22 @@ candidates on the selection split, each alone in a process of its own.
 """
 
 import time
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from deft_sweeps.axes.activation.gate import thresholded_by_block
 from deft_sweeps.axes.thresholds import GateHistogram
-from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.result import FinalMeasurement, FinalRole, StructureCost
+from deft_sweeps.result import FinalMeasurement, StructureCost
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.cost import PeakMemory
 from deft_sweeps.trial.energy_projection import with_energy
 from deft_sweeps.trial.evaluate import Evaluator
+from deft_sweeps.trial.final_job import FinalJob
 from deft_sweeps.trial.heads import HeadSpec
 from deft_sweeps.trial.run_provenance import provenance
-from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 
 _BISECTIONS = 12
 _CLOSE = 0.002
-
-
-@dataclass(frozen=True, slots=True)
-class FinalJob:
-    """What to measure.
-
-    Attributes:
-        weights: what the trial trained, as `TrialRun.weights` gave it; empty while they are not
-            read.
-        threshold: of the gate; None calibrates it.
-        density: where `threshold` is None, the activation density on validation examples to
-            calibrate it to.
-        percentile: each block has its own threshold; where `density` is given, the share that gives
-            this density is looked for instead.
-        block_thresholds: the blocks' own thresholds, for the percentile; empty calibrates them.
-    """
-
-    role: FinalRole
-    config: TrialConfig
-    seed: int
-    weights: bytes = b""
-    threshold: float | None = None
-    density: float | None = None
-    percentile: float | None = None
-    block_thresholds: tuple[float, ...] = ()
-
-    @property
-    def split(self) -> Literal["selection", "test"]:
-        """The examples to measure on."""
-        return "selection" if self.role == "candidate" else "test"
-
-    @property
-    def trial_id(self) -> str:
-        """Of the trial whose weights are measured."""
-        return self.config.trial_id(self.seed)
 
 
 def measure_final(job: FinalJob, factory: TorchTrialStarterFactory) -> FinalMeasurement:

@@ -2,14 +2,12 @@
 
 import time
 from collections import OrderedDict
-from dataclasses import dataclass
 
 import torch
 
 from deft_sweeps.config.data import Task
-from deft_sweeps.config.trial import Evaluation, TrialConfig
+from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.process_memory import resident_bytes
-from deft_sweeps.result import Label
 from deft_sweeps.tasks.location import located
 from deft_sweeps.tasks.task_data import TaskData, load_task
 from deft_sweeps.trial.base import BaseKey, FrozenBase, build_base
@@ -19,29 +17,7 @@ from deft_sweeps.trial.heads import HeadSpec
 from deft_sweeps.trial.measuring import Measurer
 from deft_sweeps.trial.protocol import TrialRun
 from deft_sweeps.trial.run import TorchTrialRun
-
-
-@dataclass(frozen=True, slots=True)
-class TorchTrialStarterFactory:
-    """Ships to a worker and makes its TorchTrialStarter there.
-
-    Attributes:
-        evaluation: how every trial is measured.
-        n_threads: of torch.
-        label: `proxy` where the worker shares the machine with others.
-        n_bases: frozen bases kept warm, the least recently used dropped first.
-        folder: that relative paths of model and data start from; empty is the working directory.
-    """
-
-    evaluation: Evaluation
-    n_threads: int = 1
-    label: Label = "proxy"
-    n_bases: int = 2
-    folder: str = ""
-
-    def __call__(self) -> "TorchTrialStarter":
-        """Make the starter in this process."""
-        return TorchTrialStarter(self)
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 
 
 class TorchTrialStarter:

@@ -38,7 +38,8 @@ from deft_sweeps.models.families import layout
 from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.specification.yaml_schema import members as members_by_name
 from deft_sweeps.trial.run import TorchTrialRun
-from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
+from deft_sweeps.trial.torch_starter import TorchTrialStarter
 from tests.conformance.axis_settings import STEPS, members, name_of
 from tests.conformance.covering import all_combinations, covering, pairs
 

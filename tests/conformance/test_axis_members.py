@@ -57,7 +57,8 @@ from deft_sweeps.specification.yaml_schema import members as members_by_name
 from deft_sweeps.trial.base import BaseKey
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.cost import tensor_bytes
-from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
+from deft_sweeps.trial.torch_starter import TorchTrialStarter
 from tests.conformance.axis_settings import members, name_of
 from tests.tiny import layout_of, tiny_encoder, tiny_t5
 

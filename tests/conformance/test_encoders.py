@@ -30,7 +30,8 @@ from deft_sweeps.models.families import family_of, layout
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.heads import Headed, HeadSpec, with_head
 from deft_sweeps.trial.run import TorchTrialRun
-from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
+from deft_sweeps.trial.torch_starter import TorchTrialStarter
 from tests.conformance.axis_settings import STEPS, members, name_of
 from tests.tiny import HEAD_FAMILIES, save_tiny_encoder, write_reviews
 

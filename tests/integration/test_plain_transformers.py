@@ -25,8 +25,9 @@ from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.weights_file import read_weights
 from deft_sweeps.tasks.check import read_splits
 from deft_sweeps.tasks.tokens import fill
-from deft_sweeps.trial.final_measurement import FinalJob, measure_final
-from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
+from deft_sweeps.trial.final_job import FinalJob
+from deft_sweeps.trial.final_measurement import measure_final
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 from tests.unit.deploy.made_bundles import PACKAGED, bundle_of, sweep_of, train
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]

@@ -12,7 +12,7 @@ from deft_sweeps.axes.token_mask import Masks
 from deft_sweeps.config.axes.pruning import Ria
 from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import Evaluation, TrialConfig
-from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 from tests.tiny import batch, layout_of, tiny_t5
 
 

@@ -15,7 +15,7 @@ from deft_sweeps.specification.sweep_file import load_parts
 from deft_sweeps.store.spec_origin import spec_folder, write_origin
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.trial.run import TorchTrialRun
-from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 from tests.tiny import save_tiny, save_tiny_encoder, write_reviews
 
 PACKAGED = "packaged/flan-t5-small-title"

@@ -11,8 +11,9 @@ from deft_sweeps.deploy.bench_process import read_examples, write_examples
 from deft_sweeps.deploy.bundle_reader import open_runtime
 from deft_sweeps.store.weights_file import read_weights
 from deft_sweeps.tasks.check import read_splits
-from deft_sweeps.trial.final_measurement import FinalJob, measure_final
-from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
+from deft_sweeps.trial.final_job import FinalJob
+from deft_sweeps.trial.final_measurement import measure_final
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 from tests.unit.deploy.made_bundles import CLASSES, QUESTIONS, WRITTEN, bundle_of, tiny_sweep
 
 THRESHOLD = 0.05

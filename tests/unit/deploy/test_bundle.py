@@ -28,7 +28,7 @@ from deft_sweeps.tasks.examples import Example
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.heads import HeadSpec
-from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 from tests.unit.deploy.made_bundles import (
     CLASSES,
     NUMBERS,

@@ -13,8 +13,9 @@ from deft_sweeps.specification.deployment_setting import Deployment, RuntimeName
 from deft_sweeps.store.stored_spec import stored_spec
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.weights_file import read_weights
-from deft_sweeps.trial.final_measurement import FinalJob, measure_final
-from deft_sweeps.trial.torch_starter import TorchTrialStarterFactory
+from deft_sweeps.trial.final_job import FinalJob
+from deft_sweeps.trial.final_measurement import measure_final
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 from tests.unit.deploy.made_bundles import bundle_of, tiny_sweep
 
 THRESHOLD = 0.05

@@ -30,7 +30,7 @@ from deft_sweeps.sweep.final import (
     with_weights,
 )
 from deft_sweeps.sweep.runner import Outcome
-from deft_sweeps.trial.final_measurement import FinalJob
+from deft_sweeps.trial.final_job import FinalJob
 from tests import fake_finals
 from tests.fakes import fake_spec, fake_weights
 from tests.played_search import play

@@ -9,7 +9,7 @@ from deft_sweeps.findings.choice import Choice
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.result import CompleteTrial, FinalMeasurement, Point
 from deft_sweeps.sweep.final import already_measured, final_jobs
-from deft_sweeps.trial.final_measurement import FinalJob
+from deft_sweeps.trial.final_job import FinalJob
 from tests.samples import point, result
 
 BY_BLOCK = replace(

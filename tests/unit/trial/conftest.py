@@ -1,7 +1,8 @@
 import pytest
 
 from deft_sweeps.config.trial import Evaluation
-from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
+from deft_sweeps.trial.torch_starter import TorchTrialStarter
 
 
 @pytest.fixture

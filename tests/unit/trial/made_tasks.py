@@ -9,7 +9,8 @@ from deft_sweeps.config.data import FileTask
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import load_tokenizer
 from deft_sweeps.tasks.task_data import TaskData
-from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
+from deft_sweeps.trial.torch_starter import TorchTrialStarter
 from tests.tiny import save_tiny, save_tiny_encoder
 
 NOUNS = ["plot", "cast", "music", "pace", "script", "light", "sound", "set"]

@@ -20,7 +20,8 @@ from deft_sweeps.models.checkpoints import load_model
 from deft_sweeps.tasks.task_data import load_task
 from deft_sweeps.trial import base
 from deft_sweeps.trial.base import build_base, cast_, lending
-from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
+from deft_sweeps.trial.torch_starter import TorchTrialStarter
 from tests.tiny import batch, layout_of, tiny_encoder, tiny_t5
 
 CPU, AWAY = torch.device("cpu"), torch.device("meta")

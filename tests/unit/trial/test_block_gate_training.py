@@ -16,9 +16,11 @@ from deft_sweeps.result import CompleteTrial, SkippedBlocks, read_result
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.base import model_inputs
 from deft_sweeps.trial.evaluate import evaluating
-from deft_sweeps.trial.final_measurement import FinalJob, measure_final
+from deft_sweeps.trial.final_job import FinalJob
+from deft_sweeps.trial.final_measurement import measure_final
 from deft_sweeps.trial.run import TorchTrialRun
-from deft_sweeps.trial.torch_starter import TorchTrialStarter, TorchTrialStarterFactory
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
+from deft_sweeps.trial.torch_starter import TorchTrialStarter
 from tests.whole_trial import run_trial
 
 TARGETS: tuple[Role, ...] = ("q", "v", "gate", "down")

@@ -15,7 +15,8 @@ from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import DataError
 from deft_sweeps.metrics import measured
 from deft_sweeps.result import read_result
-from deft_sweeps.trial.final_measurement import FinalJob, measure_final
+from deft_sweeps.trial.final_job import FinalJob
+from deft_sweeps.trial.final_measurement import measure_final
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter
 from tests.tiny import HEAD_FAMILIES, save_tiny, save_tiny_encoder

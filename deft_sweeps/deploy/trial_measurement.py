@@ -1,0 +1,43 @@
+"""Measures a trained trial alone: as it was trained, or in the runtime that its sweep deploys to.
+
+The driver ships this to a process of the measurement's own, which alone loads torch.
+"""
+
+from dataclasses import dataclass
+
+from deft_sweeps.result import FinalMeasurement, StructureCost
+from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.trial.final_job import FinalJob
+from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
+
+
+@dataclass(frozen=True, slots=True)
+class TrialMeasurement:
+    """Measures trained weights of a sweep.
+
+    Attributes:
+        sweep: that the trials are of.
+        spec: of the sweep.
+    """
+
+    sweep: SweepDir
+    spec: SweepSpec
+
+    def final(self, job: FinalJob, factory: TorchTrialStarterFactory) -> FinalMeasurement:
+        """Score, density and costs on the job's split."""
+        from deft_sweeps.deploy.deployed_measurement import DeployedMeasurement
+        from deft_sweeps.trial.final_measurement import measure_final
+
+        if self.spec.deploy is None:
+            return measure_final(job, factory)
+        return DeployedMeasurement(self.sweep, self.spec).final(job, factory)
+
+    def structure(self, job: FinalJob, factory: TorchTrialStarterFactory) -> StructureCost:
+        """Latency and memory of the job's structure."""
+        from deft_sweeps.deploy.deployed_measurement import DeployedMeasurement
+        from deft_sweeps.trial.final_measurement import measure_structure
+
+        if self.spec.deploy is None:
+            return measure_structure(job, factory)
+        return DeployedMeasurement(self.sweep, self.spec).structure(job, factory)
