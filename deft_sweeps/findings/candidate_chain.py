@@ -28,7 +28,7 @@ it to the best possible value: each step costs a chance of failing. The first on
 may be nearer, since it is what a run falls back to. `benchmarks/README.md` has what was tried."""
 
 MAX_CANDIDATES = 12
-"""Each is measured alone, in seconds to minutes."""
+"""Each takes seconds to minutes."""
 
 
 def make_chain(

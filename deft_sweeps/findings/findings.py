@@ -17,7 +17,7 @@ from deft_sweeps.findings.front_member import (
 )
 from deft_sweeps.findings.limit_check import awaiting_costs, awaits_cost, rests_on_proxy
 from deft_sweeps.findings.limit_price import LimitPrice, limit_prices
-from deft_sweeps.findings.measured_cost import with_measured_costs
+from deft_sweeps.findings.measured_cost import with_measured_costs, with_structure_costs
 from deft_sweeps.findings.membership import Membership, membership_of
 from deft_sweeps.findings.pareto_front import ParetoFront, counts_saturation, front_of
 from deft_sweeps.findings.simultaneous_bounds import certificate_for
@@ -88,8 +88,9 @@ class Findings:
         """
         record = SelectionRecord(sweep.root)
         chain = record.chain()
-        certificate = None if chain is None else walk(chain, record.measurements())
         results = with_measured_costs(sweep.results(), CostRecord(sweep.root).costs(), spec.deploy)
+        measurements = with_structure_costs(record.measurements(), results)
+        certificate = None if chain is None else walk(chain, measurements)
         later_finals = sweep.final_record(str(spec.choose)).measurements()
         return Findings.of(spec, results, sweep.finals(), certificate, later_finals)
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deft_sweeps.config.baseline_kind import BaselineName
-from deft_sweeps.metrics import LATENCY_SEC, SCORE, measured
+from deft_sweeps.metrics import LATENCY_SEC, METRICS, SCORE, measured
 from deft_sweeps.objective import Constraint
 from deft_sweeps.result import Cost, Point
 from deft_sweeps.statistics.correlation_p_value import CORRELATIONS, correlation_p
@@ -134,6 +134,8 @@ def _metric_test(
 
 
 def _value(of: Measured, metric: str, *, upper: bool = False) -> float | None:
+    if METRICS[metric].rests_on_proxy(of.cost):
+        return None
     if upper and metric == LATENCY_SEC.name and of.cost is not None:
         return of.cost.latency_high_sec or of.cost.latency_sec
     return measured(of.point, of.cost).get(metric)

@@ -1,12 +1,18 @@
 """Latency and memory of trials as measured alone, once for all trials of a structure."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 from deft_sweeps.config.axes import NoDensityLoss, NoSkipping, Training
 from deft_sweeps.metrics import METRICS
-from deft_sweeps.result import CompleteTrial, StructureCost, TrialResult, complete_trials
+from deft_sweeps.result import (
+    CompleteTrial,
+    FinalMeasurement,
+    StructureCost,
+    TrialResult,
+    complete_trials,
+)
 from deft_sweeps.specification.deployment_setting import Deployment
 
 
@@ -33,6 +39,24 @@ def with_measured_costs(
         if trial.trial_id in by_trial
     }
     return tuple(_with_cost(result, by_structure, proxies=deploy is None) for result in results)
+
+
+def with_structure_costs(
+    measurements: Mapping[str, FinalMeasurement], results: Iterable[TrialResult]
+) -> dict[str, FinalMeasurement]:
+    """Selection measurements with the measured costs of their trials in place of proxies.
+
+    Args:
+        measurements: by the candidate's name.
+        results: of the sweep, as `with_measured_costs` gives them.
+    """
+    costs = {trial.trial_id: trial.cost for trial in complete_trials(results)}
+    return {
+        name: replace(one, cost=costs.get(one.trial_id) or one.cost)
+        if one.cost.label == "proxy"
+        else one
+        for name, one in measurements.items()
+    }
 
 
 def costs_in(

@@ -12,7 +12,7 @@ FinalRole = Literal["chosen", "baseline", "twin", "candidate"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinalMeasurement:
-    """A point measured once on the test or the selection split, alone in a fresh process.
+    """A point measured once on the test or the selection split, with nothing beside it.
 
     Attributes:
         role: `candidate` of the certificate, on the selection split; on the test split `chosen`;

@@ -16,18 +16,17 @@ from deft_sweeps.findings.certificate import Certificate, Step, walk
 from deft_sweeps.findings.limit_p_value import SelectionSample
 from deft_sweeps.findings.simultaneous_bounds import finalists
 from deft_sweeps.findings.verdict import too_few
-from deft_sweeps.result import Candidate, Chain, CompleteTrial, FinalMeasurement
+from deft_sweeps.result import Candidate, Chain
 from deft_sweeps.result.certificate_chain import alpha_after
 from deft_sweeps.search.warm_start import taken
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.selection_record import SelectionRecord
 from deft_sweeps.store.sweep_dir import SweepDir
-from deft_sweeps.sweep import final
+from deft_sweeps.sweep.candidate_measurement import candidate_measurement
 from deft_sweeps.sweep.measuring_note import measuring
 from deft_sweeps.tasks.check import read_splits
 from deft_sweeps.tasks.examples import Example
 from deft_sweeps.tasks.location import located
-from deft_sweeps.trial.final_job import FinalJob
 
 
 def certify(
@@ -64,7 +63,7 @@ def certify(
         return
     say(
         f"certifying: up to {len(chain.candidates)} candidates on {chain.n_examples} selection"
-        f" examples, each alone, until one fails (alpha {chain.alpha:g})"
+        f" examples, one after the other until one fails (alpha {chain.alpha:g})"
     )
     with measuring(sweep) as beat:
         n_said = 0
@@ -113,7 +112,7 @@ def measure_finalists(
     say: Callable[[str], None],
     ray_address: str | None = None,
 ) -> None:
-    """Measure the unmeasured finalists on the selection split, each alone.
+    """Measure the unmeasured finalists on the selection split.
 
     Args:
         spec: of the sweep, with the policy.
@@ -126,11 +125,13 @@ def measure_finalists(
         return
     say(f"measuring {len(missing)} finalists on the selection split, for simultaneous bounds")
     record = SelectionRecord(sweep.root)
-    with measuring(sweep) as beat:
+    with (
+        measuring(sweep) as beat,
+        candidate_measurement(spec, sweep, ray_address) as measure,
+    ):
         for one in missing:
             try:
-                job = final.candidate_job(one, _trial(sweep, one))
-                measurement = _measured(job, spec, sweep, ray_address)
+                measurement = measure(one)
             except StoreError as error:
                 say(f"warning: {error}")
                 continue
@@ -240,30 +241,11 @@ def _steps(
     ray_address: str | None,
 ) -> Iterator[Certificate]:
     certificate = walk(chain, record.measurements())
-    while certificate.missing is not None:
-        candidate = certificate.missing
-        job = final.candidate_job(candidate, _trial(sweep, candidate))
-        record.write(_measured(job, spec, sweep, ray_address))
-        certificate = walk(chain, record.measurements())
-        yield certificate
-
-
-def _measured(
-    job: FinalJob, spec: SweepSpec, sweep: SweepDir, ray_address: str | None
-) -> FinalMeasurement:
-    ready, unmeasured = final.with_weights(sweep, (job,))
-    for measured in (*unmeasured, *final.measure(ready, spec, sweep, ray_address=ray_address)):
-        if isinstance(measured, FinalMeasurement):
-            return measured
-        raise StoreError(str(measured))
-    raise StoreError(f"{job.trial_id}: nothing was measured")
-
-
-def _trial(sweep: SweepDir, candidate: Candidate) -> CompleteTrial:
-    result = sweep.result(candidate.trial_id)
-    if not isinstance(result, CompleteTrial):
-        raise TypeError(f"{candidate.trial_id} is no complete trial")
-    return result
+    with candidate_measurement(spec, sweep, ray_address) as measure:
+        while certificate.missing is not None:
+            record.write(measure(certificate.missing))
+            certificate = walk(chain, record.measurements())
+            yield certificate
 
 
 def _told(step: Step, chain: Chain) -> str:

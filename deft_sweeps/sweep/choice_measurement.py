@@ -7,6 +7,7 @@ from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.final_record import FinalRecord
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import final
+from deft_sweeps.sweep.measurement_process import Unmeasured
 from deft_sweeps.sweep.measuring_note import measuring
 from deft_sweeps.trial.final_job import FinalJob
 
@@ -49,13 +50,13 @@ def measure_choice(
 
 def _measure_each(
     record: FinalRecord,
-    measurements: Iterable[FinalMeasurement | final.Unmeasured],
+    measurements: Iterable[FinalMeasurement | Unmeasured],
     say: Callable[[str], None],
     beat: Callable[[], None],
-) -> tuple[final.Unmeasured, ...]:
-    unmeasured: list[final.Unmeasured] = []
+) -> tuple[Unmeasured, ...]:
+    unmeasured: list[Unmeasured] = []
     for measurement in measurements:
-        if isinstance(measurement, final.Unmeasured):
+        if isinstance(measurement, Unmeasured):
             unmeasured.append(measurement)
             continue
         record.write(measurement)

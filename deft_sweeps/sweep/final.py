@@ -2,13 +2,8 @@
 nothing has seen.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
-
-import ray
-from ray.exceptions import RayError, RayTaskError
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from deft_sweeps.deploy.trial_measurement import TrialMeasurement
 from deft_sweeps.errors import StoreError
@@ -26,20 +21,11 @@ from deft_sweeps.result import (
     complete_trials,
 )
 from deft_sweeps.specification.combination import Start
-from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.weights_file import read_weights
-from deft_sweeps.sweep.local_ray import Session, ray_session
-from deft_sweeps.sweep.node_watch import node_watch
-from deft_sweeps.sweep.trial_placement import elsewhere
-from deft_sweeps.sweep.trial_slots import trial_needs
-from deft_sweeps.sweep.worker_settings import call, shipped
+from deft_sweeps.sweep.measurement_process import Unmeasured, measured_alone
 from deft_sweeps.trial.final_job import FinalJob
-from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
-
-Measurement = TypeVar("Measurement")
 
 
 def twin_of(choice: Choice, results: Sequence[TrialResult]) -> CompleteTrial | None:
@@ -63,24 +49,6 @@ def missing_twin(spec: SweepSpec, choice: Choice, results: Sequence[TrialResult]
     twin = twin_config(choice.member.result.config)
     tried = any(result.config_id == twin.config_id for result in results)
     return None if tried else spec.locate(twin)
-
-
-@dataclass(frozen=True, slots=True)
-class Unmeasured:
-    """A job that could not be done.
-
-    Attributes:
-        reason: a sentence.
-    """
-
-    role: str
-    trial_id: str
-    reason: str
-
-    def __str__(self) -> str:
-        who = f"{self.role} ({self.trial_id})"
-        split = "selection" if self.role == "candidate" else "test"
-        return f"{who} is not measured on the {split} split: {self.reason}"
 
 
 def final_jobs(choice: Choice, results: Sequence[TrialResult]) -> tuple[FinalJob, ...]:
@@ -172,80 +140,14 @@ def measure(
     machine, or what a trial gets on a cluster; in the runtime that the spec deploys to. After a
     chosen one that cannot be measured, the others are not.
     """
-    yield from _alone(TrialMeasurement(sweep, spec).final, jobs, spec, ray_address)
+    yield from measured_alone(TrialMeasurement(sweep, spec).final, jobs, spec, ray_address)
 
 
 def measure_structures(
     jobs: Sequence[FinalJob], spec: SweepSpec, sweep: SweepDir, *, ray_address: str | None = None
 ) -> Iterator[StructureCost | Unmeasured]:
     """Latency and memory of each job's structure, measured as `measure` does."""
-    yield from _alone(TrialMeasurement(sweep, spec).structure, jobs, spec, ray_address)
-
-
-def _alone(
-    measurement: Callable[[FinalJob, TorchTrialStarterFactory], Measurement],
-    jobs: Sequence[FinalJob],
-    spec: SweepSpec,
-    ray_address: str | None,
-) -> Iterator[Measurement | Unmeasured]:
-    with (
-        ray_session(spec.budget, address=ray_address) as session,
-        _placement(spec, session) as label_selector,
-    ):
-        n_cpus = (
-            spec.budget.cpus_per_trial
-            if ray_address
-            else max(1, int(ray.cluster_resources().get("CPU", 1)))
-        )
-        alone = ray.remote(
-            max_calls=1, max_retries=2, num_cpus=n_cpus, num_gpus=_gpus(spec.budget)
-        )(call)
-        maker = TorchTrialStarterFactory(
-            spec.evaluation, n_threads=n_cpus, label="measured", n_bases=1, folder=spec.folder
-        )
-        for job in jobs:
-            options = {
-                "runtime_env": {"env_vars": {"OMP_NUM_THREADS": str(n_cpus)}},
-                "label_selector": label_selector(),
-            }
-            # Through the object store: Ray writes small arguments into its tables.
-            measuring = ray.put(shipped(measurement, job, maker))
-            measured: Measurement | Unmeasured = _result_of(
-                job, alone.options(**options).remote(measuring)
-            )
-            yield measured
-            if job.role == "chosen" and isinstance(measured, Unmeasured):
-                return
-
-
-@contextmanager
-def _placement(spec: SweepSpec, session: Session) -> Iterator[Callable[[], dict[str, str]]]:
-    """A label selector for the nodes that can measure, asked anew for each job.
-
-    Raises:
-        ConfigError: no node of a cluster can run a trial.
-    """
-    if session.address is None:
-        yield dict
-        return
-    needs = trial_needs(spec)
-    with node_watch(None, is_candidate=lambda node: node.slots(needs) > 0) as watch:
-        watch.require(session.where)
-        yield lambda: elsewhere(watch.excluded())
-
-
-def _result_of(job: FinalJob, reference: Any) -> Any:
-    try:
-        measured = ray.get(reference)
-    except RayError as error:  # Weights of another configuration, say, or a worker that was killed.
-        cause = error.cause if isinstance(error, RayTaskError) else error
-        return Unmeasured(job.role, job.trial_id, short_reason(cause))
-    return measured
-
-
-def _gpus(budget: Budget) -> float:
-    # Nothing else may share the device while its latency is taken.
-    return float(max(1, round(budget.gpus_per_trial))) if budget.gpus_per_trial > 0 else 0.0
+    yield from measured_alone(TrialMeasurement(sweep, spec).structure, jobs, spec, ray_address)
 
 
 def _job(

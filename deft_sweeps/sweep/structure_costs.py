@@ -8,6 +8,7 @@ from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.cost_record import CostRecord
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import final
+from deft_sweeps.sweep.measurement_process import Unmeasured
 from deft_sweeps.sweep.measuring_note import measuring
 
 
@@ -57,5 +58,5 @@ def trials_to_measure(spec: SweepSpec, sweep: SweepDir) -> tuple[CompleteTrial, 
     return tuple(unmeasured_structures(sweep.results(), costs))
 
 
-def _lost_told(lost: final.Unmeasured) -> str:
+def _lost_told(lost: Unmeasured) -> str:
     return f"warning: the latency and memory of {lost.trial_id} stay proxies: {lost.reason}"

@@ -1,5 +1,6 @@
-"""The measurements that are quoted: a front member, once, on the test split, and the certificate's
-candidates on the selection split, each alone in a process of its own.
+"""The measurements that are quoted: a front member, once, on the test split, and what its structure
+costs, each alone in a process of its own; scores of the certificate's candidates on the selection
+split.
 """
 
 import time
@@ -7,15 +8,18 @@ from dataclasses import replace
 
 from deft_sweeps.axes.activation.gate import thresholded_by_block
 from deft_sweeps.axes.thresholds import GateHistogram
-from deft_sweeps.result import FinalMeasurement, StructureCost
-from deft_sweeps.trial.build import build
+from deft_sweeps.result import FinalMeasurement, Point, Provenance, StructureCost
+from deft_sweeps.tasks.task_data import TaskData
+from deft_sweeps.trial.build import TrialModel, build
 from deft_sweeps.trial.cost import PeakMemory
 from deft_sweeps.trial.energy_projection import with_energy
 from deft_sweeps.trial.evaluate import Evaluator
 from deft_sweeps.trial.final_job import FinalJob
 from deft_sweeps.trial.heads import HeadSpec
+from deft_sweeps.trial.measuring import Measurer
 from deft_sweeps.trial.run_provenance import provenance
 from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
+from deft_sweeps.trial.torch_starter import TorchTrialStarter
 
 _BISECTIONS = 12
 _CLOSE = 0.002
@@ -27,34 +31,14 @@ def measure_final(job: FinalJob, factory: TorchTrialStarterFactory) -> FinalMeas
     memory = PeakMemory(starter.device, starter.memory_floor)
     start = time.perf_counter()
     data = starter.data(job.config)
-    trial_model = build(starter.base(job.config, data), job.config, job.seed, HeadSpec.of(data))
-    trial_model.load(job.weights)
+    trial_model = _built(starter, data, job)
     build_sec = time.perf_counter() - start
-    threshold, percentile, block_thresholds = job.threshold, job.percentile, job.block_thresholds
-    if percentile is not None and not block_thresholds:
-        histogram = starter.measurer.gate_histogram(trial_model, data)
-        if job.density is not None:
-            percentile = percentile_for(
-                starter.measurer.evaluator(trial_model, data, "validation"), histogram, job.density
-            )
-        block_thresholds = histogram.thresholds(percentile)
-    elif threshold is None:
-        if job.density is None:
-            raise ValueError("a final job needs a threshold, or a density to calibrate one to")
-        threshold = threshold_for(
-            starter.measurer.evaluator(trial_model, data, "validation"), job.density
-        )
     start = time.perf_counter()
-    evaluator = starter.measurer.evaluator(trial_model, data, job.split)
-    point = (
-        evaluator.point(threshold or 0.0)
-        if percentile is None
-        else evaluator.point_by_block(percentile, block_thresholds)
-    )
+    point = _point(starter.measurer, trial_model, data, job)
     return FinalMeasurement(
         role=job.role,
         trial_id=job.config.trial_id(job.seed),
-        point=with_energy((point,), trial_model, evaluator)[0],
+        point=point,
         cost=starter.measurer.cost(
             trial_model, data, memory, build_sec, 0.0, time.perf_counter() - start
         ),
@@ -62,13 +46,52 @@ def measure_final(job: FinalJob, factory: TorchTrialStarterFactory) -> FinalMeas
     )
 
 
+def measure_score(job: FinalJob, starter: TorchTrialStarter) -> tuple[Point, Provenance]:
+    """Build the trial's model from its weights and measure score and density on the job's split.
+
+    The process may have measured other trials before: neither depends on it, as costs would.
+    """
+    data = starter.data(job.config)
+    trial_model = _built(starter, data, job)
+    point = _point(starter.measurer, trial_model, data, job)
+    return point, provenance(starter.device, data.fingerprint, trial_model.base.revision)
+
+
+def _built(starter: TorchTrialStarter, data: TaskData, job: FinalJob) -> TrialModel:
+    trial_model = build(starter.base(job.config, data), job.config, job.seed, HeadSpec.of(data))
+    trial_model.load(job.weights)
+    return trial_model
+
+
+def _point(measurer: Measurer, trial_model: TrialModel, data: TaskData, job: FinalJob) -> Point:
+    """The job's point on its split, calibrated on validation examples if it names no threshold."""
+    threshold, percentile, block_thresholds = job.threshold, job.percentile, job.block_thresholds
+    if percentile is not None and not block_thresholds:
+        histogram = measurer.gate_histogram(trial_model, data)
+        if job.density is not None:
+            percentile = percentile_for(
+                measurer.evaluator(trial_model, data, "validation"), histogram, job.density
+            )
+        block_thresholds = histogram.thresholds(percentile)
+    elif threshold is None:
+        if job.density is None:
+            raise ValueError("a final job needs a threshold, or a density to calibrate one to")
+        threshold = threshold_for(measurer.evaluator(trial_model, data, "validation"), job.density)
+    evaluator = measurer.evaluator(trial_model, data, job.split)
+    point = (
+        evaluator.point(threshold or 0.0)
+        if percentile is None
+        else evaluator.point_by_block(percentile, block_thresholds)
+    )
+    return with_energy((point,), trial_model, evaluator)[0]
+
+
 def measure_structure(job: FinalJob, factory: TorchTrialStarterFactory) -> StructureCost:
     """Build the trial's model from its weights and measure what it costs to deploy."""
     starter = factory()
     memory = PeakMemory(starter.device, starter.memory_floor)
     data = starter.data(job.config)
-    trial_model = build(starter.base(job.config, data), job.config, job.seed, HeadSpec.of(data))
-    trial_model.load(job.weights)
+    trial_model = _built(starter, data, job)
     evaluator = starter.measurer.evaluator(trial_model, data, "validation")
     # The longest examples are in the last batch.
     replace(evaluator, batches=evaluator.batches[-1:]).density(0.0)

@@ -4,9 +4,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from deft_sweeps.findings import Findings
-from deft_sweeps.findings.measured_cost import unmeasured_structures, with_measured_costs
+from deft_sweeps.findings.measured_cost import (
+    unmeasured_structures,
+    with_measured_costs,
+    with_structure_costs,
+)
 from deft_sweeps.objective import parse_constraint, parse_policy
-from deft_sweeps.result import CompleteTrial, StructureCost, complete_trials
+from deft_sweeps.result import (
+    CompleteTrial,
+    FinalMeasurement,
+    StructureCost,
+    complete_trials,
+)
 from deft_sweeps.specification.deployment_setting import Deployment
 from deft_sweeps.store.cost_record import CostRecord
 from tests.made_sweep import PROVENANCE
@@ -55,6 +64,22 @@ def test_a_limit_is_judged_by_what_was_measured_alone() -> None:
     assert alone.choice.member is not None
     assert alone.choice.member.result.trial_id == DEFT.trial_id
     assert alone.choice.awaiting == {}
+
+
+def test_a_selection_measurement_takes_the_measured_cost_of_its_structure() -> None:
+    (proxy_cost,) = {trial.cost for trial in PROXIES[1:]}
+    assert proxy_cost is not None
+    scored = FinalMeasurement(
+        role="candidate",
+        trial_id=DEFT.trial_id,
+        point=DEFT.points[0],
+        cost=proxy_cost,
+        provenance=PROVENANCE,
+    )
+    before = with_structure_costs({"one": scored}, PROXIES)["one"]
+    after = with_structure_costs({"one": scored}, with_measured_costs(PROXIES, [ALONE]))["one"]
+    assert (before.cost.label, before.cost.latency_sec) == ("proxy", 0.321)
+    assert (after.cost.label, after.cost.latency_sec) == ("measured", 0.08)
 
 
 def test_costs_are_stored_and_a_damaged_file_is_measured_again(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The walk along a chain of candidates, with measurements in closed form."""
 
 import json
-from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -9,9 +9,11 @@ import pytest
 
 from deft_sweeps.store.selection_record import SelectionRecord
 from deft_sweeps.store.sweep_dir import SweepDir
-from deft_sweeps.sweep import certification, final
+from deft_sweeps.sweep import candidate_measurement, certification, final
 from deft_sweeps.sweep.certification import certify
+from deft_sweeps.sweep.measurement_process import Unmeasured
 from deft_sweeps.tasks.split import Examples
+from deft_sweeps.trial.final_job import FinalJob
 from tests.made_selection import SELECTION, N, measured_in_closed_form, spec
 from tests.made_sweep import sweep_results
 
@@ -50,18 +52,24 @@ def test_the_chain_is_walked_once_and_never_again(sweep: SweepDir, measured: lis
 def test_a_walk_that_was_cut_off_goes_on(
     sweep: SweepDir, measured: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, stopped = final.measure, KeyboardInterrupt()
+    whole: Any = vars(candidate_measurement)["score_process"]
+    stopped = KeyboardInterrupt()
 
-    def cut_off(*arguments: Any, **named: Any) -> Iterator[Any]:
-        if measured:
-            raise stopped
-        return whole(*arguments, **named)
+    def cut_off(*arguments: Any) -> Any:
+        with whole(*arguments) as score:
 
-    monkeypatch.setattr(final, "measure", cut_off)
+            def first_alone(job: FinalJob) -> Any:
+                if measured:
+                    raise stopped
+                return score(job)
+
+            return nullcontext(first_alone)
+
+    monkeypatch.setattr(candidate_measurement, "score_process", cut_off)
     with pytest.raises(KeyboardInterrupt):
         certify(spec(POLICY), sweep, print)
     assert len(measured) == 1
-    monkeypatch.setattr(final, "measure", whole)
+    monkeypatch.setattr(candidate_measurement, "score_process", whole)
     certify(spec(POLICY), sweep, print)
     assert len(measured) == len(set(measured)) > 1
 
@@ -69,7 +77,7 @@ def test_a_walk_that_was_cut_off_goes_on(
 def test_lost_weights_end_the_walk_with_a_warning(
     sweep: SweepDir, measured: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lost = final.Unmeasured("candidate", "a-s0", "its weights are missing")
+    lost = Unmeasured("candidate", "a-s0", "its weights are missing")
     monkeypatch.setattr(final, "with_weights", lambda *_: ((), (lost,)))
     lines: list[str] = []
     certify(spec(POLICY), sweep, lines.append)

@@ -8,9 +8,7 @@ from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
-import ray
 import safetensors.numpy
-from ray.exceptions import RayTaskError
 
 from deft_sweeps.config.axes import NoDensityLoss
 from deft_sweeps.findings import Findings, choose
@@ -227,17 +225,3 @@ class TestWeightsMissingTruncatedOrForeign:
         assert "is missing; put it back, or move " in message
         assert f"warning: {message}" in said
         assert sweep.report_path.is_file()
-
-    def test_a_measurement_that_fails_is_named_and_ends_nothing(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        job = FinalJob("twin", PLAIN.config, PLAIN.seed)
-
-        def lost(_: object) -> None:
-            raise RayTaskError("measure_final", "traceback", ValueError("of another configuration"))
-
-        monkeypatch.setattr(ray, "get", lost)
-        assert str(final._result_of(job, None)) == (
-            f"twin ({PLAIN.trial_id}) is not measured on the test split: ValueError: of another"
-            " configuration"
-        )

@@ -19,7 +19,12 @@ from deft_sweeps.task_metrics import score
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.final_job import FinalJob
-from deft_sweeps.trial.final_measurement import measure_final, measure_structure, threshold_for
+from deft_sweeps.trial.final_measurement import (
+    measure_final,
+    measure_score,
+    measure_structure,
+    threshold_for,
+)
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter
 
@@ -143,6 +148,22 @@ def test_final_measurement_is_of_the_trained_weights_on_the_test_split(
     twin = measure_final(FinalJob("twin", config, 0, run.weights(), density=0.5), starter.factory)
     assert twin.point.threshold > 0
     assert twin.point.density.overall == pytest.approx(0.5, abs=0.08)
+
+
+def test_a_score_does_not_depend_on_what_its_process_measured_before(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
+    configs = [
+        replace(tiny_config, peft=Lora(r=4, targets=("gate",))),
+        replace(tiny_config, activation="relu"),
+    ]
+    jobs = [
+        FinalJob("baseline", config, 0, starter(config, 0).weights(), threshold=0.05)
+        for config in configs
+    ]
+    alone = [measure_final(job, starter.factory).point for job in jobs]
+    warm = starter.factory()
+    assert [measure_score(job, warm)[0] for job in (*jobs, *jobs)] == [*alone, *alone]
 
 
 def test_weights_say_whose_they_are_and_foreign_ones_are_refused(
