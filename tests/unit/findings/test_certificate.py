@@ -113,8 +113,8 @@ class TestWalk:
     def test_a_latency_limit_is_not_judged_by_a_proxy(self) -> None:
         made = chain(PLAIN, policy=f"{POLICY} and latency_sec <= 50 ms")
         base = measurement(PLAIN, 0.0, 0.80)
-        beside = replace(base.cost, label="proxy", latency_sec=0.04, latency_high_sec=0.045)
-        failed = walked(made, [replace(base, cost=beside)]).failed
+        proxy = replace(base.cost, label="proxy", latency_sec=0.04, latency_high_sec=0.045)
+        failed = walked(made, [replace(base, cost=proxy)]).failed
         assert failed is not None
         assert [test.how for test in failed.tests if test.p == 1.0] == ["not measured"]
 
