@@ -15,7 +15,7 @@ import numpy as np
 import safetensors.numpy
 import typer
 
-from deft_sweeps.cli.guard import guarded
+from deft_sweeps.cli.guard import INTERRUPTED, guarded
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import CompleteTrial
 from deft_sweeps.store.sweep_dir import SweepDir
@@ -86,6 +86,8 @@ def main() -> None:
             checkpoint_every_sec=1.0,
         )
     print(outcome)
+    if outcome.interrupted:
+        raise typer.Exit(INTERRUPTED)
 
 
 if __name__ == "__main__":
