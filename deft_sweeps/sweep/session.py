@@ -19,6 +19,7 @@ from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.study_mirror import StudyMirror
 from deft_sweeps.sweep import final
+from deft_sweeps.sweep.cache_check import require_writable_cache
 from deft_sweeps.sweep.certification import certify
 from deft_sweeps.sweep.choice_measurement import measure_choice
 from deft_sweeps.sweep.front_seeds import ROUNDS, missing_seeds, n_configurations
@@ -59,11 +60,13 @@ def run(
         ray_address: of a Ray cluster; None starts a local Ray.
 
     Raises:
+        ConfigError: the cache folder cannot be written to.
         StoreError, SweepError: as `run_sweep` does.
         MissingExtraError: the runtime to deploy to is not installed.
     """
     require_runtime(spec.deploy)
     if ray_address is None:  # Before Ray takes its seconds to start.
+        require_writable_cache()
         trials_in_memory(spec, machine_memory())
         if spec.budget.gpus_per_trial:
             from deft_sweeps.trial.cost import gpu_memory_bytes  # Loads torch.
