@@ -3,6 +3,7 @@
 # make check        format, lint, types and import floors alone
 # make test-slow    the tests that take minutes
 # make test-hosts   the tests on several hosts, made of namespaces; needs root, iproute2 and util-linux
+# make test-gpu     the tests and the table for a GPU; says so and ends well where there is none
 # make bench        every benchmark that needs no arguments; benchmarks/README.md has them all
 # make bench-search searchers side by side on known landscapes, Syne Tune's among them; hours
 
@@ -12,11 +13,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CASES ?=
 WORKERS ?= 2
-WITH_ARGUMENTS := make_table paper_tables
+WITH_ARGUMENTS := make_table paper_tables gpu
 BENCHMARKS := $(filter-out $(WITH_ARGUMENTS),$(basename $(notdir $(wildcard benchmarks/*.py))))
 ARMS ?= random nsga2-50 nsga2-12 tpe tpe-group ray ray-asha mo-asha mo-asha-mended informed ours-tpe ours-front ours-front+halving
 
-.PHONY: quickstart test check test-slow test-hosts bench bench-search clean
+.PHONY: quickstart test check test-slow test-hosts test-gpu bench bench-search clean
 
 $(READY): pyproject.toml constraints.txt packaged.txt
 	@command -v $(PYTHON) >/dev/null || { echo "needs $(PYTHON) (3.11 to 3.13): install it, or say make PYTHON=..." >&2; exit 2; }
@@ -42,6 +43,11 @@ test-slow: $(READY)
 
 test-hosts: $(READY)
 	$(BIN)/pytest -m hosts tests/hosts
+
+test-gpu: $(READY)
+	@if $(BIN)/python -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; then \
+	  $(BIN)/pytest -m gpu && $(BIN)/python -m benchmarks.gpu --out gpu.md && echo "written: gpu.md"; \
+	else echo "no GPU is to be had here: nothing was run"; fi
 
 bench: $(READY)
 	@for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python -m benchmarks.$$script || exit 1; done

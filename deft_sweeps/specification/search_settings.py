@@ -72,7 +72,7 @@ class Budget:
             of the front's hypervolume, in (0, 1); needs at least startup + 30 finished trials.
         concurrency: trials at a time, >= 1; None is as many as the resources allow.
         cpus_per_trial: cores, and threads of torch, a trial, >= 1.
-        gpus_per_trial: a share of one GPU, in [0, 1], or a whole number.
+        gpus_per_trial: a share of one GPU, in [0, 1]: a trial trains on one.
         max_failures: times a trial is started again after its worker or node was lost, >= 0.
         stall_minutes: a worker that reports nothing for so long is ended, and its trial goes on
             elsewhere from its checkpoint, which `max_failures` counts; > 0. None is no limit, since
@@ -112,10 +112,9 @@ class Budget:
 
     def _check_gpus(self) -> None:
         gpus = self.gpus_per_trial
-        check(gpus >= 0, "gpus_per_trial >= 0", gpus)
         check(
-            gpus <= 1 or float(gpus).is_integer(),
-            "gpus_per_trial as a share of one GPU, at most 1, or a whole number",
+            0 <= gpus <= 1,
+            "gpus_per_trial in [0, 1]: a trial trains on one GPU or a share of it",
             gpus,
         )
         check(

@@ -228,7 +228,7 @@ def test_every_mistake_is_reported_at_once(keys: set[str]) -> None:
         (
             "budget",
             "budget: {trials: 9, gpus_per_trial: ^1.5}",
-            "a share of one GPU, at most 1, or a whole number, got 1.5",
+            "gpus_per_trial in [0, 1]: a trial trains on one GPU or a share of it, got 1.5",
         ),
         (
             "trial_seed",
