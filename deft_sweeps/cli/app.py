@@ -133,7 +133,12 @@ def data(
     look.data(file, as_json=as_json)
 
 
-@app.command(epilog="Example: deft-sweeps plan search_spaces/quickstart.yaml")
+@app.command(
+    epilog=(
+        "Example: deft-sweeps plan search_spaces/quickstart.yaml --nodes"
+        " '4x(8 cpu, 64GiB), 2x(16 cpu, 128GiB, 1 gpu 40GiB)'"
+    )
+)
 @guarded
 def plan(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="A sweep's YAML.")] = None,
@@ -147,6 +152,14 @@ def plan(
             ),
         ),
     ] = False,
+    nodes: Annotated[
+        str | None,
+        typer.Option(
+            "--nodes",
+            metavar="MACHINES",
+            help="How the sweep would run on these: a count, and CPUs, memory and GPUs of one.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what would run, and its projected memory and time.
@@ -162,7 +175,7 @@ def plan(
         raise typer.BadParameter("missing; only --combinations goes without it", param_hint="FILE")
     else:
         require("sweep")
-        specs.plan(file, as_json=as_json)
+        specs.plan(file, nodes=nodes, as_json=as_json)
 
 
 @app.command(

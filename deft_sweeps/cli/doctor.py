@@ -26,10 +26,10 @@ _ANY_TRIAL = {"CPU": 1.0}
 def doctor(file: Path | None, out: Path | None, *, ray_address: str | None, as_json: bool) -> None:
     """Print a line a node; end with the code of bad input if something is wrong."""
     specs, target = _target(file, out)
+    from deft_sweeps.projection.trial_request import trial_needs
     from deft_sweeps.sweep.cluster_report import examine
     from deft_sweeps.sweep.local_ray import ray_session
     from deft_sweeps.sweep.ready_cluster import nearest_folder
-    from deft_sweeps.sweep.trial_slots import trial_needs
 
     needs = dict(_ANY_TRIAL)
     for spec in specs:

@@ -6,6 +6,7 @@ from pathlib import Path
 from deft_sweeps.cli import show
 from deft_sweeps.cli.guard import refuse, say, say_next
 from deft_sweeps.cli.plan_json import plan_dict
+from deft_sweeps.cli.plan_nodes import nodes_dict, nodes_lines, nodes_table
 from deft_sweeps.cli.spec_inspection import inspect, values_text
 from deft_sweeps.cli.spec_paths import (
     path_notes,
@@ -15,7 +16,9 @@ from deft_sweeps.config.data import task_name
 from deft_sweeps.errors import ConfigError
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
+from deft_sweeps.projection.cluster_projection import project_on
 from deft_sweeps.projection.memory_fit import machine_memory
+from deft_sweeps.projection.node_kind import parse_nodes
 from deft_sweeps.projection.sweep_projection import (
     TIME_RANGE,
     SweepProjection,
@@ -96,8 +99,9 @@ def idle_flatness(spec: SweepSpec) -> str:
     )
 
 
-def plan(file: Path, *, as_json: bool) -> None:
-    """Print what would run; starts nothing."""
+def plan(file: Path, *, nodes: str | None = None, as_json: bool) -> None:
+    """Print what would run, also on described machines; starts nothing."""
+    kinds = None if nodes is None else parse_nodes(nodes)
     lines, notes, n_problems = [], [], 0
     for number, part in enumerate(load_parts(file, spec_folder(file))):
         spec = part.spec
@@ -107,12 +111,19 @@ def plan(file: Path, *, as_json: bool) -> None:
         inspection = inspect(spec, part.where, part.document)
         projection = project(spec, shape, n_bytes=None if memory is None else memory.available)
         splits = inspection.examination.splits
+        on_nodes = None if kinds is None else project_on(spec, projection, kinds)
         if as_json:
-            lines.append(plan_dict(spec, projection, list(_besides(spec)), splits))
+            planned = plan_dict(spec, projection, list(_besides(spec)), splits)
+            if on_nodes is not None:
+                planned["nodes"] = nodes_dict(on_nodes)
+            lines.append(planned)
         else:
             if number:
                 show.text("")
             _print_plan(spec, projection, splits)
+            if on_nodes is not None:
+                show.table(nodes_table(on_nodes))
+                show.text(*nodes_lines(on_nodes, spec.budget.trials))
             if splits is not None:
                 task = spec.combinations[0].template.task
                 show.text(data_tables.short(look(task, splits)))

@@ -10,11 +10,11 @@ from ray._private import ray_constants
 from ray._private.state import state
 from ray._raylet import GcsClient  # type: ignore[attr-defined]  # compiled
 
+from deft_sweeps.projection.trial_request import trial_slots_on
 from deft_sweeps.units import size
 
 NODE_ID_LABEL = "ray.io/node-id"
 
-_RAY_NAMES = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
 _RARITY = ("GPU", "CPU", "memory")
 _MADE_UP_TYPE = re.compile(r"node_[0-9a-f]{8,}")
 """Types that Ray's first autoscaler gives nodes that it only watches: each node its own."""
@@ -42,14 +42,7 @@ class ClusterNode:
         Args:
             needs: of one trial, by Ray's names, each > 0.
         """
-        fits = []
-        for name, need in needs.items():
-            available = self.resources.get(name, 0.0)
-            if name == "GPU" and need < 1:  # Ray never gives a trial parts of two GPUs.
-                fits.append(int(available) * int(1 / need + 1e-9))
-            else:
-                fits.append(int(available / need + 1e-9))
-        return min(fits)
+        return trial_slots_on(self.resources, needs)
 
 
 def live_nodes() -> list[ClusterNode]:
@@ -68,15 +61,6 @@ def live_nodes() -> list[ClusterNode]:
         for node in ray.nodes()
         if node["Alive"]
     ]
-
-
-def ray_needs(needs: Mapping[str, float]) -> dict[str, float]:
-    """What a trial needs, by Ray's names, without what it does not need.
-
-    Args:
-        needs: `cpu`, `gpu` and `memory` in bytes; 0 is no need.
-    """
-    return {_RAY_NAMES[name]: need for name, need in needs.items() if need > 0}
 
 
 def amounts(resources: Mapping[str, float]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from deft_sweeps.projection.trial_request import trial_needs
 from deft_sweeps.result import Point, Provenance
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.sweep_spec import SweepSpec
@@ -15,7 +16,6 @@ from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep.local_ray import Session, ray_session
 from deft_sweeps.sweep.node_watch import node_watch
 from deft_sweeps.sweep.trial_placement import elsewhere
-from deft_sweeps.sweep.trial_slots import trial_needs
 from deft_sweeps.sweep.worker_settings import ShippedCall, call, shipped
 from deft_sweeps.trial.final_job import FinalJob
 from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from deft_sweeps.projection.trial_request import trial_needs
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.sweep.cluster_node import live_nodes
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.node_watch import node_watch
-from deft_sweeps.sweep.trial_slots import check_fit, trial_needs
+from deft_sweeps.sweep.trial_slots import check_fit
 
 
 @contextmanager

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from deft_sweeps.errors import ConfigError, Problem
-from deft_sweeps.projection.memory_fit import largest_trial, machine_memory, trials_in_memory
-from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.projection.memory_fit import machine_memory, trials_in_memory
+from deft_sweeps.projection.trial_request import trial_needs
 from deft_sweeps.sweep.cluster import SlotCount
 from deft_sweeps.sweep.cluster_node import (
     ClusterNode,
@@ -15,7 +15,6 @@ from deft_sweeps.sweep.cluster_node import (
     grows_on_demand,
     largest,
     live_nodes,
-    ray_needs,
 )
 from deft_sweeps.sweep.driver import Driver
 from deft_sweeps.sweep.local_ray import Session
@@ -78,16 +77,6 @@ def trial_slots(driver: Driver, session: Session) -> Iterator[TrialSlots]:
             n_waiting=placement.n_waiting,
             marker=str(watch.marker),
         )
-
-
-def trial_needs(spec: SweepSpec) -> dict[str, float]:
-    """What a trial asks of a cluster's node, by Ray's names; memory as it is projected."""
-    budget = spec.budget
-    needs: dict[str, float] = {"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial}
-    trial = largest_trial(spec, on_gpu=False) if budget.gpus_per_trial == 0 else None
-    if trial is not None:
-        needs["memory"] = trial.n_bytes
-    return ray_needs(needs)
 
 
 def check_fit(nodes: Sequence[ClusterNode], needs: Mapping[str, float], where: str) -> None:

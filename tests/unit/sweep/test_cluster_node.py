@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from deft_sweeps.projection.trial_request import ray_needs
 from deft_sweeps.sweep.cluster_node import (
     ClusterNode,
     _manages_nodes,
     amounts,
     largest,
-    ray_needs,
 )
 
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pytest
 
 from deft_sweeps.errors import ConfigError
+from deft_sweeps.projection.trial_request import trial_needs
 from deft_sweeps.sweep import trial_slots
 from deft_sweeps.sweep.cluster_node import ClusterNode
-from deft_sweeps.sweep.trial_slots import check_fit, trial_needs
+from deft_sweeps.sweep.trial_slots import check_fit
 from tests.fakes import fake_spec
 
 WHERE = "--ray-address head:6379"
