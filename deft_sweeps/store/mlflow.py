@@ -161,7 +161,7 @@ class Mirror:
         self._experiment = experiment_id(self._client, self._name, is_own=self._is_own)
         tags = {SWEEP: self._key, "mlflow.runName": self._name}
         parent = self._the_parent() or create_run(
-            self._client, self._experiment, self._which_parent, tags=tags
+            self._client, self._experiment, self.which_parent, tags=tags
         )
         self._attach_spec(parent)
         self._client.update_run(parent, status="RUNNING")
@@ -189,12 +189,14 @@ class Mirror:
         return self._name if self._is_own else sweep_id(self._sweep)
 
     @property
-    def _which_parent(self) -> str:
+    def which_parent(self) -> str:
+        """Filter that the sweep's runs alone pass."""
         return f"tags.`{SWEEP}` = '{self._key}'"
 
-    @property
-    def _which_children(self) -> str:
-        return f"tags.`{_PARENT}` = '{self._parent}'"
+    @staticmethod
+    def which_children(parent: str) -> str:
+        """Filter that the runs below another one pass."""
+        return f"tags.`{_PARENT}` = '{parent}'"
 
     def _the_parent(self) -> str:
         """Run id of the sweep's run; empty if there is none.
@@ -202,7 +204,7 @@ class Mirror:
         A server that is slower than its client may make a run that nobody waits for any more. Of
         several, the one with children stays, and the others are deleted.
         """
-        runs = self._search(self._which_parent)
+        runs = self._search(self.which_parent)
         if len(runs) < 2:
             return runs[0].info.run_id if runs else ""
         runs.sort(key=lambda run: (not self._has_children(run), run.info.start_time))
@@ -214,7 +216,7 @@ class Mirror:
     def _has_children(self, run: Any) -> bool:
         return bool(
             self._client.search_runs(
-                [self._experiment], f"tags.`{_PARENT}` = '{run.info.run_id}'", max_results=1
+                [self._experiment], self.which_children(run.info.run_id), max_results=1
             )
         )
 
@@ -223,7 +225,7 @@ class Mirror:
         ended stays, and the others are deleted, as in `_the_parent`.
         """
         runs: dict[str, tuple[str, str]] = {}
-        every = self._search(self._which_children)
+        every = self._search(self.which_children(self._parent))
         every.sort(key=lambda run: (run.info.status not in ENDED.values(), run.info.run_id))
         for run in every:
             trial_id = run.data.tags.get(TRIAL_ID)
@@ -254,7 +256,9 @@ class Mirror:
             if isinstance(result, FailedTrial):
                 tags["error"] = without_secrets(result.error)
             began = round(result.started_at * 1000)
-            which = f"{self._which_children} and tags.`{TRIAL_ID}` = '{result.trial_id}'"
+            which = (
+                f"{self.which_children(self._parent)} and tags.`{TRIAL_ID}` = '{result.trial_id}'"
+            )
             run_id = create_run(self._client, self._experiment, which, start_time=began, tags=tags)
         params = [
             Param(name, value[:6000])

@@ -35,6 +35,22 @@ def read_weights(path: Path) -> bytes:
     return content
 
 
+def owner_of(path: Path) -> str:
+    """The trial_id that a file of weights states; empty in files of earlier versions.
+
+    Raises:
+        StoreError: the file is missing, truncated or no file of weights.
+    """
+    try:
+        content = path.read_bytes()
+        deserialize(content)  # type: ignore[no-untyped-call]  # safetensors ships none
+    except OSError as error:
+        raise StoreError(f"cannot be read: {error.strerror}") from error
+    except SafetensorError as error:
+        raise StoreError(f"is damaged: {error}") from error
+    return str(_metadata(content).get(TRIAL_ID, ""))
+
+
 def _metadata(content: bytes) -> dict[str, Any]:
     """What the file says of itself; `content` is whole."""
     n_header = int.from_bytes(content[:8], "little")
