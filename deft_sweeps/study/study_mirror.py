@@ -198,7 +198,9 @@ class StudyMirror:
         study = optuna.load_study(study_name=name, storage=storage)
         trials = study.get_trials(deepcopy=False)
         mirrored = {trial.user_attrs.get(TRIAL_ID) for trial in trials}
-        is_same = study.user_attrs.get(LAYOUT) == layout and len(mirrored) == len(trials)
+        # A trial that somebody deleted leaves a gap, and Optuna would give the next one its number.
+        is_whole = [trial.number for trial in trials] == list(range(len(mirrored)))
+        is_same = study.user_attrs.get(LAYOUT) == layout and is_whole
         if is_same and mirrored <= set(self._sweep.trial_ids()):
             return study, {trial_id for trial_id in mirrored if trial_id is not None}
         optuna.delete_study(study_name=name, storage=storage)

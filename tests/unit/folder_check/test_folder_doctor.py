@@ -218,6 +218,12 @@ def study_lacks_a_trial(sweep: SweepDir) -> None:
         file.execute("DELETE FROM trials WHERE number = 2")
 
 
+def study_lacks_the_last_trial(sweep: SweepDir) -> None:
+    """Its parameters are still there, in the way of another trial."""
+    with closing(sqlite3.connect(sweep.study_path)) as file, file:
+        file.execute("DELETE FROM trials WHERE number = 5")
+
+
 def study_with_other_values(sweep: SweepDir) -> None:
     with closing(sqlite3.connect(sweep.study_path)) as file, file:
         file.execute("UPDATE trial_values SET value = value + 0.5 WHERE trial_id = 1")
@@ -323,6 +329,7 @@ MENDABLE: tuple[tuple[Callable[[SweepDir], None], str, str], ...] = (
     (study_gone, "study", "the study lacks"),
     (damaged_study, "study", "the study cannot be read"),
     (study_lacks_a_trial, "study", "the study lacks"),
+    (study_lacks_the_last_trial, "study", "the study lacks"),
     (study_with_other_values, "study", "has other values for"),
     (study_with_a_trial_twice, "study", "has twice"),
     (study_with_a_trial_without_result, "study", f"has without a result {MISSING_TRIAL}"),
