@@ -23,19 +23,32 @@ class TrackingServer:
         folder: of the log, and of the files unless `files` is another one.
         files: folder of the runs' files.
         n_workers: processes that answer.
+        niceness: of them.
     """
 
     def __init__(
-        self, database: str, folder: Path, files: Path | None = None, n_workers: int = 1
+        self,
+        database: str,
+        folder: Path,
+        files: Path | None = None,
+        *,
+        n_workers: int = 1,
+        niceness: int = 0,
     ) -> None:
         self.port, self.folder, self.files = free_port(), folder, files or folder / "mlruns"
-        self._database, self._n_workers = database, n_workers
+        self._database, self._n_workers, self._niceness = database, n_workers, niceness
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def uri(self) -> str:
         """Its address."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """Of its process group."""
+        assert self._process is not None
+        return self._process.pid
 
     def __enter__(self) -> "TrackingServer":
         self.start()
@@ -49,7 +62,7 @@ class TrackingServer:
     ) -> None:
         self.kill()
 
-    def start(self, *, niceness: int = 0) -> None:
+    def start(self) -> None:
         """Starts the server, and waits until it answers."""
         self.folder.mkdir(parents=True, exist_ok=True)
         environment = os.environ | {
@@ -58,7 +71,7 @@ class TrackingServer:
             "MLFLOW_DISABLE_TELEMETRY": "true",
         }
         command = [
-            *("nice", "-n", str(niceness), sys.executable, "-m", "mlflow", "server"),
+            *("nice", "-n", str(self._niceness), sys.executable, "-m", "mlflow", "server"),
             *("--host", "127.0.0.1", "--port", str(self.port)),
             *("--workers", str(self._n_workers), "--artifacts-destination", str(self.files)),
         ]
