@@ -181,6 +181,7 @@ def test_a_process_killed_in_the_first_migrations_of_its_database_is_mended(
 ) -> None:
     """The mirrors' process makes `mlflow.db` by many migrations. It is killed in the first ones
     and in later ones; the next one makes the database whole, and says so.
+    """
     sweep, spec = search(tmp_path / "sweep", 3)
     for share in (0.0, 0.6):
         process = follower.Follower(sweep, spec, lambda _: None)
