@@ -38,7 +38,7 @@ def recover_spec(uri: str, name: str, sweep_id: str = "") -> RecoveredSpec:
     Raises:
         StoreError: there is no such sweep, there are several, or the store cannot be used.
     """
-    where = without_secrets(uri)
+    where, files_folder = without_secrets(uri), _own_files(uri)
     with plain_errors(where):
         client = plain_client(uri)
         experiment = client.get_experiment_by_name(name)
@@ -47,7 +47,7 @@ def recover_spec(uri: str, name: str, sweep_id: str = "") -> RecoveredSpec:
         if sweep_id:
             parents = {key: run for key, run in parents.items() if key == sweep_id}
         parent = _only(parents, where, name, sweep_id)
-        files = RunFiles(client, _own_files(uri))
+        files = RunFiles(client, files_folder)
         try:
             text = files.read(parent.info.run_id, SPEC_FILE).decode()
         except FileNotFoundError:
@@ -72,10 +72,16 @@ def _only(parents: dict[str, Any], where: str, name: str, sweep_id: str) -> Any:
 
 
 def _own_files(uri: str) -> Path | None:
-    """The folder of the files beside a sweep's own database; None of a server."""
+    """The folder of the files beside a sweep's own database; None of a server.
+
+    Raises:
+        StoreError: there is no such database, which MLflow would make.
+    """
     if not uri.startswith("sqlite"):
         return None
     from sqlalchemy import make_url
 
-    database = make_url(uri).database
-    return SweepDir(Path(database).parent).mlflow_artifacts if database else None
+    database = Path(make_url(uri).database or "")
+    if not database.is_file():
+        raise StoreError(f"there is no {database}")
+    return SweepDir(database.parent).mlflow_artifacts
