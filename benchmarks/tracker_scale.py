@@ -1,12 +1,16 @@
 """Cost of mirroring into an MLflow server on PostgreSQL, and whether every run is there once.
 
     python -m benchmarks.tracker_scale --trials 1000 --sweeps 4
+    python -m benchmarks.tracker_scale --trials 0
 
 Sweeps of one name run at once. Their trials are made in closed form and stored directly; each
-sweep's mirrors are the real process. Server and PostgreSQL are real, on this machine, and yield to
-all else. Then `doctor` compares store, study mirror and MLflow. At last one process computes steps
-of a fixed size, as nice as Ray's workers, while mirrors that have much to do are held and let go in
-turn: the ratio of its step times is what the tracker costs a trial on a machine with a free core.
+sweep's mirrors are the real process. Server and PostgreSQL are real, and on this machine. Then
+`doctor` compares store, study mirror and MLflow.
+
+With --trials 0 only a trial's cost is measured: one process computes steps of a fixed size, as nice
+as Ray's workers, while mirrors that have much to do are held and let go in turn. The ratio of its
+step times is what the tracker costs a trial on a machine with a free core. The server, which is
+another machine's in truth, yields to all else.
 """
 
 import argparse
@@ -177,18 +181,25 @@ def step_ratio(server: TrackingServer, sweep: SweepDir, n_trials: int) -> tuple[
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=1000, help="of each sweep")
+    parser.add_argument("--trials", type=int, default=1000, help="of each sweep; 0: steps only")
     parser.add_argument("--sweeps", type=int, default=4, help="at once")
     arguments = parser.parse_args()
     if reason := missing():
         sys.exit(reason)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # The servers end too.
     os.environ.pop("MLFLOW_TRACKING_URI", None)
+    niceness = 0 if arguments.trials else 19
     with (
         tempfile.TemporaryDirectory() as folder,
         PostgreSQL() as database,
-        TrackingServer(database.url(), Path(folder) / "server", n_workers=2, niceness=19) as server,
+        TrackingServer(
+            database.url(), Path(folder) / "server", n_workers=2, niceness=niceness
+        ) as server,
     ):
-        measure(server, Path(folder), arguments.sweeps, arguments.trials)
+        if arguments.trials:
+            measure(server, Path(folder), arguments.sweeps, arguments.trials)
+        else:
+            measure_steps(server, Path(folder))
 
 
 def measure(server: TrackingServer, folder: Path, n_sweeps: int, n_trials: int) -> None:
@@ -219,6 +230,10 @@ def measure(server: TrackingServer, folder: Path, n_sweeps: int, n_trials: int) 
         for problem in check.checked.problems
     ]
     print(f"doctor: {problems or 'all is well'}, {time.monotonic() - began:.0f} s for all")
+
+
+def measure_steps(server: TrackingServer, folder: Path) -> None:
+    """Prints the ratio of step times."""
     ratio, mean_ratio, n_steps = step_ratio(server, made(folder / "steps", server.uri), 300)
     print(f"step time, mirrors at work over held: median {ratio:.3f}, mean {mean_ratio:.3f}")
     print(f"  of {n_steps} steps, at most {MOST_STEP_RATIO} is asked: {verdict(ratio)}")

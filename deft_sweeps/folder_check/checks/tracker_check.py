@@ -32,7 +32,7 @@ class _Runs:
     """The sweep's runs in MLflow.
 
     Attributes:
-        client: an MlflowClient; None if the store is not there.
+        client: an MlflowClient; None if the store cannot be asked.
         parents: runs of the sweep, the one with most trials first.
         children: runs of each trial by trial_id.
     """
@@ -52,16 +52,33 @@ def examine(view: SweepView) -> Checked:
     mirror = Mirror(view.sweep, spec.name, spec.tracking_uri)
     is_own = tracking_uri(view.sweep, spec.tracking_uri) == view.sweep.mlflow_url
     path = view.sweep.mlflow_path
-    if is_own and path.exists() and is_useless(path):
-        what = f"{path.name} is damaged, or its making was cut short"
-        level = partial(_level, view, _Runs(), [])
-        return Checked(
-            problems=(FolderProblem(what, "MLflow cannot show the sweep", "rebuilds it", level),)
-        )
+    if is_own and (problem := _unusable(view)) is not None:
+        return Checked(problems=(problem,))
+    if is_own and not path.exists():
+        return Checked("nothing to show yet")
     with plain_errors(mirror.where):
-        runs = _Runs() if is_own and not path.exists() else _runs(view, mirror)
+        runs = _runs(view, mirror)
         problems = (*_of_trials(view, runs), *_of_sweep(view, runs, is_own=is_own))
     return Checked(f"{count(len(runs.children), 'run')} at {mirror.where}", problems)
+
+
+def _unusable(view: SweepView) -> FolderProblem | None:
+    """What is wrong with the database in the folder; None if it can be asked."""
+    path, level = view.sweep.mlflow_path, partial(_level, view, _Runs(), [])
+    if not path.exists():
+        if view.is_driven or not view.results:
+            return None
+        return FolderProblem(
+            f"there is no {path.name}",
+            "MLflow cannot show the sweep (did MLFLOW_TRACKING_URI name a server when it ran? then"
+            " set it, and check again)",
+            "makes it from the results",
+            level,
+        )
+    if not is_useless(path):
+        return None
+    what = f"{path.name} is damaged, or its making was cut short"
+    return FolderProblem(what, "MLflow cannot show the sweep", "rebuilds it", level)
 
 
 def _runs(view: SweepView, mirror: Mirror) -> _Runs:

@@ -35,7 +35,7 @@ from deft_sweeps.study.study_mirror import CHOSEN, ON_FRONT
 from tests.cli_call import call
 from tests.fakes import fake_weights
 from tests.samples import complete
-from tests.searched_folder import mirror_all, note, search
+from tests.searched_folder import YAML, mirror_all, note, search
 
 MISSING_TRIAL = "0123456789ab-s0"
 
@@ -333,7 +333,7 @@ MENDABLE: tuple[tuple[Callable[[SweepDir], None], str, str], ...] = (
     (study_with_other_values, "study", "has other values for"),
     (study_with_a_trial_twice, "study", "has twice"),
     (study_with_a_trial_without_result, "study", f"has without a result {MISSING_TRIAL}"),
-    (tracker_gone, "tracker", "MLflow lacks"),
+    (tracker_gone, "tracker", "there is no mlflow.db"),
     (damaged_tracker, "tracker", "mlflow.db is damaged"),
     (run_deleted, "tracker", "MLflow lacks"),
     (run_doubled, "tracker", "has more than one run of"),
@@ -486,6 +486,30 @@ def test_a_folder_is_checked_without_ray_and_torch(sweep: SweepDir) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "all is well"
+
+
+def test_each_sweep_of_a_file_with_several_is_checked(tmp_path: Path) -> None:
+    yamls = [YAML.replace("name: searched", f"name: {name}") for name in ("first", "second")]
+    (tmp_path / "spec.yaml").write_text("---".join(yamls))
+    done = call("doctor", tmp_path)
+    assert done.exit_code == BAD_INPUT
+    assert "holds 2 sweeps, none of which has begun" in done.stderr
+    for name, yaml in zip(("first", "second"), yamls, strict=True):
+        mirror_all(*search(tmp_path / name, 3, yaml))
+    unreadable_result(SweepDir(tmp_path / "second"))
+    done = call("doctor", tmp_path, "--json")
+    assert done.exit_code == BAD_INPUT
+    assert [document["is_sound"] for document in json.loads(done.stdout)] == [True, False]
+    done = call("doctor", tmp_path, "--fix")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith(f"{tmp_path / 'first'}:\n")
+
+
+def test_a_folder_that_has_not_begun_is_sound(tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text(YAML)
+    done = call("doctor", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert [path.name for path in tmp_path.iterdir()] == ["spec.yaml"], "it only looks"
 
 
 def test_a_folder_that_is_none_and_a_fix_of_no_folder_are_bad_input(tmp_path: Path) -> None:
