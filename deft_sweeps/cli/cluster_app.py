@@ -42,7 +42,7 @@ def doctor(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check every machine before a sweep does, or the folder of one that has run.
+    """Check every machine, or a sweep's folder.
 
     Of a YAML, or with --ray-address, a line a node: versions of the packages, the shared folder,
     the clock, /dev/shm, and how many trials fit.

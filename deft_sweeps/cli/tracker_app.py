@@ -35,9 +35,9 @@ def recover_spec(
         typer.Option("--output", "-o", metavar="FILE", help="Where to write; stdout else."),
     ] = None,
 ) -> None:
-    """Write a sweep's YAML again from MLflow alone, if its folder is lost.
+    """Write a sweep's YAML again from MLflow alone.
 
-    Secrets in it are replaced by ***; put yours in their place.
+    For a sweep whose folder is lost. Secrets in it are replaced by ***; put yours in their place.
     """
     require("sweep")
     from deft_sweeps.cli.recovery import recover

@@ -111,7 +111,7 @@ class PostgreSQL:
 
         dsn = self.url(database).replace("+psycopg", "")
         with psycopg.connect(dsn, autocommit=True, connect_timeout=5) as connection:
-            cursor = connection.execute(statement)  # type: ignore[call-overload]
+            cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
     @property

@@ -157,6 +157,8 @@ def attempt_of_no_trial(sweep: SweepDir) -> None:
 
 def final_of(sweep: SweepDir, trial_id: str) -> FinalMeasurement:
     result = complete(sweep.results()[0])
+    assert result.cost is not None
+    assert result.provenance is not None
     return FinalMeasurement(
         role="chosen",
         trial_id=trial_id,
@@ -177,6 +179,7 @@ def unreadable_final(sweep: SweepDir) -> None:
 
 def cost_of_no_trial(sweep: SweepDir) -> None:
     result = complete(sweep.results()[0])
+    assert result.provenance is not None
     CostRecord(sweep.root).write(
         StructureCost(
             trial_id=MISSING_TRIAL,
