@@ -50,12 +50,12 @@ def _sweeps(folder: Path) -> list[SweepDir]:
         return [sweep]
     if len(parts) == 1:
         return [sweep]
-    begun = [SweepDir(folder / part.spec.name) for part in parts]
-    begun = [part for part in begun if part.spec_path.is_file()]
-    if not begun:
+    sweeps = [SweepDir(folder / part.spec.name) for part in parts]
+    sweeps = [each for each in sweeps if each.spec_path.is_file()]
+    if not sweeps:
         what = f"holds {len(parts)} sweeps, none of which has begun"
         raise ConfigError([Problem(str(folder), what)])
-    return begun
+    return sweeps
 
 
 def _lines(check: CheckReport) -> Iterator[str]:

@@ -84,8 +84,9 @@ def _mend(problem: FolderProblem) -> FolderProblem | None:
 def _checked(check: FolderCheck, view: SweepView) -> Checked:
     try:
         return check.examine(view)
-    except StoreError as error:
-        return Checked(reason_unchecked=str(error))
+    except OSError as error:  # A server that is down, or a drive.
+        reason = str(error) if isinstance(error, StoreError) else short_reason(error)
+        return Checked(reason_unchecked=reason)
     except ImportError as error:
         return Checked(reason_unchecked=f"{error.name} is not installed")
     except Exception as error:  # A file that holds what nobody foresaw is what is looked for here.

@@ -39,13 +39,12 @@ def owner_of(path: Path) -> str:
     """The trial_id that a file of weights states; empty in files of earlier versions.
 
     Raises:
-        StoreError: the file is missing, truncated or no file of weights.
+        StoreError: the file is truncated, or no file of weights.
+        OSError: it is missing, or cannot be opened.
     """
+    content = path.read_bytes()
     try:
-        content = path.read_bytes()
         deserialize(content)  # type: ignore[no-untyped-call]  # safetensors ships none
-    except OSError as error:
-        raise StoreError(f"cannot be read: {error.strerror}") from error
     except SafetensorError as error:
         raise StoreError(f"is damaged: {error}") from error
     return str(_metadata(content).get(TRIAL_ID, ""))

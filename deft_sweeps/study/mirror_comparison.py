@@ -70,12 +70,13 @@ def study_differences(
         return StudyDifferences(damage=short_reason(error))
     if trials is None:
         return StudyDifferences(missing=tuple(expected))
+    stored = set(sweep.trial_ids())  # Also those that cannot be read now.
     counts = Counter(str(trial.user_attrs.get(TRIAL_ID)) for trial in trials)
     by_id = {str(trial.user_attrs.get(TRIAL_ID)): trial for trial in trials}
     return StudyDifferences(
         missing=tuple(t for t in expected if t not in counts),
         doubled=tuple(t for t, n in counts.items() if n > 1 and t in expected),
-        surplus=tuple(t for t in counts if t not in expected),
+        surplus=tuple(t for t in counts if t not in expected and t not in stored),
         different=tuple(t for t, trial in expected.items() if _differs(by_id.get(t), trial)),
     )
 

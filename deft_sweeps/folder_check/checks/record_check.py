@@ -39,12 +39,16 @@ def examine(view: SweepView) -> Checked:
 def _of_trial(
     view: SweepView, path: Path, kind: type[FinalMeasurement | StructureCost]
 ) -> Iterator[FolderProblem]:
-    """What is wrong with a measurement that can be made again."""
+    """What is wrong with a measurement that can be made again.
+
+    Raises:
+        OSError: it cannot be opened; it may be whole.
+    """
     name, mend = path.relative_to(view.sweep.root), partial(set_aside, path)
     try:
         measurement = read_record(path, kind)
         check_numbers(measurement)
-    except (OSError, ValueError, OverflowError):
+    except (ValueError, OverflowError):
         yield FolderProblem(f"{name} cannot be read", "its numbers are lost", _AGAIN, mend)
         return
     if measurement.trial_id not in view.sweep.trial_ids():
@@ -82,7 +86,7 @@ def _selection(view: SweepView) -> Iterator[FolderProblem]:
     for path in paths:
         try:
             measurement = read_record(path, FinalMeasurement)
-        except (OSError, ValueError):
+        except ValueError:
             measurement = None
         if measurement is None or measurement.name != path.stem:
             what = "cannot be read" if measurement is None else f"is of {measurement.name}"

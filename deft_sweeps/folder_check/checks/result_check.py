@@ -4,12 +4,10 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
-from deft_sweeps.errors import StoreError
 from deft_sweeps.folder_check.folder_problem import Checked, FolderProblem
 from deft_sweeps.folder_check.sweep_view import SweepView
 from deft_sweeps.result import TrialResult, read_result
 from deft_sweeps.store.atomic_file import move_durably, set_aside
-from deft_sweeps.store.result_file import read_result_file
 from deft_sweeps.units import count
 
 
@@ -31,7 +29,14 @@ def _problem(view: SweepView, path: Path) -> FolderProblem | None:
     if path.stem in view.results:
         return None
     name = f"results/{path.name}"
-    result = _content(path)
+    try:
+        result = _content(path)
+    except OSError as error:  # A drive in trouble: the file itself may be whole.
+        return FolderProblem(
+            f"{name} cannot be opened: {error.strerror}",
+            "its trial counts nowhere, and no driver starts",
+            "make it readable, and check again",
+        )
     if result is None:
         what, meaning = f"{name} cannot be read", "its trial counts nowhere, and no driver starts"
         if path.stem not in view.sweep.trial_ids():
@@ -42,6 +47,8 @@ def _problem(view: SweepView, path: Path) -> FolderProblem | None:
             f"sets it aside as {path.name}.broken; --resume then runs another trial",
             partial(set_aside, path),
         )
+    if result.trial_id == path.stem:  # It could not be read a moment ago.
+        return None
     own = view.sweep.result_path(result.trial_id)
     what = f"{name} is the result of the trial {result.trial_id}"
     if own.exists():
@@ -60,10 +67,12 @@ def _problem(view: SweepView, path: Path) -> FolderProblem | None:
 
 
 def _content(path: Path) -> TrialResult | None:
-    """The result in a file, whatever its name; None if it holds none."""
+    """The result in a file, whatever its name; None if it holds none.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
     try:
-        result = read_result(path.read_bytes())
-        # Read again as the store does, by a name that suits it.
-        return read_result_file(path) if path.stem == result.trial_id else result
-    except (OSError, ValueError, StoreError):
+        return read_result(path.read_bytes())
+    except ValueError:
         return None

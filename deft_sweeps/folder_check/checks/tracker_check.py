@@ -103,7 +103,8 @@ def _of_trials(view: SweepView, runs: _Runs) -> Iterable[FolderProblem]:
     results, children = view.results, runs.children
     first = runs.parents[0].info.run_id if runs.parents else ""
     doubled = {t: some[1:] for t, some in _sorted(children, first).items() if len(some) > 1}
-    surplus = {t: some for t, some in children.items() if t not in results}
+    stored = set(view.sweep.trial_ids())  # Also those that cannot be read now.
+    surplus = {t: some for t, some in children.items() if t not in stored}
     different = {
         t: some
         for t, some in children.items()
@@ -115,8 +116,8 @@ def _of_trials(view: SweepView, runs: _Runs) -> Iterable[FolderProblem]:
         ("has another status or other values for", different, "writes them again"),
     ):
         if wrong:
-            doomed = [run.info.run_id for some in wrong.values() for run in some]
-            level = partial(_level, view, runs, doomed)
+            run_ids = [run.info.run_id for some in wrong.values() for run in some]
+            level = partial(_level, view, runs, run_ids)
             yield FolderProblem(f"MLflow {what} {listed(list(wrong))}", _MEANING, remedy, level)
     missing = [t for t in results if t not in children]
     if missing and not view.is_driven:
@@ -158,7 +159,7 @@ def _of_sweep(view: SweepView, runs: _Runs, *, is_own: bool) -> Iterable[FolderP
         )
 
 
-def _level(view: SweepView, runs: _Runs, doomed: list[str]) -> None:
+def _level(view: SweepView, runs: _Runs, run_ids: list[str]) -> None:
     """Deletes runs, then brings MLflow level with the results.
 
     Raises:
@@ -167,7 +168,7 @@ def _level(view: SweepView, runs: _Runs, doomed: list[str]) -> None:
     spec = view.spec
     mirror = Mirror(view.sweep, spec.name, spec.tracking_uri)
     with plain_errors(mirror.where):
-        for run_id in doomed:
+        for run_id in run_ids:
             runs.client.delete_run(run_id)
     mirror.catch_up()
     mirror.close(interrupted=not view.is_finished)

@@ -41,6 +41,12 @@ def _wrong(path: Path) -> FolderProblem | None:
             f"sets it aside as {path.name}.broken",
             partial(set_aside, path),
         )
+    except OSError as error:  # A drive in trouble: the file itself may be whole.
+        return FolderProblem(
+            f"weights/{path.name} cannot be opened: {error.strerror}",
+            "its trial can be neither exported nor measured on the test split",
+            "make it readable, and check again",
+        )
     if owner in ("", path.stem):
         return None
     own = path.with_name(f"{owner}{path.suffix}")
@@ -74,7 +80,7 @@ def _missing(view: SweepView, trial_id: str) -> FolderProblem:
 def _is_whole(path: Path, trial_id: str) -> bool:
     try:
         return owner_of(path) == trial_id
-    except StoreError:
+    except OSError:
         return False
 
 

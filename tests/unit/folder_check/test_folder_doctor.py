@@ -349,8 +349,9 @@ MENDABLE: tuple[tuple[Callable[[SweepDir], None], str, str], ...] = (
 )
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.glob("*.json")}
+def results_in(sweep: SweepDir) -> dict[str, bytes]:
+    paths = (sweep.root / "results").glob("*.json")
+    return {path.name: path.read_bytes() for path in paths if path.is_file()}
 
 
 @pytest.mark.parametrize(
@@ -392,9 +393,22 @@ def unreadable_chain(sweep: SweepDir) -> None:
     (sweep.root / "selection" / "chain.json").write_text("{")
 
 
+def unopened_result(sweep: SweepDir) -> None:
+    """As on a drive in trouble: the file may be whole."""
+    sweep.result_path(MISSING_TRIAL).mkdir()
+
+
+def unopened_weights(sweep: SweepDir) -> None:
+    path = sweep.weights_path(first_ids(sweep)[0])
+    path.unlink()
+    path.mkdir()
+
+
 @pytest.mark.parametrize(
     ("damage", "name", "words", "remedy"),
     [
+        (unopened_result, "results", "cannot be opened", "make it readable"),
+        (unopened_weights, "weights", "cannot be opened", "make it readable"),
         (lost_weights, "weights", "are missing", "trains another trial"),
         (unusable_spec, "spec", "spec.yaml cannot be used", "recover-spec"),
         (unreadable_chain, "measurements", "chain.json cannot be read", "restore it from a copy"),
@@ -404,14 +418,14 @@ def test_what_takes_a_decision_is_named_and_left_alone(
     sweep: SweepDir, damage: Callable[[SweepDir], None], name: str, words: str, remedy: str
 ) -> None:
     damage(sweep)
-    results = contents(sweep.root / "results")
+    results = results_in(sweep)
     code, checks = examined(sweep, "--fix")
     assert code == BAD_INPUT
     (problem,) = checks[name]["problems"]
     assert words in problem["what"]
     assert remedy in problem["remedy"]
     assert not problem["can_be_mended"]
-    assert contents(sweep.root / "results") == results
+    assert results_in(sweep) == results
 
 
 def test_a_line_says_what_is_wrong_what_it_means_and_what_would_be_done(sweep: SweepDir) -> None:
