@@ -54,7 +54,6 @@ def test_no_run_is_missing_doubled_or_left_running(
         assert mirrored == sorted(driven.sweep.trial_ids())
     assert {child.info.status for child in children} == {"FINISHED"}
     assert {child.info.lifecycle_stage for child in children} == {"active"}
-    assert [driven.troubles for driven in drives] == [[]] * N_SWEEPS
 
 
 def test_store_study_and_tracker_agree(drives: list[PlayedDrive]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -102,9 +103,19 @@ class TrackingServer:
         os.killpg(self._process.pid, number)
 
     def kill(self, number: int = signal.SIGKILL) -> None:
-        """Ends all of its processes."""
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                self.send(number)
-            self._process.wait(60)
-            self._process = None
+        """Ends all of its processes, and waits until nothing listens any more."""
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError):
+            self.send(number)
+        self._process.wait(60)
+        self._process = None
+        until = time.monotonic() + READY_SEC
+        while time.monotonic() < until:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+            except ConnectionRefusedError:
+                return
+            except OSError:
+                pass
+            time.sleep(0.1)
