@@ -33,7 +33,8 @@ SPEC_FILE, SPEC_FOLDER = "spec.yaml", "deft_sweeps.spec_folder"
 """File of the sweep's run: its YAML without secrets. Tag: where the relative paths in it start."""
 ENDED: dict[Status, str] = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 
-_PARENT = "mlflow.parentRunId"
+PARENT = "mlflow.parentRunId"
+"""MLflow's own tag of a run below another one."""
 _BATCH, _PARAMS = 900, 100
 """At most so many metrics and parameters in one request: MLflow takes 1,000 things in all, and 100
 parameters."""
@@ -196,7 +197,7 @@ class Mirror:
     @staticmethod
     def which_children(parent: str) -> str:
         """Filter that the runs below another one pass."""
-        return f"tags.`{_PARENT}` = '{parent}'"
+        return f"tags.`{PARENT}` = '{parent}'"
 
     def _the_parent(self) -> str:
         """Run id of the sweep's run; empty if there is none.
@@ -247,7 +248,7 @@ class Mirror:
         ended = round(result.finished_at * 1000)
         if run_id is None:
             tags = {
-                _PARENT: self._parent,
+                PARENT: self._parent,
                 TRIAL_ID: result.trial_id,
                 "config_id": result.config_id,
                 "mlflow.runName": label(result.config),

@@ -11,7 +11,7 @@ from deft_sweeps.config.label import settings
 from deft_sweeps.folder_check.folder_problem import Checked, FolderProblem, listed
 from deft_sweeps.folder_check.sweep_view import SweepView
 from deft_sweeps.result import TrialResult
-from deft_sweeps.store.mlflow import ENDED, SPEC_FILE, TRIAL_ID, Mirror
+from deft_sweeps.store.mlflow import ENDED, PARENT, SPEC_FILE, TRIAL_ID, Mirror
 from deft_sweeps.store.run_files import RunFiles
 from deft_sweeps.store.run_metrics import final_metrics
 from deft_sweeps.store.secrets import without_secrets
@@ -127,11 +127,14 @@ def _of_trials(view: SweepView, runs: _Runs) -> Iterable[FolderProblem]:
 
 def _of_sweep(view: SweepView, runs: _Runs, *, is_own: bool) -> Iterable[FolderProblem]:
     if len(runs.parents) > 1:
+        others = [run.info.run_id for run in runs.parents[1:]]
+        children = (run for some in runs.children.values() for run in some)
+        below = [run.info.run_id for run in children if run.data.tags[PARENT] in others]
         yield FolderProblem(
             f"MLflow has {len(runs.parents)} runs of the sweep",
             _MEANING,
             "deletes all but the one with most trials",
-            partial(_level, view, runs, [run.info.run_id for run in runs.parents[1:]]),
+            partial(_level, view, runs, [*others, *below]),
         )
     if not runs.parents:
         return
@@ -169,7 +172,8 @@ def _level(view: SweepView, runs: _Runs, run_ids: list[str]) -> None:
     mirror = Mirror(view.sweep, spec.name, spec.tracking_uri)
     with plain_errors(mirror.where):
         for run_id in run_ids:
-            runs.client.delete_run(run_id)
+            if runs.client.get_run(run_id).info.lifecycle_stage == "active":
+                runs.client.delete_run(run_id)
     mirror.catch_up()
     mirror.close(interrupted=not view.is_finished)
 
@@ -178,7 +182,7 @@ def _sorted(children: dict[str, list[Any]], first: str) -> dict[str, list[Any]]:
     """The run to keep before its doubles: below the sweep's first run, ended, then by its id."""
 
     def order(run: Any) -> tuple[bool, bool, str]:
-        parent = run.data.tags.get("mlflow.parentRunId")
+        parent = run.data.tags.get(PARENT)
         return parent != first, run.info.status not in ENDED.values(), run.info.run_id
 
     return {trial_id: sorted(some, key=order) for trial_id, some in children.items()}

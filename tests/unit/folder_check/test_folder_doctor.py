@@ -298,6 +298,13 @@ def parent_doubled(sweep: SweepDir) -> None:
     client.create_run(parent.info.experiment_id, tags=dict(parent.data.tags))
 
 
+def trials_below_two_parents(sweep: SweepDir) -> None:
+    client, parent, children = runs_of(sweep)
+    second = client.create_run(parent.info.experiment_id, tags=dict(parent.data.tags))
+    for child in children[:2]:
+        client.set_tag(child.info.run_id, "mlflow.parentRunId", second.info.run_id)
+
+
 def parent_left_running(sweep: SweepDir) -> None:
     client, parent, _ = runs_of(sweep)
     client.update_run(parent.info.run_id, status="RUNNING")
@@ -344,6 +351,7 @@ MENDABLE: tuple[tuple[Callable[[SweepDir], None], str, str], ...] = (
     (run_with_another_status, "tracker", "has another status or other values for"),
     (run_with_other_values, "tracker", "has another status or other values for"),
     (parent_doubled, "tracker", "MLflow has 2 runs of the sweep"),
+    (trials_below_two_parents, "tracker", "MLflow has 2 runs of the sweep"),
     (parent_left_running, "tracker", "MLflow calls the sweep RUNNING"),
     (tracker_without_spec, "tracker", "MLflow has no spec.yaml"),
 )
