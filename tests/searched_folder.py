@@ -13,6 +13,7 @@ from deft_sweeps.search.searcher import StudySearcher
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.driver_note import DriverNote
 from deft_sweeps.store.mlflow import Mirror
+from deft_sweeps.store.spec_origin import write_origin
 from deft_sweeps.store.stored_spec import stored_spec
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.study_mirror import StudyMirror
@@ -49,6 +50,7 @@ def search(root: Path, n_trials: int = 6, yaml: str = YAML) -> tuple[SweepDir, S
     """Plays a search without a mirror."""
     sweep = SweepDir(root)
     sweep.write_spec(yaml.encode())
+    write_origin(sweep, str(root.resolve()))
     spec = stored_spec(sweep)
     play(StudySearcher(spec, sweep, target=n_trials), n_trials)
     (root / "weights").mkdir(exist_ok=True)

@@ -29,6 +29,6 @@ def recover(name: str, tracking_uri: str | None, sweep_id: str, output: Path | N
     else:
         write_atomically(output, spec.text.encode())
     if "***" in spec.text:
-        say("*** stands where a secret was; put yours there")
+        say("passwords and tokens are left out: put yours in place of ***")
     if spec.folder:
         say(f"relative paths in it start from its own folder; they started from {spec.folder}")

@@ -182,7 +182,7 @@ def test_a_process_killed_in_the_first_migrations_of_its_database_is_mended(
     and in later ones; the next one makes the database whole, and says so.
     """
     sweep, spec = search(tmp_path / "sweep", 3)
-    for share in (0.0, 0.6):
+    for share in (0.1, 0.5):
         while not killed_while_migrating(sweep, spec, share):
             sweep.mlflow_path.unlink()  # This test was too late: the database is whole.
         assert not sweep.mlflow_path.exists(), "whole or not at all"

@@ -29,7 +29,7 @@ def test_the_yaml_comes_back_without_its_secrets_and_gives_an_equal_spec(
     done = call("recover-spec", "searched", "--tracking-uri", mirrored.mlflow_url, "-o", again)
     assert done.exit_code == 0, done.output
     assert again.read_text() == mirrored.spec_path.read_text().replace("ann:hunter2", "***")
-    assert "*** stands where a secret was" in done.stderr
+    assert "put yours in place of ***" in done.stderr
     assert f"they started from {mirrored.root}" in done.stderr
     (first,), (second,) = load_parts(mirrored.spec_path), load_parts(again)
     assert first.spec == second.spec
