@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 
@@ -186,7 +187,6 @@ def main() -> None:
     arguments = parser.parse_args()
     if reason := missing():
         sys.exit(reason)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # The servers end too.
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     niceness = 0 if arguments.trials else 19
     with (
@@ -196,10 +196,18 @@ def main() -> None:
             database.url(), Path(folder) / "server", n_workers=2, niceness=niceness
         ) as server,
     ):
+        signal.signal(signal.SIGTERM, partial(_end, server, database))
         if arguments.trials:
             measure(server, Path(folder), arguments.sweeps, arguments.trials)
         else:
             measure_steps(server, Path(folder))
+
+
+def _end(server: TrackingServer, database: PostgreSQL, *_: object) -> None:
+    """Ends the servers with this process, whose threads may wait for long."""
+    server.kill()
+    database.stop()
+    os._exit(1)
 
 
 def measure(server: TrackingServer, folder: Path, n_sweeps: int, n_trials: int) -> None:
