@@ -206,7 +206,7 @@ def main() -> None:
 def _end(server: TrackingServer, database: PostgreSQL, *_: object) -> None:
     """Ends the servers with this process, whose threads may wait for long."""
     server.kill()
-    database.stop()
+    database.__exit__(None, None, None)
     os._exit(1)
 
 
