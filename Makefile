@@ -4,6 +4,7 @@
 # make test-slow    the tests that take minutes
 # make test-hosts   the tests on several hosts, made of namespaces; needs root, iproute2 and util-linux
 # make test-gpu     the tests and the table for a GPU; says so and ends well where there is none
+# make test-servers the tests with an MLflow server on PostgreSQL, whose programs it needs
 # make bench        every benchmark that needs no arguments; benchmarks/README.md has them all
 # make bench-search searchers side by side on known landscapes, Syne Tune's among them; hours
 
@@ -17,7 +18,7 @@ WITH_ARGUMENTS := make_table paper_tables gpu
 BENCHMARKS := $(filter-out $(WITH_ARGUMENTS),$(basename $(notdir $(wildcard benchmarks/*.py))))
 ARMS ?= random nsga2-50 nsga2-12 tpe tpe-group ray ray-asha mo-asha mo-asha-mended informed ours-tpe ours-front ours-front+halving
 
-.PHONY: quickstart test check test-slow test-hosts test-gpu bench bench-search clean
+.PHONY: quickstart test check test-slow test-hosts test-gpu test-servers bench bench-search clean
 
 $(READY): pyproject.toml constraints.txt packaged.txt
 	@command -v $(PYTHON) >/dev/null || { echo "needs $(PYTHON) (3.11 to 3.13): install it, or say make PYTHON=..." >&2; exit 2; }
@@ -48,6 +49,9 @@ test-gpu: $(READY)
 	@if $(BIN)/python -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; then \
 	  $(BIN)/pytest -m gpu && $(BIN)/python -m benchmarks.gpu --out gpu.md && echo "written: gpu.md"; \
 	else echo "no GPU is to be had here: nothing was run"; fi
+
+test-servers: $(READY)
+	$(BIN)/pytest -m servers tests/servers
 
 bench: $(READY)
 	@for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python -m benchmarks.$$script || exit 1; done

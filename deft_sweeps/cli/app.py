@@ -9,6 +9,7 @@ from deft_sweeps.cli.arguments import AsJson, PolicyText, SweepFolder
 from deft_sweeps.cli.cluster_app import app as cluster_app
 from deft_sweeps.cli.deployment_app import app as deployment_app
 from deft_sweeps.cli.guard import guarded
+from deft_sweeps.cli.tracker_app import app as tracker_app
 from deft_sweeps.extras import require
 
 app = typer.Typer(
@@ -313,6 +314,7 @@ def compare(
 
 app.add_typer(cluster_app)
 app.add_typer(deployment_app)
+app.add_typer(tracker_app)
 
 
 def main() -> None:

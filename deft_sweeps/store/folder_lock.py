@@ -64,6 +64,22 @@ def lock_folder(
             _HELD.reset(token)
 
 
+def is_held(folder: Path) -> bool:
+    """Whether a driver holds a folder; makes no file in it.
+
+    A lock that this user may not open is another user's, and counts as held.
+    """
+    if not (folder / ".lock").exists():
+        return False
+    lock = FileLock(folder / ".lock", blocking=False)
+    try:
+        held = not _try(lock)
+    except OSError:
+        return True
+    lock.release()
+    return held
+
+
 @contextmanager
 def _acquired(
     folder: Path, note: Callable[[], DriverNote | None], say: Callable[[str], None]

@@ -5,22 +5,23 @@ Whatever is missing is found by comparing names, so mirroring twice does no harm
 was down is caught up with later. mlflow is imported when it is first needed: that takes seconds.
 """
 
-import tempfile
 from collections.abc import Callable, Mapping
 from math import ceil
-from pathlib import Path
 from typing import Any
 
 from deft_sweeps.config.label import label, settings
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import FailedTrial, Status, TrialResult
+from deft_sweeps.store.run_files import RunFiles
 from deft_sweeps.store.run_metrics import run_metrics
 from deft_sweeps.store.secrets import without_secrets
+from deft_sweeps.store.spec_origin import spec_folder
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.sweep_identity import sweep_id
 from deft_sweeps.store.tracking_client import (
     create_run,
     every_run,
+    experiment_id,
     open_client,
     plain_errors,
     tracking_uri,
@@ -28,9 +29,12 @@ from deft_sweeps.store.tracking_client import (
 
 TRIAL_ID = "trial_id"
 SWEEP = "deft_sweeps.sweep"
+SPEC_FILE, SPEC_FOLDER = "spec.yaml", "deft_sweeps.spec_folder"
+"""File of the sweep's run: its YAML without secrets. Tag: where the relative paths in it start."""
 ENDED: dict[Status, str] = {"complete": "FINISHED", "failed": "FAILED", "stopped": "KILLED"}
 
-_PARENT = "mlflow.parentRunId"
+PARENT = "mlflow.parentRunId"
+"""MLflow's own tag of a run below another one."""
 _BATCH, _PARAMS = 900, 100
 """At most so many metrics and parameters in one request: MLflow takes 1,000 things in all, and 100
 parameters."""
@@ -43,10 +47,17 @@ class Mirror:
         sweep: the folder to mirror.
         name: of the sweep, and of the experiment.
         uri: `tracking_uri` of the spec; None as in `tracking_uri()`.
+        on_trouble: called with a sentence if a damaged file was set aside.
     """
 
-    def __init__(self, sweep: SweepDir, name: str, uri: str | None = None) -> None:
-        self._sweep, self._name = sweep, name
+    def __init__(
+        self,
+        sweep: SweepDir,
+        name: str,
+        uri: str | None = None,
+        on_trouble: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._sweep, self._name, self._on_trouble = sweep, name, on_trouble
         self._uri = tracking_uri(sweep, uri)
         self._client: Any = None
         self._parent = ""
@@ -113,7 +124,7 @@ class Mirror:
         with plain_errors(self.where):
             self._open()
             for name, content in files.items():
-                self._attach(self._parent, name, content)
+                self._files.write(self._parent, name, content)
 
     def close(self, *, interrupted: bool = False) -> None:
         """Say that no driver runs any more.
@@ -143,21 +154,29 @@ class Mirror:
     def _open(self) -> None:
         """Find or make experiment and parent."""
         if self._client is None:
-            self._client = open_client(self._sweep, self._uri)
+            self._client = open_client(self._sweep, self._uri, self._on_trouble)
+            folder = self._sweep.mlflow_artifacts if self._is_own else None
+            self._files = RunFiles(self._client, folder)
         if self._parent:
             return
-        experiment = self._client.get_experiment_by_name(self._name)
-        where = self._sweep.mlflow_artifacts.resolve().as_uri() if self._is_own else None
-        self._experiment = (
-            experiment.experiment_id
-            if experiment
-            else self._client.create_experiment(self._name, artifact_location=where)
-        )
+        self._experiment = experiment_id(self._client, self._name, is_own=self._is_own)
         tags = {SWEEP: self._key, "mlflow.runName": self._name}
-        self._parent = self._the_parent() or create_run(
-            self._client, self._experiment, self._which_parent, tags=tags
+        parent = self._the_parent() or create_run(
+            self._client, self._experiment, self.which_parent, tags=tags
         )
-        self._client.update_run(self._parent, status="RUNNING")
+        self._attach_spec(parent)
+        self._client.update_run(parent, status="RUNNING")
+        self._parent = parent
+
+    def _attach_spec(self, parent: str) -> None:
+        """Keeps the spec, so that the sweep can be run again from the tracker alone."""
+        path = self._sweep.spec_path
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, ValueError):  # A search without a YAML, or another user's.
+            return
+        self._files.write(parent, SPEC_FILE, without_secrets(text).encode())
+        self._client.set_tag(parent, SPEC_FOLDER, str(spec_folder(path)))
 
     @property
     def _is_own(self) -> bool:
@@ -171,12 +190,14 @@ class Mirror:
         return self._name if self._is_own else sweep_id(self._sweep)
 
     @property
-    def _which_parent(self) -> str:
+    def which_parent(self) -> str:
+        """Filter that the sweep's runs alone pass."""
         return f"tags.`{SWEEP}` = '{self._key}'"
 
-    @property
-    def _which_children(self) -> str:
-        return f"tags.`{_PARENT}` = '{self._parent}'"
+    @staticmethod
+    def which_children(parent: str) -> str:
+        """Filter that the runs below another one pass."""
+        return f"tags.`{PARENT}` = '{parent}'"
 
     def _the_parent(self) -> str:
         """Run id of the sweep's run; empty if there is none.
@@ -184,7 +205,7 @@ class Mirror:
         A server that is slower than its client may make a run that nobody waits for any more. Of
         several, the one with children stays, and the others are deleted.
         """
-        runs = self._search(self._which_parent)
+        runs = self._search(self.which_parent)
         if len(runs) < 2:
             return runs[0].info.run_id if runs else ""
         runs.sort(key=lambda run: (not self._has_children(run), run.info.start_time))
@@ -196,7 +217,7 @@ class Mirror:
     def _has_children(self, run: Any) -> bool:
         return bool(
             self._client.search_runs(
-                [self._experiment], f"tags.`{_PARENT}` = '{run.info.run_id}'", max_results=1
+                [self._experiment], self.which_children(run.info.run_id), max_results=1
             )
         )
 
@@ -205,7 +226,7 @@ class Mirror:
         ended stays, and the others are deleted, as in `_the_parent`.
         """
         runs: dict[str, tuple[str, str]] = {}
-        every = self._search(self._which_children)
+        every = self._search(self.which_children(self._parent))
         every.sort(key=lambda run: (run.info.status not in ENDED.values(), run.info.run_id))
         for run in every:
             trial_id = run.data.tags.get(TRIAL_ID)
@@ -227,7 +248,7 @@ class Mirror:
         ended = round(result.finished_at * 1000)
         if run_id is None:
             tags = {
-                _PARENT: self._parent,
+                PARENT: self._parent,
                 TRIAL_ID: result.trial_id,
                 "config_id": result.config_id,
                 "mlflow.runName": label(result.config),
@@ -236,7 +257,9 @@ class Mirror:
             if isinstance(result, FailedTrial):
                 tags["error"] = without_secrets(result.error)
             began = round(result.started_at * 1000)
-            which = f"{self._which_children} and tags.`{TRIAL_ID}` = '{result.trial_id}'"
+            which = (
+                f"{self.which_children(self._parent)} and tags.`{TRIAL_ID}` = '{result.trial_id}'"
+            )
             run_id = create_run(self._client, self._experiment, which, start_time=began, tags=tags)
         params = [
             Param(name, value[:6000])
@@ -249,11 +272,5 @@ class Mirror:
             self._client.log_batch(
                 run_id, metrics=some, params=params[i * _PARAMS : (i + 1) * _PARAMS]
             )
-        self._attach(run_id, "result.json", result.to_json())
+        self._files.write(run_id, "result.json", result.to_json())
         self._client.set_terminated(run_id, status=ENDED[result.status], end_time=ended)
-
-    def _attach(self, run_id: str, name: str, content: bytes) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / name
-            path.write_bytes(content)
-            self._client.log_artifact(run_id, str(path))

@@ -130,7 +130,8 @@ class SweepDir:
         return self.root / "policies" / hashlib.sha256(policy.encode()).hexdigest()[:12]
 
     @property
-    def _note_path(self) -> Path:
+    def note_path(self) -> Path:
+        """What the driver says of itself."""
         return self.root / "driver.json"
 
     def require(self) -> "SweepDir":
@@ -231,11 +232,11 @@ class SweepDir:
         Raises:
             OSError: it cannot be written.
         """
-        write_note(self._note_path, note)
+        write_note(self.note_path, note)
 
     def note(self) -> DriverNote | None:
         """What the driver last said; None where none ever ran here, or where it cannot be read."""
-        return read_note(self._note_path)
+        return read_note(self.note_path)
 
     def lock(self, say: Callable[[str], None] = lambda _: None) -> AbstractContextManager[None]:
         """Holds the folder for this driver, see `lock_folder`.

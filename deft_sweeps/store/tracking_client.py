@@ -7,7 +7,7 @@ import logging
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from deft_sweeps.atomic_build import build_file
 from deft_sweeps.errors import StoreError
 from deft_sweeps.store import database
+from deft_sweeps.store.run_files import RELATIVE, forget_place
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
 
@@ -31,6 +32,7 @@ _ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_LOGGING_LEVEL": "ERROR",
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 
 
@@ -41,23 +43,60 @@ def tracking_uri(sweep: SweepDir, given_uri: str | None) -> str:
     return given_uri or os.environ.get("MLFLOW_TRACKING_URI") or sweep.mlflow_url
 
 
-def open_client(sweep: SweepDir, uri: str) -> Any:
+def open_client(
+    sweep: SweepDir, uri: str, on_trouble: Callable[[str], None] = lambda _: None
+) -> Any:
     """An MlflowClient; a file in the sweep's folder is made if it is missing, and set aside if it
     is damaged, since the results hold it all.
+
+    Args:
+        sweep: the folder.
+        uri: of the store.
+        on_trouble: called with a sentence if a file was damaged, or its making was cut short.
 
     Raises:
         OSError: the file cannot be made; or whatever MLflow raises.
     """
     if uri != sweep.mlflow_url:
-        return _client(uri)
+        return plain_client(uri)
     path = sweep.mlflow_path
-    if _is_useless(path):  # Before MLflow opens it: it would go on with the file it has open.
+    if is_useless(path):  # Before MLflow opens it: it would go on with the file it has open.
         database.set_database_aside(path)
+        on_trouble(
+            f"{path} is damaged, or its making was cut short: set aside as {path.name}.broken, and"
+            " made anew from the results"
+        )
+    elif not path.exists() and unfinished_files(path):
+        on_trouble(f"the making of {path} was cut short before: it is made anew")
     # Whole or not at all: MLflow makes its tables by many migrations, and a file in which they were
     # cut short cannot be used again.
-    build_file(path, lambda unfinished: _client(database.sqlite_url(unfinished)))
+    build_file(path, lambda unfinished: plain_client(database.sqlite_url(unfinished)))
     database.write_ahead(path)
-    return _client(uri)
+    forget_place(path, sweep.mlflow_artifacts.name)
+    return plain_client(uri)
+
+
+def experiment_id(client: Any, name: str, *, is_own: bool) -> str:
+    """The id of a sweep's experiment, which is made if it is missing.
+
+    Sweeps of one name that begin at the same time share it.
+
+    Args:
+        client: an MlflowClient.
+        name: of the experiment.
+        is_own: whether the store is a file in the sweep's folder.
+    """
+    from mlflow.exceptions import MlflowException
+
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
+        try:
+            return str(client.create_experiment(name, RELATIVE if is_own else None))
+        except MlflowException:  # Another sweep was quicker, or nothing else works either.
+            experiment = client.get_experiment_by_name(name)
+            if experiment is None:
+                raise
+    return str(experiment.experiment_id)
 
 
 def every_run(client: Any, experiment: str, which: str) -> list[Any]:
@@ -112,7 +151,12 @@ def plain_errors(where: str) -> Iterator[None]:
         raise StoreError(f"MLflow at {where}: {short_reason(error)}") from None
 
 
-def _is_useless(path: Path) -> bool:
+def unfinished_files(path: Path) -> list[Path]:
+    """What makers of a database that were killed have written of it."""
+    return [file for file in path.parent.glob(f".{path.name}.*") if file.suffix != ".lock"]
+
+
+def is_useless(path: Path) -> bool:
     """Whether a database is damaged, or has no run in it: its making may have been cut short, and
     nothing is lost with it.
     """
@@ -127,7 +171,8 @@ def _is_useless(path: Path) -> bool:
         return database.is_damage(error) or "no such table" in str(error)
 
 
-def _client(uri: str) -> Any:
+def plain_client(uri: str) -> Any:
+    """An MlflowClient; a database by URL gets tables if it has none."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient

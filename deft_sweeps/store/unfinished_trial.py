@@ -105,6 +105,10 @@ class UnfinishedTrial:
         paths = [attempt.folder / _RUNGS for attempt in self._attempts()]
         return max((_read_rungs(path) for path in (*paths, self._former_rungs)), key=len)
 
+    def with_weights(self) -> tuple[int, ...]:
+        """Numbers of the attempts that have written weights, the latest first."""
+        return tuple(a.number for a in self._attempts() if (a.folder / _WEIGHTS).is_file())
+
     def accept(self, number: int) -> None:
         """Makes the weights of an attempt the trial's.
 

@@ -35,6 +35,21 @@ def read_weights(path: Path) -> bytes:
     return content
 
 
+def owner_of(path: Path) -> str:
+    """The trial_id that a file of weights states; empty in files of earlier versions.
+
+    Raises:
+        StoreError: the file is truncated, or no file of weights.
+        OSError: it is missing, or cannot be opened.
+    """
+    content = path.read_bytes()
+    try:
+        deserialize(content)  # type: ignore[no-untyped-call]  # safetensors ships none
+    except SafetensorError as error:
+        raise StoreError(f"is damaged: {error}") from error
+    return str(_metadata(content).get(TRIAL_ID, ""))
+
+
 def _metadata(content: bytes) -> dict[str, Any]:
     """What the file says of itself; `content` is whole."""
     n_header = int.from_bytes(content[:8], "little")

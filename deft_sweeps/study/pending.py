@@ -27,6 +27,8 @@ _CHECKSUM = "sha256"
 """Of the rest of the record: a value that was changed on the disk is not resumed from."""
 _MOST_REFUSED = 100
 """Numbers of refused proposals for each trial, many times as many as a search uses up."""
+_UNUSABLE = (ValueError, TypeError, RecursionError, IsADirectoryError)
+"""What reading a record raises that no driver wrote."""
 
 
 @dataclass
@@ -136,7 +138,7 @@ def read_pending(
     path, ended = sweep.pending_path, set(stored)
     try:
         record = _read(path, len(ended)) if path.exists() else _Record()
-    except (ValueError, TypeError, RecursionError, IsADirectoryError):
+    except _UNUSABLE:
         set_aside(path)
         on_trouble(
             f"{path} cannot be read and was set aside as {path.name}.broken: trials that were "
@@ -150,6 +152,38 @@ def read_pending(
         on_trouble(f"{path}: {n_outside} of its points are not in this space and do not run")
     running = {p.number: p for p in proposals if p is not None and p.trial_id not in ended}
     return PendingTrials(path, running, within, record.next_number)
+
+
+def record_error(path: Path, n_ended: int) -> str:
+    """Why a record cannot be used; empty if it can, or if there is none.
+
+    Args:
+        path: of the record; not changed.
+        n_ended: trials that have a result.
+    """
+    try:
+        if path.exists():
+            _read(path, n_ended)
+    except _UNUSABLE as error:
+        return str(error).splitlines()[0] if str(error) else type(error).__name__
+    return ""
+
+
+def recorded_numbers(path: Path, n_ended: int) -> dict[str, int]:
+    """The number of each trial in a record by its trial_id; none of a record that cannot be used.
+
+    Args:
+        path: of the record; not changed.
+        n_ended: trials that have a result.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    try:
+        record = _read(path, n_ended) if path.exists() else _Record()
+    except _UNUSABLE:
+        return {}
+    return {proposal.trial_id: proposal.number for proposal in record.running}
 
 
 @dataclass(frozen=True, slots=True)

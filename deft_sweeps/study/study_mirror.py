@@ -134,6 +134,24 @@ class StudyMirror:
                     for name, value in changed.items():
                         storage.set_trial_user_attr(key, name, value)
 
+    def rebuild(self) -> None:
+        """Makes the mirror anew; a file in the folder is set aside.
+
+        Raises:
+            StoreError: as `catch_up`.
+        """
+        self.close()
+        with self._plain_errors():
+            if is_own_file(self._spec):
+                set_database_aside(self._sweep.study_path)
+            else:
+                storage = open_storage(self._spec, self._sweep)
+                name = study_name(self._spec, self._sweep)
+                if name in optuna.get_all_study_names(storage):
+                    optuna.delete_study(study_name=name, storage=storage)
+                release(storage)
+        self.catch_up()
+
     def close(self, *, interrupted: bool = False) -> None:
         """Closes the storage; the mirror says nothing about the driver."""
         if self._storage is not None:
@@ -149,7 +167,7 @@ class StudyMirror:
             return
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._judge = LimitJudge(self._spec)
-        name, layout = study_name(self._spec, self._sweep), self._layout()
+        name, layout = study_name(self._spec, self._sweep), self.layout()
         storage = open_storage(self._spec, self._sweep)
         try:
             study, mirrored = self._existing(storage, name, layout)
@@ -180,7 +198,9 @@ class StudyMirror:
         study = optuna.load_study(study_name=name, storage=storage)
         trials = study.get_trials(deepcopy=False)
         mirrored = {trial.user_attrs.get(TRIAL_ID) for trial in trials}
-        is_same = study.user_attrs.get(LAYOUT) == layout and len(mirrored) == len(trials)
+        # A trial that somebody deleted leaves a gap, and Optuna would give the next one its number.
+        is_whole = [trial.number for trial in trials] == list(range(len(mirrored)))
+        is_same = study.user_attrs.get(LAYOUT) == layout and is_whole
         if is_same and mirrored <= set(self._sweep.trial_ids()):
             return study, {trial_id for trial_id in mirrored if trial_id is not None}
         optuna.delete_study(study_name=name, storage=storage)
@@ -196,7 +216,8 @@ class StudyMirror:
         study.set_user_attr(LAYOUT, layout)
         return study
 
-    def _layout(self) -> str:
+    def layout(self) -> str:
+        """A digest of what the study's parameters, objectives and limits are."""
         parameters = {p.name: distribution_to_json(p.distribution) for p in self._parameters}
         limits = [str(limit) for limit in self._spec.search_limits]
         text = json.dumps([1, self._spec.objectives, parameters, limits], sort_keys=True)
@@ -204,10 +225,11 @@ class StudyMirror:
 
     def _add(self, result: TrialResult) -> None:
         if self._study is not None and self._spec.locate(result.config) is not None:
-            self._study.add_trial(self._trial(result, self._judge.add(result)))
+            self._study.add_trial(self.trial_of(result, self._judge.add(result)))
         self._mirrored.add(result.trial_id)
 
-    def _trial(self, result: TrialResult, violations: dict[str, float]) -> FrozenTrial:
+    def trial_of(self, result: TrialResult, violations: dict[str, float]) -> FrozenTrial:
+        """A result as the mirror has it."""
         params, distributions = parameters_of(self._parameters, result.config)
         user_attrs = {
             TRIAL_ID: result.trial_id,

@@ -98,7 +98,8 @@ def follow(messages: Messages, out: TextIO) -> None:
     """Mirrors the results it is told of until a close."""
     start = messages.get()
     sweep = SweepDir(Path(start["root"]))
-    keepers = [MirrorKeeper(m, out, start["retry_sec"]) for m in mirrors(sweep, unpack(start))]
+    followers = mirrors(sweep, unpack(start), lambda sentence: say(out, trouble=sentence))
+    keepers = [MirrorKeeper(mirror, out, start["retry_sec"]) for mirror in followers]
     for keeper in keepers:
         keeper.catch_up()
     while True:
@@ -119,12 +120,15 @@ def follow(messages: Messages, out: TextIO) -> None:
     say(out, level=all(levels))
 
 
-def mirrors(sweep: SweepDir, spec: SweepSpec) -> tuple[ResultMirror, ...]:
+def mirrors(
+    sweep: SweepDir, spec: SweepSpec, on_trouble: Callable[[str], None]
+) -> tuple[ResultMirror, ...]:
     """Everything that follows a sweep's results."""
     # Loads Optuna, which takes seconds: the driver's messages must be taken up before.
     from deft_sweeps.study.study_mirror import StudyMirror
 
-    return Mirror(sweep, spec.name, spec.tracking_uri), StudyMirror(sweep, spec)
+    tracker = Mirror(sweep, spec.name, spec.tracking_uri, on_trouble)
+    return tracker, StudyMirror(sweep, spec)
 
 
 def pack(spec: SweepSpec) -> str:

@@ -28,7 +28,10 @@ from deft_sweeps.sweep.tune_search import run_tune
 from deft_sweeps.trial.protocol import TrialStarterFactory
 
 CHANGED = "the data have changed since the sweeps that this one was started from"
-BEHIND = "MLflow or the Optuna study is behind the results; the next run here catches up"
+BEHIND = (
+    "MLflow or the Optuna study is behind the results; the next run here catches up, or"
+    " `deft-sweeps doctor DIR --fix`"
+)
 
 
 @dataclass(frozen=True, slots=True)

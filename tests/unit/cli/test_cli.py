@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[3]
 QUICKSTART = ROOT / "search_spaces" / "quickstart.yaml"
 COMMANDS = (
     *("init", "validate", "data", "plan", "run", "status", "report", "choose", "compare"),
-    "doctor",
+    *("doctor", "recover-spec"),
 )
 HEAVY = ("torch", "ray", "transformers", "optuna", "mlflow", "peft", "datasets")
 GOOD = "name: tiny\nspace: {density: [none, loss]}\nbudget: {trials: 2}\n"

@@ -102,7 +102,7 @@ def test_a_database_whose_making_was_cut_short_is_made_anew(
             file.execute("CREATE TABLE _alembic_tmp_params (x)")
         raise OSError("killed")
 
-    monkeypatch.setattr("deft_sweeps.store.tracking_client._client", cut_short)
+    monkeypatch.setattr("deft_sweeps.store.tracking_client.plain_client", cut_short)
     with pytest.raises(StoreError, match="killed"):
         Mirror(sweep, "fake").catch_up()
     monkeypatch.undo()
@@ -140,7 +140,8 @@ def test_a_child_has_settings_numbers_steps_and_the_result(mirrored: SweepDir) -
     ]
     assert sorted(history) == [(1, 1.0), (2, 0.5), (3, 1 / 3)]
     assert store.get_metric_history(child.info.run_id, "train/grad_norm") == []
-    path = Path(store.download_artifacts(child.info.run_id, "result.json"))
+    assert child.info.artifact_uri == f"mlflow-artifacts:/{child.info.run_id}/artifacts"
+    path = mirrored.mlflow_artifacts / child.info.run_id / "artifacts" / "result.json"
     assert read_result(path.read_bytes()) == result
     assert len(list(mirrored.mlflow_artifacts.rglob("result.json"))) == 3
 
@@ -187,14 +188,9 @@ def test_a_deleted_mirror_is_rebuilt_and_the_parent_takes_files(tmp_path: Path) 
     (parent,), children = runs(sweep.mlflow_url)
     assert len(children) == 3
     assert parent.info.status == "FINISHED"
-    store = client(sweep.mlflow_url)
-    assert {f.path for f in store.list_artifacts(parent.info.run_id)} == {
-        "front.json",
-        "report.html",
-    }
-    assert json.loads(
-        Path(store.download_artifacts(parent.info.run_id, "front.json")).read_bytes()
-    ) == {"members": []}
+    files = sweep.mlflow_artifacts / parent.info.run_id / "artifacts"
+    assert {path.name for path in files.iterdir()} == {"front.json", "report.html"}
+    assert json.loads((files / "front.json").read_bytes()) == {"members": []}
 
 
 def free_port() -> int:
@@ -466,7 +462,7 @@ class TestMlflowDatabase:
             with closing(sqlite3.connect(path)) as file:
                 file.executescript(content)
             path.touch()
-        assert tracking_client._is_useless(path) == is_useless
+        assert tracking_client.is_useless(path) == is_useless
 
     def test_one_that_another_process_writes_is_not(self, tmp_path: Path) -> None:
         path = tmp_path / "mlflow.db"
@@ -474,7 +470,7 @@ class TestMlflowDatabase:
             file.executescript("CREATE TABLE runs (run_uuid); INSERT INTO runs VALUES (1)")
             file.execute("BEGIN IMMEDIATE")
             file.execute("DELETE FROM runs")
-            assert not tracking_client._is_useless(path)
+            assert not tracking_client.is_useless(path)
 
     def test_two_drivers_make_one_file(self, tmp_path: Path) -> None:
         """They once raced: the later one replaced what the earlier one had opened."""
