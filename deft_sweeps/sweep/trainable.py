@@ -27,12 +27,13 @@ from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopp
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.unfinished_trial import Attempt, UnfinishedTrial
+from deft_sweeps.sweep.checkpoint_interval import CheckpointClock, CheckpointCost
+from deft_sweeps.sweep.loading_turn import loading_turn, n_turns, turns_folder
 from deft_sweeps.sweep.worker_settings import ShippedCall
 from deft_sweeps.trial.protocol import TrialRun, TrialStarter, TrialStarterFactory
 
 N_REPORTS = 10
 MAX_RUNG = 200
-CHECKPOINT_EVERY_SEC = 15.0
 WAIT_SEC = 1.0
 """Between two attempts to write what must be kept."""
 
@@ -65,7 +66,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         maker: TrialStarterFactory | ShippedCall | None = None,
         folder: str = "",
         n_threads: int = 1,
-        checkpoint_every_sec: float = CHECKPOINT_EVERY_SEC,
+        checkpoint_every_sec: float | None = None,
         stopping: Stopping = NoStopping(),  # noqa: B008 (frozen)
         rung_thresholds: tuple[float, ...] = (),
         may_be_replaced: bool = False,
@@ -74,12 +75,13 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         """Take the worker's fixed things, then its first trial.
 
         Args:
-            config: `config`, a TrialConfig's JSON, and `seed`.
+            config: `config`, a TrialConfig's JSON, `seed`, and `n_trials` that run at a time.
             maker: of the TrialStarter, as it is or with the driver's settings; called by the first
                 trial, not here, so that what it raises is that trial's failure.
             folder: of the sweep, absolute.
             n_threads: of a trial, for OpenMP, which reads it when torch is imported.
-            checkpoint_every_sec: of training, at least, between two checkpoints.
+            checkpoint_every_sec: of training, at least, between two checkpoints; None follows what
+                they cost.
             stopping: at whose rungs a trial is measured, and may be ended by the driver.
             rung_thresholds: measured there.
             may_be_replaced: a trial that a worker refuses is taken to another one.
@@ -92,10 +94,14 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         if marker and not os.path.exists(marker):
             raise TrialError(f"{folder} of {socket.gethostname()} is not the driver's folder")
         os.environ["OMP_NUM_THREADS"] = str(n_threads)
-        self._maker = maker.unpacked() if isinstance(maker, ShippedCall) else maker
+        if isinstance(maker, ShippedCall):
+            with loading_turn(turns_folder(), n_turns()):
+                self._maker: TrialStarterFactory | None = maker.unpacked()
+        else:
+            self._maker = maker
         self._starter: TrialStarter | None = None
         self._sweep = SweepDir(Path(folder))
-        self._checkpoint_every_sec = checkpoint_every_sec
+        self._checkpoints = CheckpointClock(checkpoint_every_sec)
         self._stopping, self._rung_thresholds = stopping, rung_thresholds
         self._may_be_replaced, self._in_doubt = may_be_replaced, ""
         self.reset_config(config)
@@ -112,7 +118,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         self._step = 0
         self._rungs: tuple[Rung, ...] = ()
         self._started_at = time.time()
-        self._saved_at = time.monotonic()
+        self._checkpoints.begin(time.monotonic(), int(new_config.get("n_trials", 1)))
         return True
 
     def step(self) -> dict[str, Any]:
@@ -196,7 +202,8 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         if self._starter is None:
             if self._maker is None:
                 raise TrialError("the worker was given nothing to make trials with")
-            self._starter = self._maker()
+            with loading_turn(turns_folder(), n_turns()):
+                self._starter = self._maker()
         with suppress(OSError):  # A full disk: the first write begins it.
             _ = self._attempt
         if self._rungs_ahead:
@@ -218,7 +225,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         return self._starter(self._trial_config, self._seed, None)
 
     def _next_report(self, run: TrialRun, rung: Advance) -> dict[str, Any]:
-        if time.monotonic() - self._saved_at >= self._checkpoint_every_sec:
+        if self._checkpoints.is_due(time.monotonic()):
             self._save(run)
         return report(rung.step, rung.steps)
 
@@ -267,9 +274,13 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         return report(self._step, steps, result, attempt=attempt)
 
     def _save(self, run: TrialRun) -> None:
+        began, cost = time.monotonic(), None
         with suppress(OSError):  # A full disk costs the checkpoint; the trial itself needs none.
-            self._attempt.write_checkpoint(run.state())
-        self._saved_at = time.monotonic()
+            state, packed = run.state(), time.monotonic()
+            self._attempt.write_checkpoint(state)
+            written = time.monotonic()
+            cost = CheckpointCost(pause_sec=written - began, write_sec=written - packed)
+        self._checkpoints.saved(time.monotonic(), cost)
 
     def _failed(self, error: Exception) -> FailedTrial:
         return FailedTrial(

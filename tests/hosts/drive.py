@@ -7,6 +7,7 @@ import hashlib
 import os
 import socket
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import typer
 
 from deft_sweeps.cli.guard import guarded
 from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.result import CompleteTrial
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.progress import LineView
 from deft_sweeps.sweep.runner import run_sweep
@@ -28,7 +30,34 @@ class HostMaker(FakeMaker):
     def start(self, config: TrialConfig, seed: int, state: bytes | None) -> FakeRun:
         self.note("host", socket.gethostname(), 0)
         self.note("settings", setting_digest(os.environ), 0)
-        return super().start(config, seed, state)
+        self.note("began", f"{socket.gethostname()}/{config.trial_id(seed)}", _now_ms())
+        begun = super().start(config, seed, state)
+        return HostRun(config, seed, self, begun.step, begun.started_at)
+
+
+@dataclass
+class HostRun(FakeRun):
+    """A fake trial that notes when it ends."""
+
+    def finish(self) -> CompleteTrial:
+        self.maker.note(
+            "ended", f"{socket.gethostname()}/{self.config.trial_id(self.seed)}", _now_ms()
+        )
+        return super().finish()
+
+
+def _now_ms() -> int:
+    return round(1000 * time.time())
+
+
+def spans(root: Path) -> list[tuple[str, float, float]]:
+    """Host, start and end of each trial that has ended, in seconds since the epoch."""
+    notes = FakeMaker(root.parent)
+    began = dict(notes.notes("began"))
+    return [
+        (who.partition("/")[0], began[who] / 1000, ended / 1000)
+        for who, ended in notes.notes("ended")
+    ]
 
 
 def starts(root: Path) -> list[str]:

@@ -8,7 +8,7 @@ import pytest
 
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import TrialError
-from deft_sweeps.result import Point, read_result
+from deft_sweeps.result import Advance, Point, read_result
 from deft_sweeps.search.search_end import trial_sec
 from deft_sweeps.search.trial_report import (
     ATTEMPT,
@@ -48,7 +48,7 @@ def worker(
     fault: Fault | None = None,
     *,
     maker: TrialStarterFactory | None = None,
-    every: float = 0.0,
+    every: float | None = 0.0,
     stopping: Stopping | None = None,
     may_be_replaced: bool = True,
 ) -> TrialTrainable:
@@ -141,6 +141,31 @@ def test_a_checkpoint_is_not_written_more_often_than_asked(tmp_path: Path) -> No
     assert trial.checkpoint() is None
     assert trainable.save_checkpoint("") == {}
     assert trial.checkpoint() is not None
+
+
+def test_checkpoints_are_as_far_apart_as_they_are_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reports come every 10 s of training, and a checkpoint takes half a second."""
+    clock, saved_at = [1000.0], []
+    advance, state = FakeRun.advance, FakeRun.state
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    def slow_advance(self: FakeRun, n_steps: int) -> Advance:
+        clock[0] += 10.0
+        return advance(self, n_steps)
+
+    def slow_state(self: FakeRun) -> bytes:
+        saved_at.append(self.step)
+        clock[0] += 0.5
+        return state(self)
+
+    monkeypatch.setattr(FakeRun, "advance", slow_advance)
+    monkeypatch.setattr(FakeRun, "state", slow_state)
+    trainable = worker(tmp_path, every=None)
+    while RESULT not in trainable.step():
+        pass
+    assert saved_at == [4, 10, 16], "after 20 s, as nothing is measured yet, and then every 30 s"
 
 
 def test_a_checkpoint_that_cannot_be_read_costs_its_steps_and_no_more(tmp_path: Path) -> None:
