@@ -1,6 +1,7 @@
-"""A driver on a host: `python -m tests.hosts.drive FOLDER HOST:PORT TRIALS STEP_SEC [CPUS]`.
+"""A driver on a host: `python -m tests.hosts.drive FOLDER HOST:PORT TRIALS STEP_SEC [CPUS [MEET]]`.
 
-Trials note the host that they train on and the settings there; see `starts` and `settings`.
+Trials note the host that they train on and the settings there; see `starts` and `settings`. None
+trains before MEET hosts have one.
 """
 
 import hashlib
@@ -22,13 +23,26 @@ from deft_sweeps.sweep.progress import LineView
 from deft_sweeps.sweep.runner import run_sweep
 from tests.fakes import FakeMaker, FakeRun, fake_spec
 
+MEET_SEC = 180.0
+
 
 @dataclass(frozen=True)
 class HostMaker(FakeMaker):
-    """Fake trials that note the name of their host, and its settings, at each start."""
+    """Fake trials that note the name of their host, and its settings, at each start.
+
+    Attributes:
+        n_meet: hosts that must have a trial before any trains.
+    """
+
+    n_meet: int = 1
 
     def start(self, config: TrialConfig, seed: int, state: bytes | None) -> FakeRun:
         self.note("host", socket.gethostname(), 0)
+        until = time.monotonic() + MEET_SEC
+        while len({host for host, _ in self.notes("host")}) < self.n_meet:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{self.n_meet} hosts had no trial within {MEET_SEC:g} s")
+            time.sleep(0.1)
         self.note("settings", setting_digest(os.environ), 0)
         self.note("began", f"{socket.gethostname()}/{config.trial_id(seed)}", _now_ms())
         begun = super().start(config, seed, state)
@@ -81,9 +95,9 @@ def main() -> None:
     """Run a sweep whose concurrency is left to the cluster."""
     root, address, trials, step_sec, *cpus = sys.argv[1:]
     spec = fake_spec(int(trials))
-    n_cpus = int(cpus[0]) if cpus else 1
+    n_cpus, n_meet = (*map(int, cpus), *(1, 1)[len(cpus) :])
     spec = replace(spec, budget=replace(spec.budget, concurrency=None, cpus_per_trial=n_cpus))
-    maker = HostMaker(Path(root).parent, step_sec=float(step_sec))
+    maker = HostMaker(Path(root).parent, step_sec=float(step_sec), n_meet=n_meet)
     with LineView(sys.stdout) as view:
         outcome = run_sweep(spec, SweepDir(Path(root)), maker, view=view, ray_address=address)
     print(outcome)
