@@ -22,13 +22,14 @@ from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import DeftSweepsError, TrialError
 from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.result import Advance, CompleteTrial, FailedTrial, Rung, StepMetrics, TrialResult
-from deft_sweeps.search.trial_report import report
+from deft_sweeps.search.trial_report import TROUBLE, report
 from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopping
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.unfinished_trial import Attempt, UnfinishedTrial
 from deft_sweeps.sweep.checkpoint_interval import CheckpointClock, CheckpointCost
 from deft_sweeps.sweep.loading_turn import loading_turn, n_turns, turns_folder
+from deft_sweeps.sweep.trial_resumption import NoRoomNowError, resumption
 from deft_sweeps.sweep.worker_settings import ShippedCall
 from deft_sweeps.trial.protocol import TrialRun, TrialStarter, TrialStarterFactory
 
@@ -43,18 +44,6 @@ def rung_steps(steps: int) -> int:
     one at least every MAX_RUNG.
     """
     return min(ceil(steps / N_REPORTS), MAX_RUNG)
-
-
-class _NoRoomNowError(Exception):
-    """A trial could not be taken up from its checkpoint for a reason that may pass."""
-
-
-def _passes(error: Exception) -> bool:
-    """Whether an error says of the machine, not of the checkpoint, that it could not do it: out of
-    memory, of the device's too.
-    """
-    # Torch's; torch is not imported here.
-    return isinstance(error, MemoryError | OSError) or type(error).__name__ == "OutOfMemoryError"
 
 
 class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
@@ -115,7 +104,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         self._own_files: Attempt | None = None
         self._run: TrialRun | None = None
         self._unkept: tuple[TrialResult, bytes] | None = None
-        self._step = 0
+        self._step, self._trouble = 0, ""
         self._rungs: tuple[Rung, ...] = ()
         self._started_at = time.time()
         self._checkpoints.begin(time.monotonic(), int(new_config.get("n_trials", 1)))
@@ -131,6 +120,14 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
                 unforeseen, after which the process may be of no use to any (a device error stays
                 with it).
         """
+        reported = self._progress()
+        if self._trouble:
+            reported.setdefault(TROUBLE, self._trouble)
+            self._trouble = ""
+        return reported
+
+    def _progress(self) -> dict[str, Any]:
+        """The next report."""
         if self._in_doubt:
             raise TrialError(f"the trial before it left the worker in doubt: {self._in_doubt}")
         try:
@@ -151,7 +148,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
             if trained.step in self._rungs_ahead:
                 return self._rung_report(self._run, trained.steps)
             return self._next_report(self._run, trained)
-        except _NoRoomNowError as error:
+        except NoRoomNowError as error:
             raise TrialError(short_reason(error.__cause__ or error)) from error
         except Exception as error:  # Whatever is wrong with one trial, the sweep goes on.
             self._run = None
@@ -208,21 +205,16 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
             _ = self._attempt
         if self._rungs_ahead:
             self._rungs = self._files.rungs()
-        checkpoint = self._files.checkpoint()
-        if checkpoint is not None:
-            try:
-                run = self._starter(self._trial_config, self._seed, checkpoint.read_bytes())
-                if self._rungs_ahead:
-                    self._step = run.advance(0).step
-                return run
-            except Exception as error:
-                # It ran before: its checkpoint stays for the next attempt, of which `max_failures`
-                # allows some.
-                if _passes(error):
-                    raise _NoRoomNowError from error
-                # Written by another version, say: the trial costs its first steps again, no more.
-                checkpoint.unlink(missing_ok=True)
-        return self._starter(self._trial_config, self._seed, None)
+        starter = self._starter
+        taken_up = resumption(
+            self._files, lambda state: starter(self._trial_config, self._seed, state)
+        )
+        self._trouble = taken_up.trouble
+        if taken_up.run is None:
+            return starter(self._trial_config, self._seed, None)
+        if self._rungs_ahead:
+            self._step = taken_up.run.advance(0).step
+        return taken_up.run
 
     def _next_report(self, run: TrialRun, rung: Advance) -> dict[str, Any]:
         if self._checkpoints.is_due(time.monotonic()):
