@@ -6,6 +6,7 @@ trains before MEET hosts have one.
 
 import hashlib
 import os
+import resource
 import socket
 import sys
 import time
@@ -100,6 +101,8 @@ def main() -> None:
     maker = HostMaker(Path(root).parent, step_sec=float(step_sec), n_meet=n_meet)
     with LineView(sys.stdout) as view:
         outcome = run_sweep(spec, SweepDir(Path(root)), maker, view=view, ray_address=address)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(f"driver: {used.ru_utime:.0f} CPU s, {used.ru_maxrss / 1024:.0f} MiB at most")
     print(outcome)
 
 

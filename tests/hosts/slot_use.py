@@ -102,6 +102,7 @@ def measure(
     whole_sec = time.time() - began
     if code != 0:
         raise RuntimeError(log.read_text()[-3000:])
+    print(*(line for line in log.read_text().splitlines() if line.startswith("driver: ")))
     trials = spans_of(root)
     early = [span for span in trials if span.host != late.name]
     n_slots = n_hosts * cpus_per_host
