@@ -87,7 +87,10 @@ class NoLengthRun(ReplayRun):
         return replace(
             made,
             points=tuple(
-                replace(p, example_scores=ExampleScores.of(rng.integers(2, size=self.n_examples)))
+                replace(
+                    p,
+                    example_scores=ExampleScores.of(rng.integers(2, size=self.n_examples).tolist()),
+                )
                 for p in made.points
             ),
         )

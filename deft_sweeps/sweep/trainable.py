@@ -83,11 +83,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         if marker and not os.path.exists(marker):
             raise TrialError(f"{folder} of {socket.gethostname()} is not the driver's folder")
         os.environ["OMP_NUM_THREADS"] = str(n_threads)
-        if isinstance(maker, ShippedCall):
-            with loading_turn(turns_folder(), n_turns()):
-                self._maker: TrialStarterFactory | None = maker.unpacked()
-        else:
-            self._maker = maker
+        self._maker = maker.unpacked() if isinstance(maker, ShippedCall) else maker
         self._starter: TrialStarter | None = None
         self._sweep = SweepDir(Path(folder))
         self._checkpoints = CheckpointClock(checkpoint_every_sec)
