@@ -127,14 +127,14 @@ def main() -> None:
         f" {parts.result_bytes / 1e3:.1f} kB {1e3 * parts.result_sec:.1f} ms and a checkpoint of"
         f" {parts.checkpoint_bytes / 1e6:.1f} MB {1e3 * parts.checkpoint_sec:.1f} ms to write"
     )
-    asked = load(parts, arguments.trials, 60.0 * arguments.minutes)
+    need = load(parts, arguments.trials, 60.0 * arguments.minutes)
     print(
         f"computed for {arguments.trials} trials at a time of {arguments.minutes:g} min: the driver"
-        f" is busy {100 * asked.driver:.0f} % of the time and the folder {100 * asked.folder:.0f} %"
-        f" ({asked.bytes_per_sec / 1e6:.1f} MB/s); a checkpoint every {asked.interval_sec:.0f} s"
+        f" is busy {100 * need.driver:.0f} % of the time and the folder {100 * need.folder:.0f} %"
+        f" ({need.bytes_per_sec / 1e6:.1f} MB/s); a checkpoint every {need.interval_sec:.0f} s"
     )
-    first = "the driver" if asked.driver > asked.folder else "the folder"
-    busiest = max(asked.driver, asked.folder)
+    first = "the driver" if need.driver > need.folder else "the folder"
+    busiest = max(need.driver, need.folder)
     print(
         f"{first} limits first: at {arguments.trials / busiest:.0f} trials at a time of that length"
     )

@@ -7,12 +7,13 @@ load, from the memory that now holds the files.
 
 import os
 import random
+import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import ray
 from filelock import FileLock, Timeout
 
 MOST_TURNS = 16
@@ -29,9 +30,17 @@ def n_turns() -> int:
 
 
 def turns_folder() -> Path | None:
-    """A folder that the workers of this node share, and no other node; None outside Ray."""
-    node = ray._private.worker._global_node if ray.is_initialized() else None
-    return None if node is None else Path(node.get_session_dir_path())
+    """A folder that this user's processes on this machine share; None if it is not this user's
+    alone, so that nobody else can put links in it.
+    """
+    folder = Path(tempfile.gettempdir()) / f"deft-sweeps-loading-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        status = folder.lstat()
+    except OSError:
+        return None
+    is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+    return folder if is_own and not status.st_mode & 0o022 else None
 
 
 @contextmanager
@@ -60,7 +69,7 @@ def loading_turn(
 
 def _first_free(folder: Path, n_at_a_time: int, patience_sec: float) -> FileLock | None:
     """One of the turns' locks, acquired; None if none became free, or none can be had here."""
-    locks = [FileLock(folder / f"deft-sweeps-loading-{i}.lock") for i in range(n_at_a_time)]
+    locks = [FileLock(folder / f"{i}.lock") for i in range(n_at_a_time)]
     until = time.monotonic() + patience_sec
     while True:
         for lock in locks:

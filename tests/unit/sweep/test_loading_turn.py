@@ -2,10 +2,14 @@
 
 import os
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+
+import pytest
 
 from deft_sweeps.sweep.loading_turn import loading_turn, turns_folder
 
@@ -52,9 +56,25 @@ def test_the_turn_of_a_killed_process_is_free(tmp_path: Path) -> None:
 
 
 def test_nobody_waits_where_there_is_no_folder_or_it_cannot_be_written(tmp_path: Path) -> None:
-    assert turns_folder() is None
     missing = tmp_path / "file" / "inside"
     (tmp_path / "file").write_text("")
     for folder in (None, missing):
         with loading_turn(folder, 1) as held:
             assert not held
+
+
+def test_the_folder_of_the_turns_is_the_users_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "gettempdir", lambda: str(tmp_path))
+    folder = turns_folder()
+    assert folder is not None
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert turns_folder() == folder
+    folder.chmod(0o777)
+    assert turns_folder() is None, "somebody else may have put links there"
+    folder.rmdir()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    folder.symlink_to(elsewhere)
+    assert turns_folder() is None
