@@ -2,6 +2,8 @@
 
     python -m benchmarks.scale --trials 10000
     python -m benchmarks.scale --trials 1000 --storage sqlite
+    python -m benchmarks.scale --trials 20000 --without-ray
+    python -m benchmarks.scale --trials 2000 --examples 2000 --optuna 0
 
 Trials are replayed from a closed form, take no time and report once; two run at a time. The
 driver's CPU time includes proposals, launches, reports and the store. MLflow is written by a
@@ -11,6 +13,9 @@ The comparison is Ray Tune alone, with as many trials, reused actors, its own ra
 default loggers. Ray Tune with OptunaSearch is measured for `--optuna` trials and extrapolated
 beyond, which the output says. Each runs in a process of its own, since ten thousand trials leave
 memory behind that slows the next measurement.
+
+`--without-ray` runs the searcher and the store alone, which shows what of the driver's time and
+memory is theirs. `--examples` gives each result the scores of so many examples at each threshold.
 """
 
 import argparse
@@ -26,9 +31,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
+
 from benchmarks.search import closed_form
 from benchmarks.search.replay import ReplayMaker, ReplayRun
-from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.config.trial import TrialConfig, codec
+from deft_sweeps.outcomes import ExampleScores
+from deft_sweeps.result import CompleteTrial
 from deft_sweeps.specification.sampler_entry import SamplerName
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.store.sweep_dir import SweepDir
@@ -51,10 +60,40 @@ class Mark:
 
 @dataclass(frozen=True)
 class NoLength(ReplayMaker):
-    """Trials that end with their first report, like those of Ray Tune alone."""
+    """Trials that take no time.
 
-    def start(self, config: TrialConfig, seed: int, state: bytes | None) -> ReplayRun:
-        return ReplayRun(self.problem, 0.0, config, seed, self.problem.rungs[-1] - 1, time.time())
+    Attributes:
+        n_examples: whose scores a result has at each threshold.
+        is_reported_once: as those of Ray Tune alone; else a trial reports as often as a real one.
+    """
+
+    n_examples: int = 0
+    is_reported_once: bool = True
+
+    def start(self, config: TrialConfig, seed: int, state: bytes | None) -> "NoLengthRun":
+        step = self.problem.rungs[-1] - 1 if self.is_reported_once else 0
+        return NoLengthRun(self.problem, 0.0, config, seed, step, time.time(), self.n_examples)
+
+
+@dataclass
+class NoLengthRun(ReplayRun):
+    """One of these trials."""
+
+    n_examples: int
+
+    def finish(self) -> CompleteTrial:
+        rng = np.random.default_rng([self.seed, int(self.config.config_id, 16)])
+        made = super().finish()
+        return replace(
+            made,
+            points=tuple(
+                replace(
+                    p,
+                    example_scores=ExampleScores.of(rng.integers(2, size=self.n_examples).tolist()),
+                )
+                for p in made.points
+            ),
+        )
 
 
 class Marks:
@@ -79,25 +118,52 @@ def _mark(n: int) -> Mark:
     )
 
 
-def sweep(n: int, sampler: SamplerName, storage: str) -> list[Mark]:
+def sweep(
+    n: int,
+    sampler: SamplerName,
+    storage: str,
+    n_examples: int = 0,
+    is_reported_once: bool = True,
+) -> list[Mark]:
     """Runs a whole sweep of replayed trials and prints the cost of the tracker."""
     from deft_sweeps.sweep.runner import run_sweep
 
     problem = closed_form.make("bent")
     search = replace(problem.spec.search, sampler=sampler, storage=storage)
     spec = replace(problem.spec, budget=Budget(trials=n, concurrency=2), search=search)
+    maker = NoLength(problem, 0.0, n_examples, is_reported_once)
     marks = Marks(n)
     with tempfile.TemporaryDirectory() as folder:
         sweep_dir = SweepDir(Path(folder) / "scale")
-        outcome = run_sweep(
-            spec, sweep_dir, NoLength(problem), view=lambda p: marks.note(p.n_done), n_cpus=2
-        )
+        outcome = run_sweep(spec, sweep_dir, maker, view=lambda p: marks.note(p.n_done), n_cpus=2)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(
         f"MLflow's process and Ray's, ended: {used.ru_utime + used.ru_stime:.0f} s CPU; "
         f"the sweep ended {time.time() - marks.last.wall_sec:.0f} s after its last trial: "
         f"{'; '.join(outcome.messages) or 'the tracker has them all'}"
     )
+    return marks.taken
+
+
+def alone_with_store(n: int, sampler: SamplerName, n_examples: int) -> list[Mark]:
+    """Proposes and stores `n` trials, one after the other, without Ray and the tracker."""
+    from deft_sweeps.search.searcher import StudySearcher
+    from deft_sweeps.search.trial_report import report
+
+    problem = closed_form.make("bent")
+    search = replace(problem.spec.search, sampler=sampler)
+    spec = replace(problem.spec, budget=Budget(trials=n, concurrency=1), search=search)
+    maker, marks = NoLength(problem, n_examples=n_examples), Marks(n)
+    with tempfile.TemporaryDirectory() as folder:
+        searcher = StudySearcher(spec, SweepDir(Path(folder) / "scale"), target=n)
+        for number in range(n):
+            proposed = searcher.suggest(str(number))
+            if not isinstance(proposed, dict):
+                raise RuntimeError(f"nothing was proposed after {number} trials")
+            config: TrialConfig = codec(TrialConfig).validate_json(str(proposed["config"]))
+            run = maker.start(config, int(str(proposed["seed"])), None)
+            searcher.on_trial_complete(str(number), report(run.step, (), run.finish()))
+            marks.note(number + 1)
     return marks.taken
 
 
@@ -206,10 +272,18 @@ def main() -> None:
         default=300,
         help="trials of Ray Tune with OptunaSearch; 0 leaves it out",
     )
+    parser.add_argument("--examples", type=int, default=0)
+    parser.add_argument("--without-ray", action="store_true")
     arguments = parser.parse_args()
+    if arguments.without_ray:
+        marks = alone_with_store(arguments.trials, arguments.sampler, arguments.examples)
+        show("searcher and store", marks)
+        return
     alone = in_own_process(bare, arguments.trials)
     show("Ray Tune alone", alone)
-    ours = in_own_process(sweep, arguments.trials, arguments.sampler, arguments.storage)
+    ours = in_own_process(
+        sweep, arguments.trials, arguments.sampler, arguments.storage, arguments.examples
+    )
     show(f"sweep, {arguments.sampler}", ours)
     (cpu, wall), (_, bare_wall) = each(ours), each(alone)
     growth = (

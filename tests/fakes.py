@@ -32,6 +32,7 @@ from deft_sweeps.specification.combination import Combination, Start
 from deft_sweeps.specification.domain import Float
 from deft_sweeps.specification.search_settings import Budget, Search
 from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.store.weights_file import sealed
 from deft_sweeps.trial.protocol import TrialStarter
 
 THRESHOLDS = (0.0, 0.01, 0.5)
@@ -131,7 +132,7 @@ class FakeRun:
 def fake_weights(trial_id: str) -> bytes:
     """A tensor that no other trial has, as safetensors."""
     rng = np.random.default_rng(list(trial_id.encode()))
-    return safetensors.numpy.save({"lora": rng.random((2, 2))}, {"trial_id": trial_id})
+    return sealed(safetensors.numpy.save({"lora": rng.random((2, 2))}, {"trial_id": trial_id}))
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         match self._next_step():
             case Propose(proposal):
                 self._running[trial_id] = proposal
-                return proposal.tune_config()
+                return proposal.tune_config() | {"n_trials": self._n_at_a_time()}
             case Wait(reason):
                 if reason:
                     self._on_trouble(reason)
@@ -207,6 +207,10 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         if self._slots is not None and n_running >= self._slots():
             return Wait()
         return self._proposer.next_step(self.running)
+
+    def _n_at_a_time(self) -> int:
+        """Trials that run at a time from now on; workers space their checkpoints by it."""
+        return max(len(self._running), 0 if self._slots is None else self._slots())
 
     def _ended(self, proposal: Proposal, text: object, lost: str | None) -> TrialResult:
         rungs = self._early.rungs(proposal.trial_id)

@@ -78,6 +78,9 @@ class Budget:
             elsewhere from its checkpoint, which `max_failures` counts; > 0. None is no limit, since
             a trial is also silent while it loads its model and is measured at its end, which takes
             minutes or hours by model and machine.
+        checkpoint_minutes: of training, at least, between two checkpoints of a trial, > 0. None
+            follows what a checkpoint takes and how many trials run at a time
+            (`sweep/checkpoint_interval`).
     """
 
     trials: int
@@ -90,10 +93,11 @@ class Budget:
     gpus_per_trial: float = 0.0
     max_failures: int = 2
     stall_minutes: float | None = None
+    checkpoint_minutes: float | None = None
 
     def __post_init__(self) -> None:
         check(self.trials >= 1, "trials >= 1", self.trials)
-        for name in ("hours", "gpu_hours", "cpu_hours", "stall_minutes"):
+        for name in ("hours", "gpu_hours", "cpu_hours", "stall_minutes", "checkpoint_minutes"):
             duration = getattr(self, name)
             check(duration is None or duration > 0, f"{name} > 0 or null", duration)
         check(

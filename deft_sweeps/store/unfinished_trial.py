@@ -16,6 +16,7 @@ from deft_sweeps.errors import TrialError
 from deft_sweeps.result import Rung
 from deft_sweeps.result.number_check import check_numbers
 from deft_sweeps.store.atomic_file import move_durably, write_atomically
+from deft_sweeps.store.checkpoint_file import packed
 from deft_sweeps.store.sweep_dir import SweepDir
 
 _CHECKPOINT, _RUNGS, _WEIGHTS = "checkpoint", "rungs.json", "weights.safetensors"
@@ -43,7 +44,7 @@ class Attempt:
             OSError: it cannot be written.
             TrialError: the trial has ended elsewhere.
         """
-        self._write(_CHECKPOINT, content)
+        self._write(_CHECKPOINT, packed(self.folder.parent.name, content))
 
     def write_rungs(self, rungs: tuple[Rung, ...]) -> None:
         """Writes what the trial has measured on its way; raises as `write_checkpoint`."""
@@ -94,8 +95,12 @@ class UnfinishedTrial:
 
     def checkpoint(self) -> Path | None:
         """The checkpoint of the latest attempt that has one."""
+        return next(iter(self.checkpoints()), None)
+
+    def checkpoints(self) -> tuple[Path, ...]:
+        """The checkpoints of all attempts, the latest attempt's first."""
         paths = [attempt.folder / _CHECKPOINT for attempt in self._attempts()]
-        return next((path for path in (*paths, self._former_checkpoint) if path.is_file()), None)
+        return tuple(path for path in (*paths, self._former_checkpoint) if path.is_file())
 
     def rungs(self) -> tuple[Rung, ...]:
         """What the attempt that came furthest has measured.

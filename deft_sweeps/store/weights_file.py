@@ -1,5 +1,6 @@
 """The trained weights of one trial as a file of a sweep's folder."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,24 @@ from deft_sweeps.errors import StoreError
 
 TRIAL_ID = "trial_id"
 """Key of the file's own metadata; files of earlier versions lack it."""
+_SHA256 = "sha256"
+
+
+def sealed(content: bytes) -> bytes:
+    """Safetensors whose metadata also hold a checksum of the tensors."""
+    header, data = _parts(content)
+    header["__metadata__"] = _metadata(header) | {_SHA256: _checksum(header, data)}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # The format aligns the tensors to eight bytes.
+    return b"".join((len(text).to_bytes(8, "little"), text, data))
 
 
 def read_weights(path: Path) -> bytes:
     """A trial's weights, as safetensors.
 
     Raises:
-        StoreError: the file is missing or truncated, or holds another trial's weights; says what
-            to do.
+        StoreError: the file is missing, truncated or changed, or holds another trial's weights;
+            says what to do.
     """
     try:
         content = path.read_bytes()
@@ -29,9 +40,13 @@ def read_weights(path: Path) -> bytes:
         deserialize(content)  # type: ignore[no-untyped-call]  # safetensors ships none
     except SafetensorError as error:
         raise StoreError(_unusable(path, f"is damaged: {error}")) from error
-    trial_id = _metadata(content).get(TRIAL_ID, path.stem)
+    header, data = _parts(content)
+    metadata = _metadata(header)
+    trial_id = metadata.get(TRIAL_ID, path.stem)
     if trial_id != path.stem:
         raise StoreError(_unusable(path, f"holds the weights of {trial_id}"))
+    if _SHA256 in metadata and metadata[_SHA256] != _checksum(header, data):
+        raise StoreError(_unusable(path, "is damaged: its checksum does not hold"))
     return content
 
 
@@ -47,14 +62,29 @@ def owner_of(path: Path) -> str:
         deserialize(content)  # type: ignore[no-untyped-call]  # safetensors ships none
     except SafetensorError as error:
         raise StoreError(f"is damaged: {error}") from error
-    return str(_metadata(content).get(TRIAL_ID, ""))
+    header, _ = _parts(content)
+    return _metadata(header).get(TRIAL_ID, "")
 
 
-def _metadata(content: bytes) -> dict[str, Any]:
-    """What the file says of itself; `content` is whole."""
-    n_header = int.from_bytes(content[:8], "little")
-    metadata: dict[str, Any] = json.loads(content[8 : 8 + n_header]).get("__metadata__", {})
+def _parts(content: bytes) -> tuple[dict[str, Any], memoryview]:
+    """Header and tensors; `content` is whole."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header: dict[str, Any] = json.loads(content[8:end])
+    return header, memoryview(content)[end:]
+
+
+def _metadata(header: dict[str, Any]) -> dict[str, str]:
+    """What the file says of itself."""
+    metadata: dict[str, str] = header.get("__metadata__") or {}
     return metadata
+
+
+def _checksum(header: dict[str, Any], data: memoryview) -> str:
+    """Of the tensors, with their names, types, shapes and places."""
+    described = {name: tensor for name, tensor in header.items() if name != "__metadata__"}
+    digest = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    digest.update(data)
+    return digest.hexdigest()
 
 
 def _unusable(path: Path, what: str) -> str:

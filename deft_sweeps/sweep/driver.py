@@ -23,6 +23,7 @@ from deft_sweeps.store.driver_note import DriverNote
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.proposal import Proposal
+from deft_sweeps.sweep.ended_trial import release
 from deft_sweeps.sweep.progress import Ended, Progress, View, ended, front_rows
 from deft_sweeps.sweep.stall_watch import StallWatch
 from deft_sweeps.sweep.trial_goal import TrialGoal
@@ -250,8 +251,9 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
         self._stalls.heard(trial)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        """It needs no worker any more."""
+        """It needs no worker any more, and the searcher has its result."""
         self._stalls.forget(trial)
+        release(trial)
 
     on_trial_error = on_trial_complete
 

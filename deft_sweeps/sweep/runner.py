@@ -22,7 +22,6 @@ from deft_sweeps.sweep.head_watch import head_watch
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.stop_signal import stoppable
-from deft_sweeps.sweep.trainable import CHECKPOINT_EVERY_SEC
 from deft_sweeps.sweep.trial_goal import next_goal
 from deft_sweeps.sweep.tune_search import run_tune
 from deft_sweeps.trial.protocol import TrialStarterFactory
@@ -64,7 +63,7 @@ def run_sweep(
     phase: str = "",
     ray_address: str | None = None,
     n_cpus: int | None = None,
-    checkpoint_every_sec: float = CHECKPOINT_EVERY_SEC,
+    checkpoint_every_sec: float | None = None,
 ) -> Outcome:
     """Run trials until the budget is used up, or the user interrupts.
 
@@ -81,7 +80,8 @@ def run_sweep(
         ray_address: of a Ray cluster that shares the folder with this machine; None starts a local
             Ray.
         n_cpus: cores for the local Ray; None is all there are.
-        checkpoint_every_sec: of training, between two checkpoints of a trial.
+        checkpoint_every_sec: of training, between two checkpoints of a trial; None follows the
+            budget.
 
     Raises:
         ConfigError: a folder to start from is no sweep's.
@@ -154,7 +154,7 @@ def _drive(
     extra: tuple[Start, ...],
     ray_address: str | None,
     n_cpus: int | None,
-    checkpoint_every_sec: float,
+    checkpoint_every_sec: float | None,
 ) -> Outcome:
     """From the first proposal to the last result; `_end` follows, however this ends."""
     follower = Follower(driver.sweep, driver.spec, driver.warn)

@@ -22,17 +22,19 @@ from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import DeftSweepsError, TrialError
 from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.result import Advance, CompleteTrial, FailedTrial, Rung, StepMetrics, TrialResult
-from deft_sweeps.search.trial_report import report
+from deft_sweeps.search.trial_report import TROUBLE, report
 from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopping
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.unfinished_trial import Attempt, UnfinishedTrial
+from deft_sweeps.sweep.checkpoint_interval import CheckpointClock, CheckpointCost
+from deft_sweeps.sweep.loading_turn import loading_turn, n_turns, turns_folder
+from deft_sweeps.sweep.trial_resumption import NoRoomNowError, resumption
 from deft_sweeps.sweep.worker_settings import ShippedCall
 from deft_sweeps.trial.protocol import TrialRun, TrialStarter, TrialStarterFactory
 
 N_REPORTS = 10
 MAX_RUNG = 200
-CHECKPOINT_EVERY_SEC = 15.0
 WAIT_SEC = 1.0
 """Between two attempts to write what must be kept."""
 
@@ -44,18 +46,6 @@ def rung_steps(steps: int) -> int:
     return min(ceil(steps / N_REPORTS), MAX_RUNG)
 
 
-class _NoRoomNowError(Exception):
-    """A trial could not be taken up from its checkpoint for a reason that may pass."""
-
-
-def _passes(error: Exception) -> bool:
-    """Whether an error says of the machine, not of the checkpoint, that it could not do it: out of
-    memory, of the device's too.
-    """
-    # Torch's; torch is not imported here.
-    return isinstance(error, MemoryError | OSError) or type(error).__name__ == "OutOfMemoryError"
-
-
 class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
     """One worker's trials, one after the other."""
 
@@ -65,7 +55,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         maker: TrialStarterFactory | ShippedCall | None = None,
         folder: str = "",
         n_threads: int = 1,
-        checkpoint_every_sec: float = CHECKPOINT_EVERY_SEC,
+        checkpoint_every_sec: float | None = None,
         stopping: Stopping = NoStopping(),  # noqa: B008 (frozen)
         rung_thresholds: tuple[float, ...] = (),
         may_be_replaced: bool = False,
@@ -74,12 +64,13 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         """Take the worker's fixed things, then its first trial.
 
         Args:
-            config: `config`, a TrialConfig's JSON, and `seed`.
+            config: `config`, a TrialConfig's JSON, `seed`, and `n_trials` that run at a time.
             maker: of the TrialStarter, as it is or with the driver's settings; called by the first
                 trial, not here, so that what it raises is that trial's failure.
             folder: of the sweep, absolute.
             n_threads: of a trial, for OpenMP, which reads it when torch is imported.
-            checkpoint_every_sec: of training, at least, between two checkpoints.
+            checkpoint_every_sec: of training, at least, between two checkpoints; None follows what
+                they cost.
             stopping: at whose rungs a trial is measured, and may be ended by the driver.
             rung_thresholds: measured there.
             may_be_replaced: a trial that a worker refuses is taken to another one.
@@ -95,7 +86,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         self._maker = maker.unpacked() if isinstance(maker, ShippedCall) else maker
         self._starter: TrialStarter | None = None
         self._sweep = SweepDir(Path(folder))
-        self._checkpoint_every_sec = checkpoint_every_sec
+        self._checkpoints = CheckpointClock(checkpoint_every_sec)
         self._stopping, self._rung_thresholds = stopping, rung_thresholds
         self._may_be_replaced, self._in_doubt = may_be_replaced, ""
         self.reset_config(config)
@@ -109,10 +100,10 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         self._own_files: Attempt | None = None
         self._run: TrialRun | None = None
         self._unkept: tuple[TrialResult, bytes] | None = None
-        self._step = 0
+        self._step, self._trouble = 0, ""
         self._rungs: tuple[Rung, ...] = ()
         self._started_at = time.time()
-        self._saved_at = time.monotonic()
+        self._checkpoints.begin(time.monotonic(), int(new_config.get("n_trials", 1)))
         return True
 
     def step(self) -> dict[str, Any]:
@@ -125,6 +116,14 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
                 unforeseen, after which the process may be of no use to any (a device error stays
                 with it).
         """
+        reported = self._progress()
+        if self._trouble:
+            reported.setdefault(TROUBLE, self._trouble)
+            self._trouble = ""
+        return reported
+
+    def _progress(self) -> dict[str, Any]:
+        """The next report."""
         if self._in_doubt:
             raise TrialError(f"the trial before it left the worker in doubt: {self._in_doubt}")
         try:
@@ -145,7 +144,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
             if trained.step in self._rungs_ahead:
                 return self._rung_report(self._run, trained.steps)
             return self._next_report(self._run, trained)
-        except _NoRoomNowError as error:
+        except NoRoomNowError as error:
             raise TrialError(short_reason(error.__cause__ or error)) from error
         except Exception as error:  # Whatever is wrong with one trial, the sweep goes on.
             self._run = None
@@ -196,29 +195,25 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         if self._starter is None:
             if self._maker is None:
                 raise TrialError("the worker was given nothing to make trials with")
-            self._starter = self._maker()
+            with loading_turn(turns_folder(), n_turns()):
+                self._starter = self._maker()
         with suppress(OSError):  # A full disk: the first write begins it.
             _ = self._attempt
         if self._rungs_ahead:
             self._rungs = self._files.rungs()
-        checkpoint = self._files.checkpoint()
-        if checkpoint is not None:
-            try:
-                run = self._starter(self._trial_config, self._seed, checkpoint.read_bytes())
-                if self._rungs_ahead:
-                    self._step = run.advance(0).step
-                return run
-            except Exception as error:
-                # It ran before: its checkpoint stays for the next attempt, of which `max_failures`
-                # allows some.
-                if _passes(error):
-                    raise _NoRoomNowError from error
-                # Written by another version, say: the trial costs its first steps again, no more.
-                checkpoint.unlink(missing_ok=True)
-        return self._starter(self._trial_config, self._seed, None)
+        starter = self._starter
+        taken_up = resumption(
+            self._files, lambda state: starter(self._trial_config, self._seed, state)
+        )
+        self._trouble = taken_up.trouble
+        if taken_up.run is None:
+            return starter(self._trial_config, self._seed, None)
+        if self._rungs_ahead:
+            self._step = taken_up.run.advance(0).step
+        return taken_up.run
 
     def _next_report(self, run: TrialRun, rung: Advance) -> dict[str, Any]:
-        if time.monotonic() - self._saved_at >= self._checkpoint_every_sec:
+        if self._checkpoints.is_due(time.monotonic()):
             self._save(run)
         return report(rung.step, rung.steps)
 
@@ -267,9 +262,13 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         return report(self._step, steps, result, attempt=attempt)
 
     def _save(self, run: TrialRun) -> None:
+        began, cost = time.monotonic(), None
         with suppress(OSError):  # A full disk costs the checkpoint; the trial itself needs none.
-            self._attempt.write_checkpoint(run.state())
-        self._saved_at = time.monotonic()
+            state, packed = run.state(), time.monotonic()
+            self._attempt.write_checkpoint(state)
+            written = time.monotonic()
+            cost = CheckpointCost(pause_sec=written - began, write_sec=written - packed)
+        self._checkpoints.saved(time.monotonic(), cost)
 
     def _failed(self, error: Exception) -> FailedTrial:
         return FailedTrial(

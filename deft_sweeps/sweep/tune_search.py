@@ -7,6 +7,7 @@ from ray.tune.error import TuneError
 
 from deft_sweeps.errors import SweepError
 from deft_sweeps.search.searcher import StudySearcher
+from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.stopping.early_stopping import RungScheduler
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep.driver import Driver, DriverCallback
@@ -23,7 +24,7 @@ def run_tune(
     searcher: StudySearcher,
     session: Session,
     maker: TrialStarterFactory,
-    checkpoint_every_sec: float,
+    checkpoint_every_sec: float | None,
 ) -> None:
     """Runs what the searcher proposes until it proposes nothing more.
 
@@ -64,7 +65,7 @@ def run_tune(
 
 
 def _trainable(
-    driver: Driver, maker: TrialStarterFactory, marker: str, checkpoint_every_sec: float
+    driver: Driver, maker: TrialStarterFactory, marker: str, checkpoint_every_sec: float | None
 ) -> Any:
     """What a worker runs, with all that its trials share."""
     return tune.with_parameters(
@@ -73,11 +74,18 @@ def _trainable(
         folder=str(driver.sweep.root.resolve()),
         marker=marker,
         n_threads=driver.spec.budget.cpus_per_trial,
-        checkpoint_every_sec=checkpoint_every_sec,
+        checkpoint_every_sec=_or_budget(checkpoint_every_sec, driver.spec.budget),
         stopping=driver.spec.stopping,
         rung_thresholds=driver.spec.rung_thresholds,
         may_be_replaced=driver.spec.budget.max_failures > 0,
     )
+
+
+def _or_budget(checkpoint_every_sec: float | None, budget: Budget) -> float | None:
+    """Seconds between two checkpoints; those of the budget if none are given."""
+    if checkpoint_every_sec is not None or budget.checkpoint_minutes is None:
+        return checkpoint_every_sec
+    return 60.0 * budget.checkpoint_minutes
 
 
 def _dirname(trial: object) -> str:

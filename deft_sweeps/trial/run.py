@@ -14,6 +14,7 @@ from deft_sweeps.axes.density_probe import DensityProbe
 from deft_sweeps.axes.verb import verb
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import Advance, CompleteTrial, Point, StepMetrics
+from deft_sweeps.store.weights_file import TRIAL_ID, sealed
 from deft_sweeps.tasks.batches import Batch, collate, training_order
 from deft_sweeps.tasks.task_data import TaskData
 from deft_sweeps.trial.block_gate_training import BlockGateTraining
@@ -164,7 +165,7 @@ class TorchTrialRun:
 
     def weights(self) -> bytes:
         """What the trial trained, as safetensors bytes that say whose they are."""
-        return self.trial_model.save({"trial_id": self.config.trial_id(self.seed)})
+        return sealed(self.trial_model.save({TRIAL_ID: self.config.trial_id(self.seed)}))
 
     def measure(self, thresholds: tuple[float, ...]) -> tuple[Point, ...]:
         """Score and density at these thresholds, on validation examples."""

@@ -224,6 +224,7 @@ def test_every_mistake_is_reported_at_once(keys: set[str]) -> None:
         ("budget", "budget: {trials: 9, gpu_hours: ^2}", "gpus_per_trial > 0 beside gpu_hours"),
         ("budget", "budget: {trials: 9, until_flat: ^1.0}", "until_flat in (0, 1)"),
         ("budget", "budget: {trials: 9, stall_minutes: ^0}", "stall_minutes > 0 or null"),
+        ("budget", "budget: {trials: 9, checkpoint_minutes: ^0}", "checkpoint_minutes > 0 or null"),
         ("search", "search: {repeats: ^0}", "repeats >= 1"),
         (
             "budget",

@@ -6,6 +6,7 @@ import pytest
 from deft_sweeps.config.trial import codec
 from deft_sweeps.errors import TrialError
 from deft_sweeps.result import Rung
+from deft_sweeps.store.checkpoint_file import read_checkpoint
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.unfinished_trial import UnfinishedTrial, unfinished_trials
 from tests.fakes import fake_point, fake_spec, plain
@@ -36,7 +37,12 @@ def test_a_later_attempt_goes_on_from_the_latest_checkpoint(trial: UnfinishedTri
     attempts[0].write_checkpoint(b"a worker that nobody waits for")
     latest = trial.checkpoint()
     assert latest is not None
-    assert latest.read_bytes() == b"of 10"
+    assert [read_checkpoint(path, trial.trial_id) for path in trial.checkpoints()] == [
+        b"of 10",
+        b"of 9",
+        b"a worker that nobody waits for",
+    ]
+    assert latest == trial.checkpoints()[0]
 
 
 def test_rungs_are_those_of_the_attempt_that_came_furthest(trial: UnfinishedTrial) -> None:
@@ -79,7 +85,7 @@ def test_what_an_earlier_version_wrote_is_gone_on_with_and_removed(trial: Unfini
     (root / "rungs" / f"{trial.trial_id}.json").write_bytes(content)
     checkpoint = trial.checkpoint()
     assert checkpoint is not None
-    assert checkpoint.read_bytes() == b"half way"
+    assert read_checkpoint(checkpoint, trial.trial_id) == b"half way"
     assert trial.rungs() == rungs(2, 4)
     attempt = trial.begin()
     attempt.write_checkpoint(b"further")

@@ -148,10 +148,16 @@ class TestWeightsMissingTruncatedOrForeign:
         if how == "no safetensors":
             path.write_bytes(b"\x00" * 64)
             return "is damaged: "
+        if how == "changed":
+            content = path.read_bytes()
+            path.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
+            return "is damaged: its checksum does not hold"
         path.write_bytes(fake_weights("0123456789ab-s3"))
         return "holds the weights of 0123456789ab-s3"
 
-    @pytest.mark.parametrize("how", ["missing", "truncated", "no safetensors", "foreign"])
+    @pytest.mark.parametrize(
+        "how", ["missing", "truncated", "no safetensors", "changed", "foreign"]
+    )
     def test_a_twin_without_its_weights_is_left_out_by_name(self, tmp_path: Path, how: str) -> None:
         twin = replace(PLAIN, seed=7)
         deft = replace(DEFT, seed=7)

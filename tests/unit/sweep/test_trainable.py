@@ -8,7 +8,7 @@ import pytest
 
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import TrialError
-from deft_sweeps.result import Point, read_result
+from deft_sweeps.result import Advance, Point, read_result
 from deft_sweeps.search.search_end import trial_sec
 from deft_sweeps.search.trial_report import (
     ATTEMPT,
@@ -18,6 +18,7 @@ from deft_sweeps.search.trial_report import (
     reported_steps,
 )
 from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopping
+from deft_sweeps.store.checkpoint_file import packed, read_checkpoint
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.unfinished_trial import UnfinishedTrial
 from deft_sweeps.sweep import trainable as module
@@ -48,7 +49,7 @@ def worker(
     fault: Fault | None = None,
     *,
     maker: TrialStarterFactory | None = None,
-    every: float = 0.0,
+    every: float | None = 0.0,
     stopping: Stopping | None = None,
     may_be_replaced: bool = True,
 ) -> TrialTrainable:
@@ -76,6 +77,24 @@ def files(tmp_path: Path, config: TrialConfig = CONFIG) -> UnfinishedTrial:
 def accept(tmp_path: Path, last: dict[str, Any]) -> None:
     """Take the weights of the attempt whose last report this is, as the driver does."""
     files(tmp_path).accept(last[ATTEMPT])
+
+
+DAMAGES = ("truncated", "empty", "changed", "foreign", "of nobody")
+
+
+def damage(path: Path, how: str) -> None:
+    """Damage a checkpoint; `changed` still reads as a state, of another step."""
+    content = path.read_bytes()
+    assert b'"step": ' in content
+    other = packed(f"{'0' * 12}-s1", b'{"step": 19, "elapsed_sec": 0.0}')
+    damaged = {
+        "truncated": content[:-3],
+        "empty": b"",
+        "changed": content.replace(b'"step": ', b'"step": 1'),
+        "foreign": other,
+        "of nobody": os.urandom(len(content)),
+    }
+    path.write_bytes(damaged[how])
 
 
 @pytest.fixture(autouse=True)
@@ -143,9 +162,54 @@ def test_a_checkpoint_is_not_written_more_often_than_asked(tmp_path: Path) -> No
     assert trial.checkpoint() is not None
 
 
-def test_a_checkpoint_that_cannot_be_read_costs_its_steps_and_no_more(tmp_path: Path) -> None:
-    files(tmp_path).begin().write_checkpoint(b"not json")
-    assert worker(tmp_path).step()["step"] == 2
+def test_checkpoints_are_as_far_apart_as_they_are_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reports come every 10 s of training, and a checkpoint takes half a second."""
+    clock, saved_at = [1000.0], []
+    advance, state = FakeRun.advance, FakeRun.state
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+
+    def slow_advance(self: FakeRun, n_steps: int) -> Advance:
+        clock[0] += 10.0
+        return advance(self, n_steps)
+
+    def slow_state(self: FakeRun) -> bytes:
+        saved_at.append(self.step)
+        clock[0] += 0.5
+        return state(self)
+
+    monkeypatch.setattr(FakeRun, "advance", slow_advance)
+    monkeypatch.setattr(FakeRun, "state", slow_state)
+    trainable = worker(tmp_path, every=None)
+    while RESULT not in trainable.step():
+        pass
+    assert saved_at == [4, 10, 16], "after 20 s, as nothing is measured yet, and then every 30 s"
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_checkpoint_that_cannot_be_used_costs_its_steps_and_is_named(
+    tmp_path: Path, how: str, earlier: bool
+) -> None:
+    """The trial goes on from an earlier attempt's, if there is one."""
+    first = worker(tmp_path)
+    for _ in range(2 if earlier else 0):
+        first.step()
+    second = worker(tmp_path)
+    for _ in range(3):
+        second.step()
+    path, *others = files(tmp_path).checkpoints()
+    assert len(others) == earlier
+    damage(path, how)
+    third = worker(tmp_path)
+    reported = third.step()
+    step = 4 if earlier else 0
+    assert reported["step"] == step + 2
+    assert FakeMaker(tmp_path).notes("start")[-1] == (CONFIG.trial_id(0), step)
+    starts = "from an earlier checkpoint" if earlier else "from its first step instead of a"
+    assert reported[TROUBLE].startswith(f"it starts {starts}")
+    assert TROUBLE not in third.step(), "said once"
 
 
 @pytest.mark.parametrize(
@@ -206,7 +270,8 @@ def test_reports_end_at_rungs_and_carry_what_was_measured_there(tmp_path: Path) 
         if reported_rung(reports[-1]):
             checkpoint = files(tmp_path).checkpoint()
             assert checkpoint is not None
-            assert json.loads(checkpoint.read_bytes())["step"] == reports[-1]["step"]
+            state = read_checkpoint(checkpoint, CONFIG.trial_id(0))
+            assert json.loads(state)["step"] == reports[-1]["step"]
     assert [r["step"] for r in reports] == [2, 4, 6, 7, 9, 11, 13, 15, 17, 19, 20]
     rungs = [rung for r in reports if (rung := reported_rung(r))]
     assert [(rung.step, [point.threshold for point in rung.points]) for rung in rungs] == [
