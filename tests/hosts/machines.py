@@ -151,16 +151,24 @@ class Host:
         """Plug the host into the bridge again."""
         _inside(self._bridge, "ip", "link", "set", f"b{self.init}", "up")
 
-    def pids_of(self, name: str) -> list[int]:
-        """Process numbers, as this process sees them, of the host's processes of a name."""
+    def pids(self) -> list[int]:
+        """Process numbers, as this process sees them, of the host's processes."""
         namespace = os.readlink(f"/proc/{self.init}/ns/pid")
         pids = []
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):  # It has ended meanwhile.
-                is_named = (process / "comm").read_text().strip() == name
-                if is_named and os.readlink(process / "ns" / "pid") == namespace:
+                if os.readlink(process / "ns" / "pid") == namespace:
                     pids.append(int(process.name))
         return pids
+
+    def pids_of(self, name: str) -> list[int]:
+        """Process numbers, as this process sees them, of the host's processes of a name."""
+        named = []
+        for pid in self.pids():
+            with suppress(OSError):  # It has ended meanwhile.
+                if Path(f"/proc/{pid}/comm").read_text().strip() == name:
+                    named.append(pid)
+        return named
 
     def power_off(self) -> None:
         """Kill every process of the host at once."""

@@ -27,6 +27,13 @@ _CLEAN: Environment = {
     "RAY_AUTH_TOKEN_PATH": None,
 }
 
+SOON_DEAD: Environment = {
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_failure_threshold": "3",
+}
+"""Settings of `ray start` that give a node up after about 9 s: a cut of 20 s is a long one."""
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -52,6 +59,7 @@ class Trait:
         environment: changes to the environment of its `ray start`.
         n_cpus: that Ray offers there.
         options: of its `ray start`, beside the usual ones.
+        starts_again: also if it is the head; workers always do.
     """
 
     prepare: str = ""
@@ -59,6 +67,7 @@ class Trait:
     environment: Environment = field(default_factory=dict)
     n_cpus: int = 1
     options: tuple[str, ...] = ()
+    starts_again: bool = False
 
 
 class RayCluster:
@@ -132,7 +141,8 @@ class RayCluster:
         if len(self.hosts) > 1:
             command.remove("--disable-usage-stats")  # Of the head only.
         full = _full(command)
-        if len(self.hosts) > 1:  # As cluster/README.md has it: a node that was cut off joins again.
+        # As cluster/README.md has it: a node that was cut off joins again.
+        if len(self.hosts) > 1 or trait.starts_again:
             full = ["bash", "-c", 'until "$@"; do sleep 1; done', "join", *full]
         environment = {**self._environment, **trait.environment}
         process = host.start(full, self._log(host), environment)

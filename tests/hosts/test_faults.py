@@ -1,6 +1,5 @@
 """What a sweep does when a part of its cluster fails."""
 
-import json
 import os
 import signal
 import subprocess
@@ -16,23 +15,17 @@ from deft_sweeps.result import complete_trials
 from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.unfinished_trial import unfinished_trials
-from deft_sweeps.store.weights_file import read_weights
 from deft_sweeps.sweep.head_watch import CLUSTER_LOST, PATIENCE_SEC
 from tests.fakes import N_STEPS, FakeMaker, fake_spec
 from tests.hosts.drive import starts
+from tests.hosts.fault_checks import weights_host
 from tests.hosts.machines import Machines, ended
-from tests.hosts.ray_cluster import Environment, RayCluster
+from tests.hosts.ray_cluster import SOON_DEAD, RayCluster
 from tests.running import counts_are_equal
 
 pytestmark = pytest.mark.hosts
 
 CUT_SEC, SLOW_SEC = 20.0, 16
-SOON_DEAD: Environment = {
-    "RAY_health_check_period_ms": "1000",
-    "RAY_health_check_timeout_ms": "2000",
-    "RAY_health_check_failure_threshold": "3",
-}
-"""The head gives a node up after about 9 s, so that a cut of CUT_SEC is a long one."""
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +96,8 @@ def test_a_worker_that_was_cut_off_changes_nothing_of_a_trial_that_went_on_elsew
     assert notes.notes("finish").count((trial_id, N_STEPS)) == 2, "both attempts came to their end"
     for result in results:
         assert result.provenance is not None
-        assert trained_on(sweep, result.trial_id) == result.provenance.device
-    assert trained_on(sweep, trial_id) != victim.name
+        assert weights_host(sweep, result.trial_id) == result.provenance.device
+    assert weights_host(sweep, trial_id) != victim.name
     assert {trial.trial_id for trial in unfinished_trials(sweep)}.isdisjoint(sweep.trial_ids())
     assert lines_of_ray(output) == []
     mirror = Mirror(sweep, "fake")
@@ -114,13 +107,6 @@ def test_a_worker_that_was_cut_off_changes_nothing_of_a_trial_that_went_on_elsew
     print(f"joined again {joined_at - cut_at - CUT_SEC:.0f} s after the network was back; {lost}")
     again = [at for who, at in notes.notes("began") if who == trial_id]
     print(f"gone on with {again[1] - cut_at:.0f} s after the cut")
-
-
-def trained_on(sweep: SweepDir, trial_id: str) -> str:
-    """Name of the host that a trial's weights name."""
-    content = read_weights(sweep.weights_path(trial_id))
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    return str(header["__metadata__"]["host"])
 
 
 def test_the_folder_of_a_driver_whose_host_lost_power_is_free_at_once(
