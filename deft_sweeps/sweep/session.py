@@ -27,6 +27,7 @@ from deft_sweeps.sweep.head_watch import head_watch
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.progress import View
 from deft_sweeps.sweep.runner import Outcome, run_sweep
+from deft_sweeps.sweep.stop_signal import terminable
 from deft_sweeps.sweep.structure_costs import measure_costs
 from deft_sweeps.sweep.time_limit import run_within
 from deft_sweeps.trial.final_job import FinalJob
@@ -78,6 +79,7 @@ def run(
         sweep.lock(say),
         ray_session(spec.budget, address=ray_address) as opened,
         head_watch(sweep, opened.head, view),
+        terminable(),
     ):
         return _run(spec, sweep, view, say, resume=resume, more=more, ray_address=ray_address)
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import typer
+
+from deft_sweeps.cli.guard import guarded
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import FinalMeasurement
@@ -62,7 +65,9 @@ def stand(folder: Path, phase: str, phases: tuple[str, ...]) -> None:
         time.sleep(0.05)
 
 
-if __name__ == "__main__":
+@guarded
+def main() -> None:
+    """Run a session, with fakes for trainings and measurements."""
     root, phases = Path(sys.argv[1]), tuple(sys.argv[2:])
 
     def measured_slowly(*arguments: Any, **named: Any) -> Iterator[FinalMeasurement]:
@@ -76,3 +81,10 @@ if __name__ == "__main__":
     )
     outcome = session.run(spec(), SweepDir(root), view=lambda _: None, say=print, resume=True)
     print(outcome)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except typer.Exit as end:
+        sys.exit(end.exit_code)

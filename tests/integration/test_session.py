@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from deft_sweeps.cli.guard import INTERRUPTED
 from deft_sweeps.errors import StoreError
 from deft_sweeps.result import FinalMeasurement
 from deft_sweeps.store.sweep_dir import SweepDir
@@ -60,11 +61,14 @@ def test_a_session_killed_in_each_of_its_later_phases_goes_on_and_does_nothing_t
     tmp_path: Path,
 ) -> None:
     """`kill -9` while seeds of the front run, while the twin runs, and between two measurements on
-    the test split.
+    the test split; then SIGTERM there, which is an interruption.
     """
     spec, sweep = drive_session.spec(), SweepDir(tmp_path / "sweep")
     fakes, output = FakeMaker(tmp_path), ""
-    for phase in ("seeds", "twin", "finals", ""):
+    kill, terminate = signal.SIGKILL, signal.SIGTERM
+    moments = (("seeds", kill), ("twin", kill), ("finals", kill), ("finals", terminate), ("", 0))
+    for phase, number in moments:
+        n_before = reached(tmp_path).count(phase)
         command = [sys.executable, "-m", "tests.integration.drive_session", str(sweep.root), phase]
         driver = subprocess.Popen(
             command,
@@ -74,12 +78,15 @@ def test_a_session_killed_in_each_of_its_later_phases_goes_on_and_does_nothing_t
             start_new_session=True,
         )
         if phase:
-            wait_for(lambda: phase in reached(tmp_path), driver)  # noqa: B023 (called here)
+            # It is called here.
+            wait_for(lambda: reached(tmp_path).count(phase) > n_before, driver)  # noqa: B023
             note = sweep.note()
             assert note is not None
             assert note.ended is not None, "whatever runs now, the search has ended"
-            os.kill(driver.pid, signal.SIGKILL)
+            os.kill(driver.pid, number)
         output, _ = driver.communicate(timeout=600)
+        if number == terminate:
+            assert driver.returncode == INTERRUPTED, output
     assert driver.returncode == 0, output
     results = sweep.results()
     assert {result.status for result in results} == {"complete"}
