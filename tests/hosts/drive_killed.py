@@ -60,15 +60,20 @@ class NamedMaker(FaultyMaker):
 
     Attributes:
         ballast: is shipped to each worker through Ray's object store.
+        held: file that every trial waits for at its start; empty lets all begin.
     """
 
     ballast: bytes = b""
+    held: str = ""
 
     def start(self, config: TrialConfig, seed: int, state: bytes | None) -> FakeRun:
         host = socket.gethostname()
         self.note("process", host, os.getpid())
         self.note("place", f"{config.trial_id(seed)}@{host}", round(time.time()))
-        return super().start(config, seed, state)
+        run = super().start(config, seed, state)
+        while self.held and not Path(self.held).exists():
+            time.sleep(0.05)
+        return run
 
 
 @guarded
@@ -84,6 +89,7 @@ def main() -> None:
     parser.add_argument("--slow-sec", type=float, default=0.0)
     parser.add_argument("--stall-minutes", type=float)
     parser.add_argument("--ballast-bytes", type=int, default=0)
+    parser.add_argument("--held", default="", help="file that trials wait for")
     given = parser.parse_args()
     spec = fake_spec(given.trials, max_failures=5)
     budget = replace(spec.budget, concurrency=None, stall_minutes=given.stall_minutes)
@@ -93,6 +99,7 @@ def main() -> None:
         slow_host=given.slow,
         slow_sec=given.slow_sec,
         ballast=bytes(given.ballast_bytes),
+        held=given.held,
     )
     with LineView(sys.stdout) as view:
         outcome = run_sweep(

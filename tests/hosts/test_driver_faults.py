@@ -26,8 +26,8 @@ from tests.running import counts_are_equal
 
 pytestmark = pytest.mark.hosts
 
-TRIALS = 5
-STEP_SEC = 0.1
+TRIALS = 3
+STEP_SEC = 0.05
 SLOW_SEC = 3
 
 
@@ -144,13 +144,15 @@ def test_a_terminated_driver_frees_the_folder_and_its_trials_go_on_elsewhere(
 def test_a_second_driver_on_another_host_is_refused_at_once(
     cluster: RayCluster, shared: Path
 ) -> None:
-    root = shared / "twice" / "sweep"
-    process, log, _ = cluster.begin(cluster.hosts[1], drive(root, cluster, TRIALS, 0.2))
+    root, held = shared / "twice" / "sweep", shared / "refused"
+    command = drive(root, cluster, TRIALS, STEP_SEC, "--held", str(held))
+    process, log, _ = cluster.begin(cluster.hosts[1], command)
     with ended(process):
         wait_for(lambda: FakeMaker(root.parent).notes("began"), log, process)
         note = SweepDir(root).note()
         assert note is not None
-        second = cluster.run(cluster.hosts[0], drive(root, cluster, TRIALS, 0.2))
+        second = cluster.run(cluster.hosts[0], drive(root, cluster, TRIALS, STEP_SEC))
+        held.touch()
         assert process.wait(240) == 0, log.read_text()
     assert second.code == BAD_INPUT, second.output
     who = f"process {note.pid} on {cluster.hosts[1].name}"
@@ -163,14 +165,16 @@ def test_a_second_driver_on_another_host_is_refused_at_once(
 
 def test_a_stopped_worker_is_ended_and_its_trial_goes_on(cluster: RayCluster, shared: Path) -> None:
     """Stopped from outside, on a host that the driver is not on."""
-    root, host = shared / "stopped" / "sweep", cluster.hosts[0]
+    root, host, held = shared / "stopped" / "sweep", cluster.hosts[0], shared / "stopped-worker"
     fakes = FakeMaker(root.parent)
-    command = drive(root, cluster, TRIALS, 0.2, "--stall-minutes", "0.1")
+    stall = ("--stall-minutes", "0.1", "--held", str(held))
+    command = drive(root, cluster, TRIALS, STEP_SEC, *stall)
     process, log, _ = cluster.begin(cluster.hosts[1], command)
     with ended(process):
         wait_for(lambda: workers(root, [host])[host.name], log, process)
         (worker,) = workers(root, [host])[host.name]
         os.kill(worker, signal.SIGSTOP)
+        held.touch()
         stopped_at = time.time()
         assert process.wait(240) == 0, log.read_text()
     assert "it reported no progress for 0.1 min" in log.read_text()

@@ -62,3 +62,22 @@ def test_trials_go_on_while_the_head_is_started_again(cluster: RayCluster, share
     )
     assert (lost, doubled) == (0, 0)
     counts_are_equal(fake_spec(TRIALS), sweep)
+
+
+def test_a_driver_on_the_heads_own_host_ends_with_its_node(
+    cluster: RayCluster, shared: Path
+) -> None:
+    """A driver on a worker goes on in its place."""
+    root = shared / "headless" / "sweep"
+    sweep = SweepDir(root)
+    process, log, _ = cluster.begin(cluster.hosts[0], drive(root, cluster, TRIALS, 0.4), PATIENT)
+    watched = Watched(root, process, log)
+    with ended(process):
+        watched.wait_for(lambda: len(watched.places()) >= 2 and len(sweep.trial_ids()) >= 1)
+        (gcs,) = cluster.hosts[0].pids_of("gcs_server")
+        os.kill(gcs, signal.SIGKILL)
+        killed_at = time.time()
+        code = process.wait(RUN_SEC)
+        took_sec = time.time() - killed_at
+    print(log.read_text()[-1500:])
+    print(f"driver on the head: exit code {code} after {took_sec:.0f} s")

@@ -19,7 +19,7 @@ from tests.tiny import save_tiny_encoder, write_reviews
 
 pytestmark = pytest.mark.hosts
 
-TRIALS, STEPS = 10, 300
+TRIALS, STEPS = 8, 300
 SPEC = """
 name: same-front
 model: {model}
