@@ -1,8 +1,9 @@
-"""Ends the driver with a sentence if the head of its cluster is lost.
+"""Ends the driver with a sentence if it has lost its cluster: the head, or its own node.
 
 Ray itself ends a process whose head does not answer for a minute, from a thread of its own and
 without a word of what becomes of the sweep. Nothing in that process can be waited for any more:
 a call into Ray that needs the head does not come back. So the driver ends before, in the same way.
+A driver whose own node ends is not ended by Ray at all: its workers are, and none starts again.
 """
 
 import os
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import NoReturn
 
 from deft_sweeps.store.sweep_dir import SweepDir
@@ -29,27 +31,38 @@ PATIENCE_SEC = _RAY_SEC / 2
 """Without an answer, before the head counts as lost. A head that keeps its state (RocksDB) comes
 back within 15 s. Ray ends the process after `_RAY_SEC`, and this thread may wait for its turn."""
 _PAUSE_SEC, _CONNECT_SEC = 2.0, 5.0
+_NODE_PAUSE_SEC = 20.0
+"""Between two looks at the own node, which logs a line for each."""
+
+_NODE_LOST = (
+    "the Ray node of this host, through which this process spoke to it, has ended",
+    "start Ray on this host again, or take a host whose Ray is up, then",
+)
 
 _watching = threading.Lock()
 """A session watches, and the searches in it need no watch of their own."""
 
 
 @contextmanager
-def head_watch(sweep: SweepDir, address: str | None, view: View) -> Iterator[None]:
-    """Watches the head while a sweep runs; ends the process if it is lost.
+def head_watch(
+    sweep: SweepDir, address: str | None, view: View, node_socket: Path | None = None
+) -> Iterator[None]:
+    """Watches the head while a sweep runs, and the own node; ends the process if one is lost.
 
     Args:
         sweep: that runs; its note will say so.
         address: HOST:PORT of the head; None is a local Ray, which ends with this process.
         view: is closed before the sentence is printed.
+        node_socket: at which the Ray node listens that this process is attached to.
     """
     host, _, port = (address or "").rpartition(":")
     if not host or not port.isdecimal() or not _watching.acquire(blocking=False):
         yield
         return
     ended = threading.Event()
+    head = (host.strip("[]"), int(port))
     watch = threading.Thread(
-        target=_watch, args=(sweep, (host.strip("[]"), int(port)), view, ended), daemon=True
+        target=_watch, args=(sweep, head, view, node_socket, ended), daemon=True
     )
     watch.start()
     try:
@@ -59,25 +72,66 @@ def head_watch(sweep: SweepDir, address: str | None, view: View) -> Iterator[Non
         _watching.release()
 
 
-def _watch(sweep: SweepDir, head: tuple[str, int], view: View, ended: threading.Event) -> None:
-    answered_at = time.monotonic()
+def _watch(
+    sweep: SweepDir,
+    head: tuple[str, int],
+    view: View,
+    node_socket: Path | None,
+    ended: threading.Event,
+) -> None:
+    address, answered_at = f"{head[0]}:{head[1]}", time.monotonic()
+    file, looked_at = _identity(node_socket), float("-inf")
     while not ended.wait(_PAUSE_SEC):
         with suppress(OSError):
             socket.create_connection(head, timeout=_CONNECT_SEC).close()
             answered_at = time.monotonic()
+        if time.monotonic() - looked_at >= _NODE_PAUSE_SEC:
+            looked_at = time.monotonic()
+            if _has_ended(node_socket, file) and not ended.is_set():
+                _end(sweep, address, view, *_NODE_LOST)
         if time.monotonic() - answered_at >= PATIENCE_SEC and not ended.is_set():
-            _end(sweep, f"{head[0]}:{head[1]}", view)
+            what = f"its head at {address} has not answered for {PATIENCE_SEC:.0f} s"
+            _end(sweep, address, view, what, "start Ray on the head and the workers again, then")
 
 
-def _end(sweep: SweepDir, address: str, view: View) -> NoReturn:
+def _identity(node_socket: Path | None) -> tuple[int, int] | None:
+    """What tells the file of a socket from a later one of the same name."""
+    with suppress(OSError):
+        if node_socket is not None:
+            status = node_socket.stat()
+            return status.st_ino, status.st_ctime_ns
+    return None
+
+
+def _has_ended(node_socket: Path | None, file: tuple[int, int] | None) -> bool:
+    """Whether the node that listened there has ended. A node that is started again in its place
+    makes another file, and does not know this process.
+    """
+    now = _identity(node_socket)
+    if node_socket is None or file is None or now is None:  # Its file is gone: it may be up.
+        return False
+    if now != file:
+        return True
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_CONNECT_SEC)
+            connection.connect(str(node_socket))
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _end(sweep: SweepDir, address: str, view: View, what: str, remedy: str) -> NoReturn:
     close = getattr(view, "__exit__", None)
     if close is not None:
         close(None, None, None)
     n_results = len(sweep.trial_ids())
     lines = (
-        f"the cluster is lost: its head at {address} has not answered for {PATIENCE_SEC:.0f} s."
-        f" {n_results} finished trials are kept, and the others go on from their checkpoints.",
-        "next: start Ray on the head and the workers again, then "
+        f"the cluster is lost: {what}. {n_results} finished trials are kept, and the others go on"
+        " from their checkpoints.",
+        f"next: {remedy} "
         + shlex.join(["deft-sweeps", "run", str(sweep.root), "--resume", "--ray-address", address]),
     )
     with suppress(OSError):

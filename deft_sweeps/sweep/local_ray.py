@@ -47,12 +47,14 @@ class Session:
         slots: trials that fit at a time; None where the cluster may grow.
         address: of the cluster, as it was given; None is a local Ray.
         head: HOST:PORT of the cluster's head, if it has one that can be asked.
+        node_socket: of the cluster's node that this process is attached to, if it is on this host.
     """
 
     scratch: Path
     slots: int | None
     address: str | None = None
     head: str | None = None
+    node_socket: Path | None = None
 
     @property
     def where(self) -> str:
@@ -107,8 +109,12 @@ def ray_session(
 def _session(scratch: Path, budget: Budget, address: str | None) -> Session:
     if address is None:
         return Session(scratch / "tune", _slots(budget, ray.cluster_resources()))
-    head = None if "://" in address else ray.get_runtime_context().gcs_address
-    return Session(scratch / "tune", None, address, head)
+    if "://" in address:
+        return Session(scratch / "tune", None, address)
+    node = ray._private.worker._global_node
+    node_socket = None if node is None else Path(node.raylet_socket_name)
+    head = ray.get_runtime_context().gcs_address
+    return Session(scratch / "tune", None, address, head, node_socket)
 
 
 def _start(scratch: Path, address: str | None, n_cpus: int | None) -> None:

@@ -161,7 +161,7 @@ def _drive(
             if searcher.n_finished < driver.target:
                 with (
                     ray_session(driver.spec.budget, address=ray_address, n_cpus=n_cpus) as session,
-                    head_watch(driver.sweep, session.head, driver.view),
+                    head_watch(driver.sweep, session.head, driver.view, session.node_socket),
                     stoppable(driver, waits=True),
                 ):
                     run_tune(driver, searcher, session, maker, checkpoint_every_sec)

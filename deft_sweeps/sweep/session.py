@@ -78,7 +78,7 @@ def run(
     with (
         sweep.lock(say),
         ray_session(spec.budget, address=ray_address) as opened,
-        head_watch(sweep, opened.head, view),
+        head_watch(sweep, opened.head, view, opened.node_socket),
         terminable(),
     ):
         return _run(spec, sweep, view, say, resume=resume, more=more, ray_address=ray_address)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.sweep.head_watch import CLUSTER_LOST
 from tests.fakes import FakeMaker, fake_spec
 from tests.hosts.fault_checks import Watched, drive, is_whole
 from tests.hosts.machines import Machines, ended
@@ -64,20 +65,27 @@ def test_trials_go_on_while_the_head_is_started_again(cluster: RayCluster, share
     counts_are_equal(fake_spec(TRIALS), sweep)
 
 
-def test_a_driver_on_the_heads_own_host_ends_with_its_node(
+def test_a_driver_on_the_heads_own_host_ends_with_its_node_and_goes_on_elsewhere(
     cluster: RayCluster, shared: Path
 ) -> None:
-    """A driver on a worker goes on in its place."""
+    """Ray alone would let it wait for ever: its workers end, and none starts again."""
     root = shared / "headless" / "sweep"
     sweep = SweepDir(root)
     process, log, _ = cluster.begin(cluster.hosts[0], drive(root, cluster, TRIALS, 0.4), PATIENT)
     watched = Watched(root, process, log)
     with ended(process):
-        watched.wait_for(lambda: len(watched.places()) >= 2 and len(sweep.trial_ids()) >= 1)
+        watched.wait_for(lambda: len(watched.places()) >= 2)
         (gcs,) = cluster.hosts[0].pids_of("gcs_server")
         os.kill(gcs, signal.SIGKILL)
         killed_at = time.time()
         code = process.wait(RUN_SEC)
         took_sec = time.time() - killed_at
-    print(log.read_text()[-1500:])
-    print(f"driver on the head: exit code {code} after {took_sec:.0f} s")
+    assert code == CLUSTER_LOST, log.read_text()
+    lost, following = log.read_text().splitlines()[-2:]
+    assert lost.startswith("the cluster is lost: the Ray node of this host")
+    assert f"deft-sweeps run {root} --resume --ray-address {cluster.address}" in following
+    done = cluster.run(cluster.hosts[1], drive(root, cluster, TRIALS, 0.0), PATIENT)
+    assert done.code == 0, done.output
+    assert is_whole(root, TRIALS) == (0, 0)
+    counts_are_equal(fake_spec(TRIALS), sweep)
+    print(f"driver on the head's host: exit code {code} after {took_sec:.0f} s; 0 lost, 0 doubled")
