@@ -19,6 +19,7 @@ from deft_sweeps.store.atomic_file import move_durably, write_atomically
 from deft_sweeps.store.sweep_dir import SweepDir
 
 _CHECKPOINT, _RUNGS, _WEIGHTS = "checkpoint", "rungs.json", "weights.safetensors"
+_RAN_OUT_AT = "ran_out_of_memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,24 @@ class UnfinishedTrial:
         """
         paths = [attempt.folder / _RUNGS for attempt in self._attempts()]
         return max((_read_rungs(path) for path in (*paths, self._former_rungs)), key=len)
+
+    def ran_out_at(self) -> int:
+        """The most micro-batches a step with which the trial ran out of memory; 0 if it never did,
+        or if nothing readable says so.
+        """
+        try:
+            return max(0, int((self.folder / _RAN_OUT_AT).read_text("ascii")))
+        except (OSError, ValueError):
+            return 0
+
+    def write_ran_out_at(self, n_micro_batches: int) -> None:
+        """Writes with how many micro-batches a step the trial ran out of memory.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.folder / _RAN_OUT_AT, str(n_micro_batches).encode())
 
     def accept(self, number: int) -> None:
         """Makes the weights of an attempt the trial's.
