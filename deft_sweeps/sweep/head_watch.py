@@ -85,10 +85,12 @@ def _watch(
         with suppress(OSError):
             socket.create_connection(head, timeout=_CONNECT_SEC).close()
             answered_at = time.monotonic()
-        if time.monotonic() - looked_at >= _NODE_PAUSE_SEC:
+        has_ended = _is_another(node_socket, file)
+        if node_socket is not None and time.monotonic() - looked_at >= _NODE_PAUSE_SEC:
             looked_at = time.monotonic()
-            if _has_ended(node_socket, file) and not ended.is_set():
-                _end(sweep, address, view, *_NODE_LOST)
+            has_ended = has_ended or _refuses(node_socket)
+        if has_ended and not ended.is_set():
+            _end(sweep, address, view, *_NODE_LOST)
         if time.monotonic() - answered_at >= PATIENCE_SEC and not ended.is_set():
             what = f"its head at {address} has not answered for {PATIENCE_SEC:.0f} s"
             _end(sweep, address, view, what, "start Ray on the head and the workers again, then")
@@ -103,15 +105,16 @@ def _identity(node_socket: Path | None) -> tuple[int, int] | None:
     return None
 
 
-def _has_ended(node_socket: Path | None, file: tuple[int, int] | None) -> bool:
-    """Whether the node that listened there has ended. A node that is started again in its place
-    makes another file, and does not know this process.
+def _is_another(node_socket: Path | None, file: tuple[int, int] | None) -> bool:
+    """Whether a node that was started again listens in place of the one with this file. It does not
+    know this process.
     """
     now = _identity(node_socket)
-    if node_socket is None or file is None or now is None:  # Its file is gone: it may be up.
-        return False
-    if now != file:
-        return True
+    return file is not None and now is not None and now != file
+
+
+def _refuses(node_socket: Path) -> bool:
+    """Whether nobody listens any more. If the file is gone, the node may be up."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_CONNECT_SEC)

@@ -25,6 +25,8 @@ def test_nodes_are_left_out_as_they_stand_at_the_request(monkeypatch: pytest.Mon
     placement.to_placement_group()
     excluded += ["a1", "b2"]
     placement.to_placement_group()
+    names = [request.pop("name") for request in requested]
+    assert len(set(names)) == 2
     assert requested == [
         {"bundles": [NEEDS], "bundle_label_selector": None},
         {"bundles": [NEEDS], "bundle_label_selector": [{"ray.io/node-id": "!in(a1,b2)"}]},
