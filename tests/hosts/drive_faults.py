@@ -36,7 +36,7 @@ class HostRun(FakeRun):
         return safetensors.numpy.save({"lora": np.zeros(4)}, metadata)
 
     def finish(self) -> CompleteTrial:
-        if socket.gethostname() == self.maker.slow_host:
+        if self.maker.slow_host in (socket.gethostname(), "any"):
             self.maker.note("slow", self.config.trial_id(self.seed), round(time.time()))
             time.sleep(self.maker.slow_sec)
         result = super().finish()
@@ -49,7 +49,7 @@ class FaultyMaker(FakeMaker):
     """Fake trials that note the name of their host, and the time, at each start.
 
     Attributes:
-        slow_host: takes `slow_sec` for the measurement at the end of a trial.
+        slow_host: takes `slow_sec` for the measurement at the end of a trial; `any` is each one.
         dies: every worker dies at `fault_step`.
     """
 
