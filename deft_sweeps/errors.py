@@ -8,6 +8,7 @@ DeftSweepsError
 ├── BundleError (OSError)           an exported bundle is missing, changed or unreadable
 ├── MissingExtraError (ImportError) packages of an extra are not installed
 ├── TrialError (RuntimeError)       one trial cannot go on (its loss is not finite, say)
+│   └── InfeasibleTrialError        it needs more memory than there is
 └── SweepError (RuntimeError)       the sweep as a whole cannot go on
 """
 
@@ -66,6 +67,10 @@ class MissingExtraError(DeftSweepsError, ImportError):
 
 class TrialError(DeftSweepsError, RuntimeError):
     """One trial cannot go on; the sweep can."""
+
+
+class InfeasibleTrialError(TrialError):
+    """A trial needs more memory than there is, however its batches are split."""
 
 
 class SweepError(DeftSweepsError, RuntimeError):

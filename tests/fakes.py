@@ -90,6 +90,9 @@ class FakeRun:
             step=self.step, done=self.step >= self.config.training.steps, steps=tuple(metrics)
         )
 
+    def split(self, n_micro_batches: int) -> None:
+        self.maker.note("split", self.config.trial_id(self.seed), n_micro_batches)
+
     def state(self) -> bytes:
         return json.dumps(
             {"step": self.step, "elapsed_sec": time.time() - self.started_at}

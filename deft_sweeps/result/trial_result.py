@@ -35,7 +35,12 @@ class BlockGates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Enough to run the trial again and to know what it ran on."""
+    """Enough to run the trial again and to know what it ran on.
+
+    Attributes:
+        n_micro_batches: that each step's batch was split into at the trial's end: more than
+            `training.accumulation` if it ran out of memory before. None of earlier versions.
+    """
 
     packages: dict[str, str]
     commit: str
@@ -44,6 +49,7 @@ class Provenance:
     n_threads: int
     dataset_fingerprint: str
     checkpoint_revision: str
+    n_micro_batches: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +131,11 @@ class FailedTrial(EndedTrial):
 
     Attributes:
         error: why, a sentence.
+        infeasible: it ran out of memory however its batches were split.
     """
 
     error: str
+    infeasible: bool = False
     status: Literal["failed"] = "failed"
 
 

@@ -20,8 +20,8 @@ sizes, times) and temporary names."""
 class ConsecutiveFailures:
     """Counts consecutive trials that failed with the same error.
 
-    Errors that a trial itself raises, such as a loss that is not finite, do not count: a space may
-    be full of them.
+    Errors that a trial itself raises, such as a loss that is not finite, do not count, nor do
+    trials that memory does not suffice for: a space may be full of them.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,11 @@ class ConsecutiveFailures:
     def add(self, result: TrialResult) -> None:
         """Counts a trial that has ended."""
         expected = f"{TrialError.__name__}:"
-        if not isinstance(result, FailedTrial) or result.error.startswith(expected):
+        if (
+            not isinstance(result, FailedTrial)
+            or result.infeasible
+            or result.error.startswith(expected)
+        ):
             self._error, self._n = "", 0
         else:
             is_same = error_kind(result.error) == error_kind(self._error)

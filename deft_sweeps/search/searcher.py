@@ -14,6 +14,7 @@ from ray.tune.search import Searcher
 from deft_sweeps.errors import StoreError, SweepError
 from deft_sweeps.result import TrialResult
 from deft_sweeps.sampler.study_sampler import study_sampler
+from deft_sweeps.search.memory_exhaustion import note_exhaustion, was_killed_for_memory
 from deft_sweeps.search.next_step import Abort, Done, NextStep, Propose, Wait
 from deft_sweeps.search.proposer import Proposer
 from deft_sweeps.search.reported_result import checked_result, failed, stopped
@@ -73,7 +74,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self.aborted: SweepError | None = None
         self.over = ""
         self.lost: dict[str, str] = {}
-        self._spec, self._target = spec, target
+        self._spec, self._sweep, self._target = spec, sweep, target
         self._on_finish, self._on_trouble = on_finish, on_trouble
         self._stopping, self._slots = stopping, slots
         self._running: dict[str, Proposal] = {}
@@ -155,6 +156,18 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         proposal, rung = self._running.get(trial_id), reported_rung(reported)
         return proposal is None or rung is None or self._early.may_continue(proposal.number, rung)
 
+    def note_lost(self, tune_id: str, why: str) -> None:
+        """Notes that a trial's worker is gone or could not start.
+
+        Args:
+            tune_id: Tune's id of the trial.
+            why: the reason. If it is the host's memory, the next attempt holds fewer examples.
+        """
+        self.lost[tune_id] = why
+        proposal = self._running.get(tune_id)
+        if proposal is not None and was_killed_for_memory(why):
+            note_exhaustion(proposal.config, UnfinishedTrial(self._sweep, proposal.trial_id))
+
     def on_trial_complete(
         self,
         trial_id: str,
@@ -222,4 +235,5 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         if lost is None:
             return stopped(proposal, rungs)
         n_lost = self._spec.budget.max_failures + 1
-        return failed(proposal, f"its worker was lost {n_lost} times, last: {lost}", rungs)
+        ended = failed(proposal, f"its worker was lost {n_lost} times, last: {lost}", rungs)
+        return replace(ended, infeasible=was_killed_for_memory(lost))

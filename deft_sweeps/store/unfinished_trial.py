@@ -20,6 +20,7 @@ from deft_sweeps.store.checkpoint_file import packed
 from deft_sweeps.store.sweep_dir import SweepDir
 
 _CHECKPOINT, _RUNGS, _WEIGHTS = "checkpoint", "rungs.json", "weights.safetensors"
+_RAN_OUT_AT = "ran_out_of_memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,24 @@ class UnfinishedTrial:
     def with_weights(self) -> tuple[int, ...]:
         """Numbers of the attempts that have written weights, the latest first."""
         return tuple(a.number for a in self._attempts() if (a.folder / _WEIGHTS).is_file())
+
+    def ran_out_at(self) -> int:
+        """The most micro-batches a step with which the trial ran out of memory; 0 if it never did,
+        or if nothing readable says so.
+        """
+        try:
+            return max(0, int((self.folder / _RAN_OUT_AT).read_text("ascii")))
+        except (OSError, ValueError):
+            return 0
+
+    def write_ran_out_at(self, n_micro_batches: int) -> None:
+        """Writes with how many micro-batches a step the trial ran out of memory.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.folder / _RAN_OUT_AT, str(n_micro_batches).encode())
 
     def accept(self, number: int) -> None:
         """Makes the weights of an attempt the trial's.

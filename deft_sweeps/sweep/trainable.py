@@ -6,6 +6,7 @@ trial up again, in this sweep or after a restart of the driver, goes on from the
 checkpoints hold nothing. Each attempt writes under a number of its own (`store/unfinished_trial`).
 """
 
+import gc
 import math
 import os
 import socket
@@ -19,9 +20,10 @@ from typing import Any
 from ray.tune import Trainable
 
 from deft_sweeps.config.trial import TrialConfig, codec
-from deft_sweeps.errors import DeftSweepsError, TrialError
+from deft_sweeps.errors import DeftSweepsError, InfeasibleTrialError, TrialError
 from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.result import Advance, CompleteTrial, FailedTrial, Rung, StepMetrics, TrialResult
+from deft_sweeps.search.memory_exhaustion import finer_split, is_out_of_memory, micro_batches_of
 from deft_sweeps.search.trial_report import TROUBLE, report
 from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopping
 from deft_sweeps.store.secrets import short_reason
@@ -148,9 +150,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
             raise TrialError(short_reason(error.__cause__ or error)) from error
         except Exception as error:  # Whatever is wrong with one trial, the sweep goes on.
             self._run = None
-            if self._may_be_replaced and not isinstance(error, DeftSweepsError):
-                self._in_doubt = short_reason(error)
-            return report(self._step, (), self._failed(error))
+            return self._error_report(error)
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:
         """For a scheduler that pauses trials: ours is written, Tune's stays empty."""
@@ -192,6 +192,17 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         )
 
     def _start(self) -> TrialRun:
+        n_micro_batches = micro_batches_of(self._trial_config, self._files)
+        is_split = n_micro_batches > self._trial_config.training.accumulation
+        if is_split:
+            gc.collect()  # What the attempt before it held, cycles included.
+        run = self._restored()
+        if is_split:
+            run.split(n_micro_batches)
+        return run
+
+    def _restored(self) -> TrialRun:
+        """The trial from its checkpoint, or from the start."""
         if self._starter is None:
             if self._maker is None:
                 raise TrialError("the worker was given nothing to make trials with")
@@ -270,11 +281,28 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
             cost = CheckpointCost(pause_sec=written - began, write_sec=written - packed)
         self._checkpoints.saved(time.monotonic(), cost)
 
+    def _error_report(self, error: Exception) -> dict[str, Any]:
+        """The failed result of an error that was the trial's; after one of memory, another attempt
+        in this worker, from the checkpoint.
+        """
+        if is_out_of_memory(error):
+            try:
+                n = finer_split(self._trial_config, self._files)
+            except InfeasibleTrialError as infeasible:
+                return report(self._step, (), self._failed(infeasible))
+            step, self._step = self._step, 0
+            how = f"goes on from its checkpoint in {n} micro-batches a step"
+            return report(step, trouble=f"{how}: {short_reason(error)}")
+        if self._may_be_replaced and not isinstance(error, DeftSweepsError):
+            self._in_doubt = short_reason(error)
+        return report(self._step, (), self._failed(error))
+
     def _failed(self, error: Exception) -> FailedTrial:
         return FailedTrial(
             config=self._trial_config,
             seed=self._seed,
             error=short_reason(error),
+            infeasible=isinstance(error, InfeasibleTrialError),
             rungs=self._rungs,
             started_at=self._started_at,
             finished_at=time.time(),

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from deft_sweeps.search.memory_exhaustion import is_out_of_memory
 from deft_sweeps.store.checkpoint_file import read_checkpoint
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.unfinished_trial import UnfinishedTrial
@@ -61,5 +62,4 @@ def _passes(error: Exception) -> bool:
     """Whether an error says of the machine, not of the checkpoint, that it could not do it: out of
     memory, of the device's too.
     """
-    # Torch's; torch is not imported here.
-    return isinstance(error, MemoryError | OSError) or type(error).__name__ == "OutOfMemoryError"
+    return isinstance(error, OSError) or is_out_of_memory(error)

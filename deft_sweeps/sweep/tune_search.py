@@ -43,9 +43,7 @@ def run_tune(
                 search_alg=searcher,
                 scheduler=RungScheduler(
                     searcher.may_continue,
-                    lambda tune_id, why: searcher.lost.update(
-                        {tune_id: stalls.reason(tune_id, why)}
-                    ),
+                    lambda tune_id, why: searcher.note_lost(tune_id, stalls.reason(tune_id, why)),
                     all_fit=lambda: slots.all_fit(len(searcher.running)),
                 ),
                 callbacks=[

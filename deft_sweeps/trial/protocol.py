@@ -19,6 +19,12 @@ class TrialRun(Protocol):
         """
         ...
 
+    def split(self, n_micro_batches: int) -> None:
+        """Split each batch of the steps to come into so many micro-batches, >= 1 and at most
+        `batch_size`: less memory, the same gradient.
+        """
+        ...
+
     def state(self) -> bytes:
         """A checkpoint: `start` with it goes on as if nothing had happened."""
         ...

@@ -40,17 +40,23 @@ class TorchTrialRun:
     build_time_sec: float
     train_time_sec: float = 0.0
     steps_done: int = 0
+    n_micro_batches: int = field(init=False)
     optimizer: torch.optim.Optimizer = field(init=False)
     block_gate_training: BlockGateTraining | None = field(init=False)
 
     def __post_init__(self) -> None:
         training, blocks = self.config.training, self.trial_model.blocks
+        self.n_micro_batches = training.accumulation
         self.optimizer = torch.optim.AdamW(
             self.trial_model.peft_parameters, lr=0.0, weight_decay=training.weight_decay
         )
         self.block_gate_training = (
             None if blocks is None else BlockGateTraining(self.trial_model, blocks, training.steps)
         )
+
+    def split(self, n_micro_batches: int) -> None:
+        """Split each batch of the steps to come into so many micro-batches."""
+        self.n_micro_batches = n_micro_batches
 
     def advance(self, n_steps: int) -> Advance:
         """Train at most so many more steps."""
@@ -104,7 +110,7 @@ class TorchTrialRun:
         return steps
 
     def _micro_batches(self, rows: list[dict[str, object]]) -> list[Batch]:
-        n = self.config.training.accumulation
+        n = self.n_micro_batches
         bounds = [round(i * len(rows) / n) for i in range(n + 1)]
         return [
             collate(rows[a:b], self.data.class_ids, self.trial_model.base.pad_id)
@@ -211,7 +217,10 @@ class TorchTrialRun:
                 None if self.trial_model.blocks is None else self.trial_model.blocks.values()
             ),
             provenance=provenance(
-                self.measurer.device, self.data.fingerprint, self.trial_model.base.revision
+                self.measurer.device,
+                self.data.fingerprint,
+                self.trial_model.base.revision,
+                self.n_micro_batches,
             ),
             started_at=self.started_at,
             finished_at=time.time(),

@@ -23,9 +23,12 @@ PACKAGES = (
 
 
 def provenance(
-    device: torch.device, dataset_fingerprint: str, checkpoint_revision: str
+    device: torch.device,
+    dataset_fingerprint: str,
+    checkpoint_revision: str,
+    n_micro_batches: int,
 ) -> Provenance:
-    """Versions, commit and device of this process."""
+    """Versions, commit and device of this process, with what the trial's data and training were."""
     return Provenance(
         packages=versions(PACKAGES),
         commit=_commit(),
@@ -36,6 +39,7 @@ def provenance(
         n_threads=torch.get_num_threads(),
         dataset_fingerprint=dataset_fingerprint,
         checkpoint_revision=checkpoint_revision,
+        n_micro_batches=n_micro_batches,
     )
 
 

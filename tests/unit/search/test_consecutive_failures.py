@@ -70,3 +70,13 @@ def test_a_result_in_between_begins_the_count_anew() -> None:
         if n % (MOST_ALIKE - 1) == 0:
             failures.add(fake_result(TrialConfig(), 0))
         assert failures.reason == ""
+
+
+def test_trials_that_memory_does_not_suffice_for_do_not_end_a_sweep() -> None:
+    failures = ConsecutiveFailures()
+    for _ in range(2 * MOST_ALIKE):
+        failures.add(FailedTrial(config=TrialConfig(), seed=0, error="no room", infeasible=True))
+    assert failures.reason == ""
+    for _ in range(MOST_ALIKE):
+        failures.add(FailedTrial(config=TrialConfig(), seed=0, error="no room"))
+    assert failures.reason

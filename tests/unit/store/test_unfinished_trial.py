@@ -93,3 +93,14 @@ def test_what_an_earlier_version_wrote_is_gone_on_with_and_removed(trial: Unfini
     assert [each.trial_id for each in unfinished_trials(trial.sweep)] == [trial.trial_id]
     trial.remove()
     assert unfinished_trials(trial.sweep) == ()
+
+
+def test_where_memory_ran_out_stays_until_the_trial_has_ended(trial: UnfinishedTrial) -> None:
+    assert trial.ran_out_at() == 0
+    trial.write_ran_out_at(4)
+    assert trial.begin().number == 1
+    assert UnfinishedTrial(trial.sweep, trial.trial_id).ran_out_at() == 4
+    (trial.folder / "ran_out_of_memory").write_text("four")
+    assert trial.ran_out_at() == 0
+    trial.remove()
+    assert (trial.ran_out_at(), trial.folder.exists()) == (0, False)

@@ -1,14 +1,16 @@
 import json
 import os
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import TrialError
-from deft_sweeps.result import Advance, Point, read_result
+from deft_sweeps.result import Advance, FailedTrial, Point, read_result
 from deft_sweeps.search.search_end import trial_sec
 from deft_sweeps.search.trial_report import (
     ATTEMPT,
@@ -231,6 +233,82 @@ def test_a_checkpoint_is_kept_for_the_next_attempt_where_there_was_no_room_for_i
     with pytest.raises(TrialError, match="no room"):
         worker(tmp_path, maker=maker).step()
     assert worker(tmp_path).step()["step"] == 8
+
+
+@dataclass(frozen=True)
+class HungryMaker(FakeMaker):
+    """Trials that run out of memory at step 7 unless they hold at most `n_fits` examples."""
+
+    n_fits: int = 1
+
+    def __call__(self) -> TrialStarter:
+        def start(config: TrialConfig, seed: int, state: bytes | None) -> FakeRun:
+            begun = self.start(config, seed, state)
+            return HungryRun(config, seed, self, begun.step, begun.started_at, n_fits=self.n_fits)
+
+        return start
+
+
+@dataclass
+class HungryRun(FakeRun):
+    n_fits: int = 1
+    n_micro_batches: int = 1
+
+    def split(self, n_micro_batches: int) -> None:
+        super().split(n_micro_batches)
+        self.n_micro_batches = n_micro_batches
+
+    def advance(self, n_steps: int) -> Advance:
+        n_held = self.config.training.batch_size / self.n_micro_batches
+        if self.step + n_steps > 7 and n_held > self.n_fits:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        return super().advance(n_steps)
+
+
+def test_out_of_memory_costs_the_steps_since_the_checkpoint_and_splits_the_batch(
+    tmp_path: Path,
+) -> None:
+    """Batches of 16, of which 4 fit: the second attempt does it, in the same worker."""
+    maker = HungryMaker(tmp_path, n_fits=4)
+    trainable = worker(tmp_path, maker=maker)
+    reports: list[dict[str, Any]] = []
+    while not reports or RESULT not in reports[-1]:
+        reports.append(trainable.step())
+    result = read_result(reports[-1][RESULT].encode())
+    assert (result.status, result.trial_id) == ("complete", CONFIG.trial_id(0))
+    assert [m.step for r in reports for m in reported_steps(r)] == list(range(1, N_STEPS + 1))
+    assert [r[TROUBLE] for r in reports if TROUBLE in r] == [
+        "goes on from its checkpoint in 4 micro-batches a step: OutOfMemoryError: CUDA out of"
+        " memory. Tried to allocate 20.00 MiB"
+    ]
+    assert maker.notes("start") == [(result.trial_id, 0), (result.trial_id, 6)]
+    assert maker.notes("split") == [(result.trial_id, 4)]
+
+
+def test_the_next_worker_goes_on_with_the_split_that_memory_sufficed_for(tmp_path: Path) -> None:
+    maker = HungryMaker(tmp_path, n_fits=4)
+    first = worker(tmp_path, maker=maker)
+    while TROUBLE not in first.step():
+        pass
+    second = worker(tmp_path, maker=maker)
+    assert second.step()["step"] == 8
+    assert maker.notes("split") == [(CONFIG.trial_id(0), 4)]
+
+
+def test_a_trial_that_does_not_fit_by_single_examples_is_infeasible(tmp_path: Path) -> None:
+    maker = HungryMaker(tmp_path, n_fits=0)
+    trainable = worker(tmp_path, maker=maker)
+    reports: list[dict[str, Any]] = []
+    while not reports or RESULT not in reports[-1]:
+        reports.append(trainable.step())
+    result = read_result(reports[-1][RESULT].encode())
+    assert isinstance(result, FailedTrial)
+    assert result.infeasible
+    assert result.error.startswith("InfeasibleTrialError: it ran out of memory with 1 example")
+    assert [n for _, n in maker.notes("split")] == [4, 16]
+    trainable.reset_config(settings(fake_spec().config(plain(5e-3))))
+    assert TROUBLE not in trainable.step(), "the worker goes on, and the next trial starts whole"
+    assert [n for _, n in maker.notes("split")] == [4, 16]
 
 
 def test_what_a_trial_raises_becomes_a_failed_result(tmp_path: Path) -> None:

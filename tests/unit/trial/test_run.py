@@ -125,6 +125,27 @@ def test_accumulated_micro_batches_add_up_to_the_whole_batch(
         )
 
 
+@pytest.mark.parametrize("n_micro_batches", [4, 6])
+def test_a_trial_that_goes_on_in_smaller_micro_batches_takes_the_same_step(
+    starter: TorchTrialStarter, tiny_config: TrialConfig, n_micro_batches: int
+) -> None:
+    """After two whole steps the checkpoint goes on split; weights of the third step are equal."""
+    training = Training(steps=6, batch_size=6, learning_rate=1e-2)
+    config = short(tiny_config, density=DEFT, activation="relu", training=training)
+    whole = starter(config, 0)
+    whole.advance(2)
+    split = starter(config, 0, whole.state())
+    split.split(n_micro_batches)
+    (a,), (b,) = whole.advance(1).steps, split.advance(1).steps
+    assert (a.task_loss, a.density_loss, a.grad_norm) == pytest.approx(
+        (b.task_loss, b.density_loss, b.grad_norm), rel=1e-5
+    )
+    result = split.finish()
+    assert result.config.config_id == config.config_id
+    assert result.provenance is not None
+    assert result.provenance.n_micro_batches == n_micro_batches
+
+
 def test_a_pause_between_two_parts_is_none_of_a_trials_time(
     starter: TorchTrialStarter, tiny_config: TrialConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
