@@ -32,6 +32,9 @@ class ReplayRun:
         time.sleep(steps * self.step_sec * self.problem.step_sec(self.config))
         return Advance(step=self.step, done=self.step == self.problem.rungs[-1])
 
+    def split(self, n_micro_batches: int) -> None:
+        """Nothing is trained, so no batch is split."""
+
     def state(self) -> bytes:
         """The current step, and the elapsed time."""
         return json.dumps(

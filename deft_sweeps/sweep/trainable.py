@@ -196,12 +196,12 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         is_split = n_micro_batches > self._trial_config.training.accumulation
         if is_split:
             gc.collect()  # What the attempt before it held, cycles included.
-        run = self._restored()
+        run = self._taken_up()
         if is_split:
             run.split(n_micro_batches)
         return run
 
-    def _restored(self) -> TrialRun:
+    def _taken_up(self) -> TrialRun:
         """The trial from its checkpoint, or from the start."""
         if self._starter is None:
             if self._maker is None:

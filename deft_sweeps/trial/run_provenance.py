@@ -26,7 +26,7 @@ def provenance(
     device: torch.device,
     dataset_fingerprint: str,
     checkpoint_revision: str,
-    n_micro_batches: int,
+    n_micro_batches: int | None = None,
 ) -> Provenance:
     """Versions, commit and device of this process, with what the trial's data and training were."""
     return Provenance(
