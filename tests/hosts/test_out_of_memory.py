@@ -68,5 +68,8 @@ def test_a_worker_that_ray_ends_for_memory_costs_the_steps_since_the_checkpoint(
     fakes = FakeMaker(tmp_path)
     assert [step for name, step in fakes.notes("start") if name == ENDED] == [0, 6], output
     assert fakes.notes("split") == [(ENDED, 4)]
-    assert "lost its worker and goes on from its checkpoint: Memory on the node" in output
+    assert (
+        "lost its worker and goes on from its checkpoint: 1 worker(s) were killed due to the node"
+        in output
+    )
     assert [m.step for m in sweep.steps(ENDED)] == list(range(1, N_STEPS + 1))
