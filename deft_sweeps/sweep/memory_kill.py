@@ -19,11 +19,11 @@ def memory_kills_as_deaths() -> Iterator[None]:
     """Inside it, Tune takes a kill for memory as any other death of a worker."""
     handle = getattr(RayActorManager, _HANDLER)
 
-    def failed(manager: Any, tracked_task: Any, exception: Exception) -> None:
+    def failed(manager: Any, tracked_actor_task: Any, exception: Exception) -> None:
         if isinstance(exception, OutOfMemoryError):
             reason = str(exception).partition("\n")[0]
             exception = RayActorError(error_msg=f"The worker was ended.\n{reason}")
-        handle(manager, tracked_task, exception)
+        handle(manager, tracked_actor_task, exception)
 
     setattr(RayActorManager, _HANDLER, failed)
     try:
