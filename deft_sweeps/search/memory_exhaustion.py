@@ -54,6 +54,21 @@ def micro_batches_of(config: TrialConfig, files: UnfinishedTrial) -> int:
     return n
 
 
+def finer_split(config: TrialConfig, files: UnfinishedTrial) -> int:
+    """Micro-batches of a step for the next attempt, once the one under way ran out of memory.
+
+    Raises:
+        InfeasibleTrialError: there is no finer split, or it could not be noted: without the note
+            the trial would be tried for ever.
+    """
+    before = micro_batches_of(config, files)
+    note_exhaustion(config, files)
+    after = micro_batches_of(config, files)
+    if after == before:
+        raise InfeasibleTrialError("it ran out of memory, which could not be noted")
+    return after
+
+
 def note_exhaustion(config: TrialConfig, files: UnfinishedTrial) -> None:
     """Note that the attempt under way ran out of memory, so that the next one splits finer."""
     n = n_micro_batches(config, files.ran_out_at())

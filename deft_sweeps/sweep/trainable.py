@@ -23,11 +23,7 @@ from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import DeftSweepsError, InfeasibleTrialError, TrialError
 from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.result import Advance, CompleteTrial, FailedTrial, Rung, StepMetrics, TrialResult
-from deft_sweeps.search.memory_exhaustion import (
-    is_out_of_memory,
-    micro_batches_of,
-    note_exhaustion,
-)
+from deft_sweeps.search.memory_exhaustion import finer_split, is_out_of_memory, micro_batches_of
 from deft_sweeps.search.trial_report import TROUBLE, report
 from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopping
 from deft_sweeps.store.secrets import short_reason
@@ -200,12 +196,12 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         is_split = n_micro_batches > self._trial_config.training.accumulation
         if is_split:
             gc.collect()  # What the attempt before it held, cycles included.
-        run = self._begun_run()
+        run = self._taken_up()
         if is_split:
             run.split(n_micro_batches)
         return run
 
-    def _begun_run(self) -> TrialRun:
+    def _taken_up(self) -> TrialRun:
         """The trial from its checkpoint, or from the start."""
         if self._starter is None:
             if self._maker is None:
@@ -286,28 +282,20 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         self._checkpoints.saved(time.monotonic(), cost)
 
     def _error_report(self, error: Exception) -> dict[str, Any]:
-        """The failed result of an error that was the trial's, or another attempt."""
+        """The failed result of an error that was the trial's; after one of memory, another attempt
+        in this worker, from the checkpoint.
+        """
         if is_out_of_memory(error):
-            return self._exhausted_report(error)
+            try:
+                n = finer_split(self._trial_config, self._files)
+            except InfeasibleTrialError as infeasible:
+                return report(self._step, (), self._failed(infeasible))
+            step, self._step = self._step, 0
+            how = f"goes on from its checkpoint in {n} micro-batches a step"
+            return report(step, trouble=f"{how}: {short_reason(error)}")
         if self._may_be_replaced and not isinstance(error, DeftSweepsError):
             self._in_doubt = short_reason(error)
         return report(self._step, (), self._failed(error))
-
-    def _exhausted_report(self, error: Exception) -> dict[str, Any]:
-        """Memory ran out: the next report is of an attempt from the checkpoint, with smaller
-        micro-batches; where there are none smaller, the trial is infeasible.
-        """
-        before = self._files.ran_out_at()
-        note_exhaustion(self._trial_config, self._files)
-        if self._files.ran_out_at() == before:  # It could not be noted.
-            return report(self._step, (), self._failed(error))
-        try:
-            n = micro_batches_of(self._trial_config, self._files)
-        except InfeasibleTrialError as infeasible:
-            return report(self._step, (), self._failed(infeasible))
-        step, self._step = self._step, 0
-        trouble = f"goes on from its checkpoint in {n} micro-batches a step: {short_reason(error)}"
-        return report(step, trouble=trouble)
 
     def _failed(self, error: Exception) -> FailedTrial:
         return FailedTrial(

@@ -12,6 +12,7 @@ from deft_sweeps.stopping.early_stopping import RungScheduler
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep.driver import Driver, DriverCallback
 from deft_sweeps.sweep.local_ray import Session
+from deft_sweeps.sweep.memory_kill import memory_kills_as_deaths
 from deft_sweeps.sweep.stall_watch import StallWatch
 from deft_sweeps.sweep.trainable import TrialTrainable
 from deft_sweeps.sweep.trial_slots import trial_slots
@@ -33,7 +34,7 @@ def run_tune(
         SweepError: Tune itself stopped.
     """
     stalls = StallWatch(driver.spec.budget.stall_minutes)
-    with trial_slots(driver, session) as slots:
+    with trial_slots(driver, session) as slots, memory_kills_as_deaths():
         driver.slots = slots.allowed()
         try:
             tune.run(

@@ -1,0 +1,70 @@
+"""A sweep of trials whose memory follows their micro-batch, to be run inside a limited cgroup.
+
+Its arguments are the folder and the bytes of a whole batch. It is imported and not run as a module,
+so that workers import it too.
+"""
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.result import Advance
+from deft_sweeps.store.sweep_dir import SweepDir
+from deft_sweeps.sweep.progress import LineView
+from deft_sweeps.sweep.runner import run_sweep
+from deft_sweeps.trial.protocol import TrialStarter
+from tests.fakes import FakeMaker, FakeRun, fake_spec, plain
+
+FIRST = plain(1e-3)
+SPEC = fake_spec(2, first=(FIRST, plain(2e-3)), concurrency=1, max_failures=2)
+HUNGRY = SPEC.config(FIRST)
+HOLD_SEC = 30.0
+"""How long the whole batch is held: many looks of Ray's memory monitor."""
+
+
+@dataclass
+class HungryRun(FakeRun):
+    """Holds memory in proportion to its micro-batch once it is past step 6."""
+
+    whole_bytes: int = 0
+    n_micro_batches: int = 1
+
+    def split(self, n_micro_batches: int) -> None:
+        super().split(n_micro_batches)
+        self.n_micro_batches = n_micro_batches
+
+    def advance(self, n_steps: int) -> Advance:
+        if self.config.config_id == HUNGRY.config_id and self.step == 6:
+            held = np.ones(self.whole_bytes // self.n_micro_batches, dtype=np.uint8)
+            time.sleep(HOLD_SEC / self.n_micro_batches**2)
+            del held
+        return super().advance(n_steps)
+
+
+@dataclass(frozen=True)
+class HungryMaker(FakeMaker):
+    """Trials that hold `whole_bytes` for a whole batch."""
+
+    whole_bytes: int = 0
+
+    def __call__(self) -> TrialStarter:
+        def start(config: TrialConfig, seed: int, state: bytes | None) -> FakeRun:
+            begun = self.start(config, seed, state)
+            run = HungryRun(config, seed, self, begun.step, begun.started_at)
+            run.whole_bytes = self.whole_bytes
+            return run
+
+        return start
+
+
+def main() -> None:
+    """Run the sweep."""
+    root = Path(sys.argv[1])
+    maker = HungryMaker(root.parent, whole_bytes=int(sys.argv[2]))
+    with LineView(sys.stdout) as view:
+        sweep = SweepDir(root)
+        print(run_sweep(SPEC, sweep, maker, view=view, n_cpus=1, checkpoint_every_sec=0.0))
