@@ -16,6 +16,8 @@ from deft_sweeps.store.sweep_dir import SweepDir
 from tests.fakes import N_STEPS, FakeMaker
 from tests.hosts.drive_memory import HUNGRY
 
+pytestmark = pytest.mark.slow  # Memory is short by design, and what Ray itself holds varies.
+
 CGROUPS = Path("/sys/fs/cgroup/memory")
 GIB = 2**30
 LIMIT, THRESHOLD, WHOLE = 4 * GIB, 0.65, 2 * GIB
