@@ -111,7 +111,7 @@ def _session(scratch: Path, budget: Budget, address: str | None) -> Session:
         return Session(scratch / "tune", _slots(budget, ray.cluster_resources()))
     if "://" in address:
         return Session(scratch / "tune", None, address)
-    node = ray._private.worker._global_node
+    node = ray._private.worker.global_worker.node
     node_socket = None if node is None else Path(node.raylet_socket_name)
     head = ray.get_runtime_context().gcs_address
     return Session(scratch / "tune", None, address, head, node_socket)
