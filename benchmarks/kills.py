@@ -67,7 +67,7 @@ def spec_of(round_number: int) -> SweepSpec:
     return replace(
         problem.spec,
         search=search,
-        budget=Budget(trials=N_TRIALS, concurrency=2, max_failures=0),
+        budget=Budget(trials=N_TRIALS, concurrency=2, max_failures=0, checkpoint_minutes=1e-5),
         stopping=Halving() if round_number % 2 else problem.spec.stopping,
     )
 
@@ -85,7 +85,6 @@ def drive(root: Path, round_number: int) -> None:
         view=lambda _: None,
         resume=True,
         n_cpus=2,
-        checkpoint_every_sec=0.0,
     )
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -69,6 +69,7 @@ class FakeRun:
     maker: "FakeMaker"
     step: int = 0
     started_at: float = field(default_factory=time.time)
+    n_micro_batches: int = field(default=1, init=False)
 
     def advance(self, n_steps: int) -> Advance:
         metrics = []
@@ -91,6 +92,7 @@ class FakeRun:
         )
 
     def split(self, n_micro_batches: int) -> None:
+        self.n_micro_batches = n_micro_batches
         self.maker.note("split", self.config.trial_id(self.seed), n_micro_batches)
 
     def state(self) -> bytes:
@@ -239,6 +241,11 @@ def fake_result(
         started_at=started_at or time.time(),
         finished_at=time.time(),
     )
+
+
+def with_checkpoints(spec: SweepSpec, every_sec: float = 1e-3) -> SweepSpec:
+    """The spec with a time of training between two checkpoints; by default each report has one."""
+    return replace(spec, budget=replace(spec.budget, checkpoint_minutes=every_sec / 60.0))
 
 
 def fake_spec(

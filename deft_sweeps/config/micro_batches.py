@@ -1,4 +1,4 @@
-"""Into how many micro-batches a trial splits each batch, also after it ran out of memory."""
+"""The number of micro-batches of a training step, which grows when a trial runs out of memory."""
 
 from dataclasses import replace
 

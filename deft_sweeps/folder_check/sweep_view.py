@@ -49,10 +49,15 @@ class SweepView:
         return spec if result is None else spec.with_dtype(result.config.dtype)
 
     @cached_property
+    def trial_ids(self) -> frozenset[str]:
+        """Trials that have a file of a result, also those that cannot be read now."""
+        return frozenset(self.sweep.trial_ids())
+
+    @cached_property
     def results(self) -> dict[str, TrialResult]:
         """Every readable result by trial_id, in the order they ended, without single examples."""
         readable: list[TrialResult] = []
-        for trial_id in self.sweep.trial_ids():
+        for trial_id in self.trial_ids:
             try:
                 readable.append(_slim(self.sweep.result(trial_id)))
             except StoreError:  # The check of results names it.

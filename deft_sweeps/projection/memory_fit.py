@@ -108,7 +108,7 @@ def check_device(spec: SweepSpec, device_bytes: int | None) -> None:
         return
     trial = largest_trial(spec, on_gpu=True)
     if trial is not None:
-        refuse_unless_it_fits(spec, trial, int(device_bytes * min(1.0, share)))
+        refuse_unless_it_fits(spec, trial, int(device_bytes * share))
 
 
 def refuse_unless_it_fits(spec: SweepSpec, trial: LargestTrial, n_bytes: int) -> None:

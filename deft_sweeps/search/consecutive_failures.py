@@ -20,8 +20,8 @@ sizes, times) and temporary names."""
 class ConsecutiveFailures:
     """Counts consecutive trials that failed with the same error.
 
-    Errors that a trial itself raises, such as a loss that is not finite, do not count, nor do
-    trials that memory does not suffice for: a space may be full of them.
+    Errors that a trial itself raises, such as a loss that is not finite, do not count. Nor do
+    trials that do not fit into memory. A space may be full of both.
     """
 
     def __init__(self) -> None:

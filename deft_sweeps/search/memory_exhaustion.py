@@ -1,8 +1,8 @@
-"""A trial that ran out of memory: how that shows, and what the next attempt does about it.
+"""Recognises a trial that ran out of memory, and splits the batches of its next attempt finer.
 
-Of the device or of an allocation the worker hears itself. If the host is short of memory, Ray ends
-the worker, and only the driver hears why. Both note it in the sweep's folder, so that whoever takes
-the trial up next, also after a restart, holds fewer examples at a time.
+The worker itself sees an allocation fail, on the host or on the device. If the host is short of
+memory, Ray ends the worker, and only the driver learns the reason. Either one notes it in the
+sweep's folder. The next attempt reads the note, also after a restart.
 """
 
 from contextlib import suppress
@@ -13,7 +13,7 @@ from deft_sweeps.errors import InfeasibleTrialError
 from deft_sweeps.store.unfinished_trial import UnfinishedTrial
 
 _RAY_SAYS = ("running low on memory", "Memory on the node")
-"""Either begins what Ray's memory monitor gives as the reason."""
+"""Ray's memory monitor begins its reason with one of these."""
 _ALLOCATOR_SAYS = "can't allocate memory"
 """Torch's on the CPU, in a RuntimeError."""
 

@@ -24,7 +24,8 @@ PATIENCE_SEC = 120.0
 """How long to wait for the lock of a silent driver on another host; NFS frees it after 90 s."""
 POLL_SEC = 1.0
 SILENT_SEC = 5.0
-"""After so long a wait it is said. A live driver, which writes each second, is noticed before."""
+"""Of waiting, before the user is told. A live driver writes its note each second, so it is noticed
+earlier, and refused at once."""
 
 _HELD: ContextVar[frozenset[Path]] = ContextVar("_HELD", default=frozenset())
 """Folders that this thread's driver holds: one that holds a folder for a whole session may take it

@@ -37,16 +37,11 @@ def read_weights(path: Path) -> bytes:
     except OSError as error:
         raise StoreError(_unusable(path, f"cannot be read: {error.strerror}")) from error
     try:
-        deserialize(content)  # type: ignore[no-untyped-call]  # safetensors ships none
-    except SafetensorError as error:
-        raise StoreError(_unusable(path, f"is damaged: {error}")) from error
-    header, data = _parts(content)
-    metadata = _metadata(header)
-    trial_id = metadata.get(TRIAL_ID, path.stem)
+        trial_id = _owner(content) or path.stem
+    except StoreError as error:
+        raise StoreError(_unusable(path, str(error))) from error
     if trial_id != path.stem:
         raise StoreError(_unusable(path, f"holds the weights of {trial_id}"))
-    if _SHA256 in metadata and metadata[_SHA256] != _checksum(header, data):
-        raise StoreError(_unusable(path, "is damaged: its checksum does not hold"))
     return content
 
 
@@ -54,16 +49,27 @@ def owner_of(path: Path) -> str:
     """The trial_id that a file of weights states; empty in files of earlier versions.
 
     Raises:
-        StoreError: the file is truncated, or no file of weights.
+        StoreError: the file is truncated or changed, or no file of weights.
         OSError: it is missing, or cannot be opened.
     """
-    content = path.read_bytes()
+    return _owner(path.read_bytes())
+
+
+def _owner(content: bytes) -> str:
+    """The trial_id that safetensors state, empty if none, once they prove to be whole.
+
+    Raises:
+        StoreError: they are damaged, as a clause.
+    """
     try:
         deserialize(content)  # type: ignore[no-untyped-call]  # safetensors ships none
     except SafetensorError as error:
         raise StoreError(f"is damaged: {error}") from error
-    header, _ = _parts(content)
-    return _metadata(header).get(TRIAL_ID, "")
+    header, data = _parts(content)
+    metadata = _metadata(header)
+    if _SHA256 in metadata and metadata[_SHA256] != _checksum(header, data):
+        raise StoreError("is damaged: its checksum does not hold")
+    return metadata.get(TRIAL_ID, "")
 
 
 def _parts(content: bytes) -> tuple[dict[str, Any], memoryview]:

@@ -23,7 +23,10 @@ def request_name() -> str:
 
 
 def release_abandoned() -> int:
-    """Gives back what sweeps hold whose driver has ended; returns the number of requests.
+    """Releases the resources that sweeps with an ended driver still hold.
+
+    Returns:
+        The number of requests that were released.
 
     Raises:
         RayError: the cluster does not answer.

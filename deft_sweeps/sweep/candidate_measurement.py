@@ -29,9 +29,9 @@ def candidate_measurement(
 ) -> Iterator[MeasureCandidate]:
     """Measures one candidate after the other.
 
-    A candidate's score is measured here. Its costs are those of its structure, which were measured
-    alone before if a limit names one; else they are the proxies of its trial. A runtime to deploy
-    to is measured whole, in a fresh process a candidate.
+    Only a candidate's score is measured here. Its costs are those of its structure if they were
+    measured, which they are if a limit names one; otherwise they are its trial's proxies. If the
+    spec names a runtime, score and costs are measured in it, each candidate in a fresh process.
 
     Args:
         spec: of the sweep.
@@ -49,7 +49,7 @@ def candidate_measurement(
             scored = score(job)
             if isinstance(scored, Unmeasured):
                 raise StoreError(str(scored))
-            cost = costs.get(trial.trial_id) or trial.cost
+            cost = costs[trial.trial_id]
             if cost is None:
                 raise StoreError(f"{trial.trial_id} has no costs")
             point, provenance = scored

@@ -32,7 +32,7 @@ PATIENCE_SEC = _RAY_SEC / 2
 back within 15 s. Ray ends the process after `_RAY_SEC`, and this thread may wait for its turn."""
 _PAUSE_SEC, _CONNECT_SEC = 2.0, 5.0
 _NODE_PAUSE_SEC = 20.0
-"""Between two looks at the own node, which logs a line for each."""
+"""Between two connections to this host's node, which logs a line for each."""
 
 _NODE_LOST = (
     "the Ray node of this host, through which this process spoke to it, has ended",
@@ -47,13 +47,13 @@ _watching = threading.Lock()
 def head_watch(
     sweep: SweepDir, address: str | None, view: View, node_socket: Path | None = None
 ) -> Iterator[None]:
-    """Watches the head while a sweep runs, and the own node; ends the process if one is lost.
+    """Watches the head and this host's node while a sweep runs; ends the process if one is lost.
 
     Args:
         sweep: that runs; its note will say so.
         address: HOST:PORT of the head; None is a local Ray, which ends with this process.
         view: is closed before the sentence is printed.
-        node_socket: at which the Ray node listens that this process is attached to.
+        node_socket: of the Ray node that this process is attached to.
     """
     host, _, port = (address or "").rpartition(":")
     if not host or not port.isdecimal() or not _watching.acquire(blocking=False):
@@ -97,7 +97,7 @@ def _watch(
 
 
 def _identity(node_socket: Path | None) -> tuple[int, int] | None:
-    """What tells the file of a socket from a later one of the same name."""
+    """Inode and change time, which differ for a later file of the same name."""
     with suppress(OSError):
         if node_socket is not None:
             status = node_socket.stat()
@@ -106,15 +106,13 @@ def _identity(node_socket: Path | None) -> tuple[int, int] | None:
 
 
 def _is_another(node_socket: Path | None, file: tuple[int, int] | None) -> bool:
-    """Whether a node that was started again listens in place of the one with this file. It does not
-    know this process.
-    """
+    """Whether another node, which does not know this process, has made the socket anew."""
     now = _identity(node_socket)
     return file is not None and now is not None and now != file
 
 
 def _refuses(node_socket: Path) -> bool:
-    """Whether nobody listens any more. If the file is gone, the node may be up."""
+    """Whether the socket refuses connections. A missing file says nothing: the node may be up."""
     try:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(_CONNECT_SEC)

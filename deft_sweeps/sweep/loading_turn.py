@@ -1,8 +1,8 @@
 """Workers of one node take turns at loading libraries.
 
-A node with fifty slots would otherwise import torch fifty times at once, from a network disk say:
-every worker is slow then, and none of them trains. In turns the first ones train while the others
-load, from the memory that now holds the files.
+A node with fifty slots would otherwise import torch fifty times at once, for example from a network
+disk, and no worker would train for a long time. In turns, the first workers train while the others
+load, and these find the files in the system's page cache.
 """
 
 import os
@@ -30,8 +30,9 @@ def n_turns() -> int:
 
 
 def turns_folder() -> Path | None:
-    """A folder that this user's processes on this machine share; None if it is not this user's
-    alone, so that nobody else can put links in it.
+    """A folder that this user's processes on this machine share.
+
+    None if another user owns it or may write to it, who could put links in it.
     """
     folder = Path(tempfile.gettempdir()) / f"deft-sweeps-loading-{os.getuid()}"
     try:

@@ -47,7 +47,7 @@ def score_process(
 ) -> Iterator[Callable[[FinalJob], tuple[Point, Provenance] | Unmeasured]]:
     """Measures score and density of one job after the other, in one process that loads torch once.
 
-    Costs are not measured there: their peak would be that of a process that has done more.
+    Costs are not measured there, since a process that has measured before has a lower peak.
 
     Args:
         spec: of the sweep.
@@ -81,12 +81,12 @@ class ScoreProcess:
 
 @dataclass(frozen=True, slots=True)
 class _Room:
-    """Where a measurement has the machine, or what a trial gets on a cluster, for itself.
+    """Resources of a measurement: this whole machine, or what a trial gets on a cluster.
 
     Attributes:
-        resources: that it asks Ray for.
-        options: of its process, asked anew for each.
-        maker: of the starter.
+        resources: Ray's arguments for them.
+        options: Ray's other arguments for a process; called before each one starts.
+        maker: of the process's TrialStarter.
     """
 
     resources: dict[str, float]
@@ -171,4 +171,4 @@ def _result_of(job: FinalJob, reference: Any) -> Any:
 
 def _gpus(budget: Budget) -> float:
     # Nothing else may share the device while its latency is taken.
-    return float(max(1, round(budget.gpus_per_trial))) if budget.gpus_per_trial > 0 else 0.0
+    return 1.0 if budget.gpus_per_trial > 0 else 0.0

@@ -63,7 +63,6 @@ def run_sweep(
     phase: str = "",
     ray_address: str | None = None,
     n_cpus: int | None = None,
-    checkpoint_every_sec: float | None = None,
 ) -> Outcome:
     """Run trials until the budget is used up, or the user interrupts.
 
@@ -80,8 +79,6 @@ def run_sweep(
         ray_address: of a Ray cluster that shares the folder with this machine; None starts a local
             Ray.
         n_cpus: cores for the local Ray; None is all there are.
-        checkpoint_every_sec: of training, between two checkpoints of a trial; None follows the
-            budget.
 
     Raises:
         ConfigError: a folder to start from is no sweep's.
@@ -93,7 +90,7 @@ def run_sweep(
         driver = _driver(
             spec, sweep, view, resume=resume, more=more, n_extra=len(extra), phase=phase
         )
-        return _drive(driver, maker, extra, ray_address, n_cpus, checkpoint_every_sec)
+        return _drive(driver, maker, extra, ray_address, n_cpus)
 
 
 def _driver(
@@ -154,7 +151,6 @@ def _drive(
     extra: tuple[Start, ...],
     ray_address: str | None,
     n_cpus: int | None,
-    checkpoint_every_sec: float | None,
 ) -> Outcome:
     """From the first proposal to the last result; `_end` follows, however this ends."""
     follower = Follower(driver.sweep, driver.spec, driver.warn)
@@ -167,7 +163,7 @@ def _drive(
                     head_watch(driver.sweep, session.head, driver.view, session.node_socket),
                     stoppable(driver, waits=True),
                 ):
-                    run_tune(driver, searcher, session, maker, checkpoint_every_sec)
+                    run_tune(driver, searcher, session, maker)
             _store_waiting(driver, searcher)
             _conclude(driver, searcher)
     except KeyboardInterrupt:

@@ -2,11 +2,13 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 from deft_sweeps.sweep.driver import Driver
+
+Handler = Callable[[int, FrameType | None], None]
 
 
 @contextmanager
@@ -14,9 +16,6 @@ def stoppable(driver: Driver, *, waits: bool = False) -> Iterator[None]:
     """Ctrl-C and SIGTERM stop the driver: at once, or with `waits` between two of Tune's events; a
     second one always at once.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def stop(number: int, frame: FrameType | None) -> None:
         second, driver.stopping = driver.stopping, True
@@ -24,12 +23,8 @@ def stoppable(driver: Driver, *, waits: bool = False) -> Iterator[None]:
         if second or not waits:
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with _handled(stop, signal.SIGINT, signal.SIGTERM):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -37,15 +32,23 @@ def terminable() -> Iterator[None]:
     """SIGTERM interrupts as Ctrl-C does, also while no trials run: Ray would end the process with
     an exit code of its own.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    with _handled(interrupt, signal.SIGTERM):
+        yield
+
+
+@contextmanager
+def _handled(handler: Handler, *numbers: signal.Signals) -> Iterator[None]:
+    """Signals have this handler inside the context; only the main thread can set one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

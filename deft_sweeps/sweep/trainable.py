@@ -7,7 +7,6 @@ checkpoints hold nothing. Each attempt writes under a number of its own (`store/
 """
 
 import gc
-import math
 import os
 import socket
 import time
@@ -21,7 +20,6 @@ from ray.tune import Trainable
 
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import DeftSweepsError, InfeasibleTrialError, TrialError
-from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.result import Advance, CompleteTrial, FailedTrial, Rung, StepMetrics, TrialResult
 from deft_sweeps.search.memory_exhaustion import finer_split, is_out_of_memory, micro_batches_of
 from deft_sweeps.search.trial_report import TROUBLE, report
@@ -31,6 +29,7 @@ from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.unfinished_trial import Attempt, UnfinishedTrial
 from deft_sweeps.sweep.checkpoint_interval import CheckpointClock, CheckpointCost
 from deft_sweeps.sweep.loading_turn import loading_turn, n_turns, turns_folder
+from deft_sweeps.sweep.rung_measurement import measured_rung
 from deft_sweeps.sweep.trial_resumption import NoRoomNowError, resumption
 from deft_sweeps.sweep.worker_settings import ShippedCall
 from deft_sweeps.trial.protocol import TrialRun, TrialStarter, TrialStarterFactory
@@ -234,17 +233,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         """
         rung = next((rung for rung in self._rungs if rung.step == self._step), None)
         if rung is None:
-            points = tuple(
-                replace(point, example_scores=NO_SCORES)
-                for point in run.measure(self._rung_thresholds)
-            )
-            if not all(
-                math.isfinite(number)
-                for point in points
-                for number in (point.loss, point.density.overall)
-            ):
-                raise TrialError(f"what was measured at step {self._step} is not finite")
-            rung = Rung(step=self._step, points=points)
+            rung = measured_rung(run, self._step, self._rung_thresholds)
             self._rungs = (*self._rungs, rung)
             with suppress(OSError):  # As with checkpoints: a full disk costs a second measurement.
                 self._attempt.write_rungs(self._rungs)

@@ -59,7 +59,5 @@ def _sentence(reasons: list[str], starts: str) -> str:
 
 
 def _passes(error: Exception) -> bool:
-    """Whether an error says of the machine, not of the checkpoint, that it could not do it: out of
-    memory, of the device's too.
-    """
+    """Whether the machine is the cause and not the checkpoint: a drive, or memory that ran out."""
     return isinstance(error, OSError) or is_out_of_memory(error)

@@ -7,7 +7,6 @@ from ray.tune.error import TuneError
 
 from deft_sweeps.errors import SweepError
 from deft_sweeps.search.searcher import StudySearcher
-from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.stopping.early_stopping import RungScheduler
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep.driver import Driver, DriverCallback
@@ -25,7 +24,6 @@ def run_tune(
     searcher: StudySearcher,
     session: Session,
     maker: TrialStarterFactory,
-    checkpoint_every_sec: float | None,
 ) -> None:
     """Runs what the searcher proposes until it proposes nothing more.
 
@@ -38,7 +36,7 @@ def run_tune(
         driver.slots = slots.allowed()
         try:
             tune.run(
-                _trainable(driver, maker, slots.marker, checkpoint_every_sec),
+                _trainable(driver, maker, slots.marker),
                 name="sweep",
                 num_samples=-1,
                 search_alg=searcher,
@@ -63,28 +61,20 @@ def run_tune(
             raise SweepError(f"Ray Tune stopped: {short_reason(error)}") from error
 
 
-def _trainable(
-    driver: Driver, maker: TrialStarterFactory, marker: str, checkpoint_every_sec: float | None
-) -> Any:
+def _trainable(driver: Driver, maker: TrialStarterFactory, marker: str) -> Any:
     """What a worker runs, with all that its trials share."""
+    minutes = driver.spec.budget.checkpoint_minutes
     return tune.with_parameters(
         TrialTrainable,
         maker=shipped(maker),
         folder=str(driver.sweep.root.resolve()),
         marker=marker,
         n_threads=driver.spec.budget.cpus_per_trial,
-        checkpoint_every_sec=_or_budget(checkpoint_every_sec, driver.spec.budget),
+        checkpoint_every_sec=None if minutes is None else 60.0 * minutes,
         stopping=driver.spec.stopping,
         rung_thresholds=driver.spec.rung_thresholds,
         may_be_replaced=driver.spec.budget.max_failures > 0,
     )
-
-
-def _or_budget(checkpoint_every_sec: float | None, budget: Budget) -> float | None:
-    """Seconds between two checkpoints; those of the budget if none are given."""
-    if checkpoint_every_sec is not None or budget.checkpoint_minutes is None:
-        return checkpoint_every_sec
-    return 60.0 * budget.checkpoint_minutes
 
 
 def _dirname(trial: object) -> str:

@@ -33,7 +33,7 @@ from deft_sweeps.study.optuna_study import TRIAL_ID, finished
 from deft_sweeps.study.proposal import Proposal
 from deft_sweeps.study.sweep_study import SweepStudy
 from deft_sweeps.sweep.runner import run_sweep
-from tests.fakes import FakeMaker, fake_result, plain
+from tests.fakes import FakeMaker, fake_result, plain, with_checkpoints
 from tests.played_search import failed, play, trial_of
 from tests.running import STATES, counts_are_equal, wait_for
 from tests.searches import LIMITS, spec_for
@@ -211,7 +211,7 @@ def test_a_sweep_on_ray_with_bad_trials(name: ConcreteName, limits: str, tmp_pat
     ids = [spec.config(start).config_id for start in bad]
     maker = FakeMaker(tmp_path, {ids[1]: "raise", ids[2]: "nan", ids[3]: "die_once"})
     sweep = SweepDir(tmp_path / "sweep")
-    outcome = run_sweep(spec, sweep, maker, view=lambda _: None, checkpoint_every_sec=0.0)
+    outcome = run_sweep(with_checkpoints(spec), sweep, maker, view=lambda _: None)
     assert (outcome.n_complete, outcome.n_failed) == (6, 2)
     waited = any("all else waits for baseline(peft)" in message for message in outcome.messages)
     assert waited == (limits == "limits")

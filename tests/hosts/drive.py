@@ -14,14 +14,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import typer
-
 from deft_sweeps.cli.guard import guarded
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result import CompleteTrial
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.progress import LineView
 from deft_sweeps.sweep.runner import run_sweep
+from tests.driver_script import run_script
 from tests.fakes import FakeMaker, FakeRun, fake_spec
 
 MEET_SEC = 180.0
@@ -107,7 +106,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except typer.Exit as end:
-        sys.exit(end.exit_code)
+    run_script(main)

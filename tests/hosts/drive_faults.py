@@ -21,7 +21,8 @@ from deft_sweeps.result import CompleteTrial
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.progress import LineView
 from deft_sweeps.sweep.runner import run_sweep
-from tests.fakes import FakeMaker, FakeRun, fake_spec
+from tests.driver_script import run_script
+from tests.fakes import FakeMaker, FakeRun, fake_spec, with_checkpoints
 
 
 @dataclass
@@ -77,13 +78,12 @@ def main() -> None:
         maker = replace(maker, slow_host=slow[0], slow_sec=float(slow[1]))
     with LineView(sys.stdout) as view:
         outcome = run_sweep(
-            spec,
+            with_checkpoints(spec, 1.0),
             SweepDir(Path(root)),
             maker,
             view=view,
             resume=True,
             ray_address=address,
-            checkpoint_every_sec=1.0,
         )
     print(outcome)
     if outcome.interrupted:
@@ -91,7 +91,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except typer.Exit as end:
-        sys.exit(end.exit_code)
+    run_script(main)

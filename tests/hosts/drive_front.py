@@ -10,8 +10,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import typer
-
 from deft_sweeps.cli.guard import guarded
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.specification.spec_reader import load_spec
@@ -21,7 +19,8 @@ from deft_sweeps.sweep.progress import LineView
 from deft_sweeps.sweep.runner import run_sweep
 from deft_sweeps.trial.protocol import TrialRun, TrialStarter
 from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
-from tests.fakes import FakeMaker
+from tests.driver_script import run_script
+from tests.fakes import FakeMaker, with_checkpoints
 
 
 @dataclass(frozen=True)
@@ -68,19 +67,15 @@ def main() -> None:
     spec = load_spec(path)
     with LineView(sys.stdout) as view:
         outcome = run_sweep(
-            spec,
+            with_checkpoints(spec, 0.2),
             SweepDir(Path(root)),
             HeldTorchMaker(spec, Path(root).parent, *held),
             view=view,
             resume=True,
             ray_address=address,
-            checkpoint_every_sec=0.2,
         )
     print(outcome)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except typer.Exit as end:
-        sys.exit(end.exit_code)
+    run_script(main)

@@ -22,7 +22,8 @@ from deft_sweeps.store.driver_note import DriverNote
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.progress import LineView
 from deft_sweeps.sweep.runner import run_sweep
-from tests.fakes import FakeRun, fake_spec
+from tests.driver_script import run_script
+from tests.fakes import FakeRun, fake_spec, with_checkpoints
 from tests.hosts.drive_faults import FaultyMaker
 
 MOMENTS = ("no result", "stored", "end")
@@ -103,13 +104,12 @@ def main() -> None:
     )
     with LineView(sys.stdout) as view:
         outcome = run_sweep(
-            replace(spec, budget=budget),
+            with_checkpoints(replace(spec, budget=budget), 0.5),
             KilledSweep(given.root, given.moment),
             maker,
             view=view,
             resume=True,
             ray_address=given.address,
-            checkpoint_every_sec=0.5,
         )
     print(outcome)
     if outcome.interrupted:
@@ -117,7 +117,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except typer.Exit as end:
-        sys.exit(end.exit_code)
+    run_script(main)

@@ -17,7 +17,7 @@ from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.progress import LineView
 from deft_sweeps.sweep.runner import run_sweep
 from deft_sweeps.trial.protocol import TrialStarter
-from tests.fakes import FakeMaker, FakeRun, fake_spec, plain
+from tests.fakes import FakeMaker, FakeRun, fake_spec, plain, with_checkpoints
 
 FIRST = plain(1e-3)
 SPEC = fake_spec(2, first=(FIRST, plain(2e-3)), concurrency=1, max_failures=2)
@@ -31,11 +31,6 @@ class HungryRun(FakeRun):
     """Holds memory in proportion to its micro-batch once it is past step 6."""
 
     whole_bytes: int = 0
-    n_micro_batches: int = 1
-
-    def split(self, n_micro_batches: int) -> None:
-        super().split(n_micro_batches)
-        self.n_micro_batches = n_micro_batches
 
     def advance(self, n_steps: int) -> Advance:
         if self.config.config_id == HUNGRY.config_id and self.step == 6:
@@ -67,4 +62,4 @@ def main() -> None:
     maker = HungryMaker(root.parent, whole_bytes=int(sys.argv[2]))
     with LineView(sys.stdout) as view:
         sweep = SweepDir(root)
-        print(run_sweep(SPEC, sweep, maker, view=view, n_cpus=1, checkpoint_every_sec=0.0))
+        print(run_sweep(with_checkpoints(SPEC), sweep, maker, view=view, n_cpus=1))

@@ -8,7 +8,7 @@ from pathlib import Path
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.progress import LineView
 from deft_sweeps.sweep.runner import run_sweep
-from tests.fakes import FakeMaker, fake_spec
+from tests.fakes import FakeMaker, fake_spec, with_checkpoints
 
 TRIALS = 8
 SPEC = fake_spec(TRIALS)
@@ -28,13 +28,12 @@ if __name__ == "__main__":
         spec = spec_for(sys.argv[2], "limits", trials=TRIALS)
     with LineView(sys.stdout) as view:
         outcome = run_sweep(
-            spec,
+            with_checkpoints(spec),
             SweepDir(root),
             maker(root),
             view=view,
             resume=True,
             n_cpus=2,
-            checkpoint_every_sec=0.0,
         )
     print(outcome)
     sys.exit(130 if outcome.interrupted else 0)

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from deft_sweeps.cli.guard import guarded
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.config.trial import TrialConfig
@@ -22,6 +20,7 @@ from deft_sweeps.specification.combination import Start
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import final, session
+from tests.driver_script import run_script
 from tests.fake_finals import measured
 from tests.fakes import FakeMaker, FakeRun, fake_spec
 
@@ -84,7 +83,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except typer.Exit as end:
-        sys.exit(end.exit_code)
+    run_script(main)

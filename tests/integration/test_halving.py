@@ -16,7 +16,7 @@ from deft_sweeps.store.unfinished_trial import unfinished_trials
 from deft_sweeps.sweep.progress import Progress
 from deft_sweeps.sweep.runner import run_sweep
 from deft_sweeps.sweep.trainable import TrialTrainable
-from tests.fakes import N_STEPS, FakeMaker, fake_spec, plain
+from tests.fakes import N_STEPS, FakeMaker, fake_spec, plain, with_checkpoints
 from tests.integration import drive_halving
 from tests.running import counts_are_equal, drive, nothing_is_left, wait_for
 
@@ -62,7 +62,7 @@ def test_stopped_trials_are_pruned_counted_and_never_points(tmp_path: Path) -> N
         FakeMaker(tmp_path, {config.config_id: "die_once"}, fault_step=3),
     )
     shown: list[Progress] = []
-    outcome = run_sweep(spec, sweep, fakes, view=shown.append, n_cpus=2, checkpoint_every_sec=0.0)
+    outcome = run_sweep(with_checkpoints(spec), sweep, fakes, view=shown.append, n_cpus=2)
 
     results = sweep.results()
     stopped = [result for result in results if result.status == "stopped"]

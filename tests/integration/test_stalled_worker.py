@@ -7,7 +7,7 @@ import pytest
 
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.runner import run_sweep
-from tests.fakes import N_STEPS, FakeMaker, fake_spec, plain
+from tests.fakes import N_STEPS, FakeMaker, fake_spec, plain, with_checkpoints
 from tests.running import counts_are_equal, nothing_is_left
 
 STALL_MIN = 0.05
@@ -24,7 +24,7 @@ def test_trials_of_silent_workers_go_on_from_their_checkpoints_and_count_once(
     configs = [spec.config(start) for start in first]
     faults = dict(zip((c.config_id for c in configs), ("hang_once", "stop_once"), strict=True))
     sweep, fakes = SweepDir(tmp_path / "sweep"), FakeMaker(tmp_path, faults)  # type: ignore[arg-type]
-    outcome = run_sweep(spec, sweep, fakes, view=lambda _: None, n_cpus=2, checkpoint_every_sec=0.0)
+    outcome = run_sweep(with_checkpoints(spec), sweep, fakes, view=lambda _: None, n_cpus=2)
     assert (outcome.n_complete, outcome.n_failed) == (4, 0)
     for config in configs:
         trial_id = config.trial_id(0)

@@ -18,7 +18,7 @@ from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.unfinished_trial import unfinished_trials
 from deft_sweeps.sweep.progress import LineView, Progress
 from deft_sweeps.sweep.runner import run_sweep
-from tests.fakes import N_STEPS, FakeMaker, Fault, fake_spec, plain
+from tests.fakes import N_STEPS, FakeMaker, Fault, fake_spec, plain, with_checkpoints
 from tests.integration.drive import SPEC, TRIALS, maker
 from tests.running import counts_are_equal, drive, nothing_is_left, wait_for
 from tests.samples import error_of
@@ -93,7 +93,7 @@ def test_a_sweep_with_every_kind_of_bad_trial(
         shown.append(progress)
         LineView(out)(progress)
 
-    outcome = run_sweep(spec, sweep, fakes, view=view, n_cpus=2, checkpoint_every_sec=0.0)
+    outcome = run_sweep(with_checkpoints(spec), sweep, fakes, view=view, n_cpus=2)
 
     assert (outcome.n_complete, outcome.n_failed, outcome.interrupted) == (9, 3, False)
     errors = {
@@ -233,13 +233,12 @@ def test_a_killed_an_interrupted_and_an_extended_sweep(tmp_path: Path) -> None:
     )
     try:
         outcome = run_sweep(
-            SPEC,
+            with_checkpoints(SPEC),
             sweep,
             fakes,
             view=lambda _: None,
             resume=True,
             ray_address=cluster.address,
-            checkpoint_every_sec=0.0,
         )
         assert (outcome.n_complete, outcome.n_failed, outcome.interrupted) == (TRIALS, 0, False)
         counts_are_equal(SPEC, sweep)

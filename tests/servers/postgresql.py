@@ -10,7 +10,6 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 NAME = "tracker"
@@ -65,12 +64,7 @@ class PostgreSQL:
         self.execute(f"CREATE DATABASE {NAME}", "postgres")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 

@@ -8,11 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,6 +19,7 @@ from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import follower
 from deft_sweeps.sweep.session import publish
 from tests.cli_call import call
+from tests.late_relay import Delay, LateRelay
 from tests.searched_folder import mirror_all, note, search
 from tests.servers.played_drive import PlayedDrive, disagreements, runs_at, wait_for, yaml_of
 from tests.servers.postgresql import PostgreSQL
@@ -136,7 +133,7 @@ def test_a_slow_server_gets_each_run_once(tracker: TrackingServer, tmp_path: Pat
     """Every answer comes late, each fifth one after the client has stopped waiting. If the last
     one is among these, MLflow is behind until doctor, or the next driver, finds it quick again.
     """
-    with relay(tracker.uri) as slow:
+    with SlowRelay(tracker.uri) as slow:
         driven = drive(tmp_path, "slow", slow.uri)
         driven.store(N_TRIALS)
         is_level = driven.close()
@@ -235,58 +232,14 @@ def wait_until_migrating(sweep: SweepDir, share: float) -> None:
     pytest.fail("no database is being made")
 
 
-class _SlowRelay(ThreadingHTTPServer):
+class SlowRelay(LateRelay):
     """Passes requests on to a server; answers late, and each fifth one far too late."""
 
-    daemon_threads = True
-
     def __init__(self, server: str) -> None:
-        super().__init__(("127.0.0.1", 0), _LateAnswer)
-        self.tracker, self.n_requests = server, 0
+        super().__init__(server)
+        self.n_requests = 0
         self.late_sec, self.too_late_sec = 0.1, 4.0
 
-    @property
-    def uri(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _LateAnswer(BaseHTTPRequestHandler):
-    server: _SlowRelay
-
-    def do_POST(self) -> None:
-        self.server.n_requests += 1
-        is_too_late = self.server.n_requests % 5 == 0
-        late_sec = self.server.too_late_sec if is_too_late else self.server.late_sec
-        length = int(self.headers.get("Content-Length") or 0)
-        request = urllib.request.Request(
-            self.server.tracker + self.path,
-            self.rfile.read(length) if length else None,
-            {"Content-Type": self.headers.get("Content-Type") or "application/json"},
-            method=self.command,
-        )
-        try:
-            with urllib.request.urlopen(request) as answer:
-                code, content = answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            code, content = error.code, error.read()
-        time.sleep(late_sec)
-        with suppress(OSError):  # Nobody waits any more.
-            self.send_response(code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-    do_GET = do_PUT = do_PATCH = do_POST  # noqa: N815 (http.server's names)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-@contextmanager
-def relay(server: str) -> Iterator[_SlowRelay]:
-    """A slow relay to a server."""
-    with _SlowRelay(server) as slow:
-        threading.Thread(target=slow.serve_forever, daemon=True).start()
-        yield slow
-        slow.shutdown()
+    def delay(self, path: str) -> Delay:
+        self.n_requests += 1
+        return Delay(after=self.late_sec if self.n_requests % 5 else self.too_late_sec)

@@ -15,9 +15,8 @@ def examine(view: SweepView) -> Checked:
     if view.is_driven:
         return Checked(f"{count(len(trials), 'trial')} under way")
     resumable = recorded_numbers(view.sweep.pending_path, len(view.results))
-    stored = set(view.sweep.trial_ids())  # Also those that cannot be read now.
     ended = [trial for trial in trials if trial.trial_id in view.results]
-    lost = [t for t in trials if t.trial_id not in stored and t.trial_id not in resumable]
+    lost = [t for t in trials if t.trial_id not in view.trial_ids and t.trial_id not in resumable]
     problems = [_problem(trial, "has a result already") for trial in ended]
     problems += [_problem(trial, "is in no record of running trials") for trial in lost]
     return Checked(f"of {count(len(trials), 'unfinished trial')}", tuple(problems))

@@ -51,7 +51,7 @@ def _of_trial(
     except (ValueError, OverflowError):
         yield FolderProblem(f"{name} cannot be read", "its numbers are lost", _AGAIN, mend)
         return
-    if measurement.trial_id not in view.sweep.trial_ids():
+    if measurement.trial_id not in view.trial_ids:
         what = f"{name} is of {measurement.trial_id}, which has no result"
         yield FolderProblem(what, "it says nothing of the trials here", _AGAIN, mend)
 
@@ -76,7 +76,7 @@ def _selection(view: SweepView) -> Iterator[FolderProblem]:
             "restore chain.json from a copy",
         )
     candidates = (*chain.candidates, *chain.baselines.values()) if chain else ()
-    absent = {c.trial_id for c in candidates} - set(view.sweep.trial_ids())
+    absent = {c.trial_id for c in candidates} - view.trial_ids
     if absent:
         yield FolderProblem(
             f"selection/chain.json names {listed(sorted(absent))}, without a result",

@@ -39,7 +39,7 @@ def _problem(view: SweepView, path: Path) -> FolderProblem | None:
         )
     if result is None:
         what, meaning = f"{name} cannot be read", "its trial counts nowhere, and no driver starts"
-        if path.stem not in view.sweep.trial_ids():
+        if path.stem not in view.trial_ids:
             meaning = "no trial wrote it, and it counts nowhere"
         return FolderProblem(
             what,

@@ -103,8 +103,7 @@ def _of_trials(view: SweepView, runs: _Runs) -> Iterable[FolderProblem]:
     results, children = view.results, runs.children
     first = runs.parents[0].info.run_id if runs.parents else ""
     doubled = {t: some[1:] for t, some in _sorted(children, first).items() if len(some) > 1}
-    stored = set(view.sweep.trial_ids())  # Also those that cannot be read now.
-    surplus = {t: some for t, some in children.items() if t not in stored}
+    surplus = {t: some for t, some in children.items() if t not in view.trial_ids}
     different = {
         t: some
         for t, some in children.items()

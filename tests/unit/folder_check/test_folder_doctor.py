@@ -124,6 +124,13 @@ def truncated_weights(sweep: SweepDir) -> None:
     path.write_bytes(path.read_bytes()[:-3])
 
 
+def changed_weights(sweep: SweepDir) -> None:
+    path = sweep.weights_path(off_the_front(sweep))
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
 def misplaced_weights(sweep: SweepDir) -> None:
     trial_id = first_ids(sweep)[0]
     other = off_the_front(sweep)
@@ -327,6 +334,7 @@ MENDABLE: tuple[tuple[Callable[[SweepDir], None], str, str], ...] = (
     (huge_number, "numbers", "has the number 1000000000"),
     (changed_record, "pending", "it was changed since it was written"),
     (truncated_weights, "weights", "is damaged"),
+    (changed_weights, "weights", "its checksum does not hold"),
     (misplaced_weights, "weights", "holds the weights of"),
     (copied_weights, "weights", "holds the weights of"),
     (weights_of_an_attempt, "weights", "are missing"),

@@ -6,7 +6,6 @@ import socket
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -14,7 +13,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +32,7 @@ from deft_sweeps.store.sweep_identity import sweep_id
 from deft_sweeps.store.tracking_client import tracking_uri
 from deft_sweeps.study.study_mirror import StudyMirror
 from tests.fakes import fake_result, fake_spec, plain
+from tests.late_relay import Delay, LateRelay
 from tests.samples import complete
 
 
@@ -309,7 +308,7 @@ def wait_for(holds: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-class SlowlyAnswered(ThreadingHTTPServer):
+class SlowlyAnswered(LateRelay):
     """Passes requests on to a tracking server; the first ones that make a run are answered late.
 
     Attributes:
@@ -318,61 +317,19 @@ class SlowlyAnswered(ThreadingHTTPServer):
         n_created: requests that made a run.
     """
 
-    daemon_threads = True
-
     def __init__(self, server: str, late_sec: float, *, made_late: bool = False) -> None:
-        super().__init__(("127.0.0.1", 0), _Relay)
-        self.server, self.late_sec, self.made_late = server, late_sec, made_late
+        super().__init__(server)
+        self.late_sec, self.made_late = late_sec, made_late
         self.n_late = self.n_created = 0
 
-    def __enter__(self) -> "SlowlyAnswered":
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self.server_close()
-
-    @property
-    def uri(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Relay(BaseHTTPRequestHandler):
-    server: SlowlyAnswered
-
-    def do_POST(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        request = urllib.request.Request(
-            self.server.server + self.path,
-            self.rfile.read(length) if length else None,
-            {"Content-Type": self.headers.get("Content-Type") or "application/json"},
-            method=self.command,
-        )
-        late_sec = 0.0
-        if self.path.endswith("/runs/create"):
-            self.server.n_created += 1
-            if self.server.n_late:
-                self.server.n_late -= 1
-                late_sec = self.server.late_sec
-        time.sleep(late_sec if self.server.made_late else 0.0)
-        try:
-            with urllib.request.urlopen(request) as answer:
-                code, content = answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            code, content = error.code, error.read()
-        time.sleep(0.0 if self.server.made_late else late_sec)
-        with suppress(OSError):  # Nobody waits any more.
-            self.send_response(code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-    do_GET = do_PUT = do_PATCH = do_POST  # noqa: N815 (http.server's names)
-
-    def log_message(self, *_: object) -> None:
-        pass
+    def delay(self, path: str) -> Delay:
+        if not path.endswith("/runs/create"):
+            return Delay()
+        self.n_created += 1
+        if not self.n_late:
+            return Delay()
+        self.n_late -= 1
+        return Delay(before=self.late_sec) if self.made_late else Delay(after=self.late_sec)
 
 
 class TestTrackerThatAnswersSlowly:

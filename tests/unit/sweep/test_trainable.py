@@ -252,11 +252,6 @@ class HungryMaker(FakeMaker):
 @dataclass
 class HungryRun(FakeRun):
     n_fits: int = 1
-    n_micro_batches: int = 1
-
-    def split(self, n_micro_batches: int) -> None:
-        super().split(n_micro_batches)
-        self.n_micro_batches = n_micro_batches
 
     def advance(self, n_steps: int) -> Advance:
         n_held = self.config.training.batch_size / self.n_micro_batches
