@@ -73,8 +73,23 @@ def final_jobs(choice: Choice, results: Sequence[TrialResult]) -> tuple[FinalJob
     twin = twin_of(choice, results)
     if twin is not None:
         # Thresholded in the chosen one's way, so that the two differ in the density loss alone.
-        jobs.append(_job("twin", twin, density=point.density.overall, percentile=point.percentile))
+        jobs.append(
+            replace(
+                _job("twin", twin, density=point.density.overall, percentile=point.percentile),
+                measured=_measured(twin, by_percentile=point.percentile is not None),
+            )
+        )
     return tuple(jobs)
+
+
+def _measured(trial: CompleteTrial, *, by_percentile: bool) -> tuple[tuple[float, float], ...]:
+    """Where a trial was measured in its search: the threshold or percentile, and the density."""
+    measured = []
+    for point in trial.points:
+        at = point.percentile if by_percentile else point.threshold
+        if at is not None and (point.percentile is not None) == by_percentile:
+            measured.append((at, point.density.overall))
+    return tuple(measured)
 
 
 def candidate_job(candidate: Candidate, result: CompleteTrial) -> FinalJob:

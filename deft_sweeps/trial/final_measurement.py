@@ -6,23 +6,18 @@ split.
 import time
 from dataclasses import replace
 
-from deft_sweeps.axes.activation.gate import thresholded_by_block
-from deft_sweeps.axes.thresholds import GateHistogram
 from deft_sweeps.result import FinalMeasurement, Point, Provenance, StructureCost
 from deft_sweeps.tasks.task_data import TaskData
 from deft_sweeps.trial.build import TrialModel, build
+from deft_sweeps.trial.calibration import percentile_for, threshold_for
 from deft_sweeps.trial.cost import PeakMemory
 from deft_sweeps.trial.energy_projection import with_energy
-from deft_sweeps.trial.evaluate import Evaluator
 from deft_sweeps.trial.final_job import FinalJob
 from deft_sweeps.trial.heads import HeadSpec
 from deft_sweeps.trial.measuring import Measurer
 from deft_sweeps.trial.run_provenance import provenance
 from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 from deft_sweeps.trial.torch_starter import TorchTrialStarter
-
-_BISECTIONS = 12
-_CLOSE = 0.002
 
 
 def measure_final(job: FinalJob, factory: TorchTrialStarterFactory) -> FinalMeasurement:
@@ -69,14 +64,14 @@ def _point(measurer: Measurer, trial_model: TrialModel, data: TaskData, job: Fin
     if percentile is not None and not block_thresholds:
         histogram = measurer.gate_histogram(trial_model, data)
         if job.density is not None:
-            percentile = percentile_for(
-                measurer.evaluator(trial_model, data, "validation"), histogram, job.density
-            )
+            validation = measurer.evaluator(trial_model, data, "validation")
+            percentile = percentile_for(validation, histogram, job.density, job.measured)
         block_thresholds = histogram.thresholds(percentile)
     elif threshold is None:
         if job.density is None:
             raise ValueError("a final job needs a threshold, or a density to calibrate one to")
-        threshold = threshold_for(measurer.evaluator(trial_model, data, "validation"), job.density)
+        validation = measurer.evaluator(trial_model, data, "validation")
+        threshold = threshold_for(validation, job.density, job.measured)
     evaluator = measurer.evaluator(trial_model, data, job.split)
     point = (
         evaluator.point(threshold or 0.0)
@@ -104,42 +99,3 @@ def measure_structure(job: FinalJob, factory: TorchTrialStarterFactory) -> Struc
         peak_memory_bytes=peak_bytes,
         provenance=provenance(starter.device, data.fingerprint, trial_model.base.revision),
     )
-
-
-def threshold_for(evaluator: Evaluator, density: float) -> float:
-    """The threshold at which the model's activation density is `density`, by bisection: density
-    falls as the threshold rises.
-
-    Args:
-        evaluator: over calibration examples.
-        density: in (0, 1); one that no threshold up to 64 reaches gives the nearest end.
-    """
-    low, high = 0.0, 1.0
-    while evaluator.density(high) > density and high < 64:
-        low, high = high, high * 2
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        got = evaluator.density(middle)
-        if abs(got - density) <= _CLOSE * density:
-            return middle
-        low, high = (middle, high) if got > density else (low, middle)
-    return (low + high) / 2
-
-
-def percentile_for(evaluator: Evaluator, histogram: GateHistogram, density: float) -> float:
-    """The percentile at which the model's activation density is `density`, by bisection.
-
-    Args:
-        evaluator: over calibration examples.
-        histogram: of the same model's gates.
-        density: in (0, 1); one that no percentile reaches gives the nearest end.
-    """
-    low, high = 0.0, 1.0
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        with thresholded_by_block(evaluator.gates, histogram.thresholds(middle)):
-            got = evaluator.density(0.0)
-        if abs(got - density) <= _CLOSE * density:
-            return middle
-        low, high = (middle, high) if got > density else (low, middle)
-    return (low + high) / 2

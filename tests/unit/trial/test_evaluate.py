@@ -18,12 +18,12 @@ from deft_sweeps.store.weights_file import read_weights
 from deft_sweeps.task_metrics import score
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.build import build
+from deft_sweeps.trial.calibration import threshold_for
 from deft_sweeps.trial.final_job import FinalJob
 from deft_sweeps.trial.final_measurement import (
     measure_final,
     measure_score,
     measure_structure,
-    threshold_for,
 )
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter
