@@ -80,6 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from tests.hosts import driver_scale
-
-    driver_scale.main()  # Imported, since workers cannot unpickle what `__main__` defines.
+    main()
