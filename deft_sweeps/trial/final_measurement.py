@@ -1,9 +1,10 @@
-"""The measurements that are quoted: a front member, once, on the test split, and what its structure
-costs, each alone in a process of its own; scores of the certificate's candidates on the selection
-split.
+"""The measurements that are quoted: front members, once, on the test split, and what their
+structures cost, each structure alone in a process of its own; scores of the certificate's
+candidates on the selection split.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from deft_sweeps.result import FinalMeasurement, Point, Provenance, StructureCost
@@ -20,9 +21,33 @@ from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 from deft_sweeps.trial.torch_starter import TorchTrialStarter
 
 
+def final_measurements(
+    factory: TorchTrialStarterFactory,
+) -> Callable[[FinalJob], FinalMeasurement]:
+    """Measures jobs whose trials share their structure, in this process, which must be a fresh one.
+
+    The costs are those of the first job, since a process that has measured before has a lower peak.
+    """
+    starter, first = factory(), list[FinalMeasurement]()
+
+    def measure(job: FinalJob) -> FinalMeasurement:
+        if not first:
+            first.append(_measured(job, starter))
+            return first[0]
+        point, of_whom = measure_score(job, starter)
+        return replace(
+            first[0], role=job.role, trial_id=job.trial_id, point=point, provenance=of_whom
+        )
+
+    return measure
+
+
 def measure_final(job: FinalJob, factory: TorchTrialStarterFactory) -> FinalMeasurement:
     """Build the trial's model from its weights and measure it on the job's split."""
-    starter = factory()
+    return _measured(job, factory())
+
+
+def _measured(job: FinalJob, starter: TorchTrialStarter) -> FinalMeasurement:
     memory = PeakMemory(starter.device, starter.memory_floor)
     start = time.perf_counter()
     data = starter.data(job.config)
