@@ -104,7 +104,7 @@ def _run(
         view=view,
         resume=resume,
         more=more,
-        # The certificate may choose otherwise yet. But it seldom does, and workers start slowly.
+        # While the workers are up. If the certificate chooses otherwise, another twin runs later.
         follow_up=lambda: ("plain PEFT to compare with", _likely_twin(spec, sweep)),
         ray_address=ray_address,
     )
