@@ -49,8 +49,11 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         on_trouble: called with a sentence when something could not be written.
         stopping: while it says so, nothing more is proposed.
         slots: trials that may run at a time, asked before each proposal; None is no limit.
+        follow_up: asked once, when the search is through and nothing runs: points to try besides
+            while the workers are still up.
 
     Attributes:
+        target: finished trials to reach; points of the follow-up are added to it.
         aborted: why the sweep cannot go on.
         over: why the search ended before its target, a sentence; empty if it did not.
         lost: Tune's ids of running trials whose worker is gone or could not start, with the reason.
@@ -69,14 +72,16 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         on_trouble: Callable[[str], None] = lambda _: None,
         stopping: Callable[[], bool] = lambda: False,
         slots: Callable[[], int] | None = None,
+        follow_up: Callable[[], tuple[Start, ...]] | None = None,
     ) -> None:
         super().__init__()
         self.aborted: SweepError | None = None
         self.over = ""
         self.lost: dict[str, str] = {}
-        self._spec, self._sweep, self._target = spec, sweep, target
+        self.target = target
+        self._spec, self._sweep = spec, sweep
         self._on_finish, self._on_trouble = on_finish, on_trouble
-        self._stopping, self._slots = stopping, slots
+        self._stopping, self._slots, self._follow_up = stopping, slots, follow_up
         self._running: dict[str, Proposal] = {}
 
         sweep.root.mkdir(parents=True, exist_ok=True)
@@ -92,7 +97,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
 
         begun = [proposal.start for proposal in pending.proposals.values()]
         ran = [start_of(spec, trial.params) for trial in finished(self.study)] + begun
-        requested = RequestedPoints(spec, pending)
+        self._requested = requested = RequestedPoints(spec, pending)
         requested.add_extra(extra)
         requested.add(first, "first", ran)
         requested.add(first_points(spec, sweep), "warm_start", ran)
@@ -135,7 +140,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
     def suggest(self, trial_id: str) -> dict[str, object] | str | None:
         """The next trial's settings; FINISHED when there is none to come, None if none now."""
         self.store_queued()
-        match self._next_step():
+        match self._next_or_follow_up():
             case Propose(proposal):
                 self._running[trial_id] = proposal
                 return proposal.tune_config() | {"n_trials": self._n_at_a_time()}
@@ -211,9 +216,23 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         """
         raise StoreError("a sweep is resumed from its folder, not from Tune's checkpoint")
 
+    def _next_or_follow_up(self) -> NextStep:
+        step = self._next_step()
+        if not isinstance(step, Done) or self._follow_up is None or self._stopping():
+            return step
+        if self._running or self.waiting:
+            return Wait()
+        starts, self._follow_up = self._follow_up(), None
+        if not starts:
+            return step
+        self._requested.add_extra(starts)
+        self.target = max(self.target, self._n_finished + len(starts))
+        self.over = self.over or step.reason
+        return self._next_step()
+
     def _next_step(self) -> NextStep:
         n_waiting, n_running = len(self.waiting), len(self._running)
-        if self._stopping() or self._n_finished + n_running + n_waiting >= self._target:
+        if self._stopping() or self._n_finished + n_running + n_waiting >= self.target:
             return Done()
         if n_waiting:  # What finishes now could not be stored either.
             return Wait()

@@ -55,7 +55,7 @@ class Driver:
         *,
         phase: str = "",
     ) -> None:
-        self.spec, self.sweep, self.target, self.view = spec, sweep, goal.target, view
+        self.spec, self.sweep, self.view = spec, sweep, view
         self.ended, self._since = goal.ended, goal.since
         self._keeps_examples = any(limit.surely for limit in spec.limits)
         self.results = [self._kept(result) for result in results]
@@ -64,6 +64,7 @@ class Driver:
         self._n_took, self._took_sec = len(took), sum(took)
         self._saved_steps = saved_steps(self.results)
         self.running: Callable[[], tuple[Proposal, ...]] = lambda: ()
+        self.target_now: Callable[[], int] = lambda: goal.target
         self.slots, self.n_waiting = 1, 0
         self.stopping = False
         self.state = "searching"
@@ -72,7 +73,7 @@ class Driver:
         note = sweep.note()
         self._spent_before = note.spent_sec if note else 0.0
         self._flat = Flatness(spec) if goal.since is None else (lambda _: "")
-        self._phase = phase
+        self.phase = phase
         self._beat_at = self._noted_at = self._front_at = float("-inf")
         self._front_cost = 0.0
         self._front_stale = True
@@ -83,6 +84,11 @@ class Driver:
     def messages(self) -> tuple[str, ...]:
         """Warnings, each once, in the order they came."""
         return tuple(self._messages)
+
+    @property
+    def target(self) -> int:
+        """Finished trials to reach, earlier ones counted."""
+        return self.target_now()
 
     @property
     def spent(self) -> Spent:
@@ -144,7 +150,7 @@ class Driver:
             messages=self.messages,
             saved_steps=self._saved_steps if self._saved_steps.n_stopped else None,
             state=self.state,
-            phase=self._phase,
+            phase=self.phase,
         )
         # A closed pipe or a log on a full disk: nothing that only shows may end a trial.
         with suppress(OSError, ValueError):

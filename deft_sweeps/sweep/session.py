@@ -98,7 +98,15 @@ def _run(
         spec.evaluation, n_threads=spec.budget.cpus_per_trial, folder=spec.folder
     )
     outcome = run_sweep(
-        spec, sweep, maker, view=view, resume=resume, more=more, ray_address=ray_address
+        spec,
+        sweep,
+        maker,
+        view=view,
+        resume=resume,
+        more=more,
+        # While the workers are up. If the certificate chooses otherwise, another twin runs later.
+        follow_up=lambda: ("plain PEFT to compare with", _likely_twin(spec, sweep)),
+        ray_address=ray_address,
     )
     if outcome.interrupted or outcome.n_complete == 0:
         return outcome
@@ -181,6 +189,14 @@ def seed_front(
 def _missing_twin(spec: SweepSpec, sweep: SweepDir) -> Start | None:
     findings = Findings.read(spec, sweep)
     return final.missing_twin(spec, findings.choice, findings.results)
+
+
+def _likely_twin(spec: SweepSpec, sweep: SweepDir) -> tuple[Start, ...]:
+    """The twin of what would be chosen now; none while the front waits for further seeds."""
+    if spec.seeds > 1:
+        return ()
+    twin = _missing_twin(spec, sweep)
+    return () if twin is None else (twin,)
 
 
 def _final_jobs(spec: SweepSpec, sweep: SweepDir) -> tuple[FinalJob, ...]:
