@@ -14,7 +14,11 @@ from deft_sweeps.specification.compute_dtype import fast_dtype
 QUICK = {"pairs": 1, "trials": 2, "steps": 4}
 USUAL = {"pairs": 3, "trials": 8, "steps": 20}
 CHECK_STEPS = 4
-VARIANTS: dict[str, tuple[bool, ...]] = {"fresh": (False,), "reused": (True,), "both": (False, True)}
+VARIANTS: dict[str, tuple[bool, ...]] = {
+    "fresh": (False,),
+    "reused": (True,),
+    "both": (False, True),
+}
 
 
 def main() -> None:

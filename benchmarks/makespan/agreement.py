@@ -62,12 +62,12 @@ def agreement(
         ValueError: the sides trained other configurations.
     """
     if ours.keys() != script.keys():
-        raise ValueError(f"expected the same configurations, got {sorted(ours.keys() ^ script.keys())}")
+        raise ValueError(
+            f"expected the same configurations, got {sorted(ours.keys() ^ script.keys())}"
+        )
     pairs = [(ours[name], script[name]) for name in ours]
     relative = seed_spread is None
-    differences = [
-        abs(a.loss - b.loss) / (abs(b.loss) if relative else 1.0) for a, b in pairs
-    ]
+    differences = [abs(a.loss - b.loss) / (abs(b.loss) if relative else 1.0) for a, b in pairs]
     points = [
         (p, q) for a, b in pairs for p, q in zip(a.points, b.points, strict=True) if p[0] == q[0]
     ]

@@ -60,7 +60,8 @@ def lines(runs: Sequence[SideRun], ours: str) -> Iterator[str]:
             continue
         for title, whole in (("like for like", False), ("end to end", True)):
             each = ratios(of_side, sides[ours], whole=whole)
-            yield f"| {name}: {title} | {_ratio([w for w, _ in each])} | {_ratio([c for _, c in each])} |"
+            wall, cpu = (_ratio(values) for values in zip(*each, strict=True))
+            yield f"| {name}: {title} | {wall} | {cpu} |"
 
 
 def _row(name: str, values: Sequence[Seconds]) -> str:

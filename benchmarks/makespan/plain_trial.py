@@ -170,7 +170,7 @@ def adapted(trial: dict[str, Any], folder: str) -> Any:
     if trial["nf4"]:
         quantize(model, dtype)
     for module in model.modules():
-        for name, parameter in list(module.named_parameters(recurse=False)):
+        for parameter in module.parameters(recurse=False):
             if not isinstance(parameter, bnb.nn.Params4bit):
                 parameter.data = parameter.data.to(dtype)
     torch.manual_seed(trial["seed"])

@@ -142,9 +142,7 @@ def script_trial(config: TrialConfig) -> dict[str, Any]:
         peft=Lora(r=peft.r, alpha=peft.alpha, targets=peft.targets)
         if isinstance(peft, Lora)
         else Lora(),
-        density=NoDensityLoss()
-        if loss is None
-        else DensityLoss(weight=loss.weight, eps=loss.eps),
+        density=NoDensityLoss() if loss is None else DensityLoss(weight=loss.weight, eps=loss.eps),
         quantization=Nf4() if nf4 else Unquantized(),
         training=replace(training, warmup_share=0.0, accumulation=1),
         dtype=config.dtype,

@@ -236,7 +236,7 @@ def test_both_sides_lose_the_same_in_float32(number: int, tmp_path: Path) -> Non
     weight = getattr(config.density, "weight", 0.0)
     ours = [step.task_loss + weight * step.density_loss for step in steps]
     assert outcome["losses"] == pytest.approx(ours, rel=FLOAT32_TOLERANCE)
-    points = trial.finish().points  # type: ignore[union-attr]
+    points = trial.finish().points
     for ours_at, theirs_at in zip(points, outcome["points"], strict=True):
         assert theirs_at["score"] == pytest.approx(ours_at.score.value)
         assert theirs_at["density"] == pytest.approx(ours_at.density.overall, abs=1e-4)
