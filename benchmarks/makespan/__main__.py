@@ -87,6 +87,7 @@ def float32_agrees(workload: Workload) -> bool:
         steps=min(workload.steps, CHECK_STEPS),
         thresholds=(0.0, 0.5),
         n_validation=64,
+        n_test=64,
     )
     script, ours = run_script(small, reuse_actors=False), run_ours(small)
     print(f"float32, {small.n_trials} trials of {small.steps} steps; ", end="")
