@@ -123,9 +123,9 @@ def run(short: Short, limit_sec: float) -> Row:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
-    """Interrupts a benchmark, so that it ends what it started; by force where that is no use."""
+    """Ends a benchmark and its process group; by force if asking is no use."""
     with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             process.wait(PATIENCE_SEC)
             return

@@ -1,6 +1,7 @@
 """`python -m benchmarks.makespan`; see the package."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -36,6 +37,8 @@ def main() -> None:
         "--check", action="store_true", help="a small float32 pair first, whose losses must agree"
     )
     given = parser.parse_args()
+    # As Ctrl-C does: what a side has started is ended before this program ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     sizes = QUICK if given.quick else USUAL
     n_pairs, n_trials, steps = (getattr(given, name) or value for name, value in sizes.items())
     dtype = fast_dtype(on_gpu=False) if given.dtype == "auto" else given.dtype
