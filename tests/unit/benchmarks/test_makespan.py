@@ -1,5 +1,6 @@
 """The yardstick beside a plain script: the pure parts, and both sides' training of one step."""
 
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from benchmarks.makespan.process_tree import MARK, CpuClock, run
 from benchmarks.makespan.sides import OURS, SCRIPT, SideRun, TrainedTrial
 from benchmarks.makespan.workload import Workload, script_trial
 from deft_sweeps.config.axes import Adapter, DensityLoss, Lora, Nf4, Training
-from deft_sweeps.config.trial import TrialConfig
+from deft_sweeps.config.trial import Evaluation, TrialConfig
 
 PLAIN = TrialConfig(training=Training(warmup_share=0.0))
 
@@ -196,9 +197,6 @@ def test_processes_without_the_mark_do_not_count() -> None:
 
 
 def test_the_script_reads_the_examples_in_this_projects_order(tmp_path: Path) -> None:
-    pytest.importorskip("datasets")
-    import json
-
     from deft_sweeps.tasks.batches import training_order
     from deft_sweeps.tasks.task_data import load_task
 
@@ -215,7 +213,7 @@ def test_the_script_reads_the_examples_in_this_projects_order(tmp_path: Path) ->
     assert len(written["validation"]) == 8
 
 
-@pytest.mark.parametrize("number", [0, 6])
+@pytest.mark.parametrize("number", [pytest.param(0, marks=pytest.mark.slow), 6])
 def test_both_sides_lose_the_same_in_float32(number: int, tmp_path: Path) -> None:
     """Plain LoRA, and ReLU with the density loss on NF4: two steps in this process, without Ray."""
     from benchmarks.makespan.plain_trial import run_trial
@@ -228,8 +226,6 @@ def test_both_sides_lose_the_same_in_float32(number: int, tmp_path: Path) -> Non
     outcome = run_trial(
         settings["trials"][number], settings["model"], settings["data"], lambda *_, **__: None
     )
-    from deft_sweeps.config.trial import Evaluation
-
     evaluation = Evaluation(thresholds=workload.thresholds, objective_threshold=0.5)
     trial = TorchTrialStarterFactory(evaluation, n_threads=1)()(config, 0)
     steps = trial.advance(2).steps
