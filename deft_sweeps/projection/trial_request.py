@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from deft_sweeps.projection.memory_fit import largest_trial
 from deft_sweeps.specification.sweep_spec import SweepSpec
 
 LEAST_GAIN = 1.125
 """A share of a machine that is larger by less is not worth another attempt."""
+USABLE_GPU = 0.95
+"""Of a GPU's memory, for trials: a round figure."""
 _RAY_NAMES = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
 
 
@@ -18,8 +21,8 @@ def trial_needs(spec: SweepSpec) -> dict[str, float]:
     Ray hands a worker on only to a trial that asks for the same.
     """
     budget = spec.budget
-    needs: dict[str, float] = {"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial}
-    trial = largest_trial(spec, on_gpu=False) if budget.gpus_per_trial == 0 else None
+    needs: dict[str, float] = {"cpu": budget.cpus_per_trial, "gpu": budget.gpu_share}
+    trial = largest_trial(spec, on_gpu=False) if budget.gpu_share == 0 else None
     if trial is not None:
         needs["memory"] = trial.n_bytes
     return ray_needs(needs)
@@ -71,8 +74,42 @@ def gpu_share(n_bytes: int, gpu_bytes: Sequence[int]) -> float | None:
     Returns:
         1, 1/2, 1/3 and so on; None if no GPU holds it.
     """
-    holding = [size for size in gpu_bytes if size >= n_bytes]
+    usable = (int(USABLE_GPU * size) for size in gpu_bytes)
+    holding = [size for size in usable if size >= n_bytes]
     return 1 / (min(holding) // max(1, n_bytes)) if holding else None
+
+
+def automatic_gpu_share(spec: SweepSpec, gpu_bytes: Sequence[int | None]) -> float:
+    """The share of a GPU that a trial gets on machines with GPUs if the budget says none.
+
+    Args:
+        spec: of the sweep.
+        gpu_bytes: memory of each GPU, or of each kind of them; None if it is not known.
+
+    Returns:
+        1, 1/2, 1/3 and so on, as `gpu_share` of the largest trial; 1 if that cannot be projected.
+        0, for trials on CPUs, if there are no GPUs, none of them holds the largest trial, or the
+        sweep is measured in a runtime on the CPU.
+    """
+    if not gpu_bytes or spec.deploy is not None:
+        return 0.0
+    trial = largest_trial(spec, on_gpu=True)
+    sizes = [size for size in gpu_bytes if size is not None]
+    if trial is None or len(sizes) < len(gpu_bytes):
+        return 1.0
+    return gpu_share(trial.n_bytes, sizes) or 0.0
+
+
+def least_gpu_bytes(spec: SweepSpec) -> int:
+    """Memory of the smallest GPU of which a trial's share holds the largest trial; 0 on CPUs."""
+    share = spec.budget.gpu_share
+    trial = largest_trial(spec, on_gpu=True) if share > 0 else None
+    return 0 if trial is None else int(trial.n_bytes / share)
+
+
+def with_gpu_share(spec: SweepSpec, share: float) -> SweepSpec:
+    """The sweep whose trials get this share of a GPU."""
+    return replace(spec, budget=replace(spec.budget, gpus_per_trial=share))
 
 
 def larger_needs(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from deft_sweeps.units import size
+from deft_sweeps.units import gpu_part, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class MachineShare:
         gpus = self.resources.get("GPU", 0.0)
         if gpus:
             of = "" if self.memory_bytes is None else f" ({size(self.memory_bytes)})"
-            return f"{gpus:.3g} of a GPU{of}" if gpus < 1 else f"a whole GPU{of}"
+            return f"{gpu_part(gpus)}{of}"
         if self.memory_bytes is not None:
             return f"{size(self.memory_bytes)} of memory"
         return f"the memory beside {self.resources.get('CPU', 0):g} CPU"

@@ -28,7 +28,7 @@ class LearnedMemory:
 
     def __init__(self, spec: SweepSpec, results: Sequence[TrialResult]) -> None:
         self._spec, self._results, self._n_seen = spec, results, 0
-        self._on_gpu = spec.budget.gpus_per_trial > 0
+        self._on_gpu = spec.budget.gpu_share > 0
         self._ratios: dict[str, float] = {}
         self._shape = _shape_of(spec)
         self._largest: int | None = None

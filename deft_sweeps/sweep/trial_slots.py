@@ -8,7 +8,7 @@ import ray
 
 from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.projection.memory_fit import machine_memory, trials_in_memory
-from deft_sweeps.projection.trial_request import ray_needs, trial_needs
+from deft_sweeps.projection.trial_request import least_gpu_bytes, ray_needs, trial_needs
 from deft_sweeps.sweep.cluster import SlotCount
 from deft_sweeps.sweep.cluster_node import (
     ClusterNode,
@@ -65,6 +65,7 @@ def trial_slots(driver: Driver, session: Session) -> Iterator[TrialSlots]:
     with node_watch(
         driver.sweep.root.resolve(),
         is_candidate=lambda node: node.slots(needs) > 0,
+        least_gpu_bytes=least_gpu_bytes(driver.spec),
         warn=driver.warn,
     ) as watch:
         watch.require(session.where)
@@ -75,6 +76,7 @@ def trial_slots(driver: Driver, session: Session) -> Iterator[TrialSlots]:
             lambda: [node.resources for node in count.nodes],
             warn=driver.warn,
             excluded=watch.excluded,
+            gpu_bytes=lambda: [size for size in watch.gpu_bytes() if size is not None],
         )
         yield TrialSlots(
             shares,
@@ -118,7 +120,7 @@ def _on_this_machine(driver: Driver, n_slots: int | None) -> TrialSlots:
         driver.warn(f"{fits} trials at a time: memory has no room for more (projected)")
     budget = spec.budget
     shares = TrialShares(
-        ray_needs({"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial}),
+        ray_needs({"cpu": budget.cpus_per_trial, "gpu": budget.gpu_share}),
         LearnedMemory(spec, driver.results),
         lambda: [ray.cluster_resources()],
         warn=driver.warn,
@@ -127,7 +129,7 @@ def _on_this_machine(driver: Driver, n_slots: int | None) -> TrialSlots:
 
     def slots() -> int:
         n_bytes = shares.largest_bytes()
-        if memory is None or n_bytes is None or budget.gpus_per_trial > 0:
+        if memory is None or n_bytes is None or budget.gpu_share > 0:
             return fits
         n_fit = max(1, min(fits, memory.available // n_bytes))
         if n_fit < fits:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deft_sweeps.projection.trial_request import (
+    USABLE_GPU,
     gpu_share,
     larger_needs,
     raised_needs,
@@ -56,13 +57,13 @@ def test_a_share_of_a_gpu_rises_with_what_is_needed() -> None:
 @pytest.mark.parametrize(
     ("n_gib", "gpus", "expected"),
     [
-        (21, [40], 1.0),
-        (20, [40], 1 / 2),
-        (14, [40], 1 / 2),
-        (13, [40], 1 / 3),
-        (10, [80, 40], 1 / 4),
-        (20, [80, 16], 1 / 4),
-        (90, [80, 16], None),
+        (20, [40], 1.0),
+        (19, [40], 1 / 2),
+        (13, [40], 1 / 2),
+        (12, [40], 1 / 3),
+        (9, [80, 40], 1 / 4),
+        (19, [80, 16], 1 / 4),
+        (79, [80, 16], None),
         (1, [], None),
     ],
 )
@@ -74,10 +75,10 @@ def test_a_trial_gets_an_equal_part_of_the_smallest_gpu_that_holds_it(
 
 @given(st.integers(1, 2**40), st.integers(1, 2**40))
 def test_the_parts_hold_the_trial_and_one_more_part_would_not(n_bytes: int, size: int) -> None:
-    share = gpu_share(n_bytes, [size])
+    share, usable = gpu_share(n_bytes, [size]), int(USABLE_GPU * size)
     if share is None:
-        assert size < n_bytes
+        assert usable < n_bytes
         return
     n = trial_slots_on({"GPU": 1.0}, {"GPU": share})
     assert math.isclose(n * share, 1.0)
-    assert n * n_bytes <= size < (n + 1) * n_bytes
+    assert n * n_bytes <= usable < (n + 1) * n_bytes

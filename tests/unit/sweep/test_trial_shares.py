@@ -71,7 +71,7 @@ def test_a_share_of_a_gpu_stands_for_its_part_of_the_memory() -> None:
         gpu_bytes=lambda: [80 * 2**30, 40 * 2**30],
     )
     usual = shares.usual(CONFIG)
-    assert str(usual) == "0.25 of a GPU (10.00 GiB)"
+    assert str(usual) == "1/4 of a GPU (10.00 GiB)"
     assert str(shares.larger_than(usual)) == "a whole GPU (40.00 GiB)"
 
 
