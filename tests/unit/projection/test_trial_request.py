@@ -73,8 +73,9 @@ def test_a_trial_gets_an_equal_part_of_the_smallest_gpu_that_holds_it(
     assert gpu_share(n_gib * GIB, [size * GIB for size in gpus]) == expected
 
 
-@given(st.integers(1, 2**40), st.integers(1, 2**40))
-def test_the_parts_hold_the_trial_and_one_more_part_would_not(n_bytes: int, size: int) -> None:
+@given(st.integers(2**20, 2**30), st.floats(0.5, 250.0))
+def test_the_parts_hold_the_trial_and_one_more_part_would_not(n_bytes: int, times: float) -> None:
+    size = int(times * n_bytes)
     share, usable = gpu_share(n_bytes, [size]), int(USABLE_GPU * size)
     if share is None:
         assert usable < n_bytes
