@@ -26,7 +26,8 @@ def peak_ratios(
     """The highest ratio of measured to projected bytes of each kind of trial.
 
     A complete trial counts with its measured peak, and an attempt that ran out of memory with
-    EXCEEDED times the memory that it had. The ratios do not depend on the order of the results.
+    EXCEEDED times the memory that it requested. One that had only requested cores of a machine says
+    nothing. The ratios do not depend on the order of the results.
 
     Args:
         results: of trials, on whichever device they ran.
@@ -75,8 +76,8 @@ def projected_bytes(
 def _needs(result: TrialResult, on_gpu: bool) -> Iterator[tuple[int | None, float]]:
     """Micro-batches and bytes that a trial needed with them; at least, if it ran out of memory."""
     for exhaustion in result.exhaustions:
-        share = exhaustion.share
-        if share.memory_bytes is not None and (share.resources.get("GPU", 0) > 0) is on_gpu:
+        share, name = exhaustion.share, "GPU" if on_gpu else "memory"
+        if share.memory_bytes is not None and share.resources.get(name, 0) > 0:
             yield exhaustion.n_micro_batches, EXCEEDED * share.memory_bytes
     if not isinstance(result, CompleteTrial) or result.cost is None or result.provenance is None:
         return

@@ -68,8 +68,8 @@ def test_an_attempt_that_ran_out_of_memory_needed_more_than_it_had() -> None:
     failed = FailedTrial(config=CONFIG, seed=0, error="it did not fit", exhaustions=exhaustions)
     assert ratios(failed) == pytest.approx({kind_of(CONFIG): 3 * EXCEEDED})
     assert ratios(replace(complete(CONFIG, 0.9), exhaustions=exhaustions)) == ratios(failed)
-    unknown = (OutOfMemory(4, MachineShare({"CPU": 1.0})),)
-    assert ratios(replace(failed, exhaustions=unknown)) == {}
+    for share in (MachineShare({"CPU": 1.0, "GPU": 0.5}), MachineShare({"CPU": 1.0}, had)):
+        assert ratios(replace(failed, exhaustions=(OutOfMemory(4, share),))) == {}
 
 
 def test_what_ran_on_the_other_device_says_nothing() -> None:
