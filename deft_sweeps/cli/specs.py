@@ -6,6 +6,7 @@ from pathlib import Path
 from deft_sweeps.cli import show
 from deft_sweeps.cli.guard import refuse, say, say_next
 from deft_sweeps.cli.plan_json import plan_dict
+from deft_sweeps.cli.plan_measured import measured_notes
 from deft_sweeps.cli.plan_nodes import nodes_dict, nodes_lines, nodes_table
 from deft_sweeps.cli.spec_inspection import inspect, values_text
 from deft_sweeps.cli.spec_paths import (
@@ -132,6 +133,7 @@ def plan(file: Path, *, nodes: str | None = None, as_json: bool) -> None:
         notes += [
             *inspection.problems,
             *inspection.notes,
+            *measured_notes(file, spec, shape),
             *(
                 note
                 for note in (slow, idle_flatness(spec), proxy_note(spec), *path_notes(spec))

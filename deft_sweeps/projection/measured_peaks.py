@@ -51,6 +51,11 @@ def raised_bytes(n_bytes: int, config: TrialConfig, ratios: Mapping[str, float])
     return round(n_bytes * max(1.0, ratios.get(kind_of(config), 1.0)))
 
 
+def ratio_words(kind: str, ratio: float) -> str:
+    """A clause: `lora on bf16 nf4: trials needed up to 1.30 times the projected memory`."""
+    return f"{kind}: trials needed up to {ratio:.2f} times the projected memory"
+
+
 def projected_bytes(
     config: TrialConfig,
     layout: Layout,

@@ -8,7 +8,7 @@ memory itself.
 from collections.abc import Callable, Mapping, Sequence
 
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.projection.measured_peaks import kind_of
+from deft_sweeps.projection.measured_peaks import kind_of, ratio_words
 from deft_sweeps.projection.trial_request import larger_needs, raised_needs, trial_slots_on
 from deft_sweeps.result import MachineShare
 from deft_sweeps.sweep.learned_memory import LearnedMemory
@@ -55,11 +55,8 @@ class TrialShares:
         raised = raised_needs(self.needs, n_bytes, self._machines(), self._gpu_bytes())
         share = self._share(raised)
         if raised != self.needs:
-            ratio = f"{self._learned.ratio(config):.2f} times the projected memory"
-            self._warn(
-                f"{kind_of(config)}: trials needed up to {ratio}, so they request {share} instead"
-                f" of {self._share(self.needs)}"
-            )
+            why = ratio_words(kind_of(config), self._learned.ratio(config))
+            self._warn(f"{why}, so they request {share} instead of {self._share(self.needs)}")
         return share
 
     def larger_than(self, share: MachineShare) -> MachineShare | None:
