@@ -22,6 +22,7 @@ from deft_sweeps.sweep.learned_memory import LearnedMemory
 from deft_sweeps.sweep.local_ray import Session
 from deft_sweeps.sweep.node_watch import node_watch
 from deft_sweeps.sweep.trial_shares import TrialShares
+from deft_sweeps.units import count
 
 _SETTINGS = {
     "CPU": "budget.cpus_per_trial",
@@ -69,19 +70,19 @@ def trial_slots(driver: Driver, session: Session) -> Iterator[TrialSlots]:
         warn=driver.warn,
     ) as watch:
         watch.require(session.where)
-        count = SlotCount(needs, watch.nodes)
+        slot_count = SlotCount(needs, watch.nodes)
         shares = TrialShares(
             needs,
             LearnedMemory(driver.spec, driver.results),
-            lambda: [node.resources for node in count.nodes],
+            lambda: [node.resources for node in slot_count.nodes],
             warn=driver.warn,
             excluded=watch.excluded,
             gpu_bytes=lambda: [size for size in watch.gpu_bytes() if size is not None],
         )
         yield TrialSlots(
             shares,
-            _with_room_for_larger(shares, _cluster_slots(driver, count)),
-            all_fit=lambda n_running: n_running <= count(),
+            _with_room_for_larger(shares, _cluster_slots(driver, slot_count)),
+            all_fit=lambda n_running: n_running <= slot_count(),
             n_waiting=shares.n_waiting,
             marker=str(watch.marker),
         )
@@ -117,7 +118,7 @@ def _on_this_machine(driver: Driver, n_slots: int | None) -> TrialSlots:
     fits = trials_in_memory(spec, memory)
     fits = wanted if fits is None else min(wanted, fits)
     if fits < wanted:
-        driver.warn(f"{fits} trials at a time: memory has no room for more (projected)")
+        driver.warn(f"{count(fits, 'trial')} at a time: memory has no room for more (projected)")
     budget = spec.budget
     shares = TrialShares(
         ray_needs({"cpu": budget.cpus_per_trial, "gpu": budget.gpu_share}),
@@ -133,7 +134,8 @@ def _on_this_machine(driver: Driver, n_slots: int | None) -> TrialSlots:
             return fits
         n_fit = max(1, min(fits, memory.available // n_bytes))
         if n_fit < fits:
-            driver.warn(f"{n_fit} trials at a time: memory has no room for more (measured)")
+            at_a_time = f"{count(n_fit, 'trial')} at a time"
+            driver.warn(f"{at_a_time}: memory has no room for more (measured)")
         return n_fit
 
     return TrialSlots(shares, _with_room_for_larger(shares, slots))
@@ -144,7 +146,7 @@ def _with_room_for_larger(shares: TrialShares, slots: Callable[[], int]) -> Call
     return lambda: 0 if shares.larger_waits() else slots()
 
 
-def _cluster_slots(driver: Driver, count: SlotCount) -> Callable[[], int]:
+def _cluster_slots(driver: Driver, slot_count: SlotCount) -> Callable[[], int]:
     """Trials at a time on a cluster, whose nodes come and go.
 
     The budget's concurrency is taken as it is: a cluster that grows on demand only grows for
@@ -152,11 +154,11 @@ def _cluster_slots(driver: Driver, count: SlotCount) -> Callable[[], int]:
     """
 
     def slots() -> int:
-        n_slots = count()
+        n_slots = slot_count()
         if n_slots == 0:
             driver.warn(
-                f"no node of the cluster can take a trial, which needs {amounts(count.needs)}; the"
-                " sweep waits for one that can"
+                "no node of the cluster can take a trial, which needs"
+                f" {amounts(slot_count.needs)}; the sweep waits for one that can"
             )
         return driver.spec.budget.concurrency or max(1, n_slots)
 
