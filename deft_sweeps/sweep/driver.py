@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ray.tune import Callback
+from ray.tune.experiment import Trial
 
 from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.report.saved_steps import saved_steps
@@ -209,7 +210,7 @@ class Driver:
         under_way = sum(min(time.time() - proposal.started_at, mean) for proposal in self.running())
         to_go = self.target - len(self.results)
         return max(
-            0.0, (to_go * mean - under_way) / min(max(self.slots, len(self.running())), to_go)
+            0.0, (to_go * mean - under_way) / min(max(1, self.slots, len(self.running())), to_go)
         )
 
 
@@ -267,7 +268,10 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """Note a trial's steps and its troubles."""
-        self._stalls.heard(trial)
+        if trial.status == Trial.PAUSED:
+            self._stalls.forget(trial)
+        else:
+            self._stalls.heard(trial)
         proposal = self._searcher.proposal(trial.trial_id)
         if proposal is not None:
             if TROUBLE in result:

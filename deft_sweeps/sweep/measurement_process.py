@@ -13,6 +13,7 @@ from deft_sweeps.result import Point, Provenance
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.secrets import short_reason
+from deft_sweeps.sweep.automatic_gpus import with_automatic_gpus
 from deft_sweeps.sweep.local_ray import Session, ray_session
 from deft_sweeps.sweep.node_watch import node_watch
 from deft_sweeps.sweep.trial_placement import elsewhere
@@ -98,7 +99,7 @@ class _Room:
 def _room_alone(spec: SweepSpec, ray_address: str | None) -> Iterator[_Room]:
     with (
         ray_session(spec.budget, address=ray_address) as session,
-        _placement(spec, session) as label_selector,
+        _placement(placed := with_automatic_gpus(spec, session), session) as label_selector,
     ):
         n_cpus = (
             spec.budget.cpus_per_trial
@@ -107,7 +108,7 @@ def _room_alone(spec: SweepSpec, ray_address: str | None) -> Iterator[_Room]:
         )
         environment = {"env_vars": {"OMP_NUM_THREADS": str(n_cpus)}}
         yield _Room(
-            {"num_cpus": n_cpus, "num_gpus": _gpus(spec.budget)},
+            {"num_cpus": n_cpus, "num_gpus": _gpus(placed.budget)},
             lambda: {"runtime_env": environment, "label_selector": label_selector()},
             TorchTrialStarterFactory(
                 spec.evaluation, n_threads=n_cpus, label="measured", n_bases=1, folder=spec.folder
@@ -197,4 +198,4 @@ def _unmeasured(job: FinalJob, error: RayError) -> Unmeasured:
 
 def _gpus(budget: Budget) -> float:
     # Nothing else may share the device while its latency is taken.
-    return 1.0 if budget.gpus_per_trial > 0 else 0.0
+    return 1.0 if budget.gpu_share > 0 else 0.0
