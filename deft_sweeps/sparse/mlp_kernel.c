@@ -145,8 +145,8 @@ static float activation(int function, float value) {
   }
 }
 
-/* Turns pre-activations into a gate, in place. Above 0, a threshold leaves entries with
- * |gate| > threshold and makes the others, NaN too, zero, as the module Gate does. Lists
+/* Turns pre-activations into a gate, in place. Above 0, a threshold makes entries with
+ * |gate| <= threshold zero and leaves the others, NaN too, as the module Gate does. Lists
  * those that are not zero.
  *
  * Returns how many there are; -1, with the gate untouched, if some x is not finite. */
@@ -158,7 +158,7 @@ int64_t deft_gate(float *gate, int64_t n, int32_t function, float threshold, int
   if (sum != 0) return -1;
   for (int64_t i = 0; i < n; i++) {
     float value = activation(function, gate[i]);
-    gate[i] = threshold > 0 && !(fabsf(value) > threshold) ? 0 : value;
+    gate[i] = threshold > 0 && fabsf(value) <= threshold ? 0 : value;
     active[count] = (int32_t)i;
     count += gate[i] != 0;
   }

@@ -50,7 +50,7 @@ class Gate(nn.Module):
         compute: the function itself; None takes it from FUNCTIONS.
 
     Attributes:
-        threshold: entries with |O| <= threshold become zero; 0 changes nothing.
+        threshold: entries with |O| <= threshold become zero; 0 changes nothing, and NaN stays NaN.
         block_threshold: the same, of this block alone; the larger of the two counts.
         skipped: the whole MLP block was removed, so that this gate never runs again and counts as
             all zero.
@@ -87,7 +87,7 @@ class Gate(nn.Module):
         out = self.compute(x.float())
         threshold = max(self.threshold, self.block_threshold)
         if threshold > 0:
-            out = torch.where(out.abs() > threshold, out, 0.0)
+            out = functional.hardshrink(out, threshold)
         if self.reader is not None:
             self.reader(x, out)
         return out.to(x.dtype)
