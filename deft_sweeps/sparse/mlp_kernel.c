@@ -9,12 +9,13 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../kernels/processor_level.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
 enum { FLOAT32 = 0, BFLOAT16 = 1, INT8 = 2 };
-enum { PLAIN = 0, AVX2 = 1, AVX512 = 2 };
 enum { RELU = 0, GELU = 1, GELU_TANH = 2, SILU = 3 };
 enum { CACHE_LINE = 64 };
 
@@ -91,18 +92,6 @@ static inline float row_scale(const Rows *m, int64_t k) {
 #define ROWS 8
 #include "mlp_rows.h"
 #endif
-
-/* The best level that this processor has. */
-int32_t deft_level(void) {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    return AVX512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return AVX2;
-#endif
-  return PLAIN;
-}
 
 /* Computes one part of a job; `level` must not be above deft_level(). */
 void deft_run(const Job *job) {

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from deft_sweeps.axes.activation.gate_pass import TokenReader, gate_pass, thresholded_entries
 from deft_sweeps.axes.verb import verb
 from deft_sweeps.config.axes import ACTIVATIONS, Activation
 from deft_sweeps.config.layout import Layout
@@ -37,9 +38,12 @@ EXACT_ZEROS = frozenset({"relu"})
 float saturates."""
 
 
-Reader = Callable[[Tensor, Tensor], None]
+EntryReader = Callable[[Tensor, Tensor], None]
 """Called with the pre-activation (batch, tokens, d_ff) in the base's dtype and the gate, same
 shape, in float32."""
+
+Reader = EntryReader | TokenReader
+"""Needs all entries, or one number a token, which costs less."""
 
 
 class Gate(nn.Module):
@@ -84,13 +88,12 @@ class Gate(nn.Module):
         """The gate in the input's dtype, computed in float32; entries at or below the threshold are
         zero.
         """
-        out = self.compute(x.float())
         threshold = max(self.threshold, self.block_threshold)
-        if threshold > 0:
-            out = functional.hardshrink(out, threshold)
-        if self.reader is not None:
-            self.reader(x, out)
-        return out.to(x.dtype)
+        if self.reader is None or isinstance(self.reader, TokenReader):
+            return gate_pass(x, self.compute, threshold, self.reader)
+        gate = thresholded_entries(self.compute(x.float()), threshold)
+        self.reader(x, gate)
+        return gate.to(x.dtype)
 
     def native(self, x: Tensor) -> Tensor:
         """The activation as the model would compute it in `x`'s dtype, for the paper-compatible
