@@ -10,7 +10,8 @@ the allocator and the libraries hold besides are the constants below, measured w
 `benchmarks/memory.py` on Flan-T5-small and MiniLM (glibc 2.36, one thread) after 60 steps. In
 bfloat16 the first steps hold less on the CPU, and from about the fiftieth on no more is added: LoRA
 on Flan-T5-small, batch 16, stood at 537, 643, 658 and 660 MiB after 8, 48, 96 and 200 steps. On a
-GPU only tensors count, and the allocator's rounding.
+GPU only tensors count, and the allocator's rounding. Activations are those of torch's own
+operations; the CPU's kernels keep at most as much, so that a projection is an upper bound there.
 """
 
 from dataclasses import dataclass
