@@ -55,10 +55,23 @@ def _as_glibc_comes(_: Any) -> Iterator[None]:
         yield
 
 
+def _by_comparison(gate: torch.Tensor, threshold: float) -> torch.Tensor:
+    return torch.where(gate.abs() > threshold, gate, 0.0) if threshold > 0 else gate
+
+
+@contextmanager
+def _gate_by_torch(run: Any) -> Iterator[None]:
+    with (
+        _without_kernel(gate_pass)(run),
+        patch.object(gate_pass, "thresholded_entries", _by_comparison),
+    ):
+        yield
+
+
 @contextmanager
 def _all_off(run: Any) -> Iterator[None]:
     with (
-        _without_kernel(gate_pass)(run),
+        _gate_by_torch(run),
         _without_kernel(low_rank_update)(run),
         _without_kernel(t5_norm)(run),
         packed_weights(run.trial_model.model),
@@ -68,7 +81,7 @@ def _all_off(run: Any) -> Iterator[None]:
 
 
 LEVERS: dict[str, Switch] = {
-    "gate and density in one pass": _without_kernel(gate_pass),
+    "gate, threshold and density in one pass": _gate_by_torch,
     "LoRA in one step": _without_kernel(low_rank_update),
     "T5's norm in one pass": _without_kernel(t5_norm),
     "freed memory kept": _as_glibc_comes,
