@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from deft_sweeps.axes.activation.gate import Gates, find_gates, install_gates_
 from deft_sweeps.axes.pruning import Calibration, prune_
 from deft_sweeps.axes.quantization.packed_layers import TORCH_DTYPES, quantize_
+from deft_sweeps.axes.t5_norm import fuse_norms_
 from deft_sweeps.axes.token_mask import Masks
 from deft_sweeps.config.axes import Activation, Dtype, Pruning, Quantization
 from deft_sweeps.config.layout import Layout
@@ -123,6 +124,7 @@ def build_base(config: TrialConfig, data: TaskData | None, device: torch.device)
         # torch's fused attention is the slower one here: a bfloat16 LoRA step over 48 tokens takes
         # a sixth longer with it.
         loaded.set_attn_implementation("eager")
+        fuse_norms_(loaded)
     model: nn.Module = loaded.eval().requires_grad_(False)
     pad_id = int(loaded.config.pad_token_id)
     shape = layout(loaded.config.to_dict())
