@@ -46,34 +46,34 @@ class PeakMemory:
         self._device = device
         self._floor = floor
         self._highest_before = 0
-        self._left_out = 0
+        self._excluded = 0
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         else:
             give_back_freed()
             forget_peak()
 
-    def leave_out(self, n_bytes: int) -> None:
+    def exclude(self, n_bytes: int) -> None:
         """From now on, do not count so many bytes that are about to be held on the CPU: copies that
         a search makes for its speed, and that what it measures does without.
         """
         if n_bytes and self._device.type != "cuda":
             self._highest_before = self.read()
-            self._left_out += n_bytes
+            self._excluded += n_bytes
             forget_peak()
 
     def read(self) -> int:
-        """Bytes, at least 0, without those that were left out."""
-        return self._highest(self._left_out)
+        """Bytes, at least 0, without those that were excluded."""
+        return self._highest(self._excluded)
 
     def held(self) -> int:
-        """Bytes, at least 0, with those that were left out."""
+        """Bytes, at least 0, with those that were excluded."""
         return self._highest(0)
 
-    def _highest(self, left_out: int) -> int:
+    def _highest(self, excluded: int) -> int:
         if self._device.type == "cuda":
             return int(torch.cuda.max_memory_allocated(self._device))
-        since = peak_resident_bytes() - self._floor - left_out
+        since = peak_resident_bytes() - self._floor - excluded
         return max(0, self._highest_before, since)
 
 

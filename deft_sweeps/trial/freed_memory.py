@@ -18,7 +18,7 @@ _LARGEST_MMAP = 32 * 2**20
 """The highest threshold that glibc takes on 64 bits, and that its own adjustment reaches; its trim
 threshold is then twice that."""
 
-_KEPT = 2**30
+_RETAINED_BYTES = 2**30
 """Bytes of freed memory that training may hold at the heap's end."""
 
 
@@ -49,7 +49,7 @@ def keeping_freed() -> Iterator[None]:
         yield
         return
     library.mallopt(_MMAP_THRESHOLD, _LARGEST_MMAP)
-    library.mallopt(_TRIM_THRESHOLD, _KEPT)
+    library.mallopt(_TRIM_THRESHOLD, _RETAINED_BYTES)
     try:
         yield
     finally:

@@ -46,7 +46,7 @@ class TorchTrialStarter:
         base, on_cpu = self.base(config, data), self.device.type == "cpu"
         if on_cpu:
             size = DTYPE_BYTES[config.dtype]
-            memory.leave_out(config.quantization.copy_bytes(base.layout, size))
+            memory.exclude(config.quantization.copy_bytes(base.layout, size))
         trial_model = build(base, config, seed, HeadSpec.of(data), dense_copies=on_cpu)
         run = TorchTrialRun(
             self.measurer,

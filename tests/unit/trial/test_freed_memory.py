@@ -24,7 +24,8 @@ def faults_of_ten_tensors() -> int:
 def test_a_block_freed_inside_is_used_again_without_new_pages() -> None:
     with keeping_freed():
         torch.ones(4 * MIB)
-        assert faults_of_ten_tensors() < 1000
+        # Each new mapping would fault 4,096 times.
+        assert faults_of_ten_tensors() < 10_000
 
 
 @glibc
