@@ -17,6 +17,10 @@ from deft_sweeps.atomic_build import HOST, remove_folder, remove_old_leftovers
 from deft_sweeps.cache import cache_folder
 from deft_sweeps.units import parse_quantity, size
 
+FOLDER_VARIABLE = "DEFT_SWEEPS_BASES"
+"""Folder of the stored bases, on a disk of the machine's own say; by default `bases` in the cache
+folder."""
+
 LIMIT_VARIABLE = "DEFT_SWEEPS_BASES_LIMIT"
 """Bytes that all stored bases may take, `20 GiB` say; 0 stores none. By default half of what the
 drive would have free without them."""
@@ -32,8 +36,9 @@ _LOG = logging.getLogger(__name__)
 
 
 def bases_folder() -> Path:
-    """Where the bases of all machines are that share the cache folder."""
-    return cache_folder() / "bases"
+    """Where the bases are, of all machines that share the drive."""
+    chosen = os.environ.get(FOLDER_VARIABLE)
+    return Path(chosen).expanduser() if chosen else cache_folder() / "bases"
 
 
 def bases_limit() -> float | None:

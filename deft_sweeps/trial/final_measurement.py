@@ -27,7 +27,7 @@ _CLOSE = 0.002
 
 def measure_final(job: FinalJob, factory: TorchTrialStarterFactory) -> FinalMeasurement:
     """Build the trial's model from its weights and measure it on the job's split."""
-    starter = factory()
+    starter = _builder(factory)
     memory = PeakMemory(starter.device, starter.memory_floor)
     start = time.perf_counter()
     data = starter.data(job.config)
@@ -55,6 +55,13 @@ def measure_score(job: FinalJob, starter: TorchTrialStarter) -> tuple[Point, Pro
     trial_model = _built(starter, data, job)
     point = _point(starter.measurer, trial_model, data, job)
     return point, provenance(starter.device, data.fingerprint, trial_model.base.revision)
+
+
+def _builder(factory: TorchTrialStarterFactory) -> TorchTrialStarter:
+    """A starter that maps no stored base: building one is part of the time and of the peak memory
+    that are measured.
+    """
+    return replace(factory, shares_bases=False)()
 
 
 def _built(starter: TorchTrialStarter, data: TaskData, job: FinalJob) -> TrialModel:
@@ -88,7 +95,7 @@ def _point(measurer: Measurer, trial_model: TrialModel, data: TaskData, job: Fin
 
 def measure_structure(job: FinalJob, factory: TorchTrialStarterFactory) -> StructureCost:
     """Build the trial's model from its weights and measure what it costs to deploy."""
-    starter = factory()
+    starter = _builder(factory)
     memory = PeakMemory(starter.device, starter.memory_floor)
     data = starter.data(job.config)
     trial_model = _built(starter, data, job)

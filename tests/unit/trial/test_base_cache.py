@@ -35,6 +35,8 @@ from deft_sweeps.trial import base_cache, base_room
 from deft_sweeps.trial.base import build_base
 from deft_sweeps.trial.base_cache import base_digest, shared_base
 from deft_sweeps.trial.base_room import bases_folder
+from deft_sweeps.trial.final_job import FinalJob
+from deft_sweeps.trial.final_measurement import measure_final, measure_score, measure_structure
 from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 from deft_sweeps.trial.stored_base import TENSORS, check_base
 from deft_sweeps.trial.torch_starter import TorchTrialStarter
@@ -325,3 +327,21 @@ def test_the_folder_is_the_machines_own(tiny_config: TrialConfig) -> None:
     shared_base(config, load_task(config.task, config.model), CPU)
     assert files()[0].parent.parent.name == HOST
     assert json.loads((files()[0].parent / "base.json").read_text())["n_parameters"] > 0
+
+
+@pytest.mark.parametrize("measured", [measure_final, measure_structure])
+def test_what_is_measured_alone_builds_its_base(
+    measured: Any, tiny_config: TrialConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(tiny_config, training=TRAINING, peft=LORA, quantization=Nf4())
+    run: Any = starter(shares_bases=True)(config, 0)
+    job = FinalJob("chosen", config, 0, run.trial_model.save(), threshold=0.0)
+    factory = TorchTrialStarterFactory(
+        Evaluation(latency_repeats=1), label="measured", shares_bases=True
+    )
+    monkeypatch.setattr(
+        "deft_sweeps.trial.torch_starter.shared_base", lambda *_: pytest.fail("mapped")
+    )
+    measured(job, factory)
+    with pytest.raises(pytest.fail.Exception, match="mapped"):
+        measure_score(job, factory())

@@ -10,6 +10,7 @@ import pytest
 from deft_sweeps.atomic_build import HOST
 from deft_sweeps.trial import base_room
 from deft_sweeps.trial.base_room import (
+    FOLDER_VARIABLE,
     IN_USE,
     LIMIT_VARIABLE,
     bases_folder,
@@ -26,6 +27,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DEFT_SWEEPS_CACHE", str(tmp_path))
     (bases_folder() / HOST).mkdir(parents=True)
     return bases_folder() / HOST
+
+
+def test_the_folder_is_the_users_choice(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert bases_folder() == tmp_path / "bases"
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path / "local"))
+    assert bases_folder() == tmp_path / "local"
 
 
 def stored(folder: Path, name: str, age_sec: float, mib: int = 10) -> Path:
