@@ -13,7 +13,7 @@ from deft_sweeps.models.weight_fit import load_options
 
 
 def empty_model(config: Mapping[str, Any]) -> Any:
-    """The model of a config.json on torch's meta device, in evaluation mode; nothing is read.
+    """The model of a config.json on torch's meta device; nothing is read.
 
     Args:
         config: config.json, or what a loaded model's config says.
@@ -32,7 +32,7 @@ def empty_model(config: Mapping[str, Any]) -> Any:
         model.config.tie_word_embeddings = config["tie_word_embeddings"]
     if config.get("add_pooling_layer") is False:
         model.config.add_pooling_layer = False
-    return model.eval()
+    return model
 
 
 def fill_(model: Any, parameters: Mapping[str, nn.Parameter], buffers: Mapping[str, Any]) -> None:

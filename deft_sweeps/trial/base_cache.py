@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+import transformers
 from filelock import FileLock
 
 from deft_sweeps.atomic_build import HOST, build_folder, remove_folder
@@ -88,7 +89,7 @@ def base_digest(config: TrialConfig, data: TaskData) -> str:
         if config.pruning.needs_calibration
         else []
     )
-    libraries = [version(name) for name in ("torch", "transformers")]
+    libraries = [torch.__version__, transformers.__version__]
     if not config.quantization.is_none:
         libraries.append(version("bitsandbytes"))
     parts = [
