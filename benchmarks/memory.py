@@ -186,7 +186,8 @@ def main() -> int:
             name,
         ]
         if arguments.mapped:
-            subprocess.run(alone, check=True, stdout=subprocess.DEVNULL)
+            storing = ["1" if part == str(arguments.steps) else part for part in alone]
+            subprocess.run(storing, check=True, stdout=subprocess.DEVNULL)
         done = subprocess.run(alone, check=True, stdout=subprocess.PIPE, text=True)
         measured = json.loads(done.stdout.splitlines()[-1])
         predicted = predict((CASES | UNSEEN)[name])

@@ -38,6 +38,7 @@ CASES: dict[str, dict[str, Any]] = {
     "Wanda bf16": {"pruning": WANDA},
     "Wanda NF4": {"pruning": WANDA, "quantization": Nf4()},
 }
+DEFAULT = ("bf16", "Wanda bf16")
 STEPS = 2
 
 
@@ -167,7 +168,7 @@ def main() -> int:
     )
     parser.add_argument("--layers", type=int, default=13, help="of each stack")
     parser.add_argument("--alone", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=", ".join(CASES))
+    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}")
     arguments = parser.parse_args()
     if arguments.alone:
         way, model = arguments.alone
@@ -187,7 +188,7 @@ def main() -> int:
             "HF_HUB_OFFLINE": "1",
             "DEFT_SWEEPS_CACHE": f"{folder}/cache",
         }
-        for case in arguments.cases or CASES:
+        for case in arguments.cases or DEFAULT:
             row = run_case(case, str(model), environment)
             n_missed += _show(row)
     return 1 if n_missed else 0
