@@ -5,7 +5,8 @@
 # make test-hosts   the tests on several hosts, made of namespaces; needs root, iproute2 and util-linux
 # make test-gpu     the tests and the table for a GPU; says so and ends well where there is none
 # make test-servers the tests with an MLflow server on PostgreSQL, whose programs it needs
-# make bench        every benchmark that needs no arguments; benchmarks/README.md has them all
+# make bench        a short form of each benchmark, 20 minutes at most, with one table at the end
+# make bench-long   every benchmark that needs no arguments, in full; hours
 # make bench-search searchers side by side on known landscapes, Syne Tune's among them; hours
 
 PYTHON ?= python3.11
@@ -14,11 +15,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CASES ?=
 WORKERS ?= 2
-WITH_ARGUMENTS := make_table paper_tables gpu
-BENCHMARKS := $(filter-out $(WITH_ARGUMENTS),$(basename $(notdir $(wildcard benchmarks/*.py))))
+WITH_ARGUMENTS := make_table paper_tables gpu sparse_models
+BENCHMARKS := $(filter-out short $(WITH_ARGUMENTS),$(basename $(notdir $(wildcard benchmarks/*.py))))
 ARMS ?= random nsga2-50 nsga2-12 tpe tpe-group ray ray-asha mo-asha mo-asha-mended informed ours-tpe ours-front ours-front+halving
 
-.PHONY: quickstart test check test-slow test-hosts test-gpu test-servers bench bench-search clean
+.PHONY: quickstart test check test-slow test-hosts test-gpu test-servers bench bench-long bench-search clean
 
 $(READY): pyproject.toml constraints.txt packaged.txt
 	@command -v $(PYTHON) >/dev/null || { echo "needs $(PYTHON) (3.11 to 3.13): install it, or say make PYTHON=..." >&2; exit 2; }
@@ -54,7 +55,10 @@ test-servers: $(READY)
 	$(BIN)/pytest -m servers tests/servers
 
 bench: $(READY)
-	@for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python -m benchmarks.$$script || exit 1; done
+	$(BIN)/python -m benchmarks.short
+
+bench-long: $(READY)
+	@for script in $(BENCHMARKS) makespan; do echo "== $$script"; $(BIN)/python -m benchmarks.$$script || exit 1; done
 	@echo "left out, since they need arguments: $(WITH_ARGUMENTS); benchmarks/README.md has their commands"
 
 bench-search: $(READY)

@@ -138,17 +138,17 @@ def measure(name: str, steps: int, *, mapped: bool) -> dict[str, int]:
     import transformers.models.bert.modeling_bert
     import transformers.models.t5.modeling_t5  # noqa: F401
 
-    from deft_sweeps.trial.cost import PeakMemory
+    from deft_sweeps.trial.run import TorchTrialRun
     from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 
     starter = TorchTrialStarterFactory(EVALUATION, n_bases=1, shares_bases=mapped)()
-    memory = PeakMemory(starter.device, starter.memory_floor)
     run = starter((CASES | UNSEEN)[name], 0)
-    trial_model = memory.read()
+    assert isinstance(run, TorchTrialRun)
+    trial_model = run.memory.held()
     run.advance(steps)
-    trained = memory.read()
+    trained = run.memory.held()
     run.finish()
-    return {"build": trial_model, "train": trained, "peak": memory.read()}
+    return {"build": trial_model, "train": trained, "peak": run.memory.held()}
 
 
 def predict(config: TrialConfig) -> dict[str, int]:

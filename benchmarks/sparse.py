@@ -24,9 +24,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from deft_sweeps.axes.activation.gate import Gate
+from deft_sweeps.kernels.compiled_library import best_level
 from deft_sweeps.models.families import PUBLISHED_CONFIGS
 from deft_sweeps.sparse.mlp_block import SparseGatedMlp
-from deft_sweeps.sparse.mlp_library import best_level, library
+from deft_sweeps.sparse.mlp_library import library
 from deft_sweeps.sparse.packed_rows import (
     PackedRows,
     Storage,

@@ -96,6 +96,14 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def gpu_part(share: float) -> str:
+    """`a whole GPU`, `1/3 of a GPU` or `0.3 of a GPU`; share in (0, 1]."""
+    n = round(1 / share)
+    if n == 1 and share == 1:
+        return "a whole GPU"
+    return f"{f'1/{n}' if abs(n * share - 1) < 1e-9 else f'{share:.3g}'} of a GPU"
+
+
 def count(n: int, noun: str, plural: str = "") -> str:
     """A number of things: `1 row`, `1,200 rows`.
 

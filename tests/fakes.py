@@ -300,3 +300,10 @@ def fake_spec(
 def plain(learning_rate: float) -> Start:
     """A point of `fake_spec` to aim a fault at."""
     return Start("pretrained lora none none none", {"training.learning_rate": learning_rate})
+
+
+def fake_gpu_driver(folder: Path, answer: str) -> None:
+    """Put an `nvidia-smi` with this answer into the folder."""
+    script = folder / "nvidia-smi"
+    script.write_text(f"#!/bin/sh\ncat <<'END'\n{answer}END\n")
+    script.chmod(0o755)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from deft_sweeps.axes.activation.gate import GateAt, Gates, read_by
+from deft_sweeps.axes.activation.gate_pass import TokenReader
 from deft_sweeps.axes.density_meter import skipped_blocks
 from deft_sweeps.axes.token_mask import Masks, masked_mean
 from deft_sweeps.result import DensityReading
@@ -45,7 +46,10 @@ class GenerationMeter:
         masks = Masks(attention_mask, None)
         return read_by(
             self._gates,
-            (partial(self._read, number, at, masks) for number, at in enumerate(self._gates)),
+            (
+                TokenReader(None, partial(self._read, number, at, masks))
+                for number, at in enumerate(self._gates)
+            ),
         )
 
     def close(self, lengths: Tensor) -> None:
@@ -75,16 +79,15 @@ class GenerationMeter:
         self._samples += lengths.shape[0]
         self._shares = []
 
-    @torch.no_grad()
-    def _read(self, number: int, at: GateAt, masks: Masks, _: Tensor, gate: Tensor) -> None:
-        shares, seen = (gate != 0).float().mean(-1), self._shares[number]
+    def _read(self, number: int, at: GateAt, masks: Masks, shares: Tensor) -> None:
+        seen = self._shares[number]
         if shares.shape[0] != seen.shape[0]:
             raise ValueError(
                 f"{shares.shape[0]} sequences are decoded for {seen.shape[0]} samples; only one a"
                 " sample can be read"
             )
         if at.stack == "encoder":
-            self._shares[number] = masked_mean(shares, masks.of(at, gate.shape[1])).unsqueeze(1)
+            self._shares[number] = masked_mean(shares, masks.of(at, shares.shape[1])).unsqueeze(1)
         else:
             # Without a cache every step runs all tokens so far again.
             again = seen.shape[1] if shares.shape[1] == seen.shape[1] + 1 else 0

@@ -10,7 +10,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from deft_sweeps.axes.activation.gate import GateAt, Gates, read_by
+from deft_sweeps.axes.activation.gate import GateAt, Gates, Reader, read_by
+from deft_sweeps.axes.activation.gate_pass import TokenReader
 from deft_sweeps.axes.token_mask import Masks, masked_mean
 from deft_sweeps.result import DensityReading, SkippedBlocks
 
@@ -35,16 +36,24 @@ class DensityMeter:
         """Count in the forward passes inside."""
         return read_by(
             self._gates,
-            (partial(self._count, number, at, masks) for number, at in enumerate(self._gates)),
+            (self._reader(number, at, masks) for number, at in enumerate(self._gates)),
         )
 
-    @torch.no_grad()
-    def _count(self, number: int, at: GateAt, masks: Masks, x: Tensor, gate: Tensor) -> None:
-        mask = masks.of(at, gate.shape[1])
-        self._gate_sums[number] += _sum_of_shares(gate, mask)
-        self._samples[number] += gate.shape[0]
+    def _reader(self, number: int, at: GateAt, masks: Masks) -> Reader:
         if self._native_sums is not None:
-            self._native_sums[number] += _sum_of_shares(at.gate.native(x), mask)
+            return partial(self._count_both, number, at, masks, self._native_sums)
+        return TokenReader(None, partial(self._count, number, at, masks))
+
+    @torch.no_grad()
+    def _count_both(
+        self, number: int, at: GateAt, masks: Masks, native: list[float], x: Tensor, gate: Tensor
+    ) -> None:
+        self._count(number, at, masks, _shares(gate))
+        native[number] += _sum(at, masks, _shares(at.gate.native(x)))
+
+    def _count(self, number: int, at: GateAt, masks: Masks, shares: Tensor) -> None:
+        self._gate_sums[number] += _sum(at, masks, shares)
+        self._samples[number] += shares.shape[0]
 
     def result(self) -> DensityReading:
         """Mean over samples, per block.
@@ -90,6 +99,17 @@ def skipped_blocks(gates: Gates) -> SkippedBlocks:
     )
 
 
-def _sum_of_shares(entries: Tensor, mask: Tensor) -> float:
-    """Sum over samples of each one's share of non-zero entries among its real tokens."""
-    return float(masked_mean((entries != 0).float().mean(-1), mask).sum())
+def _sum(at: GateAt, masks: Masks, shares: Tensor) -> float:
+    """Sum over samples of each one's mean share of non-zero entries among its real tokens.
+
+    Args:
+        at: the gate that was read.
+        masks: which positions are real.
+        shares: of each token, (batch, tokens).
+    """
+    return float(masked_mean(shares, masks.of(at, shares.shape[1])).sum())
+
+
+def _shares(entries: Tensor) -> Tensor:
+    """Each token's share of non-zero entries."""
+    return (entries != 0).float().mean(-1)

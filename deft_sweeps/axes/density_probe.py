@@ -13,7 +13,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from deft_sweeps.axes.activation.gate import GateAt, Gates
+from deft_sweeps.axes.activation.gate import GateAt, Gates, Reader
+from deft_sweeps.axes.activation.gate_pass import TokenReader, smooth_nonzero
 from deft_sweeps.axes.token_mask import Masks, masked_mean
 from deft_sweeps.config.axes import DensityLoss
 from deft_sweeps.errors import TrialError
@@ -29,8 +30,7 @@ def surrogate(gate: Tensor, loss: DensityLoss) -> Tensor:
     """
     if loss.surrogate == "tanh":
         return torch.tanh(loss.beta * gate.abs())
-    square = gate.square()
-    return square / (square + loss.eps)
+    return smooth_nonzero(gate, loss.eps)
 
 
 def scheduled(loss: DensityLoss, step: int, total: int) -> DensityLoss:
@@ -116,8 +116,7 @@ class DensityProbe:
         self._differentiated = False
 
     def __enter__(self) -> "DensityProbe":
-        for at in self._gates:
-            at.gate.reader = partial(self._read, at)
+        self._set_readers()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -149,6 +148,7 @@ class DensityProbe:
         Raises:
             TrialError: the model checkpoints its gradients in the reentrant way.
         """
+        self._set_readers()
         self._masks = masks
         self._open = GateReadings()
         self._differentiated = torch.is_grad_enabled()
@@ -164,17 +164,45 @@ class DensityProbe:
         finally:
             self._open = None
 
-    def _read(self, at: GateAt, _: Tensor, gate: Tensor) -> None:
+    def _set_readers(self) -> None:
+        for at in self._gates:
+            at.gate.reader = self._reader(at)
+
+    def _reader(self, at: GateAt) -> Reader:
+        """Reads a mean over neurons a token where the loss is one of such means, which the gate
+        gives in the pass that computes it; else all entries.
+        """
+        if self._loss.reduction == "per_entry" and self._loss.surrogate == "l0":
+            return TokenReader(self._loss.eps, partial(self._read_means, at))
+        return partial(self._read_entries, at)
+
+    def _read_means(self, at: GateAt, means: Tensor) -> None:
+        mask = self._mask(at, means.shape[1])
+        if mask is not None:
+            self._add(at, masked_mean(means, mask).mean())
+
+    def _read_entries(self, at: GateAt, _: Tensor, gate: Tensor) -> None:
+        mask = self._mask(at, gate.shape[1])
+        if mask is not None:
+            self._add(at, block_density_loss(gate, mask, self._loss))
+
+    def _mask(self, at: GateAt, n_tokens: int) -> Tensor | None:
+        """Which tokens of a forward pass count; None outside of a reading.
+
+        Raises:
+            TrialError: the model checkpoints its gradients in the reentrant way.
+        """
         if self._masks is None:
-            return
+            return None
         if self._open is not None and self._differentiated and not torch.is_grad_enabled():
             raise TrialError(
                 "reentrant gradient checkpointing loses the density loss's gradient; enable it with"
                 " gradient_checkpointing_kwargs={'use_reentrant': False}"
             )
         masks = self._masks.all_ones() if self._loss.padding == "include" else self._masks
-        mask = masks.of(at, gate.shape[1])
-        value = block_density_loss(gate, mask, self._loss)
+        return masks.of(at, n_tokens)
+
+    def _add(self, at: GateAt, value: Tensor) -> None:
         if self._shares is not None:
             value = value * self._share_of[id(at)]
         if self._open is not None:

@@ -27,15 +27,17 @@ def doctor(file: Path | None, out: Path | None, *, ray_address: str | None, as_j
     """Print a line a node; end with the code of bad input if something is wrong."""
     specs, target = _target(file, out)
     from deft_sweeps.projection.trial_request import trial_needs
+    from deft_sweeps.sweep.automatic_gpus import with_automatic_gpus
     from deft_sweeps.sweep.cluster_report import examine
     from deft_sweeps.sweep.local_ray import ray_session
     from deft_sweeps.sweep.ready_cluster import nearest_folder
 
     needs = dict(_ANY_TRIAL)
-    for spec in specs:
-        needs |= {name: max(need, needs.get(name, 0.0)) for name, need in trial_needs(spec).items()}
     folder = None if target is None else nearest_folder(target)
     with ray_session(Budget(trials=1), address=ray_address) as session:
+        for spec in specs:
+            of_spec = trial_needs(with_automatic_gpus(spec, session))
+            needs |= {name: max(need, needs.get(name, 0.0)) for name, need in of_spec.items()}
         report = examine(session, needs, folder)
     if as_json:
         show.as_json(_json(report, folder))

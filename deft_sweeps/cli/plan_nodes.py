@@ -4,7 +4,7 @@ from typing import Any
 
 from deft_sweeps.projection.cluster_projection import ClusterProjection
 from deft_sweeps.report.report_table import ReportTable, Row
-from deft_sweeps.units import count, duration, size
+from deft_sweeps.units import count, duration, gpu_part, size
 
 
 def nodes_table(projected: ClusterProjection) -> ReportTable:
@@ -19,7 +19,10 @@ def nodes_table(projected: ClusterProjection) -> ReportTable:
 
 def nodes_lines(projected: ClusterProjection, n_trials: int) -> list[str]:
     """How many trials run at a time, how long they take, and what fits on no machine."""
-    lines = [
+    lines = []
+    if projected.gpu_share:
+        lines.append(f"a trial gets {gpu_part(projected.gpu_share)}")
+    lines += [
         f"fits on none of these machines: {label}, which needs {size(n_bytes)} (projected)"
         for label, n_bytes in projected.fits_nowhere.items()
     ]
@@ -35,6 +38,7 @@ def nodes_lines(projected: ClusterProjection, n_trials: int) -> list[str]:
 def nodes_dict(projected: ClusterProjection) -> dict[str, Any]:
     """The same for programs."""
     return {
+        "gpus_per_trial": projected.gpu_share,
         "n_parallel": projected.n_parallel,
         "time_sec": projected.time_sec,
         "fits_nowhere": [

@@ -6,6 +6,7 @@ from pathlib import Path
 from deft_sweeps.cli import show
 from deft_sweeps.cli.guard import refuse, say, say_next
 from deft_sweeps.cli.plan_json import plan_dict
+from deft_sweeps.cli.plan_measured import measured_notes
 from deft_sweeps.cli.plan_nodes import nodes_dict, nodes_lines, nodes_table
 from deft_sweeps.cli.spec_inspection import inspect, values_text
 from deft_sweeps.cli.spec_paths import (
@@ -111,7 +112,7 @@ def plan(file: Path, *, nodes: str | None = None, as_json: bool) -> None:
         inspection = inspect(spec, part.where, part.document)
         projection = project(spec, shape, n_bytes=None if memory is None else memory.available)
         splits = inspection.examination.splits
-        on_nodes = None if kinds is None else project_on(spec, projection, kinds)
+        on_nodes = None if kinds is None else project_on(spec, projection, kinds, shape)
         if as_json:
             planned = plan_dict(spec, projection, list(_besides(spec)), splits)
             if on_nodes is not None:
@@ -127,11 +128,12 @@ def plan(file: Path, *, nodes: str | None = None, as_json: bool) -> None:
             if splits is not None:
                 task = spec.combinations[0].template.task
                 show.text(data_tables.short(look(task, splits)))
-        slow = slow_dtype(spec.dtype, on_gpu=spec.budget.gpus_per_trial > 0)
+        slow = slow_dtype(spec.dtype, on_gpu=spec.budget.gpu_share > 0)
         n_problems += len(inspection.problems)
         notes += [
             *inspection.problems,
             *inspection.notes,
+            *measured_notes(file, spec, shape),
             *(
                 note
                 for note in (slow, idle_flatness(spec), proxy_note(spec), *path_notes(spec))
@@ -200,7 +202,7 @@ def _print_plan(spec: SweepSpec, projection: SweepProjection, splits: Examples |
     show.text(
         f"projected: {together}, {size(projection.memory_bytes)} of memory (largest:"
         f" {projection.largest}), {duration(projection.time_sec)} for {spec.budget.trials} trials;"
-        f" {_time_words(on_gpu=spec.budget.gpus_per_trial > 0)}"
+        f" {_time_words(on_gpu=spec.budget.gpu_share > 0)}"
     )
     for besides in _besides(spec):
         show.text(besides)

@@ -107,7 +107,7 @@ def _run_one(
     sweep.protect_spec()
     write_origin(sweep, spec.folder)
     spec = _with_search(as_begun(spec, sweep), sweep, [str(folder) for folder in warm_start])
-    if slow := slow_dtype(spec.dtype, on_gpu=spec.budget.gpus_per_trial > 0):
+    if slow := slow_dtype(spec.dtype, on_gpu=spec.budget.gpu_share > 0):
         say(f"warning: {slow}")
     again = f"deft-sweeps run {sweep.root} --resume"
     try:

@@ -29,3 +29,11 @@ def n_micro_batches(config: TrialConfig, ran_out_at: int = 0) -> int | None:
     finer = quarters if ran_out_at < quarters else training.batch_size
     split = replace(config, training=replace(training, accumulation=finer))
     return None if finer <= ran_out_at or illegal(split) else finer
+
+
+def finest_split(config: TrialConfig) -> int:
+    """The most micro-batches that a step of this trial can be split into."""
+    n = config.training.accumulation
+    while (finer := n_micro_batches(config, n)) is not None:
+        n = finer
+    return n

@@ -3,7 +3,9 @@
 The driver ships this to a process of the measurement's own, which alone loads torch.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from deft_sweeps.result import FinalMeasurement, StructureCost
 from deft_sweeps.specification.sweep_spec import SweepSpec
@@ -24,20 +26,20 @@ class TrialMeasurement:
     sweep: SweepDir
     spec: SweepSpec
 
-    def final(self, job: FinalJob, factory: TorchTrialStarterFactory) -> FinalMeasurement:
-        """Score, density and costs on the job's split."""
+    def finals(self, factory: TorchTrialStarterFactory) -> Callable[[FinalJob], FinalMeasurement]:
+        """Measures score, density and costs on the job's split, for jobs of one structure."""
         from deft_sweeps.deploy.deployed_measurement import DeployedMeasurement
-        from deft_sweeps.trial.final_measurement import measure_final
+        from deft_sweeps.trial.final_measurement import final_measurements
 
         if self.spec.deploy is None:
-            return measure_final(job, factory)
-        return DeployedMeasurement(self.sweep, self.spec).final(job, factory)
+            return final_measurements(factory)
+        return partial(DeployedMeasurement(self.sweep, self.spec).final, factory=factory)
 
-    def structure(self, job: FinalJob, factory: TorchTrialStarterFactory) -> StructureCost:
-        """Latency and memory of the job's structure."""
+    def structures(self, factory: TorchTrialStarterFactory) -> Callable[[FinalJob], StructureCost]:
+        """Measures latency and memory of the job's structure."""
         from deft_sweeps.deploy.deployed_measurement import DeployedMeasurement
         from deft_sweeps.trial.final_measurement import measure_structure
 
         if self.spec.deploy is None:
-            return measure_structure(job, factory)
-        return DeployedMeasurement(self.sweep, self.spec).structure(job, factory)
+            return partial(measure_structure, factory=factory)
+        return partial(DeployedMeasurement(self.sweep, self.spec).structure, factory=factory)

@@ -4,10 +4,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from deft_sweeps.config.layout import Layout
 from deft_sweeps.projection.node_kind import NodeKind
-from deft_sweeps.projection.sweep_projection import START_SEC, SweepProjection
+from deft_sweeps.projection.sweep_projection import START_SEC, SweepProjection, project
 from deft_sweeps.projection.trial_estimate import Estimate
-from deft_sweeps.projection.trial_request import trial_needs, trial_slots_on
+from deft_sweeps.projection.trial_request import (
+    automatic_gpu_share,
+    trial_needs,
+    trial_slots_on,
+    with_gpu_share,
+)
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.units import size
 
@@ -34,19 +40,21 @@ class ClusterProjection:
 
     Attributes:
         kinds: in the order of their description.
+        gpu_share: of a trial, in [0, 1].
         n_parallel: trials at a time on all of them; 0 if none fits.
         time_sec: of the sweep; None if no trial fits.
         fits_nowhere: labels of combinations whose own trials fit on no kind, and their bytes.
     """
 
     kinds: tuple[KindSlots, ...]
+    gpu_share: float
     n_parallel: int
     time_sec: float | None
     fits_nowhere: Mapping[str, int]
 
 
 def project_on(
-    spec: SweepSpec, projection: SweepProjection, kinds: Sequence[NodeKind]
+    spec: SweepSpec, projection: SweepProjection, kinds: Sequence[NodeKind], layout: Layout
 ) -> ClusterProjection:
     """Place a sweep's trials as a real cluster would.
 
@@ -54,22 +62,28 @@ def project_on(
         spec: the sweep.
         projection: of its trials.
         kinds: of the machines.
+        layout: of the sweep's model.
     """
+    if spec.budget.gpus_per_trial is None:
+        gpu_bytes = [kind.gpu_bytes for kind in kinds if kind.gpus]
+        spec = with_gpu_share(spec, automatic_gpu_share(spec, gpu_bytes))
+        projection = project(spec, layout)
     needs = trial_needs(spec)
     largest = projection.trials[projection.largest]
-    placed = tuple(_placed(kind, needs, spec.budget.gpus_per_trial, largest) for kind in kinds)
+    placed = tuple(_placed(kind, needs, spec.budget.gpu_share, largest) for kind in kinds)
     room = sum(one.kind.n_nodes * one.n_slots for one in placed)
     n_parallel = min(room, spec.budget.concurrency or room, spec.budget.trials)
     mean = sum(each.time_sec for each in projection.trials.values()) / len(projection.trials)
     rounds = math.ceil(spec.budget.trials / n_parallel) if n_parallel else 0
     return ClusterProjection(
         placed,
+        spec.budget.gpu_share,
         n_parallel,
         START_SEC + rounds * mean if n_parallel else None,
         {
             label: each.memory_bytes
             for label, each in projection.trials.items()
-            if not any(_holds(kind, each, spec.budget.gpus_per_trial) for kind in kinds)
+            if not any(_holds(kind, each, spec.budget.gpu_share) for kind in kinds)
         },
     )
 

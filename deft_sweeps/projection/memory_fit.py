@@ -84,7 +84,7 @@ def trials_in_memory(spec: SweepSpec, memory: MachineMemory | None) -> int | Non
     Raises:
         SweepError: the largest does not fit alone; with the numbers, and what would make it fit.
     """
-    if memory is None or spec.budget.gpus_per_trial > 0:
+    if memory is None or spec.budget.gpu_share > 0:
         return None
     trial = largest_trial(spec, on_gpu=False)
     if trial is None:
@@ -103,7 +103,7 @@ def check_device(spec: SweepSpec, device_bytes: int | None) -> None:
     Raises:
         SweepError: with the numbers, and what would make it fit.
     """
-    share = spec.budget.gpus_per_trial
+    share = spec.budget.gpu_share
     if device_bytes is None or share == 0:
         return
     trial = largest_trial(spec, on_gpu=True)

@@ -1,13 +1,17 @@
 """Peak memory of a trial, phase by phase, projected from the model's shape: nothing is loaded, and
 torch is not needed.
 
+A trial of a search on the CPU also holds dense copies of packed weights, which count here and are
+left out of the peak that its result states; where memory is measured alone, there are none.
+
 A trial is highest while its base is built (the checkpoint in float32 beside its final form), while
 a step trains (what the backward pass needs), or while it is measured. The tensors are counted; what
 the allocator and the libraries hold besides are the constants below, measured with
 `benchmarks/memory.py` on Flan-T5-small and MiniLM (glibc 2.36, one thread) after 60 steps. In
 bfloat16 the first steps hold less on the CPU, and from about the fiftieth on no more is added: LoRA
 on Flan-T5-small, batch 16, stood at 537, 643, 658 and 660 MiB after 8, 48, 96 and 200 steps. On a
-GPU only tensors count, and the allocator's rounding.
+GPU only tensors count, and the allocator's rounding. Activations are those of torch's own
+operations; the CPU's kernels keep at most as much, so that a projection is an upper bound there.
 """
 
 from dataclasses import dataclass
@@ -136,7 +140,7 @@ def _cpu_peak(
     final = 0 if float32 and config.quantization.is_none else weights
     standing = (
         DATA_BYTES + _resident_weights(config, layout, weights) + heap + added + TRAIN_RUNTIME_BYTES
-    )
+    ) + config.quantization.copy_bytes(layout, dtype_bytes_of(config))
     runtime = family_of(layout).evaluate_runtime_bytes
     return Peak(
         build=DATA_BYTES + heap + read + final,

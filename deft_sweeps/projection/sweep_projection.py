@@ -68,28 +68,26 @@ def project(
     """
     cores = n_cores or os.cpu_count() or 1
     budget = spec.budget
-    if budget.gpus_per_trial:
-        rate = FLOPS_PER_GPU[spec.dtype] * budget.gpus_per_trial
+    if budget.gpu_share:
+        rate = FLOPS_PER_GPU[spec.dtype] * budget.gpu_share
     elif slow_dtype(spec.dtype, on_gpu=False):
         rate = FLOPS_IN_SOFTWARE * budget.cpus_per_trial
     else:
         rate = FLOPS_PER_CORE[spec.dtype] * budget.cpus_per_trial
     trials = {
-        c.label: estimate(
-            c.template, layout, spec.evaluation, rate, on_gpu=budget.gpus_per_trial > 0
-        )
+        c.label: estimate(c.template, layout, spec.evaluation, rate, on_gpu=budget.gpu_share > 0)
         for c in spec.combinations
     }
     largest = max(trials, key=lambda label: trials[label].memory_bytes)
     limits = [budget.concurrency or budget.trials, cores // budget.cpus_per_trial, budget.trials]
-    if n_bytes is not None and not budget.gpus_per_trial:
+    if n_bytes is not None and not budget.gpu_share:
         limits.append(n_bytes // trials[largest].memory_bytes)
     n_parallel = max(1, min(limits))
     mean = sum(e.time_sec for e in trials.values()) / len(trials)
     total = math.ceil(budget.trials / n_parallel) * mean
     devices = (
         (budget.hours, 1.0),
-        (budget.gpu_hours, n_parallel * budget.gpus_per_trial),
+        (budget.gpu_hours, n_parallel * budget.gpu_share),
         (budget.cpu_hours, n_parallel * budget.cpus_per_trial),
     )
     total = min(
@@ -104,8 +102,8 @@ def project(
         n_parallel=n_parallel,
         memory_bytes=n_parallel * trials[largest].memory_bytes,
         time_sec=START_SEC + total,
-        gpus=_largest_by_base(spec, trials) if budget.gpus_per_trial else {},
-        host_bytes=4 * layout.n_parameters if budget.gpus_per_trial else 0,
+        gpus=_largest_by_base(spec, trials) if budget.gpu_share else {},
+        host_bytes=4 * layout.n_parameters if budget.gpu_share else 0,
     )
 
 

@@ -1,10 +1,16 @@
 """What a trial asks a machine for, and how many trials a machine has room for."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from deft_sweeps.projection.memory_fit import largest_trial
 from deft_sweeps.specification.sweep_spec import SweepSpec
 
+LEAST_GAIN = 1.125
+"""A share of a machine that is larger by less is not worth another attempt."""
+USABLE_GPU = 0.95
+"""Of a GPU's memory, for trials: a round figure."""
 _RAY_NAMES = {"cpu": "CPU", "gpu": "GPU", "memory": "memory"}
 
 
@@ -15,8 +21,8 @@ def trial_needs(spec: SweepSpec) -> dict[str, float]:
     Ray hands a worker on only to a trial that asks for the same.
     """
     budget = spec.budget
-    needs: dict[str, float] = {"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial}
-    trial = largest_trial(spec, on_gpu=False) if budget.gpus_per_trial == 0 else None
+    needs: dict[str, float] = {"cpu": budget.cpus_per_trial, "gpu": budget.gpu_share}
+    trial = largest_trial(spec, on_gpu=False) if budget.gpu_share == 0 else None
     if trial is not None:
         needs["memory"] = trial.n_bytes
     return ray_needs(needs)
@@ -29,6 +35,107 @@ def ray_needs(needs: Mapping[str, float]) -> dict[str, float]:
         needs: `cpu`, `gpu` and `memory` in bytes; 0 is no need.
     """
     return {_RAY_NAMES[name]: need for name, need in needs.items() if need > 0}
+
+
+def raised_needs(
+    needs: Mapping[str, float],
+    n_bytes: int,
+    machines: Sequence[Mapping[str, float]],
+    gpu_bytes: Sequence[int] = (),
+) -> dict[str, float]:
+    """What a trial asks for that needs so much memory: at least what all trials ask for.
+
+    Memory rises in eighths of what trials ask for, so that few workers are of no use to others.
+
+    Args:
+        needs: of trials in general, by Ray's names.
+        n_bytes: that the trial needs: of the host's memory, or of the GPU's if it asks for one.
+        machines: resources of each; no trial asks for more memory than one of them has.
+        gpu_bytes: memory of the GPUs that trials may run on; none if it is not known.
+    """
+    if "GPU" in needs:
+        share = gpu_share(n_bytes, gpu_bytes) if gpu_bytes else None
+        return {**needs, "GPU": max(needs["GPU"], share or 0.0)}
+    if "memory" not in needs:
+        return dict(needs)
+    usual = needs["memory"]
+    raised = usual * (1 + math.ceil(max(0.0, n_bytes / usual - 1) * 8) / 8)
+    most = max((machine.get("memory", 0.0) for machine in machines), default=raised)
+    return {**needs, "memory": max(usual, min(raised, most))}
+
+
+def gpu_share(n_bytes: int, gpu_bytes: Sequence[int]) -> float | None:
+    """The share that a trial needs of the smallest GPU that holds it: one of n equal parts.
+
+    Args:
+        n_bytes: of the GPU's memory that the trial needs.
+        gpu_bytes: memory of the GPUs that there are.
+
+    Returns:
+        1, 1/2, 1/3 and so on; None if no GPU holds it.
+    """
+    usable = (int(USABLE_GPU * size) for size in gpu_bytes)
+    holding = [size for size in usable if size >= n_bytes]
+    return 1 / (min(holding) // max(1, n_bytes)) if holding else None
+
+
+def automatic_gpu_share(spec: SweepSpec, gpu_bytes: Sequence[int | None]) -> float:
+    """The share of a GPU that a trial gets on machines with GPUs if the budget says none.
+
+    Args:
+        spec: of the sweep.
+        gpu_bytes: memory of each GPU, or of each kind of them; None if it is not known.
+
+    Returns:
+        1, 1/2, 1/3 and so on, as `gpu_share` of the largest trial; 1 if that cannot be projected.
+        0, for trials on CPUs, if there are no GPUs, none of them holds the largest trial, or the
+        sweep is measured in a runtime on the CPU.
+    """
+    if not gpu_bytes or spec.deploy is not None:
+        return 0.0
+    trial = largest_trial(spec, on_gpu=True)
+    sizes = [size for size in gpu_bytes if size is not None]
+    if trial is None or len(sizes) < len(gpu_bytes):
+        return 1.0
+    return gpu_share(trial.n_bytes, sizes) or 0.0
+
+
+def least_gpu_bytes(spec: SweepSpec) -> int:
+    """Memory of the smallest GPU of which a trial's share holds the largest trial; 0 on CPUs."""
+    share = spec.budget.gpu_share
+    trial = largest_trial(spec, on_gpu=True) if share > 0 else None
+    return 0 if trial is None else int(trial.n_bytes / share)
+
+
+def with_gpu_share(spec: SweepSpec, share: float) -> SweepSpec:
+    """The sweep whose trials get this share of a GPU."""
+    return replace(spec, budget=replace(spec.budget, gpus_per_trial=share))
+
+
+def larger_needs(
+    needs: Mapping[str, float], machines: Sequence[Mapping[str, float]]
+) -> dict[str, float] | None:
+    """What a trial asks for after it ran out of memory in what it needs.
+
+    A whole GPU instead of a share; otherwise twice the memory, as far as a machine has so much; or
+    all cores of a machine if trials ask for no memory, so that no other trial runs beside it.
+
+    Args:
+        needs: of the trial so far, by Ray's names.
+        machines: resources of each, by Ray's names; memory in bytes.
+
+    Returns:
+        None if no machine has at least LEAST_GAIN times as much.
+    """
+    name = next((name for name in ("GPU", "memory") if name in needs), "CPU")
+    fitting = [
+        machine[name]
+        for machine in machines
+        if name in machine and trial_slots_on(machine, needs) > 0
+    ]
+    most = max(fitting, default=0.0)
+    wanted = {"GPU": min(1.0, most), "memory": min(2.0 * needs[name], most), "CPU": most}[name]
+    return {**needs, name: wanted} if wanted >= LEAST_GAIN * needs[name] else None
 
 
 def trial_slots_on(resources: Mapping[str, float], needs: Mapping[str, float]) -> int:

@@ -9,6 +9,7 @@ from deft_sweeps.result.measured_point import (
     SkippedBlocks,
     point_name,
 )
+from deft_sweeps.result.out_of_memory import MachineShare, OutOfMemory, shares_of
 from deft_sweeps.result.run_cost import Cost, Label
 from deft_sweeps.result.structure_cost import StructureCost
 from deft_sweeps.result.training_progress import (
@@ -46,6 +47,8 @@ __all__ = [
     "FinalMeasurement",
     "FinalRole",
     "Label",
+    "MachineShare",
+    "OutOfMemory",
     "PartialTraining",
     "Point",
     "Provenance",
@@ -61,4 +64,5 @@ __all__ = [
     "complete_trials",
     "point_name",
     "read_result",
+    "shares_of",
 ]

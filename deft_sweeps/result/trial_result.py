@@ -13,6 +13,7 @@ from deft_sweeps.config.axes import check
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.result.measured_point import NO_BLOCKS, DensityReading, Point, SkippedBlocks
 from deft_sweeps.result.number_check import check_numbers
+from deft_sweeps.result.out_of_memory import OutOfMemory
 from deft_sweeps.result.run_cost import Cost
 from deft_sweeps.result.training_progress import Rung
 
@@ -60,6 +61,7 @@ class EndedTrial:
         number: place among the proposals of its sweep, refused ones counted; None if it is not of a
             search.
         rungs: what was measured before its end, rising in steps; empty if nothing asked for it.
+        exhaustions: attempts that ran out of memory before the one that ended it, in order.
         started_at, finished_at: seconds since the epoch.
         config_id: of the configuration, whatever the seed; derived.
         trial_id: name of this training, `<config_id>-s<seed>`; derived.
@@ -69,6 +71,7 @@ class EndedTrial:
     seed: int
     number: int | None = None
     rungs: tuple[Rung, ...] = ()
+    exhaustions: tuple[OutOfMemory, ...] = ()
     started_at: float = 0.0
     finished_at: float = 0.0
     schema_version: int = SCHEMA_VERSION
@@ -131,7 +134,8 @@ class FailedTrial(EndedTrial):
 
     Attributes:
         error: why, a sentence.
-        infeasible: it ran out of memory however its batches were split.
+        infeasible: it ran out of memory however its batches were split, also in a larger share of
+            a machine if there was one.
     """
 
     error: str

@@ -1,17 +1,21 @@
-"""Recognises a trial that ran out of memory, and splits the batches of its next attempt finer.
+"""Recognises a trial that ran out of memory, and says what its next attempt does differently.
 
-The worker itself sees an allocation fail, on the host or on the device. If the host is short of
-memory, Ray ends the worker, and only the driver learns the reason. Either one notes it in the
-sweep's folder. The next attempt reads the note, also after a restart.
+It splits its batches finer, up to single examples. If those run out of memory too, it gets a larger
+share of a machine, once. The worker itself sees an allocation fail, on the host or on the device.
+If the host is short of memory, Ray ends the worker, and only the driver learns the reason. Either
+one notes it in the sweep's folder. The next attempt reads the note, also after a restart.
 """
 
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
 
-from deft_sweeps.config.micro_batches import n_micro_batches
+from deft_sweeps.config.micro_batches import finest_split, n_micro_batches
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import InfeasibleTrialError
+from deft_sweeps.result import MachineShare, OutOfMemory, shares_of
 from deft_sweeps.store.unfinished_trial import UnfinishedTrial
 
+MOST_SHARES = 2
+"""Shares of a machine that a trial may run out of memory in before it is infeasible."""
 _RAY_SAYS = ("running low on memory", "Memory on the node")
 """Ray's memory monitor begins its reason with one of these."""
 _ALLOCATOR_SAYS = "can't allocate memory"
@@ -37,41 +41,83 @@ def was_killed_for_memory(reason: str) -> bool:
     return any(words in reason for words in _RAY_SAYS)
 
 
-def micro_batches_of(config: TrialConfig, files: UnfinishedTrial) -> int:
+def micro_batches_of(
+    config: TrialConfig, exhaustions: Sequence[OutOfMemory], share: MachineShare
+) -> int:
     """Micro-batches of a step for an attempt that starts now.
 
-    Raises:
-        InfeasibleTrialError: it ran out of memory with the finest split that there is.
-    """
-    ran_out_at = files.ran_out_at()
-    n = n_micro_batches(config, ran_out_at)
-    if n is None:
-        held = -(-config.training.batch_size // ran_out_at)
-        examples = "1 example" if held == 1 else f"{held} examples"
-        raise InfeasibleTrialError(
-            f"it ran out of memory with {examples} at a time, and its batch cannot be split further"
-        )
-    return n
-
-
-def finer_split(config: TrialConfig, files: UnfinishedTrial) -> int:
-    """Micro-batches of a step for the next attempt, once the one under way ran out of memory.
+    Args:
+        config: of the trial.
+        exhaustions: attempts at it that ran out of memory.
+        share: that this attempt has.
 
     Raises:
-        InfeasibleTrialError: there is no finer split, or it could not be noted: without the note
-            the trial would be tried for ever.
+        InfeasibleTrialError: it ran out of memory in this share with the finest split that there
+            is.
     """
-    before = micro_batches_of(config, files)
-    note_exhaustion(config, files)
-    after = micro_batches_of(config, files)
-    if after == before:
-        raise InfeasibleTrialError("it ran out of memory, which could not be noted")
-    return after
+    exhausted = exhausted_shares(config, exhaustions)
+    if share in exhausted:
+        raise InfeasibleTrialError(_infeasible(config, exhausted))
+    ran_out_at = max((each.n_micro_batches for each in exhaustions), default=0)
+    return n_micro_batches(config, ran_out_at) or finest_split(config)
 
 
-def note_exhaustion(config: TrialConfig, files: UnfinishedTrial) -> None:
-    """Note that the attempt under way ran out of memory, so that the next one splits finer."""
-    n = n_micro_batches(config, files.ran_out_at())
-    if n is not None:
-        with suppress(OSError):  # A full disk: the attempt is then made as before.
-            files.write_ran_out_at(n)
+def exhausted_shares(
+    config: TrialConfig, exhaustions: Iterable[OutOfMemory]
+) -> tuple[MachineShare, ...]:
+    """Shares that even the finest split ran out of memory in, in that order."""
+    finest = finest_split(config)
+    return shares_of(each for each in exhaustions if each.n_micro_batches >= finest)
+
+
+def next_share(
+    exhausted: tuple[MachineShare, ...],
+    usual: MachineShare,
+    larger_than: Callable[[MachineShare], MachineShare | None],
+) -> MachineShare:
+    """The share of a machine for a trial's next attempt.
+
+    Args:
+        exhausted: shares that its finest split ran out of memory in.
+        usual: of trials that have run out of none.
+        larger_than: gives a larger one; None if there is none.
+
+    Returns:
+        An exhausted one if there is no other: such an attempt says that the trial is infeasible.
+    """
+    if not exhausted:
+        return usual
+    larger = larger_than(exhausted[-1]) if len(exhausted) < MOST_SHARES else None
+    return larger or exhausted[-1]
+
+
+def note_exhaustion(
+    config: TrialConfig, files: UnfinishedTrial, share: MachineShare, *, in_training: bool = True
+) -> bool:
+    """Notes that the attempt under way ran out of memory.
+
+    Args:
+        config: of the trial.
+        files: of its attempts.
+        share: that the attempt had.
+        in_training: whether a finer split may help; nothing else is computed in micro-batches.
+
+    Returns:
+        Whether the next attempt differs; it does not if nothing could be noted.
+    """
+    before = files.exhaustions()
+    try:
+        n = micro_batches_of(config, before, share)
+        n = n if in_training else finest_split(config)
+        files.add_exhaustion(OutOfMemory(n, share))
+    except (InfeasibleTrialError, OSError):  # A full disk, say.
+        return False
+    return files.exhaustions() != before
+
+
+def _infeasible(config: TrialConfig, exhausted: tuple[MachineShare, ...]) -> str:
+    held = -(-config.training.batch_size // finest_split(config))
+    examples = "1 example" if held == 1 else f"{held} examples"
+    tried = " and in ".join(map(str, exhausted))
+    end = "" if len(exhausted) > 1 else ", and no machine has a larger share for it"
+    return f"it ran out of memory with {examples} at a time in {tried}{end}"

@@ -37,7 +37,7 @@ def used_up(budget: Budget, spent: Spent) -> str:
     hours = spent.trial_sec / 3600
     reasons = (
         ("hours of wall time", spent.wall_sec / 3600, budget.hours),
-        ("GPU hours", hours * budget.gpus_per_trial, budget.gpu_hours),
+        ("GPU hours", hours * budget.gpu_share, budget.gpu_hours),
         ("CPU hours", hours * budget.cpus_per_trial, budget.cpu_hours),
     )
     return next(

@@ -12,9 +12,13 @@ from optuna.study import Study
 from ray.tune.search import Searcher
 
 from deft_sweeps.errors import StoreError, SweepError
-from deft_sweeps.result import TrialResult
+from deft_sweeps.result import MachineShare, TrialResult
 from deft_sweeps.sampler.study_sampler import study_sampler
-from deft_sweeps.search.memory_exhaustion import note_exhaustion, was_killed_for_memory
+from deft_sweeps.search.memory_exhaustion import (
+    exhausted_shares,
+    note_exhaustion,
+    was_killed_for_memory,
+)
 from deft_sweeps.search.next_step import Abort, Done, NextStep, Propose, Wait
 from deft_sweeps.search.proposer import Proposer
 from deft_sweeps.search.reported_result import checked_result, failed, stopped
@@ -49,11 +53,15 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         on_trouble: called with a sentence when something could not be written.
         stopping: while it says so, nothing more is proposed.
         slots: trials that may run at a time, asked before each proposal; None is no limit.
+        follow_up: asked once, when the search is through and nothing runs: points to try besides
+            while the workers are still up.
 
     Attributes:
+        target: finished trials to reach; points of the follow-up are added to it.
         aborted: why the sweep cannot go on.
         over: why the search ended before its target, a sentence; empty if it did not.
         lost: Tune's ids of running trials whose worker is gone or could not start, with the reason.
+        shares: of a machine, by Tune's ids of the running trials that have one.
     """
 
     def __init__(
@@ -69,14 +77,17 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         on_trouble: Callable[[str], None] = lambda _: None,
         stopping: Callable[[], bool] = lambda: False,
         slots: Callable[[], int] | None = None,
+        follow_up: Callable[[], tuple[Start, ...]] | None = None,
     ) -> None:
         super().__init__()
         self.aborted: SweepError | None = None
         self.over = ""
         self.lost: dict[str, str] = {}
-        self._spec, self._sweep, self._target = spec, sweep, target
+        self.shares: dict[str, MachineShare] = {}
+        self.target = target
+        self._spec, self._sweep = spec, sweep
         self._on_finish, self._on_trouble = on_finish, on_trouble
-        self._stopping, self._slots = stopping, slots
+        self._stopping, self._slots, self._follow_up = stopping, slots, follow_up
         self._running: dict[str, Proposal] = {}
 
         sweep.root.mkdir(parents=True, exist_ok=True)
@@ -92,7 +103,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
 
         begun = [proposal.start for proposal in pending.proposals.values()]
         ran = [start_of(spec, trial.params) for trial in finished(self.study)] + begun
-        requested = RequestedPoints(spec, pending)
+        self._requested = requested = RequestedPoints(spec, pending)
         requested.add_extra(extra)
         requested.add(first, "first", ran)
         requested.add(first_points(spec, sweep), "warm_start", ran)
@@ -135,7 +146,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
     def suggest(self, trial_id: str) -> dict[str, object] | str | None:
         """The next trial's settings; FINISHED when there is none to come, None if none now."""
         self.store_queued()
-        match self._next_step():
+        match self._next_or_follow_up():
             case Propose(proposal):
                 self._running[trial_id] = proposal
                 return proposal.tune_config() | {"n_trials": self._n_at_a_time()}
@@ -156,17 +167,29 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         proposal, rung = self._running.get(trial_id), reported_rung(reported)
         return proposal is None or rung is None or self._early.may_continue(proposal.number, rung)
 
-    def note_lost(self, tune_id: str, why: str) -> None:
+    def note_lost(self, tune_id: str, why: str) -> bool:
         """Notes that a trial's worker is gone or could not start.
 
         Args:
             tune_id: Tune's id of the trial.
-            why: the reason. If it is the host's memory, the next attempt holds fewer examples.
+            why: the reason.
+
+        Returns:
+            Whether it is the host's memory, and the next attempt is another one for it.
         """
         self.lost[tune_id] = why
         proposal = self._running.get(tune_id)
-        if proposal is not None and was_killed_for_memory(why):
-            note_exhaustion(proposal.config, UnfinishedTrial(self._sweep, proposal.trial_id))
+        if proposal is None or not was_killed_for_memory(why):
+            return False
+        share = self.shares.get(tune_id, MachineShare())
+        return note_exhaustion(proposal.config, self._files(proposal), share)
+
+    def exhausted(self, tune_id: str) -> tuple[MachineShare, ...]:
+        """Shares that a running trial ran out of memory in, however its batches were split."""
+        proposal = self._running.get(tune_id)
+        if proposal is None:
+            return ()
+        return exhausted_shares(proposal.config, self._files(proposal).exhaustions())
 
     def on_trial_complete(
         self,
@@ -180,6 +203,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         """
         proposal = self._running.pop(trial_id, None)
         why = self.lost.pop(trial_id, "no reason is known")
+        self.shares.pop(trial_id, None)
         if proposal is None:
             return
         reported = result or {}
@@ -187,7 +211,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         attempt = reported.get(ATTEMPT)
         self._recorder.add(
             proposal,
-            replace(ended, number=proposal.number),
+            replace(ended, number=proposal.number, exhaustions=self._files(proposal).exhaustions()),
             attempt if isinstance(attempt, int) else None,
         )
         self.store_queued(now=True)
@@ -211,9 +235,26 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         """
         raise StoreError("a sweep is resumed from its folder, not from Tune's checkpoint")
 
+    def _next_or_follow_up(self) -> NextStep:
+        step = self._next_step()
+        if not isinstance(step, Done) or self._follow_up is None or self._stopping():
+            return step
+        if self._running or self.waiting:
+            return Wait()
+        starts, self._follow_up = self._follow_up(), None
+        if not starts:
+            return step
+        self._requested.add_extra(starts)
+        self.target = max(self.target, self._n_finished + len(starts))
+        self.over = self.over or step.reason
+        return self._next_step()
+
+    def _files(self, proposal: Proposal) -> UnfinishedTrial:
+        return UnfinishedTrial(self._sweep, proposal.trial_id)
+
     def _next_step(self) -> NextStep:
         n_waiting, n_running = len(self.waiting), len(self._running)
-        if self._stopping() or self._n_finished + n_running + n_waiting >= self._target:
+        if self._stopping() or self._n_finished + n_running + n_waiting >= self.target:
             return Done()
         if n_waiting:  # What finishes now could not be stored either.
             return Wait()

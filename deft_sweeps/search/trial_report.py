@@ -1,4 +1,6 @@
-"""What a worker tells the driver: keys of a report to Tune. Loads neither ray nor optuna."""
+"""What driver and worker tell each other: keys of a report to Tune, and one of a trial's settings.
+Loads neither ray nor optuna.
+"""
 
 import json
 from dataclasses import asdict
@@ -20,6 +22,12 @@ RUNG = "rung"
 TROUBLE = "trouble"
 """What the trial waits for, a sentence; absent where it waits for nothing."""
 
+EXHAUSTED = "exhausted"
+"""Its share of a machine is too small for the trial, however its batches are split; absent if it
+is not."""
+SHARE = "share"
+"""JSON of the MachineShare that a trial has, in its settings."""
+
 
 def report(
     step: int,
@@ -28,6 +36,8 @@ def report(
     rung: Rung | None = None,
     trouble: str = "",
     attempt: int | None = None,
+    *,
+    is_exhausted: bool = False,
 ) -> dict[str, Any]:
     """A report of a trial's progress; with its result it is the last one, with a rung somebody may
     end the trial there.
@@ -38,6 +48,8 @@ def report(
     }
     if rung is not None:
         reported[RUNG] = codec(Rung).dump_json(rung).decode()
+    if is_exhausted:
+        reported[EXHAUSTED] = True
     if trouble:
         reported[TROUBLE] = trouble
     if attempt is not None:

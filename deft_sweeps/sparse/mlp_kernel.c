@@ -9,12 +9,13 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../kernels/processor_level.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
 enum { FLOAT32 = 0, BFLOAT16 = 1, INT8 = 2 };
-enum { PLAIN = 0, AVX2 = 1, AVX512 = 2 };
 enum { RELU = 0, GELU = 1, GELU_TANH = 2, SILU = 3 };
 enum { CACHE_LINE = 64 };
 
@@ -92,18 +93,6 @@ static inline float row_scale(const Rows *m, int64_t k) {
 #include "mlp_rows.h"
 #endif
 
-/* The best level that this processor has. */
-int32_t deft_level(void) {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    return AVX512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return AVX2;
-#endif
-  return PLAIN;
-}
-
 /* Computes one part of a job; `level` must not be above deft_level(). */
 void deft_run(const Job *job) {
 #if defined(__x86_64__)
@@ -145,8 +134,8 @@ static float activation(int function, float value) {
   }
 }
 
-/* Turns pre-activations into a gate, in place. Above 0, a threshold leaves entries with
- * |gate| > threshold and makes the others, NaN too, zero, as the module Gate does. Lists
+/* Turns pre-activations into a gate, in place. Above 0, a threshold makes entries with
+ * |gate| <= threshold zero and leaves the others, NaN too, as the module Gate does. Lists
  * those that are not zero.
  *
  * Returns how many there are; -1, with the gate untouched, if some x is not finite. */
@@ -158,7 +147,7 @@ int64_t deft_gate(float *gate, int64_t n, int32_t function, float threshold, int
   if (sum != 0) return -1;
   for (int64_t i = 0; i < n; i++) {
     float value = activation(function, gate[i]);
-    gate[i] = threshold > 0 && !(fabsf(value) > threshold) ? 0 : value;
+    gate[i] = threshold > 0 && fabsf(value) <= threshold ? 0 : value;
     active[count] = (int32_t)i;
     count += gate[i] != 0;
   }

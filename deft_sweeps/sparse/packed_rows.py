@@ -11,7 +11,8 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from deft_sweeps.sparse.mlp_library import KernelJob, Rows, best_level, in_parts, library
+from deft_sweeps.kernels.compiled_library import best_level, in_parts
+from deft_sweeps.sparse.mlp_library import KernelJob, Rows, library
 
 Storage = Literal["fp32", "bf16", "int8"]
 """How weights are stored: float32, bfloat16, or int8 with a float32 factor for each row."""

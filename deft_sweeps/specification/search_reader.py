@@ -30,7 +30,7 @@ class SearchSection:
     @property
     def on_gpu(self) -> bool:
         """Whether trials run on a GPU."""
-        return self.budget is not None and self.budget.gpus_per_trial > 0
+        return self.budget is not None and self.budget.gpu_share > 0
 
 
 def read_search(data: Mapping[str, Any], problems: ProblemCollector) -> SearchSection:

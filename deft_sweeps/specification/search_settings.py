@@ -72,7 +72,8 @@ class Budget:
             of the front's hypervolume, in (0, 1); needs at least startup + 30 finished trials.
         concurrency: trials at a time, >= 1; None is as many as the resources allow.
         cpus_per_trial: cores, and threads of torch, a trial, >= 1.
-        gpus_per_trial: a share of one GPU, in [0, 1]: a trial trains on one.
+        gpus_per_trial: a share of one GPU, in [0, 1]: a trial trains on one. None follows from the
+            projected memory on a cluster that has GPUs, and is 0 elsewhere.
         max_failures: times a trial is started again after its worker or node was lost, >= 0.
         stall_minutes: a worker that reports nothing for so long is ended, and its trial goes on
             elsewhere from its checkpoint, which `max_failures` counts; > 0. None is no limit, since
@@ -90,7 +91,7 @@ class Budget:
     until_flat: float | None = None
     concurrency: int | None = None
     cpus_per_trial: int = 1
-    gpus_per_trial: float = 0.0
+    gpus_per_trial: float | None = None
     max_failures: int = 2
     stall_minutes: float | None = None
     checkpoint_minutes: float | None = None
@@ -114,8 +115,13 @@ class Budget:
         check(self.max_failures >= 0, "max_failures >= 0", self.max_failures)
         self._check_gpus()
 
+    @property
+    def gpu_share(self) -> float:
+        """The share of a GPU that a trial gets: 0 also if it is not decided yet."""
+        return self.gpus_per_trial or 0.0
+
     def _check_gpus(self) -> None:
-        gpus = self.gpus_per_trial
+        gpus = self.gpu_share
         check(
             0 <= gpus <= 1,
             "gpus_per_trial in [0, 1]: a trial trains on one GPU or a share of it",

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from deft_sweeps.config.trial import codec
 from deft_sweeps.errors import TrialError
-from deft_sweeps.result import Rung
+from deft_sweeps.result import OutOfMemory, Rung
 from deft_sweeps.result.number_check import check_numbers
 from deft_sweeps.store.atomic_file import move_durably, write_atomically
 from deft_sweeps.store.checkpoint_file import packed
 from deft_sweeps.store.sweep_dir import SweepDir
 
 _CHECKPOINT, _RUNGS, _WEIGHTS = "checkpoint", "rungs.json", "weights.safetensors"
-_RAN_OUT_AT = "ran_out_of_memory"
+_EXHAUSTIONS = "out_of_memory.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,23 +115,28 @@ class UnfinishedTrial:
         """Numbers of the attempts that have written weights, the latest first."""
         return tuple(a.number for a in self._attempts() if (a.folder / _WEIGHTS).is_file())
 
-    def ran_out_at(self) -> int:
-        """The most micro-batches a step with which the trial ran out of memory; 0 if it never did,
-        or if nothing readable says so.
-        """
+    def exhaustions(self) -> tuple[OutOfMemory, ...]:
+        """The attempts that ran out of memory, in order; none of a file that cannot be read."""
+        reader = codec(tuple[OutOfMemory, ...])
         try:
-            return max(0, int((self.folder / _RAN_OUT_AT).read_text("ascii")))
-        except (OSError, ValueError):
-            return 0
+            content = (self.folder / _EXHAUSTIONS).read_bytes()
+            noted: tuple[OutOfMemory, ...] = reader.validate_json(content)
+            check_numbers(noted)
+        except (OSError, ValueError, OverflowError):
+            return ()
+        return noted
 
-    def write_ran_out_at(self, n_micro_batches: int) -> None:
-        """Writes with how many micro-batches a step the trial ran out of memory.
+    def add_exhaustion(self, exhaustion: OutOfMemory) -> None:
+        """Notes that an attempt ran out of memory; noting the same one twice changes nothing.
 
         Raises:
             OSError: it cannot be written.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.folder / _RAN_OUT_AT, str(n_micro_batches).encode())
+        before = self.exhaustions()
+        if exhaustion not in before:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            content = codec(tuple[OutOfMemory, ...]).dump_json((*before, exhaustion))
+            write_atomically(self.folder / _EXHAUSTIONS, content)
 
     def accept(self, number: int) -> None:
         """Makes the weights of an attempt the trial's.

@@ -20,14 +20,17 @@ class SlotCount:
     Args:
         needs: of one trial, by Ray's names, each > 0.
         nodes: lists the nodes that may run trials.
+
+    Attributes:
+        nodes: those of the last count.
     """
 
     def __init__(
         self, needs: Mapping[str, float], nodes: Callable[[], Iterable[ClusterNode]] = live_nodes
     ) -> None:
         self.needs = needs
-        self._nodes = nodes
-        self._n_slots = 0
+        self._list = nodes
+        self.nodes: tuple[ClusterNode, ...] = ()
         self._counted_at = float("-inf")
 
     def __call__(self) -> int:
@@ -36,8 +39,8 @@ class SlotCount:
         if now - self._counted_at >= POLL_SEC:
             self._counted_at = now
             with suppress(RayError):  # The head is restarting: the last count stands.
-                self._n_slots = sum(node.slots(self.needs) for node in self._nodes())
-        return self._n_slots
+                self.nodes = tuple(self._list())
+        return sum(node.slots(self.needs) for node in self.nodes)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ray.tune import Callback
+from ray.tune.experiment import Trial
 
 from deft_sweeps.outcomes import NO_SCORES
 from deft_sweeps.report.saved_steps import saved_steps
@@ -55,7 +56,7 @@ class Driver:
         *,
         phase: str = "",
     ) -> None:
-        self.spec, self.sweep, self.target, self.view = spec, sweep, goal.target, view
+        self.spec, self.sweep, self.view = spec, sweep, view
         self.ended, self._since = goal.ended, goal.since
         self._keeps_examples = any(limit.surely for limit in spec.limits)
         self.results = [self._kept(result) for result in results]
@@ -64,6 +65,7 @@ class Driver:
         self._n_took, self._took_sec = len(took), sum(took)
         self._saved_steps = saved_steps(self.results)
         self.running: Callable[[], tuple[Proposal, ...]] = lambda: ()
+        self.target_now: Callable[[], int] = lambda: goal.target
         self.slots, self.n_waiting = 1, 0
         self.stopping = False
         self.state = "searching"
@@ -72,7 +74,7 @@ class Driver:
         note = sweep.note()
         self._spent_before = note.spent_sec if note else 0.0
         self._flat = Flatness(spec) if goal.since is None else (lambda _: "")
-        self._phase = phase
+        self.phase = phase
         self._beat_at = self._noted_at = self._front_at = float("-inf")
         self._front_cost = 0.0
         self._front_stale = True
@@ -83,6 +85,11 @@ class Driver:
     def messages(self) -> tuple[str, ...]:
         """Warnings, each once, in the order they came."""
         return tuple(self._messages)
+
+    @property
+    def target(self) -> int:
+        """Finished trials to reach, earlier ones counted."""
+        return self.target_now()
 
     @property
     def spent(self) -> Spent:
@@ -144,7 +151,7 @@ class Driver:
             messages=self.messages,
             saved_steps=self._saved_steps if self._saved_steps.n_stopped else None,
             state=self.state,
-            phase=self._phase,
+            phase=self.phase,
         )
         # A closed pipe or a log on a full disk: nothing that only shows may end a trial.
         with suppress(OSError, ValueError):
@@ -203,7 +210,7 @@ class Driver:
         under_way = sum(min(time.time() - proposal.started_at, mean) for proposal in self.running())
         to_go = self.target - len(self.results)
         return max(
-            0.0, (to_go * mean - under_way) / min(max(self.slots, len(self.running())), to_go)
+            0.0, (to_go * mean - under_way) / min(max(1, self.slots, len(self.running())), to_go)
         )
 
 
@@ -261,7 +268,10 @@ class DriverCallback(Callback):  # type: ignore[misc]  # Ray ships no types
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
         """Note a trial's steps and its troubles."""
-        self._stalls.heard(trial)
+        if trial.status == Trial.PAUSED:
+            self._stalls.forget(trial)
+        else:
+            self._stalls.heard(trial)
         proposal = self._searcher.proposal(trial.trial_id)
         if proposal is not None:
             if TROUBLE in result:

@@ -2,7 +2,7 @@
 nothing has seen.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import replace
 
 from deft_sweeps.deploy.trial_measurement import TrialMeasurement
@@ -10,6 +10,7 @@ from deft_sweeps.errors import StoreError
 from deft_sweeps.findings.choice import Choice
 from deft_sweeps.findings.equal_density import twin_config
 from deft_sweeps.findings.front_member import MeasuredTraining
+from deft_sweeps.findings.measured_cost import deployed_structure
 from deft_sweeps.result import (
     Candidate,
     CompleteTrial,
@@ -73,8 +74,23 @@ def final_jobs(choice: Choice, results: Sequence[TrialResult]) -> tuple[FinalJob
     twin = twin_of(choice, results)
     if twin is not None:
         # Thresholded in the chosen one's way, so that the two differ in the density loss alone.
-        jobs.append(_job("twin", twin, density=point.density.overall, percentile=point.percentile))
+        jobs.append(
+            replace(
+                _job("twin", twin, density=point.density.overall, percentile=point.percentile),
+                measured=_measured(twin, by_percentile=point.percentile is not None),
+            )
+        )
     return tuple(jobs)
+
+
+def _measured(trial: CompleteTrial, *, by_percentile: bool) -> tuple[tuple[float, float], ...]:
+    """Where a trial was measured in its search: the threshold or percentile, and the density."""
+    measured = []
+    for point in trial.points:
+        at = point.percentile if by_percentile else point.threshold
+        if at is not None and (point.percentile is not None) == by_percentile:
+            measured.append((at, point.density.overall))
+    return tuple(measured)
 
 
 def candidate_job(candidate: Candidate, result: CompleteTrial) -> FinalJob:
@@ -136,18 +152,34 @@ def _is_at(point: Point, job: FinalJob) -> bool:
 def measure(
     jobs: Sequence[FinalJob], spec: SweepSpec, sweep: SweepDir, *, ray_address: str | None = None
 ) -> Iterator[FinalMeasurement | Unmeasured]:
-    """Measure one after the other, each alone in a process of its own: with all cores of this
-    machine, or what a trial gets on a cluster; in the runtime that the spec deploys to. After a
-    chosen one that cannot be measured, the others are not.
+    """Measure the jobs with all cores of this machine, or what a trial gets on a cluster; in the
+    runtime that the spec deploys to. Each structure has a fresh process of its own, alone; with a
+    runtime, each job has. After a chosen one that cannot be measured, the others are not.
     """
-    yield from measured_alone(TrialMeasurement(sweep, spec).final, jobs, spec, ray_address)
+    groups = _alone(jobs) if spec.deploy else _by_structure(jobs, sweep)
+    yield from measured_alone(TrialMeasurement(sweep, spec).finals, groups, spec, ray_address)
 
 
 def measure_structures(
     jobs: Sequence[FinalJob], spec: SweepSpec, sweep: SweepDir, *, ray_address: str | None = None
 ) -> Iterator[StructureCost | Unmeasured]:
-    """Latency and memory of each job's structure, measured as `measure` does."""
-    yield from measured_alone(TrialMeasurement(sweep, spec).structure, jobs, spec, ray_address)
+    """Latency and memory of each job's structure, each in a fresh process, alone."""
+    measurement = TrialMeasurement(sweep, spec).structures
+    yield from measured_alone(measurement, _alone(jobs), spec, ray_address)
+
+
+def _alone(jobs: Sequence[FinalJob]) -> list[tuple[FinalJob, ...]]:
+    return [(job,) for job in jobs]
+
+
+def _by_structure(jobs: Sequence[FinalJob], sweep: SweepDir) -> list[list[FinalJob]]:
+    """The jobs whose trials share a structure together, in the order of the first of each."""
+    groups: dict[Hashable, list[FinalJob]] = {}
+    for job in jobs:
+        trial = sweep.result(job.trial_id)
+        if isinstance(trial, CompleteTrial):
+            groups.setdefault(deployed_structure(trial), []).append(job)
+    return list(groups.values())
 
 
 def _job(

@@ -149,7 +149,7 @@ def _start(scratch: Path, address: str | None, n_cpus: int | None) -> None:
 
 def _slots(budget: Budget, capacity: Mapping[str, float]) -> int:
     """Trials that fit at a time on `capacity`, by Ray's names."""
-    needs = {"CPU": float(budget.cpus_per_trial), "GPU": budget.gpus_per_trial}
+    needs = {"CPU": float(budget.cpus_per_trial), "GPU": budget.gpu_share}
     fits = min(capacity.get(name, 0.0) / need for name, need in needs.items() if need > 0) + 1e-9
     if fits < 1:
         requested = ", ".join(f"{need:g} {name}" for name, need in needs.items() if need > 0)

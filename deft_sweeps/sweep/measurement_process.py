@@ -1,6 +1,6 @@
 """Processes in which trained trials are measured, with nothing else beside them on this machine."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from deft_sweeps.result import Point, Provenance
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.secrets import short_reason
+from deft_sweeps.sweep.automatic_gpus import with_automatic_gpus
 from deft_sweeps.sweep.local_ray import Session, ray_session
 from deft_sweeps.sweep.node_watch import node_watch
 from deft_sweeps.sweep.trial_placement import elsewhere
@@ -100,7 +101,7 @@ class _Room:
 def _room_alone(spec: SweepSpec, ray_address: str | None) -> Iterator[_Room]:
     with (
         ray_session(spec.budget, address=ray_address) as session,
-        _placement(spec, session) as label_selector,
+        _placement(placed := with_automatic_gpus(spec, session), session) as label_selector,
     ):
         n_cpus = (
             spec.budget.cpus_per_trial
@@ -109,7 +110,7 @@ def _room_alone(spec: SweepSpec, ray_address: str | None) -> Iterator[_Room]:
         )
         environment = {"env_vars": {"OMP_NUM_THREADS": str(n_cpus)}}
         yield _Room(
-            {"num_cpus": n_cpus, "num_gpus": _gpus(spec.budget)},
+            {"num_cpus": n_cpus, "num_gpus": _gpus(placed.budget)},
             lambda: {"runtime_env": environment, "label_selector": label_selector()},
             TorchTrialStarterFactory(
                 spec.evaluation, n_threads=n_cpus, label="measured", n_bases=1, folder=spec.folder
@@ -118,32 +119,46 @@ def _room_alone(spec: SweepSpec, ray_address: str | None) -> Iterator[_Room]:
 
 
 def measured_alone(
-    measurement: Callable[[FinalJob, TorchTrialStarterFactory], Measurement],
-    jobs: Sequence[FinalJob],
+    measurement: Callable[[TorchTrialStarterFactory], Callable[[FinalJob], Measurement]],
+    groups: Iterable[Sequence[FinalJob]],
     spec: SweepSpec,
     ray_address: str | None,
 ) -> Iterator[Measurement | Unmeasured]:
-    """Measure one job after the other, each in a fresh process.
+    """Measure one group of jobs after the other, each group in a fresh process.
 
     After a chosen one that cannot be measured, the others are not.
 
     Args:
-        measurement: is called in the process.
-        jobs: with their weights.
+        measurement: is called in the process, and gives what measures a job of the group.
+        groups: of jobs with their weights.
         spec: of the sweep.
         ray_address: of a Ray cluster; None starts a local Ray.
     """
     with _room_alone(spec, ray_address) as room:
         alone = ray.remote(max_calls=1, max_retries=2, **room.resources)(call)
-        for job in jobs:
+        for group in groups:
             # Through the object store: Ray writes small arguments into its tables.
-            measuring = ray.put(shipped(measurement, job, room.maker))
-            measured: Measurement | Unmeasured = _result_of(
-                job, alone.options(**room.options()).remote(measuring)
-            )
-            yield measured
-            if job.role == "chosen" and isinstance(measured, Unmeasured):
+            measuring = ray.put(shipped(_measured_each, measurement, tuple(group), room.maker))
+            measured = _results_of(group, alone.options(**room.options()).remote(measuring))
+            yield from measured
+            if any(isinstance(one, Unmeasured) and one.role == "chosen" for one in measured):
                 return
+
+
+def _measured_each(
+    measurement: Callable[[TorchTrialStarterFactory], Callable[[FinalJob], Measurement]],
+    jobs: Sequence[FinalJob],
+    maker: TorchTrialStarterFactory,
+) -> list[Measurement | Unmeasured]:
+    """What there is of each job, the first one's error excepted: in the worker."""
+    measure = measurement(maker)
+    measured: list[Measurement | Unmeasured] = [measure(jobs[0])]
+    for job in jobs[1:]:
+        try:
+            measured.append(measure(job))
+        except Exception as error:  # Weights of another configuration, say.
+            measured.append(Unmeasured(job.role, job.trial_id, short_reason(error)))
+    return measured
 
 
 @contextmanager
@@ -164,13 +179,25 @@ def _placement(spec: SweepSpec, session: Session) -> Iterator[Callable[[], dict[
 
 def _result_of(job: FinalJob, reference: Any) -> Any:
     try:
-        measured = ray.get(reference)
-    except RayError as error:  # Weights of another configuration, say, or a worker that was killed.
-        cause = error.cause if isinstance(error, RayTaskError) else error
-        return Unmeasured(job.role, job.trial_id, short_reason(cause))
+        return ray.get(reference)
+    except RayError as error:
+        return _unmeasured(job, error)
+
+
+def _results_of(jobs: Sequence[FinalJob], reference: Any) -> Sequence[Any]:
+    try:
+        measured: list[Any] = ray.get(reference)
+    except RayError as error:
+        return [_unmeasured(job, error) for job in jobs]
     return measured
+
+
+def _unmeasured(job: FinalJob, error: RayError) -> Unmeasured:
+    # Weights of another configuration, say, or a worker that was killed.
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    return Unmeasured(job.role, job.trial_id, short_reason(cause))
 
 
 def _gpus(budget: Budget) -> float:
     # Nothing else may share the device while its latency is taken.
-    return 1.0 if budget.gpus_per_trial > 0 else 0.0
+    return 1.0 if budget.gpu_share > 0 else 0.0

@@ -26,6 +26,7 @@ class NodeFacts:
         folder_problem: `absent`, `another`, or why the sweep's folder cannot be written; None if
             nobody looked.
         shared_memory_bytes: size of /dev/shm; None without one.
+        gpu_bytes: memory of the smallest GPU; None without one, or if that is not known.
     """
 
     host: str
@@ -34,6 +35,7 @@ class NodeFacts:
     source: str
     folder_problem: str | None
     shared_memory_bytes: int | None
+    gpu_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +67,23 @@ class NodeReading:
         return min(0.0, self.facts.clock - self.sent_at)
 
 
-def node_problems(reading: NodeReading, driver: NodeFacts, folder: Path | None) -> tuple[str, ...]:
+def node_problems(
+    reading: NodeReading, driver: NodeFacts, folder: Path | None, least_gpu_bytes: int = 0
+) -> tuple[str, ...]:
     """Reasons why a node cannot run the driver's trials, each with its remedy; none if it can.
 
     Args:
         reading: of the node.
         driver: facts of the driver's own process.
         folder: of the sweep; None if the node needs none.
+        least_gpu_bytes: of a GPU whose share holds a trial.
     """
     return (
         *_version_problems(reading.facts, driver),
         *(() if folder is None else _folder_problems(reading, folder)),
         *_clock_problems(reading),
         *_shared_memory_problems(reading),
+        *_gpu_problems(reading.facts, least_gpu_bytes),
     )
 
 
@@ -125,4 +131,12 @@ def _shared_memory_problems(reading: NodeReading) -> Iterator[str]:
             f"its {SHARED_MEMORY} of {size(available)} is too small for Ray's object store of"
             f" {size(needed)}: enlarge it (docker run --shm-size) or give `ray start` a smaller"
             " --object-store-memory"
+        )
+
+
+def _gpu_problems(node: NodeFacts, least_gpu_bytes: int) -> Iterator[str]:
+    if node.gpu_bytes is not None and node.gpu_bytes < least_gpu_bytes:
+        yield (
+            f"its GPU of {size(node.gpu_bytes)} is too small: a trial's share is enough of one of"
+            f" {size(least_gpu_bytes)} (projected); raise budget.gpus_per_trial to use it"
         )

@@ -7,6 +7,7 @@ package answers as well. The driver runs the same function for what it compares 
 import hashlib
 import os
 import socket
+import subprocess
 import sys
 import time
 from importlib import invalidate_caches
@@ -16,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 (it is looked at only)
+
+_GPU_ANSWER_SEC = 20.0
+"""That the GPU's driver gets: it may have to start first."""
 
 
 def gather_facts(
@@ -41,6 +45,7 @@ def gather_facts(
         "source": _source_digest(package),
         "folder_problem": None if marker is None else _folder_problem(marker, reply),
         "shared_memory_bytes": _shared_memory_bytes(),
+        "gpu_bytes": _gpu_bytes(),
     }
 
 
@@ -105,3 +110,22 @@ def _shared_memory_bytes() -> int | None:
     except OSError:
         return None
     return sizes.f_frsize * sizes.f_blocks
+
+
+def _gpu_bytes() -> int | None:
+    """Memory of the smallest GPU; None without one, or if GPUs are cut into slices (MIG)."""
+    query = ["nvidia-smi", "--query-gpu=memory.total,mig.mode.current"]
+    try:
+        done = subprocess.run(
+            [*query, "--format=csv,noheader,nounits"],
+            capture_output=True,
+            text=True,
+            timeout=_GPU_ANSWER_SEC,
+            check=True,
+        )
+        rows = [line.split(",") for line in done.stdout.splitlines() if line.strip()]
+        if any(slices.strip() == "Enabled" for _, slices in rows):
+            return None
+        return min(int(mebibytes) for mebibytes, _ in rows) * 2**20
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None

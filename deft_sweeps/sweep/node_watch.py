@@ -67,6 +67,7 @@ class NodeWatch:
         folder: of the sweep, which the nodes must share; None if they need none.
         marker: a file in it that the driver has just written, under a name that is new.
         is_candidate: whether trials would fit on a node; others are not checked.
+        least_gpu_bytes: of a GPU whose share holds a trial; 0 takes any.
         warn: receives a sentence about nodes that get no trials.
     """
 
@@ -76,9 +77,10 @@ class NodeWatch:
         marker: Path | None = None,
         *,
         is_candidate: Callable[[ClusterNode], bool] = lambda _: True,
+        least_gpu_bytes: int = 0,
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.marker = marker
+        self.marker, self._least_gpu_bytes = marker, least_gpu_bytes
         self._folder, self._is_candidate, self._warn = folder, is_candidate, warn
         self._driver = NodeFacts(**node_facts.gather_facts(PACKAGE, LIBRARIES, None, None))
         self._ask = ray.remote(num_cpus=0)(node_facts.gather_facts)
@@ -97,6 +99,14 @@ class NodeWatch:
         self._send(nodes)
         self._warn_of(self._collect())
         return [node for node in nodes if self._has_passed(node.node_id)]
+
+    def gpu_bytes(self) -> list[int | None]:
+        """Of a GPU of each node that has passed and has some; None if the node does not say."""
+        return [
+            None if verdict.facts is None else verdict.facts.gpu_bytes
+            for verdict in self.verdicts.values()
+            if not verdict.problems and verdict.node.resources.get("GPU", 0) > 0
+        ]
 
     def excluded(self) -> list[str]:
         """Ids of live nodes that have not passed, or not yet."""
@@ -185,7 +195,7 @@ class NodeWatch:
             reply.unlink(missing_ok=True)
         store_bytes = question.node.resources.get("object_store_memory", 0.0)
         reading = NodeReading(facts, question.sent_at, received_at, reply_seen, store_bytes)
-        problems = node_problems(reading, self._driver, self._folder)
+        problems = node_problems(reading, self._driver, self._folder, self._least_gpu_bytes)
         return self._note(question.node, problems, facts)
 
     def _note(
@@ -211,6 +221,7 @@ def node_watch(
     folder: Path | None,
     *,
     is_candidate: Callable[[ClusterNode], bool] = lambda _: True,
+    least_gpu_bytes: int = 0,
     warn: Callable[[str], None] = lambda _: None,
 ) -> Iterator[NodeWatch]:
     """Watch the nodes of the cluster that Ray is attached to.
@@ -219,20 +230,27 @@ def node_watch(
         folder: of the sweep, absolute and existing; a file lies in it for as long as the context
             lasts. None if the nodes need none.
         is_candidate: whether trials would fit on a node; others are not checked.
+        least_gpu_bytes: of a GPU whose share holds a trial; 0 takes any.
         warn: receives a sentence about nodes that get no trials.
 
     Raises:
         OSError: the folder cannot be written here.
     """
     if folder is None:
-        yield NodeWatch(is_candidate=is_candidate, warn=warn)
+        yield NodeWatch(is_candidate=is_candidate, least_gpu_bytes=least_gpu_bytes, warn=warn)
         return
     _remove_stale(folder)
     # A name that no node has looked for: network file systems remember names that were missing.
     marker = folder / f"{_MARKER}{secrets.token_hex(8)}"
     marker.touch()
     try:
-        yield NodeWatch(folder, marker, is_candidate=is_candidate, warn=warn)
+        yield NodeWatch(
+            folder,
+            marker,
+            is_candidate=is_candidate,
+            least_gpu_bytes=least_gpu_bytes,
+            warn=warn,
+        )
     finally:
         for path in folder.glob(f"{marker.name}*"):
             path.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from deft_sweeps.projection.trial_request import trial_needs
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.specification.sweep_spec import SweepSpec
+from deft_sweeps.sweep.automatic_gpus import with_automatic_gpus
 from deft_sweeps.sweep.cluster_node import live_nodes
 from deft_sweeps.sweep.local_ray import ray_session
 from deft_sweeps.sweep.node_watch import node_watch
@@ -29,7 +30,8 @@ def ready_cluster(specs: Sequence[SweepSpec], folder: Path, address: str) -> Ite
         OSError: the folder cannot be written here.
     """
     with ray_session(Budget(trials=1), address=address) as session:
-        nodes, needs = live_nodes(), [trial_needs(spec) for spec in specs]
+        placed = [with_automatic_gpus(spec, session) for spec in specs]
+        nodes, needs = live_nodes(), [trial_needs(spec) for spec in placed]
         for of_one in needs:
             check_fit(nodes, of_one, session.where)
         with node_watch(

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from deft_sweeps.errors import StoreError
@@ -32,6 +33,9 @@ BEHIND = (
     " `deft-sweeps doctor DIR --fix`"
 )
 
+FollowUp = Callable[[], tuple[str, tuple[Start, ...]]]
+"""Gives points to run after the others, and what they are for: the phase of the progress."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -61,6 +65,7 @@ def run_sweep(
     more: int = 0,
     extra: tuple[Start, ...] = (),
     phase: str = "",
+    follow_up: FollowUp | None = None,
     ray_address: str | None = None,
     n_cpus: int | None = None,
 ) -> Outcome:
@@ -76,6 +81,8 @@ def run_sweep(
         extra: points to run besides, counted like `more`; they run also where the search is over
             before its trials are all done.
         phase: what they are for, shown with the progress.
+        follow_up: more points, asked for once when all of these trials are through, which the same
+            workers run.
         ray_address: of a Ray cluster that shares the folder with this machine; None starts a local
             Ray.
         n_cpus: cores for the local Ray; None is all there are.
@@ -90,7 +97,7 @@ def run_sweep(
         driver = _driver(
             spec, sweep, view, resume=resume, more=more, n_extra=len(extra), phase=phase
         )
-        return _drive(driver, maker, extra, ray_address, n_cpus)
+        return _drive(driver, maker, extra, follow_up, ray_address, n_cpus)
 
 
 def _driver(
@@ -149,6 +156,7 @@ def _drive(
     driver: Driver,
     maker: TrialStarterFactory,
     extra: tuple[Start, ...],
+    follow_up: FollowUp | None,
     ray_address: str | None,
     n_cpus: int | None,
 ) -> Outcome:
@@ -156,7 +164,7 @@ def _drive(
     follower = Follower(driver.sweep, driver.spec, driver.warn)
     try:
         with stoppable(driver):
-            searcher = _searcher(driver, follower, extra)
+            searcher = _searcher(driver, follower, extra, follow_up)
             if searcher.n_finished < driver.target:
                 with (
                     ray_session(driver.spec.budget, address=ray_address, n_cpus=n_cpus) as session,
@@ -183,7 +191,12 @@ def _drive(
     )
 
 
-def _searcher(driver: Driver, follower: Follower, extra: tuple[Start, ...]) -> StudySearcher:
+def _searcher(
+    driver: Driver,
+    follower: Follower,
+    extra: tuple[Start, ...],
+    follow_up: FollowUp | None,
+) -> StudySearcher:
     """The search, whose results go to the mirrors and to the driver."""
     prior_data = warm_start.data_of(driver.sweep)
 
@@ -193,6 +206,12 @@ def _searcher(driver: Driver, follower: Follower, extra: tuple[Start, ...]) -> S
         if provenance and prior_data - {provenance.dataset_fingerprint}:
             driver.warn(f"{CHANGED}: what they tell the search may mislead it")
         driver.finished(result)
+
+    def follow_up_points() -> tuple[Start, ...]:
+        if follow_up is None or not any(isinstance(r, CompleteTrial) for r in driver.results):
+            return ()
+        driver.phase, starts = follow_up()
+        return starts
 
     searcher = StudySearcher(
         driver.spec,
@@ -205,7 +224,9 @@ def _searcher(driver: Driver, follower: Follower, extra: tuple[Start, ...]) -> S
         on_trouble=driver.warn,
         stopping=lambda: driver.stopping,
         slots=lambda: driver.slots,
+        follow_up=follow_up_points,
     )
+    driver.target_now = lambda: searcher.target
     driver.running = lambda: searcher.running
     driver.beat(now=True)
     return searcher

@@ -19,6 +19,7 @@ from deft_sweeps.store.mlflow import Mirror
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.study.study_mirror import StudyMirror
 from deft_sweeps.sweep import final
+from deft_sweeps.sweep.automatic_gpus import with_automatic_gpus
 from deft_sweeps.sweep.cache_check import require_writable_cache
 from deft_sweeps.sweep.certification import certify
 from deft_sweeps.sweep.choice_measurement import measure_choice
@@ -69,7 +70,7 @@ def run(
     if ray_address is None:  # Before Ray takes its seconds to start.
         require_writable_cache()
         trials_in_memory(spec, machine_memory())
-        if spec.budget.gpus_per_trial:
+        if spec.budget.gpu_share:
             from deft_sweeps.trial.cost import gpu_memory_bytes  # Loads torch.
 
             check_device(spec, gpu_memory_bytes())
@@ -81,6 +82,7 @@ def run(
         head_watch(sweep, opened.head, view, opened.node_socket),
         terminable(),
     ):
+        spec = with_automatic_gpus(spec, opened, say)
         return _run(spec, sweep, view, say, resume=resume, more=more, ray_address=ray_address)
 
 
@@ -101,7 +103,15 @@ def _run(
         shares_bases=True,
     )
     outcome = run_sweep(
-        spec, sweep, maker, view=view, resume=resume, more=more, ray_address=ray_address
+        spec,
+        sweep,
+        maker,
+        view=view,
+        resume=resume,
+        more=more,
+        # While the workers are up. If the certificate chooses otherwise, another twin runs later.
+        follow_up=lambda: ("plain PEFT to compare with", _likely_twin(spec, sweep)),
+        ray_address=ray_address,
     )
     if outcome.interrupted or outcome.n_complete == 0:
         return outcome
@@ -184,6 +194,14 @@ def seed_front(
 def _missing_twin(spec: SweepSpec, sweep: SweepDir) -> Start | None:
     findings = Findings.read(spec, sweep)
     return final.missing_twin(spec, findings.choice, findings.results)
+
+
+def _likely_twin(spec: SweepSpec, sweep: SweepDir) -> tuple[Start, ...]:
+    """The twin of what would be chosen now; none while the front waits for further seeds."""
+    if spec.seeds > 1:
+        return ()
+    twin = _missing_twin(spec, sweep)
+    return () if twin is None else (twin,)
 
 
 def _final_jobs(spec: SweepSpec, sweep: SweepDir) -> tuple[FinalJob, ...]:

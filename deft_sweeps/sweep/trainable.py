@@ -20,9 +20,22 @@ from ray.tune import Trainable
 
 from deft_sweeps.config.trial import TrialConfig, codec
 from deft_sweeps.errors import DeftSweepsError, InfeasibleTrialError, TrialError
-from deft_sweeps.result import Advance, CompleteTrial, FailedTrial, Rung, StepMetrics, TrialResult
-from deft_sweeps.search.memory_exhaustion import finer_split, is_out_of_memory, micro_batches_of
-from deft_sweeps.search.trial_report import TROUBLE, report
+from deft_sweeps.result import (
+    Advance,
+    CompleteTrial,
+    FailedTrial,
+    MachineShare,
+    Rung,
+    StepMetrics,
+    TrialResult,
+)
+from deft_sweeps.search.memory_exhaustion import (
+    exhausted_shares,
+    is_out_of_memory,
+    micro_batches_of,
+    note_exhaustion,
+)
+from deft_sweeps.search.trial_report import SHARE, TROUBLE, report
 from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopping
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
@@ -65,7 +78,8 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         """Take the worker's fixed things, then its first trial.
 
         Args:
-            config: `config`, a TrialConfig's JSON, `seed`, and `n_trials` that run at a time.
+            config: `config`, a TrialConfig's JSON, `seed`, `n_trials` that run at a time, and the
+                JSON of the MachineShare that the trial has.
             maker: of the TrialStarter, as it is or with the driver's settings; called by the first
                 trial, not here, so that what it raises is that trial's failure.
             folder: of the sweep, absolute.
@@ -96,12 +110,13 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         """Take the next trial."""
         self._trial_config: TrialConfig = codec(TrialConfig).validate_json(new_config["config"])
         self._seed = int(new_config["seed"])
+        self._share: MachineShare = codec(MachineShare).validate_json(new_config.get(SHARE, "{}"))
         trial_id = self._trial_config.trial_id(self._seed)
         self._files = UnfinishedTrial(self._sweep, trial_id)
         self._own_files: Attempt | None = None
         self._run: TrialRun | None = None
         self._unkept: tuple[TrialResult, bytes] | None = None
-        self._step, self._trouble = 0, ""
+        self._step, self._trouble, self._in_training = 0, "", False
         self._rungs: tuple[Rung, ...] = ()
         self._started_at = time.time()
         self._checkpoints.begin(time.monotonic(), int(new_config.get("n_trials", 1)))
@@ -135,7 +150,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
                 # Whoever was to decide about it may have died before.
                 if self._step in self._rungs_ahead:
                     return self._rung_report(self._run, ())
-            trained = self._run.advance(self._next_stop() - self._step)
+            trained = self._trained(self._run)
             self._step = trained.step
             if trained.done:
                 weights = self._run.weights()
@@ -164,6 +179,13 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         """Let go of the trial and of what the worker kept warm."""
         self._run = self._starter = None
 
+    def _trained(self, run: TrialRun) -> Advance:
+        """Train to the next report."""
+        self._in_training = True
+        trained = run.advance(self._next_stop() - self._step)
+        self._in_training = False
+        return trained
+
     @property
     def _attempt(self) -> Attempt:
         """This worker's at the trial.
@@ -191,7 +213,9 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         )
 
     def _start(self) -> TrialRun:
-        n_micro_batches = micro_batches_of(self._trial_config, self._files)
+        n_micro_batches = micro_batches_of(
+            self._trial_config, self._files.exhaustions(), self._share
+        )
         is_split = n_micro_batches > self._trial_config.training.accumulation
         if is_split:
             gc.collect()  # What the attempt before it held, cycles included.
@@ -271,20 +295,30 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
         self._checkpoints.saved(time.monotonic(), cost)
 
     def _error_report(self, error: Exception) -> dict[str, Any]:
-        """The failed result of an error that was the trial's; after one of memory, another attempt
-        in this worker, from the checkpoint.
+        """The failed result of an error that was the trial's; after one of memory, what the trial
+        does next.
         """
         if is_out_of_memory(error):
-            try:
-                n = finer_split(self._trial_config, self._files)
-            except InfeasibleTrialError as infeasible:
-                return report(self._step, (), self._failed(infeasible))
-            step, self._step = self._step, 0
-            how = f"goes on from its checkpoint in {n} micro-batches a step"
-            return report(step, trouble=f"{how}: {short_reason(error)}")
+            return self._out_of_memory(error)
         if self._may_be_replaced and not isinstance(error, DeftSweepsError):
             self._in_doubt = short_reason(error)
         return report(self._step, (), self._failed(error))
+
+    def _out_of_memory(self, error: Exception) -> dict[str, Any]:
+        """A report that this worker tries again, from the checkpoint; if no finer split helps, one
+        that leaves the trial to the driver, which may have a larger share for it.
+        """
+        config, files, share = self._trial_config, self._files, self._share
+        noted = note_exhaustion(config, files, share, in_training=self._in_training)
+        if not noted:
+            unnoted = InfeasibleTrialError("it ran out of memory, which could not be noted")
+            return report(self._step, (), self._failed(unnoted))
+        step, self._step, self._in_training = self._step, 0, False
+        if share in exhausted_shares(config, files.exhaustions()):
+            return report(step, is_exhausted=True)
+        n = micro_batches_of(config, files.exhaustions(), share)
+        how = f"goes on from its checkpoint in {n} micro-batches a step"
+        return report(step, trouble=f"{how}: {short_reason(error)}")
 
     def _failed(self, error: Exception) -> FailedTrial:
         return FailedTrial(

@@ -24,7 +24,7 @@ class TrialPlacement(PlacementGroupFactory):  # type: ignore[misc]  # Ray ships 
     equal, so a worker that is free still takes any next trial.
 
     Args:
-        needs: of one trial, by Ray's names.
+        needs: of one trial, by Ray's names, each > 0.
         excluded: lists the ids of nodes that get no trials.
     """
 

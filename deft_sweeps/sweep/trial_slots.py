@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+
+import ray
 
 from deft_sweeps.errors import ConfigError, Problem
 from deft_sweeps.projection.memory_fit import machine_memory, trials_in_memory
-from deft_sweeps.projection.trial_request import trial_needs
+from deft_sweeps.projection.trial_request import least_gpu_bytes, ray_needs, trial_needs
 from deft_sweeps.sweep.cluster import SlotCount
 from deft_sweeps.sweep.cluster_node import (
     ClusterNode,
@@ -17,9 +18,11 @@ from deft_sweeps.sweep.cluster_node import (
     live_nodes,
 )
 from deft_sweeps.sweep.driver import Driver
+from deft_sweeps.sweep.learned_memory import LearnedMemory
 from deft_sweeps.sweep.local_ray import Session
 from deft_sweeps.sweep.node_watch import node_watch
-from deft_sweeps.sweep.trial_placement import TrialPlacement
+from deft_sweeps.sweep.trial_shares import TrialShares
+from deft_sweeps.units import count
 
 _SETTINGS = {
     "CPU": "budget.cpus_per_trial",
@@ -34,14 +37,14 @@ class TrialSlots:
     """Room for trials.
 
     Attributes:
-        resources: that Ray Tune requests for a trial.
         allowed: trials that may be under way at a time from now on.
         all_fit: whether so many trials under way have a slot each.
+        shares: what each trial requests.
         n_waiting: trials under way that wait for resources.
         marker: path of a file that a worker must see; empty if it need not.
     """
 
-    resources: Any
+    shares: TrialShares
     allowed: Callable[[], int]
     all_fit: Callable[[int], bool] = lambda _: False
     n_waiting: Callable[[], int] = lambda: 0
@@ -56,25 +59,31 @@ def trial_slots(driver: Driver, session: Session) -> Iterator[TrialSlots]:
         ConfigError: no node of a cluster can run a trial.
     """
     if session.address is None:
-        budget = driver.spec.budget
-        needs = {"cpu": budget.cpus_per_trial, "gpu": budget.gpus_per_trial}
-        yield TrialSlots(needs, _local_slots(driver, session.slots))
+        yield _on_this_machine(driver, session.slots)
         return
     needs = trial_needs(driver.spec)
     check_fit(live_nodes(), needs, session.where)
     with node_watch(
         driver.sweep.root.resolve(),
         is_candidate=lambda node: node.slots(needs) > 0,
+        least_gpu_bytes=least_gpu_bytes(driver.spec),
         warn=driver.warn,
     ) as watch:
         watch.require(session.where)
-        count = SlotCount(needs, watch.nodes)
-        placement = TrialPlacement(needs, watch.excluded)
+        slot_count = SlotCount(needs, watch.nodes)
+        shares = TrialShares(
+            needs,
+            LearnedMemory(driver.spec, driver.results),
+            lambda: [node.resources for node in slot_count.nodes],
+            warn=driver.warn,
+            excluded=watch.excluded,
+            gpu_bytes=lambda: [size for size in watch.gpu_bytes() if size is not None],
+        )
         yield TrialSlots(
-            placement,
-            _cluster_slots(driver, count),
-            all_fit=lambda n_running: n_running <= count(),
-            n_waiting=placement.n_waiting,
+            shares,
+            _with_room_for_larger(shares, _cluster_slots(driver, slot_count)),
+            all_fit=lambda n_running: n_running <= slot_count(),
+            n_waiting=shares.n_waiting,
             marker=str(watch.marker),
         )
 
@@ -102,17 +111,42 @@ def check_fit(nodes: Sequence[ClusterNode], needs: Mapping[str, float], where: s
     raise ConfigError([Problem(where, what, f"lower {' and '.join(lacking)}, or add a node")])
 
 
-def _local_slots(driver: Driver, n_slots: int | None) -> Callable[[], int]:
-    """Trials at a time on this machine: as many as its cores, its memory and the budget allow."""
-    fits = trials_in_memory(driver.spec, machine_memory())
-    wanted = min(n for n in (driver.spec.budget.concurrency, n_slots) if n is not None)
-    if fits is None or fits >= wanted:
-        return lambda: wanted
-    driver.warn(f"{fits} trials at a time: memory has no room for more (projected)")
-    return lambda: fits
+def _on_this_machine(driver: Driver, n_slots: int | None) -> TrialSlots:
+    """As many trials at a time as cores, memory and budget allow."""
+    spec, memory = driver.spec, machine_memory()
+    wanted = min(n for n in (spec.budget.concurrency, n_slots) if n is not None)
+    fits = trials_in_memory(spec, memory)
+    fits = wanted if fits is None else min(wanted, fits)
+    if fits < wanted:
+        driver.warn(f"{count(fits, 'trial')} at a time: memory has no room for more (projected)")
+    budget = spec.budget
+    shares = TrialShares(
+        ray_needs({"cpu": budget.cpus_per_trial, "gpu": budget.gpu_share}),
+        LearnedMemory(spec, driver.results),
+        lambda: [ray.cluster_resources()],
+        warn=driver.warn,
+        memory_bytes=None if memory is None else (memory.total, fits),
+    )
+
+    def slots() -> int:
+        n_bytes = shares.largest_bytes()
+        if memory is None or n_bytes is None or budget.gpu_share > 0:
+            return fits
+        n_fit = max(1, min(fits, memory.available // n_bytes))
+        if n_fit < fits:
+            at_a_time = f"{count(n_fit, 'trial')} at a time"
+            driver.warn(f"{at_a_time}: memory has no room for more (measured)")
+        return n_fit
+
+    return TrialSlots(shares, _with_room_for_larger(shares, slots))
 
 
-def _cluster_slots(driver: Driver, count: SlotCount) -> Callable[[], int]:
+def _with_room_for_larger(shares: TrialShares, slots: Callable[[], int]) -> Callable[[], int]:
+    """Slots, of which there are none while a larger request waits."""
+    return lambda: 0 if shares.larger_waits() else slots()
+
+
+def _cluster_slots(driver: Driver, slot_count: SlotCount) -> Callable[[], int]:
     """Trials at a time on a cluster, whose nodes come and go.
 
     The budget's concurrency is taken as it is: a cluster that grows on demand only grows for
@@ -120,11 +154,11 @@ def _cluster_slots(driver: Driver, count: SlotCount) -> Callable[[], int]:
     """
 
     def slots() -> int:
-        n_slots = count()
+        n_slots = slot_count()
         if n_slots == 0:
             driver.warn(
-                f"no node of the cluster can take a trial, which needs {amounts(count.needs)}; the"
-                " sweep waits for one that can"
+                "no node of the cluster can take a trial, which needs"
+                f" {amounts(slot_count.needs)}; the sweep waits for one that can"
             )
         return driver.spec.budget.concurrency or max(1, n_slots)
 

@@ -6,12 +6,13 @@ from ray import tune
 from ray.tune.error import TuneError
 
 from deft_sweeps.errors import SweepError
+from deft_sweeps.result import MachineShare
 from deft_sweeps.search.searcher import StudySearcher
-from deft_sweeps.stopping.early_stopping import RungScheduler
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.sweep.driver import Driver, DriverCallback
 from deft_sweeps.sweep.local_ray import Session
 from deft_sweeps.sweep.memory_kill import memory_kills_as_deaths
+from deft_sweeps.sweep.share_scheduler import ShareScheduler
 from deft_sweeps.sweep.stall_watch import StallWatch
 from deft_sweeps.sweep.trainable import TrialTrainable
 from deft_sweeps.sweep.trial_slots import trial_slots
@@ -40,15 +41,17 @@ def run_tune(
                 name="sweep",
                 num_samples=-1,
                 search_alg=searcher,
-                scheduler=RungScheduler(
-                    searcher.may_continue,
-                    lambda tune_id, why: searcher.note_lost(tune_id, stalls.reason(tune_id, why)),
+                scheduler=ShareScheduler(
+                    searcher,
+                    slots.shares,
+                    reason=stalls.reason,
                     all_fit=lambda: slots.all_fit(len(searcher.running)),
+                    warn=driver.warn,
                 ),
                 callbacks=[
                     DriverCallback(driver, searcher, slots.allowed, slots.n_waiting, stalls)
                 ],
-                resources_per_trial=slots.resources,
+                resources_per_trial=slots.shares.placement(MachineShare(slots.shares.needs)),
                 max_failures=driver.spec.budget.max_failures,
                 reuse_actors=True,
                 raise_on_failed_trial=False,

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from deft_sweeps.axes.activation.gate import Gates, find_gates, install_gates_
 from deft_sweeps.axes.pruning import Calibration, prune_
 from deft_sweeps.axes.quantization.packed_layers import TORCH_DTYPES, quantize_
+from deft_sweeps.axes.t5_norm import fuse_norms_
 from deft_sweeps.axes.token_mask import Masks
 from deft_sweeps.config.axes import Activation, Dtype, Pruning, Quantization
 from deft_sweeps.config.layout import Layout
@@ -152,6 +153,7 @@ def shape_up_(model: Any, config: TrialConfig, device: torch.device) -> Layout:
         # torch's fused attention is the slower one here: a bfloat16 LoRA step over 48 tokens takes
         # a sixth longer with it.
         model.set_attn_implementation("eager")
+        fuse_norms_(model)
     model.eval().requires_grad_(False)
     shape = layout(model.config.to_dict())
     set_dropout_(model, config.base_dropout)

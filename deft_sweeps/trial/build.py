@@ -13,6 +13,8 @@ from deft_sweeps.axes.activation.gate import Gates
 from deft_sweeps.axes.adaptive import GatedBlocks
 from deft_sweeps.axes.peft.rank_allocation import RankAllocation
 from deft_sweeps.axes.peft_method import allocation, attach, trained_parameters
+from deft_sweeps.axes.quantization.dense_copy import hold_dense_copies_
+from deft_sweeps.axes.quantization.packed_layers import TORCH_DTYPES
 from deft_sweeps.axes.verb import verb
 from deft_sweeps.config.compat import shape_problems
 from deft_sweeps.config.trial import TrialConfig
@@ -110,7 +112,12 @@ class TrialModel:
 
 
 def build(
-    base: FrozenBase, config: TrialConfig, seed: int, head: HeadSpec | None = None
+    base: FrozenBase,
+    config: TrialConfig,
+    seed: int,
+    head: HeadSpec | None = None,
+    *,
+    dense_copies: bool = False,
 ) -> TrialModel:
     """Attach the configuration's PEFT method, with initial values drawn from `seed`, to a fork of
     the base; then its block gates, if any.
@@ -120,6 +127,8 @@ def build(
         config: of the trial.
         seed: of the trial.
         head: that the model answers the task through; None where it writes its answer.
+        dense_copies: compute with unpacked copies of packed weights, which cost memory and save
+            time on the CPU.
 
     Raises:
         TrialError: the model's shape forbids the configuration. A spec is checked at the ends of
@@ -131,6 +140,8 @@ def build(
         raise TrialError("; ".join(problems))
     torch.manual_seed(seed)
     model, gates = base.fork()
+    if dense_copies and not config.quantization.is_none:
+        hold_dense_copies_(model, base.layout, config.quantization, TORCH_DTYPES[config.dtype])
     wrapped = attach(model, base.layout, config.peft, n_steps=config.training.steps)
     method = allocation(wrapped, config.peft)
     adaptive = config.adaptive

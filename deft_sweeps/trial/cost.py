@@ -45,17 +45,36 @@ class PeakMemory:
     def __init__(self, device: torch.device, floor: int) -> None:
         self._device = device
         self._floor = floor
+        self._highest_before = 0
+        self._left_out = 0
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         else:
             give_back_freed()
             forget_peak()
 
+    def leave_out(self, n_bytes: int) -> None:
+        """From now on, do not count so many bytes that are about to be held on the CPU: copies that
+        a search makes for its speed, and that what it measures does without.
+        """
+        if n_bytes and self._device.type != "cuda":
+            self._highest_before = self.read()
+            self._left_out += n_bytes
+            forget_peak()
+
     def read(self) -> int:
-        """Bytes, at least 0."""
+        """Bytes, at least 0, without those that were left out."""
+        return self._highest(self._left_out)
+
+    def held(self) -> int:
+        """Bytes, at least 0, with those that were left out."""
+        return self._highest(0)
+
+    def _highest(self, left_out: int) -> int:
         if self._device.type == "cuda":
             return int(torch.cuda.max_memory_allocated(self._device))
-        return max(0, peak_resident_bytes() - self._floor)
+        since = peak_resident_bytes() - self._floor - left_out
+        return max(0, self._highest_before, since)
 
 
 def measure_latency(run: Callable[[], object], repeats: int, device: torch.device) -> Latency:

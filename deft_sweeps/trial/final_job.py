@@ -20,6 +20,8 @@ class FinalJob:
         percentile: each block has its own threshold; where `density` is given, the share that gives
             this density is looked for instead.
         block_thresholds: the blocks' own thresholds, for the percentile; empty calibrates them.
+        measured: thresholds at which the trial was measured on validation examples (percentiles if
+            `percentile` is given), each with its activation density; calibration starts from them.
     """
 
     role: FinalRole
@@ -30,6 +32,7 @@ class FinalJob:
     density: float | None = None
     percentile: float | None = None
     block_thresholds: tuple[float, ...] = ()
+    measured: tuple[tuple[float, float], ...] = ()
 
     @property
     def split(self) -> Literal["selection", "test"]:

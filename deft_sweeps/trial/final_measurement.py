@@ -1,19 +1,18 @@
-"""The measurements that are quoted: a front member, once, on the test split, and what its structure
-costs, each alone in a process of its own; scores of the certificate's candidates on the selection
-split.
+"""The measurements that are quoted: front members, once, on the test split, and what their
+structures cost, each structure alone in a process of its own; scores of the certificate's
+candidates on the selection split.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
-from deft_sweeps.axes.activation.gate import thresholded_by_block
-from deft_sweeps.axes.thresholds import GateHistogram
 from deft_sweeps.result import FinalMeasurement, Point, Provenance, StructureCost
 from deft_sweeps.tasks.task_data import TaskData
 from deft_sweeps.trial.build import TrialModel, build
+from deft_sweeps.trial.calibration import percentile_for, threshold_for
 from deft_sweeps.trial.cost import PeakMemory
 from deft_sweeps.trial.energy_projection import with_energy
-from deft_sweeps.trial.evaluate import Evaluator
 from deft_sweeps.trial.final_job import FinalJob
 from deft_sweeps.trial.heads import HeadSpec
 from deft_sweeps.trial.measuring import Measurer
@@ -21,13 +20,34 @@ from deft_sweeps.trial.run_provenance import provenance
 from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 from deft_sweeps.trial.torch_starter import TorchTrialStarter
 
-_BISECTIONS = 12
-_CLOSE = 0.002
+
+def final_measurements(
+    factory: TorchTrialStarterFactory,
+) -> Callable[[FinalJob], FinalMeasurement]:
+    """Measures jobs whose trials share their structure, in this process, which must be a fresh one.
+
+    The costs are those of the first job, since a process that has measured before has a lower peak.
+    """
+    starter, first = _builder(factory), list[FinalMeasurement]()
+
+    def measure(job: FinalJob) -> FinalMeasurement:
+        if not first:
+            first.append(_measured(job, starter))
+            return first[0]
+        point, of_whom = measure_score(job, starter)
+        return replace(
+            first[0], role=job.role, trial_id=job.trial_id, point=point, provenance=of_whom
+        )
+
+    return measure
 
 
 def measure_final(job: FinalJob, factory: TorchTrialStarterFactory) -> FinalMeasurement:
     """Build the trial's model from its weights and measure it on the job's split."""
-    starter = _builder(factory)
+    return _measured(job, _builder(factory))
+
+
+def _measured(job: FinalJob, starter: TorchTrialStarter) -> FinalMeasurement:
     memory = PeakMemory(starter.device, starter.memory_floor)
     start = time.perf_counter()
     data = starter.data(job.config)
@@ -76,14 +96,14 @@ def _point(measurer: Measurer, trial_model: TrialModel, data: TaskData, job: Fin
     if percentile is not None and not block_thresholds:
         histogram = measurer.gate_histogram(trial_model, data)
         if job.density is not None:
-            percentile = percentile_for(
-                measurer.evaluator(trial_model, data, "validation"), histogram, job.density
-            )
+            validation = measurer.evaluator(trial_model, data, "validation")
+            percentile = percentile_for(validation, histogram, job.density, job.measured)
         block_thresholds = histogram.thresholds(percentile)
     elif threshold is None:
         if job.density is None:
             raise ValueError("a final job needs a threshold, or a density to calibrate one to")
-        threshold = threshold_for(measurer.evaluator(trial_model, data, "validation"), job.density)
+        validation = measurer.evaluator(trial_model, data, "validation")
+        threshold = threshold_for(validation, job.density, job.measured)
     evaluator = measurer.evaluator(trial_model, data, job.split)
     point = (
         evaluator.point(threshold or 0.0)
@@ -111,42 +131,3 @@ def measure_structure(job: FinalJob, factory: TorchTrialStarterFactory) -> Struc
         peak_memory_bytes=peak_bytes,
         provenance=provenance(starter.device, data.fingerprint, trial_model.base.revision),
     )
-
-
-def threshold_for(evaluator: Evaluator, density: float) -> float:
-    """The threshold at which the model's activation density is `density`, by bisection: density
-    falls as the threshold rises.
-
-    Args:
-        evaluator: over calibration examples.
-        density: in (0, 1); one that no threshold up to 64 reaches gives the nearest end.
-    """
-    low, high = 0.0, 1.0
-    while evaluator.density(high) > density and high < 64:
-        low, high = high, high * 2
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        got = evaluator.density(middle)
-        if abs(got - density) <= _CLOSE * density:
-            return middle
-        low, high = (middle, high) if got > density else (low, middle)
-    return (low + high) / 2
-
-
-def percentile_for(evaluator: Evaluator, histogram: GateHistogram, density: float) -> float:
-    """The percentile at which the model's activation density is `density`, by bisection.
-
-    Args:
-        evaluator: over calibration examples.
-        histogram: of the same model's gates.
-        density: in (0, 1); one that no percentile reaches gives the nearest end.
-    """
-    low, high = 0.0, 1.0
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        with thresholded_by_block(evaluator.gates, histogram.thresholds(middle)):
-            got = evaluator.density(0.0)
-        if abs(got - density) <= _CLOSE * density:
-            return middle
-        low, high = (middle, high) if got > density else (low, middle)
-    return (low + high) / 2

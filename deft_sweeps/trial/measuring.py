@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from deft_sweeps.axes.adaptive import removed_linears, removed_parameters
+from deft_sweeps.axes.quantization.dense_copy import packed_weights
 from deft_sweeps.axes.thresholds import GateHistogram
 from deft_sweeps.config.trial import Evaluation
 from deft_sweeps.models.checkpoints import load_tokenizer
@@ -132,7 +133,8 @@ class Measurer:
         removed = removed_linears(shape, numbers)
         linears = [linear for linear in shape.linears if linear not in removed]
         peak_bytes = memory.read()  # Before the timed passes, which are no part of the trial.
-        latency = self.latency(trial_model, data)
+        with packed_weights(trial_model.model):
+            latency = self.latency(trial_model, data)
         n_zero = sum(base.sparsity.get(x.name, 0.0) * x.n_parameters for x in linears)
         return Cost(
             label=self.label,

@@ -21,6 +21,7 @@ from deft_sweeps.trial.block_gate_training import BlockGateTraining
 from deft_sweeps.trial.build import TrialModel
 from deft_sweeps.trial.cost import PeakMemory
 from deft_sweeps.trial.energy_projection import with_energy
+from deft_sweeps.trial.freed_memory import keeping_freed
 from deft_sweeps.trial.measuring import Measurer
 from deft_sweeps.trial.run_provenance import provenance
 from deft_sweeps.trial.train import StepTrainer
@@ -101,7 +102,7 @@ class TorchTrialRun:
         start = time.perf_counter()
         steps: list[StepMetrics] = []
         self.trial_model.model.train()
-        with trainer:
+        with trainer, keeping_freed():
             for number in range(self.steps_done, until):
                 rows = [self.data.train[next(order)] for _ in range(training.batch_size)]
                 steps.append(trainer.step(number, self._micro_batches(rows)))

@@ -5,6 +5,7 @@ from collections import OrderedDict
 
 import torch
 
+from deft_sweeps.config.axes import DTYPE_BYTES
 from deft_sweeps.config.data import Task
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.process_memory import resident_bytes
@@ -43,7 +44,11 @@ class TorchTrialStarter:
         memory = PeakMemory(self.device, self.memory_floor)
         started_at = time.time()
         data = self.data(config)
-        trial_model = build(self.base(config, data), config, seed, HeadSpec.of(data))
+        base, on_cpu = self.base(config, data), self.device.type == "cpu"
+        if on_cpu:
+            size = DTYPE_BYTES[config.dtype]
+            memory.leave_out(config.quantization.copy_bytes(base.layout, size))
+        trial_model = build(base, config, seed, HeadSpec.of(data), dense_copies=on_cpu)
         run = TorchTrialRun(
             self.measurer,
             config,

@@ -70,7 +70,7 @@ class TestSweep:
             part.spec, layout(read_config(part.spec.combinations[0].template.model)), n_cores=4
         )
         assert planned.trials.keys() == part.spec.by_label.keys()
-        assert bool(planned.gpus) == (part.spec.budget.gpus_per_trial > 0)
+        assert bool(planned.gpus) == (part.spec.budget.gpu_share > 0)
 
     def test_schema_accepts_it(self, part: SweepPart) -> None:
         jsonschema.Draft202012Validator(json_schema()).validate(
@@ -91,7 +91,7 @@ class TestFile:
     def test_header_names_the_gpu_memory_that_is_projected(self, file: Path) -> None:
         named = re.search(r"([\d.]+) GiB of GPU memory a trial", file.read_text())
         parts = load_parts(file)
-        if len(parts) > 1 or not parts[0].spec.budget.gpus_per_trial:
+        if len(parts) > 1 or not parts[0].spec.budget.gpu_share:
             assert named is None
             return
         spec = parts[0].spec

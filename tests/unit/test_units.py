@@ -4,7 +4,16 @@ from typing import get_args
 
 import pytest
 
-from deft_sweeps.units import EXAMPLES, UNITS, Dimension, count, duration, parse_quantity, quantity
+from deft_sweeps.units import (
+    EXAMPLES,
+    UNITS,
+    Dimension,
+    count,
+    duration,
+    gpu_part,
+    parse_quantity,
+    quantity,
+)
 
 DIMENSIONS: tuple[Dimension, ...] = get_args(Dimension)
 
@@ -64,3 +73,11 @@ def test_one_thing_is_singular() -> None:
     assert [count(n, "row") for n in (0, 1, 2, 1200)] == ["0 rows", "1 row", "2 rows", "1,200 rows"]
     assert count(1, "class", "classes") == "1 class"
     assert count(3, "class", "classes") == "3 classes"
+
+
+def test_a_part_of_a_gpu_is_a_fraction_if_it_is_one() -> None:
+    words = [gpu_part(share) for share in (1.0, 0.5, 1 / 3, 1 / 7, 0.3, 0.75)]
+    assert words == [
+        "a whole GPU",
+        *(f"{part} of a GPU" for part in ("1/2", "1/3", "1/7", "0.3", "0.75")),
+    ]

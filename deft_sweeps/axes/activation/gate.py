@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from deft_sweeps.axes.activation.gate_pass import TokenReader, gate_pass, thresholded_entries
 from deft_sweeps.axes.verb import verb
 from deft_sweeps.config.axes import ACTIVATIONS, Activation
 from deft_sweeps.config.layout import Layout
@@ -37,9 +38,12 @@ EXACT_ZEROS = frozenset({"relu"})
 float saturates."""
 
 
-Reader = Callable[[Tensor, Tensor], None]
+EntryReader = Callable[[Tensor, Tensor], None]
 """Called with the pre-activation (batch, tokens, d_ff) in the base's dtype and the gate, same
 shape, in float32."""
+
+Reader = EntryReader | TokenReader
+"""Needs all entries, or one number a token, which costs less."""
 
 
 class Gate(nn.Module):
@@ -50,7 +54,7 @@ class Gate(nn.Module):
         compute: the function itself; None takes it from FUNCTIONS.
 
     Attributes:
-        threshold: entries with |O| <= threshold become zero; 0 changes nothing.
+        threshold: entries with |O| <= threshold become zero; 0 changes nothing, and NaN stays NaN.
         block_threshold: the same, of this block alone; the larger of the two counts.
         skipped: the whole MLP block was removed, so that this gate never runs again and counts as
             all zero.
@@ -84,13 +88,12 @@ class Gate(nn.Module):
         """The gate in the input's dtype, computed in float32; entries at or below the threshold are
         zero.
         """
-        out = self.compute(x.float())
         threshold = max(self.threshold, self.block_threshold)
-        if threshold > 0:
-            out = torch.where(out.abs() > threshold, out, 0.0)
-        if self.reader is not None:
-            self.reader(x, out)
-        return out.to(x.dtype)
+        if self.reader is None or isinstance(self.reader, TokenReader):
+            return gate_pass(x, self.compute, threshold, self.reader)
+        gate = thresholded_entries(self.compute(x.float()), threshold)
+        self.reader(x, gate)
+        return gate.to(x.dtype)
 
     def native(self, x: Tensor) -> Tensor:
         """The activation as the model would compute it in `x`'s dtype, for the paper-compatible

@@ -6,6 +6,7 @@ import torch
 from peft import LoraConfig
 from torch import nn
 
+from deft_sweeps.axes.peft.low_rank_update import fuse_updates_
 from deft_sweeps.axes.peft.masked_lora import mask_updates_
 from deft_sweeps.axes.peft.wrapping import wrap_linears
 from deft_sweeps.config.axes import Lora
@@ -29,6 +30,7 @@ def attach(model: nn.Module, layout: Layout, method: Lora, n_steps: int) -> nn.M
         _set_lengths_(wrapped)
     if method.masked:
         mask_updates_(wrapped)
+    fuse_updates_(wrapped)
     return wrapped
 
 

@@ -59,6 +59,24 @@ def test_threshold_zeroes_what_is_at_or_below_it_and_is_put_back() -> None:
     assert {at.gate.threshold for at in gates} == {0.0}
 
 
+def test_a_threshold_hides_no_nan() -> None:
+    gate = Gate("relu")
+    gate.threshold = 0.5
+    out = gate(torch.tensor([float("nan"), 0.5, 2.0]))
+    assert out.isnan().tolist() == [True, False, False]
+    assert out[1:].tolist() == [0.0, 2.0]
+
+
+@pytest.mark.parametrize("threshold", [1e-7, 0.1, 0.5])
+def test_a_threshold_drops_entries_bit_for_bit_as_a_comparison_does(threshold: float) -> None:
+    gate = Gate("gelu_new")
+    x = torch.cat([torch.randn(4000) * 2, torch.tensor([threshold, -threshold])])
+    entries = gate(x)
+    gate.threshold = threshold
+    wanted = torch.where(entries.abs() > torch.tensor(threshold), entries, 0.0)
+    assert torch.equal(gate(x), wanted)
+
+
 def test_gate_computes_in_float32_and_answers_in_the_inputs_dtype() -> None:
     x = torch.full((1,), -4.0, dtype=torch.bfloat16)
     out = Gate("gelu_new")(x)

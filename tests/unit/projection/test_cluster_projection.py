@@ -8,6 +8,7 @@ from deft_sweeps.config.axes import Training
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
 from deft_sweeps.projection.cluster_projection import ClusterProjection, project_on
+from deft_sweeps.projection.memory_fit import largest_trial
 from deft_sweeps.projection.node_kind import parse_nodes
 from deft_sweeps.projection.sweep_projection import START_SEC, SweepProjection, project
 from deft_sweeps.projection.trial_request import trial_needs
@@ -23,8 +24,9 @@ space: {quantization: [none, nf4], peft: [{lora: {r: 8}}]}
 
 def planned(budget: str, nodes: str) -> tuple[SweepSpec, SweepProjection, ClusterProjection]:
     spec = parse_spec(f"{TEXT}budget: {budget}\n", "a.yaml")
-    projection = project(spec, layout(read_config(spec.combinations[0].template.model)))
-    return spec, projection, project_on(spec, projection, parse_nodes(nodes))
+    shape = layout(read_config(spec.combinations[0].template.model))
+    projection = project(spec, shape)
+    return spec, projection, project_on(spec, projection, parse_nodes(nodes), shape)
 
 
 def slots(projected: ClusterProjection) -> Sequence[int]:
@@ -73,6 +75,25 @@ def test_a_gpu_is_shared_by_trials_that_fit_into_their_share() -> None:
     _, _, without = planned(budget, "(8 cpu)")
     assert without.kinds[0].reason == "a trial asks for 0.25 gpu (it has 0 gpu)"
     assert len(without.fits_nowhere) == 2
+
+
+def test_an_unset_share_of_a_gpu_follows_from_the_projected_memory() -> None:
+    spec, _, on_gpus = planned("{trials: 40}", "4x(8 cpu, 64GiB, 1 gpu 40GiB), (8 cpu, 64GiB)")
+    trial = largest_trial(spec, on_gpu=True)
+    assert trial is not None
+    n = int(0.95 * 40 * 2**30) // trial.n_bytes
+    assert n > 2
+    assert on_gpus.gpu_share == 1 / n
+    assert slots(on_gpus) == [min(8, n), 0]
+    _, _, unknown = planned("{trials: 40}", "(8 cpu, 64GiB, 1 gpu)")
+    assert (unknown.gpu_share, slots(unknown)) == (1.0, [1])
+    for budget, nodes in (
+        ("{trials: 40}", "(8 cpu, 64GiB)"),
+        ("{trials: 40}", "(8 cpu, 64GiB, 1 gpu 1MiB)"),
+        ("{trials: 40, gpus_per_trial: 0}", "(8 cpu, 64GiB, 1 gpu 40GiB)"),
+    ):
+        _, _, on_cpus = planned(budget, nodes)
+        assert (on_cpus.gpu_share, slots(on_cpus)) == (0.0, [8])
 
 
 def test_a_larger_batch_needs_a_larger_machine() -> None:

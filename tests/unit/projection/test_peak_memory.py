@@ -34,6 +34,7 @@ from deft_sweeps.config.axes import (
 )
 from deft_sweeps.config.data import FileTask, PackagedTask, SquadTask
 from deft_sweeps.config.trial import Evaluation, TrialConfig
+from deft_sweeps.kernels import trial_library
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
 from deft_sweeps.projection.activation_memory import (
@@ -83,10 +84,10 @@ def saved_bytes(run: Callable[[], Any], frozen: set[int]) -> int:
 )
 @pytest.mark.parametrize("density", [None, DensityLoss(), DensityLoss(surrogate="tanh")])
 def test_activations_are_those_that_autograd_saves(
-    dtype: Dtype, peft: Peft, density: DensityLoss | None
+    dtype: Dtype, peft: Peft, density: DensityLoss | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A tiny vocabulary, so that the blocks count; within a fifth, since the embedding and the loss
-    keep a little too.
+    keep a little too. With the CPU's kernels it is at most that.
     """
     model: Any = tiny_t5(n_encoder=4)
     model.set_attn_implementation("eager")
@@ -123,7 +124,10 @@ def test_activations_are_those_that_autograd_saves(
     )
     if density is not None:
         config = replace(config, density=density)
-    assert activation_bytes(config, shape) == pytest.approx(saved_bytes(run, frozen), rel=0.2)
+    projected = activation_bytes(config, shape)
+    assert saved_bytes(run, frozen) <= 1.2 * projected
+    monkeypatch.setattr(trial_library, "library", lambda: None)
+    assert projected == pytest.approx(saved_bytes(run, frozen), rel=0.2)
 
 
 def test_block_gates_hold_the_encoder_that_a_prefix_alone_does_not() -> None:

@@ -123,6 +123,49 @@ def test_nothing_but_extra_points_is_proposed_when_it_is_enough_and_nothing_at_a
     assert [isinstance(extra.suggest(f"t{i}"), dict) for i in range(2)] == [True, False]
 
 
+def test_points_that_follow_are_asked_for_once_when_nothing_runs_any_more(
+    sweep: SweepDir,
+) -> None:
+    n_asked = 0
+
+    def follow_up() -> tuple[Start, ...]:
+        nonlocal n_asked
+        n_asked += 1
+        assert len(sweep.results()) == 2
+        return (plain(3e-3),)
+
+    searcher = StudySearcher(fake_spec(2), sweep, target=2, follow_up=follow_up)
+    proposals = [searcher.suggest(f"tune-{i}") for i in range(3)]
+    assert proposals[2] is None, "it waits for the running ones"
+    for i, proposal in enumerate(proposals[:2]):
+        searcher.on_trial_complete(f"tune-{i}", report(20, (), fake_result(*trial_of(proposal))))
+    config, seed = trial_of(searcher.suggest("tune-3"))
+    assert (config.training.learning_rate, searcher.target) == (3e-3, 3)
+    searcher.on_trial_complete("tune-3", report(20, (), fake_result(config, seed)))
+    assert (searcher.suggest("tune-4"), n_asked, searcher.n_finished) == ("FINISHED", 1, 3)
+
+
+def test_points_follow_a_search_that_ended_early_and_its_reason_stays(sweep: SweepDir) -> None:
+    searcher = StudySearcher(
+        fake_spec(9),
+        sweep,
+        target=9,
+        stop_reason=lambda: "the hours are over" if sweep.trial_ids() else "",
+        follow_up=lambda: (plain(3e-3),),
+    )
+    assert len(play(searcher, 99)) == 2
+    assert (searcher.over, searcher.target) == ("the hours are over", 9)
+
+
+def test_nothing_follows_a_search_that_is_stopped_or_has_nothing_to_add(sweep: SweepDir) -> None:
+    stopped = StudySearcher(
+        fake_spec(2), sweep, target=2, stopping=lambda: True, follow_up=lambda: (plain(3e-3),)
+    )
+    assert stopped.suggest("t") == "FINISHED"
+    nothing = StudySearcher(fake_spec(2), sweep, target=2, follow_up=lambda: ())
+    assert len(play(nothing, 99)) == 2
+
+
 def test_failures_are_told_as_failures_and_count(sweep: SweepDir) -> None:
     searcher = StudySearcher(fake_spec(3), sweep, target=3)
     ids = play(searcher, 1, failed)

@@ -21,6 +21,7 @@ def test_the_kernel_computes_what_the_module_does(function: str, threshold: floa
     wanted = gate(values)
     result, active = activated(copy.deepcopy(gate), values.clone(), torch.ones(3))
     torch.testing.assert_close(result, wanted, rtol=1e-5, atol=1e-6, equal_nan=True)
+    assert bool(result[500].isnan())
     if active is None:
         assert (wanted != 0).float().mean() > gate_rows.SPARSE_BELOW
     else:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from deft_sweeps.sparse import mlp_library
-from deft_sweeps.sparse.mlp_library import LEVEL_VARIABLE, Level, best_level, in_parts, library
+from deft_sweeps.kernels import compiled_library
+from deft_sweeps.kernels.compiled_library import LEVEL_VARIABLE, Level, best_level, in_parts
+from deft_sweeps.sparse.mlp_library import library
 
 ROOT = Path(__file__).parents[3]
 setuptools = pytest.importorskip("setuptools", minversion="74.1")
@@ -29,11 +30,12 @@ def built(folder: Path, compiler: str) -> list[str]:
     """Names of the libraries that an installation from a copy of the sources builds."""
     shutil.copy(ROOT / "pyproject.toml", folder)
     shutil.copy(ROOT / "README.md", folder)
-    shutil.copytree(
-        ROOT / "deft_sweeps" / "sparse",
-        folder / "deft_sweeps" / "sparse",
-        ignore=shutil.ignore_patterns("*.so"),
-    )
+    for room in ("kernels", "sparse"):
+        shutil.copytree(
+            ROOT / "deft_sweeps" / room,
+            folder / "deft_sweeps" / room,
+            ignore=shutil.ignore_patterns("*.so"),
+        )
     subprocess.run(
         [sys.executable, "-c", "import setuptools; setuptools.setup()", "build_ext", "--inplace"],
         cwd=folder,
@@ -41,15 +43,14 @@ def built(folder: Path, compiler: str) -> list[str]:
         check=True,
         capture_output=True,
     )
-    return [path.name for path in (folder / "deft_sweeps").rglob("*.so")]
+    return sorted(path.name.split(".")[0] for path in (folder / "deft_sweeps").rglob("*.so"))
 
 
-def test_an_installation_builds_the_kernel(tmp_path: Path) -> None:
+def test_an_installation_builds_the_kernels(tmp_path: Path) -> None:
     compiler = shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
         pytest.skip("no compiler")
-    (name,) = built(tmp_path, compiler)
-    assert name.startswith("_mlp_kernel.")
+    assert built(tmp_path, compiler) == ["_mlp_kernel", "_trial_kernel"]
 
 
 def test_an_installation_without_a_compiler_works(tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ def test_an_installation_without_a_compiler_works(tmp_path: Path) -> None:
 def test_a_missing_kernel_is_said_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(mlp_library, "EXTENSION_SUFFIXES", [".missing"])
+    monkeypatch.setattr(compiled_library, "EXTENSION_SUFFIXES", [".missing"])
     with caplog.at_level(logging.WARNING):
         assert library() is None
         assert library() is None

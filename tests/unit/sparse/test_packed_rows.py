@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from deft_sweeps.errors import ConfigError
+from deft_sweeps.kernels.compiled_library import LEVEL_VARIABLE, Level, best_level
 from deft_sweeps.sparse import packed_rows
-from deft_sweeps.sparse.mlp_library import LEVEL_VARIABLE, Level, best_level, library
+from deft_sweeps.sparse.mlp_library import library
 from deft_sweeps.sparse.packed_rows import (
     STORAGES,
     PackedRows,

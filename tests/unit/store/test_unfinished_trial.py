@@ -1,11 +1,12 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from deft_sweeps.config.trial import codec
 from deft_sweeps.errors import TrialError
-from deft_sweeps.result import Rung
+from deft_sweeps.result import MachineShare, OutOfMemory, Rung
 from deft_sweeps.store.checkpoint_file import read_checkpoint
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.unfinished_trial import UnfinishedTrial, unfinished_trials
@@ -96,11 +97,14 @@ def test_what_an_earlier_version_wrote_is_gone_on_with_and_removed(trial: Unfini
 
 
 def test_where_memory_ran_out_stays_until_the_trial_has_ended(trial: UnfinishedTrial) -> None:
-    assert trial.ran_out_at() == 0
-    trial.write_ran_out_at(4)
+    first = OutOfMemory(4, MachineShare({"CPU": 1.0, "memory": 2.0**31}, 2**31))
+    second = replace(first, n_micro_batches=16)
+    assert trial.exhaustions() == ()
+    for exhaustion in (first, second, first):
+        trial.add_exhaustion(exhaustion)
     assert trial.begin().number == 1
-    assert UnfinishedTrial(trial.sweep, trial.trial_id).ran_out_at() == 4
-    (trial.folder / "ran_out_of_memory").write_text("four")
-    assert trial.ran_out_at() == 0
+    assert UnfinishedTrial(trial.sweep, trial.trial_id).exhaustions() == (first, second)
+    (trial.folder / "out_of_memory.json").write_text("four")
+    assert trial.exhaustions() == ()
     trial.remove()
-    assert (trial.ran_out_at(), trial.folder.exists()) == (0, False)
+    assert (trial.exhaustions(), trial.folder.exists()) == ((), False)

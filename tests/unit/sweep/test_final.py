@@ -16,6 +16,7 @@ from deft_sweeps.findings.choice import Choice
 from deft_sweeps.objective import parse_policy
 from deft_sweeps.result import FinalMeasurement, TrialResult
 from deft_sweeps.search.searcher import StudySearcher
+from deft_sweeps.specification.deployment_setting import Deployment
 from deft_sweeps.specification.spec_reader import parse_spec
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import final, session
@@ -231,3 +232,29 @@ class TestWeightsMissingTruncatedOrForeign:
         assert "is missing; put it back, or move " in message
         assert f"warning: {message}" in said
         assert sweep.report_path.is_file()
+
+
+def test_jobs_of_one_structure_are_measured_in_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    twin = result(point(0.0, 0.78, 0.5), finished_at=3, seed=1)
+    relu = result(point(0.0, 0.7, 0.2), finished_at=4)
+    relu = replace(relu, config=replace(relu.config, activation="relu"))
+    sweep = stored(tmp_path, DEFT, relu, twin)
+    jobs = [
+        FinalJob("chosen", DEFT.config, DEFT.seed),
+        FinalJob("baseline", relu.config, relu.seed),
+        FinalJob("twin", twin.config, twin.seed),
+    ]
+    given: list[list[str]] = []
+
+    def measured_alone(_: object, groups: Any, *__: object) -> Iterator[FinalMeasurement]:
+        given[:] = [[job.role for job in group] for group in groups]
+        yield from ()
+
+    monkeypatch.setattr(final, "measured_alone", measured_alone)
+    assert list(final.measure(jobs, SPEC, sweep)) == []
+    assert given == [["chosen", "twin"], ["baseline"]]
+    deployed = replace(SPEC, deploy=Deployment("onnx"))
+    assert list(final.measure(jobs, deployed, sweep)) == []
+    assert given == [["chosen"], ["baseline"], ["twin"]]

@@ -51,6 +51,7 @@ def test_a_percentile_is_measured_with_its_own_thresholds_and_the_twin_in_the_sa
     assert (baseline.threshold, baseline.percentile, baseline.density) == (0.0, None, None)
     assert (twin.threshold, twin.percentile, twin.block_thresholds) == (None, 0.9, ())
     assert twin.density == pytest.approx(0.1)
+    assert twin.measured == ()
 
 
 def test_one_threshold_for_all_blocks_stays_one() -> None:
@@ -59,6 +60,7 @@ def test_one_threshold_for_all_blocks_stays_one() -> None:
     )
     assert (first.threshold, first.percentile) == (0.5, None)
     assert (twin.threshold, twin.percentile) == (None, None)
+    assert twin.measured == ((0.0, 0.5),)
 
 
 def test_another_kind_of_threshold_is_another_measurement() -> None:

@@ -96,3 +96,12 @@ def test_shared_memory_must_hold_rays_object_store() -> None:
 def test_every_problem_is_named_at_once() -> None:
     node = replace(NODE, clock=0.0, folder_problem="absent", shared_memory_bytes=0, source="x")
     assert len(problems(reading(node))) == 4
+
+
+def test_a_gpu_whose_share_does_not_hold_a_trial_is_named() -> None:
+    """Shares are of each GPU, so a smaller one gives less."""
+    node = reading(replace(NODE, gpu_bytes=16 * 2**30))
+    assert node_problems(node, DRIVER, FOLDER, 16 * 2**30) == ()
+    (problem,) = node_problems(node, DRIVER, FOLDER, 40 * 2**30)
+    assert problem.startswith("its GPU of 16.00 GiB is too small: a trial's share is enough of one")
+    assert node_problems(reading(), DRIVER, FOLDER, 40 * 2**30) == (), "its size is not known"

@@ -12,6 +12,7 @@ from ray import cloudpickle
 from deft_sweeps.sweep import node_watch
 from deft_sweeps.sweep.node_check import LIBRARIES, PACKAGE, NodeFacts
 from deft_sweeps.sweep.node_facts import gather_facts
+from tests.fakes import fake_gpu_driver
 from tests.hidden_packages import without
 
 
@@ -87,3 +88,23 @@ def test_a_folder_that_cannot_be_written_says_why(tmp_path: Path) -> None:
     marker.touch()
     tmp_path.chmod(0o500)
     assert facts(marker, tmp_path / "reply").folder_problem == "Permission denied"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("81559, Disabled\n40960, Disabled\n", 40960 * 2**20),
+        ("16384, [N/A]\n", 16384 * 2**20),
+        ("81559, Disabled\n81559, Enabled\n", None),
+        ("[N/A], [N/A]\n", None),
+        ("No devices were found\n", None),
+        ("", None),
+    ],
+)
+def test_the_smallest_gpu_counts_unless_gpus_are_cut_into_slices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, expected: int | None
+) -> None:
+    assert facts().gpu_bytes is None or os.path.exists("/dev/nvidia0")
+    fake_gpu_driver(tmp_path, answer)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert facts().gpu_bytes == expected

@@ -14,6 +14,7 @@ from deft_sweeps.result import Advance, FailedTrial, Point, read_result
 from deft_sweeps.search.search_end import trial_sec
 from deft_sweeps.search.trial_report import (
     ATTEMPT,
+    EXHAUSTED,
     RESULT,
     TROUBLE,
     reported_rung,
@@ -301,6 +302,7 @@ def test_a_trial_that_does_not_fit_by_single_examples_is_infeasible(tmp_path: Pa
     assert result.infeasible
     assert result.error.startswith("InfeasibleTrialError: it ran out of memory with 1 example")
     assert [n for _, n in maker.notes("split")] == [4, 16]
+    assert [bool(r.get(EXHAUSTED)) for r in reports[-2:]] == [True, False]
     trainable.reset_config(settings(fake_spec().config(plain(5e-3))))
     assert TROUBLE not in trainable.step(), "the worker goes on, and the next trial starts whole"
     assert [n for _, n in maker.notes("split")] == [4, 16]

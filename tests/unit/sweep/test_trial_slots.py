@@ -1,15 +1,21 @@
 """What a sweep asks of a node, and a cluster on which nothing fits."""
 
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from deft_sweeps.errors import ConfigError
+from deft_sweeps.projection.memory_fit import MachineMemory, largest_trial
 from deft_sweeps.projection.trial_request import trial_needs
+from deft_sweeps.result import TrialResult
 from deft_sweeps.sweep import trial_slots
 from deft_sweeps.sweep.cluster_node import ClusterNode
+from deft_sweeps.sweep.local_ray import Session
 from deft_sweeps.sweep.trial_slots import check_fit
-from tests.fakes import fake_spec
+from tests.fakes import fake_result, fake_spec
 
 WHERE = "--ray-address head:6379"
 NEEDS = {"CPU": 4.0, "GPU": 1.0, "memory": 2.0**31}
@@ -62,3 +68,26 @@ def test_a_trial_needs_its_projected_memory_unless_it_is_the_gpus() -> None:
     assert on_cpu["memory"] > 2**20
     on_gpu = replace(spec, budget=replace(spec.budget, gpus_per_trial=0.5))
     assert trial_needs(on_gpu) == {"CPU": 1.0, "GPU": 0.5}
+
+
+def test_on_this_machine_fewer_trials_run_once_one_needed_more_than_projected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = fake_spec(9, concurrency=4)
+    largest = largest_trial(spec, on_gpu=False)
+    assert largest is not None
+    room = int(3.5 * largest.n_bytes)
+    monkeypatch.setattr(trial_slots, "machine_memory", lambda: MachineMemory(2 * room, room))
+    results, said = list[TrialResult](), list[str]()
+    driver: Any = SimpleNamespace(spec=spec, results=results, warn=said.append)
+    with trial_slots.trial_slots(driver, Session(Path(), 4)) as slots:
+        assert slots.allowed() == 3
+        result = fake_result(largest.config, 0)
+        assert result.cost is not None
+        peak = int(1.6 * largest.n_bytes)
+        results.append(replace(result, cost=replace(result.cost, peak_memory_bytes=peak)))
+        assert slots.allowed() == 1
+    assert said == [
+        "3 trials at a time: memory has no room for more (projected)",
+        "1 trial at a time: memory has no room for more (measured)",
+    ]

@@ -18,12 +18,13 @@ from deft_sweeps.store.weights_file import read_weights
 from deft_sweeps.task_metrics import score
 from deft_sweeps.tasks.batches import collate
 from deft_sweeps.trial.build import build
+from deft_sweeps.trial.calibration import threshold_for
 from deft_sweeps.trial.final_job import FinalJob
 from deft_sweeps.trial.final_measurement import (
+    final_measurements,
     measure_final,
     measure_score,
     measure_structure,
-    threshold_for,
 )
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter
@@ -164,6 +165,28 @@ def test_a_score_does_not_depend_on_what_its_process_measured_before(
     alone = [measure_final(job, starter.factory).point for job in jobs]
     warm = starter.factory()
     assert [measure_score(job, warm)[0] for job in (*jobs, *jobs)] == [*alone, *alone]
+
+
+def test_final_measurements_of_one_structure_share_a_process_and_its_costs(
+    starter: TorchTrialStarter, tiny_config: TrialConfig
+) -> None:
+    chosen = replace(tiny_config, peft=Lora(r=4, targets=("gate",)))
+    twin = replace(chosen, training=replace(chosen.training, learning_rate=1e-1))
+    runs = [starter(config, 0) for config in (chosen, twin)]
+    for run in runs:
+        run.advance(2)
+    jobs = [
+        FinalJob("chosen", chosen, 0, runs[0].weights(), threshold=0.05),
+        FinalJob("twin", twin, 0, runs[1].weights(), density=0.5),
+    ]
+    measure = final_measurements(starter.factory)
+    measured = [measure(job) for job in jobs]
+    alone = [measure_final(job, starter.factory) for job in jobs]
+    assert [one.point for one in measured] == [one.point for one in alone]
+    assert measured[0].point != measured[1].point
+    assert [one.trial_id for one in measured] == [job.trial_id for job in jobs]
+    assert [one.role for one in measured] == ["chosen", "twin"]
+    assert measured[0].cost == measured[1].cost
 
 
 def test_weights_say_whose_they_are_and_foreign_ones_are_refused(

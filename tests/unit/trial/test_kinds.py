@@ -19,7 +19,7 @@ from deft_sweeps.tasks.batches import collate
 from deft_sweeps.tasks.spans import WindowScores, best_answers
 from deft_sweeps.tasks.tokens import written_number
 from deft_sweeps.trial.build import TrialModel, build
-from deft_sweeps.trial.final_measurement import threshold_for
+from deft_sweeps.trial.calibration import threshold_for
 from deft_sweeps.trial.heads import HeadSpec
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.train import loss_sum, n_targets

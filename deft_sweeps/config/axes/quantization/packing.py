@@ -43,6 +43,12 @@ class Packing(AxisMember):
         """Live for a moment while a layer of so many weights is unpacked for a product."""
         return n_weights * (dtype_bytes + 4)
 
+    def copy_bytes(self, layout: Layout, dtype_bytes: int) -> int:
+        """Of the dense copies that a search on the CPU holds beside the packed weights
+        (`axes.quantization.dense_copy`).
+        """
+        return self.n_packed(layout) * dtype_bytes
+
     def n_packed(self, layout: Layout) -> int:
         """Weights of the packed layers."""
         return sum(linear.n_parameters for linear in self.packed_linears(layout))
