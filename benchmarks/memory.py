@@ -1,6 +1,6 @@
 """Compares the planner's peak memory with the measured peak of real trials.
 
-    python -m benchmarks.memory [--unseen] [--json] [CASE ...]
+    python -m benchmarks.memory [--unseen] [--mapped] [--json] [CASE ...]
 
 Each case trains some steps and evaluates once, in a fresh process. The planner's constants were
 fitted to the cases without `--unseen`. The cases with it differ from them in method, batch, length
@@ -9,6 +9,9 @@ or pattern, and nothing was fitted to them.
 The measured peak is the system's high-water mark from the loading of the model to the end of the
 evaluation, minus the memory of the process after its imports. The predicted one is `Estimate.peak`
 of the same configuration. The exit code is 1 if a case is off by more than 15 %.
+
+With `--mapped`, a process before the measured one stores the base, which the measured one maps: as
+every trial of a sweep but the first that needs it. The projection is of the first.
 
 glibc gives the same trial a peak that differs by several per cent between runs. Trainings in
 bfloat16 on the CPU need the default number of steps: after four (`--steps 4`) they are below their
@@ -121,12 +124,13 @@ UNSEEN: dict[str, TrialConfig] = {
 }
 
 
-def measure(name: str, steps: int) -> dict[str, int]:
+def measure(name: str, steps: int, *, mapped: bool) -> dict[str, int]:
     """Peak bytes after each phase, measured in this process, which must be fresh.
 
     Args:
         name: of the case.
         steps: trained before the evaluation.
+        mapped: whether the base is mapped if it is stored, and else stored.
     """
     # Every trial imports these: they must count as imported before memory is measured.
     import bitsandbytes  # noqa: F401
@@ -137,7 +141,7 @@ def measure(name: str, steps: int) -> dict[str, int]:
     from deft_sweeps.trial.run import TorchTrialRun
     from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 
-    starter = TorchTrialStarterFactory(EVALUATION, n_bases=1)()
+    starter = TorchTrialStarterFactory(EVALUATION, n_bases=1, shares_bases=mapped)()
     run = starter((CASES | UNSEEN)[name], 0)
     assert isinstance(run, TorchTrialRun)
     trial_model = run.memory.held()
@@ -162,11 +166,12 @@ def main() -> int:
     )
     parser.add_argument("--steps", type=int, default=STEPS, help="trained before the evaluation")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--mapped", action="store_true", help="map a base that is stored before")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("cases", nargs="*", metavar="CASE")
     arguments = parser.parse_args()
     if arguments.alone:
-        print(json.dumps(measure(arguments.cases[0], arguments.steps)))
+        print(json.dumps(measure(arguments.cases[0], arguments.steps, mapped=arguments.mapped)))
         return 0
     rows = []
     for name in arguments.cases or (UNSEEN if arguments.unseen else CASES):
@@ -177,8 +182,12 @@ def main() -> int:
             "--alone",
             "--steps",
             str(arguments.steps),
+            *(["--mapped"] if arguments.mapped else []),
             name,
         ]
+        if arguments.mapped:
+            storing = ["1" if part == str(arguments.steps) else part for part in alone]
+            subprocess.run(storing, check=True, stdout=subprocess.DEVNULL)
         done = subprocess.run(alone, check=True, stdout=subprocess.PIPE, text=True)
         measured = json.loads(done.stdout.splitlines()[-1])
         predicted = predict((CASES | UNSEEN)[name])

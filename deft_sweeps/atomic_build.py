@@ -12,7 +12,8 @@ from pathlib import Path
 from filelock import FileLock
 
 _DAY_SEC = 86400.0
-_HOST = re.sub(r"\W", "-", platform.node())
+HOST = re.sub(r"\W", "-", platform.node())
+"""This machine in names of files and folders."""
 
 
 def build_folder(folder: Path, build: Callable[[Path], None]) -> Path:
@@ -48,6 +49,35 @@ def build_file(file: Path, build: Callable[[Path], None]) -> Path:
     return _build(file, Path.touch, build)  # As the umask says: SQLite's own would be 0644.
 
 
+def remove_folder(folder: Path) -> None:
+    """Removes a folder that `build_folder` has filled: a reader sees all of it or nothing.
+
+    Raises:
+        OSError: it may not be removed.
+    """
+    temporary = _temporary(folder)
+    with suppress(FileNotFoundError):
+        folder.rename(temporary)
+    _remove(temporary)
+
+
+def remove_old_leftovers(folder: Path) -> None:
+    """Removes what builders that were killed left in `folder`, whatever they built, after a day."""
+    temporary = re.compile(r"\..+\.[\w-]+\.[0-9a-f]{12}")
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        with suppress(OSError):
+            if temporary.fullmatch(entry.name) and _age_sec(entry) > _DAY_SEC:
+                _remove(entry)
+
+
+def _age_sec(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{HOST}.{secrets.token_hex(6)}")
+
+
 def _build(path: Path, start: Callable[[Path], None], build: Callable[[Path], None]) -> Path:
     """A reader sees all of `path` or nothing: it is built under another name and renamed."""
     if path.exists():
@@ -59,7 +89,7 @@ def _build(path: Path, start: Callable[[Path], None], build: Callable[[Path], No
         if path.exists():
             return path
         _remove_leftovers(path)
-        temporary = path.with_name(f".{path.name}.{_HOST}.{secrets.token_hex(6)}")
+        temporary = _temporary(path)
         try:
             start(temporary)
             build(temporary)
@@ -87,7 +117,7 @@ def _remove_leftovers(path: Path) -> None:
     for entry in list(path.parent.iterdir()):
         name = temporary.fullmatch(entry.name)
         with suppress(OSError):
-            if name and (name[1] == _HOST or time.time() - entry.stat().st_mtime > _DAY_SEC):
+            if name and (name[1] == HOST or _age_sec(entry) > _DAY_SEC):
                 _remove(entry)
 
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deft_sweeps.cache import sha256_file
+from deft_sweeps.cache import file_stamp, sha256_file
 from deft_sweeps.config.axes import Dtype
 from deft_sweeps.config.data import local_path
 from deft_sweeps.errors import CheckpointError
@@ -177,21 +177,39 @@ def revision(name: str) -> str:
     Raises:
         CheckpointError: the checkpoint is missing.
     """
+    folder = None if is_packaged(name) else folder_of(name)
+    if folder is None:
+        return stamp(name)
+    return sha256(
+        "\n".join(f"{path.name} {sha256_file(path)}" for path in _files(folder)).encode()
+    ).hexdigest()
+
+
+def stamp(name: str) -> str:
+    """What changes whenever `revision` does, without reading weights: of a folder the files' sizes,
+    times of change and places on the disk.
+
+    Raises:
+        CheckpointError: the checkpoint is missing.
+    """
     if is_packaged(name):
         return packaged_revision(name)
     folder = folder_of(name)
     if folder is None:
         return hub_commit(name)
+    return sha256(
+        "\n".join(f"{path.name} {file_stamp(path)}" for path in _files(folder)).encode()
+    ).hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
     # Beside a tokenizer.json they are not read.
     own = () if (folder / "tokenizer.json").is_file() else UNTYPED_FILES
-    files = sorted(
+    return sorted(
         path
         for path in folder.iterdir()
         if path.suffix in {".safetensors", ".json", ".model"} or path.name in own
     )
-    return sha256(
-        "\n".join(f"{path.name} {sha256_file(path)}" for path in files).encode()
-    ).hexdigest()
 
 
 def folder_of(name: str) -> Path | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import ray
@@ -56,7 +56,9 @@ def score_process(
     """
     with _room_alone(spec, ray_address) as room:
         process = ray.remote(max_restarts=2, max_task_retries=2, **room.resources)(ScoreProcess)
-        scorer = process.options(**room.options()).remote(shipped(room.maker))
+        scorer = process.options(**room.options()).remote(
+            shipped(replace(room.maker, shares_bases=True))
+        )
         try:
             yield lambda job: _result_of(job, scorer.measure.remote(ray.put(job)))
         finally:

@@ -97,7 +97,10 @@ def _run(
     ray_address: str | None,
 ) -> Outcome:
     maker: TrialStarterFactory = TorchTrialStarterFactory(
-        spec.evaluation, n_threads=spec.budget.cpus_per_trial, folder=spec.folder
+        spec.evaluation,
+        n_threads=spec.budget.cpus_per_trial,
+        folder=spec.folder,
+        shares_bases=True,
     )
     outcome = run_sweep(
         spec,

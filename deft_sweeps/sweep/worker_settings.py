@@ -12,8 +12,14 @@ from typing import Any
 
 from ray import cloudpickle
 
-_FOLDERS = ("DEFT_SWEEPS_CACHE", "HF_HOME", "HF_HUB_CACHE", "HF_DATASETS_CACHE")
-_OTHERS = ("HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_TOKEN")
+_FOLDERS = (
+    "DEFT_SWEEPS_CACHE",
+    "DEFT_SWEEPS_BASES",
+    "HF_HOME",
+    "HF_HUB_CACHE",
+    "HF_DATASETS_CACHE",
+)
+_OTHERS = ("DEFT_SWEEPS_BASES_LIMIT", "HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_TOKEN")
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,8 @@ class FrozenBase:
         sparsity: share of zeros of each prunable layer, by name.
         revision: of the checkpoint.
         n_parameters: counted before quantization packs them; each tensor once.
+        lease: keeps the file that the tensors are mapped from, while it lives; None if they are in
+            memory.
     """
 
     key: BaseKey
@@ -77,6 +79,7 @@ class FrozenBase:
     sparsity: dict[str, float]
     revision: str
     n_parameters: int
+    lease: object = None
 
     def fork(self) -> tuple[nn.Module, Gates]:
         """A tree of modules of its own over the base's tensors: what a trial does to its modules,
@@ -119,18 +122,10 @@ def build_base(config: TrialConfig, data: TaskData | None, device: torch.device)
     Raises:
         CheckpointError: the checkpoint cannot be used.
     """
-    loaded: Any = checkpoints.load_model(config.checkpoint, "fp32")
-    if device.type == "cpu":
-        # torch's fused attention is the slower one here: a bfloat16 LoRA step over 48 tokens takes
-        # a sixth longer with it.
-        loaded.set_attn_implementation("eager")
-        fuse_norms_(loaded)
-    model: nn.Module = loaded.eval().requires_grad_(False)
-    pad_id = int(loaded.config.pad_token_id)
-    shape = layout(loaded.config.to_dict())
+    model: Any = checkpoints.load_model(config.checkpoint, "fp32")
+    pad_id = int(model.config.pad_token_id)
     n_parameters = sum(parameter.numel() for parameter in model.parameters())
-    set_dropout_(model, config.base_dropout)
-    install_gates_(model, shape, config.activation)
+    shape = shape_up_(model, config, device)
     sparsity = (
         {} if config.pruning.is_none else _prune(model, shape, config.pruning, data, pad_id, device)
     )
@@ -141,6 +136,29 @@ def build_base(config: TrialConfig, data: TaskData | None, device: torch.device)
     return FrozenBase(
         key, model, shape, pad_id, sparsity, checkpoints.revision(config.checkpoint), n_parameters
     )
+
+
+def shape_up_(model: Any, config: TrialConfig, device: torch.device) -> Layout:
+    """Freeze a loaded or empty model, and give it the configuration's dropout and gates.
+
+    Args:
+        model: of transformers.
+        config: of the trial.
+        device: where the model is going to run.
+
+    Returns:
+        Where its blocks are.
+    """
+    if device.type == "cpu":
+        # torch's fused attention is the slower one here: a bfloat16 LoRA step over 48 tokens takes
+        # a sixth longer with it.
+        model.set_attn_implementation("eager")
+        fuse_norms_(model)
+    model.eval().requires_grad_(False)
+    shape = layout(model.config.to_dict())
+    set_dropout_(model, config.base_dropout)
+    install_gates_(model, shape, config.activation)
+    return shape
 
 
 def model_inputs(batch: Batch, device: torch.device) -> tuple[dict[str, Any], Masks]:

@@ -28,7 +28,7 @@ def final_measurements(
 
     The costs are those of the first job, since a process that has measured before has a lower peak.
     """
-    starter, first = factory(), list[FinalMeasurement]()
+    starter, first = _builder(factory), list[FinalMeasurement]()
 
     def measure(job: FinalJob) -> FinalMeasurement:
         if not first:
@@ -44,7 +44,7 @@ def final_measurements(
 
 def measure_final(job: FinalJob, factory: TorchTrialStarterFactory) -> FinalMeasurement:
     """Build the trial's model from its weights and measure it on the job's split."""
-    return _measured(job, factory())
+    return _measured(job, _builder(factory))
 
 
 def _measured(job: FinalJob, starter: TorchTrialStarter) -> FinalMeasurement:
@@ -75,6 +75,13 @@ def measure_score(job: FinalJob, starter: TorchTrialStarter) -> tuple[Point, Pro
     trial_model = _built(starter, data, job)
     point = _point(starter.measurer, trial_model, data, job)
     return point, provenance(starter.device, data.fingerprint, trial_model.base.revision)
+
+
+def _builder(factory: TorchTrialStarterFactory) -> TorchTrialStarter:
+    """A starter that maps no stored base: building one is part of the time and of the peak memory
+    that are measured.
+    """
+    return replace(factory, shares_bases=False)()
 
 
 def _built(starter: TorchTrialStarter, data: TaskData, job: FinalJob) -> TrialModel:
@@ -108,7 +115,7 @@ def _point(measurer: Measurer, trial_model: TrialModel, data: TaskData, job: Fin
 
 def measure_structure(job: FinalJob, factory: TorchTrialStarterFactory) -> StructureCost:
     """Build the trial's model from its weights and measure what it costs to deploy."""
-    starter = factory()
+    starter = _builder(factory)
     memory = PeakMemory(starter.device, starter.memory_floor)
     data = starter.data(job.config)
     trial_model = _built(starter, data, job)

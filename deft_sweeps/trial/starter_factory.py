@@ -19,6 +19,8 @@ class TorchTrialStarterFactory:
         n_threads: of torch.
         label: `proxy` where the worker shares the machine with others.
         n_bases: frozen bases kept warm, the least recently used dropped first.
+        shares_bases: whether bases are mapped from the user's cache folder, by all processes of a
+            machine; not where building is part of what is measured.
         folder: that relative paths of model and data start from; empty is the working directory.
     """
 
@@ -27,6 +29,7 @@ class TorchTrialStarterFactory:
     label: Label = "proxy"
     n_bases: int = 2
     folder: str = ""
+    shares_bases: bool = False
 
     def __call__(self) -> "TorchTrialStarter":
         """Make the starter in this process."""

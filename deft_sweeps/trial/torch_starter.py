@@ -12,6 +12,7 @@ from deft_sweeps.process_memory import resident_bytes
 from deft_sweeps.tasks.location import located
 from deft_sweeps.tasks.task_data import TaskData, load_task
 from deft_sweeps.trial.base import BaseKey, FrozenBase, build_base
+from deft_sweeps.trial.base_cache import shared_base
 from deft_sweeps.trial.build import build
 from deft_sweeps.trial.cost import PeakMemory
 from deft_sweeps.trial.heads import HeadSpec
@@ -77,7 +78,8 @@ class TorchTrialStarter:
         if key not in self._bases:
             while len(self._bases) >= self.factory.n_bases:
                 self._bases.popitem(last=False)
-            self._bases[key] = build_base(readable, data, self.device)
+            make = shared_base if self.factory.shares_bases else build_base
+            self._bases[key] = make(readable, data, self.device)
         self._bases.move_to_end(key)
         return self._bases[key]
 

@@ -12,7 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from deft_sweeps.atomic_build import build_file, build_folder
+from deft_sweeps.atomic_build import (
+    build_file,
+    build_folder,
+    remove_folder,
+    remove_old_leftovers,
+)
 
 
 def test_a_failed_build_leaves_nothing_and_the_next_one_works(tmp_path: Path) -> None:
@@ -135,3 +140,24 @@ def test_the_host_is_in_a_temporary_name(tmp_path: Path) -> None:
     names = list[str]()
     build_file(tmp_path / "a", lambda path: names.append(path.name))
     assert re.sub(r"\W", "-", platform.node()) in names[0]
+
+
+def test_a_removed_folder_is_gone_and_can_be_built_again(tmp_path: Path) -> None:
+    folder = build_folder(tmp_path / "a", lambda into: (into / "whole").touch())
+    remove_folder(folder)
+    remove_folder(folder)  # Another process was faster.
+    assert [path.name for path in tmp_path.iterdir()] == [".a.lock"]
+    assert (build_folder(folder, lambda into: (into / "again").touch()) / "again").exists()
+
+
+def test_leftovers_of_any_builder_go_a_day_later(tmp_path: Path) -> None:
+    names = (".a.host.0123456789ab", ".b.other.0123456789ab", ".a.lock", "a")
+    for name in names:
+        (tmp_path / name).mkdir()
+    remove_old_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(names)
+    for name in names:
+        os.utime(tmp_path / name, (0, 0))
+    remove_old_leftovers(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {".a.lock", "a"}
+    remove_old_leftovers(tmp_path / "missing")

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from deft_sweeps.errors import CheckpointError
-from deft_sweeps.models.checkpoints import load_model, load_tokenizer, read_config, revision
+from deft_sweeps.models.checkpoints import load_model, load_tokenizer, read_config, revision, stamp
 from deft_sweeps.models.families import layout
 from deft_sweeps.models.model_check import check_model
 from tests.tiny import tiny_t5
@@ -47,6 +47,23 @@ def test_a_folder_is_loaded_in_the_asked_dtype(folder: Path) -> None:
     assert (
         sum(p.numel() for p in model.parameters()) == layout(read_config(str(folder))).n_parameters
     )
+
+
+def test_a_stamp_changes_with_any_file_and_reads_no_weights(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deft_sweeps.models.checkpoints.sha256_file", lambda _: pytest.fail("read"))
+    before = stamp(str(folder))
+    assert stamp(str(folder)) == before
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes())
+    after = stamp(str(folder))
+    (folder / "config.json").touch()
+    assert len({before, after, stamp(str(folder))}) == 3
+    (folder / "notes.txt").write_text("of no effect")
+    assert stamp(str(folder)) == stamp(str(folder))
+    packaged = "packaged/flan-t5-small-title"
+    assert stamp(packaged) == revision(packaged)
 
 
 def test_a_folders_revision_is_that_of_its_content(folder: Path, tmp_path: Path) -> None:

@@ -29,7 +29,12 @@ def test_only_what_is_set_travels_and_folders_in_full(
     monkeypatch.setenv("HF_TOKEN", SECRET)
     monkeypatch.setenv("HF_HOME", "")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "the workers do not ask the tracker")
-    assert worker_settings() == {"DEFT_SWEEPS_CACHE": str(tmp_path / "cache"), "HF_TOKEN": SECRET}
+    monkeypatch.setenv("DEFT_SWEEPS_BASES_LIMIT", "20 GiB")
+    assert worker_settings() == {
+        "DEFT_SWEEPS_CACHE": str(tmp_path / "cache"),
+        "DEFT_SWEEPS_BASES_LIMIT": "20 GiB",
+        "HF_TOKEN": SECRET,
+    }
 
 
 def test_no_secret_is_in_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:

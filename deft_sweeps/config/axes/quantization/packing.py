@@ -10,7 +10,8 @@ from deft_sweeps.config.layout import Layout, Linear
 
 class Packing(AxisMember):
     """Base of the members of the axis `quantization`. `torch_verb` names what packs one layer:
-    `pack(dense, linear, member, compute_dtype, device)`; see `axes.quantization`.
+    `pack(dense, linear, member, compute_dtype, device)`; its module also takes a packed layer's
+    tensors out and puts them in again (`axes.quantization.packed_layers.PackedFormat`).
 
     Attributes:
         step_slowdown: a training step over the same step on unquantized weights (CPU).
