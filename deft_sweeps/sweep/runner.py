@@ -210,7 +210,8 @@ def _searcher(
     def follow_up_points() -> tuple[Start, ...]:
         if follow_up is None or not any(isinstance(r, CompleteTrial) for r in driver.results):
             return ()
-        driver.phase, starts = follow_up()
+        phase, starts = follow_up()
+        driver.phase = phase if starts else driver.phase
         return starts
 
     searcher = StudySearcher(
@@ -225,6 +226,7 @@ def _searcher(
         stopping=lambda: driver.stopping,
         slots=lambda: driver.slots,
         follow_up=follow_up_points,
+        on_target=lambda: driver.beat(now=True),
     )
     driver.target_now = lambda: searcher.target
     driver.running = lambda: searcher.running
