@@ -108,6 +108,9 @@ class ShareScheduler(RungScheduler):
         self._searcher.shares[trial.trial_id] = share
         settings = {SHARE: codec(MachineShare).dump_json(share).decode()}
         trial.set_config(trial.config | settings)
-        placement = self._shares.placement(share)
+        # An attempt that only says that its trial is infeasible fits anywhere. The machine that had
+        # so large a share may have gone.
+        requested = self._shares.usual(proposal.config) if share in exhausted else share
+        placement = self._shares.placement(requested)
         if trial.placement_group_factory != placement:
             trial.update_resources(placement)
