@@ -43,9 +43,10 @@ def raised_needs(
     machines: Sequence[Mapping[str, float]],
     gpu_bytes: Sequence[int] = (),
 ) -> dict[str, float]:
-    """What a trial asks for that needs so much memory: at least what all trials ask for.
+    """What a trial with this need of memory asks for: at least what all trials ask for.
 
-    Memory rises in eighths of what trials ask for, so that few workers are of no use to others.
+    Memory rises in eighths of what trials ask for: a worker serves only trials that ask for the
+    same.
 
     Args:
         needs: of trials in general, by Ray's names.
@@ -70,7 +71,7 @@ def gpu_share(n_bytes: int, gpu_bytes: Sequence[int]) -> float | None:
 
     Args:
         n_bytes: of the GPU's memory that the trial needs.
-        gpu_bytes: memory of the GPUs that there are.
+        gpu_bytes: memory of each GPU.
 
     Returns:
         1, 1/2, 1/3 and so on; None if no GPU holds it.

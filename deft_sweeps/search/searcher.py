@@ -55,9 +55,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         on_trouble: called with a sentence when something could not be written.
         stopping: while it says so, nothing more is proposed.
         slots: trials that may run at a time, asked before each proposal; None is no limit.
-        follow_up: asked once, when the search is through and nothing runs: points to try besides
-            while the workers are still up.
-        on_target: called when these have raised the target, before one of them runs.
+        follow_up: called once, after the search and its last trial have ended; the same workers
+            run the points that it returns.
+        on_target: called after these points raised the target, before one of them runs.
 
     Attributes:
         target: finished trials to reach; points of the follow-up are added to it.

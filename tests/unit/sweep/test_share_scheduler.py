@@ -90,6 +90,7 @@ def begun(
     trial = FakeTrial(
         trial_id="a",
         config=config,
+        unresolved_config=config,
         placement_group_factory=shares.placement(USUAL),
         status=Trial.PENDING,
         max_failures=2,
@@ -133,6 +134,11 @@ def test_a_resumed_driver_knows_where_its_trial_stands(tmp_path: Path, n_shares:
     if n_shares == 2:  # Its worker says that the trial is infeasible.
         ended = report(2, is_exhausted=True)
         assert scheduler.on_trial_result(controller, trial, ended) == TrialScheduler.CONTINUE
+
+
+def test_tune_holds_a_trials_settings_once(tmp_path: Path) -> None:
+    _, trial, _ = begun(tmp_path)
+    assert trial.config is trial.unresolved_config
 
 
 def test_a_trial_that_is_infeasible_waits_for_no_machine_that_has_gone(tmp_path: Path) -> None:
