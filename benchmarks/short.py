@@ -1,4 +1,4 @@
-"""Runs a short form of each benchmark and ends with one table.
+"""Runs the short forms of the benchmarks and ends with one table.
 
     python -m benchmarks.short [NAME ...]
 
