@@ -5,7 +5,7 @@
 # make test-hosts   the tests on several hosts, made of namespaces; needs root, iproute2 and util-linux
 # make test-gpu     the tests and the table for a GPU; says so and ends well where there is none
 # make test-servers the tests with an MLflow server on PostgreSQL, whose programs it needs
-# make bench        a short form of each benchmark, 20 minutes at most, with one table at the end
+# make bench        short forms of the benchmarks, 20 minutes at most, with one table at the end
 # make bench-long   every benchmark that needs no arguments, in full; hours
 # make bench-search searchers side by side on known landscapes, Syne Tune's among them; hours
 

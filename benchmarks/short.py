@@ -1,4 +1,4 @@
-"""Runs a short form of each benchmark and ends with one table.
+"""Runs the short forms of the benchmarks and ends with one table.
 
     python -m benchmarks.short [NAME ...]
 
@@ -110,11 +110,15 @@ def run(short: Short, limit_sec: float) -> Row:
     ) as process:
         timer = Timer(limit_sec, _end, [process])
         timer.start()
-        for line in process.stdout or ():
-            print(line, end="", flush=True)
-            lines.append(line)
-        code = process.wait()
-        timer.cancel()
+        try:
+            for line in process.stdout or ():
+                print(line, end="", flush=True)
+                lines.append(line)
+            code = process.wait()
+        finally:  # Ctrl-C does not reach a process group of its own.
+            timer.cancel()
+            if process.poll() is None:
+                _end(process)
     seconds = time.monotonic() - began
     value = last_line("".join(lines))
     if code:
@@ -135,6 +139,8 @@ def _end(process: subprocess.Popen[str]) -> None:
 def main() -> None:
     """Runs them, prints the table; exit code 1 if one failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    # As Ctrl-C does: the benchmark that runs is ended before this program ends.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     names = [short.name for short in SHORT]
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}")
     parser.add_argument("--minutes", type=float, default=20.0, help="for all of them")

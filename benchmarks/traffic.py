@@ -22,7 +22,7 @@ from benchmarks.search import closed_form
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.unfinished_trial import UnfinishedTrial
 from deft_sweeps.sweep.checkpoint_interval import CheckpointCost, automatic_interval
-from deft_sweeps.sweep.trainable import N_REPORTS
+from deft_sweeps.sweep.report_steps import N_REPORTS
 
 N_MEASURED, N_WRITES, N_EXAMPLES = 100, 9, 400
 

@@ -60,18 +60,22 @@ def main() -> None:
             ],
         ),
     )
-    results = tuner.fit()
+    outcomes = outcomes_of(tuner.fit())
+    (folder / "outcomes.json").write_text(json.dumps(outcomes), encoding="utf-8")
+    ray.shutdown()
+
+
+def outcomes_of(results: tune.ResultGrid) -> list[dict[str, Any]]:
+    """What each configuration came to."""
     if results.num_errors:
         raise SystemExit(f"{results.num_errors} trials failed: {results.errors[0]}")
-    outcomes = [
+    return [
         {
             "name": result.config["trial"]["name"],
             **{key: result.metrics[key] for key in ("losses", "points", "began", "ended")},
         }
         for result in results
     ]
-    (folder / "outcomes.json").write_text(json.dumps(outcomes), encoding="utf-8")
-    ray.shutdown()
 
 
 if __name__ == "__main__":

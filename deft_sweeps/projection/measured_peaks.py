@@ -1,4 +1,4 @@
-"""What trials were measured to need beside their projection, for later trials of the same kind."""
+"""Measured over projected memory of each kind of trial, by which later requests are raised."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deft_sweeps.config.axes import Nf4
 from deft_sweeps.config.compat import illegal, shape_problems
+from deft_sweeps.config.layout import Layout
 from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.errors import CheckpointError, SweepError
 from deft_sweeps.models.checkpoints import read_config
@@ -62,11 +63,18 @@ class LargestTrial:
     phase: str
 
 
+def model_shape(spec: SweepSpec) -> Layout | None:
+    """The layout of a sweep's model; None if its config cannot be read here."""
+    try:
+        return layout(read_config(located_checkpoint(spec.combinations[0].template, spec.folder)))
+    except CheckpointError:
+        return None
+
+
 def largest_trial(spec: SweepSpec, *, on_gpu: bool) -> LargestTrial | None:
     """None if the model's shape cannot be read here."""
-    try:
-        shape = layout(read_config(located_checkpoint(spec.combinations[0].template, spec.folder)))
-    except CheckpointError:
+    shape = model_shape(spec)
+    if shape is None:
         return None
     needs = [
         (c, estimate(c.template, shape, spec.evaluation, 1.0, on_gpu=on_gpu))

@@ -43,14 +43,16 @@ def raised_needs(
     machines: Sequence[Mapping[str, float]],
     gpu_bytes: Sequence[int] = (),
 ) -> dict[str, float]:
-    """What a trial asks for that needs so much memory: at least what all trials ask for.
+    """What a trial with this need of memory asks for: at least what all trials ask for.
 
-    Memory rises in eighths of what trials ask for, so that few workers are of no use to others.
+    Memory rises in eighths of what trials ask for: a worker serves only trials that ask for the
+    same.
 
     Args:
         needs: of trials in general, by Ray's names.
         n_bytes: that the trial needs: of the host's memory, or of the GPU's if it asks for one.
-        machines: resources of each; no trial asks for more memory than one of them has.
+        machines: resources of each; no trial asks for more memory than one of those that trials
+            fit on has.
         gpu_bytes: memory of the GPUs that trials may run on; none if it is not known.
     """
     if "GPU" in needs:
@@ -60,7 +62,7 @@ def raised_needs(
         return dict(needs)
     usual = needs["memory"]
     raised = usual * (1 + math.ceil(max(0.0, n_bytes / usual - 1) * 8) / 8)
-    most = max((machine.get("memory", 0.0) for machine in machines), default=raised)
+    most = max(_fitting(needs, machines, "memory"), default=usual)
     return {**needs, "memory": max(usual, min(raised, most))}
 
 
@@ -69,7 +71,7 @@ def gpu_share(n_bytes: int, gpu_bytes: Sequence[int]) -> float | None:
 
     Args:
         n_bytes: of the GPU's memory that the trial needs.
-        gpu_bytes: memory of the GPUs that there are.
+        gpu_bytes: memory of each GPU.
 
     Returns:
         1, 1/2, 1/3 and so on; None if no GPU holds it.
@@ -128,14 +130,20 @@ def larger_needs(
         None if no machine has at least LEAST_GAIN times as much.
     """
     name = next((name for name in ("GPU", "memory") if name in needs), "CPU")
-    fitting = [
+    most = max(_fitting(needs, machines, name), default=0.0)
+    wanted = {"GPU": min(1.0, most), "memory": min(2.0 * needs[name], most), "CPU": most}[name]
+    return {**needs, name: wanted} if wanted >= LEAST_GAIN * needs[name] else None
+
+
+def _fitting(
+    needs: Mapping[str, float], machines: Sequence[Mapping[str, float]], name: str
+) -> list[float]:
+    """Of one resource, what each machine has that a trial fits on."""
+    return [
         machine[name]
         for machine in machines
         if name in machine and trial_slots_on(machine, needs) > 0
     ]
-    most = max(fitting, default=0.0)
-    wanted = {"GPU": min(1.0, most), "memory": min(2.0 * needs[name], most), "CPU": most}[name]
-    return {**needs, name: wanted} if wanted >= LEAST_GAIN * needs[name] else None
 
 
 def trial_slots_on(resources: Mapping[str, float], needs: Mapping[str, float]) -> int:

@@ -26,7 +26,7 @@ class MachineShare:
             return f"{gpu_part(gpus)}{of}"
         if self.memory_bytes is not None:
             return f"{size(self.memory_bytes)} of memory"
-        return f"the memory beside {self.resources.get('CPU', 0):g} CPU"
+        return f"a share of {self.resources.get('CPU', 0):g} CPU"
 
 
 @dataclass(frozen=True, slots=True)

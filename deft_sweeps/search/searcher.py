@@ -5,6 +5,7 @@ from the store at each start, so a driver that dies between two of these loses n
 """
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -45,7 +46,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
     Args:
         spec: of the sweep.
         sweep: its folder.
-        target: finished trials to reach, earlier ones counted.
+        target: finished trials to reach, earlier ones counted. Trials and extra points that an
+            earlier driver recorded are run beyond it.
         first: points to try before the sampler's own; one that ran is left out.
         extra: points to try before those, also if they ran, and also when the search is over.
         stop_reason: says why the search is over; empty while it is not.
@@ -53,8 +55,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         on_trouble: called with a sentence when something could not be written.
         stopping: while it says so, nothing more is proposed.
         slots: trials that may run at a time, asked before each proposal; None is no limit.
-        follow_up: asked once, when the search is through and nothing runs: points to try besides
-            while the workers are still up.
+        follow_up: called once, after the search and its last trial have ended; the same workers
+            run the points that it returns.
+        on_target: called after these points raised the target, before one of them runs.
 
     Attributes:
         target: finished trials to reach; points of the follow-up are added to it.
@@ -78,22 +81,23 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         stopping: Callable[[], bool] = lambda: False,
         slots: Callable[[], int] | None = None,
         follow_up: Callable[[], tuple[Start, ...]] | None = None,
+        on_target: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
         self.aborted: SweepError | None = None
         self.over = ""
         self.lost: dict[str, str] = {}
         self.shares: dict[str, MachineShare] = {}
-        self.target = target
         self._spec, self._sweep = spec, sweep
         self._on_finish, self._on_trouble = on_finish, on_trouble
-        self._stopping, self._slots, self._follow_up = stopping, slots, follow_up
+        self._stopping, self._slots = stopping, slots
+        self._follow_up, self._on_target = follow_up, on_target
         self._running: dict[str, Proposal] = {}
 
         sweep.root.mkdir(parents=True, exist_ok=True)
         stored = sweep.results()
         trial_ids = [result.trial_id for result in stored]
-        pending = read_pending(spec, sweep, trial_ids, on_trouble)
+        self._pending = pending = read_pending(spec, sweep, trial_ids, on_trouble)
         self._study = SweepStudy(spec)
         self._study.add_prior(prior_trials(spec, sweep))
         self._study.rebuild(stored, pending)
@@ -105,6 +109,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         ran = [start_of(spec, trial.params) for trial in finished(self.study)] + begun
         self._requested = requested = RequestedPoints(spec, pending)
         requested.add_extra(extra)
+        # The last driver may have been killed before it noted its target.
+        n_recorded = len(pending.proposals) + len(pending.extra)
+        self.target = max(target, self._n_finished + n_recorded)
         requested.add(first, "first", ran)
         requested.add(first_points(spec, sweep), "warm_start", ran)
         try:
@@ -244,10 +251,17 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         starts, self._follow_up = self._follow_up(), None
         if not starts:
             return step
-        self._requested.add_extra(starts)
-        self.target = max(self.target, self._n_finished + len(starts))
         self.over = self.over or step.reason
+        self._add(starts)
         return self._next_step()
+
+    def _add(self, starts: tuple[Start, ...]) -> None:
+        """Adds points of the follow-up; they are recorded before the target and before they run."""
+        self._requested.add_extra(starts)
+        with suppress(OSError):  # Each proposal is recorded again, and waits if it cannot be.
+            self._pending.write()
+        self.target = max(self.target, self._n_finished + len(starts))
+        self._on_target()
 
     def _files(self, proposal: Proposal) -> UnfinishedTrial:
         return UnfinishedTrial(self._sweep, proposal.trial_id)

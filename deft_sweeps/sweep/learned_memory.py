@@ -2,20 +2,16 @@
 
 from collections.abc import Sequence
 
-from deft_sweeps.config.layout import Layout
 from deft_sweeps.config.trial import TrialConfig
-from deft_sweeps.errors import CheckpointError
-from deft_sweeps.models.checkpoints import read_config
-from deft_sweeps.models.families import layout
 from deft_sweeps.projection.measured_peaks import (
     kind_of,
     peak_ratios,
     projected_bytes,
     raised_bytes,
 )
+from deft_sweeps.projection.memory_fit import model_shape
 from deft_sweeps.result import TrialResult
 from deft_sweeps.specification.sweep_spec import SweepSpec
-from deft_sweeps.tasks.location import located_checkpoint
 
 
 class LearnedMemory:
@@ -30,7 +26,7 @@ class LearnedMemory:
         self._spec, self._results, self._n_seen = spec, results, 0
         self._on_gpu = spec.budget.gpu_share > 0
         self._ratios: dict[str, float] = {}
-        self._shape = _shape_of(spec)
+        self._shape = model_shape(spec)
         self._largest: int | None = None
 
     def ratio(self, config: TrialConfig) -> float:
@@ -67,10 +63,3 @@ class LearnedMemory:
         for kind, ratio in learned.items():
             if ratio > self._ratios.get(kind, 0.0):
                 self._ratios[kind], self._largest = ratio, None
-
-
-def _shape_of(spec: SweepSpec) -> Layout | None:
-    try:
-        return layout(read_config(located_checkpoint(spec.combinations[0].template, spec.folder)))
-    except CheckpointError:
-        return None

@@ -150,7 +150,7 @@ def _measured_each(
     jobs: Sequence[FinalJob],
     maker: TorchTrialStarterFactory,
 ) -> list[Measurement | Unmeasured]:
-    """What there is of each job, the first one's error excepted: in the worker."""
+    """Measures each job, in the worker; an error of the first one is raised."""
     measure = measurement(maker)
     measured: list[Measurement | Unmeasured] = [measure(jobs[0])]
     for job in jobs[1:]:

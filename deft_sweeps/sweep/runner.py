@@ -34,7 +34,7 @@ BEHIND = (
 )
 
 FollowUp = Callable[[], tuple[str, tuple[Start, ...]]]
-"""Gives points to run after the others, and what they are for: the phase of the progress."""
+"""Returns the phase that the progress shows, and points to run; there may be none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ def run_sweep(
         extra: points to run besides, counted like `more`; they run also where the search is over
             before its trials are all done.
         phase: what they are for, shown with the progress.
-        follow_up: more points, asked for once when all of these trials are through, which the same
-            workers run.
+        follow_up: called once, after all of these trials have ended; the same workers run the
+            points that it returns.
         ray_address: of a Ray cluster that shares the folder with this machine; None starts a local
             Ray.
         n_cpus: cores for the local Ray; None is all there are.
@@ -210,7 +210,8 @@ def _searcher(
     def follow_up_points() -> tuple[Start, ...]:
         if follow_up is None or not any(isinstance(r, CompleteTrial) for r in driver.results):
             return ()
-        driver.phase, starts = follow_up()
+        phase, starts = follow_up()
+        driver.phase = phase if starts else driver.phase
         return starts
 
     searcher = StudySearcher(
@@ -225,6 +226,7 @@ def _searcher(
         stopping=lambda: driver.stopping,
         slots=lambda: driver.slots,
         follow_up=follow_up_points,
+        on_target=lambda: driver.beat(now=True),
     )
     driver.target_now = lambda: searcher.target
     driver.running = lambda: searcher.running

@@ -122,16 +122,9 @@ def _run(
     if not outcome.interrupted:
         measure_costs(spec, sweep, say, ray_address)
         certify(spec, sweep, say, ray_address)
-    twin = None if outcome.interrupted else _missing_twin(spec, sweep)
-    if twin is not None:
-        say(
-            "one more trial: plain PEFT with the chosen configuration's other settings, to hold it"
-            " against"
-        )
-        outcome = run_sweep(
-            spec, sweep, maker, view=view, resume=True, extra=(twin,), ray_address=ray_address
-        )
-        messages = (*messages, *outcome.messages)
+        compared = run_twin(spec, sweep, maker, view, say, ray_address)
+        if compared is not None:
+            outcome, messages = compared, (*messages, *compared.messages)
     if not outcome.interrupted:
         jobs = _final_jobs(spec, sweep)
         warnings = measure_choice(spec, sweep, sweep.final_record(), jobs, say, ray_address)
@@ -188,6 +181,26 @@ def seed_front(
         )
         say(f"warning: {messages[-1]}")
     return replace(outcome, messages=tuple(dict.fromkeys(messages)))
+
+
+def run_twin(
+    spec: SweepSpec,
+    sweep: SweepDir,
+    maker: TrialStarterFactory,
+    view: View,
+    say: Callable[[str], None],
+    ray_address: str | None,
+) -> Outcome | None:
+    """Run the chosen configuration's twin; None if it ran before, or if none is needed."""
+    twin = _missing_twin(spec, sweep)
+    if twin is None:
+        return None
+    say(
+        "one more trial: plain PEFT with the chosen configuration's other settings, to compare with"
+    )
+    return run_sweep(
+        spec, sweep, maker, view=view, resume=True, extra=(twin,), ray_address=ray_address
+    )
 
 
 # Findings with the scores of single examples take much memory: they are released before trials run.

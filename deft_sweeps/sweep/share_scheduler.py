@@ -106,8 +106,12 @@ class ShareScheduler(RungScheduler):
                 f" split, and goes on from its checkpoint in {share}"
             )
         self._searcher.shares[trial.trial_id] = share
-        settings = {SHARE: codec(MachineShare).dump_json(share).decode()}
-        trial.set_config(trial.config | settings)
-        placement = self._shares.placement(share)
+        # In place: Tune holds these settings a second time, and `ended_trial` clears both.
+        trial.config[SHARE] = codec(MachineShare).dump_json(share).decode()
+        trial.set_config(trial.config)
+        # An attempt that only says that its trial is infeasible fits anywhere. The machine that had
+        # so large a share may have gone.
+        requested = self._shares.usual(proposal.config) if share in exhausted else share
+        placement = self._shares.placement(requested)
         if trial.placement_group_factory != placement:
             trial.update_resources(placement)

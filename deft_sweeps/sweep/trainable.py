@@ -12,7 +12,6 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import replace
-from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -36,28 +35,20 @@ from deft_sweeps.search.memory_exhaustion import (
     note_exhaustion,
 )
 from deft_sweeps.search.trial_report import SHARE, TROUBLE, report
-from deft_sweeps.specification.search_settings import Halving, NoStopping, Stopping
+from deft_sweeps.specification.search_settings import NoStopping, Stopping
 from deft_sweeps.store.secrets import short_reason
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.unfinished_trial import Attempt, UnfinishedTrial
 from deft_sweeps.sweep.checkpoint_interval import CheckpointClock, CheckpointCost
 from deft_sweeps.sweep.loading_turn import loading_turn, n_turns, turns_folder
+from deft_sweeps.sweep.report_steps import next_report, rungs_before_end
 from deft_sweeps.sweep.rung_measurement import measured_rung
 from deft_sweeps.sweep.trial_resumption import NoRoomNowError, resumption
 from deft_sweeps.sweep.worker_settings import ShippedCall
 from deft_sweeps.trial.protocol import TrialRun, TrialStarter, TrialStarterFactory
 
-N_REPORTS = 10
-MAX_RUNG = 200
 WAIT_SEC = 1.0
 """Between two attempts to write what must be kept."""
-
-
-def rung_steps(steps: int) -> int:
-    """Optimiser steps between two reports of a trial of `steps` steps: about N_REPORTS in all, and
-    one at least every MAX_RUNG.
-    """
-    return min(ceil(steps / N_REPORTS), MAX_RUNG)
 
 
 class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
@@ -182,7 +173,9 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
     def _trained(self, run: TrialRun) -> Advance:
         """Train to the next report."""
         self._in_training = True
-        trained = run.advance(self._next_stop() - self._step)
+        n_steps = self._trial_config.training.steps
+        stop = next_report(self._step, n_steps, self._rungs_ahead)
+        trained = run.advance(stop - self._step)
         self._in_training = False
         return trained
 
@@ -199,18 +192,7 @@ class TrialTrainable(Trainable):  # type: ignore[misc]  # Ray ships no types
     @property
     def _rungs_ahead(self) -> tuple[int, ...]:
         """Steps at which the trial is measured on its way."""
-        return (
-            self._stopping.at(self._trial_config.training.steps)[:-1]
-            if isinstance(self._stopping, Halving)
-            else ()
-        )
-
-    def _next_stop(self) -> int:
-        """The step that the next report ends at: a rung, or one of about N_REPORTS."""
-        regular = self._step + rung_steps(self._trial_config.training.steps)
-        return min(
-            (rung for rung in self._rungs_ahead if self._step < rung < regular), default=regular
-        )
+        return rungs_before_end(self._stopping, self._trial_config.training.steps)
 
     def _start(self) -> TrialRun:
         n_micro_batches = micro_batches_of(

@@ -46,6 +46,7 @@ class TrialShares:
         self._learned, self._machines, self._warn = learned, machines, warn
         self._excluded, self._gpu_bytes, self._memory_bytes = excluded, gpu_bytes, memory_bytes
         self._placements: dict[tuple[tuple[str, float], ...], TrialPlacement] = {}
+        self._raised: set[tuple[str, str]] = set()
 
     def usual(self, config: TrialConfig) -> MachineShare:
         """Of a trial that has not run out of memory."""
@@ -54,15 +55,18 @@ class TrialShares:
             return self._share(self.needs)
         raised = raised_needs(self.needs, n_bytes, self._machines(), self._gpu_bytes())
         share = self._share(raised)
-        if raised != self.needs:
-            why = ratio_words(kind_of(config), self._learned.ratio(config))
+        kind = kind_of(config)
+        if raised != self.needs and (kind, str(share)) not in self._raised:
+            self._raised.add((kind, str(share)))
+            why = ratio_words(kind, self._learned.ratio(config))
             self._warn(f"{why}, so they request {share} instead of {self._share(self.needs)}")
         return share
 
     def larger_than(self, share: MachineShare) -> MachineShare | None:
         """A larger share for a trial that ran out of memory in this one; None if there is none."""
-        if self._memory_bytes is not None and self._memory_bytes[1] == 1:
-            return None  # It has run alone.
+        alone = self._memory_bytes is not None and self._memory_bytes[1] == 1
+        if alone and share == self._share(self.needs):
+            return None
         needs = larger_needs(share.resources, self._machines())
         return None if needs is None else self._share(needs)
 
@@ -85,14 +89,24 @@ class TrialShares:
         """Whether a trial that requests more than others waits for a machine that has so much.
 
         It would wait until the end of the search if other trials went on to take what becomes free.
+        A request that no machine can meet any more holds up no other trial.
         """
-        machines: Sequence[Mapping[str, float]] | None = None
-        for key, placement in self._placements.items():
-            if dict(key) != self.needs and placement.n_waiting():
-                machines = self._machines() if machines is None else machines
-                if any(trial_slots_on(machine, dict(key)) for machine in machines):
-                    return True
-        return False
+        waiting = [
+            needs
+            for key, placement in self._placements.items()
+            if (needs := dict(key)) != self.needs and placement.n_waiting()
+        ]
+        machines = self._machines() if waiting else ()
+        can_be_met = [
+            any(trial_slots_on(machine, needs) for machine in machines) for needs in waiting
+        ]
+        for needs, can_be in zip(waiting, can_be_met, strict=True):
+            if not can_be:
+                self._warn(
+                    f"a trial waits for {self._share(needs)}, which no machine has any more; it"
+                    " goes on once one that has joins, or in a resumed sweep"
+                )
+        return any(can_be_met)
 
     def _share(self, needs: Mapping[str, float]) -> MachineShare:
         return MachineShare(dict(needs), self._bytes_of(needs))

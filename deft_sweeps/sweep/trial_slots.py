@@ -142,7 +142,7 @@ def _on_this_machine(driver: Driver, n_slots: int | None) -> TrialSlots:
 
 
 def _with_room_for_larger(shares: TrialShares, slots: Callable[[], int]) -> Callable[[], int]:
-    """Slots, of which there are none while a larger request waits."""
+    """No slots while a larger request waits."""
     return lambda: 0 if shares.larger_waits() else slots()
 
 

@@ -30,7 +30,7 @@ def threshold_for(evaluator: Evaluator, density: float, measured: Measured = ())
 
     Args:
         evaluator: over calibration examples.
-        density: in (0, 1); one that no threshold up to 64 reaches gives the nearest end.
+        density: in [0, 1]; one that no threshold up to 64 reaches gives the nearest end.
         measured: thresholds that were measured before, with their density.
     """
     distance = _Distance(evaluator.density, density, measured)
@@ -54,7 +54,7 @@ def percentile_for(
     Args:
         evaluator: over calibration examples.
         histogram: of the same model's gates.
-        density: in (0, 1); one that no percentile reaches gives the nearest end.
+        density: in [0, 1]; one that no percentile reaches gives the nearest end.
         measured: percentiles that were measured before, with their density.
     """
 
@@ -72,7 +72,9 @@ def percentile_for(
 
 
 class _Distance:
-    """density / wanted - 1, and 0 where that is near enough; each point is measured once."""
+    """The density's distance from the wanted one, as a share of it unless it is 0; 0 if it is near
+    enough. Each point is measured once.
+    """
 
     def __init__(
         self, density_at: Callable[[float], float], wanted: float, measured: Measured
@@ -86,7 +88,7 @@ class _Distance:
         density = self._densities[at]
         if abs(density - self._wanted) <= CLOSE * self._wanted:
             return 0.0
-        return density / self._wanted - 1.0
+        return (density - self._wanted) / (self._wanted or 1.0)
 
     def dense(self) -> list[float]:
         """Measured points of at least the wanted density."""

@@ -1,5 +1,6 @@
 """The runner of short benchmarks."""
 
+import os
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,3 +47,21 @@ def test_an_error_and_a_limit_are_failures(made: Path) -> None:
     stopped = run(Short("long", ""), 1.0)
     assert (stopped.value, stopped.failed) == ("stopped at its limit", True)
     assert time.monotonic() - began < 20
+
+
+def test_an_interrupted_run_leaves_no_benchmark_running(
+    made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (made / "long.py").write_text("import os, time; print(os.getpid(), flush=True); time.sleep(60)")
+    shown: list[str] = []
+
+    def interrupted(text: str, **_: object) -> None:
+        shown.append(text)
+        if len(shown) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(short, "print", interrupted, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        run(Short("long", ""), 30.0)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(shown[1]), 0)

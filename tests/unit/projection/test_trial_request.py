@@ -43,7 +43,9 @@ def test_memory_rises_in_eighths_and_no_further_than_a_machine_has() -> None:
         return raised_needs(NEEDS, int(n_gib * GIB), [SMALL])["memory"] / GIB
 
     assert [memory(n) for n in (1.0, 2.0, 2.1, 2.26, 9.0)] == [2.0, 2.0, 2.25, 2.5, 3.0]
-    assert raised_needs(NEEDS, 9 * GIB, [])["memory"] == 9 * GIB
+    few_cores = {"CPU": 1.0, "memory": 16.0 * GIB}
+    assert raised_needs(NEEDS, 9 * GIB, [SMALL, few_cores])["memory"] == 3 * GIB
+    assert raised_needs(NEEDS, 9 * GIB, []) == NEEDS, "no machine is sure to have so much"
     assert raised_needs({"CPU": 1.0}, 9 * GIB, [SMALL]) == {"CPU": 1.0}
 
 

@@ -11,7 +11,7 @@ LARGER = MachineShare({"CPU": 1.0, "memory": 2.0**32}, 2**32)
     ("share", "words"),
     [
         (USUAL, "2.00 GiB of memory"),
-        (MachineShare({"CPU": 4.0}), "the memory beside 4 CPU"),
+        (MachineShare({"CPU": 4.0}), "a share of 4 CPU"),
         (MachineShare({"GPU": 1 / 3}), "1/3 of a GPU"),
         (MachineShare({"GPU": 1.0}, 2**34), "a whole GPU (16.00 GiB)"),
     ],

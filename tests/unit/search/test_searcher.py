@@ -23,6 +23,7 @@ from deft_sweeps.specification.sweep_spec import SweepSpec
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.unfinished_trial import UnfinishedTrial, unfinished_trials
 from deft_sweeps.study.optuna_study import finished
+from deft_sweeps.study.pending import read_pending
 from tests.fakes import fake_result, fake_spec, plain
 from tests.played_search import failed, play, states, trial_of
 from tests.samples import complete, error_of
@@ -155,6 +156,28 @@ def test_points_follow_a_search_that_ended_early_and_its_reason_stays(sweep: Swe
     )
     assert len(play(searcher, 99)) == 2
     assert (searcher.over, searcher.target) == ("the hours are over", 9)
+
+
+def test_a_follow_up_outlives_a_driver_that_is_killed_at_any_moment(sweep: SweepDir) -> None:
+    """The target that the killed driver noted may be the old one."""
+    recorded: list[tuple[int, int]] = []
+
+    def on_target() -> None:
+        record = read_pending(fake_spec(2), sweep, sweep.trial_ids())
+        recorded.append((len(record.proposals), len(record.extra)))
+
+    searcher = StudySearcher(
+        fake_spec(2), sweep, target=2, follow_up=lambda: (plain(3e-3),), on_target=on_target
+    )
+    play(searcher, 2)
+    config, seed = trial_of(searcher.suggest("killed"))
+    assert recorded == [(0, 1)], "noted between the record of the point and its proposal"
+    resumed = StudySearcher(fake_spec(2), sweep, target=2, follow_up=lambda: ())
+    assert resumed.target == 3
+    assert play(resumed, 99) == [config.trial_id(seed)]
+    assert len(sweep.trial_ids()) == 3
+    again = StudySearcher(fake_spec(2), sweep, target=3)
+    assert again.suggest("nothing") == "FINISHED"
 
 
 def test_nothing_follows_a_search_that_is_stopped_or_has_nothing_to_add(sweep: SweepDir) -> None:

@@ -1,11 +1,16 @@
 import gc
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from deft_sweeps.outcomes import ExampleScores
 from deft_sweeps.result import CompleteTrial
+from deft_sweeps.search.searcher import StudySearcher
+from deft_sweeps.search.trial_report import report
+from deft_sweeps.specification.combination import Start
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep import runner
 from deft_sweeps.sweep.driver import Driver
@@ -13,6 +18,7 @@ from deft_sweeps.sweep.progress import Progress
 from deft_sweeps.sweep.runner import Outcome, run_sweep
 from deft_sweeps.sweep.trial_goal import TrialGoal
 from tests.fakes import FakeMaker, fake_result, fake_spec, plain
+from tests.played_search import trial_of
 
 MARK = 0.123
 
@@ -67,3 +73,55 @@ def test_nothing_that_only_shows_a_sweep_ends_it(tmp_path: Path, error: Exceptio
     driver.finished(fake_result(spec.config(plain(1e-3)), 0))
     driver.beat(now=True)
     assert shown == [1, 1]
+
+
+def test_a_follow_up_is_noted_before_it_runs_and_a_killed_driver_loses_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, sweep = fake_spec(2), SweepDir(tmp_path / "sweep")
+    ran: list[str] = []
+
+    class KilledError(BaseException):
+        pass
+
+    def run(driver: Driver, searcher: StudySearcher, *_: object) -> None:
+        """Ray Tune without Ray, until the trial of the follow-up is about to run."""
+        while (proposal := searcher.suggest("tune")) != "FINISHED":
+            config, seed = trial_of(proposal)
+            if driver.phase and config.trial_id(seed) not in ran:
+                ran.append(config.trial_id(seed))
+                raise KilledError
+            ran.append(config.trial_id(seed))
+            searcher.on_trial_complete("tune", report(20, (), fake_result(config, seed)))
+
+    monkeypatch.setattr(runner, "run_tune", run)
+    monkeypatch.setattr(
+        runner,
+        "ray_session",
+        lambda *_, **__: nullcontext(SimpleNamespace(head=None, node_socket=None)),
+    )
+    monkeypatch.setattr(runner, "head_watch", lambda *_: nullcontext())
+    monkeypatch.setattr(
+        runner, "_end", lambda _, follower: follower.close(interrupted=True, patience_sec=0.0)
+    )
+
+    def swept(*points: Start) -> Outcome:
+        return run_sweep(
+            spec,
+            sweep,
+            FakeMaker(tmp_path),
+            view=lambda _: None,
+            resume=True,
+            follow_up=lambda: ("plain PEFT", points),
+        )
+
+    with pytest.raises(KilledError):
+        swept(plain(3e-3))
+    note = sweep.note()
+    assert note is not None
+    assert (note.n_budget, len(sweep.results())) == (3, 2)
+    outcome = swept()
+    assert (outcome.n_complete, len(ran), len(set(ran))) == (3, 4, 3)
+    assert ran[2] == ran[3], "the trial that ran when the driver was killed is taken up"
+    more = run_sweep(spec, sweep, FakeMaker(tmp_path), view=lambda _: None, more=1, resume=True)
+    assert (more.n_complete, len(set(ran))) == (4, 4)

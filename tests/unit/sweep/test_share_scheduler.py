@@ -48,8 +48,13 @@ class FakeTrial(SimpleNamespace):
     @property
     def share(self) -> MachineShare:
         share: MachineShare = codec(MachineShare).validate_json(self.config[SHARE])
-        assert self.placement_group_factory.bundles == [share.resources]
         return share
+
+    @property
+    def requested(self) -> dict[str, float]:
+        """Of Ray, by its names."""
+        (bundle,) = self.placement_group_factory.bundles
+        return dict(bundle)
 
 
 class FakeController:
@@ -85,6 +90,7 @@ def begun(
     trial = FakeTrial(
         trial_id="a",
         config=config,
+        unresolved_config=config,
         placement_group_factory=shares.placement(USUAL),
         status=Trial.PENDING,
         max_failures=2,
@@ -109,7 +115,7 @@ def test_a_trial_whose_share_is_exhausted_goes_on_in_a_larger_one(tmp_path: Path
     exhaust(tmp_path, USUAL)
     decision = scheduler.on_trial_result(controller, trial, report(2, is_exhausted=True))
     assert (decision, trial.status) == (TrialScheduler.NOOP, Trial.PAUSED)
-    assert trial.share == LARGER
+    assert (trial.share, trial.requested) == (LARGER, LARGER.resources)
     assert said == [
         f"{CONFIG.trial_id(0)} ran out of memory in 2.00 GiB of memory however its batches were"
         " split, and goes on from its checkpoint in 4.00 GiB of memory"
@@ -124,9 +130,22 @@ def test_a_resumed_driver_knows_where_its_trial_stands(tmp_path: Path, n_shares:
         exhaust(tmp_path, share)
     scheduler, trial, controller = begun(tmp_path)
     assert trial.share == LARGER
+    assert trial.requested == (LARGER if n_shares == 1 else USUAL).resources
     if n_shares == 2:  # Its worker says that the trial is infeasible.
         ended = report(2, is_exhausted=True)
         assert scheduler.on_trial_result(controller, trial, ended) == TrialScheduler.CONTINUE
+
+
+def test_tune_holds_a_trials_settings_once(tmp_path: Path) -> None:
+    _, trial, _ = begun(tmp_path)
+    assert trial.config is trial.unresolved_config
+
+
+def test_a_trial_that_is_infeasible_waits_for_no_machine_that_has_gone(tmp_path: Path) -> None:
+    for share in (USUAL, LARGER):
+        exhaust(tmp_path, share)
+    _, trial, _ = begun(tmp_path, memory=R)
+    assert (trial.share, trial.requested) == (LARGER, USUAL.resources)
 
 
 def test_where_no_machine_has_more_its_worker_ends_the_trial(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from deft_sweeps.store.checkpoint_file import packed, read_checkpoint
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.unfinished_trial import UnfinishedTrial
 from deft_sweeps.sweep import trainable as module
-from deft_sweeps.sweep.trainable import TrialTrainable, rung_steps
+from deft_sweeps.sweep.trainable import TrialTrainable
 from deft_sweeps.trial.protocol import TrialStarter, TrialStarterFactory
 from tests.fakes import (
     N_STEPS,
@@ -103,11 +103,6 @@ def damage(path: Path, how: str) -> None:
 @pytest.fixture(autouse=True)
 def _same_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
-
-
-@pytest.mark.parametrize(("steps", "rung"), [(1, 1), (5, 1), (100, 10), (101, 11), (5000, 200)])
-def test_a_trial_reports_about_ten_times(steps: int, rung: int) -> None:
-    assert rung_steps(steps) == rung
 
 
 def test_a_trial_advances_in_rungs_and_ends_with_its_result_and_weights(tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ def test_trials_request_the_same_until_one_of_their_kind_needed_more() -> None:
     raised = shares.usual(CONFIG)
     assert raised.resources["memory"] >= 1.3 * R
     assert shares.usual(other) == usual
+    results.append(greedy(int(1.301 * R)))
+    assert shares.usual(CONFIG) == raised
     (sentence,) = said
     assert sentence.startswith("lora on bf16 none: trials needed up to ")
     assert sentence.endswith(f"so they request {raised} instead of {usual}")
@@ -61,6 +63,7 @@ def test_a_machine_that_trials_share_counts_as_equal_parts() -> None:
         {"CPU": 1.0}, LearnedMemory(SPEC, []), lambda: [{"CPU": 4.0}], memory_bytes=(2**33, 1)
     )
     assert alone.larger_than(alone.usual(CONFIG)) is None
+    assert alone.larger_than(usual) == MachineShare({"CPU": 4.0}, 2**33), "of an earlier driver"
 
 
 def test_a_share_of_a_gpu_stands_for_its_part_of_the_memory() -> None:
@@ -90,7 +93,8 @@ def test_nothing_is_proposed_while_a_larger_request_waits_for_a_machine_that_the
         trial_placement, "placement_group_table", lambda group: {"state": states[group]}
     )
     machines = [MACHINE]
-    shares = TrialShares(NEEDS, LearnedMemory(SPEC, []), lambda: machines)
+    said = list[str]()
+    shares = TrialShares(NEEDS, LearnedMemory(SPEC, []), lambda: machines, warn=said.append)
     usual = MachineShare(NEEDS, int(R))
     larger = shares.larger_than(usual)
     assert larger is not None
@@ -99,7 +103,10 @@ def test_nothing_is_proposed_while_a_larger_request_waits_for_a_machine_that_the
     shares.placement(larger).to_placement_group()
     assert (shares.n_waiting(), shares.larger_waits()) == (2, True)
     machines[:] = [{"CPU": 4.0, "memory": R}]
+    assert not said
     assert not shares.larger_waits(), "the machine that it waits for has gone"
+    (sentence,) = said
+    assert sentence.startswith("a trial waits for 4.00 GiB of memory, which no machine has any")
     machines[:] = [MACHINE]
     states["of 2"] = "CREATED"
     assert not shares.larger_waits()

@@ -85,3 +85,21 @@ def test_a_percentile_is_calibrated(
     percentile = percentile_for(model, model, wanted, measured)
     assert 0.6 * (1.0 - percentile) == pytest.approx(wanted, rel=0.004)
     assert model.n_passes <= 3
+
+
+@pytest.mark.parametrize("measured", [(), POINTS])
+def test_a_density_of_nothing_is_reached_or_the_end_is_given(
+    measured: list[tuple[float, float]],
+) -> None:
+    dead: Any = Model(lambda threshold: 0.0 if threshold >= 3.0 else falling(threshold))
+    assert 3.0 <= threshold_for(dead, 0.0, measured) <= 4.0
+    never: Any = Model(lambda _: 0.5)
+    assert threshold_for(never, 0.0) >= calibration.HIGHEST_THRESHOLD
+
+
+def test_the_percentile_of_a_density_of_nothing_zeroes_everything(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model: Any = Model(falling)
+    monkeypatch.setattr(calibration, "thresholded_by_block", model.thresholded)
+    assert percentile_for(model, model, 0.0) == 1.0
