@@ -32,7 +32,7 @@ from deft_sweeps.config.axes import (
 )
 from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.errors import TrialError
-from deft_sweeps.result import CompleteTrial, read_result
+from deft_sweeps.result import CompleteTrial, StepMetrics, read_result
 from deft_sweeps.trial.base import BaseKey
 from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.torch_starter import TorchTrialStarter
@@ -100,12 +100,20 @@ def test_the_density_loss_changes_what_is_trained_and_lowers_the_density(
     assert deft.points[0].density.overall < 0.8 * plain.points[0].density.overall
 
 
+def assert_same_step(a: StepMetrics, b: StepMetrics) -> None:
+    """Losses agree to 1e-5. A ReLU's input within rounding of zero may gain or lose its gradient,
+    which a model of this size shows in the fifth digit of the norm.
+    """
+    losses = (b.task_loss, b.density_loss)
+    assert (a.task_loss, a.density_loss) == pytest.approx(losses, rel=1e-5)
+    assert a.grad_norm == pytest.approx(b.grad_norm, rel=1e-4)
+
+
 def test_accumulated_micro_batches_add_up_to_the_whole_batch(
     starter: TorchTrialStarter, tiny_config: TrialConfig
 ) -> None:
     """Examples differ in length, so a mean of means would not be the same."""
-    # With some seeds a ReLU's input lies within rounding of zero, and its gradient comes or goes.
-    whole = starter(short(tiny_config, density=DEFT, activation="relu"), 2)
+    whole = starter(short(tiny_config, density=DEFT, activation="relu"), 0)
     parts = starter(
         short(
             tiny_config,
@@ -113,12 +121,10 @@ def test_accumulated_micro_batches_add_up_to_the_whole_batch(
             activation="relu",
             training=Training(steps=6, batch_size=6, learning_rate=1e-2, accumulation=4),
         ),
-        2,
+        0,
     )
     (a, *later_a), (b, *later_b) = whole.advance(6).steps, parts.advance(6).steps
-    assert (a.task_loss, a.density_loss, a.grad_norm) == pytest.approx(
-        (b.task_loss, b.density_loss, b.grad_norm), rel=1e-5
-    )
+    assert_same_step(a, b)
     # Adam makes much of rounding where a gradient is nearly zero, so the paths part slowly.
     for x, y in zip(later_a, later_b, strict=True):
         assert (x.task_loss, x.density_loss) == pytest.approx(
@@ -133,15 +139,12 @@ def test_a_trial_that_goes_on_in_smaller_micro_batches_takes_the_same_step(
     """After two whole steps the checkpoint goes on split; weights of the third step are equal."""
     training = Training(steps=6, batch_size=6, learning_rate=1e-2)
     config = short(tiny_config, density=DEFT, activation="relu", training=training)
-    # With seed 0 a ReLU's input lies within rounding of zero, and its gradient comes or goes.
-    whole = starter(config, 1)
+    whole = starter(config, 0)
     whole.advance(2)
-    split = starter(config, 1, whole.state())
+    split = starter(config, 0, whole.state())
     split.split(n_micro_batches)
     (a,), (b,) = whole.advance(1).steps, split.advance(1).steps
-    assert (a.task_loss, a.density_loss, a.grad_norm) == pytest.approx(
-        (b.task_loss, b.density_loss, b.grad_norm), rel=1e-5
-    )
+    assert_same_step(a, b)
     result = split.finish()
     assert result.config.config_id == config.config_id
     assert result.provenance is not None
