@@ -58,6 +58,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         follow_up: called once, after the search and its last trial have ended; the same workers
             run the points that it returns.
         on_target: called after these points raised the target, before one of them runs.
+        on_wait: called when nothing is proposed for now: while no trial runs, Tune calls nothing
+            but `suggest`.
 
     Attributes:
         target: finished trials to reach; points of the follow-up are added to it.
@@ -82,6 +84,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         slots: Callable[[], int] | None = None,
         follow_up: Callable[[], tuple[Start, ...]] | None = None,
         on_target: Callable[[], None] = lambda: None,
+        on_wait: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
         self.aborted: SweepError | None = None
@@ -91,7 +94,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
         self._spec, self._sweep = spec, sweep
         self._on_finish, self._on_trouble = on_finish, on_trouble
         self._stopping, self._slots = stopping, slots
-        self._follow_up, self._on_target = follow_up, on_target
+        self._follow_up, self._on_target, self._on_wait = follow_up, on_target, on_wait
         self._running: dict[str, Proposal] = {}
 
         sweep.root.mkdir(parents=True, exist_ok=True)
@@ -160,6 +163,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]  # Ray ships no types
             case Wait(reason):
                 if reason:
                     self._on_trouble(reason)
+                self._on_wait()
                 return None
             case Done(reason):
                 self.over = self.over or reason

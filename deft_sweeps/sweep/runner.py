@@ -227,6 +227,7 @@ def _searcher(
         slots=lambda: driver.slots,
         follow_up=follow_up_points,
         on_target=lambda: driver.beat(now=True),
+        on_wait=driver.beat,
     )
     driver.target_now = lambda: searcher.target
     driver.running = lambda: searcher.running
