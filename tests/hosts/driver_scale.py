@@ -4,8 +4,6 @@ Trials take no time, so that the driver is what limits them. Two run at a time o
 """
 
 import argparse
-import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +12,7 @@ from benchmarks.search import closed_form
 from deft_sweeps.specification.search_settings import Budget
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.runner import run_sweep
-from tests.hosts.machines import Machines, ended, missing
+from tests.hosts.machines import Machines, ended, temporary_machines
 from tests.hosts.ray_cluster import RayCluster, Trait
 
 N_HOSTS, TRIALS_PER_HOST = 4, 2
@@ -69,14 +67,8 @@ def main() -> None:
         root, address = arguments.drive
         drive(Path(root), address, arguments.trials)
         return
-    if reason := missing():
-        sys.exit(reason)
-    with tempfile.TemporaryDirectory() as name:
-        shared = Path(name) / "shared"
-        (Path(name) / "hosts").mkdir()
-        shared.mkdir()
-        with Machines(Path(name) / "hosts", shared) as machines:
-            print(measure(machines, shared, arguments.trials))
+    with temporary_machines() as (machines, shared):
+        print(measure(machines, shared, arguments.trials))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -234,6 +235,19 @@ class Machines:
         self._hosts.append(host)
         self._at_end.callback(host.power_off)
         return host.up(self._switch.pid, self._folder / host.name, prepare, shm_size)
+
+
+@contextmanager
+def temporary_machines() -> Iterator[tuple["Machines", Path]]:
+    """Machines for a script, and the folder that they share; ends with code 1 where none can be."""
+    if reason := missing():
+        sys.exit(reason)
+    with tempfile.TemporaryDirectory() as name:
+        hosts, shared = Path(name) / "hosts", Path(name) / "shared"
+        hosts.mkdir()
+        shared.mkdir()
+        with Machines(hosts, shared) as machines:
+            yield machines, shared
 
 
 def end(process: subprocess.Popen[bytes], patience_sec: float = 20.0) -> None:

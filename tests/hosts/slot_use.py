@@ -5,8 +5,6 @@ halfway.
 """
 
 import argparse
-import sys
-import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from pathlib import Path
 
 from tests.fakes import N_STEPS
 from tests.hosts.drive import spans
-from tests.hosts.machines import Machines, ended, missing
+from tests.hosts.machines import Machines, ended, temporary_machines
 from tests.hosts.ray_cluster import RayCluster, Trait, wait_until
 
 WARM_UP_SEC = 40.0
@@ -124,20 +122,14 @@ def main() -> None:
     parser.add_argument("trial_sec", type=float, nargs="?", default=20.0)
     parser.add_argument("hosts", type=int, nargs="?", default=4)
     arguments = parser.parse_args()
-    if reason := missing():
-        sys.exit(reason)
-    with tempfile.TemporaryDirectory() as name:
-        shared = Path(name) / "shared"
-        (Path(name) / "hosts").mkdir()
-        shared.mkdir()
-        with Machines(Path(name) / "hosts", shared) as machines:
-            use = measure(
-                machines,
-                shared,
-                n_hosts=arguments.hosts,
-                n_trials=arguments.trials,
-                trial_sec=arguments.trial_sec,
-            )
+    with temporary_machines() as (machines, shared):
+        use = measure(
+            machines,
+            shared,
+            n_hosts=arguments.hosts,
+            n_trials=arguments.trials,
+            trial_sec=arguments.trial_sec,
+        )
     print(
         f"{arguments.trials} trials of {arguments.trial_sec:g} s on {arguments.hosts} hosts of"
         f" {CPUS_PER_HOST} slots: {100 * use.busy_share:.1f} % of the slots busy from"
