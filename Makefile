@@ -2,6 +2,7 @@
 # make test         set up, run the whole gate, its tests in two processes (WORKERS=1 for one; CASES for some of them)
 # make check        format, lint, types and import floors alone
 # make test-slow    the tests that take minutes
+# make test-sweeps  further whole sweeps on a Ray of this machine: kills, several in one file, seeds, shares
 # make test-hosts   the tests on several hosts, made of namespaces; needs root, iproute2 and util-linux
 # make test-gpu     the tests and the table for a GPU; says so and ends well where there is none
 # make test-servers the tests with an MLflow server on PostgreSQL, whose programs it needs
@@ -19,7 +20,7 @@ WITH_ARGUMENTS := make_table paper_tables gpu sparse_models
 BENCHMARKS := $(filter-out short $(WITH_ARGUMENTS),$(basename $(notdir $(wildcard benchmarks/*.py))))
 ARMS ?= random nsga2-50 nsga2-12 tpe tpe-group ray ray-asha mo-asha mo-asha-mended informed ours-tpe ours-front ours-front+halving
 
-.PHONY: quickstart test check test-slow test-hosts test-gpu test-servers bench bench-long bench-search clean
+.PHONY: quickstart test check test-slow test-sweeps test-hosts test-gpu test-servers bench bench-long bench-search clean
 
 $(READY): pyproject.toml constraints.txt packaged.txt
 	@command -v $(PYTHON) >/dev/null || { echo "needs $(PYTHON) (3.11 to 3.13): install it, or say make PYTHON=..." >&2; exit 2; }
@@ -43,8 +44,11 @@ test: check
 test-slow: $(READY)
 	$(BIN)/pytest -m slow
 
+test-sweeps: $(READY)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m sweeps tests/integration tests/unit/benchmarks
+
 test-hosts: $(READY)
-	$(BIN)/pytest -m '' tests/hosts
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m hosts tests/hosts
 
 test-gpu: $(READY)
 	@if $(BIN)/python -c "import sys, torch; sys.exit(not torch.cuda.is_available())"; then \

@@ -41,7 +41,7 @@ class Short:
 
 
 SHORT = (
-    Short("times", "projected training time"),
+    Short("times", "projected time of a trial", ("--rounds", "1")),
     Short("equal_density", "what the density loss gains at equal density"),
     Short("traffic", "checkpoints and reports of many trials at a time"),
     Short("answer", "how often the shipped choice keeps its limit", ("--draws", "100")),

@@ -1,105 +1,138 @@
-"""Compares the planner's training time with that of real trainings.
+"""Compares the planner's time of a trial with that of real trials.
 
-    python -m benchmarks.times [FOLDER ...]
+    python -m benchmarks.times [--rounds N] [SWEEP_DIR ...]
 
-The trainings are those of `benchmarks/tables` and of the given work folders of `make_table`. The
-measured time is that of a whole training without its evaluation; the projected one is that of
-`Estimate` on one core. Many trainings ran on a busy machine, so the quickest of each kind judge the
-projection: the quickest trial, and the quickest stretch between two rungs, scaled to all steps.
+Trains short trials of its own, each in a fresh process with one thread, in turns; or reads the
+trials of finished sweeps. Training and evaluation are compared apart. Projected is what `Estimate`
+says of as many cores as the trial has threads. Trials of a sweep that shared its cores with other
+work took longer than their configuration needs.
 """
 
 import argparse
-import gzip
-import json
+import subprocess
+import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-from deft_sweeps.config.trial import Evaluation, TrialConfig, codec
+from deft_sweeps.config.axes import Adapter, DensityLoss, Int8, Lora, Nf4, Training
+from deft_sweeps.config.data import PackagedTask, Splits
+from deft_sweeps.config.trial import Evaluation, TrialConfig
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
 from deft_sweeps.projection.sweep_projection import FLOPS_PER_CORE, TIME_RANGE
 from deft_sweeps.projection.trial_estimate import estimate
+from deft_sweeps.result import CompleteTrial, complete_trials, read_result
+from deft_sweeps.store.sweep_dir import SweepDir
 
-TABLES = Path(__file__).parent / "tables"
+EVALUATION = Evaluation(thresholds=(0.0, 0.5), objective_threshold=0.5, latency_repeats=1)
+_LORA = TrialConfig(
+    task=PackagedTask(splits=Splits(train=2000, validation=200, test=100)),
+    peft=Lora(targets=("q", "v", "gate", "down")),
+    training=Training(steps=24, batch_size=16),
+)
+_DENSITY = DensityLoss(weight=1.0, eps=1e-2)
+CASES: dict[str, TrialConfig] = {
+    "LoRA bf16": _LORA,
+    "LoRA bf16 density loss": replace(_LORA, density=_DENSITY),
+    "LoRA bf16 NF4": replace(_LORA, quantization=Nf4()),
+    "LoRA bf16 int8": replace(_LORA, quantization=Int8()),
+    "adapter bf16": replace(_LORA, peft=Adapter()),
+    "LoRA fp32": replace(_LORA, dtype="fp32"),
+    "LoRA fp32 NF4": replace(_LORA, dtype="fp32", quantization=Nf4()),
+    "MiniLM LoRA bf16": replace(_LORA, model="packaged/minilm-l6"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """Measured over projected time of one training.
+    """Measured over projected seconds of one trial's training and of its evaluation."""
 
-    Attributes:
-        kind: model, method and quantization.
-        whole: ratio of the whole training.
-        stretch: ratio of the quickest stretch between two rungs, scaled to all steps.
+    training: float
+    evaluation: float
+
+
+def ratio(result: CompleteTrial) -> Ratio:
+    """Of a trial whose times were measured.
+
+    Raises:
+        ValueError: it has no cost or no provenance.
     """
-
-    kind: str
-    whole: float
-    stretch: float
-
-
-def trainings(folders: Iterable[Path] = ()) -> Iterator[dict[str, Any]]:
-    """Rows of the tables and of the folders, each training once."""
-    seen = set()
-    packed = (
-        line
-        for table in sorted(TABLES.glob("*.jsonl.gz"))
-        for line in gzip.decompress(table.read_bytes()).splitlines()
-    )
-    loose = (path.read_bytes() for folder in folders for path in sorted(folder.glob("*.json")))
-    for row in map(json.loads, (*packed, *loose)):
-        if row["trial_id"] not in seen:
-            seen.add(row["trial_id"])
-            yield row
+    config, cost, provenance = result.config, result.cost, result.provenance
+    if cost is None or provenance is None:
+        raise ValueError(f"{result.trial_id} was made up")
+    rate = provenance.n_threads * FLOPS_PER_CORE[config.dtype]
+    needs = estimate(config, layout(read_config(config.model)), EVALUATION, rate)
+    n_forward = len(result.points) / len(EVALUATION.thresholds) * needs.evaluate_flops
+    evaluate_sec = config.quantization.step_slowdown * n_forward / rate
+    return Ratio(cost.train_time_sec / needs.train_sec, cost.evaluate_time_sec / evaluate_sec)
 
 
-def ratio(row: dict[str, Any]) -> Ratio:
-    config = codec(TrialConfig).validate_python(row["config"])
-    threads = row["provenance"]["n_threads"]
-    needs = estimate(
-        config,
-        layout(read_config(config.model)),
-        Evaluation(),
-        threads * FLOPS_PER_CORE[config.dtype],
-    )
-    at = [(0, 0.0), *((rung["step"], rung["train_sec"]) for rung in row["rungs"])]
-    quickest = min(
-        (sec - sec_before) / (step - before) for (before, sec_before), (step, sec) in pairwise(at)
-    )
-    steps, sec = at[-1]
-    projected = needs.train_sec * steps / config.training.steps
-    kind = f"{config.model.split('/')[-1]} {config.peft.kind} {config.quantization.kind}"
-    return Ratio(kind, sec / projected, quickest * steps / projected)
+def kind(config: TrialConfig) -> str:
+    """What trials of one row have in common."""
+    density = "density loss" if config.has_density_loss else "no density loss"
+    model = config.model.split("/")[-1]
+    return f"{model} {config.peft.kind} {config.dtype} {config.quantization.kind} {density}"
+
+
+def trained(config: TrialConfig) -> CompleteTrial:
+    """The trial, in this process, which must be fresh."""
+    from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
+
+    run = TorchTrialStarterFactory(EVALUATION, n_bases=1)()(config, 0)
+    run.advance(config.training.steps)
+    return run.finish()
+
+
+def in_fresh_process(name: str) -> CompleteTrial:
+    """`trained` of a case in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.times", "--alone", name]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    result = read_result(done.stdout)
+    if not isinstance(result, CompleteTrial):
+        raise TypeError(f"{name} ended as {result.status}")
+    return result
+
+
+def lines(trials: Iterable[tuple[str, CompleteTrial]]) -> list[str]:
+    """A table: the ratios of each row's trials."""
+    rows: dict[str, list[Ratio]] = defaultdict(list)
+    for name, result in trials:
+        rows[name].append(ratio(result))
+    head = "| measured over projected | trials | training | evaluation |"
+    return [head, "| --- | --- | --- | --- |"] + [
+        f"| {name} | {len(of)} | {_spread([one.training for one in of])}"
+        f" | {_spread([one.evaluation for one in of])} |"
+        for name, of in rows.items()
+    ]
+
+
+def _spread(values: list[float]) -> str:
+    return f"{median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 
 def main() -> None:
+    """Prints the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "folders", nargs="*", type=Path, metavar="FOLDER", help="of one JSON a training"
-    )
-    by_kind: dict[str, list[Ratio]] = defaultdict(list)
-    for row in trainings(parser.parse_args().folders):
-        one = ratio(row)
-        by_kind[one.kind].append(one)
-    print(
-        f"{'measured / projected':36s} {'n':>4s} {'stretch':>8s} {'quickest':>9s} {'median':>7s} "
-        f"{'slowest':>8s}"
-    )
-    for kind, ratios in sorted(by_kind.items()):
-        whole = [one.whole for one in ratios]
-        stretch = min(one.stretch for one in ratios)
-        print(
-            f"{kind:36s} {len(ratios):4d} {stretch:8.2f} {min(whole):9.2f} {median(whole):7.2f} "
-            f"{max(whole):8.2f}"
-        )
-    print(f"`plan` says {TIME_RANGE[0]:g} to {TIME_RANGE[1]:g} for a core that is not shared")
+    parser.add_argument("--rounds", type=int, default=3, help="trials of each case")
+    parser.add_argument("--alone", choices=tuple(CASES), help=argparse.SUPPRESS)
+    parser.add_argument("sweeps", nargs="*", type=Path, metavar="SWEEP_DIR")
+    given = parser.parse_args()
+    if given.alone:
+        print(trained(CASES[given.alone]).to_json().decode())
+        return
+    if given.sweeps:
+        results = [r for path in given.sweeps for r in complete_trials(SweepDir(path).results())]
+        trials = [(kind(result.config), result) for result in results]
+    else:
+        trials = [(name, in_fresh_process(name)) for _ in range(given.rounds) for name in CASES]
+    print(*lines(trials), sep="\n")
+    low, high = TIME_RANGE
+    print(f"`plan` says {low:g} to {high:g} for a core that is not shared")
 
 
 if __name__ == "__main__":

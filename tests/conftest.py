@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 # Read by the hub's client when it is imported; worker processes inherit it.
 os.environ["HF_HUB_OFFLINE"] = "1"
-# Two processes of tests share the machine; where torch is given more threads than cores, each waits
+# Processes of tests share the machine; where torch is given more threads than cores, each waits
 # for the others.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-# Ray makes way for every other process; beside a second process of tests, a sweep of some seconds
+# Ray makes way for every other process; beside other processes of tests, a sweep of some seconds
 # then took minutes.
 os.environ.setdefault("RAY_worker_niceness", "0")
 

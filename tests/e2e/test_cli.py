@@ -8,13 +8,16 @@ import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
+from typer.testing import Result
 
 from deft_sweeps.result import CompleteTrial, FailedTrial, FinalMeasurement, complete_trials
 from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.unfinished_trial import unfinished_trials
+from tests import cli_call
 
 pytestmark = pytest.mark.timeout(1500)  # A whole sweep, beside other tests on a small machine.
 
@@ -54,6 +57,12 @@ def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
         text=True,
         timeout=1200,
     )
+
+
+def call(*arguments: str, cwd: Path) -> Result:
+    """A command that starts no Ray, in this process, which has imported all that it needs."""
+    with chdir(cwd):
+        return cli_call.call(*arguments)
 
 
 @pytest.fixture(scope="module")
@@ -104,20 +113,19 @@ def test_every_trial_is_real_and_counted_alike_in_store_study_and_tracker(
     assert unfinished_trials(sweep) == ()
 
 
-def test_doctor_says_that_all_is_well_also_after_it_has_mended_both_mirrors(
+def test_doctor_mends_both_mirrors_and_says_that_all_is_well(
     finished: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     folder = finished[0]
-    done = command("doctor", "runs/tiny", cwd=folder)
-    assert done.returncode == 0, done.stdout
-    assert done.stdout.splitlines()[-1] == "all is well"
     for name in ("study.db", "mlflow.db"):
         (folder / "runs/tiny" / name).unlink()
-    assert command("doctor", "runs/tiny", cwd=folder).returncode == 2
+    assert call("doctor", "runs/tiny", cwd=folder).exit_code == 2
     done = command("doctor", "runs/tiny", "--fix", cwd=folder)
     assert done.returncode == 0, done.stdout
     assert done.stdout.splitlines()[-1] == "all is well; 2 mended"
-    assert command("doctor", "runs/tiny", cwd=folder).stdout.splitlines()[-1] == "all is well"
+    done = command("doctor", "runs/tiny", cwd=folder)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1] == "all is well"
 
 
 def test_quantized_and_pruned_trial_did_what_it_says(
@@ -157,10 +165,10 @@ def test_later_commands_read_the_folder_alone(
     finished: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     folder, _ = finished
-    status = json.loads(command("status", "runs/tiny", "--json", cwd=folder).stdout)
+    status = json.loads(call("status", "runs/tiny", "--json", cwd=folder).stdout)
     assert status["state"] == "finished"
-    chosen = command("choose", "runs/tiny", "--policy", "knee", "--json", cwd=folder)
-    assert chosen.returncode == 0, chosen.stderr
+    chosen = call("choose", "runs/tiny", "--policy", "knee", "--json", cwd=folder)
+    assert chosen.exit_code == 0, chosen.stderr
     assert json.loads(chosen.stdout)
     page = (folder / "runs/tiny/report.html").read_text()
     assert "<svg" in page
@@ -174,7 +182,7 @@ def test_a_later_policy_is_measured_and_has_a_page_of_its_own(
     sweep, policy = SweepDir(folder / "runs/tiny"), "best score"
     own, page = sweep.finals(), sweep.report_path.read_bytes()
     named = ("runs/tiny", "--policy", policy)
-    first = command("choose", *named, cwd=folder)
+    first = call("choose", *named, cwd=folder)
     assert "choose runs/tiny --policy 'best score' --measure" in first.stderr
     measured = command("choose", *named, "--measure", cwd=folder)
     assert measured.returncode == 0, measured.stderr
@@ -183,10 +191,10 @@ def test_a_later_policy_is_measured_and_has_a_page_of_its_own(
     finals = sweep.final_record(policy).measurements()
     assert finals[0].role == "chosen"
     assert all(final.point.score.n_examples == 60 for final in finals)
-    again = command("choose", *named, "--measure", cwd=folder)
+    again = call("choose", *named, "--measure", cwd=folder)
     assert "nothing is left to measure" in again.stderr
-    reported = command("report", *named, cwd=folder)
-    assert reported.returncode == 0, reported.stderr
+    reported = call("report", *named, cwd=folder)
+    assert reported.exit_code == 0, reported.stderr
     assert policy in sweep.page_path(policy).read_text()
     assert sweep.finals() == own
     assert sweep.report_path.read_bytes() == page
@@ -196,8 +204,8 @@ def test_a_finished_sweep_is_not_run_again(
     finished: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     folder, _ = finished
-    refused = command("run", "tiny.yaml", cwd=folder)
-    assert refused.returncode == 2
+    refused = call("run", "tiny.yaml", cwd=folder)
+    assert refused.exit_code == 2
     assert "--more" in refused.stderr
     assert "--resume" in refused.stderr
 

@@ -20,6 +20,8 @@ from deft_sweeps.store.weights_file import read_weights
 from tests.fakes import N_STEPS, fake_spec, plain
 from tests.integration.two_attempts import CONFIG, N_VALUES
 
+pytestmark = pytest.mark.sweeps
+
 TRIAL_ID = CONFIG.trial_id(0)
 
 

@@ -12,6 +12,8 @@ from deft_sweeps.sweep.runner import run_sweep
 from tests.fakes import FakeMaker, fake_spec, plain
 from tests.running import counts_are_equal, nothing_is_left
 
+pytestmark = pytest.mark.sweeps
+
 RATES = (1e-3, 2e-3, 3e-3, 4e-3)
 STEP = 6
 

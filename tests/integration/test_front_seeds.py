@@ -19,6 +19,8 @@ from deft_sweeps.sweep.session import seed_front
 from tests.fakes import FakeMaker, Fault, fake_spec
 from tests.running import counts_are_equal
 
+pytestmark = pytest.mark.sweeps
+
 
 def small() -> SweepSpec:
     """Eight points, twice each while searching."""

@@ -114,6 +114,7 @@ def test_stopped_trials_are_pruned_counted_and_never_points(tmp_path: Path) -> N
     assert [(metric.step, metric.value) for metric in history] == scores
 
 
+@pytest.mark.sweeps
 @pytest.mark.usefixtures("one_ray")
 def test_a_driver_killed_between_rungs_decides_as_one_that_was_not(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()

@@ -17,6 +17,8 @@ from deft_sweeps.units import size
 from tests.fakes import N_STEPS, FakeMaker, FakeRun, fake_spec, plain, with_checkpoints
 from tests.running import counts_are_equal, nothing_is_left
 
+pytestmark = pytest.mark.sweeps
+
 SPEC = with_checkpoints(fake_spec(6, first=(plain(1e-3), plain(2e-3)), max_failures=0))
 HUNGRY, INSATIABLE = (SPEC.config(start) for start in SPEC.first)
 

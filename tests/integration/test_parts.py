@@ -21,6 +21,8 @@ from tests.fake_finals import measured
 from tests.fakes import FakeMaker, FakeRun
 from tests.running import counts_are_equal
 
+pytestmark = pytest.mark.sweeps
+
 FILE = """# two sweeps
 name: plain
 space: {training: {steps: 20, learning_rate: {choice: [1e-3, 2e-3]}}}

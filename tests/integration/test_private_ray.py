@@ -14,6 +14,8 @@ from deft_sweeps.sweep.local_ray import ray_session
 from tests.conftest import SharedRay
 from tests.other_user import as_nobody, require_root
 
+pytestmark = pytest.mark.sweeps
+
 SERVERS = {"gcs_server", "raylet", "ray::RuntimeEnvAgent", "ray::DashboardAgent"}
 VARIABLES = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 

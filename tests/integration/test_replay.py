@@ -16,6 +16,8 @@ from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.sweep.progress import LineView
 from deft_sweeps.sweep.runner import run_sweep
 
+pytestmark = pytest.mark.sweeps
+
 TRIALS = 14
 
 

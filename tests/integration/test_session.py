@@ -25,6 +25,7 @@ from tests.integration import drive_session
 from tests.running import counts_are_equal, wait_for
 
 
+@pytest.mark.sweeps
 @pytest.mark.usefixtures("one_ray")
 def test_a_second_driver_is_refused_while_the_test_split_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

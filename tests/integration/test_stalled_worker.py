@@ -10,6 +10,8 @@ from deft_sweeps.sweep.runner import run_sweep
 from tests.fakes import N_STEPS, FakeMaker, fake_spec, plain, with_checkpoints
 from tests.running import counts_are_equal, nothing_is_left
 
+pytestmark = pytest.mark.sweeps
+
 STALL_MIN = 0.05
 
 

@@ -38,6 +38,7 @@ def test_an_hour_that_is_over_ends_the_search_and_says_so(tmp_path: Path) -> Non
     assert outcome.messages[0].endswith(", after 0 of 3 trials")
 
 
+@pytest.mark.sweeps
 @pytest.mark.usefixtures("one_ray")
 def test_more_of_a_search_that_its_hours_ended_is_only_that_much_more_and_is_gone_on_with(
     tmp_path: Path,
@@ -65,6 +66,7 @@ def rewrite_note(sweep: SweepDir, **said: Any) -> None:
     sweep.write_note(replace(note, **said))
 
 
+@pytest.mark.sweeps
 @pytest.mark.usefixtures("own_ray")
 def test_a_trial_that_fits_on_no_machine_ends_the_sweep_at_once(tmp_path: Path) -> None:
     spec = fake_spec(2)
@@ -132,6 +134,7 @@ def test_a_sweep_with_every_kind_of_bad_trial(
         run_sweep(spec, sweep, fakes, view=view)
 
 
+@pytest.mark.sweeps
 @pytest.mark.usefixtures("one_ray")
 def test_the_last_results_wait_for_room_like_the_others(tmp_path: Path) -> None:
     spec, sweep = fake_spec(2), SweepDir(tmp_path / "sweep")
@@ -170,6 +173,7 @@ def _not_there(pid: int) -> None:
         )
 
 
+@pytest.mark.sweeps
 @pytest.mark.usefixtures("one_ray")
 def test_a_trial_whose_worker_cannot_start_says_why(tmp_path: Path) -> None:
     spec, sweep = fake_spec(1, max_failures=0), SweepDir(tmp_path / "sweep")

@@ -16,6 +16,8 @@ from tests.fake_finals import measured
 from tests.fakes import FakeMaker, fake_spec
 from tests.other_user import as_nobody, require_root
 
+pytestmark = pytest.mark.sweeps
+
 SECRET = b"name: fake\ntracking_uri: http://ann:hunter2@mlflow.example:5000\n"
 KINDS = {
     "spec.yaml",

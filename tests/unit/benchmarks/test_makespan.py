@@ -213,7 +213,9 @@ def test_the_script_reads_the_examples_in_this_projects_order(tmp_path: Path) ->
     assert len(written["validation"]) == 8
 
 
-@pytest.mark.parametrize("number", [pytest.param(0, marks=pytest.mark.slow), 6])
+@pytest.mark.parametrize(
+    "number", [pytest.param(0, marks=pytest.mark.slow), pytest.param(6, marks=pytest.mark.sweeps)]
+)
 def test_both_sides_lose_the_same_in_float32(number: int, tmp_path: Path) -> None:
     """Plain LoRA, and ReLU with the density loss on NF4: two steps in this process, without Ray."""
     from benchmarks.makespan.plain_trial import run_trial

@@ -1,69 +1,43 @@
-"""The planner's time beside real trainings."""
+"""The planner's time beside real trials."""
 
-import json
-from collections import defaultdict
-from pathlib import Path
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
-from benchmarks.times import ratio, trainings
-from deft_sweeps.config.trial import Evaluation, TrialConfig, codec
+from benchmarks.times import CASES, EVALUATION, kind, lines, ratio
+from deft_sweeps.config.trial import TrialConfig
 from deft_sweeps.models.checkpoints import read_config
 from deft_sweeps.models.families import layout
-from deft_sweeps.projection.sweep_projection import FLOPS_PER_CORE, TIME_RANGE
+from deft_sweeps.projection.sweep_projection import FLOPS_PER_CORE
 from deft_sweeps.projection.trial_estimate import estimate
+from deft_sweeps.result import CompleteTrial
+from tests.fakes import fake_result
 
 CONFIG = TrialConfig()
 
 
-def row(*rungs: tuple[int, float], trial_id: str = "a-s0") -> dict[str, Any]:
-    rung_rows = [{"step": step, "train_sec": sec} for step, sec in rungs]
-    config = codec(TrialConfig).dump_python(CONFIG, mode="json")
-    return {
-        "trial_id": trial_id,
-        "config": config,
-        "rungs": rung_rows,
-        "provenance": {"n_threads": 1},
-    }
+def took(train_sec: float, evaluate_sec: float) -> CompleteTrial:
+    result = fake_result(CONFIG, 0)
+    assert result.cost is not None
+    cost = replace(result.cost, train_time_sec=train_sec, evaluate_time_sec=evaluate_sec)
+    return replace(result, cost=cost)
 
 
-def test_a_training_as_long_as_projected_has_the_ratio_1() -> None:
-    steps, sec = (
-        CONFIG.training.steps,
-        estimate(
-            CONFIG, layout(read_config(CONFIG.model)), Evaluation(), FLOPS_PER_CORE[CONFIG.dtype]
-        ).train_sec,
-    )
-    through = ratio(row((steps // 4, sec / 4), (steps, sec)))
-    assert (through.whole, through.stretch) == pytest.approx((1.0, 1.0))
-    # Held up in its first quarter, as long as all of it should take.
-    held_up = ratio(row((steps // 4, sec), (steps, sec * 1.75)))
-    assert (held_up.whole, held_up.stretch) == pytest.approx((1.75, 1.0))
+def test_a_trial_that_takes_twice_as_long_as_projected_has_the_ratio_2() -> None:
+    rate = FLOPS_PER_CORE[CONFIG.dtype]
+    needs = estimate(CONFIG, layout(read_config(CONFIG.model)), EVALUATION, rate)
+    a_point = needs.evaluate_flops / rate / len(EVALUATION.thresholds)
+    result = took(2 * needs.train_sec, 2 * a_point * len(took(0, 0).points))
+    assert ratio(result).training == pytest.approx(2.0)
+    assert ratio(result).evaluation == pytest.approx(2.0)
+    (row,) = lines([("one", result)])[2:]
+    assert row == "| one | 1 | 2.00 (2.00 to 2.00) | 2.00 (2.00 to 2.00) |"
 
 
-def test_a_training_counts_once(tmp_path: Path) -> None:
-    packed = list(trainings())
-    for number, one in enumerate((packed[0], row((1, 1.0)))):
-        (tmp_path / f"{number}.json").write_text(json.dumps(one))
-    assert [one["trial_id"] for one in trainings([tmp_path])] == [
-        one["trial_id"] for one in packed
-    ] + ["a-s0"]
+def test_made_up_results_have_none() -> None:
+    with pytest.raises(ValueError, match="was made up"):
+        ratio(replace(took(1.0, 1.0), cost=None))
 
 
-def test_what_plan_says_holds_for_the_tables() -> None:
-    """Judged by each kind's quickest stretch, since other load on the machine only adds to it.
-
-    SST-2's phrases have a dozen words while the task allows 128 tokens, so they take a fraction of
-    the projected time.
-    """
-    quickest: dict[str, list[float]] = defaultdict(list)
-    for row in trainings():
-        one = ratio(row)
-        quickest[f"{row['config']['task']['kind']} {one.kind}"].append(one.stretch)
-    least = {kind: min(ratios) for kind, ratios in quickest.items() if len(ratios) >= 5}
-    assert {kind.split()[0] for kind in least} == {"packaged", "glue"}
-    assert all(value <= TIME_RANGE[1] for value in least.values())
-    assert all(
-        value >= 0.8 * TIME_RANGE[0] for kind, value in least.items() if kind.startswith("packaged")
-    )
+def test_each_case_is_a_row_of_its_own() -> None:
+    assert len({(kind(config), config.training) for config in CASES.values()}) == len(CASES)
