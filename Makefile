@@ -2,7 +2,7 @@
 # make test         set up, run the whole gate, its tests in two processes (WORKERS=1 for one; CASES for some of them)
 # make check        format, lint, types and import floors alone
 # make test-slow    the tests that take minutes
-# make test-sweeps  further whole sweeps on a Ray of this machine: kills, several in one file, seeds, shares
+# make test-sweeps  further whole sweeps on a Ray of this machine: kills, several in one file, the command line from spec to report
 # make test-hosts   the tests on several hosts, made of namespaces; needs root, iproute2 and util-linux
 # make test-gpu     the tests and the table for a GPU; says so and ends well where there is none
 # make test-servers the tests with an MLflow server on PostgreSQL, whose programs it needs
@@ -45,7 +45,7 @@ test-slow: $(READY)
 	$(BIN)/pytest -m slow
 
 test-sweeps: $(READY)
-	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m sweeps tests/integration tests/unit/benchmarks
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m 'sweeps and not slow' tests/e2e tests/integration tests/unit/benchmarks
 
 test-hosts: $(READY)
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m hosts tests/hosts

@@ -19,7 +19,8 @@ from deft_sweeps.store.sweep_dir import SweepDir
 from deft_sweeps.store.unfinished_trial import unfinished_trials
 from tests import cli_call
 
-pytestmark = pytest.mark.timeout(1500)  # A whole sweep, beside other tests on a small machine.
+# A whole sweep, beside other tests on a small machine.
+pytestmark = [pytest.mark.sweeps, pytest.mark.timeout(1500)]
 
 SPEC = """
 name: tiny
