@@ -56,6 +56,8 @@ SHORT = (
     Short("kills", "trials lost or doubled when drivers are killed", ("--rounds", "2")),
     Short("scale", "driver's CPU a trial", ("--trials", "200", "--sampler", "random")),
     Short("halving", "ranks for early stopping", ("--seeds", "2")),
+    Short("growth", "a trial's time by examples and thresholds", ("--rounds", "1")),
+    Short("time_to_front", "fewer and shorter trials", ("--trials", "30", "--seeds", "3")),
     Short("makespan", "a plain Ray Tune script beside this", ("--quick", "--script", "fresh")),
 )
 
