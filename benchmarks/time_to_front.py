@@ -10,12 +10,14 @@ times are projected from measured parts, not measured.
 """
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.search import table
 from benchmarks.search.arms import make_arm
-from benchmarks.search.measure import run
+from benchmarks.search.measure import Progress, truths_of
+from benchmarks.search.simulate import Ended, simulate
 
 TABLES = ("flan_t5_small_reviews", "minilm_sst2")
 OURS, RANDOM = "ours-front", "random"
@@ -65,22 +67,41 @@ class Race:
 
 def race(problem: table.Table, seed: int, n_trials: int) -> Race:
     """Random search to its end, then this project's search until it is as good."""
-    steps = problem.rungs[-1]
-    arm = make_arm(RANDOM, problem, seed)
-    shares = run(problem, RANDOM, arm, seed, workers=WORKERS, max_steps=n_trials * steps).shares
-    arm = make_arm(OURS, problem, seed)
-    ours = run(problem, OURS, arm, seed, workers=WORKERS, max_steps=MOST * n_trials * steps).shares
-    return Race(len(shares), shares[-1], trials_to(shares[-1], ours))
+    share = shares_of(problem, RANDOM, seed, n_trials)[-1]
+    return Race(
+        n_trials, share, trials_to(share, shares_of(problem, OURS, seed, MOST * n_trials, share))
+    )
 
 
-def trials_to(share: float, shares: tuple[float, ...]) -> int | None:
+def shares_of(
+    problem: table.Table, name: str, seed: int, n_trials: int, until: float = float("inf")
+) -> list[float]:
+    """Share of the true front's volume after each trial, to the trial that reaches `until`.
+
+    Densities are on the linear scale; a configuration counts with its mean over seeds.
+    """
+    progress = Progress(problem, truths_of(problem)[:1])
+    shares: list[float] = []
+
+    def enough(ended: Ended) -> bool:
+        progress.add(ended)
+        shares.append(progress.shares[0])
+        return shares[-1] >= until
+
+    arm = make_arm(name, problem, seed)
+    simulate(problem, arm, workers=WORKERS, max_trials=n_trials, enough=enough)
+    arm.close()
+    return shares
+
+
+def trials_to(share: float, shares: Sequence[float]) -> int | None:
     """The first trial after which the share is reached."""
     return next((n for n, reached in enumerate(shares, 1) if reached >= share), None)
 
 
 def lines(name: str, races: list[Race], script: Seconds, project: Seconds) -> list[str]:
     """What the races on a table came to."""
-    n_random = median(one.n_random for one in races)
+    n_random = races[0].n_random
     reached = [one.n_ours for one in races if one.n_ours is not None]
     head = f"{name}: random search, {n_random:g} trials: {median(o.share for o in races):.3f} of"
     head += f" the true front's volume (median of {len(races)} seeds)"
