@@ -2,14 +2,15 @@
 
     python -m benchmarks.growth [--rounds N]
 
-One process, one thread, the cases in turns; CPU is one core's. `benchmarks.makespan --trials`
-measures the growth with trials, `benchmarks.scale` the driver's part of it.
+One process and one thread train the cases in turns; seconds are wall time. Growth with trials is
+what `benchmarks.makespan --trials` measures, and the driver's part of it `benchmarks.scale`.
 """
 
 import argparse
 from collections import defaultdict
 from statistics import median
 
+from benchmarks.times import trained
 from deft_sweeps.config.axes import DensityLoss, Lora, Training
 from deft_sweeps.config.data import PackagedTask, Splits
 from deft_sweeps.config.trial import Evaluation, TrialConfig
@@ -53,12 +54,8 @@ def evaluation(n_thresholds: int) -> Evaluation:
 
 def measured(case: tuple[TrialConfig, int]) -> tuple[float, float]:
     """Seconds of a training step and of the evaluation."""
-    from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
-
     trial, n_thresholds = case
-    run = TorchTrialStarterFactory(evaluation(n_thresholds), n_bases=1)()(trial, 0)
-    run.advance(trial.training.steps)
-    cost = run.finish().cost
+    cost = trained(trial, evaluation(n_thresholds)).cost
     if cost is None:
         raise RuntimeError("the trial has no cost")
     return cost.train_time_sec / trial.training.steps, cost.evaluate_time_sec

@@ -77,11 +77,11 @@ def kind(config: TrialConfig) -> str:
     return f"{model} {config.peft.kind} {config.dtype} {config.quantization.kind} {density}"
 
 
-def trained(config: TrialConfig) -> CompleteTrial:
-    """The trial, in this process, which must be fresh."""
+def trained(config: TrialConfig, evaluation: Evaluation = EVALUATION) -> CompleteTrial:
+    """The trial with one thread, in this process."""
     from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 
-    run = TorchTrialStarterFactory(EVALUATION, n_bases=1)()(config, 0)
+    run = TorchTrialStarterFactory(evaluation, n_bases=1)()(config, 0)
     run.advance(config.training.steps)
     return run.finish()
 

@@ -114,10 +114,13 @@ def test_every_trial_is_real_and_counted_alike_in_store_study_and_tracker(
     assert unfinished_trials(sweep) == ()
 
 
-def test_doctor_mends_both_mirrors_and_says_that_all_is_well(
+def test_doctor_says_that_all_is_well_also_after_it_has_mended_both_mirrors(
     finished: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     folder = finished[0]
+    done = command("doctor", "runs/tiny", cwd=folder)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.splitlines()[-1] == "all is well"
     for name in ("study.db", "mlflow.db"):
         (folder / "runs/tiny" / name).unlink()
     assert call("doctor", "runs/tiny", cwd=folder).exit_code == 2
