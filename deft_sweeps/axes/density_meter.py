@@ -4,13 +4,14 @@ A count of non-zero entries of the gate, per block: mean over neurons and tokens
 over samples.
 """
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from deft_sweeps.axes.activation.gate import GateAt, Gates, Reader, read_by
+from deft_sweeps.axes.activation.gate import GateAt, Gates, read_by
 from deft_sweeps.axes.activation.gate_pass import TokenReader
 from deft_sweeps.axes.token_mask import Masks, masked_mean
 from deft_sweeps.result import DensityReading, SkippedBlocks
@@ -32,24 +33,32 @@ class DensityMeter:
         self._native_sums = [0.0] * len(gates) if native else None
         self._samples = [0] * len(gates)
 
-    def reading(self, masks: Masks) -> AbstractContextManager[None]:
+    @contextmanager
+    def reading(self, masks: Masks) -> Iterator[None]:
         """Count in the forward passes inside."""
-        return read_by(
-            self._gates,
-            (self._reader(number, at, masks) for number, at in enumerate(self._gates)),
-        )
-
-    def _reader(self, number: int, at: GateAt, masks: Masks) -> Reader:
-        if self._native_sums is not None:
-            return partial(self._count_both, number, at, masks, self._native_sums)
-        return TokenReader(None, partial(self._count, number, at, masks))
+        readers = [
+            TokenReader(None, partial(self._count, number, at, masks))
+            for number, at in enumerate(self._gates)
+        ]
+        with ExitStack() as hooks:
+            if self._native_sums is not None:
+                for number, at in enumerate(self._gates):
+                    count = partial(self._count_native, self._native_sums, number, at, masks)
+                    hooks.enter_context(at.gate.register_forward_pre_hook(count))
+            with read_by(self._gates, readers):
+                yield
 
     @torch.no_grad()
-    def _count_both(
-        self, number: int, at: GateAt, masks: Masks, native: list[float], x: Tensor, gate: Tensor
+    def _count_native(
+        self,
+        sums: list[float],
+        number: int,
+        at: GateAt,
+        masks: Masks,
+        _: nn.Module,
+        inputs: tuple[Tensor],
     ) -> None:
-        self._count(number, at, masks, _shares(gate))
-        native[number] += _sum(at, masks, _shares(at.gate.native(x)))
+        sums[number] += _sum(at, masks, at.gate.native_shares(*inputs))
 
     def _count(self, number: int, at: GateAt, masks: Masks, shares: Tensor) -> None:
         self._gate_sums[number] += _sum(at, masks, shares)
@@ -108,8 +117,3 @@ def _sum(at: GateAt, masks: Masks, shares: Tensor) -> float:
         shares: of each token, (batch, tokens).
     """
     return float(masked_mean(shares, masks.of(at, shares.shape[1])).sum())
-
-
-def _shares(entries: Tensor) -> Tensor:
-    """Each token's share of non-zero entries."""
-    return (entries != 0).float().mean(-1)

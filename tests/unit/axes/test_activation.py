@@ -85,6 +85,21 @@ def test_gate_computes_in_float32_and_answers_in_the_inputs_dtype() -> None:
     assert float(Gate("gelu_new").native(x)) == 0.0
 
 
+@pytest.mark.parametrize("function", ["relu", "gelu", "gelu_new", "silu"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_native_zeros_are_counted_as_the_activation_in_that_dtype_has_them(
+    function: str, dtype: torch.dtype
+) -> None:
+    gate = Gate(function)
+    x = (3 * torch.randn(3, 7, 1001)).to(dtype)
+    x[0, 0, :4] = torch.tensor([0.0, -0.0, float("nan"), 1e-4], dtype=dtype)
+    shares = gate.native_shares(x)
+    assert torch.equal(shares, (gate.native(x) != 0).float().mean(-1))
+    assert shares.dtype == torch.float32
+    if dtype != torch.float32:  # There torch rounds otherwise where memory has gaps.
+        assert torch.equal(gate.native_shares(x.transpose(0, 1)), shares.T)
+
+
 def test_unknown_activation_lists_those_known() -> None:
     with pytest.raises(CheckpointError, match="gelu_new"):
         Gate("mish")
