@@ -21,7 +21,7 @@ from threading import Timer
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT_SEC = 240.0
 PATIENCE_SEC = 15.0
-VALUE_WIDTH = 90
+VALUE_WIDTH = 120
 FAILED, STOPPED, LEFT_OUT = "FAILED", "stopped at its limit", "left out: no time"
 
 
@@ -49,13 +49,14 @@ SHORT = (
     Short("stopping", "projections about further budget", ("--searches", "40")),
     Short("proposals", "CPU time of a proposal"),
     Short("findings", "status, choose, report", ("--trials", "2000")),
-    Short("step", "CPU time of a training step, as ratios"),
+    Short("step", "CPU time of a step, levers on / off", ("--rounds", "3")),
     Short("sparse_switch", "several tokens at once", ("--sizes", "small", "--seconds", "4")),
     Short("sparse", "MLP block by density", ("--sizes", "small", "--seconds", "4")),
     Short("sparse_models", "time of a generated token", ("small",)),
     Short("kills", "trials lost or doubled when drivers are killed", ("--rounds", "2")),
     Short("scale", "driver's CPU a trial", ("--trials", "200", "--sampler", "random")),
     Short("halving", "ranks for early stopping", ("--seeds", "2")),
+    Short("fewer_thresholds", "what a front would lose", ("--draws", "100")),
     Short("growth", "a trial's time by examples and thresholds", ("--rounds", "1")),
     Short("time_to_front", "fewer and shorter trials", ("--trials", "30", "--seeds", "3")),
     Short("makespan", "a plain Ray Tune script beside this", ("--quick", "--script", "fresh")),

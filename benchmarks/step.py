@@ -1,6 +1,6 @@
 """Ratios of CPU time per training step and evaluation point of the packaged Flan-T5-small.
 
-    python -m benchmarks.step
+    python -m benchmarks.step [--rounds N]
 
 Each line compares two variants. They take turns step by step, so that a change in the machine's
 speed affects both. The ratio is that of the medians; the range of the single pairs follows it. The
@@ -31,7 +31,6 @@ from deft_sweeps.trial.run import TorchTrialRun
 from deft_sweeps.trial.starter_factory import TorchTrialStarterFactory
 from deft_sweeps.trial.torch_starter import TorchTrialStarter
 
-ROUNDS = 12
 THRESHOLD = 0.05
 PLAIN = TrialConfig(
     task=PackagedTask(splits=Splits(validation=64)),
@@ -107,16 +106,17 @@ def point_sec(run: TorchTrialRun) -> float:
     return time.process_time() - start
 
 
-def show(name: str, pairs: list[tuple[float, float]], unit: str = "s a step") -> None:
-    """Prints time(a) / time(b) of the pairs (a, b)."""
+def show(name: str, pairs: list[tuple[float, float]], unit: str = "s a step") -> float:
+    """Prints time(a) / time(b) of the pairs (a, b), and gives it."""
     times_a, times_b = zip(*pairs, strict=True)
     each = [x / y for x, y in pairs]
-    ratio = statistics.median(times_a) / statistics.median(times_b)
+    ratio = float(statistics.median(times_a) / statistics.median(times_b))
     print(
         f"{name:58s} {ratio:5.2f}  ({min(each):.2f} to {max(each):.2f}), "
         f"{statistics.median(times_b):.2f} {unit} below the line",
         flush=True,
     )
+    return ratio
 
 
 def compare(
@@ -124,6 +124,7 @@ def compare(
     starter: TorchTrialStarter,
     a: TrialConfig,
     b: TrialConfig,
+    rounds: int,
     attention: tuple[str, str] = ("eager", "eager"),
 ) -> None:
     """Two configurations, each at its own trial."""
@@ -133,7 +134,7 @@ def compare(
         run.trial_model.model.set_attn_implementation(implementation)
         run.advance(1)
         runs.append(run)
-    show(name, [(step_sec(runs[0]), step_sec(runs[1])) for _ in range(ROUNDS)])
+    show(name, [(step_sec(runs[0]), step_sec(runs[1])) for _ in range(rounds)])
 
 
 def compare_levers(
@@ -141,10 +142,14 @@ def compare_levers(
     starter: TorchTrialStarter,
     config: TrialConfig,
     levers: dict[str, Switch],
+    rounds: int,
     *,
     points: bool = False,
-) -> None:
-    """Each lever on and off, on two trials that take the same batches."""
+) -> list[str]:
+    """Each lever on and off, on two trials that take the same batches; gives the ratios with all of
+    them.
+    """
+    with_all = []
     for lever, off in levers.items():
         with_it, without = (starter(config, 0) for _ in range(2))
         measures = [(step_sec, f"{name}: {lever}", "s a step")]
@@ -152,11 +157,14 @@ def compare_levers(
             measures.append((point_sec, f"{name}: {lever}, point", "s a point"))
         for measure, title, unit in measures:
             pairs = []
-            for _ in range(ROUNDS + 1):
+            for _ in range(rounds + 1):
                 on = measure(with_it)  # type: ignore[arg-type]
                 with off(without):
                     pairs.append((on, measure(without)))  # type: ignore[arg-type]
-            show(title, pairs[1:], unit)
+            ratio = show(title, pairs[1:], unit)
+            if off is _all_off:
+                with_all.append(f"{name} {ratio:.2f} {unit.removeprefix('s ')}")
+    return with_all
 
 
 def peak_flops() -> float:
@@ -185,26 +193,35 @@ def show_profile(starter: TorchTrialStarter, config: TrialConfig) -> None:
 
 
 def main() -> None:
-    argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args()
+    )
+    parser.add_argument("--rounds", type=int, default=12, help="pairs of each comparison")
+    rounds = parser.parse_args().rounds
     starter = TorchTrialStarterFactory(Evaluation(), n_threads=1, n_bases=4)()
     print("CPU seconds, batch 16, at most 48 tokens, bfloat16, 1 thread; measured")
-    compare("with the density loss / plain PEFT", starter, DEFT, PLAIN)
-    compare("fused attention / eager attention", starter, PLAIN, PLAIN, ("sdpa", "eager"))
-    compare("float32 / bfloat16", starter, replace(PLAIN, dtype="fp32"), PLAIN)
+    compare("with the density loss / plain PEFT", starter, DEFT, PLAIN, rounds)
+    compare("fused attention / eager attention", starter, PLAIN, PLAIN, rounds, ("sdpa", "eager"))
+    compare("float32 / bfloat16", starter, replace(PLAIN, dtype="fp32"), PLAIN, rounds)
     compare(
         "LoRA on q v gate down / bottleneck adapter",
         starter,
         PLAIN,
         replace(PLAIN, density=NoDensityLoss(), peft=Adapter()),
+        rounds,
     )
     print("a lever on / off")
-    compare_levers("DEFT", starter, DEFT, LEVERS, points=True)
-    compare_levers("plain LoRA", starter, PLAIN, {"all levers": _all_off})
-    compare_levers("NF4 DEFT", starter, replace(DEFT, quantization=Nf4()), PACKED_LEVERS)
-    compare_levers("float32", starter, replace(PLAIN, dtype="fp32"), {"all levers": _all_off})
+    ratios = compare_levers("DEFT", starter, DEFT, LEVERS, rounds, points=True)
+    packed = replace(DEFT, quantization=Nf4())
+    further: tuple[tuple[str, TrialConfig, dict[str, Switch]], ...] = (
+        ("plain LoRA", PLAIN, {"all levers": _all_off}),
+        ("NF4 DEFT", packed, PACKED_LEVERS),
+        ("float32", replace(PLAIN, dtype="fp32"), {"all levers": _all_off}),
+    )
+    for name, config, levers in further:
+        ratios += compare_levers(name, starter, config, levers, rounds)
     show_profile(starter, DEFT)
+    print(f"all levers on / off: {', '.join(ratios)}")
 
 
 if __name__ == "__main__":
