@@ -65,8 +65,7 @@ def ratio(result: CompleteTrial) -> Ratio:
         raise ValueError(f"{result.trial_id} was made up")
     rate = provenance.n_threads * FLOPS_PER_CORE[config.dtype]
     needs = estimate(config, layout(read_config(config.model)), EVALUATION, rate)
-    n_forward = len(result.points) / len(EVALUATION.thresholds) * needs.evaluate_flops
-    evaluate_sec = config.quantization.step_slowdown * n_forward / rate
+    evaluate_sec = len(result.points) / len(EVALUATION.thresholds) * needs.evaluate_sec
     return Ratio(cost.train_time_sec / needs.train_sec, cost.evaluate_time_sec / evaluate_sec)
 
 

@@ -19,6 +19,8 @@ from deft_sweeps.tasks.glue import GLUE
 
 PROCESS_BYTES = 620 * 2**20
 """A worker with its libraries imported, Ray among them, before it loads a model."""
+FORWARD_GAIN = 1.5
+"""Operations a second of an evaluation over those of training."""
 BUILD_SEC_PER_PARAMETER = 5e-8
 """Loading, pruning and quantizing a base."""
 FILE_CLASSES = 2
@@ -41,6 +43,7 @@ class Estimate:
         train_flops: of all steps.
         evaluate_flops: of one pass over the validation examples for each threshold and percentile.
         train_sec: of all steps.
+        evaluate_sec: of all those passes.
         time_sec: of the whole trial.
     """
 
@@ -54,6 +57,7 @@ class Estimate:
     train_flops: float
     evaluate_flops: float
     train_sec: float
+    evaluate_sec: float
     time_sec: float
 
     @property
@@ -76,7 +80,7 @@ def estimate(
         config: of the trial.
         layout: of its model.
         evaluation: of the sweep.
-        flops_per_sec: of the cores or the GPU that the trial gets.
+        flops_per_sec: that the cores or the GPU of the trial reach in training.
         on_gpu: whether it runs on one.
     """
     n_trained = trainable_parameters(config, layout) + head_parameters(config, layout)
@@ -88,7 +92,9 @@ def estimate(
         n_validation * (len(evaluation.thresholds) + len(evaluation.percentiles)) * forward
     )
     calibrate_flops = config.pruning.calibration_examples * forward
-    slowdown = config.quantization.step_slowdown
+    forward_rate = FORWARD_GAIN * flops_per_sec
+    train_sec = train_flops / flops_per_sec
+    evaluate_sec = config.quantization.evaluation_slowdown * evaluate_flops / forward_rate
     weights = weight_bytes(config, layout)
     adapter = 4 * (n_trained + frozen_additions(config, layout))
     optimizer = config.peft.optimizer_bytes * n_trained
@@ -104,9 +110,12 @@ def estimate(
         on_gpu=on_gpu,
         train_flops=train_flops,
         evaluate_flops=evaluate_flops,
-        train_sec=slowdown * train_flops / flops_per_sec,
+        train_sec=train_sec,
+        evaluate_sec=evaluate_sec,
         time_sec=BUILD_SEC_PER_PARAMETER * layout.n_parameters
-        + (slowdown * (train_flops + evaluate_flops) + calibrate_flops) / flops_per_sec,
+        + calibrate_flops / forward_rate
+        + train_sec
+        + evaluate_sec,
     )
 
 

@@ -170,12 +170,14 @@ def test_more_of_everything_costs_more() -> None:
     )
     assert of(TrialConfig(peft=Lora(r=16))).optimizer_bytes == 2 * base.optimizer_bytes
     assert of(TrialConfig(quantization=Nf4())).weight_bytes < base.weight_bytes
-    assert of(TrialConfig(quantization=Nf4())).time_sec > base.time_sec
+    int8 = of(TrialConfig(quantization=Int8()))
+    assert int8.train_sec == base.train_sec
+    assert int8.evaluate_sec > base.evaluate_sec
     assert of(TrialConfig(quantization=Int8())).weight_bytes < base.weight_bytes
     assert (
         of(TrialConfig(quantization=Int8())).time_sec
         > of(TrialConfig(quantization=Fp4())).time_sec
-        > base.time_sec
+        == base.time_sec
     )
     assert of(TrialConfig(pruning=Wanda())).time_sec > base.time_sec
     assert (

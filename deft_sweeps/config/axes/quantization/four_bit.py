@@ -21,7 +21,6 @@ class FourBit(Packing):
 
     __slots__ = ()
     torch_verb: ClassVar[str] = "deft_sweeps.axes.quantization.four_bit_layers:pack"
-    step_slowdown: ClassVar[float] = 1.5
     double: bool
 
     @property

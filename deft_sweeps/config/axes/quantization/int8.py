@@ -29,7 +29,7 @@ class Int8(Packing):
     """
 
     torch_verb: ClassVar[str] = "deft_sweeps.axes.quantization.int8_layers:pack"
-    step_slowdown: ClassVar[float] = 2.3
+    evaluation_slowdown: ClassVar[float] = 2.9
     # The kernel takes and frees many blocks of odd sizes at each layer.
     evaluation_heap: ClassVar[float] = 7.5
     quantizes_inputs: ClassVar[bool] = True

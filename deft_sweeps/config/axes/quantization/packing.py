@@ -14,7 +14,8 @@ class Packing(AxisMember):
     tensors out and puts them in again (`axes.quantization.packed_layers.PackedFormat`).
 
     Attributes:
-        step_slowdown: a training step over the same step on unquantized weights (CPU).
+        evaluation_slowdown: an evaluation over the same on unquantized weights (CPU). Training
+            computes with dense copies and takes no longer.
         quantizes_inputs: whether an evaluation also rounds each packed layer's input, so that the
             unpacked weights alone give other outputs.
         evaluation_heap: resident bytes for each live byte of evaluation (CPU); freed memory goes
@@ -22,7 +23,7 @@ class Packing(AxisMember):
     """
 
     __slots__ = ()
-    step_slowdown: ClassVar[float]
+    evaluation_slowdown: ClassVar[float] = 1.0
     evaluation_heap: ClassVar[float] = 2.0
     quantizes_inputs: ClassVar[bool] = False
 

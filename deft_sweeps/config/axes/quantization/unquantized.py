@@ -18,7 +18,6 @@ class Unquantized(Packing):
     """Weights in the trial's dtype."""
 
     torch_verb: ClassVar[str] = ""
-    step_slowdown: ClassVar[float] = 1.0
 
     kind: Literal["none"] = "none"
 
