@@ -70,6 +70,7 @@ class Gate(nn.Module):
                 f"no activation {function!r} is known for the MLP's gate; there are {names}"
             )
         self.function = function
+        self._is_named = compute is None
         self.compute = compute or FUNCTIONS[function]
         self.threshold = 0.0
         self.block_threshold = 0.0
@@ -114,7 +115,7 @@ class Gate(nn.Module):
         There are but 65,536 numbers of 16 bits: on the CPU a table says which of them give zero,
         instead of the function's operations one after the other.
         """
-        if x.device.type != "cpu" or x.element_size() != 2 or self.function not in FUNCTIONS:
+        if x.device.type != "cpu" or x.element_size() != 2 or not self._is_named:
             return (self.native(x) != 0).float().mean(-1)
         bits = x.contiguous().view(torch.int16).to(torch.int32) & 0xFFFF
         nonzero = _nonzero_by_bits(self.function, x.dtype).index_select(0, bits.flatten())

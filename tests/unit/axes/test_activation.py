@@ -100,6 +100,12 @@ def test_native_zeros_are_counted_as_the_activation_in_that_dtype_has_them(
         assert torch.equal(gate.native_shares(x.transpose(0, 1)), shares.T)
 
 
+def test_a_gate_with_a_function_of_its_own_is_counted_by_that_function() -> None:
+    gate = Gate("relu", compute=lambda x: x.clamp(max=0.0))
+    x = torch.tensor([[[-1.0, 2.0, 3.0, 4.0]]], dtype=torch.bfloat16)
+    assert gate.native_shares(x).item() == 0.25
+
+
 def test_unknown_activation_lists_those_known() -> None:
     with pytest.raises(CheckpointError, match="gelu_new"):
         Gate("mish")
