@@ -2,9 +2,9 @@
 
     python -m benchmarks.fewer_thresholds [--draws N]
 
-A trial would be measured at the lowest threshold and at the search's own; only trials with one of
-these points on the front so far would be measured at the rest. Draws are sweeps of 12 trainings of
-a table. No training is run.
+Every trial would be measured at the lowest threshold of the table and at the search's own. Once all
+have ended, the trials with one of these points on the front of them would be measured at the rest.
+Draws are sweeps of 12 trainings of a table. No training is run.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from deft_sweeps.result import Point
 TABLES = ("flan_t5_small_reviews", "minilm_sst2")
 N_TRIALS = 12
 MARGIN = 0.02
-"""That the chosen point may score below the best plain PEFT without a threshold."""
+"""That the chosen point may score below the best plain PEFT at the lowest threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,8 @@ def main() -> None:
     )
     parser.add_argument("--draws", type=int, default=300)
     given = parser.parse_args()
+    if given.draws < 1:
+        parser.error("--draws: at least 1")
     for name in TABLES:
         problem = table.load(name, None)
         threshold = problem.spec.evaluation.objective_threshold

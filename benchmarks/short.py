@@ -21,7 +21,7 @@ from threading import Timer
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT_SEC = 240.0
 PATIENCE_SEC = 15.0
-VALUE_WIDTH = 120
+VALUE_WIDTH = 160
 FAILED, STOPPED, LEFT_OUT = "FAILED", "stopped at its limit", "left out: no time"
 
 

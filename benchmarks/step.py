@@ -198,6 +198,8 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=12, help="pairs of each comparison")
     rounds = parser.parse_args().rounds
+    if rounds < 1:
+        parser.error("--rounds: at least 1")
     starter = TorchTrialStarterFactory(Evaluation(), n_threads=1, n_bases=4)()
     print("CPU seconds, batch 16, at most 48 tokens, bfloat16, 1 thread; measured")
     compare("with the density loss / plain PEFT", starter, DEFT, PLAIN, rounds)

@@ -20,7 +20,7 @@ from deft_sweeps.tasks.glue import GLUE
 PROCESS_BYTES = 620 * 2**20
 """A worker with its libraries imported, Ray among them, before it loads a model."""
 FORWARD_GAIN = 1.5
-"""Operations a second of an evaluation over those of training."""
+"""Operations a second of an evaluation over those of training (CPU)."""
 BUILD_SEC_PER_PARAMETER = 5e-8
 """Loading, pruning and quantizing a base."""
 FILE_CLASSES = 2
@@ -92,9 +92,10 @@ def estimate(
         n_validation * (len(evaluation.thresholds) + len(evaluation.percentiles)) * forward
     )
     calibrate_flops = config.pruning.calibration_examples * forward
-    forward_rate = FORWARD_GAIN * flops_per_sec
+    forward_rate = flops_per_sec * (1.0 if on_gpu else FORWARD_GAIN)
+    slowdown = 1.0 if on_gpu else config.quantization.evaluation_slowdown
     train_sec = train_flops / flops_per_sec
-    evaluate_sec = config.quantization.evaluation_slowdown * evaluate_flops / forward_rate
+    evaluate_sec = slowdown * evaluate_flops / forward_rate
     weights = weight_bytes(config, layout)
     adapter = 4 * (n_trained + frozen_additions(config, layout))
     optimizer = config.peft.optimizer_bytes * n_trained

@@ -119,7 +119,7 @@ class Gate(nn.Module):
             return (self.native(x) != 0).float().mean(-1)
         bits = x.contiguous().view(torch.int16).to(torch.int32) & 0xFFFF
         nonzero = _nonzero_by_bits(self.function, x.dtype).index_select(0, bits.flatten())
-        return nonzero.view(x.shape).sum(-1, dtype=torch.int32) / x.shape[-1]
+        return nonzero.view(x.shape).sum(-1, dtype=torch.int32).float() / x.shape[-1]
 
     def extra_repr(self) -> str:
         """What a printed model shows of the gate."""
@@ -131,7 +131,7 @@ def _nonzero_by_bits(function: str, dtype: torch.dtype) -> Tensor:
     """Whether a function, computed in a dtype of 16 bits, differs from zero: (65536,), uint8, by
     the bits of its input as an unsigned number.
     """
-    numbers = torch.arange(1 << 16, dtype=torch.int32).to(torch.int16).view(dtype)
+    numbers = torch.arange(1 << 16, dtype=torch.int32, device="cpu").to(torch.int16).view(dtype)
     return (Gate(function).native(numbers) != 0).view(torch.uint8)
 
 

@@ -15,7 +15,7 @@ class Packing(AxisMember):
 
     Attributes:
         evaluation_slowdown: an evaluation over the same on unquantized weights (CPU). Training
-            computes with dense copies and takes no longer.
+            there computes with dense copies and takes no longer.
         quantizes_inputs: whether an evaluation also rounds each packed layer's input, so that the
             unpacked weights alone give other outputs.
         evaluation_heap: resident bytes for each live byte of evaluation (CPU); freed memory goes
