@@ -98,10 +98,10 @@ def line(name: str, losses: Sequence[Loss]) -> str:
     """The means."""
     changed = mean(one.density > 1 for one in losses)
     return (
-        f"{name}: {1 - mean(one.passes for one in losses):.0%} of the measurements saved;"
-        f" {mean(one.front for one in losses):.0%} of the front's points missing, another choice in"
-        f" {changed:.0%} of {len(losses)} sweeps, density of the choice"
-        f" x {mean(one.density for one in losses):.2f} (means)"
+        f"{name}: {1 - mean(one.passes for one in losses):.0%} of the measurements saved,"
+        f" {mean(one.front for one in losses):.0%} of the front missing; a denser choice in"
+        f" {changed:.0%} of {len(losses)} sweeps, on average"
+        f" {mean(one.density for one in losses):.2f} times as dense"
     )
 
 

@@ -41,7 +41,11 @@ class Short:
 
 
 SHORT = (
-    Short("times", "projected time of a trial", ("--rounds", "1")),
+    Short(
+        "times",
+        "measured over projected time of a trial",
+        ("--rounds", "1", "--case", "LoRA bf16", "--case", "LoRA fp32"),
+    ),
     Short("equal_density", "what the density loss gains at equal density"),
     Short("traffic", "checkpoints and reports of many trials at a time"),
     Short("answer", "how often the shipped choice keeps its limit", ("--draws", "100")),
@@ -49,11 +53,11 @@ SHORT = (
     Short("stopping", "projections about further budget", ("--searches", "40")),
     Short("proposals", "CPU time of a proposal"),
     Short("findings", "status, choose, report", ("--trials", "2000")),
-    Short("step", "CPU time of a step, levers on / off", ("--rounds", "3")),
+    Short("step", "CPU time of a step, levers on / off", ("--rounds", "2")),
     Short("sparse_switch", "several tokens at once", ("--sizes", "small", "--seconds", "4")),
     Short("sparse", "MLP block by density", ("--sizes", "small", "--seconds", "4")),
     Short("sparse_models", "time of a generated token", ("small",)),
-    Short("kills", "trials lost or doubled when drivers are killed", ("--rounds", "2")),
+    Short("kills", "trials lost or doubled when drivers are killed", ("--rounds", "1")),
     Short("scale", "driver's CPU a trial", ("--trials", "200", "--sampler", "random")),
     Short("halving", "ranks for early stopping", ("--seeds", "2")),
     Short("fewer_thresholds", "what a front would lose", ("--draws", "100")),

@@ -1,6 +1,6 @@
 """Compares the planner's time of a trial with that of real trials.
 
-    python -m benchmarks.times [--rounds N] [SWEEP_DIR ...]
+    python -m benchmarks.times [--rounds N] [--case NAME] [SWEEP_DIR ...]
 
 Trains short trials of its own, each in a fresh process with one thread, in turns; or reads the
 trials of finished sweeps. Training and evaluation are compared apart. Projected is what `Estimate`
@@ -118,6 +118,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rounds", type=int, default=3, help="trials of each case")
+    parser.add_argument("--case", choices=tuple(CASES), action="append", help="this one alone")
     parser.add_argument("--alone", choices=tuple(CASES), help=argparse.SUPPRESS)
     parser.add_argument("sweeps", nargs="*", type=Path, metavar="SWEEP_DIR")
     given = parser.parse_args()
@@ -128,7 +129,11 @@ def main() -> None:
         results = [r for path in given.sweeps for r in complete_trials(SweepDir(path).results())]
         trials = [(kind(result.config), result) for result in results]
     else:
-        trials = [(name, in_fresh_process(name)) for _ in range(given.rounds) for name in CASES]
+        trials = [
+            (name, in_fresh_process(name))
+            for _ in range(given.rounds)
+            for name in given.case or CASES
+        ]
     print(*lines(trials), sep="\n")
     low, high = TIME_RANGE
     print(f"`plan` says {low:g} to {high:g} for a core that is not shared")

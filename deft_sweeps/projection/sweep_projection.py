@@ -15,14 +15,15 @@ from deft_sweeps.specification.compute_dtype import slow_dtype
 from deft_sweeps.specification.sweep_spec import SweepSpec
 
 FLOPS_PER_CORE = {"fp32": 70e9, "bf16": 125e9}
-"""Floating point operations a second that one core with AMX reached in training Flan-T5-small."""
+"""Floating point operations a second of one core with AMX, fitted to short trainings of
+Flan-T5-small from their start."""
 FLOPS_IN_SOFTWARE = 1e9
-"""The same in bf16 on a processor without such instructions (AVX2), by a matrix product."""
+"""The same in bf16 on a processor without bfloat16 instructions (AVX2), by a matrix product."""
 FLOPS_PER_GPU = {"fp32": 15e12, "bf16": 60e12}
 """The same for a whole data centre GPU: a round figure, not measured here."""
 TIME_RANGE = (0.7, 1.5)
-"""Measured over projected time of a trial on one core that nothing else uses: the measured ratios
-in `benchmarks/README.md`, and some room for a machine whose speed varies."""
+"""Of measured over projected time of a trial on one core that nothing else uses: wider than the
+measured ratios (`benchmarks/README.md`), since a machine's speed varies."""
 START_SEC = 20.0
 """A sweep's start: the local cluster and each worker's imports."""
 GPU_GIBS = (16, 24, 32, 40, 48, 80, 96, 141)

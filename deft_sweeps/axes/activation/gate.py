@@ -110,10 +110,13 @@ class Gate(nn.Module):
         return self.compute(x)
 
     def native_shares(self, x: Tensor) -> Tensor:
-        """Each token's share of entries that `native` does not make zero, (batch, tokens), float32.
+        """Each token's share of entries that are not zero in `native(x)`, in [0, 1], (batch,
+        tokens), float32.
 
-        There are but 65,536 numbers of 16 bits: on the CPU a table says which of them give zero,
-        instead of the function's operations one after the other.
+        A dtype of 16 bits has 65,536 numbers only: on the CPU a table says which of them give zero.
+
+        Args:
+            x: the pre-activation, (batch, tokens, d_ff).
         """
         if x.device.type != "cpu" or x.element_size() != 2 or not self._is_named:
             return (self.native(x) != 0).float().mean(-1)

@@ -96,7 +96,7 @@ def test_native_zeros_are_counted_as_the_activation_in_that_dtype_has_them(
     shares = gate.native_shares(x)
     assert torch.equal(shares, (gate.native(x) != 0).float().mean(-1))
     assert shares.dtype == torch.float32
-    if dtype != torch.float32:  # There torch rounds otherwise where memory has gaps.
+    if dtype != torch.float32:  # In float32 torch rounds otherwise on non-contiguous input.
         assert torch.equal(gate.native_shares(x.transpose(0, 1)), shares.T)
 
 
