@@ -134,9 +134,9 @@ def main() -> None:
             for _ in range(given.rounds)
             for name in given.case or CASES
         ]
-    print(*lines(trials), sep="\n")
     low, high = TIME_RANGE
-    print(f"`plan` says {low:g} to {high:g} for a core that is not shared")
+    print(f"`plan` says {low:g} to {high:g} for a core that is not shared", "", sep="\n")
+    print(*lines(trials), sep="\n")
 
 
 if __name__ == "__main__":

@@ -56,9 +56,9 @@ def main() -> None:
     for name, of_side in by_name(runs).items():
         if name != OURS:
             counts &= all_agree(by_name(runs)[OURS], of_side, spread)
-    print("", *lines(runs, OURS), sep="\n")
     if not given.check and dtype != "fp32":
         print("float32 agreement was not checked in this run (--check does)")
+    print("", *lines(runs, OURS), sep="\n")
     if not counts:
         print("DOES NOT COUNT: the sides did not train the same")
     sys.exit(0 if counts else 1)
