@@ -2,9 +2,9 @@
 
     python -m benchmarks.fewer_thresholds [--draws N]
 
-Every trial would be measured at the lowest threshold of the table and at the search's own. Once all
-have ended, the trials with one of these points on the front of them would be measured at the rest.
-Draws are sweeps of 12 trainings of a table. No training is run.
+Every trial is measured at the lowest threshold of the table and at `objective_threshold`. Once all
+have ended, the trials with a point on the front of these measurements are measured at the rest too.
+Each draw is a sweep of 12 trainings of a table. No training is run.
 """
 
 import argparse
@@ -18,10 +18,9 @@ from benchmarks.search import table
 from deft_sweeps.front import non_dominated
 from deft_sweeps.result import Point
 
-TABLES = ("flan_t5_small_reviews", "minilm_sst2")
 N_TRIALS = 12
 MARGIN = 0.02
-"""That the chosen point may score below the best plain PEFT at the lowest threshold."""
+"""How far the chosen point's score may lie below the best plain PEFT at the lowest threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,33 +37,45 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
-    """Of one sweep.
+class Reduction:
+    """What fewer measurements do to one sweep.
 
     Attributes:
-        front: share of the front's points that would be missing.
-        density: of the chosen point, over that of the choice among all points.
-        passes: share of the measurements that would be made.
+        missing_share: of the full front's points that are not on the reduced one, in [0, 1].
+        density_ratio: density of the chosen point over that of the choice among all points, >= 1.
+        measured_share: of the points, those that are measured, in (0, 1].
     """
 
-    front: float
-    density: float
-    passes: float
+    missing_share: float
+    density_ratio: float
+    measured_share: float
 
 
-def loss(trials: Sequence[Trial], objective_threshold: float) -> Loss:
-    """What the sweep of these trials would lose. One of them is plain."""
-    every = [(number, point) for number, trial in enumerate(trials) for point in trial.points]
+def reduction(trials: Sequence[Trial], objective_threshold: float) -> Reduction:
+    """Compares the sweep of these trials with itself at fewer thresholds.
+
+    Raises:
+        ValueError: none of the trials is plain.
+    """
+    points = [(number, point) for number, trial in enumerate(trials) for point in trial.points]
     lowest = trials[0].points[0].threshold
-    first = [one for one in every if one[1].threshold in (lowest, objective_threshold)]
-    candidates = {number for number, _ in front(first)}
-    measured = [one for one in every if one in first or one[0] in candidates]
-    whole, fewer = front(every), front(measured)
-    baseline = max(trial.points[0].score.value for trial in trials if trial.plain)
-    return Loss(
-        front=sum(one not in fewer for one in whole) / len(whole),
-        density=chosen(measured, baseline - MARGIN) / chosen(every, baseline - MARGIN),
-        passes=len(measured) / len(every),
+    first_points = [
+        (number, point)
+        for number, point in points
+        if point.threshold in (lowest, objective_threshold)
+    ]
+    candidates = {number for number, _ in front(first_points)}
+    measured = [
+        (number, point)
+        for number, point in points
+        if number in candidates or point.threshold in (lowest, objective_threshold)
+    ]
+    full_front, reduced_front = front(points), front(measured)
+    least_score = max(trial.points[0].score.value for trial in trials if trial.plain) - MARGIN
+    return Reduction(
+        missing_share=sum(at not in reduced_front for at in full_front) / len(full_front),
+        density_ratio=lowest_density(measured, least_score) / lowest_density(points, least_score),
+        measured_share=len(measured) / len(points),
     )
 
 
@@ -75,33 +86,37 @@ def front(points: Sequence[tuple[int, Point]]) -> list[tuple[int, Point]]:
     return [point for point, is_on in zip(points, on_front, strict=True) if is_on]
 
 
-def chosen(points: Sequence[tuple[int, Point]], least_score: float) -> float:
-    """The lowest density of a point that scores enough."""
+def lowest_density(points: Sequence[tuple[int, Point]], least_score: float) -> float:
+    """Of the points that score at least `least_score`.
+
+    Raises:
+        ValueError: no point does.
+    """
     return min(p.density.overall for _, p in points if p.score.value >= least_score)
 
 
 def sweeps(problem: table.Table, n_draws: int) -> list[tuple[Trial, ...]]:
-    """Trainings drawn at random, one of them plain at least."""
+    """Draws sweeps of N_TRIALS different trainings, at least one of them plain."""
     trials = [
         Trial(row.rungs[-1][1], row.config.density.is_none) for row in problem.rows if row.seed == 0
     ]
-    generator, drawn = np.random.default_rng(0), list[tuple[Trial, ...]]()
-    while len(drawn) < n_draws:
-        picked = generator.choice(len(trials), N_TRIALS, replace=False)
-        some = tuple(trials[i] for i in picked)
-        if any(trial.plain for trial in some):
-            drawn.append(some)
-    return drawn
+    generator, draws = np.random.default_rng(0), list[tuple[Trial, ...]]()
+    while len(draws) < n_draws:
+        numbers = generator.choice(len(trials), N_TRIALS, replace=False)
+        sweep = tuple(trials[number] for number in numbers)
+        if any(trial.plain for trial in sweep):
+            draws.append(sweep)
+    return draws
 
 
-def line(name: str, losses: Sequence[Loss]) -> str:
-    """The means."""
-    changed = mean(one.density > 1 for one in losses)
+def line(name: str, reductions: Sequence[Reduction]) -> str:
+    """The means over the sweeps, as one line."""
+    denser_share = mean(each.density_ratio > 1 for each in reductions)
     return (
-        f"{name}: {1 - mean(one.passes for one in losses):.0%} of the measurements saved,"
-        f" {mean(one.front for one in losses):.0%} of the front missing; a denser choice in"
-        f" {changed:.0%} of {len(losses)} sweeps, on average"
-        f" {mean(one.density for one in losses):.2f} times as dense"
+        f"{name}: {1 - mean(each.measured_share for each in reductions):.0%} of the measurements"
+        f" saved, {mean(each.missing_share for each in reductions):.0%} of the front missing; a"
+        f" denser choice in {denser_share:.0%} of {len(reductions)} sweeps, on average"
+        f" {mean(each.density_ratio for each in reductions):.2f} times as dense"
     )
 
 
@@ -114,10 +129,10 @@ def main() -> None:
     given = parser.parse_args()
     if given.draws < 1:
         parser.error("--draws: at least 1")
-    for name in TABLES:
+    for name in table.NAMES:
         problem = table.load(name, None)
         threshold = problem.spec.evaluation.objective_threshold
-        print(line(name, [loss(some, threshold) for some in sweeps(problem, given.draws)]))
+        print(line(name, [reduction(sweep, threshold) for sweep in sweeps(problem, given.draws)]))
 
 
 if __name__ == "__main__":

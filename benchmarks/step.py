@@ -107,7 +107,7 @@ def point_sec(run: TorchTrialRun) -> float:
 
 
 def show(name: str, pairs: list[tuple[float, float]], unit: str = "s a step") -> float:
-    """Prints time(a) / time(b) of the pairs (a, b), and gives it."""
+    """Prints and returns time(a) / time(b) of the pairs (a, b), as a ratio of medians."""
     times_a, times_b = zip(*pairs, strict=True)
     each = [x / y for x, y in pairs]
     ratio = float(statistics.median(times_a) / statistics.median(times_b))
@@ -146,8 +146,10 @@ def compare_levers(
     *,
     points: bool = False,
 ) -> list[str]:
-    """Each lever on and off, on two trials that take the same batches; gives the ratios with all of
-    them.
+    """Compares each lever on and off, on two trials that take the same batches.
+
+    Returns:
+        A text for each ratio of all levers together.
     """
     with_all = []
     for lever, off in levers.items():
@@ -214,14 +216,11 @@ def main() -> None:
     )
     print("a lever on / off")
     ratios = compare_levers("DEFT", starter, DEFT, LEVERS, rounds, points=True)
+    all_levers: dict[str, Switch] = {"all levers": _all_off}
     packed = replace(DEFT, quantization=Nf4())
-    further: tuple[tuple[str, TrialConfig, dict[str, Switch]], ...] = (
-        ("plain LoRA", PLAIN, {"all levers": _all_off}),
-        ("NF4 DEFT", packed, PACKED_LEVERS),
-        ("float32", replace(PLAIN, dtype="fp32"), {"all levers": _all_off}),
-    )
-    for name, config, levers in further:
-        ratios += compare_levers(name, starter, config, levers, rounds)
+    ratios += compare_levers("plain LoRA", starter, PLAIN, all_levers, rounds)
+    ratios += compare_levers("NF4 DEFT", starter, packed, PACKED_LEVERS, rounds)
+    ratios += compare_levers("float32", starter, replace(PLAIN, dtype="fp32"), all_levers, rounds)
     show_profile(starter, DEFT)
     print(f"all levers on / off: {', '.join(ratios)}")
 

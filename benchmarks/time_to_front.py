@@ -19,7 +19,6 @@ from benchmarks.search.arms import make_arm
 from benchmarks.search.measure import Progress, truths_of
 from benchmarks.search.simulate import Ended, simulate
 
-TABLES = ("flan_t5_small_reviews", "minilm_sst2")
 OURS, RANDOM = "ours-front", "random"
 WORKERS = 2
 MOST = 4
@@ -137,7 +136,7 @@ def main() -> None:
         )
     given = parser.parse_args()
     script, project = Seconds(*given.script), Seconds(*given.project)
-    for name in TABLES:
+    for name in table.NAMES:
         problem = table.load(name, None)
         races = [race(problem, seed, given.trials) for seed in range(given.seeds)]
         print(*lines(name, races, script, project), sep="\n", flush=True)

@@ -29,6 +29,8 @@ from deft_sweeps.specification.spec_reader import load_spec
 from deft_sweeps.specification.sweep_spec import SweepSpec
 
 TABLES = Path(__file__).parents[1] / "tables"
+NAMES = ("flan_t5_small_reviews", "minilm_sst2")
+"""Of the tables there are."""
 
 
 @dataclass(frozen=True, slots=True)

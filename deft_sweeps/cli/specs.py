@@ -229,11 +229,11 @@ def _time_words(*, on_gpu: bool) -> str:
     if on_gpu:
         return "the time follows from a round figure for a GPU and was never held against one"
     low, high = TIME_RANGE
-    took = (
-        f"trainings on a quiet core of our machine took {low:g} to {high:g} times as long"
-        " (measured), on a busy one several times"
+    expected = (
+        f"expect {low:g} to {high:g} times as long on a quiet core (from measurements on our"
+        " machine), several times on a busy one"
     )
-    return f"{took}; where texts are far shorter than max_input_tokens, less"
+    return f"{expected}; where texts are far shorter than max_input_tokens, less"
 
 
 def _gpu_table(projection: SweepProjection) -> ReportTable:

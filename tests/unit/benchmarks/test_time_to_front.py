@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.search import table
-from benchmarks.time_to_front import TABLES, Race, Seconds, lines, race, trials_to
+from benchmarks.time_to_front import Race, Seconds, lines, race, trials_to
 
 
 def test_the_first_trial_with_the_share_counts() -> None:
@@ -25,7 +25,7 @@ def test_a_search_that_mostly_gives_up_has_no_median() -> None:
     assert "reached in 1 of 2: no median" in said
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", table.NAMES)
 def test_a_race_on_a_table_is_the_same_every_time(name: str) -> None:
     problem = table.load(name, None)
     first = race(problem, 1, 6)
